@@ -1,0 +1,43 @@
+"""What the rules need of an array library beyond operators.
+
+Rules take NumPy arrays or torch tensors and answer in kind. NumPy is answered first and without
+`array_api_compat`, because its look-up would cost as much as a whole rule on a few followers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import array_api_compat.numpy
+import numpy as np
+
+
+def namespace(*arrays: Any) -> Any:
+    """The array-API namespace shared by `arrays` (the first must be an array)."""
+    if isinstance(arrays[0], (np.ndarray, np.generic)):
+        return array_api_compat.numpy
+    return array_api_compat.array_namespace(*arrays)
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array of any library (NumPy scalars and Python numbers are not)."""
+    return isinstance(value, np.ndarray) or (
+        not isinstance(value, np.generic) and array_api_compat.is_array_api_obj(value)
+    )
+
+
+def clip(array: Any, low: Any, high: Any) -> Any:
+    """`array` held within [low, high]. May reuse `array`'s memory: pass only a fresh result."""
+    if isinstance(array, np.ndarray):
+        np.maximum(array, low, out=array)
+        return np.minimum(array, high, out=array)
+    return namespace(array).clip(array, low, high)
+
+
+def convert(value: Any, like: Any) -> Any:
+    """`value` as an array of the library, floating type and device of the array `like`."""
+    if not is_array(value) or isinstance(like, np.ndarray) or type(value) is type(like):
+        return value
+    xp = namespace(like)
+    return xp.asarray(value, dtype=like.dtype, device=array_api_compat.device(like))

@@ -1,0 +1,288 @@
+"""The exact Stackelberg equilibrium of a market, and its verifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aigc_market import _checks, game
+from aigc_market._arrays import clip, convert, namespace
+from aigc_market.market import Market
+from aigc_market.ssim import DemandCurve
+
+
+class Binding(NamedTuple):
+    """Which bounds hold with equality at an equilibrium; boolean, with the market's batch axes."""
+
+    min_steps: Any
+    """(…, K): the VMU buys S_min."""
+    max_steps: Any
+    """(…, K): the VMU buys S_max."""
+    min_price: Any
+    """(…): the price is the cost."""
+    max_price: Any
+    """(…): the price is p_max."""
+    capacity: Any
+    """(…): all that can be run is sold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """A strong Stackelberg equilibrium: the leader's best price against rational followers.
+
+    Fields have the market's batch axes in front (none for one market).
+    """
+
+    price: Any
+    """(…) p*, money per step."""
+    steps: Any
+    """(…, K) steps delivered."""
+    asp_utility: Any
+    """(…) U_p* (Eq. 6)."""
+    vmu_utility: Any
+    """(…, K) U_k as printed in Eq. 4, SSIM's constant included."""
+    vmu_surplus: Any
+    """(…, K) U_k(S_k) − U_k(0)."""
+    binding: Binding
+    """Which bounds hold."""
+    closed_form: Any
+    """(…) whether nothing binds, so that Theorem 2 (Eq. 14) gives the price."""
+
+
+class Gap(NamedTuple):
+    """How far a price and purchases are from an equilibrium; all zero only at one."""
+
+    leader: Any
+    """(…) utility that the leader forgoes against re-responding followers."""
+    leader_relative: Any
+    """(…) the same as a share of the best utility."""
+    followers: Any
+    """(…, K) utility that each VMU forgoes at this price."""
+
+
+def solve(market: Market) -> Equilibrium:
+    """The exact equilibrium, for every market that the package can express.
+
+    Each VMU's demand is piecewise linear in the price, so U_p is piecewise quadratic, with at most
+    K·J breakpoints (J = 2 for a quadratic SSIM). They are sorted, total demand on each piece comes
+    from prefix sums, and the best price of each piece is its vertex, its right end, or the price at
+    which demand meets the capacity. O(KJ log KJ) for each market. Where nothing binds the result
+    is the paper's Theorem 2 (Eqs. 12–14), which is not used as such: it is not global.
+
+    Args:
+        market: one market or a batch, of NumPy arrays or torch tensors.
+
+    Returns:
+        The equilibrium; among equally good prices the lowest, and among a follower's equally good
+        purchases the largest (ties go to the leader).
+    """
+    left, right, slope, intercept = _demand_pieces(market)
+    price, is_vertex = _best_price(market, left, right, slope, intercept)
+    return _describe(market, _step_below(market, price), is_vertex)
+
+
+def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
+    """Total demand slope·p + intercept on each piece (left, right] of prices, in ascending order.
+
+    Returns: four arrays (…, K·J + 1).
+    """
+    curve = market.ssim.demand_curve(
+        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    )
+    rates, slopes, intercepts = (convert(part, market.satisfaction) for part in curve)
+    delta = market.satisfaction[..., None]
+    xp = namespace(delta)
+    shape = (*market.batch_shape, market.K, rates.shape[-1])
+
+    def flat(array: Any) -> Any:
+        return xp.reshape(xp.broadcast_to(array, shape), (*market.batch_shape, -1))
+
+    breaks = flat(delta * rates)
+    order = xp.argsort(breaks, axis=-1, stable=False)
+    breaks = xp.take_along_axis(breaks, order, axis=-1)
+
+    def total(pieces: Any) -> Any:
+        changes = xp.take_along_axis(flat(pieces[..., 1:] - pieces[..., :-1]), order, axis=-1)
+        first = xp.sum(xp.broadcast_to(pieces[..., 0], shape[:-1]), axis=-1)[..., None]
+        return xp.concat([first, first + xp.cumulative_sum(changes, axis=-1)], axis=-1)
+
+    infinity = xp.full_like(breaks[..., :1], float("inf"))
+    return (
+        xp.concat([-infinity, breaks], axis=-1),
+        xp.concat([breaks, infinity], axis=-1),
+        total(slopes / delta),
+        total(intercepts),
+    )
+
+
+def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: Any) -> Any:
+    """The lowest price that maximises U_p, and whether it is the vertex inside a piece; (…)."""
+    xp = namespace(left)
+    cost, max_price = market.per_vmu(market.cost), market.per_vmu(market.max_price)
+    capacity = market.per_vmu(market.capacity)
+    reachable = (left < max_price) & (right >= cost)
+    low, high = clip(left, cost, max_price), clip(right, cost, max_price)
+    falls = slope < 0
+    slope_or_one = xp.where(falls, slope, -1.0)
+
+    def best_of_piece(price: Any) -> tuple[Any, Any]:
+        price = xp.where(falls, xp.minimum(xp.maximum(price, low), high), high)
+        sold = slope * price + intercept
+        if capacity is not None:
+            sold = xp.where(sold > capacity, capacity, sold)
+        utility = xp.where(reachable, game.asp_utility(price, cost, sold), -float("inf"))
+        piece = xp.argmax(utility, axis=-1)[..., None]
+        inside = falls & (price > low) & (price < high)
+        return tuple(xp.take_along_axis(a, piece, axis=-1) for a in (utility, price, inside))
+
+    rows = [best_of_piece((cost - intercept / slope_or_one) / 2), best_of_piece(high)]
+    if capacity is not None:
+        rows.append(best_of_piece((capacity - intercept) / slope_or_one))
+    utility, price, inside = (xp.concat(column, axis=-1) for column in zip(*rows, strict=True))
+    kind = xp.argmax(utility, axis=-1)[..., None]
+    price, inside = (xp.take_along_axis(a, kind, axis=-1)[..., 0] for a in (price, inside))
+    return price, inside & (kind[..., 0] == 0)
+
+
+def _step_below(market: Market, price: Any) -> Any:
+    """The price, or the next one below where rounding has pushed it past a jump of demand."""
+    xp = namespace(price)
+    below = price * (1 - 4 * float(xp.finfo(price.dtype).eps))
+    below = xp.where(below < market.cost, price, below)
+    better = game.leader_utility(market, below) > game.leader_utility(market, price)
+    return xp.where(better, below, price)
+
+
+def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
+    bought = game.best_response(market, price)
+    steps, sold = game.deliver(bought, market.capacity)
+    xp = namespace(bought)
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    column = price[..., None]
+    binding = Binding(
+        min_steps=bought <= low,
+        max_steps=bought >= high,
+        min_price=price <= market.cost,
+        max_price=price >= market.max_price,
+        capacity=sold * 0 > 1
+        if market.capacity is None
+        else sold >= market.capacity * (1 - 16 * market.K * float(xp.finfo(sold.dtype).eps)),
+    )
+    clipped = xp.any(binding.min_steps | binding.max_steps, axis=-1) | binding.capacity
+    return Equilibrium(
+        price=price[()],
+        steps=steps,
+        asp_utility=game.asp_utility(price, market.cost, sold)[()],
+        vmu_utility=game.vmu_utility(column, market.satisfaction, market.ssim, steps),
+        vmu_surplus=game.vmu_surplus(column, market.satisfaction, market.ssim, steps),
+        binding=binding,
+        closed_form=is_vertex & ~clipped,
+    )
+
+
+def regret(market: Market, price: Any, steps: Any) -> Gap:
+    """How far a price and purchases are from an equilibrium: the verifier beside `solve`.
+
+    It shares no code with the solver: the leader's best deviation is found by trying prices
+    against re-responding followers (not against fixed purchases, to which a higher price always
+    pays), the followers' by comparing utilities at the price given. O((KJ)²) for each market: for
+    very many VMUs compare with `solve(market).asp_utility` instead.
+
+    Args:
+        market: one market or a batch.
+        price: (…) the price posted, from the cost to p_max.
+        steps: (…, K) the steps asked for by each VMU, within its bounds.
+
+    Returns:
+        The gap of the leader (absolute, and relative to the best utility) and of each follower.
+
+    Raises:
+        TypeError, ValueError: bad or infeasible prices or purchases.
+    """
+    price = _feasible("price", price, "cost", market.cost, "max_price", market.max_price)
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    steps = _feasible("steps", steps, "min_steps", low, "max_steps", high)
+    if np.shape(steps)[-1:] != (market.K,):
+        raise ValueError(
+            f"steps must hold K = {market.K} along its last axis, got shape {np.shape(steps)}"
+        )
+    earned = game.leader_utility(market, price)
+    xp = namespace(earned)
+    best = xp.maximum(_best_deviation(market), earned)
+    column = price[..., None] if np.ndim(price) else price
+    rational, actual = (
+        game.vmu_surplus(column, market.satisfaction, market.ssim, bought)
+        for bought in (game.best_response(market, price), steps)
+    )
+    return Gap(
+        leader=(best - earned)[()],
+        leader_relative=((best - earned) / xp.where(best > 0, best, 1.0))[()],
+        followers=xp.maximum(rational - actual, 0 * rational),
+    )
+
+
+def _best_deviation(market: Market) -> Any:
+    """max of U_p(p, S*(p)) over prices, by trial. (…) utility.
+
+    Between neighbouring prices at which some VMU's demand bends, total demand is a line, which two
+    trials inside tell; its best prices are then tried as well.
+    """
+    xp = namespace(market.satisfaction)
+    curve = market.ssim.demand_curve(
+        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    )
+    bends = market.satisfaction[..., None] * convert(curve.rates, market.satisfaction)
+    bends = xp.reshape(
+        xp.broadcast_to(bends, (*market.batch_shape, *bends.shape[-2:])), (*market.batch_shape, -1)
+    )
+    zero = 0 * bends[..., :1]
+    cost, max_price = market.per_vmu(market.cost), market.per_vmu(market.max_price)
+    edges = xp.concat([bends, zero + cost, zero + max_price], axis=-1)
+    edges = xp.sort(clip(edges, cost, max_price), axis=-1)
+    edges = xp.moveaxis(edges, -1, 0)
+    eps = 4 * float(xp.finfo(edges.dtype).eps)
+    tried = [edges, xp.maximum(edges * (1 - eps), zero[..., 0] + market.cost)]
+    low, high = edges[:-1], edges[1:]
+    a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
+    demand_a, demand_b = (_demand(market, prices) for prices in (a, b))
+    fall = (demand_b - demand_a) / xp.where(b > a, b - a, 1.0)
+    fall = xp.where(fall < 0, fall, -1.0)
+    level = demand_a - fall * a
+    inner = [(market.cost - level / fall) / 2]
+    if market.capacity is not None:
+        inner.append((market.capacity - level) / fall)
+    tried += [xp.minimum(xp.maximum(prices, low), high) for prices in inner]
+    utilities = [_in_chunks(market, prices, game.leader_utility) for prices in tried]
+    return xp.max(xp.concat(utilities, axis=0), axis=0)
+
+
+def _demand(market: Market, prices: Any) -> Any:
+    def total(market: Market, prices: Any) -> Any:
+        return game.deliver(game.best_response(market, prices), None)[1]
+
+    return _in_chunks(market, prices, total)
+
+
+def _in_chunks(market: Market, prices: Any, function: Any) -> Any:
+    """function(market, prices) a few rows of prices at a time, to bound the memory."""
+    rows = max(1, 2**21 // (market.K * max(1, int(np.prod(market.batch_shape)))))
+    xp = namespace(prices)
+    return xp.concat(
+        [function(market, prices[i : i + rows]) for i in range(0, prices.shape[0], rows)], axis=0
+    )
+
+
+def _feasible(
+    name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any
+) -> Any:
+    """`value` checked against its bounds, up to single-precision rounding."""
+    value = _checks.numeric(name, value)
+    slack = 1e-6
+    if not bool(np.all(np.asarray((value >= low * (1 - slack)) & (value <= high * (1 + slack))))):
+        raise ValueError(
+            f"{name} must lie between {low_name} = {low!r} and {high_name} = {high!r}, "
+            f"got {value!r}"
+        )
+    return value

@@ -1,0 +1,95 @@
+"""The rules of the game, once, for every view of it.
+
+Pure functions on NumPy arrays or torch tensors of any shape that broadcasts; `axis` is the axis of
+VMUs where a rule sums over them. Equation numbers are those of Lai et al. 2025 (see the README).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigc_market import _checks
+from aigc_market._arrays import convert, is_array, namespace
+from aigc_market.market import Market
+from aigc_market.ssim import SSIMModel
+
+
+def purchase(
+    price: Any, satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any
+) -> Any:
+    """Steps that a rational VMU buys (Eqs. 9–11, held within the bounds of Eq. 5).
+
+    Prices may differ from VMU to VMU. Ties take the most steps, which is what the leader prefers.
+    """
+    return ssim.demand(price / satisfaction, min_steps, max_steps)
+
+
+def deliver(steps: Any, capacity: Any, axis: int = -1) -> tuple[Any, Any]:
+    """Steps delivered to each VMU, and in all, when at most `capacity` can be run (Eq. 7).
+
+    Where the VMUs ask for more, each gets the same share of what it asked for.
+    """
+    xp = namespace(steps)
+    demand = xp.sum(steps, axis=axis)
+    if capacity is None:
+        return steps, demand
+    short = demand > capacity
+    share = capacity / xp.where(short, demand, capacity)
+    return steps * xp.expand_dims(share, axis=axis), xp.where(short, capacity, demand)
+
+
+def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
+    """U_p = (p − c)·ΣS_k (Eq. 6)."""
+    return (price - cost) * sold
+
+
+def vmu_surplus(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any) -> Any:
+    """U_k(S_k) − U_k(0) = δ_k·(SSIM(S_k) − SSIM(0)) − p·S_k: Eq. 4 without SSIM's constant."""
+    return satisfaction * ssim.gain(steps) - price * steps
+
+
+def vmu_utility(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any) -> Any:
+    """U_k(S_k) = δ_k·SSIM(S_k) − p·S_k (Eqs. 3 and 4), as printed."""
+    return satisfaction * ssim(steps) - price * steps
+
+
+def best_surplus_gain(
+    satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any
+) -> Any:
+    """δ_k·(max SSIM − SSIM(0)) over the steps that can be bought: a VMU's surplus for free steps."""
+    return satisfaction * ssim.gain(purchase(0.0 * satisfaction, 1.0, ssim, min_steps, max_steps))
+
+
+def best_response(market: Market, price: Any) -> Any:
+    """What rational VMUs buy at a price: Eq. 11 held within [min_steps, max_steps].
+
+    Args:
+        market: one market or a batch.
+        price: unit price, of any shape that broadcasts with the market's batch; NumPy or torch.
+
+    Returns:
+        (…, K) steps, before any rationing, in the library of the arrays given.
+
+    Raises:
+        TypeError, ValueError: a price that is not made of finite numbers above zero.
+    """
+    market, price = _together(market, _checks.numeric("price", price, above=0))
+    if is_array(price):
+        price = price[..., None]
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    return purchase(price, market.satisfaction, market.ssim, low, high)
+
+
+def leader_utility(market: Market, price: Any) -> Any:
+    """U_p(p, S*(p)) of Eq. 6 against rational VMUs, rationed where they ask for more than R.
+
+    Args and raises: as `best_response`. Returns: (…) utility.
+    """
+    market, price = _together(market, price)
+    _, sold = deliver(best_response(market, price), market.capacity)
+    return asp_utility(price, market.cost, sold)
+
+
+def _together(market: Market, price: Any) -> tuple[Market, Any]:
+    """Market and price in one array library: a tensor on either side draws the other to it."""
+    return market.like(price), convert(price, market.satisfaction)

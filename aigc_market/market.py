@@ -1,0 +1,159 @@
+"""The parameters of a market, checked once and then fixed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from aigc_market import _checks
+from aigc_market._arrays import convert, is_array, namespace
+from aigc_market.ssim import SSIMModel, resolve
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """One market, or a batch of markets with the same number of VMUs.
+
+    Numbers are kept as floats, arrays as they come (NumPy, or torch tensors on any device, whose
+    gradients then flow through every rule). Leading axes B make a batch: `satisfaction`
+    (B, K), every other parameter (B,).
+
+    Args:
+        K: how many VMUs (followers) there are.
+        cost: c > 0, what a diffusion step costs the ASP (leader).
+        max_price: p_max ≥ c, the highest unit price.
+        satisfaction: δ > 0, what a unit of SSIM is worth to a VMU: one number for all,
+            (K,) or (B, K).
+        min_steps: S_min ≥ 0, the fewest steps that a VMU may buy (Eq. 5).
+        max_steps: S_max ≥ S_min, the most.
+        capacity: R > 0, the steps that the ASP can run in a round (Eq. 7), or None: no limit.
+        ssim: the SSIM model, or "quadratic" or None for the paper's. The coefficients of a
+            quadratic may be (B,), one for each market of a batch, or (B or 1, K), one for each VMU
+            ((K,) where there is no batch).
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong kind, sign or shape, or a capacity below
+            K · min_steps.
+    """
+
+    K: int = 2
+    cost: Any = 1.0
+    max_price: Any = 20.0
+    satisfaction: Any = 200.0
+    min_steps: Any = 10.0
+    max_steps: Any = 250.0
+    capacity: Any = None
+    ssim: Any = None
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "K", _checks.integer("K", self.K, at_least=1))
+        put(self, "cost", _checks.numeric("cost", self.cost, above=0))
+        put(self, "max_price", _checks.numeric("max_price", self.max_price, above=0))
+        put(self, "min_steps", _checks.numeric("min_steps", self.min_steps, at_least=0))
+        put(self, "max_steps", _checks.numeric("max_steps", self.max_steps, above=0))
+        if self.capacity is not None:
+            put(self, "capacity", _checks.numeric("capacity", self.capacity, above=0))
+        put(self, "satisfaction", self._spread_satisfaction())
+        put(self, "ssim", resolve(self.ssim))
+        self._unite_library()
+        self._check_shapes()
+        self._check_order("max_price", self.max_price, "cost", self.cost)
+        self._check_order("max_steps", self.max_steps, "min_steps", self.min_steps)
+        if self.capacity is not None:
+            self._check_order("capacity", self.capacity, "K · min_steps", self.K * self.min_steps)
+        self.ssim.check_market(self.min_steps, self.max_steps)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes, () for one market."""
+        return np.broadcast_shapes(
+            self.satisfaction.shape[:-1],
+            *(np.shape(getattr(self, name)) for name in _PER_MARKET),
+            *(shape[:-1] for shape in self._ssim_shapes()),
+        )
+
+    def map(self, function: Callable[[str, Any], Any]) -> Market:
+        """The same market with `function(name, value)` in place of every parameter but K.
+
+        Nothing is checked again; coefficients of the SSIM model come under the name "ssim".
+        """
+        other = copy.copy(self)
+        put = object.__setattr__
+        for field in fields(self)[1:-1]:
+            value = getattr(self, field.name)
+            put(other, field.name, value if value is None else function(field.name, value))
+        put(other, "ssim", self.ssim.map(lambda value: function("ssim", value)))
+        return other
+
+    def like(self, array: Any) -> Market:
+        """This market in the library, floating type and device of `array`."""
+        if not is_array(array) or isinstance(array, np.ndarray):
+            return self
+        return self.map(lambda _, value: convert(value, array))
+
+    def per_vmu(self, value: Any) -> Any:
+        """A parameter of each market, shaped to meet arrays that end in the axis of VMUs."""
+        return value[..., None] if is_array(value) and value.ndim else value
+
+    def _spread_satisfaction(self) -> Any:
+        value = _checks.numeric("satisfaction", self.satisfaction, above=0)
+        if isinstance(value, float):
+            return np.full(self.K, value)
+        xp = namespace(value)
+        if value.ndim == 0:
+            return xp.broadcast_to(value, (self.K,))
+        if value.shape[-1] != self.K:
+            raise ValueError(
+                f"satisfaction must be one number or hold K = {self.K} along its last axis, "
+                f"got {self.satisfaction!r} of shape {tuple(value.shape)}"
+            )
+        return value
+
+    def _unite_library(self) -> None:
+        """Where one parameter is a tensor, make the NumPy arrays beside it tensors too."""
+        arrays: list[Any] = []
+        self.map(lambda _, value: (arrays.append(value), value)[1])
+        foreign = [a for a in arrays if is_array(a) and not isinstance(a, np.ndarray)]
+        if foreign:
+            self.__dict__.update(self.like(foreign[0]).__dict__)
+
+    def _ssim_shapes(self) -> list[tuple[int, ...]]:
+        shapes: list[tuple[int, ...]] = []
+        self.ssim.map(lambda value: (shapes.append(np.shape(value) or (1,)), value)[1])
+        return shapes
+
+    def _check_shapes(self) -> None:
+        names = [*_PER_MARKET, "satisfaction"]
+        shapes = [tuple(np.shape(getattr(self, name))) for name in _PER_MARKET]
+        try:
+            batch = np.broadcast_shapes(*shapes, tuple(self.satisfaction.shape[:-1]))
+        except ValueError:
+            given = dict(zip(names, [*shapes, tuple(self.satisfaction.shape)], strict=True))
+            raise ValueError(
+                f"parameters must agree on the leading (batch) axes, got shapes {given}"
+            ) from None
+        if batch:  # a coefficient (B,) is one for each market: give it an axis of VMUs
+            put = lambda value: value[..., None] if 0 < np.ndim(value) <= len(batch) else value
+            object.__setattr__(self, "ssim", self.ssim.map(put))
+        for shape in self._ssim_shapes():
+            try:
+                fits = np.broadcast_shapes(shape, (*batch, self.K))[-1] == self.K
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(
+                    f"ssim must have coefficients that fit K = {self.K} VMUs and the batch "
+                    f"{batch}, got one of shape {shape}"
+                )
+
+    def _check_order(self, high_name: str, high: Any, low_name: str, low: Any) -> None:
+        if not bool(np.all(np.asarray(high >= low))):
+            raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
+
+
+_PER_MARKET = ("cost", "max_price", "min_steps", "max_steps", "capacity")

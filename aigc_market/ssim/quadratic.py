@@ -1,0 +1,144 @@
+"""SSIM as a concave quadratic in the steps (Eq. 2), and its fit to measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from aigc_market import _checks
+from aigc_market._arrays import clip, namespace
+from aigc_market.ssim.model import DemandCurve
+
+
+@dataclass(frozen=True, eq=False)
+class QuadraticSSIM:
+    """SSIM(S) = αS² + βS + γ (Eq. 2).
+
+    Args:
+        alpha: α < 0. A number, or an array: (B,) for a batch of markets, (…, K) one for each VMU.
+        beta: β > 0, likewise.
+        gamma: γ, likewise. It cancels from every choice: `gain` and `demand` never read it.
+
+    Raises:
+        TypeError, ValueError: a coefficient of the wrong kind or sign.
+    """
+
+    alpha: Any
+    beta: Any
+    gamma: Any = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _checks.numeric("alpha", self.alpha, below=0))
+        object.__setattr__(self, "beta", _checks.numeric("beta", self.beta, above=0))
+        object.__setattr__(self, "gamma", _checks.numeric("gamma", self.gamma))
+
+    @property
+    def max_steps(self) -> float:
+        return float("inf")
+
+    def __call__(self, steps: Any) -> Any:
+        return self.gain(steps) + self.gamma
+
+    def gain(self, steps: Any) -> Any:
+        return (self.alpha * steps + self.beta) * steps
+
+    def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
+        """Eqs. 9–11: the vertex of SSIM(S) − rate·S, held within the bounds."""
+        steps = rate * (0.5 / self.alpha)
+        steps += -0.5 * self.beta / self.alpha
+        return clip(steps, min_steps, max_steps)
+
+    def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
+        rates = [self.beta + 2 * self.alpha * bound for bound in (max_steps, min_steps)]
+        slope = 0.5 / self.alpha
+        vertex = -0.5 * self.beta / self.alpha
+        return DemandCurve(
+            _stack(rates),
+            _stack([0.0, slope, 0.0]),
+            _stack([max_steps, vertex, min_steps]),
+        )
+
+    def check_market(self, min_steps: Any, max_steps: Any) -> None:
+        pass
+
+    def map(self, function: Callable[[Any], Any]) -> QuadraticSSIM:
+        return replace(
+            self,
+            alpha=function(self.alpha),
+            beta=function(self.beta),
+            gamma=function(self.gamma),
+        )
+
+
+def _stack(columns: list[Any]) -> Any:
+    """Numbers and arrays side by side along a new last axis."""
+    arrays = [column for column in columns if not isinstance(column, float)]
+    if not arrays:
+        return np.asarray(columns)
+    xp = namespace(*arrays)
+    total = sum(arrays[1:], start=arrays[0])
+    return xp.stack([total * 0 + column for column in columns], axis=-1)
+
+
+PAPER_SSIM = QuadraticSSIM(alpha=-0.000174, beta=0.075, gamma=4891.89)
+"""The fit that the paper prints below Fig. 1."""
+
+
+@dataclass(frozen=True)
+class QuadraticFit:
+    """A least-squares fit of Eq. 2 to measurements."""
+
+    ssim: QuadraticSSIM
+    r_squared: float
+    """Share of the variance explained, in [0, 1]."""
+    standard_errors: tuple[float, float, float]
+    """Of (α, β, γ), under equal and independent errors."""
+
+
+def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
+    """Fit SSIM(S) = αS² + βS + γ to measured pairs, as the paper's Fig. 1 does.
+
+    Args:
+        steps: (M,) diffusion steps, at least four of them and three of them distinct.
+        values: (M,) measured SSIM.
+
+    Raises:
+        TypeError, ValueError: bad or too few measurements, or a fit that is not concave and
+            increasing at 0 (α < 0 < β), for which the game's rules would not hold.
+    """
+    steps, values = curve("steps", steps, "values", values)
+    if len(steps) < 4 or len(np.unique(steps)) < 3:
+        raise ValueError(
+            "steps must hold at least 4 measurements at 3 different steps or more, "
+            f"got {len(steps)} at {len(np.unique(steps))}"
+        )
+    coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
+    alpha, beta, gamma = (float(coefficient) for coefficient in coefficients)
+    if not alpha < 0 < beta:
+        raise ValueError(
+            "values must have a concave fit that rises at 0 (alpha < 0 < beta), "
+            f"got alpha = {alpha:.3g}, beta = {beta:.3g}; TabulatedSSIM takes any curve"
+        )
+    residuals = values - np.polyval(coefficients, steps)
+    spread = float(np.sum((values - values.mean()) ** 2))
+    errors = np.sqrt(np.diag(covariance))
+    return QuadraticFit(
+        QuadraticSSIM(alpha, beta, gamma),
+        1.0 - float(np.sum(residuals**2)) / spread,
+        (float(errors[0]), float(errors[1]), float(errors[2])),
+    )
+
+
+def curve(x_name: str, x: Any, y_name: str, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two checked vectors of one length."""
+    x = np.atleast_1d(np.asarray(_checks.numeric(x_name, x, at_least=0)))
+    y = np.atleast_1d(np.asarray(_checks.numeric(y_name, y)))
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(
+            f"{y_name} must be a vector as long as {x_name}, "
+            f"got {x_name} of shape {x.shape} and {y_name} of shape {y.shape}"
+        )
+    return x, y

@@ -1,0 +1,195 @@
+"""SSIM as a measured table, linear between its points; concave or not."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from aigc_market import _checks
+from aigc_market._arrays import namespace
+from aigc_market.ssim.model import DemandCurve
+from aigc_market.ssim.quadratic import curve
+
+
+class TabulatedSSIM:
+    """SSIM measured at some steps and linear in between.
+
+    A rational follower only ever buys at a point of the table's upper concave envelope over
+    [min_steps, max_steps] (the bounds are points of it too).
+
+    Args:
+        steps: (M,) the steps measured, strictly increasing from 0 or above.
+        values: (M,) the SSIM measured.
+        at_zero: SSIM of an image for which nothing was bought; needed where `steps` does not
+            begin at 0, since a follower's surplus is counted from there.
+
+    Raises:
+        TypeError, ValueError: bad measurements, unsorted steps, or no value at 0.
+    """
+
+    def __init__(self, steps: Any, values: Any, at_zero: float | None = None) -> None:
+        steps, values = curve("steps", steps, "values", values)
+        if not np.all(np.diff(steps) > 0):
+            raise ValueError(f"steps must be strictly increasing, got {steps.tolist()}")
+        if steps[0] == 0 and at_zero is not None:
+            raise ValueError(f"at_zero must be left out: steps holds 0 already, got {at_zero!r}")
+        if steps[0] > 0:
+            if at_zero is None:
+                raise ValueError(f"steps must begin at 0, or at_zero be given; got {steps[0]:g}")
+            steps = np.append(0.0, steps)
+            values = np.append(_checks.number("at_zero", at_zero), values)
+        if len(steps) < 2:
+            raise ValueError(f"steps must hold a step above 0, got {steps.tolist()}")
+        self.steps = steps
+        self.values = values
+        self._gains = values - values[0]
+        self._slopes = np.diff(values) / np.diff(steps)
+        self._envelopes: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
+
+    def __repr__(self) -> str:
+        return f"TabulatedSSIM({len(self.steps)} points, steps 0 to {self.max_steps:g})"
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        steps: str = "steps",
+        values: str = "ssim",
+        at_zero: float | None = None,
+    ) -> TabulatedSSIM:
+        """Read a table from a CSV file with a header row.
+
+        Args:
+            path: the file.
+            steps: name of the column of steps.
+            values: name of the column of SSIM.
+            at_zero: as for the class.
+
+        Raises:
+            ValueError: a missing column or a bad cell; the message names the file and the line.
+        """
+        pairs: list[tuple[float, float]] = []
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            for column in (steps, values):
+                if column not in header:
+                    raise ValueError(
+                        f"{path}, line 1: the header must name a column {column!r}, got {header}"
+                    )
+            for row in reader:
+                pairs.append(
+                    (
+                        _cell(path, reader.line_num, steps, row[steps]),
+                        _cell(path, reader.line_num, values, row[values]),
+                    )
+                )
+                if len(pairs) > 1 and pairs[-1][0] <= pairs[-2][0]:
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: {steps} must be strictly increasing, "
+                        f"got {pairs[-1][0]:g} after {pairs[-2][0]:g}"
+                    )
+        if not pairs:
+            raise ValueError(f"{path}: the table must have at least one row below its header")
+        return cls([pair[0] for pair in pairs], [pair[1] for pair in pairs], at_zero=at_zero)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table with columns `steps` and `ssim`; the file appears whole or not at all."""
+        path = Path(path)
+        partial = path.with_name(path.name + ".tmp")
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["steps", "ssim"])
+            writer.writerows(zip(self.steps.tolist(), self.values.tolist(), strict=True))
+        partial.replace(path)
+
+    @property
+    def max_steps(self) -> float:
+        return float(self.steps[-1])
+
+    def __call__(self, steps: Any) -> Any:
+        return self.gain(steps) + float(self.values[0])
+
+    def gain(self, steps: Any) -> Any:
+        if isinstance(steps, (float, int)):
+            steps = np.asarray(steps, dtype=np.float64)
+        points, gains, slopes = (
+            _like(steps, table) for table in (self.steps, self._gains, self._slopes)
+        )
+        piece = namespace(steps).searchsorted(points[1:-1], steps)
+        return gains[piece] + (steps - points[piece]) * slopes[piece]
+
+    def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
+        points, rates = self._envelope(float(min_steps), float(max_steps))
+        index = namespace(rate).searchsorted(_like(rate, -rates), -rate, side="right")
+        return _like(rate, points)[index]
+
+    def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
+        points, rates = self._envelope(float(min_steps), float(max_steps))
+        return DemandCurve(rates[::-1], np.zeros(len(points)), points[::-1])
+
+    def check_market(self, min_steps: Any, max_steps: Any) -> None:
+        for name, bound in (("min_steps", min_steps), ("max_steps", max_steps)):
+            if not isinstance(bound, float):
+                raise ValueError(f"{name} must be one number where SSIM is a table, got {bound!r}")
+        if max_steps > self.max_steps:
+            raise ValueError(
+                f"max_steps must be at most {self.max_steps:g}, the last step of the SSIM table, "
+                f"got {max_steps:g}"
+            )
+
+    def map(self, function: Callable[[Any], Any]) -> TabulatedSSIM:
+        return self
+
+    def _envelope(self, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the upper concave envelope over [low, high] and the slopes between them.
+
+        Returns:
+            (J + 1,) steps, ascending, and (J,) slopes, descending.
+        """
+        if (low, high) not in self._envelopes:
+            inside = (self.steps > low) & (self.steps < high)
+            ends = np.unique([low, high])
+            points = np.sort(np.concatenate([ends, self.steps[inside]]))
+            gains = self.gain(points)
+            hull: list[int] = []
+            for i in range(len(points)):
+                while len(hull) > 1 and _bends_up(points, gains, hull[-2], hull[-1], i):
+                    hull.pop()
+                hull.append(i)
+            self._envelopes[low, high] = (
+                points[hull],
+                np.diff(gains[hull]) / np.diff(points[hull]),
+            )
+        return self._envelopes[low, high]
+
+
+def _bends_up(x: np.ndarray, y: np.ndarray, a: int, b: int, c: int) -> bool:
+    """Whether point b lies on or below the chord from a to c."""
+    return bool((y[b] - y[a]) * (x[c] - x[a]) <= (y[c] - y[a]) * (x[b] - x[a]))
+
+
+def _like(array: Any, table: np.ndarray) -> Any:
+    """A table of this model in the library, floating type and device of `array`."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return table
+    return namespace(array).asarray(
+        np.ascontiguousarray(table), dtype=array.dtype, device=array_api_compat.device(array)
+    )
+
+
+def _cell(path: Any, line: int, column: str, text: str | None) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise ValueError(f"{path}, line {line}: {column} must be a finite number, got {text!r}")
+    return value
