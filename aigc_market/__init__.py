@@ -1,6 +1,51 @@
-"""x"""
-__version__ = "0.1.0"
-from aigc_market.equilibrium import Equilibrium, Gap, regret, solve
+"""A leader–follower pricing game of AIGC services, with its exact Stackelberg equilibrium.
+
+An AIGC Service Provider (the leader) prices diffusion steps, and K vehicular users (the followers)
+buy them in turn. Importing the package registers the environments with PettingZoo and Gymnasium.
+"""
+
+import gymnasium
+import pettingzoo
+
+from aigc_market import ssim, stackelberg_v0
+from aigc_market.distributions import Distribution, Drawn, LogUniform, Uniform
+from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
 from aigc_market.game import best_response
 from aigc_market.market import Market
+from aigc_market.scenarios import Scenario
 from aigc_market.ssim import PAPER_SSIM
+from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PAPER_SSIM",
+    "Binding",
+    "Distribution",
+    "Drawn",
+    "Equilibrium",
+    "Gap",
+    "LogUniform",
+    "Market",
+    "Scenario",
+    "Uniform",
+    "best_response",
+    "env",
+    "parallel_env",
+    "raw_env",
+    "regret",
+    "solve",
+    "ssim",
+    "stackelberg_v0",
+]
+
+gymnasium.register(
+    id="aigc_market/Pricing-v0",
+    entry_point="aigc_market.envs.pricing:PricingEnv",
+    vector_entry_point="aigc_market.envs.pricing:PricingVectorEnv",
+)
+if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
+    pettingzoo.register("aec", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:env")
+    pettingzoo.register(
+        "parallel", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:parallel_env"
+    )

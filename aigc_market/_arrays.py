@@ -29,10 +29,19 @@ def is_array(value: Any) -> bool:
 
 def clip(array: Any, low: Any, high: Any) -> Any:
     """`array` held within [low, high]. May reuse `array`'s memory: pass only a fresh result."""
+    if isinstance(array, float):
+        return min(max(array, low), high)
     if isinstance(array, np.ndarray):
         np.maximum(array, low, out=array)
         return np.minimum(array, high, out=array)
     return namespace(array).clip(array, low, high)
+
+
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two, elementwise; `a` decides the library."""
+    if isinstance(a, float):
+        return max(a, b)
+    return namespace(a).where(a > b, a, b)
 
 
 def convert(value: Any, like: Any) -> Any:

@@ -10,7 +10,6 @@ import numpy as np
 from aigc_market import _checks, game
 from aigc_market._arrays import clip, convert, namespace
 from aigc_market.market import Market
-from aigc_market.ssim import DemandCurve
 
 
 class Binding(NamedTuple):
@@ -274,9 +273,7 @@ def _in_chunks(market: Market, prices: Any, function: Any) -> Any:
     )
 
 
-def _feasible(
-    name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any
-) -> Any:
+def _feasible(name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any) -> Any:
     """`value` checked against its bounds, up to single-precision rounding."""
     value = _checks.numeric(name, value)
     slack = 1e-6

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, is_array, namespace
+from aigc_market._arrays import convert, is_array, larger, namespace
 from aigc_market.market import Market
 from aigc_market.ssim import SSIMModel
 
 
-def purchase(
-    price: Any, satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any
-) -> Any:
+def purchase(price: Any, satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any) -> Any:
     """Steps that a rational VMU buys (Eqs. 9–11, held within the bounds of Eq. 5).
 
     Prices may differ from VMU to VMU. Ties take the most steps, which is what the leader prefers.
@@ -24,18 +22,22 @@ def purchase(
     return ssim.demand(price / satisfaction, min_steps, max_steps)
 
 
-def deliver(steps: Any, capacity: Any, axis: int = -1) -> tuple[Any, Any]:
-    """Steps delivered to each VMU, and in all, when at most `capacity` can be run (Eq. 7).
+def fill_rate(demand: Any, capacity: Any) -> Any:
+    """Share of the steps asked for that is delivered when at most `capacity` can be run (Eq. 7)."""
+    return capacity / larger(demand, capacity)
 
-    Where the VMUs ask for more, each gets the same share of what it asked for.
+
+def deliver(steps: Any, capacity: Any, axis: int = -1, total: Any = None) -> tuple[Any, Any]:
+    """Steps delivered to each VMU, and in all (of type `total`); no capacity is no limit.
+
+    Where the VMUs ask for more than can be run, each gets the same share of what it asked for.
     """
     xp = namespace(steps)
-    demand = xp.sum(steps, axis=axis)
+    demand = xp.sum(steps, axis=axis, dtype=total)
     if capacity is None:
         return steps, demand
-    short = demand > capacity
-    share = capacity / xp.where(short, demand, capacity)
-    return steps * xp.expand_dims(share, axis=axis), xp.where(short, capacity, demand)
+    share = fill_rate(demand, capacity)
+    return steps * xp.expand_dims(share, axis=axis), demand * share
 
 
 def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
@@ -53,11 +55,10 @@ def vmu_utility(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any) -> A
     return satisfaction * ssim(steps) - price * steps
 
 
-def best_surplus_gain(
-    satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any
-) -> Any:
-    """δ_k·(max SSIM − SSIM(0)) over the steps that can be bought: a VMU's surplus for free steps."""
-    return satisfaction * ssim.gain(purchase(0.0 * satisfaction, 1.0, ssim, min_steps, max_steps))
+def best_surplus(satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any) -> Any:
+    """δ_k·(max SSIM − SSIM(0)) over the steps for sale: a VMU's surplus if they were free."""
+    free = purchase(0.0 * satisfaction, 1.0, ssim, min_steps, max_steps)
+    return satisfaction * ssim.gain(free)
 
 
 def best_response(market: Market, price: Any) -> Any:

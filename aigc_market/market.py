@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import convert, is_array, namespace
-from aigc_market.ssim import SSIMModel, resolve
+from aigc_market.ssim import resolve
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,16 @@ class QuadraticSSIM:
     alpha: Any
     beta: Any
     gamma: Any = 0.0
+    _slope: Any = field(init=False, repr=False)
+    _vertex: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", _checks.numeric("alpha", self.alpha, below=0))
         object.__setattr__(self, "beta", _checks.numeric("beta", self.beta, above=0))
         object.__setattr__(self, "gamma", _checks.numeric("gamma", self.gamma))
+        # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
+        object.__setattr__(self, "_slope", 0.5 / self.alpha)
+        object.__setattr__(self, "_vertex", -0.5 * self.beta / self.alpha)
 
     @property
     def max_steps(self) -> float:
@@ -47,18 +52,16 @@ class QuadraticSSIM:
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         """Eqs. 9–11: the vertex of SSIM(S) − rate·S, held within the bounds."""
-        steps = rate * (0.5 / self.alpha)
-        steps += -0.5 * self.beta / self.alpha
+        steps = rate * self._slope
+        steps += self._vertex
         return clip(steps, min_steps, max_steps)
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
         rates = [self.beta + 2 * self.alpha * bound for bound in (max_steps, min_steps)]
-        slope = 0.5 / self.alpha
-        vertex = -0.5 * self.beta / self.alpha
         return DemandCurve(
             _stack(rates),
-            _stack([0.0, slope, 0.0]),
-            _stack([max_steps, vertex, min_steps]),
+            _stack([0.0, self._slope, 0.0]),
+            _stack([max_steps, self._vertex, min_steps]),
         )
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:

@@ -119,7 +119,7 @@ class TabulatedSSIM:
 
     def gain(self, steps: Any) -> Any:
         if isinstance(steps, (float, int)):
-            steps = np.asarray(steps, dtype=np.float64)
+            return self.gain(np.asarray([steps], dtype=np.float64)).item()
         points, gains, slopes = (
             _like(steps, table) for table in (self.steps, self._gains, self._slopes)
         )
@@ -127,6 +127,8 @@ class TabulatedSSIM:
         return gains[piece] + (steps - points[piece]) * slopes[piece]
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
+        if isinstance(rate, float):
+            return self.demand(np.asarray([rate]), min_steps, max_steps).item()
         points, rates = self._envelope(float(min_steps), float(max_steps))
         index = namespace(rate).searchsorted(_like(rate, -rates), -rate, side="right")
         return _like(rate, points)[index]

@@ -1,0 +1,1 @@
+"""The environments, by library: PettingZoo's AEC and parallel, Gymnasium's single and vector."""

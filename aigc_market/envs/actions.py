@@ -1,0 +1,168 @@
+"""How actions are read: physical units, [−1, 1], or an index into a grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pettingzoo.utils.env_logger import EnvLogger
+
+from aigc_market.envs.settings import Settings
+
+PRICE_LEVELS = 96
+"""Prices of the discrete game, evenly spaced from the cost to p_max: .2 apart in the paper's."""
+
+_FLOAT32 = np.dtype(np.float32)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class InvalidActionError(ValueError, AssertionError):
+    """An action that no clipping can mend; PettingZoo's wrappers raise AssertionError for these."""
+
+
+class ActionReader:
+    """One agent's action space, and the number that an action means.
+
+    Prices and purchases are single-precision numbers, as their Box says, in every view: so all
+    views play exactly the same game.
+    """
+
+    def __init__(
+        self, name: str, low: float, high: float, settings: Settings, grid: np.ndarray
+    ) -> None:
+        self.name = name
+        self._base = float(np.float32(low)), float(np.float32(high))
+        self._grid: list[float] | None = None
+        self._normalize = settings.normalize and settings.continuous_actions
+        if not settings.continuous_actions:
+            self._grid = grid.astype(np.float32).tolist()
+            self.space = Discrete(len(grid))
+        elif self._normalize:
+            self.space = Box(-1.0, 1.0, (1,), np.float32)
+        else:
+            self.space = Box(np.float32(low), np.float32(high), (1,), np.float32)
+        self.limit(low, high)
+
+    def limit(self, low: float | np.ndarray, high: float | np.ndarray) -> None:
+        """Hold what actions mean within an episode's bounds, (N,) for a batch."""
+        self.low, self.high = (np.asarray(bound, "f4").astype("f8") for bound in (low, high))
+        if self.low.ndim == self.high.ndim == 0:
+            self.low, self.high = self.low.item(), self.high.item()
+        self._as_space = bool(
+            np.all(self.low == self._base[0]) & np.all(self.high == self._base[1])
+        )
+
+    def read(self, action: Any) -> float:
+        """The number that one action means.
+
+        Finite values outside the space are clipped, with PettingZoo's warning.
+
+        Raises:
+            TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
+        """
+        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
+            value = action.item()
+        else:
+            value = self._coerce(action)
+        if self._grid is None and not self._normalize:
+            if self.low <= value <= self.high:
+                return value
+            return self._clip(action, value, *self._base)
+        if self._grid is not None:
+            value = self._grid[int(value)]
+        else:
+            if not -1.0 <= value <= 1.0:
+                value = self._clip(action, value, -1.0, 1.0)
+            value = float(np.float32(_from_unit(value, *self._base)))
+        return min(max(value, self.low), self.high)
+
+    def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
+        """The numbers that a batch of actions means, (num_envs,) float64; as `read`."""
+        if self._grid is not None:
+            index = np.asarray(actions)
+            if index.dtype.kind not in "iu" or index.shape != (num_envs,):
+                raise InvalidActionError(
+                    f"actions must be whole numbers of shape ({num_envs},), "
+                    f"got {index.dtype} of shape {index.shape}"
+                )
+            if index.min() < 0 or index.max() >= len(self._grid):
+                raise InvalidActionError(f"actions must lie in {self.space}, got {actions!r}")
+            values = np.asarray(self._grid)[index]
+        else:
+            low, high = (-1.0, 1.0) if self._normalize else self._base
+            given = np.asarray(actions)
+            if given.dtype.kind not in "fiu" or given.shape != (num_envs, 1):
+                raise InvalidActionError(
+                    f"actions must be numbers of shape ({num_envs}, 1), "
+                    f"got {given.dtype} of shape {given.shape}"
+                )
+            given = given[:, 0].astype(np.float32, copy=False)
+            values = np.minimum(np.maximum(given, np.float32(low)), np.float32(high))
+            if not (values == given).all():
+                if not np.isfinite(given).all():
+                    raise InvalidActionError(f"actions must be finite numbers, got {actions!r}")
+                EnvLogger.warn_action_out_of_bound(actions, self.space, "clipping to space")
+            values = values.astype(np.float64)
+            if self._normalize:
+                values = _from_unit(values, *self._base).astype(np.float32).astype(np.float64)
+        return values if self._as_space else np.minimum(np.maximum(values, self.low), self.high)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One of the numbers that actions may mean, each as likely."""
+        if self._grid is not None:
+            return min(max(self._grid[rng.integers(len(self._grid))], self.low), self.high)
+        return min(max(float(np.float32(rng.uniform(self.low, self.high))), self.low), self.high)
+
+    def _coerce(self, action: Any) -> float:
+        wanted = (
+            f"the action of {self.name} must be one finite number"
+            if self._grid is None
+            else f"the action of {self.name} must be a whole number from 0 to {len(self._grid) - 1}"
+        )
+        try:
+            array = np.asarray(action)
+        except (TypeError, ValueError):
+            array = np.asarray(None)
+        if array.dtype.kind not in ("fiu" if self._grid is None else "iu"):
+            raise TypeError(f"{wanted}, got {action!r} of type {type(action).__name__}")
+        if array.shape not in ((), (1,)):
+            raise InvalidActionError(f"{wanted}, got {action!r} of shape {array.shape}")
+        value = array.item()
+        if self._grid is not None and not 0 <= value < len(self._grid):
+            raise InvalidActionError(f"{wanted}, got {action!r}")
+        if abs(value) <= _FLOAT32_MAX:
+            return float(np.float32(value))
+        return float(value)
+
+    def _clip(self, action: Any, value: float, low: float, high: float) -> float:
+        if not np.isfinite(value):
+            raise InvalidActionError(
+                f"the action of {self.name} must be one finite number in [{low:g}, {high:g}], "
+                f"got {action!r}"
+            )
+        if not low <= value <= high:
+            EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
+        if self._normalize:
+            low, high = -1.0, 1.0
+        else:
+            low, high = self.low, self.high
+        return min(max(value, low), high)
+
+
+def _from_unit(value: Any, low: float, high: float) -> Any:
+    """From [−1, 1] to [low, high]."""
+    return low + 0.5 * (value + 1.0) * (high - low)
+
+
+def asp_actions(settings: Settings) -> ActionReader:
+    """Reader of the leader's prices."""
+    low, high = settings.market.cost, settings.market.max_price
+    return ActionReader("asp_0", low, high, settings, np.linspace(low, high, PRICE_LEVELS))
+
+
+def vmu_actions(settings: Settings) -> ActionReader:
+    """Reader of a follower's purchases; one space for all of them."""
+    low, high = settings.market.min_steps, settings.market.max_steps
+    grid = np.arange(np.ceil(low), np.floor(high) + 1)
+    return ActionReader("a VMU", low, high, settings, grid)

@@ -1,0 +1,90 @@
+"""What the AEC and the parallel environment have in common: agents, spaces, seeds, rendering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Space
+from gymnasium.utils import seeding
+
+from aigc_market import rendering
+from aigc_market.envs.actions import asp_actions, vmu_actions
+from aigc_market.envs.episode import Episode
+from aigc_market.envs.observation import ObservationSpaces
+from aigc_market.envs.settings import RENDER_MODES, Settings
+from aigc_market.equilibrium import Equilibrium
+from aigc_market.market import Market
+
+ASP = "asp_0"
+
+
+class MarketAgents:
+    """A mixin for the multi-agent environments. Its keyword arguments are those of `Settings`."""
+
+    metadata = {
+        "name": "stackelberg_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": 4,
+        "is_parallelizable": False,
+    }
+
+    def _set_up(self, asp_space: str, arguments: dict[str, Any]) -> None:
+        self.settings = settings = Settings.make(**arguments)
+        self.max_cycles = settings.max_cycles
+        self.render_mode = settings.render_mode
+        vmus = [f"vmu_{k}" for k in range(settings.market.K)]
+        self.possible_agents = [ASP, *vmus]
+        self._seats = {agent: seat for seat, agent in enumerate(self.possible_agents)}
+        spaces = ObservationSpaces(settings)
+        self.observation_spaces = {
+            ASP: getattr(spaces, asp_space),
+            **dict.fromkeys(vmus, spaces.vmu),
+        }
+        self.state_space = spaces.state
+        self._prices = asp_actions(settings)
+        self._purchases = vmu_actions(settings)
+        # Sampling must be independent from VMU to VMU, so each has a space of its own.
+        self.action_spaces = {ASP: self._prices.space}
+        self.action_spaces.update({vmu: vmu_actions(settings).space for vmu in vmus})
+        self._rng: np.random.Generator | None = None
+        self._episode: Episode | None = None
+
+    def _begin(
+        self, seed: int | None, options: dict[str, Any] | None, *other_options: str
+    ) -> np.random.Generator:
+        if seed is not None or self._rng is None:
+            self._rng, _ = seeding.np_random(seed)
+        market, equilibrium = self.settings.episode(self._rng, options, (), other_options)
+        self._prices.limit(market.cost, market.max_price)
+        self._purchases.limit(market.min_steps, market.max_steps)
+        self._episode = Episode(self.settings, market, equilibrium)
+        return self._rng
+
+    @property
+    def market(self) -> Market:
+        """The market of the episode in play; before the first, the one the arguments describe."""
+        return self._episode.market if self._episode else self.settings.market
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`."""
+        return self._episode.equilibrium if self._episode else self.settings.equilibrium
+
+    def observation_space(self, agent: str) -> Space[Any]:
+        """The agent's observation space, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space[Any]:
+        """The agent's action space, always the same object."""
+        return self.action_spaces[agent]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _show(self) -> str | None:
+        episode = self._episode
+        assert episode is not None
+        return rendering.show(
+            self.render_mode, episode.round, self.max_cycles, episode.equilibrium, episode.last
+        )

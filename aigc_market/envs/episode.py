@@ -1,0 +1,175 @@
+"""One episode of the multi-agent game, shared by the AEC and the parallel environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aigc_market import game, rendering
+from aigc_market.envs import observation
+from aigc_market.envs.settings import Settings
+from aigc_market.equilibrium import Equilibrium
+from aigc_market.market import Market
+
+
+class Episode:
+    """Rounds of one market: who paid what, what everybody saw.
+
+    A turn must cost microseconds for two followers as for a thousand, so rounds are settled with
+    the rules of `game` on Python floats: on a few numbers they are ten times as fast as on arrays.
+    """
+
+    def __init__(self, settings: Settings, market: Market, equilibrium: Equilibrium) -> None:
+        self.market = market
+        self.equilibrium = equilibrium
+        self.round = 0
+        self.price = market.cost
+        """The price in force; the cost before the first."""
+        self._last: tuple[Any, ...] = ()
+        self._scales = observation.Scales(settings)
+        self._rescale = settings.normalize
+        self._history = observation.History(settings.history, settings.max_cycles, (market.K + 1,))
+        self._history.fill(market.cost * self._scales.price)
+        self._history.row[0] = market.cost * self._scales.price
+        self._seen_satisfaction = market.satisfaction * self._scales.satisfaction
+        self._vmu_index = observation.vmu_index(market.K, settings.history)
+        self._vmus = list(zip(market.satisfaction.tolist(), _models(market), strict=True))
+        self._pays_utility = settings.vmu_reward == "utility"
+        self._reward_scales = (
+            _reward_scales(market, equilibrium) if settings.scale_rewards else None
+        )
+        self._equilibrium_price = float(equilibrium.price)
+        self._equilibrium_utility = float(equilibrium.asp_utility)
+        self._vmu_views: list[np.ndarray] | None = None
+
+    def post(self, price: float) -> None:
+        """The leader's price for the round to come."""
+        self.price = price
+        self._history.row[0] = price * self._scales.price
+        self._vmu_views = None
+
+    def settle(self, asked: list[float]) -> tuple[list[float], list[dict[str, Any]]]:
+        """End the round in which the VMUs asked for these steps at the price in force.
+
+        Returns:
+            Rewards and infos, of the leader first and then of each VMU.
+        """
+        price, market = self.price, self.market
+        low, high = market.min_steps, market.max_steps
+        delivered, utility = self._sell(asked)
+        rational = np.array(
+            [game.purchase(price, delta, ssim, low, high) for delta, ssim in self._vmus], np.float32
+        ).tolist()
+        infos, surpluses = [{}], []
+        for (delta, ssim), steps, best in zip(self._vmus, delivered, rational, strict=True):
+            surplus = game.vmu_surplus(price, delta, ssim, steps)
+            surpluses.append(surplus)
+            infos.append(
+                {
+                    "steps": steps,
+                    "ssim": ssim(steps),
+                    "surplus": surplus,
+                    "best_response": best,
+                }
+            )
+        regret = self._equilibrium_utility - self._sell(rational)[1]
+        self.round += 1
+        history = self._history
+        if self._rescale:
+            history.row[1:] = [steps * self._scales.steps for steps in delivered]
+        else:
+            history.row[1:] = delivered
+        history.advance()
+        history.row[0] = price * self._scales.price
+        self._vmu_views = None
+        regret = max(regret, 0.0)
+        self._last = (price, asked, delivered, utility, regret)
+        infos[0] = {
+            "round": self.round,
+            "price": price,
+            "demand": np.array(asked, np.float32),
+            "utility": utility,
+            "equilibrium_price": self._equilibrium_price,
+            "equilibrium_utility": self._equilibrium_utility,
+            "regret": regret,
+        }
+        return self._rewards(utility, surpluses, delivered), infos
+
+    @property
+    def last(self) -> rendering.Round | None:
+        """The last round played."""
+        return rendering.Round(*self._last) if self._last else None
+
+    def asp_observation(self) -> np.ndarray:
+        """The last n rounds, oldest first, (n·(K + 1),); fresh memory."""
+        return self._history.window().flatten()
+
+    def vmu_observation(self, k: int) -> np.ndarray:
+        """What VMU k sees: its δ, the price in force, and its last n rounds of (p, S_k).
+
+        Returns: (2 + 2n,), memory that only this VMU is given.
+        """
+        if self._vmu_views is None:
+            seen = self._history.take(self._vmu_index)
+            seen[:, 0] = self._seen_satisfaction
+            self._vmu_views = list(seen)
+        return self._vmu_views[k]
+
+    def state(self) -> np.ndarray:
+        """Every VMU's δ, the price in force, and the history: the full state of the game.
+
+        Returns: (K + 1 + n·(K + 1),), fresh memory.
+        """
+        history = self._history
+        parts = [self._seen_satisfaction, history.row[:1], history.window().ravel()]
+        return np.concatenate(parts, dtype=np.float32)
+
+    def _sell(self, asked: list[float]) -> tuple[list[float], float]:
+        """Steps delivered to each VMU, and the leader's utility."""
+        sold = sum(asked)
+        if self.market.capacity is not None:
+            share = game.fill_rate(sold, self.market.capacity)
+            asked, sold = [steps * share for steps in asked], sold * share
+        return asked, game.asp_utility(self.price, self.market.cost, sold)
+
+    def _rewards(
+        self, utility: float, surpluses: list[float], delivered: list[float]
+    ) -> list[float]:
+        if self._pays_utility:
+            surpluses = [
+                game.vmu_utility(self.price, delta, ssim, steps)
+                for (delta, ssim), steps in zip(self._vmus, delivered, strict=True)
+            ]
+        rewards = [utility, *surpluses]
+        if self._reward_scales is not None:
+            rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
+        return rewards
+
+
+def _models(market: Market) -> list[Any]:
+    """The SSIM model of each VMU on its own."""
+    arrays: list[Any] = []
+    market.ssim.map(lambda value: (arrays.append(value), value)[1])
+    if not any(np.ndim(array) for array in arrays):
+        return [market.ssim] * market.K
+
+    def of_vmu(k: int) -> Any:
+        return lambda value: float(np.broadcast_to(value, (market.K,))[k])
+
+    return [market.ssim.map(of_vmu(k)) for k in range(market.K)]
+
+
+def _reward_scales(market: Market, equilibrium: Equilibrium) -> list[float]:
+    """Factors that make equilibrium play worth 1 to the leader, free best images 1 to each VMU."""
+    return reciprocals(
+        np.append(
+            equilibrium.asp_utility,
+            game.best_surplus(market.satisfaction, market.ssim, market.min_steps, market.max_steps),
+        )
+    ).tolist()
+
+
+def reciprocals(amounts: np.ndarray) -> np.ndarray:
+    """1 / amount; 1 where there is nothing to gain, so that no reward is divided by zero."""
+    return 1.0 / np.where(amounts > 0, amounts, 1.0)

@@ -1,0 +1,108 @@
+"""The parallel environment: VMUs answer the price in force while the ASP posts the next one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pettingzoo import ParallelEnv
+
+from aigc_market.envs.agents import ASP, MarketAgents
+
+
+class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
+    """DOC"""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._set_up("parallel_asp", arguments)
+        self.agents = []
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Begin an episode and post its first price.
+
+        Args:
+            seed: of every random choice; None goes on with the stream of the last seed.
+            options: parameters of this episode's market, as for the AEC environment, and `price`:
+                the first price, in the units of the leader's actions, instead of a random one.
+
+        Returns:
+            Observations, and empty infos, of every agent.
+
+        Raises:
+            TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
+        """
+        options = options or {}
+        rng = self._begin(seed, options, "price")
+        if "price" in options:
+            price = self._prices.read(options["price"])
+        else:
+            price = self._prices.draw(rng)
+        self._episode.post(price)
+        self.agents = self.possible_agents[:]
+        return self._observations(), {agent: {} for agent in self.agents}
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, np.ndarray],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Settle the price in force against the VMUs' purchases, and post the next price.
+
+        Args:
+            actions: of every agent, in any order.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos of every agent.
+
+        Raises:
+            AssertionError: before a reset.
+            TypeError, ValueError: an agent without an action, an unknown agent, or a bad action.
+        """
+        assert self.agents, "reset() needs to be called before step."
+        if actions.keys() != self._seats.keys():
+            raise ValueError(
+                f"actions must be given for exactly {self.possible_agents}, got {list(actions)}"
+            )
+        next_price = self._prices.read(actions[ASP])
+        agents = self.possible_agents
+        asked = [self._purchases.read(actions[vmu]) for vmu in agents[1:]]
+        rewards, infos = self._episode.settle(asked)
+        self._episode.post(next_price)
+        over = self._episode.round >= self.max_cycles
+        if over:
+            self.agents = []
+        if self.render_mode == "human":
+            self._show()
+        return (
+            self._observations(),
+            dict(zip(agents, rewards, strict=True)),
+            dict.fromkeys(agents, False),
+            dict.fromkeys(agents, over),
+            dict(zip(agents, infos, strict=True)),
+        )
+
+    def state(self) -> np.ndarray:
+        """The full state for centralised training: every δ, the price in force, the history.
+
+        Returns:
+            (K + 1 + n·(K + 1),) float32, in the units of observations; see `state_space`.
+        """
+        assert self._episode is not None, "reset() needs to be called before state."
+        return self._episode.state()
+
+    def render(self) -> str | None:
+        """The last round in a few lines of text; printed in mode "human"."""
+        assert self._episode is not None, "reset() needs to be called before render."
+        return self._show()
+
+    def _observations(self) -> dict[str, np.ndarray]:
+        K = self.settings.market.K
+        seen = [self._episode.state()[K:]]
+        seen.extend(self._episode.vmu_observation(k) for k in range(K))
+        return dict(zip(self.possible_agents, seen, strict=True))

@@ -1,0 +1,278 @@
+"""The ASP's view: a Gymnasium environment, and a batch of them, with scripted VMUs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from aigc_market import _checks, game, rendering, vmus
+from aigc_market.envs.actions import asp_actions
+from aigc_market.envs.episode import reciprocals
+from aigc_market.envs.observation import History, ObservationSpaces, Scales
+from aigc_market.envs.settings import RENDER_MODES, Settings
+from aigc_market.equilibrium import Equilibrium
+from aigc_market.market import Market
+
+
+class _Lanes:
+    """N markets side by side, played by arrays (K, N): the axis that is summed over comes first.
+
+    `batch` is (N,), or () for the one market of the single environment.
+    """
+
+    def __init__(self, batch: tuple[int, ...], followers: Any, arguments: dict[str, Any]) -> None:
+        self.settings = settings = Settings.make(**arguments)
+        self.num_envs = N = math.prod(batch)
+        self.actions = asp_actions(settings)
+        self.market: Market = settings.market
+        self.equilibrium: Equilibrium = settings.equilibrium
+        self.round = -1
+        self._batch = batch
+        self._followers = vmus.resolve(settings.scenario.vmus if followers is None else followers)
+        self._scales = Scales(settings)
+        self._history = History(settings.history, settings.max_cycles, (settings.market.K + 1, N))
+
+    def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
+        """Start an episode in every lane."""
+        market, equilibrium = self.settings.episode(rng, options, self._batch)
+        self.actions.limit(market.cost, market.max_price)
+        self.market, self.equilibrium, self._rng = market, equilibrium, rng
+        # Parameters with the axis of VMUs in front: (K, N), (K, 1), (1, N) or a number.
+        per_vmu = ("satisfaction", "ssim")
+        self._across = market.map(lambda name, v: _vmus_first(v) if name in per_vmu else v)
+        every = np.ones(self.num_envs)
+        self.equilibrium_price = equilibrium.price * every
+        self.equilibrium_utility = equilibrium.asp_utility * every
+        self._reward_scale = None
+        if self.settings.scale_rewards:
+            self._reward_scale = reciprocals(self.equilibrium_utility)
+        self.round = 0
+        self._history.fill(market.cost * self._scales.price)
+
+    def play(self, price: np.ndarray) -> np.ndarray:
+        """One round at these prices, (N,). Returns the leader's rewards, (N,)."""
+        market, capacity = self._across, self.market.capacity
+        row = self._history.row
+        verbatim = capacity is None and not self.settings.normalize
+        asked = row[1:] if verbatim else np.empty_like(row[1:])  # single precision, as actions are
+        rational = game.purchase(
+            price, market.satisfaction, market.ssim, market.min_steps, market.max_steps
+        )
+        scripted = self._followers is not vmus.best_response
+        asked[...] = self._bought(price) if scripted else rational
+        delivered, sold = game.deliver(asked, capacity, axis=0, total=np.float64)
+        utility = rational_utility = game.asp_utility(price, market.cost, sold)
+        if scripted:
+            _, sold = game.deliver(rational.astype("f4"), capacity, axis=0, total=np.float64)
+            rational_utility = game.asp_utility(price, market.cost, sold)
+        row[0] = price * self._scales.price
+        if not verbatim:
+            row[1:] = delivered * np.float64(self._scales.steps)
+        self._history.advance()
+        self.round += 1
+        self.price, self.asked, self.delivered, self.utility = price, asked, delivered, utility
+        self.regret = np.maximum(self.equilibrium_utility - rational_utility, 0.0)
+        return utility if self._reward_scale is None else utility * self._reward_scale
+
+    def observation(self) -> np.ndarray:
+        """The last n rounds of each lane, oldest first, (N, n·(K + 1)): a view."""
+        return self._history.window().reshape(-1, self.num_envs).T
+
+    def _bought(self, price: np.ndarray) -> np.ndarray:
+        """What the follower policy buys, held within the bounds, (K, N)."""
+        K = self.market.K
+        steps = np.asarray(self._followers(self.market, price, self._rng), dtype=np.float64)
+        if steps.shape != (self.num_envs, K) or not np.isfinite(steps).all():
+            raise ValueError(
+                f"vmus must buy finite steps of shape ({self.num_envs}, {K}), got {steps!r}"
+            )
+        return np.clip(steps.T, self._across.min_steps, self._across.max_steps)
+
+
+def _vmus_first(value: Any) -> Any:
+    """(K,) as (K, 1), (N, K) as (K, N)."""
+    if np.ndim(value) == 0:
+        return value
+    return value[:, None] if value.ndim == 1 else np.ascontiguousarray(value.T)
+
+
+class PricingEnv(gymnasium.Env[np.ndarray, Any]):
+    """DOC"""
+
+    metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012
+
+    def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:
+        self._lanes = _Lanes((), vmus, arguments)
+        settings = self._lanes.settings
+        self.render_mode = settings.render_mode
+        self.max_cycles = settings.max_cycles
+        self.action_space = self._lanes.actions.space
+        self.observation_space = ObservationSpaces(settings).asp
+
+    @property
+    def market(self) -> Market:
+        """The market of the episode in play; before the first, the one the arguments describe."""
+        return self._lanes.market
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`."""
+        return self._lanes.equilibrium
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: of every random choice; None goes on with the stream of the last seed.
+            options: parameters of this episode's market: `satisfaction`, `cost`, `max_price`,
+                `min_steps`, `max_steps`, `capacity`. Unknown names warn.
+
+        Raises:
+            TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
+        """
+        super().reset(seed=seed)
+        self._lanes.begin(self.np_random, options)
+        return self._lanes.observation()[0].copy(), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Post a price; the scripted VMUs buy at it.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before a reset, or after the last round.
+            TypeError, ValueError: NaN, infinity, a wrong shape or type.
+        """
+        lanes = self._lanes
+        if not 0 <= lanes.round < self.max_cycles:
+            raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
+        reward = lanes.play(np.array([lanes.actions.read(action)]))
+        info = {
+            "round": lanes.round,
+            "price": lanes.price.item(),
+            "demand": lanes.asked[:, 0].copy(),
+            "utility": lanes.utility.item(),
+            "equilibrium_price": lanes.equilibrium_price.item(),
+            "equilibrium_utility": lanes.equilibrium_utility.item(),
+            "regret": lanes.regret.item(),
+        }
+        if self.render_mode == "human":
+            self.render()
+        over = lanes.round >= self.max_cycles
+        return lanes.observation()[0].copy(), reward.item(), False, over, info
+
+    def render(self) -> str | None:
+        """The last round in a few lines of text; printed in mode "human"."""
+        lanes = self._lanes
+        if lanes.round < 0:
+            raise gymnasium.error.ResetNeeded("reset() needs to be called before render")
+        record = None
+        if lanes.round:
+            record = rendering.Round(
+                lanes.price.item(),
+                lanes.asked[:, 0].tolist(),
+                lanes.delivered[:, 0].tolist(),
+                lanes.utility.item(),
+                lanes.regret.item(),
+            )
+        return rendering.show(
+            self.render_mode, lanes.round, self.max_cycles, lanes.equilibrium, record
+        )
+
+
+class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
+    """DOC"""
+
+    metadata = {  # noqa: RUF012
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self, num_envs: int = 1, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any
+    ) -> None:
+        self.num_envs = _checks.integer("num_envs", num_envs, at_least=1)
+        self._lanes = _Lanes((num_envs,), vmus, arguments)
+        settings = self._lanes.settings
+        _checks.choice("render_mode", settings.render_mode, [None])
+        self.render_mode = None
+        self.max_cycles = settings.max_cycles
+        self.single_action_space = self._lanes.actions.space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.single_observation_space = ObservationSpaces(settings).asp
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._all = np.ones(num_envs, bool)
+
+    @property
+    def market(self) -> Market:
+        """The markets of the episodes in play, a batch where they differ."""
+        return self._lanes.market
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibria of `market`."""
+        return self._lanes.equilibrium
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in every lane.
+
+        Args:
+            seed: of every random choice; None goes on with the stream of the last seed.
+            options: as for `PricingEnv.reset`; each value may also hold one entry for each lane:
+                `satisfaction` (N, K), the others (N,).
+
+        Raises:
+            TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
+        """
+        super().reset(seed=seed)
+        self._lanes.begin(self.np_random, options)
+        return self._lanes.observation(), {}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Post a price in every lane; the scripted VMUs buy at it.
+
+        Args:
+            actions: (N, 1) float32, or (N,) indices where `continuous_actions=False`.
+
+        Returns:
+            Observations (N, n·(K + 1)), rewards, terminations and truncations (N,), and infos.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+            ValueError: NaN, infinity, a wrong shape or type.
+        """
+        lanes = self._lanes
+        if lanes.round < 0:
+            raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
+        rewards = lanes.play(lanes.actions.read_batch(actions, self.num_envs))
+        observations = lanes.observation()
+        infos = self._masked(
+            round=np.full(self.num_envs, lanes.round),
+            price=lanes.price,
+            demand=lanes.asked.T,
+            utility=lanes.utility,
+            equilibrium_price=lanes.equilibrium_price,
+            equilibrium_utility=lanes.equilibrium_utility,
+            regret=lanes.regret,
+        )
+        over = lanes.round >= self.max_cycles
+        if over:
+            infos = self._masked(final_obs=observations, final_info=infos)
+            lanes.begin(self.np_random, None)
+            observations = lanes.observation()
+        never = np.zeros(self.num_envs, bool)
+        return observations, rewards, never, np.full(self.num_envs, over), infos
+
+    def _masked(self, **infos: Any) -> dict[str, Any]:
+        """Infos with Gymnasium's masks `_name` beside them: every lane has every one."""
+        masks = {f"_{name}": self._all for name in infos}
+        return {**infos, **masks}

@@ -1,0 +1,31 @@
+"""Scenarios: named markets, with the scripted followers that the single-agent views use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aigc_market import _checks
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named set of arguments; those given to an environment beside it override them."""
+
+    name: str
+    vmus: str = "best_response"
+    """Scripted followers of the single-agent views, by name (see `vmus`)."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the environments (K, cost, satisfaction, …)."""
+
+
+SCENARIOS = {scenario.name: scenario for scenario in (Scenario("paper"),)}
+"""The presets. `paper`: the stationary market of the source paper, all defaults."""
+
+
+def resolve(scenario: str | Scenario | None) -> Scenario:
+    """The scenario meant by the keyword argument `scenario` of every view."""
+    if isinstance(scenario, Scenario):
+        return scenario
+    return SCENARIOS[_checks.choice("scenario", scenario or "paper", SCENARIOS)]
