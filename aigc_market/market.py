@@ -138,7 +138,10 @@ class Market:
                 f"parameters must agree on the leading (batch) axes, got shapes {given}"
             ) from None
         if batch:  # a coefficient (B,) is one for each market: give it an axis of VMUs
-            put = lambda value: value[..., None] if 0 < np.ndim(value) <= len(batch) else value
+
+            def put(value: Any) -> Any:
+                return value[..., None] if 0 < np.ndim(value) <= len(batch) else value
+
             object.__setattr__(self, "ssim", self.ssim.map(put))
         for shape in self._ssim_shapes():
             try:

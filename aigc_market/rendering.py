@@ -38,13 +38,14 @@ def show(
 def ansi(number: int, rounds: int, equilibrium: Equilibrium, last: Round | None) -> str:
     """A round in a few lines."""
     target = f"equilibrium {float(equilibrium.price):>9.3f} {float(equilibrium.asp_utility):>13.2f}"
+    header = "                price       utility"
     if last is None:
-        return f"round 0 of {rounds}: nothing posted yet\n                price       utility\n{target}"
+        return f"round 0 of {rounds}: no price yet\n{header}\n{target}"
     bought = "  ".join(f"{steps:.1f}" for steps in last.delivered[:_SHOWN_VMUS])
     more = len(last.delivered) - _SHOWN_VMUS
     lines = [
         f"round {number} of {rounds}",
-        "                price       utility",
+        header,
         f"played      {last.price:>9.3f} {last.utility:>13.2f}   regret {last.regret:.2f}",
         target,
         f"steps sold  {bought}" + (f"  and {more} more VMUs" if more > 0 else ""),

@@ -34,10 +34,12 @@ class ActionReader:
         self.name = name
         self._base = float(np.float32(low)), float(np.float32(high))
         self._grid: list[float] | None = None
+        self.low: Any
+        self.high: Any
         self._normalize = settings.normalize and settings.continuous_actions
         if not settings.continuous_actions:
             self._grid = grid.astype(np.float32).tolist()
-            self.space = Discrete(len(grid))
+            self.space: Any = Discrete(len(grid))
         elif self._normalize:
             self.space = Box(-1.0, 1.0, (1,), np.float32)
         else:

@@ -22,7 +22,7 @@ ASP = "asp_0"
 class MarketAgents:
     """A mixin for the multi-agent environments. Its keyword arguments are those of `Settings`."""
 
-    metadata = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
         "name": "stackelberg_v0",
         "render_modes": RENDER_MODES,
         "render_fps": 4,
@@ -47,8 +47,8 @@ class MarketAgents:
         # Sampling must be independent from VMU to VMU, so each has a space of its own.
         self.action_spaces = {ASP: self._prices.space}
         self.action_spaces.update({vmu: vmu_actions(settings).space for vmu in vmus})
-        self._rng: np.random.Generator | None = None
-        self._episode: Episode | None = None
+        self._rng: Any = None  # a numpy.random.Generator from the first reset on
+        self._episode: Any = None  # an Episode from the first reset on
 
     def _begin(
         self, seed: int | None, options: dict[str, Any] | None, *other_options: str
@@ -84,7 +84,6 @@ class MarketAgents:
 
     def _show(self) -> str | None:
         episode = self._episode
-        assert episode is not None
         return rendering.show(
             self.render_mode, episode.round, self.max_cycles, episode.equilibrium, episode.last
         )

@@ -11,7 +11,50 @@ from aigc_market.envs.agents import ASP, MarketAgents
 
 
 class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
-    """DOC"""
+    """All agents move at once, and nobody's observation is stale (PettingZoo parallel).
+
+    ## Description
+
+    The same sequence of moves as the AEC game (asp, vmus, asp, vmus, …), regrouped: a first price
+    is posted at reset; in step t all followers answer the price in force p_t while the leader posts
+    p_{t+1}. PettingZoo's own conversion would make followers answer a price they have not seen.
+
+    ## Arguments
+
+    As for the AEC environment, `raw_env`.
+
+    ## Actions
+
+    As for the AEC environment. The leader's takes force in the next step; its last one is never
+    played.
+
+    ## Observations
+
+    Leader: the price in force, then the last n rounds, shape (1 + n·(K+1),). Followers: as in the
+    AEC game, shape (2 + 2n,).
+
+    ## Rewards
+
+    Of the round (p_t, S_t) that the step settles. A leader's price is therefore paid one step
+    later: a learner needs a discount factor above 0 (or to shift rewards by one step).
+
+    ## Infos
+
+    As for the AEC environment, of the round that the step settles.
+
+    ## Start
+
+    The first price is drawn uniformly, or is `options["price"]`.
+
+    ## End
+
+    After `max_cycles` steps all agents are truncated; none is ever terminated. Every agent is in
+    every dict up to and with the last step.
+
+    ## Version history
+
+    * v0: first release.
+    """
 
     def __init__(self, **arguments: Any) -> None:
         self._set_up("parallel_asp", arguments)

@@ -102,7 +102,47 @@ def _vmus_first(value: Any) -> Any:
 
 
 class PricingEnv(gymnasium.Env[np.ndarray, Any]):
-    """DOC"""
+    """The leader's view of the game, with scripted followers (Gymnasium).
+
+    ## Description
+
+    One action is one round: post a price, and the VMUs buy at it. See the AEC environment,
+    `aigc_market.raw_env`, for the game.
+
+    ## Arguments
+
+    As for `raw_env`, and `vmus`: a follower policy or its name ("best_response" by default), see
+    `aigc_market.vmus`.
+
+    ## Actions
+
+    `Box(cost, max_price, (1,), float32)`; `Box(-1, 1, (1,), float32)` where `normalize=True`;
+    `Discrete(96)` where `continuous_actions=False`.
+
+    ## Observations
+
+    The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16).
+
+    ## Rewards
+
+    U_p = (p − c)·ΣS_k of the round (Eq. 6).
+
+    ## Infos
+
+    `round, price, demand (K,), utility, equilibrium_price, equilibrium_utility, regret`.
+
+    ## Start
+
+    A new market is drawn (where `satisfaction` is a distribution); the history is empty.
+
+    ## End
+
+    Truncated after `max_cycles` rounds, never terminated.
+
+    ## Version history
+
+    * v0: first release.
+    """
 
     metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012
 
@@ -186,7 +226,14 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
 
 class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
-    """DOC"""
+    """A batch of `PricingEnv`, played as arrays without a loop over environments or VMUs.
+
+    All lanes begin and end together. Autoreset is `SAME_STEP`: the step that ends the episodes
+    returns the first observations of the next ones, and `infos["final_obs"]` (N, n·(K+1)) and
+    `infos["final_info"]` those of the end. Draws of δ come from one generator for the whole batch.
+    Observations are views of memory that is never written again: keep them as long as you like,
+    and do not write to them.
+    """
 
     metadata = {  # noqa: RUF012
         "render_modes": [],
