@@ -216,9 +216,9 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         Raises:
             AssertionError: before the first reset.
         """
-        episode: Any = self._episode
-        if episode is None:
+        if self._rng is None:
             EnvLogger.error_observe_before_reset()
+        episode = self._episode
         seat = self._seats[agent]
         return episode.vmu_observation(seat - 1) if seat else episode.asp_observation()
 
@@ -244,10 +244,9 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         Returns:
             (K + 1 + n·(K + 1),) float32, in the units of observations; see `state_space`.
         """
-        episode: Any = self._episode
-        if episode is None:
+        if self._rng is None:
             EnvLogger.error_state_before_reset()
-        return episode.state()
+        return self._episode.state()
 
     def render(self) -> str | None:
         """The last round in a few lines of text; printed in mode "human"."""
