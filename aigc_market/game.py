@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat
+
 from aigc_market import _checks
 from aigc_market._arrays import convert, is_array, larger, namespace
 from aigc_market.market import Market
@@ -86,11 +88,20 @@ def leader_utility(market: Market, price: Any) -> Any:
 
     Args and raises: as `best_response`. Returns: (…) utility.
     """
-    market, price = _together(market, price)
+    market, price = _together(market, _checks.numeric("price", price, above=0))
     _, sold = deliver(best_response(market, price), market.capacity)
     return asp_utility(price, market.cost, sold)
 
 
 def _together(market: Market, price: Any) -> tuple[Market, Any]:
-    """Market and price in one array library: a tensor on either side draws the other to it."""
-    return market.like(price), convert(price, market.satisfaction)
+    """Market and price in one array library: a tensor on either side draws the other to it.
+
+    Where there is a batch, every market of it gets a price of its own: the rules work in place.
+    """
+    market, price = market.like(price), convert(price, market.satisfaction)
+    if market.batch_shape:
+        like = market.satisfaction
+        price = price * namespace(like).ones(
+            market.batch_shape, dtype=like.dtype, device=array_api_compat.device(like)
+        )
+    return market, price
