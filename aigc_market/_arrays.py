@@ -27,6 +27,11 @@ def is_array(value: Any) -> bool:
     )
 
 
+def holds(condition: Any) -> bool:
+    """Whether a comparison of numbers or arrays, on any device, is true everywhere."""
+    return bool(namespace(condition).all(condition) if is_array(condition) else condition)
+
+
 def clip(array: Any, low: Any, high: Any) -> Any:
     """`array` held within [low, high]. May reuse `array`'s memory: pass only a fresh result."""
     if isinstance(array, float):
@@ -42,6 +47,11 @@ def larger(a: Any, b: Any) -> Any:
     if isinstance(a, float):
         return max(a, b)
     return namespace(a).where(a > b, a, b)
+
+
+def unwrap(array: Any) -> Any:
+    """A number, as far as the library has them, in place of an array without axes."""
+    return array if array.ndim else array[()]
 
 
 def convert(value: Any, like: Any) -> Any:

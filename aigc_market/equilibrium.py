@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market import _checks, game
-from aigc_market._arrays import clip, convert, namespace
+from aigc_market._arrays import clip, convert, holds, namespace, unwrap
 from aigc_market.market import Market
 
 
@@ -171,9 +171,9 @@ def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
     )
     clipped = xp.any(binding.min_steps | binding.max_steps, axis=-1) | binding.capacity
     return Equilibrium(
-        price=price[()],
+        price=unwrap(price),
         steps=steps,
-        asp_utility=game.asp_utility(price, market.cost, sold)[()],
+        asp_utility=unwrap(game.asp_utility(price, market.cost, sold)),
         vmu_utility=game.vmu_utility(column, market.satisfaction, market.ssim, steps),
         vmu_surplus=game.vmu_surplus(column, market.satisfaction, market.ssim, steps),
         binding=binding,
@@ -200,13 +200,16 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     Raises:
         TypeError, ValueError: bad or infeasible prices or purchases.
     """
-    price = _feasible("price", price, "cost", market.cost, "max_price", market.max_price)
-    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    steps = _feasible("steps", steps, "min_steps", low, "max_steps", high)
+    price, steps = _checks.numeric("price", price), _checks.numeric("steps", steps)
+    market = market.like(price).like(steps)
+    price, steps = (convert(value, market.satisfaction) for value in (price, steps))
     if np.shape(steps)[-1:] != (market.K,):
         raise ValueError(
             f"steps must hold K = {market.K} along its last axis, got shape {np.shape(steps)}"
         )
+    _check_feasible("price", price, "cost", market.cost, "max_price", market.max_price)
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    _check_feasible("steps", steps, "min_steps", low, "max_steps", high)
     earned = game.leader_utility(market, price)
     xp = namespace(earned)
     best = xp.maximum(_best_deviation(market), earned)
@@ -216,8 +219,8 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
         for bought in (game.best_response(market, price), steps)
     )
     return Gap(
-        leader=(best - earned)[()],
-        leader_relative=((best - earned) / xp.where(best > 0, best, 1.0))[()],
+        leader=unwrap(best - earned),
+        leader_relative=unwrap((best - earned) / xp.where(best > 0, best, 1.0)),
         followers=xp.maximum(rational - actual, 0 * rational),
     )
 
@@ -243,7 +246,7 @@ def _best_deviation(market: Market) -> Any:
     edges = xp.moveaxis(edges, -1, 0)
     eps = 4 * float(xp.finfo(edges.dtype).eps)
     tried = [edges, xp.maximum(edges * (1 - eps), zero[..., 0] + market.cost)]
-    low, high = edges[:-1], edges[1:]
+    low, high = edges[:-1, ...], edges[1:, ...]
     a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
     demand_a, demand_b = (_demand(market, prices) for prices in (a, b))
     fall = (demand_b - demand_a) / xp.where(b > a, b - a, 1.0)
@@ -267,19 +270,18 @@ def _demand(market: Market, prices: Any) -> Any:
 def _in_chunks(market: Market, prices: Any, function: Any) -> Any:
     """function(market, prices) a few rows of prices at a time, to bound the memory."""
     rows = max(1, 2**21 // (market.K * max(1, int(np.prod(market.batch_shape)))))
-    xp = namespace(prices)
-    return xp.concat(
-        [function(market, prices[i : i + rows]) for i in range(0, prices.shape[0], rows)], axis=0
-    )
+    count = prices.shape[0]
+    chunks = [prices[i : min(i + rows, count), ...] for i in range(0, count, rows)]
+    return namespace(prices).concat([function(market, chunk) for chunk in chunks], axis=0)
 
 
-def _feasible(name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any) -> Any:
-    """`value` checked against its bounds, up to single-precision rounding."""
-    value = _checks.numeric(name, value)
+def _check_feasible(
+    name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any
+) -> None:
+    """Check bounds, up to single-precision rounding."""
     slack = 1e-6
-    if not bool(np.all(np.asarray((value >= low * (1 - slack)) & (value <= high * (1 + slack))))):
+    if not holds((value >= low * (1 - slack)) & (value <= high * (1 + slack))):
         raise ValueError(
             f"{name} must lie between {low_name} = {low!r} and {high_name} = {high!r}, "
             f"got {value!r}"
         )
-    return value

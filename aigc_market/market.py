@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, is_array, namespace
+from aigc_market._arrays import convert, holds, is_array, namespace
 from aigc_market.ssim import resolve
 
 
@@ -155,7 +155,7 @@ class Market:
                 )
 
     def _check_order(self, high_name: str, high: Any, low_name: str, low: Any) -> None:
-        if not bool(np.all(np.asarray(high >= low))):
+        if not holds(high >= low):
             raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
 
 
