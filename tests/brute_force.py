@@ -1,0 +1,102 @@
+"""The game solved once more, slowly and without a line of the package: what tests compare with.
+
+A market is a plain dict: cost, max_price, min_steps, max_steps, capacity (or None), satisfaction
+(K,), and either alpha and beta (numbers or (K,)) or a table (steps, values).
+"""
+
+import itertools
+
+import numpy as np
+
+
+def utility(market, price):
+    """U_p at a price, against VMUs who choose by comparing all they could sensibly buy."""
+    demand = purchases(market, price).sum()
+    if market["capacity"] is not None:
+        demand = min(demand, market["capacity"])
+    return (price - market["cost"]) * demand
+
+
+def purchases(market, price):
+    return _from_table(market, price) if "table" in market else _from_quadratic(market, price)
+
+
+def surplus(market, price, steps):
+    """δ·(SSIM(S) − SSIM(0)) − p·S of each VMU."""
+    if "table" in market:
+        gain = np.interp(steps, *market["table"]) - np.interp(0.0, *market["table"])
+    else:
+        gain = market["alpha"] * steps**2 + market["beta"] * steps
+    return market["satisfaction"] * gain - price * steps
+
+
+def optimum(market):
+    """The leader's best utility: U_p tried at every price that can be best."""
+    return max(utility(market, price) for price in candidates(market))
+
+
+def candidates(market):
+    cost, top = market["cost"], market["max_price"]
+    bends = _table_bends(market) if "table" in market else _quadratic_bends(market)
+    bends = bends[(bends > cost) & (bends < top)]
+    edges = np.unique(np.concatenate([[cost, top], bends]))
+    if "table" in market:
+        return edges  # demand is flat in between: only right ends can be best
+    return np.concatenate([edges, _inside_pieces(market, edges)])
+
+
+def _from_quadratic(market, price):
+    alpha, beta = market["alpha"], market["beta"]
+    interior = (price / market["satisfaction"] - beta) / (2 * alpha)
+    return np.clip(interior, market["min_steps"], market["max_steps"])
+
+
+def _quadratic_bends(market):
+    """Prices at which the interior purchase of some VMU meets a bound."""
+    return np.concatenate(
+        [
+            market["satisfaction"] * (market["beta"] + 2 * market["alpha"] * bound)
+            for bound in (market["min_steps"], market["max_steps"])
+        ]
+    )
+
+
+def _inside_pieces(market, edges):
+    """On each piece demand is a line a·p + b: where its revenue peaks, and where it meets R."""
+    inside = []
+    for low, high in itertools.pairwise(edges):
+        p, q = low + (high - low) / 3, low + 2 * (high - low) / 3
+        demand_p, demand_q = (_from_quadratic(market, x).sum() for x in (p, q))
+        a = (demand_q - demand_p) / (q - p) if q > p else 0.0
+        if a >= 0:
+            continue
+        b = demand_p - a * p
+        prices = [(market["cost"] - b / a) / 2]
+        if market["capacity"] is not None:
+            prices.append((market["capacity"] - b) / a)
+        inside.extend(price for price in prices if low < price < high)
+    return np.array(inside)
+
+
+def _sensible_steps(market):
+    """Revenue is linear between the points of a table, so VMUs buy at a point or at a bound."""
+    low, high = market["min_steps"], market["max_steps"]
+    points = np.asarray(market["table"][0], float)
+    return np.unique(np.concatenate([[low, high], points[(points > low) & (points < high)]]))
+
+
+def _from_table(market, price):
+    steps = _sensible_steps(market)
+    values = market["satisfaction"][:, None] * np.interp(steps, *market["table"]) - price * steps
+    best = values.max(axis=1, keepdims=True)
+    tied = values >= best - 1e-11 * (1 + np.abs(values).max(axis=1, keepdims=True))
+    return np.where(tied, steps, -np.inf).max(axis=1)  # ties go to the leader: the most steps
+
+
+def _table_bends(market):
+    """Prices at which some VMU is indifferent between two purchases."""
+    steps = _sensible_steps(market)
+    values = np.interp(steps, *market["table"])
+    low, high = np.triu_indices(len(steps), 1)
+    rates = (values[high] - values[low]) / (steps[high] - steps[low])
+    return np.outer(market["satisfaction"], rates).ravel()

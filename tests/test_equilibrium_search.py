@@ -1,0 +1,209 @@
+"""The solver and the verifier against a brute force that shares no code with the package."""
+
+import brute_force
+import numpy as np
+import pytest
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+import aigc_market
+from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+
+SEARCH = settings(max_examples=80, deadline=None, derandomize=True)
+SHARE = st.floats(0, 1)
+
+
+def between(low, high):
+    return SHARE.map(lambda share: low + share * (high - low))
+
+
+@st.composite
+def bounds_of(draw, K, most_steps):
+    """Bounds from loose to so tight that they must bind."""
+    cost = draw(between(0.2, 5.0))
+    low = draw(st.one_of(st.just(0.0), between(0.0, most_steps)))
+    high = draw(st.one_of(st.just(most_steps), between(max(low, 1.0), most_steps)))
+    scarce = draw(st.booleans())
+    return {
+        "cost": cost,
+        "max_price": cost * draw(between(1.1, 60.0)),
+        "min_steps": low,
+        "max_steps": high,
+        "capacity": draw(between(K * low + 0.01, K * high + 1.0)) if scarce else None,
+    }
+
+
+@st.composite
+def satisfactions(draw):
+    """Of up to 30 VMUs, over two decades."""
+    K = draw(st.integers(1, 30))
+    return 10 ** np.array(draw(st.lists(between(1, 3), min_size=K, max_size=K)))
+
+
+@st.composite
+def quadratic_markets(draw):
+    satisfaction = draw(satisfactions())
+    K = len(satisfaction)
+    own = draw(st.booleans())
+    spread = np.array(draw(st.lists(between(0.5, 1.5), min_size=K, max_size=K))) if own else 1.0
+    coefficients = {"alpha": ALPHA * spread, "beta": BETA * spread[::-1] if own else BETA}
+    return {"satisfaction": satisfaction, **coefficients, **draw(bounds_of(K, 300.0))}
+
+
+@st.composite
+def table_markets(draw):
+    """Concave or not, rising or not, with bounds that mostly fall between the table's points."""
+    satisfaction = draw(satisfactions())
+    gaps = np.array(draw(st.lists(between(5.0, 60.0), min_size=1, max_size=6)))
+    slopes = np.array(draw(st.lists(between(-0.02, 0.1), min_size=len(gaps), max_size=len(gaps))))
+    steps = np.concatenate([[0.0], np.cumsum(gaps)])
+    values = 0.3 + np.concatenate([[0.0], np.cumsum(gaps * slopes)])
+    if draw(st.booleans()):
+        values[1:] = 0.3 + np.cumsum(gaps * np.sort(slopes)[::-1])  # concave
+    limits = draw(bounds_of(len(satisfaction), float(steps[-1])))
+    limits["max_steps"] = min(limits["max_steps"], float(steps[-1]))
+    limits["min_steps"] = min(limits["min_steps"], limits["max_steps"])
+    return {"satisfaction": satisfaction, "table": (steps, values), **limits}
+
+
+ALPHA, BETA = -0.000174, 0.075
+PAPER = {
+    "satisfaction": np.array([200.0, 200.0]),
+    "alpha": ALPHA,
+    "beta": BETA,
+    "cost": 1.0,
+    "max_price": 20.0,
+    "min_steps": 0.0,
+    "max_steps": 250.0,
+    "capacity": None,
+}
+BINDING = {
+    "min_steps": PAPER | {"min_steps": 120.0},
+    "max_steps": PAPER | {"max_steps": 60.0},
+    "max_price": PAPER | {"max_price": 5.0},
+    "min_price": PAPER | {"max_price": 1.0},
+    "capacity": PAPER | {"capacity": 150.0},
+}
+
+
+def of_package(market):
+    """The package's market from the plain one."""
+    if "table" in market:
+        ssim = TabulatedSSIM(*market["table"])
+    else:
+        ssim = QuadraticSSIM(market["alpha"], market["beta"])
+    names = ("satisfaction", "cost", "max_price", "min_steps", "max_steps", "capacity")
+    arguments = {name: market[name] for name in names}
+    return aigc_market.Market(K=len(market["satisfaction"]), ssim=ssim, **arguments)
+
+
+def check_solution(market):
+    equilibrium = aigc_market.solve(of_package(market))
+    best = brute_force.optimum(market)
+    scale = max(1.0, best)
+    assert equilibrium.asp_utility == pytest.approx(best, abs=1e-8 * scale)
+    assert market["cost"] <= equilibrium.price <= market["max_price"]
+    earned = brute_force.utility(market, equilibrium.price)
+    assert earned == pytest.approx(best, abs=1e-6 * scale)
+    grid = np.linspace(market["cost"], market["max_price"], 300)
+    assert max(brute_force.utility(market, price) for price in grid) <= best + 1e-8 * scale
+    return equilibrium
+
+
+@pytest.mark.parametrize("name", BINDING)
+def test_brute_force_sees_every_bound_bind(name):
+    """The search below means little if its market never meets a bound: here each one does."""
+    equilibrium = check_solution(BINDING[name])
+    assert np.all(getattr(equilibrium.binding, name))
+
+
+def note_binding(equilibrium):
+    for name, bound in equilibrium.binding._asdict().items():
+        event(f"{name} binds: {bool(np.any(bound))}")
+
+
+@SEARCH
+@given(quadratic_markets())
+@example(PAPER)
+def test_quadratic_markets(market):
+    note_binding(check_solution(market))
+
+
+@SEARCH
+@given(table_markets())
+def test_tabulated_markets(market):
+    note_binding(check_solution(market))
+
+
+any_market = st.one_of(quadratic_markets(), table_markets())
+
+
+@SEARCH
+@given(any_market, SHARE, SHARE)
+def test_regret_is_what_brute_force_says(market, price_share, steps_share):
+    price = market["cost"] + price_share * (market["max_price"] - market["cost"])
+    low, high = market["min_steps"], market["max_steps"]
+    steps = np.full(len(market["satisfaction"]), low + steps_share * (high - low))
+    gap = aigc_market.regret(of_package(market), price, steps)
+    assert gap.leader >= 0
+    assert 0 <= gap.leader_relative <= 1 + 1e-12
+    assert np.all(gap.followers >= 0)
+    best = brute_force.optimum(market)
+    forgone = best - brute_force.utility(market, price)
+    assert gap.leader == pytest.approx(forgone, abs=1e-7 * max(1.0, best))
+    if best > 0:
+        assert gap.leader_relative == pytest.approx(gap.leader / best, rel=1e-6, abs=1e-7)
+    rational = brute_force.surplus(market, price, brute_force.purchases(market, price))
+    lost = rational - brute_force.surplus(market, price, steps)
+    scale = 1e-9 * (1 + np.abs(rational).max() + price * high)
+    np.testing.assert_allclose(gap.followers, lost, atol=scale)
+
+
+@SEARCH
+@given(any_market)
+def test_no_regret_at_an_equilibrium(market):
+    packaged = of_package(market)
+    equilibrium = aigc_market.solve(packaged)
+    bought = aigc_market.best_response(packaged, equilibrium.price)
+    gap = aigc_market.regret(packaged, equilibrium.price, bought)
+    assert gap.leader <= 1e-9 * max(1.0, equilibrium.asp_utility)
+    np.testing.assert_array_equal(gap.followers, 0.0)
+
+
+@SEARCH
+@given(any_market, st.sampled_from([1e-6, 1e-4, 1e-2]), st.sampled_from([-1, 1]))
+def test_no_small_deviation_of_the_leader_pays(market, size, sign):
+    packaged = of_package(market)
+    equilibrium = aigc_market.solve(packaged)
+    price = equilibrium.price * (1 + sign * size)
+    price = min(max(price, market["cost"]), market["max_price"])
+    deviation = brute_force.utility(market, price)
+    assert deviation <= equilibrium.asp_utility + 1e-8 * max(1.0, equilibrium.asp_utility)
+
+
+@SEARCH
+@given(quadratic_markets(), st.sampled_from([0.7, 0.9, 1.1, 1.4]))
+def test_a_price_well_off_is_regretted(market, factor):
+    packaged = of_package(market)
+    equilibrium = aigc_market.solve(packaged)
+    price = min(max(equilibrium.price * factor, market["cost"]), market["max_price"])
+    steps = aigc_market.best_response(packaged, price)
+    gap = aigc_market.regret(packaged, price, steps)
+    shortfall = equilibrium.asp_utility - brute_force.utility(market, price)
+    event(f"shortfall: {shortfall > 1e-3 * equilibrium.asp_utility}")
+    if shortfall > 1e-3 * max(1.0, equilibrium.asp_utility):
+        assert gap.leader > 0
+        assert gap.leader_relative > 1e-4
+
+
+@SEARCH
+@given(quadratic_markets(), st.sampled_from([-20.0, -3.0, 3.0, 20.0]))
+def test_purchases_well_off_are_regretted(market, shift):
+    packaged = of_package(market)
+    price = (market["cost"] + market["max_price"]) / 2
+    best = aigc_market.best_response(packaged, price)
+    steps = np.clip(best + shift, market["min_steps"], market["max_steps"])
+    followers = aigc_market.regret(packaged, price, steps).followers
+    moved = np.abs(steps - best) > 1.0
+    assert np.all(followers[moved] > 0)
+    assert np.all(followers[steps == best] == 0)

@@ -1,0 +1,203 @@
+"""The rules: best responses, utilities, rationing, in every array library."""
+
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+
+import aigc_market
+from aigc_market import game
+from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+
+ALPHA, BETA, GAMMA = -0.000174, 0.075, 4891.89
+PAPER = QuadraticSSIM(ALPHA, BETA, GAMMA)
+TABLE = TabulatedSSIM([0, 20, 60, 120, 160, 250], [0, 0.9, 2.5, 3.1, 4.6, 4.9])
+
+
+@pytest.mark.parametrize("price", [2.0, 5.0, 8.0, 11.0])
+@pytest.mark.parametrize("satisfaction", [[200.0, 200.0], [150.0, 260.0, 410.0]])
+def test_slope_of_leader_utility_is_eq_13(price, satisfaction):
+    cost = 1.0
+    market = aigc_market.Market(
+        K=len(satisfaction), cost=cost, satisfaction=satisfaction, min_steps=0, max_steps=1000
+    )
+    posted = torch.tensor(price, dtype=torch.float64, requires_grad=True)
+    game.leader_utility(market, posted).backward()
+    # U_p = Σ (p − c)·(p/(2δα) − β/(2α)), so dU_p/dp = Σ (2p − c)/(2δα) − β/(2α).
+    by_hand = sum((2 * price - cost) / (2 * d * ALPHA) - BETA / (2 * ALPHA) for d in satisfaction)
+    assert posted.grad.item() == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_slope_of_leader_utility_vanishes_at_the_equilibrium_price():
+    market = aigc_market.Market(satisfaction=[180.0, 240.0])
+    price = torch.tensor(aigc_market.solve(market).price, dtype=torch.float64, requires_grad=True)
+    game.leader_utility(market, price).backward()
+    assert price.grad.item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_demand_does_not_move_with_the_price_where_a_bound_binds():
+    market = aigc_market.Market(min_steps=120, max_steps=160)
+    price = torch.tensor([12.0, 19.0], dtype=torch.float64, requires_grad=True)
+    game.leader_utility(market, price).sum().backward()
+    np.testing.assert_allclose(price.grad.numpy(), 2 * 120.0)
+
+
+@pytest.mark.parametrize("ssim", [PAPER, TABLE], ids=["quadratic", "table"])
+@pytest.mark.parametrize("capacity", [None, 150.0])
+def test_single_precision_stays_single_and_agrees_with_double(ssim, capacity):
+    market = aigc_market.Market(
+        K=3, satisfaction=[90.0, 200.0, 470.0], capacity=capacity, ssim=ssim
+    )
+    prices = np.linspace(1.1, 19.3, 23)
+    single = torch.asarray(prices, dtype=torch.float32)
+    bought = aigc_market.best_response(market, single)
+    utility = game.leader_utility(market, single)
+    assert bought.dtype == utility.dtype == torch.float32
+    np.testing.assert_allclose(bought, aigc_market.best_response(market, prices), rtol=2e-5)
+    np.testing.assert_allclose(utility, game.leader_utility(market, prices), rtol=2e-5)
+    surplus = game.vmu_surplus(single[:, None], market.like(single).satisfaction, ssim, bought)
+    assert surplus.dtype == torch.float32
+
+
+@pytest.mark.parametrize("device", ["CPU_DEVICE", "device1"])
+@pytest.mark.parametrize("ssim", [PAPER, TABLE], ids=["quadratic", "table"])
+@pytest.mark.parametrize("capacity", [None, 150.0])
+def test_rules_use_nothing_beyond_the_array_api_standard(device, ssim, capacity):
+    delta = np.array([90.0, 470.0])
+    strict = array_api_strict.asarray(delta, device=array_api_strict.Device(device))
+    arguments = {"capacity": capacity, "ssim": ssim}
+    expected = aigc_market.Market(satisfaction=delta, **arguments)
+    market = aigc_market.Market(satisfaction=strict, **arguments)
+
+    def same(theirs, ours):
+        theirs = array_api_strict.asarray(theirs, device=array_api_strict.Device("CPU_DEVICE"))
+        np.testing.assert_allclose(np.asarray(theirs), ours, rtol=1e-12)
+
+    prices = array_api_strict.asarray([3.0, 9.0], device=array_api_strict.Device(device))
+    bought = aigc_market.best_response(market, prices)
+    assert isinstance(bought, type(strict))
+    same(bought, aigc_market.best_response(expected, np.array([3.0, 9.0])))
+    solved, equilibrium = aigc_market.solve(market), aigc_market.solve(expected)
+    same(solved.price, equilibrium.price)
+    same(solved.steps, equilibrium.steps)
+    same(solved.vmu_surplus, equilibrium.vmu_surplus)
+    gap = aigc_market.regret(market, 7.0, np.array([40.0, 60.0]))
+    verdict = aigc_market.regret(expected, 7.0, np.array([40.0, 60.0]))
+    same(gap.leader, verdict.leader)
+    same(gap.followers, verdict.followers)
+
+
+@pytest.mark.parametrize("ssim", [PAPER, TABLE], ids=["quadratic", "table"])
+@pytest.mark.parametrize("bounds", [(0.0, 250.0), (10.0, 130.0), (75.0, 90.0), (50.0, 50.0)])
+def test_no_purchase_on_a_dense_grid_beats_the_best_response(ssim, bounds):
+    low, high = bounds
+    satisfaction = np.array([30.0, 200.0, 800.0])
+    market = aigc_market.Market(
+        K=3, satisfaction=satisfaction, min_steps=low, max_steps=high, ssim=ssim
+    )
+    steps = np.linspace(low, high, 5001)
+    quality = np.interp(steps, ssim.steps, ssim.values) if ssim is TABLE else ssim(steps)
+    for price in (1.0, 3.7, 8.0, 14.2, 20.0):
+        bought = aigc_market.best_response(market, price)
+        assert np.all((low <= bought) & (bought <= high))
+        best = (satisfaction[:, None] * quality - price * steps).max(axis=1)
+        reached = game.vmu_utility(price, satisfaction, ssim, bought)
+        slack = 1e-12 * np.abs(best)
+        assert np.all(reached >= best - slack)
+
+
+def test_best_response_is_eq_11_inside_the_bounds():
+    market = aigc_market.Market(satisfaction=[150.0, 300.0], min_steps=0, max_steps=400)
+    for price in (3.0, 8.0):
+        by_hand = [price / (2 * d * ALPHA) - BETA / (2 * ALPHA) for d in (150.0, 300.0)]
+        np.testing.assert_allclose(aigc_market.best_response(market, price), by_hand, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        ("cost", [1.0, 2.0, 3.0]),
+        ("max_price", [9.0, 12.0, 20.0]),
+        ("min_steps", [0.0, 20.0, 110.0]),
+        ("max_steps", [50.0, 90.0, 250.0]),
+        ("capacity", [60.0, 150.0, 900.0]),
+        ("satisfaction", [[200.0, 90.0], [50.0, 400.0], [100.0, 100.0]]),
+        ("alpha", [[-1e-4], [-2e-4], [-3e-4]]),
+        ("beta", [[0.07], [0.08], [0.06]]),
+        ("beta", [[0.07, 0.08], [0.06, 0.07], [0.05, 0.09]]),
+    ],
+)
+@pytest.mark.parametrize("price", [8.0, [7.0, 8.0, 9.0], [[7.0], [8.0]]])
+def test_a_batch_answers_like_its_markets_one_by_one(parameter, values, price):
+    def market(value):
+        if parameter in ("alpha", "beta"):
+            coefficients = {"alpha": ALPHA, "beta": BETA, parameter: value}
+            return aigc_market.Market(ssim=QuadraticSSIM(**coefficients))
+        return aigc_market.Market(**{parameter: value})
+
+    batch, price = market(np.array(values)), np.asarray(price)
+    each_price = np.broadcast_to(price, np.broadcast_shapes(price.shape, (3,)))
+    bought, utility = aigc_market.best_response(batch, price), game.leader_utility(batch, price)
+    assert bought.shape == (*each_price.shape, 2)
+    for lane, value in enumerate(values):
+        one = market(np.array(value))
+        prices = each_price[..., lane]
+        np.testing.assert_allclose(bought[..., lane, :], aigc_market.best_response(one, prices))
+        np.testing.assert_allclose(utility[..., lane], game.leader_utility(one, prices))
+
+
+def test_a_price_of_its_own_for_each_vmu():
+    bought = game.purchase(np.array([4.0, 9.0]), np.array([200.0, 300.0]), PAPER, 0.0, 250.0)
+    assert bought[0] == game.purchase(4.0, 200.0, PAPER, 0.0, 250.0)
+    assert bought[1] == game.purchase(9.0, 300.0, PAPER, 0.0, 250.0)
+
+
+def test_rationing_is_in_proportion():
+    delivered, sold = game.deliver(np.array([30.0, 60.0, 10.0]), 50.0)
+    np.testing.assert_allclose(delivered, [15.0, 30.0, 5.0])
+    assert sold == pytest.approx(50.0)
+
+
+def test_enough_capacity_rations_nobody():
+    steps = np.array([[30.0, 60.0], [20.0, 30.0]])
+    delivered, sold = game.deliver(steps, np.array([90.0, 50.0]))
+    np.testing.assert_array_equal(delivered, steps)
+    np.testing.assert_array_equal(sold, [90.0, 50.0])
+
+
+def test_no_capacity_is_no_limit():
+    steps = np.array([1e9, 1e9])
+    delivered, sold = game.deliver(steps, None)
+    assert delivered is steps
+    assert sold == 2e9
+
+
+def test_below_the_clearing_price_utility_rises_with_the_price():
+    """Why rationing keeps the constrained equilibrium (DESIGN.md, capacity)."""
+    market = aigc_market.Market(min_steps=0, capacity=150.0)
+    prices = np.linspace(1.0, 9.78, 50)
+    np.testing.assert_allclose(game.leader_utility(market, prices), (prices - 1.0) * 150.0)
+
+
+def test_utilities_as_printed():
+    assert game.asp_utility(8.0, 1.0, 201.15) == pytest.approx(1408.05)
+    utility = game.vmu_utility(8.0, 200.0, PAPER, 100.0)
+    assert utility == pytest.approx(200 * (ALPHA * 100**2 + BETA * 100 + GAMMA) - 8 * 100)
+    constant = game.vmu_utility(8.0, 200.0, PAPER, 0.0)
+    assert game.vmu_surplus(8.0, 200.0, PAPER, 100.0) == pytest.approx(utility - constant)
+
+
+def test_gamma_changes_no_choice():
+    other = QuadraticSSIM(ALPHA, BETA, -3.0)
+    a, b = aigc_market.Market(ssim=PAPER), aigc_market.Market(ssim=other)
+    prices = np.linspace(1, 20, 40)
+    np.testing.assert_array_equal(
+        aigc_market.best_response(a, prices), aigc_market.best_response(b, prices)
+    )
+    assert aigc_market.solve(a).price == aigc_market.solve(b).price
+
+
+def test_free_images_are_worth_the_best_surplus():
+    worth = game.best_surplus(np.array([100.0, 200.0]), PAPER, 10.0, 300.0)
+    vertex = -BETA / (2 * ALPHA)
+    np.testing.assert_allclose(worth, np.array([100.0, 200.0]) * (PAPER(vertex) - PAPER(0.0)))
