@@ -36,6 +36,14 @@ class QuadraticSSIM:
         object.__setattr__(self, "alpha", _checks.numeric("alpha", self.alpha, below=0))
         object.__setattr__(self, "beta", _checks.numeric("beta", self.beta, above=0))
         object.__setattr__(self, "gamma", _checks.numeric("gamma", self.gamma))
+        try:
+            np.broadcast_shapes(np.shape(self.alpha), np.shape(self.beta), np.shape(self.gamma))
+        except ValueError:
+            raise ValueError(
+                "alpha, beta and gamma must have shapes that broadcast (one of each market is "
+                "(B, 1) beside one of each VMU), got "
+                f"{np.shape(self.alpha)}, {np.shape(self.beta)} and {np.shape(self.gamma)}"
+            ) from None
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
         object.__setattr__(self, "_slope", 0.5 / self.alpha)
         object.__setattr__(self, "_vertex", -0.5 * self.beta / self.alpha)

@@ -135,7 +135,10 @@ class TabulatedSSIM:
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
         points, rates = self._envelope(float(min_steps), float(max_steps))
-        return DemandCurve(rates[::-1], np.zeros(len(points)), points[::-1])
+        if len(points) == 1:  # nothing to choose: a break at which nothing changes
+            points, rates = np.repeat(points, 2), np.zeros(1)
+        # Copies, because torch takes no arrays with negative strides.
+        return DemandCurve(rates[::-1].copy(), np.zeros(len(points)), points[::-1].copy())
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:
         for name, bound in (("min_steps", min_steps), ("max_steps", max_steps)):
