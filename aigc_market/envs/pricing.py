@@ -148,7 +148,7 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
     def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:
         self._lanes = _Lanes((), vmus, arguments)
-        settings = self._lanes.settings
+        self.settings = settings = self._lanes.settings
         self.render_mode = settings.render_mode
         self.max_cycles = settings.max_cycles
         self.action_space = self._lanes.actions.space
@@ -245,7 +245,7 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     ) -> None:
         self.num_envs = _checks.integer("num_envs", num_envs, at_least=1)
         self._lanes = _Lanes((num_envs,), vmus, arguments)
-        settings = self._lanes.settings
+        self.settings = settings = self._lanes.settings
         _checks.choice("render_mode", settings.render_mode, [None])
         self.render_mode = None
         self.max_cycles = settings.max_cycles

@@ -1,0 +1,1 @@
+"""Baselines of the pricing game: `python -m baselines --help`."""

@@ -1,0 +1,117 @@
+"""The command line: `python -m baselines reproduce | train | evaluate`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from baselines import agents
+from baselines.arguments import EnvArguments
+from baselines.measures import means
+from baselines.reproduce import reproduce
+from baselines.training import Training, load, make_lanes, play_model, recipe, save
+from baselines.training import train as train_model
+from baselines.tune import tune
+
+_Env = Annotated[EnvArguments, tyro.conf.arg(name="")]
+_Training = Annotated[Training, tyro.conf.arg(name="")]
+
+
+def train(
+    agent: tyro.conf.Positional[Literal["tppo", "ppo"]],
+    env: _Env = EnvArguments(),  # noqa: B008 (frozen)
+    training: _Training = Training(),  # noqa: B008 (frozen)
+    seed: int = 0,
+    out: Path | None = None,
+    tensorboard: Path | None = None,
+) -> None:
+    """Train a leader and keep it.
+
+    Args:
+        agent: PPO on a transformer (tppo) or on an MLP (ppo).
+        env: the market.
+        training: hyperparameters and budget.
+        seed: of every random choice.
+        out: folder for the weights, config.json and curve.csv; runs/AGENT by default.
+        tensorboard: folder for TensorBoard logs.
+    """
+    out = out or Path("runs") / agent
+    log = str(tensorboard) if tensorboard else None
+    model, curve = train_model(
+        agent, env.given(), training, seed, log, progress=sys.stderr.isatty()
+    )
+    save(out, model, {"method": agent, **recipe(env.as_json(), training, seed)})
+    with open(out / "curve.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["episode", "utility"])
+        writer.writerows(enumerate(curve, start=1))
+    _show(agent, play_model(model, env.given(), episodes=10, seed=seed))
+    Console().print(f"Kept in {out}/: python -m baselines evaluate {out}")
+
+
+def evaluate(
+    agent: tyro.conf.Positional[str],
+    env: _Env = EnvArguments(),  # noqa: B008 (frozen)
+    episodes: int = 10,
+    seed: int = 0,
+) -> None:
+    """Play a leader and say how far from the equilibrium it is.
+
+    Args:
+        agent: a folder kept by `train`, or greedy, random or equilibrium.
+        env: the market; what is left out is as the run was trained.
+        episodes: how many. Scripted agents play them in turn and learn as they go.
+        seed: of every random choice.
+    """
+    if agent in agents.AGENTS:
+        lanes = make_lanes(1, **env.given())
+        scripted = agents.AGENTS[agent](lanes, seed)
+        return _show(agent, means(agents.play(lanes, scripted, episodes, seed)))
+    config = Path(agent) / "config.json"
+    if not config.exists():
+        raise SystemExit(
+            f"agent must be one of {', '.join(agents.AGENTS)} or a folder kept by `train`, "
+            f"got {agent!r}"
+        )
+    trained = EnvArguments(**json.loads(config.read_text())["arguments"])
+    arguments = {**trained.given(), **env.given()}
+    return _show(agent, play_model(load(Path(agent), arguments), arguments, episodes, seed))
+
+
+def _show(agent: str, measured: dict[str, float]) -> None:
+    table = Table(title=f"{agent}: means a round")
+    for column in ("price", "p*", "ASP utility", "U_p*", "share", "regret"):
+        table.add_column(column, justify="right")
+    share = measured["utility"] / measured["equilibrium_utility"]
+    table.add_row(
+        f"{measured['price']:.3f}",
+        f"{measured['equilibrium_price']:.3f}",
+        f"{measured['utility']:.2f}",
+        f"{measured['equilibrium_utility']:.2f}",
+        f"{share:.2%}",
+        f"{measured['regret']:.2f}",
+    )
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the command line. Bad arguments end it with their message, without a traceback."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"reproduce": reproduce, "train": train, "evaluate": evaluate, "tune": tune},
+            prog="python -m baselines",
+            description="Baselines of the AIGC pricing game.",
+        )
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
