@@ -128,7 +128,9 @@ def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
         )
     coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
     alpha, beta, gamma = (float(coefficient) for coefficient in coefficients)
-    if not alpha < 0 < beta:
+    # A line would pass as concave, and a constant as rising, by the rounding errors of their fit.
+    far, noise = float(steps.max()), 1e-12 * float(np.abs(values).max())
+    if not (alpha * far**2 < -noise and beta * far > noise):
         raise ValueError(
             "values must have a concave fit that rises at 0 (alpha < 0 < beta), "
             f"got alpha = {alpha:.3g}, beta = {beta:.3g}; TabulatedSSIM takes any curve"
