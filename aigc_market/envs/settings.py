@@ -128,7 +128,7 @@ class Settings:
                 warnings.warn(
                     f"reset option {name!r} is unknown and ignored; "
                     f"allowed: {', '.join((*_OPTIONS, *other_options))}",
-                    stacklevel=3,
+                    stacklevel=4,  # whoever calls `reset`
                 )
         if self.satisfaction is not None and "satisfaction" not in given:
             given["satisfaction"] = self.satisfaction.draw(rng, (*lanes, self.market.K))
