@@ -119,7 +119,9 @@ def sweep(
     if not open_runs:
         return
     with _backend(engine, workers):
-        parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+        # joblib's Ray backend has no generators: its results come all together at the end.
+        as_they_come = "generator_unordered" if engine == "local" else "list"
+        parallel: Any = joblib.Parallel(n_jobs=workers, return_as=as_they_come)
         yield from parallel(
             joblib.delayed(_execute_and_keep)(run, folder.absolute()) for run in open_runs
         )

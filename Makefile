@@ -1,0 +1,43 @@
+# make baselines: reproduce the paper's figures into results/. make test: run the tests.
+# Both set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: baselines test lint types docs examples benchmarks clean
+
+baselines: .venv/baselines
+	$(BIN)/python -m baselines reproduce
+
+test: .venv/dev
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/pyright
+
+docs: .venv/dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+
+examples: .venv/dev
+	$(BIN)/python examples/play_by_hand.py
+	$(BIN)/python examples/train_sb3.py
+
+benchmarks: .venv/dev
+	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=
+
+clean:
+	rm -rf .venv docs/_build
+
+.venv/baselines: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[baselines]'
+	touch $@
+
+.venv/dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	touch $@

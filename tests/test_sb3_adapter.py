@@ -1,0 +1,101 @@
+"""The adapter from Gymnasium's vector environment to SB3's VecEnv, against SB3's DummyVecEnv."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from baselines.sb3 import GymnasiumVecEnv
+from baselines.training import make_lanes
+
+ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2}
+
+
+def test_it_gives_what_dummy_vec_env_gives():
+    ours = GymnasiumVecEnv(make_lanes(3, **ARGUMENTS))
+    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **ARGUMENTS)] * 3)
+    ours.seed(5)
+    sb3.seed(5)
+    np.testing.assert_array_equal(ours.reset(), sb3.reset())
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        actions = rng.uniform(1, 20, (3, 1)).astype(np.float32)
+        for a, b in zip(ours.step(actions), sb3.step(actions), strict=True):
+            if isinstance(a, list):
+                for mine, theirs in zip(a, b, strict=True):
+                    assert mine.keys() | {"TimeLimit.truncated"} == theirs.keys()
+                    assert mine.get("TimeLimit.truncated", False) == theirs["TimeLimit.truncated"]
+                    for name in mine:
+                        np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-6)
+            else:
+                np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_drawn_markets_follow_the_seed():
+    arguments = {**ARGUMENTS, "satisfaction": lambda rng: rng.uniform(80, 400, 3)}
+    ours = GymnasiumVecEnv(make_lanes(1, **arguments))
+    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)])
+    ours.seed(5)
+    sb3.seed(5)
+    ours.reset()
+    sb3.reset()
+    for _ in range(9):  # over two autoresets
+        actions = np.array([[7.0]], np.float32)
+        (_, mine, *_), (_, theirs, *_) = ours.step(actions), sb3.step(actions)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def test_terminations_are_not_called_truncations():
+    env = GymnasiumVecEnv(
+        SyncVectorEnv(
+            [lambda: gymnasium.make("CartPole-v1")] * 2, autoreset_mode=AutoresetMode.SAME_STEP
+        )
+    )
+    env.seed(0)
+    env.reset()
+    ended = 0
+    for _ in range(60):
+        observations, _, dones, infos = env.step(np.zeros(2, int))
+        for lane in np.flatnonzero(dones):
+            ended += 1
+            assert infos[lane]["TimeLimit.truncated"] is False
+            assert np.abs(infos[lane]["terminal_observation"][2]) > 0.2  # the pole has fallen
+            assert np.abs(observations[lane]).max() <= 0.05  # and stands again
+        for lane in np.flatnonzero(~dones):
+            assert "terminal_observation" not in infos[lane]
+    assert ended > 4
+
+
+def test_options_reach_the_next_reset_only():
+    env = GymnasiumVecEnv(make_lanes(2, **ARGUMENTS))
+    env.set_options({"cost": 3.0})
+    env.reset()
+    assert env.get_attr("market")[0].cost == 3.0
+    env.reset()
+    assert env.get_attr("market")[0].cost == 1.0
+
+
+def test_attributes_are_shared_by_all_lanes():
+    env = GymnasiumVecEnv(make_lanes(2, **ARGUMENTS))
+    env.set_attr("max_cycles", 7)
+    assert env.get_attr("max_cycles") == [7, 7]
+    assert env.get_attr("max_cycles", indices=[1]) == [7]
+    with pytest.raises(ValueError, match="indices must name all lanes"):
+        env.set_attr("max_cycles", 8, indices=0)
+    assert env.env_is_wrapped(gymnasium.Wrapper) == [False, False]
+    env.close()
+
+
+def test_other_autoresets_are_refused():
+    lanes = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
+    with pytest.raises(ValueError, match="SAME_STEP, got AutoresetMode.NEXT_STEP"):
+        GymnasiumVecEnv(lanes)
+
+
+def test_sb3_trains_on_it_and_monitors_episodes():
+    env = VecMonitor(GymnasiumVecEnv(make_lanes(4, **ARGUMENTS, normalize=True)))
+    model = PPO("MlpPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
+    lengths = {episode["l"] for episode in model.ep_info_buffer}
+    assert lengths == {4}
