@@ -1,0 +1,375 @@
+"""What other libraries rely on (DESIGN.md §2), a test for each point."""
+
+import importlib.metadata
+
+import cloudpickle
+import gymnasium
+import numpy as np
+import pytest
+import supersuit
+from packaging.requirements import Requirement
+from pettingzoo.utils.env_logger import EnvLogger
+
+import aigc_market
+from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+
+MULTI_AGENT = [aigc_market.env, aigc_market.raw_env, aigc_market.parallel_env]
+VIEWS = [*MULTI_AGENT, PricingEnv, lambda **kw: PricingVectorEnv(num_envs=3, **kw)]
+NAMES = ["env", "raw_env", "parallel_env", "single", "vector"]
+every_view = pytest.mark.parametrize("view", VIEWS, ids=NAMES)
+multi_agent = pytest.mark.parametrize("view", MULTI_AGENT, ids=NAMES[:3])
+
+ASP_INFOS = {
+    "round",
+    "price",
+    "demand",
+    "utility",
+    "equilibrium_price",
+    "equilibrium_utility",
+    "regret",
+}
+VMU_INFOS = {"steps", "ssim", "surplus", "best_response"}
+
+
+def play_round(env):
+    """One round of the AEC game."""
+    for _ in range(len(env.possible_agents)):
+        env.step(env.action_space(env.agent_selection).sample())
+
+
+def sample(env):
+    return {agent: env.action_space(agent).sample() for agent in env.agents}
+
+
+@every_view
+def test_unknown_reset_options_warn_and_point_at_the_caller(view):
+    env = view()
+    with pytest.warns(UserWarning, match="reset option 'options' is unknown.*allowed: cost") as w:
+        env.reset(seed=0, options={"options": 1})
+    assert w[0].filename == __file__
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, np.zeros(1, "f4"), np.array([0])])
+def test_action_zero_is_clipped(zero):
+    env = aigc_market.env(cost=1.5, min_steps=12)
+    env.reset(seed=0)
+    EnvLogger.flush()
+    for _ in range(3):
+        env.step(zero)
+    assert env.infos["asp_0"]["price"] == 1.5
+    assert env.infos["vmu_1"]["steps"] == 12.0
+    assert len(EnvLogger.mqueue) == 3
+    assert all("outside action space" in message for message in EnvLogger.mqueue)
+
+
+@pytest.mark.parametrize("max_cycles", [3, 150])
+def test_max_cycles_can_be_assigned_aec(max_cycles):
+    env = aigc_market.env()
+    env.max_cycles = max_cycles
+    env.reset(seed=0)
+    turns = 0
+    for agent in env.agent_iter():
+        *_, truncated, _ = env.last()
+        env.step(None if truncated else env.action_space(agent).sample())
+        turns += not truncated
+    assert turns == 3 * max_cycles
+
+
+@pytest.mark.parametrize("max_cycles", [3, 150])
+def test_max_cycles_can_be_assigned_parallel(max_cycles):
+    env = aigc_market.parallel_env()
+    env.max_cycles = max_cycles
+    env.reset(seed=0)
+    steps = 0
+    while env.agents:
+        env.step(sample(env))
+        steps += 1
+    assert steps == max_cycles
+
+
+@pytest.mark.parametrize("max_cycles", [3, 150])
+@pytest.mark.parametrize("view", VIEWS[3:], ids=NAMES[3:])
+def test_max_cycles_can_be_assigned_gymnasium(view, max_cycles):
+    env = view()
+    env.max_cycles = max_cycles
+    env.reset(seed=0)
+    truncated = [np.any(env.step(env.action_space.sample())[3]) for _ in range(max_cycles)]
+    assert truncated == [False] * (max_cycles - 1) + [True]
+
+
+def test_the_infos_of_last_are_the_objects_of_infos():
+    env = aigc_market.env(max_cycles=2)
+    env.reset(seed=0)
+    for agent in env.agent_iter():
+        *_, truncated, info = env.last()
+        assert info is env.infos[agent]
+        env.step(None if truncated else env.action_space(agent).sample())
+
+
+@pytest.mark.parametrize("view", VIEWS[:4], ids=NAMES[:4])
+@pytest.mark.parametrize("render_mode", [None, "ansi", "human"])
+def test_render_modes_are_kept_and_listed(view, render_mode):
+    env = view(render_mode=render_mode)
+    assert env.unwrapped.render_mode == render_mode
+    assert render_mode is None or render_mode in env.metadata["render_modes"]
+
+
+def test_the_vector_environment_has_a_render_mode():
+    assert PricingVectorEnv(num_envs=2).unwrapped.render_mode is None
+
+
+def test_metadata():
+    assert aigc_market.env().metadata["name"] == "stackelberg_v0"
+    assert aigc_market.env().metadata["is_parallelizable"] is False
+
+
+def check_infos(infos):
+    assert set(infos["asp_0"]) == ASP_INFOS
+    for agent in infos:
+        if agent != "asp_0":
+            assert set(infos[agent]) == VMU_INFOS
+    shapes = {}
+    for agent, info in infos.items():
+        assert type(info) is dict
+        for key, value in info.items():
+            assert isinstance(value, (int, float, np.ndarray))
+            assert not isinstance(value, bool)
+            shapes[agent, key] = np.shape(value)
+    return shapes
+
+
+def test_infos_are_empty_at_reset_then_always_alike_aec():
+    env = aigc_market.env(max_cycles=4)
+    for seed in (0, 1):
+        env.reset(seed=seed)
+        assert env.infos == {agent: {} for agent in env.possible_agents}
+        seen = []
+        for _ in range(4):
+            play_round(env)
+            seen.append(check_infos(env.infos))
+        assert all(shapes == seen[0] for shapes in seen)
+
+
+def test_infos_are_empty_at_reset_then_always_alike_parallel():
+    env = aigc_market.parallel_env(max_cycles=4)
+    for seed in (0, 1):
+        _, infos = env.reset(seed=seed)
+        assert infos == {agent: {} for agent in env.possible_agents}
+        seen = [check_infos(env.step(sample(env))[-1]) for _ in range(4)]
+        assert all(shapes == seen[0] for shapes in seen)
+
+
+def test_infos_of_the_single_environment():
+    env = PricingEnv()
+    assert env.reset(seed=0)[1] == {}
+    info = env.step(env.action_space.sample())[-1]
+    check_infos({"asp_0": info})
+
+
+def test_one_key_has_one_shape_whoever_has_it():
+    """Tianshou keeps all agents' infos in one buffer."""
+    env = aigc_market.env()
+    env.reset(seed=0)
+    play_round(env)
+    shapes = {}
+    for (_, key), shape in check_infos(env.infos).items():
+        assert shapes.setdefault(key, shape) == shape
+
+
+def test_between_rounds_an_agent_keeps_its_last_infos():
+    env = aigc_market.env()
+    env.reset(seed=0)
+    play_round(env)
+    before = dict(env.infos)
+    env.step(env.action_space("asp_0").sample())
+    assert all(env.infos[agent] is before[agent] for agent in env.agents)
+
+
+@multi_agent
+def test_names_group_by_their_prefix(view):
+    env = view(K=3)
+    assert env.possible_agents == ["asp_0", "vmu_0", "vmu_1", "vmu_2"]
+
+
+@multi_agent
+@pytest.mark.parametrize(
+    "satisfaction", [[50.0, 400.0], aigc_market.Uniform(50, 400), lambda rng: rng.uniform(1, 9, 2)]
+)
+@pytest.mark.parametrize("continuous", [True, False])
+def test_all_vmus_have_identical_spaces(view, satisfaction, continuous):
+    env = view(satisfaction=satisfaction, continuous_actions=continuous)
+    assert env.observation_space("vmu_0") == env.observation_space("vmu_1")
+    assert env.action_space("vmu_0") == env.action_space("vmu_1")
+    env.reset(seed=0)
+    for vmu in ("vmu_0", "vmu_1"):
+        space = env.observation_space(vmu)
+        assert np.isfinite(space.low).all()
+        assert np.isfinite(space.high).all()
+
+
+@multi_agent
+def test_vmus_sample_their_actions_independently(view):
+    env = view()
+    for vmu in ("vmu_0", "vmu_1"):
+        env.action_space(vmu).seed(0)
+    assert env.action_space("vmu_0") is not env.action_space("vmu_1")
+    assert env.action_space("vmu_0").sample() == env.action_space("vmu_1").sample()
+
+
+@multi_agent
+def test_spaces_are_always_the_same_objects(view):
+    env = view()
+    for agent in env.possible_agents:
+        before = env.observation_space(agent), env.action_space(agent)
+        env.reset(seed=1)
+        assert env.observation_space(agent) is before[0]
+        assert env.action_space(agent) is before[1]
+
+
+def test_rewards_are_zero_on_every_turn_but_the_rounds_last():
+    env = aigc_market.env(max_cycles=3)
+    env.reset(seed=0)
+    for turn in range(9):
+        env.step(np.array([8.0 if turn % 3 == 0 else 90.0], "f4"))
+        paid = [reward != 0 for reward in env.rewards.values()]
+        assert paid == [turn % 3 == 2] * 3
+    while env.agents:  # dead agents leave without being paid again
+        env.step(None)
+        assert not any(env.rewards.values())
+
+
+def test_each_reward_is_counted_once_by_last():
+    env = aigc_market.env(max_cycles=3)
+    env.reset(seed=0)
+    sums = dict.fromkeys(env.possible_agents, 0.0)
+    paid = dict.fromkeys(env.possible_agents, 0.0)
+    for agent in env.agent_iter():
+        _, reward, _, truncated, _ = env.last()
+        sums[agent] += reward
+        env.step(None if truncated else env.action_space(agent).sample())
+        for other, reward in env.rewards.items():
+            paid[other] += reward
+    assert sums == pytest.approx(paid)
+    assert all(paid.values())
+
+
+@every_view
+@pytest.mark.parametrize("drawn", [False, True])
+def test_copies_by_cloudpickle_before_any_reset_play_alike(view, drawn):
+    env = view(satisfaction=(lambda rng: rng.uniform(100, 300, 2)) if drawn else 200.0)
+    copy = cloudpickle.loads(cloudpickle.dumps(env))
+    for each in (env, copy):
+        each.reset(seed=7)
+    np.testing.assert_array_equal(copy.market.satisfaction, env.market.satisfaction)
+    assert np.all(copy.equilibrium.price == env.equilibrium.price)
+
+
+AEC_WRAPPERS = {
+    "frame_stack": lambda env: supersuit.frame_stack_v1(env, 3),
+    "clip_reward": supersuit.clip_reward_v0,
+    "dtype": lambda env: supersuit.dtype_v0(env, np.float32),
+    "normalize_obs": supersuit.normalize_obs_v0,
+    "pad_observations": supersuit.pad_observations_v0,
+    "agent_indicator": lambda env: supersuit.agent_indicator_v0(supersuit.pad_observations_v0(env)),
+    "pad_action_space": supersuit.pad_action_space_v0,
+    "reward_lambda": lambda env: supersuit.reward_lambda_v0(env, lambda reward: reward / 1000),
+    "nan_zeros": supersuit.nan_zeros_v0,
+}
+
+
+@pytest.mark.parametrize("wrap", AEC_WRAPPERS.values(), ids=AEC_WRAPPERS)
+def test_supersuits_wrappers_play_the_aec_game(wrap):
+    env = wrap(aigc_market.env(max_cycles=4, normalize=True))
+    env.reset(seed=0)
+    turns = 0
+    for agent in env.agent_iter():
+        observation, _, _, truncated, _ = env.last()
+        assert env.observation_space(agent).contains(observation.astype("f4"))
+        env.step(None if truncated else env.action_space(agent).sample())
+        turns += 1
+    assert turns == 3 * 4 + 3
+
+
+def prepared_for_vectors():
+    env = aigc_market.parallel_env(max_cycles=5, normalize=True)
+    return supersuit.pad_observations_v0(env)
+
+
+def test_supersuits_vector_environment_plays_the_parallel_game():
+    vector = supersuit.pettingzoo_env_to_vec_env_v1(prepared_for_vectors())
+    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="gymnasium")
+    observations, _ = vector.reset(seed=0)
+    assert observations.shape == (6, 16)
+    ends = 0
+    for _ in range(12):
+        actions = np.stack([vector.action_space.sample() for _ in range(6)])
+        observations, rewards, _, truncations, _ = vector.step(actions)
+        assert observations.shape == (6, 16)
+        assert np.all(rewards != 0)
+        ends += truncations.all()
+    assert ends == 2
+
+
+def test_supersuits_vector_environment_serves_stable_baselines3():
+    vector = supersuit.pettingzoo_env_to_vec_env_v1(prepared_for_vectors())
+    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="stable_baselines3")
+    assert vector.reset().shape == (6, 16)
+    actions = np.stack([vector.action_space.sample() for _ in range(6)])
+    _, rewards, dones, _ = vector.step(actions)
+    assert np.all(rewards != 0)
+    assert not dones.any()
+
+
+def test_infos_can_be_written_to():
+    env = aigc_market.env()
+    env.reset(seed=0)
+    play_round(env)
+    env.infos["asp_0"]["mine"] = 1.0
+    assert env.last()[-1]["mine"] == 1.0
+    play_round(env)
+    assert "mine" not in env.infos["asp_0"]
+
+
+def test_parallel_agents_stay_in_all_dicts_to_the_last_step_in_order():
+    env = aigc_market.parallel_env(K=3, max_cycles=4)
+    observations, infos = env.reset(seed=0)
+    assert list(observations) == list(infos) == env.agents == env.possible_agents
+    for step in range(4):
+        assert env.agents == env.possible_agents
+        answers = env.step(dict(reversed(sample(env).items())))
+        assert all(list(answer) == env.possible_agents for answer in answers)
+        _, _, terminations, truncations, _ = answers
+        assert not any(terminations.values())
+        assert set(truncations.values()) == {step == 3}
+    assert env.agents == []
+
+
+def test_all_aec_agents_are_truncated_together_and_never_terminated():
+    env = aigc_market.env(max_cycles=2)
+    env.reset(seed=0)
+    for _ in range(2):
+        assert not any(env.truncations.values())
+        play_round(env)
+    assert all(env.truncations.values())
+    assert not any(env.terminations.values())
+    assert env.agents == env.possible_agents
+    leaving = []
+    for agent in env.agent_iter():
+        leaving.append(agent)
+        env.step(None)
+    assert leaving == env.possible_agents
+    assert env.agents == []
+
+
+@pytest.mark.parametrize(("package", "oldest"), [("pettingzoo", "1.26.0"), ("gymnasium", "1.2.0")])
+def test_versions_that_others_need_are_admitted(package, oldest):
+    requirements = [Requirement(text) for text in importlib.metadata.requires("aigc-market")]
+    (needed,) = [each for each in requirements if each.name == package and not each.marker]
+    assert oldest in needed.specifier
+
+
+def test_gymnasiums_wrappers_find_the_render_mode():
+    env = gymnasium.make("aigc_market/Pricing-v0", render_mode="ansi")
+    env.reset(seed=0)
+    assert env.unwrapped.render_mode == env.render_mode == "ansi"
+    assert "price" in env.render()
