@@ -6,18 +6,24 @@ Rules take NumPy arrays or torch tensors and answer in kind. NumPy is answered f
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import array_api_compat
-import array_api_compat.numpy
 import numpy as np
 
 
 def namespace(*arrays: Any) -> Any:
     """The array-API namespace shared by `arrays` (the first must be an array)."""
     if isinstance(arrays[0], (np.ndarray, np.generic)):
-        return array_api_compat.numpy
+        return _numpy()
     return array_api_compat.array_namespace(*arrays)
+
+
+@cache
+def _numpy() -> Any:
+    # Asked for at the first use: it imports rare corners of NumPy, a fifth of our import time.
+    return array_api_compat.array_namespace(np.empty(0))
 
 
 def is_array(value: Any) -> bool:

@@ -32,7 +32,7 @@ def numeric(
     ]
     allowed = " ".join(["finite numbers", " and ".join(limits)]).strip()
     array = _as_floats(name, value, allowed)
-    xp = namespace(array)
+    xp: Any = np if isinstance(array, np.ndarray) else namespace(array)
     good = xp.isfinite(array)
     if above is not None:
         good = good & (array > above)
