@@ -109,6 +109,13 @@ def test_at_zero_completes_a_table_that_begins_later():
     np.testing.assert_array_equal(later.steps, whole.steps)
 
 
+def test_a_table_that_begins_later_needs_at_zero():
+    with pytest.raises(ValueError, match="steps must begin at 0, or at_zero be given; got 120"):
+        TabulatedSSIM([120, 160], [0.6, 0.7])
+    with pytest.raises(ValueError, match="at_zero must be left out: steps holds 0 already"):
+        TabulatedSSIM([0, 160], [0.6, 0.7], at_zero=0.2)
+
+
 def test_a_table_goes_through_csv_unchanged(tmp_path):
     path = tmp_path / "table.csv"
     original = TabulatedSSIM([0, 0.1, 1 / 3, 250], [0.1, 0.2, 2 / 3, 1e-17])
