@@ -55,6 +55,14 @@ def larger(a: Any, b: Any) -> Any:
     return namespace(a).where(a > b, a, b)
 
 
+def as_numpy(value: Any) -> np.ndarray:
+    """`value` as a NumPy array, one of no numeric type where it is ragged."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        return np.asarray(None)
+
+
 def unwrap(array: Any) -> Any:
     """A number, as far as the library has them, in place of an array without axes."""
     return array if array.ndim else array[()]

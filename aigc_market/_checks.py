@@ -82,6 +82,13 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
     return int(value)
 
 
+def instance(name: str, value: Any, kind: Any, allowed: str) -> Any:
+    """An object of one class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
+    return value
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -63,6 +63,10 @@ class Drawn(Distribution):
 
     function: Callable[[np.random.Generator], Any]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.instance("function", self.function, Callable, "a function of a numpy Generator")
+
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draws of a shape (…, K).
 

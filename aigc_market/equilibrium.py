@@ -77,6 +77,7 @@ def solve(market: Market) -> Equilibrium:
         The equilibrium; among equally good prices the lowest, and among a follower's equally good
         purchases the largest (ties go to the leader).
     """
+    _checks.instance("market", market, Market, "a Market")
     left, right, slope, intercept = _demand_pieces(market)
     price, is_vertex = _best_price(market, left, right, slope, intercept)
     return _describe(market, _step_below(market, price), is_vertex)
@@ -184,8 +185,8 @@ def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
 def regret(market: Market, price: Any, steps: Any) -> Gap:
     """How far a price and purchases are from an equilibrium: the verifier beside `solve`.
 
-    It shares no code with the solver: the leader's best deviation is found by trying prices
-    against re-responding followers (not against fixed purchases, to which a higher price always
+    It does not use the solver: the leader's best deviation is found by trying prices against
+    re-responding followers (not against fixed purchases, to which a higher price always
     pays), the followers' by comparing utilities at the price given. O((KJ)²) for each market: for
     very many VMUs compare with `solve(market).asp_utility` instead.
 
@@ -200,13 +201,12 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     Raises:
         TypeError, ValueError: bad or infeasible prices or purchases.
     """
+    _checks.instance("market", market, Market, "a Market")
     price, steps = _checks.numeric("price", price), _checks.numeric("steps", steps)
     market = market.like(price).like(steps)
     price, steps = (convert(value, market.satisfaction) for value in (price, steps))
     if np.shape(steps)[-1:] != (market.K,):
-        raise ValueError(
-            f"steps must hold K = {market.K} along its last axis, got shape {np.shape(steps)}"
-        )
+        raise ValueError(f"steps must hold K = {market.K} along its last axis, got {steps!r}")
     _check_feasible("price", price, "cost", market.cost, "max_price", market.max_price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     _check_feasible("steps", steps, "min_steps", low, "max_steps", high)

@@ -76,6 +76,7 @@ def best_response(market: Market, price: Any) -> Any:
     Raises:
         TypeError, ValueError: a price that is not made of finite numbers above zero.
     """
+    _checks.instance("market", market, Market, "a Market")
     market, price = _together(market, _checks.numeric("price", price, above=0))
     if is_array(price):
         price = price[..., None]

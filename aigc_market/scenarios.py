@@ -19,6 +19,10 @@ class Scenario:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the environments (K, cost, satisfaction, …)."""
 
+    def __post_init__(self) -> None:
+        _checks.instance("name", self.name, str, "a string")
+        _checks.instance("arguments", self.arguments, Mapping, "a mapping of keyword arguments")
+
 
 SCENARIOS = {scenario.name: scenario for scenario in (Scenario("paper"),)}
 """The presets. `paper`: the stationary market of the source paper, all defaults."""
@@ -28,4 +32,5 @@ def resolve(scenario: str | Scenario | None) -> Scenario:
     """The scenario meant by the keyword argument `scenario` of every view."""
     if isinstance(scenario, Scenario):
         return scenario
-    return SCENARIOS[_checks.choice("scenario", scenario or "paper", SCENARIOS)]
+    name = "paper" if scenario is None else _checks.choice("scenario", scenario, SCENARIOS)
+    return SCENARIOS[name]

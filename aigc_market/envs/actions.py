@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env_logger import EnvLogger
 
+from aigc_market._arrays import as_numpy
 from aigc_market.envs.settings import Settings
 
 PRICE_LEVELS = 96
@@ -82,7 +83,7 @@ class ActionReader:
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
         """The numbers that a batch of actions means, (num_envs,) float64; as `read`."""
         if self._grid is not None:
-            index = np.asarray(actions)
+            index = as_numpy(actions)
             if index.dtype.kind not in "iu" or index.shape != (num_envs,):
                 raise InvalidActionError(
                     f"actions must be whole numbers of shape ({num_envs},), "
@@ -93,7 +94,7 @@ class ActionReader:
             values = np.asarray(self._grid)[index]
         else:
             low, high = (-1.0, 1.0) if self._normalize else self._base
-            given = np.asarray(actions)
+            given = as_numpy(actions)
             if given.dtype.kind not in "fiu" or given.shape != (num_envs, 1):
                 raise InvalidActionError(
                     f"actions must be numbers of shape ({num_envs}, 1), "
@@ -122,10 +123,7 @@ class ActionReader:
             if self._grid is None
             else f"the action of {self.name} must be a whole number from 0 to {len(self._grid) - 1}"
         )
-        try:
-            array = np.asarray(action)
-        except (TypeError, ValueError):
-            array = np.asarray(None)
+        array = as_numpy(action)
         if array.dtype.kind not in ("fiu" if self._grid is None else "iu"):
             raise TypeError(f"{wanted}, got {action!r} of type {type(action).__name__}")
         if array.shape not in ((), (1,)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,10 +77,12 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        options = options or {}
         rng = self._begin(seed, options, "price")
-        if "price" in options:
-            price = self._prices.read(options["price"])
+        if options and "price" in options:
+            try:
+                price = self._prices.read(options["price"])
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"reset option price: {error}") from None
         else:
             price = self._prices.draw(rng)
         self._episode.post(price)
@@ -108,9 +111,10 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
             TypeError, ValueError: an agent without an action, an unknown agent, or a bad action.
         """
         assert self.agents, "reset() needs to be called before step."
-        if actions.keys() != self._seats.keys():
+        if not isinstance(actions, Mapping) or actions.keys() != self._seats.keys():
+            given = list(actions) if isinstance(actions, Mapping) else actions
             raise ValueError(
-                f"actions must be given for exactly {self.possible_agents}, got {list(actions)}"
+                f"actions must be given for exactly {self.possible_agents}, got {given!r}"
             )
         next_price = self._prices.read(actions[ASP])
         agents = self.possible_agents

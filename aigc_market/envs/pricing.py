@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks, game, rendering, vmus
+from aigc_market._arrays import as_numpy
 from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
@@ -86,12 +87,13 @@ class _Lanes:
     def _bought(self, price: np.ndarray) -> np.ndarray:
         """What the follower policy buys, held within the bounds, (K, N)."""
         K = self.market.K
-        steps = np.asarray(self._followers(self.market, price, self._rng), dtype=np.float64)
-        if steps.shape != (self.num_envs, K) or not np.isfinite(steps).all():
+        steps = as_numpy(self._followers(self.market, price, self._rng))
+        numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
+        if steps.shape != (self.num_envs, K) or not numbers:
             raise ValueError(
                 f"vmus must buy finite steps of shape ({self.num_envs}, {K}), got {steps!r}"
             )
-        return np.clip(steps.T, self._across.min_steps, self._across.max_steps)
+        return np.clip(steps.T.astype(np.float64), self._across.min_steps, self._across.max_steps)
 
 
 def _vmus_first(value: Any) -> Any:

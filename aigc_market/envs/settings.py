@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, scenarios
+from aigc_market._arrays import is_array
 from aigc_market.distributions import Distribution, distribution
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
@@ -64,12 +66,16 @@ class Settings:
 
     def _check(self) -> None:
         market = self.market
-        if not isinstance(market.satisfaction, np.ndarray) or market.batch_shape:
-            raise ValueError(
-                "an environment's market must be one market of numbers and NumPy arrays, "
-                f"got batch axes {market.batch_shape} and "
-                f"satisfaction of type {type(market.satisfaction).__name__}"
-            )
+        for name in sorted(_OPTIONS, key="satisfaction".__eq__):
+            # Last comes δ, which a tensor anywhere has made a tensor.
+            value, axes = getattr(market, name), int(name == "satisfaction")
+            if is_array(value) and not (isinstance(value, np.ndarray) and value.ndim <= axes):
+                raise ValueError(
+                    f"{name} must be of one market and no tensor in an environment (the options "
+                    f"of a vector environment's reset may differ from lane to lane), got {value!r}"
+                )
+        if market.batch_shape:
+            raise ValueError(f"ssim must be of one market, got batch axes {market.batch_shape}")
         _checks.integer("history", self.history, at_least=1)
         _checks.integer("max_cycles", self.max_cycles, at_least=1)
         for name in ("continuous_actions", "normalize", "scale_rewards"):
@@ -121,7 +127,8 @@ class Settings:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
         given = {}
-        for name, value in (options or {}).items():
+        options = {} if options is None else options
+        for name, value in _checks.instance("options", options, Mapping, "a dict").items():
             if name in _OPTIONS:
                 given[name] = value
             elif name not in other_options:
