@@ -1,0 +1,84 @@
+"""Importing the package is light, registers its environments, and may be repeated."""
+
+import subprocess
+import sys
+
+import pytest
+
+import aigc_market
+
+HEAVY = [
+    "torch",
+    "pygame",
+    "matplotlib",
+    "pandas",
+    "stable_baselines3",
+    "scipy",
+    "numba",
+    "supersuit",
+    "diffusers",
+    "rich",
+]
+
+
+def run(code, *flags):
+    """What a fresh interpreter prints."""
+    command = [sys.executable, *flags, "-c", code]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    return finished.stdout.split()
+
+
+def test_importing_is_light():
+    loaded = run("import sys, aigc_market; print(*sys.modules)")
+    assert "aigc_market.envs.aec" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_playing_stays_light():
+    code = (
+        "import sys, aigc_market as m, gymnasium\n"
+        "env = m.env(); env.reset(seed=0); env.step(env.action_space('asp_0').sample())\n"
+        "gymnasium.make('aigc_market/Pricing-v0').reset(seed=0)\n"
+        "gymnasium.make_vec('aigc_market/Pricing-v0', num_envs=2).reset(seed=0)\n"
+        "m.regret(m.Market(), 8.0, [100.0, 100.0])\n"
+        "print(*sys.modules)"
+    )
+    assert not set(HEAVY) & set(run(code))
+
+
+def test_importing_again_registers_without_warnings():
+    code = (
+        "import importlib, aigc_market\n"
+        "importlib.reload(aigc_market)\n"
+        "import gymnasium\n"
+        "print(gymnasium.make('aigc_market/Pricing-v0').unwrapped.market.K)"
+    )
+    assert run(code, "-W", "error") == ["2"]
+
+
+def test_a_plain_import_warns_of_nothing():
+    assert run("import aigc_market", "-W", "error") == []
+
+
+def test_the_rules_can_be_imported_alone():
+    """Imports run one way (DESIGN.md §7): whichever module comes first, no cycle."""
+    for module in ("game", "ssim", "vmus", "envs.pricing"):
+        assert run(f"import aigc_market.{module}; print('done')") == ["done"]
+
+
+def test_gymnasium_makes_it_by_its_module():
+    code = "import gymnasium; print(gymnasium.make('aigc_market:aigc_market/Pricing-v0').spec.id)"
+    assert run(code) == ["aigc_market/Pricing-v0"]
+
+
+@pytest.mark.parametrize("name", aigc_market.__all__)
+def test_every_public_name_is_there_and_described(name):
+    thing = getattr(aigc_market, name)
+    assert thing.__doc__
+
+
+def test_the_version():
+    major, minor, patch = aigc_market.__version__.split(".")
+    assert (major + minor + patch).isdigit()
