@@ -51,7 +51,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
         "## Settings",
         "",
-        *(f"- {name}: {value}" for name, value in settings.items()),
+        *(f"- {name}: `{value}`" for name, value in settings.items()),
         "",
         "## Versions",
         "",

@@ -82,7 +82,7 @@ def reproduce(
         "markets (K, c)": ", ".join(f"({K}, {cost:g})" for K, cost in markets),
         "seeds": seeds,
         "rounds an episode": 100,
-        "learners": training,
+        "both learners": training,
     }
     report.write(out, settings)
     figures.draw(out)

@@ -26,7 +26,7 @@ LEARNERS = ("tppo", "ppo")
 
 @dataclass(frozen=True)
 class Training:
-    """Hyperparameters, the same for both learners (docs/baselines.md tells how they were tuned)."""
+    """Hyperparameters, the same for both learners: docs/baselines.md tells how they were chosen."""
 
     episodes: int = 200
     """Episodes in all lanes together."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 
 class EncoderDecoder(nn.Module):
-    """The encoded history feeds the critic; a decoder queries it with the last action for the actor.
+    """The encoded history feeds the critic; a decoder queries it with the last action.
 
     The layout of the paper's TPPO, after the Multi-Agent Transformer (Wen et al. 2022).
 
