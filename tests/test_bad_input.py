@@ -10,6 +10,7 @@ import re
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 import aigc_market
 from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
@@ -206,6 +207,33 @@ def test_an_unknown_argument_of_a_view_comes_with_those_allowed(label):
 def test_live_repainting_says_that_it_is_not_here_yet(label):
     with pytest.raises(NotImplementedError, match=r"ssim='repaint'.*allowed now"):
         TABLE[label][0](ssim="repaint")
+
+
+@pytest.mark.parametrize("name", ["cost", "satisfaction", "min_steps", "capacity"])
+def test_tensors_of_whole_numbers_are_refused(name):
+    with pytest.raises(TypeError, match=f"{name} must be finite numbers.*of type Tensor"):
+        aigc_market.Market(**{name: torch.tensor(200)})
+
+
+@pytest.mark.parametrize("name", ["cost", "satisfaction", "min_steps", "capacity"])
+def test_tensors_make_a_market_but_no_environment(name):
+    arguments = {name: torch.tensor([200.0, 200.0] if name == "satisfaction" else 20.0)}
+    assert isinstance(aigc_market.Market(**arguments).satisfaction, torch.Tensor)
+    with pytest.raises(ValueError, match="must be of one market and no tensor"):
+        aigc_market.env(**arguments)
+
+
+def test_a_batch_of_coefficients_makes_no_environment():
+    ssim = QuadraticSSIM(alpha=-np.ones((3, 2)), beta=0.07)
+    with pytest.raises(ValueError, match=r"ssim must be of one market, got batch axes \(3,\)"):
+        aigc_market.env(ssim=ssim)
+
+
+def test_batches_that_do_not_fit_are_refused_with_their_shapes():
+    with pytest.raises(ValueError, match="parameters must agree on the leading") as error:
+        aigc_market.Market(cost=np.ones(3), satisfaction=np.ones((4, 2)))
+    assert "'cost': (3,)" in str(error.value)
+    assert "'satisfaction': (4, 2)" in str(error.value)
 
 
 @pytest.mark.parametrize(

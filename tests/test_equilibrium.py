@@ -169,6 +169,14 @@ def test_a_batch_is_solved_like_its_markets_one_by_one(batch):
         np.testing.assert_allclose(gaps.followers[lane], gap.followers, atol=1e-9)
 
 
+def test_one_satisfaction_for_all_may_be_a_tensor():
+    delta = torch.tensor(200.0, dtype=torch.float64, requires_grad=True)
+    equilibrium = aigc_market.solve(aigc_market.Market(K=3, satisfaction=delta))
+    np.testing.assert_allclose(equilibrium.steps.detach(), 100.575, atol=5e-4)
+    equilibrium.asp_utility.backward()
+    assert delta.grad.item() > 0
+
+
 def test_a_batch_of_markets_for_one_table():
     table = TabulatedSSIM([0, 50, 120, 250], [0.0, 3.0, 5.0, 6.0])
     costs = np.array([1.0, 2.0, 4.0])

@@ -98,6 +98,11 @@ def test_stepping_out_of_turn_asks_for_a_reset(view):
         env.step(env.action_space.sample())
 
 
+def test_rendering_needs_a_reset():
+    with pytest.raises(gymnasium.error.ResetNeeded, match="before render"):
+        PricingEnv(render_mode="ansi").render()
+
+
 def test_the_single_environment_does_not_go_on_after_its_end():
     env = PricingEnv(max_cycles=1)
     env.reset(seed=0)

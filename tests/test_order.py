@@ -12,6 +12,7 @@ from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 from pettingzoo.utils.env_logger import EnvLogger
 
 import aigc_market
+from aigc_market.envs.pricing import PricingVectorEnv
 
 
 class SmallGame(AECEnv):
@@ -305,6 +306,39 @@ def test_what_cannot_be_clipped_is_an_assertion_as_in_the_wrappers(action):
     (error, message), _ = outcome(ours, scenario)
     assert issubclass(error, theirs)
     assert "the action of asp_0 must be one finite number" in message
+
+
+@pytest.mark.parametrize(("price", "held"), [(-3.0, 1.0), (1.5, 20.0), (-1e30, 1.0)])
+def test_normalised_actions_outside_are_clipped_with_a_warning(price, held):
+    env = aigc_market.env(normalize=True)
+    env.reset(seed=0)
+    EnvLogger.flush()
+    env.step(np.array([price], "f4"))
+    assert "outside action space Box(-1.0, 1.0" in EnvLogger.mqueue[0]
+    for _ in range(2):
+        env.step(np.zeros(1, "f4"))
+    assert env.infos["asp_0"]["price"] == held
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_actions_of_a_batch_are_clipped_with_a_warning(normalize):
+    env = PricingVectorEnv(num_envs=3, normalize=normalize)
+    env.reset(seed=0)
+    EnvLogger.flush()
+    infos = env.step(np.array([[-50.0], [0.5], [50.0]], "f4"))[-1]
+    assert "outside action space Box" in EnvLogger.mqueue[0]
+    np.testing.assert_allclose(infos["price"], [1.0, 15.25 if normalize else 1.0, 20.0])
+
+
+def test_numbers_beyond_single_precision_are_clipped_too():
+    env = ours()
+    env.reset(seed=0)
+    EnvLogger.flush()
+    for action in (1e300, np.array([-1e300]), 1e300):
+        env.step(action)
+    assert env.infos["asp_0"]["price"] == 20.0
+    np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [10.0, 250.0])
+    assert len(EnvLogger.mqueue) == 3
 
 
 @pytest.mark.parametrize("infinity", [np.inf, -np.inf])

@@ -103,6 +103,23 @@ def test_normalised_observations_lie_between_0_and_1():
     np.testing.assert_allclose(env.observe("vmu_1"), [260 / 520, 1 / 20, 1 / 20, 1])
 
 
+def observations(env, rounds):
+    """All that agents of either multi-agent game see, in rounds of extreme and of any actions."""
+    env.reset(seed=0)
+    for agent in env.possible_agents:
+        env.action_space(agent).seed(1)
+    for turn in range(rounds):
+        actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+        if turn % 2 and isinstance(env.action_space("asp_0"), Box):
+            actions = {agent: env.action_space(agent).high for agent in env.agents}
+        if isinstance(env, aigc_market.parallel_env):
+            yield from env.step(actions)[0].items()
+        else:
+            for action in actions.values():
+                yield from ((agent, env.observe(agent)) for agent in env.agents)
+                env.step(action)
+
+
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("continuous", [False, True])
 @pytest.mark.parametrize("capacity", [None, 33.3])
@@ -117,22 +134,10 @@ def test_whatever_is_played_observations_lie_in_their_space(view, normalize, con
         min_steps=10.1,
         max_steps=77.7,
         satisfaction=aigc_market.LogUniform(33.3, 777.7),
-        max_cycles=20,
     )
-    env.reset(seed=0)
-    for agent in env.possible_agents:
-        env.action_space(agent).seed(1)
-    for turn in range(18):
-        for agent in env.possible_agents:
-            seen = env.observe(agent) if view is aigc_market.env else env._observations()[agent]
-            assert env.observation_space(agent).contains(seen)
+    for agent, seen in observations(env, rounds=16):
+        assert env.observation_space(agent).contains(seen)
         assert env.state_space.contains(env.state())
-        if view is aigc_market.env:
-            space = env.action_space(env.agent_selection)
-            extreme = continuous and turn < 9  # bounds, whose rounding matters, then anything
-            env.step(space.high if extreme else space.sample())
-        else:
-            env.step({agent: env.action_space(agent).sample() for agent in env.agents})
 
 
 def test_continuous_actions_are_prices_and_steps():

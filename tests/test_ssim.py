@@ -109,6 +109,11 @@ def test_at_zero_completes_a_table_that_begins_later():
     np.testing.assert_array_equal(later.steps, whole.steps)
 
 
+def test_a_table_of_nothing_but_zero_is_refused():
+    with pytest.raises(ValueError, match=r"steps must hold a step above 0, got \[0.0\]"):
+        TabulatedSSIM([0], [0.2])
+
+
 def test_a_table_that_begins_later_needs_at_zero():
     with pytest.raises(ValueError, match="steps must begin at 0, or at_zero be given; got 120"):
         TabulatedSSIM([120, 160], [0.6, 0.7])

@@ -236,6 +236,18 @@ def test_log_uniform_draws():
     np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), [50, 100, 200], rtol=0.03)
 
 
+def test_a_distribution_of_ones_own_draws_as_it_likes():
+    class Coin(aigc_market.Distribution):
+        def draw(self, rng, shape):
+            return np.where(rng.random(shape) < 0.5, self.low, self.high)
+
+    env = aigc_market.env(K=40, satisfaction=Coin(100.0, 300.0))
+    env.reset(seed=0)
+    assert set(env.market.satisfaction) == {100.0, 300.0}
+    with pytest.raises(NotImplementedError):
+        aigc_market.Distribution(100.0, 300.0).draw(rngs(), (2,))
+
+
 def test_one_value_is_a_distribution_too():
     for kind in (aigc_market.Uniform, aigc_market.LogUniform):
         np.testing.assert_array_equal(kind(200, 200).draw(rngs(), (3,)), 200.0)

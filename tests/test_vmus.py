@@ -32,6 +32,13 @@ def test_rational_followers_are_the_default():
     assert default == named == function
 
 
+def test_policies_can_build_on_the_rational_one():
+    def policy(market, price, rng):
+        return vmus.best_response(market, price, rng)
+
+    assert play(policy)[1][1] == play(None)[1][1]
+
+
 def test_a_function_decides_what_is_bought():
     env, (_, reward, _, _, info) = play(careful)
     rational = aigc_market.best_response(env.market, 9.0)
