@@ -169,6 +169,19 @@ def test_a_batch_is_solved_like_its_markets_one_by_one(batch):
         np.testing.assert_allclose(gaps.followers[lane], gap.followers, atol=1e-9)
 
 
+@pytest.mark.parametrize("B", [2, 3])  # 2 is the number of VMUs too
+def test_coefficients_of_each_market(B):
+    cost, alpha = np.linspace(1, 3, B), np.linspace(-1e-4, -3e-4, B)
+    beta, gamma = np.linspace(0.06, 0.09, B), np.linspace(0, 1, B)
+    together = aigc_market.Market(cost=cost, ssim=QuadraticSSIM(alpha, beta, gamma))
+    solved = aigc_market.solve(together)
+    for lane in range(B):
+        ssim = QuadraticSSIM(alpha[lane], beta[lane], gamma[lane])
+        alone = aigc_market.solve(aigc_market.Market(cost=cost[lane], ssim=ssim))
+        assert solved.price[lane] == pytest.approx(alone.price)
+        np.testing.assert_allclose(solved.vmu_utility[lane], alone.vmu_utility)
+
+
 def test_one_satisfaction_for_all_may_be_a_tensor():
     delta = torch.tensor(200.0, dtype=torch.float64, requires_grad=True)
     equilibrium = aigc_market.solve(aigc_market.Market(K=3, satisfaction=delta))

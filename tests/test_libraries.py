@@ -253,6 +253,17 @@ def test_each_reward_is_counted_once_by_last():
     assert all(paid.values())
 
 
+def test_an_agents_cumulative_reward_is_cleared_when_it_acts():
+    """Wrappers of PettingZoo and SuperSuit read this attribute."""
+    env = aigc_market.env()
+    env.reset(seed=0)
+    play_round(env)
+    for agent in env.possible_agents[:-1]:
+        assert env._cumulative_rewards[agent] == env.last()[1] != 0
+        env.step(env.action_space(agent).sample())
+        assert env._cumulative_rewards[agent] == 0
+
+
 @every_view
 @pytest.mark.parametrize("drawn", [False, True])
 def test_copies_by_cloudpickle_before_any_reset_play_alike(view, drawn):

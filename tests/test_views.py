@@ -453,6 +453,13 @@ def test_scaled_equilibrium_play_earns_one():
     assert aec_round(aec, price)[1] == pytest.approx(1.0)
 
 
+def test_where_nothing_can_be_earned_scaling_leaves_rewards_alone():
+    assert aec_rewards([20.0, 10.0, 10.0], cost=20.0, scale_rewards=True)["asp_0"] == 0.0
+    single = PricingEnv(cost=20.0, scale_rewards=True)
+    single.reset(seed=0)
+    assert single.step(np.array([20.0], "f4"))[1] == 0.0
+
+
 def test_scaled_follower_rewards_are_shares_of_the_best_image():
     plain = aec_rewards([9.0, 70.0, 130.0], satisfaction=[150.0, 260.0])
     scaled = aec_rewards([9.0, 70.0, 130.0], satisfaction=[150.0, 260.0], scale_rewards=True)
@@ -478,6 +485,28 @@ def test_regret_is_against_rational_followers_whatever_these_ones_did():
         careless.step(np.array([action], "f4"))
     assert careless.infos["asp_0"]["regret"] == rational.infos["asp_0"]["regret"] > 0
     assert careless.infos["asp_0"]["utility"] != rational.infos["asp_0"]["utility"]
+
+
+@pytest.mark.parametrize("view", ["aec", "single", "vector"])
+def test_regret_is_never_negative(view):
+    """Single-precision purchases may pay a hair more than the equilibrium."""
+    rng = np.random.default_rng(0)
+    satisfaction, N = rng.uniform(100, 400, (40, 2)), 40
+    bases = [aigc_market.solve(aigc_market.Market(satisfaction=row)) for row in satisfaction]
+    prices = np.array([[base.price] for base in bases], "f4")
+    if view == "vector":
+        lanes = PricingVectorEnv(num_envs=N)
+        lanes.reset(options={"satisfaction": satisfaction})
+        regrets = lanes.step(prices)[-1]["regret"]
+    else:
+        env = aigc_market.env() if view == "aec" else PricingEnv()
+        regrets = []
+        for row, price in zip(satisfaction, prices, strict=True):
+            env.reset(options={"satisfaction": row})
+            info = aec_round(env, price)[-1] if view == "aec" else env.step(price)[-1]
+            regrets.append(info["regret"])
+    assert np.min(regrets) == 0.0
+    assert np.max(regrets) < 1e-3
 
 
 @pytest.mark.parametrize("K", [1, 2, 7, 40])
