@@ -108,7 +108,7 @@ def test_pettingzoo_without_a_registry_is_enough():
     """PettingZoo 1.26 has no `register`; AgileRL asks for that version."""
     code = (
         "import pettingzoo\n"
-        "del pettingzoo.register\n"
+        "vars(pettingzoo).pop('register', None)\n"
         "import aigc_market\n"
         "env = aigc_market.env()\n"
         "env.reset(seed=0)\n"
