@@ -193,7 +193,8 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     Args:
         market: one market or a batch.
         price: (…) the price posted, from the cost to p_max.
-        steps: (…, K) the steps asked for by each VMU, within its bounds.
+        steps: (…, K) the steps asked for by each VMU or delivered to it, within its bounds; where
+            there is a capacity they may be fewer than the least that it may ask for.
 
     Returns:
         The gap of the leader (absolute, and relative to the best utility) and of each follower.
@@ -209,6 +210,7 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
         raise ValueError(f"steps must hold K = {market.K} along its last axis, got {steps!r}")
     _check_feasible("price", price, "cost", market.cost, "max_price", market.max_price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    low = low if market.capacity is None else 0 * low  # rationing may deliver less than asked for
     _check_feasible("steps", steps, "min_steps", low, "max_steps", high)
     earned = game.leader_utility(market, price)
     xp = namespace(earned)

@@ -278,3 +278,15 @@ def test_leader_regret_lets_followers_answer_again():
 def test_where_nothing_can_be_earned_nothing_is_forgone():
     gap = aigc_market.regret(aigc_market.Market(cost=20.0), 20.0, np.array([10.0, 10.0]))
     assert (gap.leader, gap.leader_relative) == (0.0, 0.0)
+
+
+def test_rationed_purchases_can_be_verified():
+    market = aigc_market.Market(
+        satisfaction=[100.0, 400.0], min_steps=60, max_steps=250, max_price=5.0, capacity=130.0
+    )
+    equilibrium = aigc_market.solve(market)
+    assert equilibrium.price == 5.0
+    assert equilibrium.steps.min() < 60 < equilibrium.steps.max()
+    gap = aigc_market.regret(market, equilibrium.price, equilibrium.steps)
+    assert gap.leader == pytest.approx(0.0, abs=1e-9)
+    assert (gap.followers >= 0).all()
