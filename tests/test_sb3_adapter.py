@@ -90,7 +90,7 @@ def test_attributes_are_shared_by_all_lanes():
 
 def test_other_autoresets_are_refused():
     lanes = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
-    with pytest.raises(ValueError, match="SAME_STEP, got AutoresetMode.NEXT_STEP"):
+    with pytest.raises(ValueError, match=r"SAME_STEP, got AutoresetMode\.NEXT_STEP"):
         GymnasiumVecEnv(lanes)
 
 
