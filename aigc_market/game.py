@@ -47,14 +47,19 @@ def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
     return (price - cost) * sold
 
 
+def payoff(price: Any, satisfaction: Any, quality: Any, steps: Any) -> Any:
+    """δ_k·quality − p·S_k (Eqs. 3 and 4): quality is SSIM, or what of it the steps have gained."""
+    return satisfaction * quality - price * steps
+
+
 def vmu_surplus(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any) -> Any:
     """U_k(S_k) − U_k(0) = δ_k·(SSIM(S_k) − SSIM(0)) − p·S_k: Eq. 4 without SSIM's constant."""
-    return satisfaction * ssim.gain(steps) - price * steps
+    return payoff(price, satisfaction, ssim.gain(steps), steps)
 
 
 def vmu_utility(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any) -> Any:
     """U_k(S_k) = δ_k·SSIM(S_k) − p·S_k (Eqs. 3 and 4), as printed."""
-    return satisfaction * ssim(steps) - price * steps
+    return payoff(price, satisfaction, ssim(steps), steps)
 
 
 def best_surplus(satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any) -> Any:

@@ -58,7 +58,7 @@ class MarketAgents:
         market, equilibrium = self.settings.episode(self._rng, options, (), other_options)
         self._prices.limit(market.cost, market.max_price)
         self._purchases.limit(market.min_steps, market.max_steps)
-        self._episode = Episode(self.settings, market, equilibrium)
+        self._episode = Episode(self.settings, market, equilibrium, self._rng)
         return self._rng
 
     @property

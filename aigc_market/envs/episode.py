@@ -20,7 +20,13 @@ class Episode:
     the rules of `game` on Python floats: on a few numbers they are ten times as fast as on arrays.
     """
 
-    def __init__(self, settings: Settings, market: Market, equilibrium: Equilibrium) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        market: Market,
+        equilibrium: Equilibrium,
+        rng: np.random.Generator,
+    ) -> None:
         self.market = market
         self.equilibrium = equilibrium
         self.round = 0
@@ -35,6 +41,9 @@ class Episode:
         self._seen_satisfaction = market.satisfaction * self._scales.satisfaction
         self._vmu_index = observation.vmu_index(market.K, settings.history)
         self._vmus = list(zip(market.satisfaction.tolist(), _models(market), strict=True))
+        self._at_zero = [float(ssim(0.0)) for _, ssim in self._vmus]
+        self._live = is_live(market)
+        self._rng = rng  # of what is served live
         self._pays_utility = settings.vmu_reward == "utility"
         self._reward_scales = (
             _reward_scales(market, equilibrium) if settings.scale_rewards else None
@@ -57,22 +66,30 @@ class Episode:
         """
         price, market = self.price, self.market
         low, high = market.min_steps, market.max_steps
+        if self._live:  # a network call is made or not
+            asked = np.rint(asked).tolist()
         delivered, utility = self._sell(asked)
+        gains, served = self._serve(delivered)
         rational = np.array(
             [game.purchase(price, delta, ssim, low, high) for delta, ssim in self._vmus], np.float32
         ).tolist()
         infos, surpluses = [{}], []
-        for (delta, ssim), steps, best in zip(self._vmus, delivered, rational, strict=True):
-            surplus = game.vmu_surplus(price, delta, ssim, steps)
+        for (delta, _), at_zero, gain, steps, best in zip(
+            self._vmus, self._at_zero, gains, delivered, rational, strict=True
+        ):
+            surplus = game.payoff(price, delta, gain, steps)
             surpluses.append(surplus)
             infos.append(
                 {
                     "steps": steps,
-                    "ssim": ssim(steps),
+                    "ssim": gain + at_zero,
                     "surplus": surplus,
                     "best_response": best,
                 }
             )
+        if served:
+            for info, result in zip(infos[1:], served, strict=True):
+                info["image"] = result.image
         regret = self._equilibrium_utility - self._sell(rational)[1]
         self.round += 1
         history = self._history
@@ -94,7 +111,7 @@ class Episode:
             "equilibrium_utility": self._equilibrium_utility,
             "regret": regret,
         }
-        return self._rewards(utility, surpluses, delivered), infos
+        return self._rewards(utility, surpluses, infos), infos
 
     @property
     def last(self) -> rendering.Round | None:
@@ -131,20 +148,37 @@ class Episode:
         if self.market.capacity is not None:
             share = game.fill_rate(sold, self.market.capacity)
             asked, sold = [steps * share for steps in asked], sold * share
+            if self._live:
+                asked = np.floor(asked).tolist()
+                sold = sum(asked)
         return asked, game.asp_utility(self.price, self.market.cost, sold)
 
+    def _serve(self, delivered: list[float]) -> tuple[list[float], list[Any]]:
+        """What each VMU's image has gained over none bought, and the images that are to be kept."""
+        if not self._live:
+            return [ssim.gain(s) for (_, ssim), s in zip(self._vmus, delivered, strict=True)], []
+        ssim = self.market.ssim
+        served = ssim.serve_round(delivered, self._rng)
+        gains = [result.ssim - zero for result, zero in zip(served, self._at_zero, strict=True)]
+        return gains, served if ssim.keep_images else []
+
     def _rewards(
-        self, utility: float, surpluses: list[float], delivered: list[float]
+        self, utility: float, surpluses: list[float], infos: list[dict[str, Any]]
     ) -> list[float]:
         if self._pays_utility:
             surpluses = [
-                game.vmu_utility(self.price, delta, ssim, steps)
-                for (delta, ssim), steps in zip(self._vmus, delivered, strict=True)
+                game.payoff(self.price, delta, info["ssim"], info["steps"])
+                for (delta, _), info in zip(self._vmus, infos[1:], strict=True)
             ]
         rewards = [utility, *surpluses]
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
         return rewards
+
+
+def is_live(market: Market) -> bool:
+    """Whether the market's images are really made, so that steps are whole network calls."""
+    return getattr(market.ssim, "live", False)
 
 
 def _models(market: Market) -> list[Any]:

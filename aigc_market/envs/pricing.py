@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from aigc_market import _checks, game, rendering, vmus
 from aigc_market._arrays import as_numpy
 from aigc_market.envs.actions import asp_actions
-from aigc_market.envs.episode import reciprocals
+from aigc_market.envs.episode import is_live, reciprocals
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
 from aigc_market.envs.settings import RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
@@ -52,6 +52,7 @@ class _Lanes:
         self._reward_scale = None
         if self.settings.scale_rewards:
             self._reward_scale = reciprocals(self.equilibrium_utility)
+        self._live = is_live(market)
         self.round = 0
         self._history.fill(market.cost * self._scales.price)
 
@@ -65,8 +66,12 @@ class _Lanes:
             price, market.satisfaction, market.ssim, market.min_steps, market.max_steps
         )
         scripted = self._followers is not vmus.best_response
-        asked[...] = self._bought(price) if scripted else rational
+        bought = self._bought(price) if scripted else rational
+        asked[...] = np.rint(bought) if self._live else bought
         delivered, sold = game.deliver(asked, capacity, axis=0, total=np.float64)
+        if self._live and capacity is not None:
+            delivered = np.floor(delivered)
+            sold = delivered.sum(axis=0)
         utility = rational_utility = game.asp_utility(price, market.cost, sold)
         if scripted:
             _, sold = game.deliver(rational.astype("f4"), capacity, axis=0, total=np.float64)

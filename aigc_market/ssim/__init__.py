@@ -13,6 +13,7 @@ __all__ = [
     "DemandCurve",
     "QuadraticFit",
     "QuadraticSSIM",
+    "RePaintSSIM",  # pyright: ignore[reportUnsupportedDunderAll] (by __getattr__)
     "SSIMModel",
     "TabulatedSSIM",
     "fit_quadratic",
@@ -20,20 +21,31 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    # torch and diffusers are imported only by those who repaint.
+    if name != "RePaintSSIM":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from aigc_market.ssim.repaint import RePaintSSIM
+    except ImportError as error:
+        raise ImportError(
+            "live repainting needs torch, diffusers and scikit-image: "
+            f"pip install 'aigc-market[repaint]' ({error})"
+        ) from error
+    return RePaintSSIM
+
+
 def resolve(model: Any) -> SSIMModel:
     """The SSIM model meant by the keyword argument `ssim` of every view.
 
     Raises:
-        NotImplementedError: `"repaint"`, until live repainting is part of the package.
+        ImportError: `"repaint"` without the extra `repaint`.
         TypeError, ValueError: anything else that is no model.
     """
     if model is None or (isinstance(model, str) and model == "quadratic"):
         return PAPER_SSIM
     if isinstance(model, str) and model == "repaint":
-        raise NotImplementedError(
-            "ssim='repaint' (live RePaint on a diffusion model) is not part of this version; "
-            "allowed now: an SSIM model, 'quadratic' or None"
-        )
+        return __getattr__("RePaintSSIM")()
     if isinstance(model, str):
         raise ValueError(f"ssim must be an SSIM model, 'quadratic' or 'repaint', got {model!r}")
     if isinstance(model, type) or not isinstance(model, SSIMModel):

@@ -1,0 +1,135 @@
+"""Pictures to repaint and the masks that say where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skimage import data, draw, io, transform
+
+from aigc_market.ssim.repaint.scenes import Scene, scene
+
+MASKS = ("half", "box", "stripes", "road", "strokes")
+_PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def load(source: Any, size: int, count: int) -> list[Scene]:
+    """Pictures of a size, with where their road is (nowhere, if they are not scenes).
+
+    Args:
+        source: "scenes" (road scenes of held-out seeds), "photographs" (scikit-image's own), a
+            folder of pictures, or a sequence of pictures (size, size, 3), uint8 or in [0, 1].
+        size: pixels of a side; photographs and files are cropped to a square and resized to it.
+        count: how many, at most; scenes are as many as asked for.
+
+    Raises:
+        ValueError: no pictures, or one of a wrong shape or range.
+    """
+    if isinstance(source, str) and source == "scenes":
+        return [scene(seed, size) for seed in range(count)]
+    if isinstance(source, str) and source == "photographs":
+        files: list[Any] = [getattr(data, name)() for name in _PHOTOGRAPHS[:count]]
+        return [_bare(_square(picture, size)) for picture in files]
+    if isinstance(source, (str, Path)):
+        folder = Path(source)
+        paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in _SUFFIXES)[:count]
+        if not paths:
+            raise ValueError(
+                f"images must be 'scenes', 'photographs', pictures, or a folder that holds "
+                f"{', '.join(_SUFFIXES)} files, got {str(source)!r}"
+            )
+        return [_bare(_square(io.imread(path), size)) for path in paths]
+    if not isinstance(source, Sequence) and not isinstance(source, np.ndarray):
+        raise TypeError(f"images must be 'scenes', 'photographs', a folder or pictures: {source!r}")
+    pictures = [_bare(check(picture, size)) for picture in source][:count]
+    if not pictures:
+        raise ValueError("images must hold at least one picture, got none")
+    return pictures
+
+
+def check(picture: Any, size: int) -> np.ndarray:
+    """A picture (size, size, 3) as float32 in [0, 1].
+
+    Raises:
+        ValueError: another shape or range.
+    """
+    array = np.asarray(picture)
+    if array.shape != (size, size, 3):
+        raise ValueError(
+            f"image must have shape ({size}, {size}, 3), as the model was trained on, "
+            f"got {array.shape}"
+        )
+    if array.dtype == np.uint8:
+        return (array / 255.0).astype(np.float32)
+    array = array.astype(np.float32)
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        raise ValueError(
+            f"image must be uint8 or hold numbers in [0, 1], got {array.min():g} to {array.max():g}"
+        )
+    return array
+
+
+def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
+    """Where a picture is repainted, (size, size) bool.
+
+    Args:
+        kind: "half" (the right one), "box" (in the middle), "stripes", "road" (a scene's surface),
+            "strokes" (random ones), or an array of that shape.
+        picture: what it is for.
+        seed: of random strokes.
+
+    Raises:
+        ValueError: an unknown name, a wrong shape, or a region that is empty.
+    """
+    size = len(picture.image)
+    rows, columns = np.indices((size, size))
+    if isinstance(kind, np.ndarray):
+        chosen = kind.astype(bool)
+    elif kind == "half":
+        chosen = columns >= size // 2
+    elif kind == "box":
+        low, high = size // 4, size - size // 4
+        chosen = (rows >= low) & (rows < high) & (columns >= low) & (columns < high)
+    elif kind == "stripes":
+        chosen = (columns // max(size // 8, 1)) % 2 == 1
+    elif kind == "road":
+        chosen = picture.road
+    elif kind == "strokes":
+        chosen = _strokes(size, seed)
+    else:
+        raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean array, got {kind!r}")
+    if chosen.shape != (size, size) or not chosen.any():
+        raise ValueError(
+            f"mask must cover some of the ({size}, {size}) picture, got {kind!r} of shape "
+            f"{chosen.shape} with {int(chosen.sum())} pixels"
+        )
+    return chosen
+
+
+def _strokes(size: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng((seed, 104_729))
+    chosen = np.zeros((size, size), bool)
+    while chosen.mean() < 0.35:
+        row, column, other_row, other_column = rng.integers(0, size, 4)
+        width = int(rng.integers(1, max(size // 10, 2) + 1))
+        for r, c in zip(*draw.line(row, column, other_row, other_column), strict=True):
+            chosen[max(r - width, 0) : r + width + 1, max(c - width, 0) : c + width + 1] = True
+    return chosen
+
+
+def _bare(image: np.ndarray) -> Scene:
+    return Scene(image, np.zeros(image.shape[:2], bool))
+
+
+def _square(picture: np.ndarray, size: int) -> np.ndarray:
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=-1)
+    picture = picture[..., :3]
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    square = picture[top : top + side, left : left + side]
+    resized = transform.resize(square, (size, size), anti_aliasing=True)
+    return np.clip(resized, 0.0, 1.0).astype(np.float32)
