@@ -1,13 +1,17 @@
 # make baselines: reproduce the paper's figures into results/. make test: run the tests.
-# Both set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
+# make calibrate: measure SSIM against diffusion steps on repainted images.
+# All set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: baselines test lint types docs examples benchmarks clean
+.PHONY: baselines calibrate test lint types docs examples benchmarks clean
 
 baselines: .venv/baselines
 	$(BIN)/python -m baselines reproduce
+
+calibrate: .venv/repaint
+	$(BIN)/python -m baselines calibrate
 
 test: .venv/dev
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -35,6 +39,11 @@ clean:
 .venv/baselines: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[baselines]'
+	touch $@
+
+.venv/repaint: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[baselines,repaint]'
 	touch $@
 
 .venv/dev: pyproject.toml

@@ -24,8 +24,20 @@ class Scenario:
         _checks.instance("arguments", self.arguments, Mapping, "a mapping of keyword arguments")
 
 
-SCENARIOS = {scenario.name: scenario for scenario in (Scenario("paper"),)}
-"""The presets. `paper`: the stationary market of the source paper, all defaults."""
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("paper"),
+        # A measured SSIM lies in [0, 1], so its β is some 20 times smaller than the paper's, and δ
+        # must be larger for trade to happen: this one keeps the paper's β·δ = 15.
+        Scenario("live", arguments={"ssim": "repaint", "satisfaction": 4450.0}),
+    )
+}
+"""The presets.
+
+`paper`: the stationary market of the source paper, all defaults. `live`: the VMUs' images are
+really repainted by the bundled diffusion model, and their SSIM measured.
+"""
 
 
 def resolve(scenario: str | Scenario | None) -> Scenario:

@@ -101,11 +101,56 @@ def _show(agent: str, measured: dict[str, float]) -> None:
     Console().print(table)
 
 
+def calibrate(
+    checkpoint: str = "bundled",
+    images: str = "scenes",
+    mask: Literal["half", "box", "stripes", "road", "strokes"] = "half",
+    samples: int = 10,
+    device: str = "cpu",
+    mode: Literal["executed", "respaced"] = "executed",
+    schedule_calls: int = 250,
+    out: Path = Path("results/calibration"),
+) -> None:
+    """Measure SSIM against diffusion steps on repainted pictures, and solve the game on it.
+
+    A calibration that was cut short goes on where it stopped. Needs the extra `repaint`.
+
+    Args:
+        checkpoint: bundled, a folder, or a hub id such as google/ddpm-ema-celebahq-256.
+        images: scenes, photographs, or a folder of pictures.
+        mask: what is repainted.
+        samples: pictures, one chain each.
+        device: cpu, cuda, cuda:1 or mps.
+        mode: executed (S calls of one chain), or respaced (a whole chain in S calls).
+        schedule_calls: calls of the whole chain.
+        out: folder for ssim.csv, fig1.png, strip.png and calibration.md.
+    """
+    from aigc_market.ssim import RePaintSSIM  # torch and diffusers, for this command alone
+    from baselines.calibrate import calibrate as run
+
+    service = RePaintSSIM(
+        checkpoint,
+        device,
+        schedule_calls=schedule_calls,
+        mask=mask,
+        images=images,
+        samples=samples,
+        mode=mode,
+    )
+    run(service, out)
+
+
 def main() -> None:
     """Run the command line. Bad arguments end it with their message, without a traceback."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"reproduce": reproduce, "train": train, "evaluate": evaluate, "tune": tune},
+            {
+                "reproduce": reproduce,
+                "train": train,
+                "evaluate": evaluate,
+                "tune": tune,
+                "calibrate": calibrate,
+            },
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",
         )

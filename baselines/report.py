@@ -43,6 +43,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
         _results_table(runs),
         "",
+        *_live(folder),
         "## Figures",
         "",
         *(f"![Fig. 2({x})](fig2{x}.png)" for x in "abcd"),
@@ -176,6 +177,39 @@ def _results_table(runs: Any) -> str:
             )
         )
     return _table(rows)
+
+
+def _live(folder: Path) -> list[str]:
+    if not (folder / "live.csv").exists():
+        return []
+    live: Any = pd.read_csv(folder / "live.csv")
+    rows = [("method", "images", "price", "steps", "SSIM", "table", "luck [95 % interval]")]
+    for method, group in live.groupby("method", sort=False):
+        mean = group.mean(numeric_only=True)
+        low, high = stats.t.interval(
+            0.95, len(group) - 1, loc=mean["luck"], scale=stats.sem(group["luck"])
+        )
+        rows.append(
+            (
+                method,
+                str(len(group)),
+                f"{mean['price']:.3f}",
+                f"{mean['steps']:.1f}",
+                f"{mean['ssim']:.4f}",
+                f"{mean['table']:.4f}",
+                f"{mean['luck']:.1f} [{low:.1f}, {high:.1f}]",
+            )
+        )
+    return [
+        "## Live rounds",
+        "",
+        "After training on the measured table, images were really repainted for the VMUs, who buy "
+        "by the table. *Luck* is what the difference between the SSIM measured and the table's is "
+        "worth to a VMU; the leader's utility does not depend on it.",
+        "",
+        _table(rows),
+        "",
+    ]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -6,14 +6,15 @@ import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from baselines import figures, report
+from baselines.live import LIVE_COLUMNS
 from baselines.sweep import METHODS, Engine, Run, longest_first, sweep
-from baselines.training import Training
+from baselines.training import LEARNERS, Training
 
 RUN_COLUMNS = (
     "figure",
@@ -38,6 +39,7 @@ def reproduce(
     seeds: int = 3,
     workers: int | None = None,
     engine: Engine = "local",
+    ssim: Literal["quadratic", "repaint"] = "quadratic",
 ) -> None:
     """Train and play every method, and write runs.csv, curves.csv, fig2a–d and report.md.
 
@@ -49,6 +51,8 @@ def reproduce(
         seeds: runs of each learner in each market.
         workers: runs at the same time; as many as there are cores by default.
         engine: local processes, or a Ray cluster (needs the extra `ray`).
+        ssim: the paper's fit, or the scenario `live`: training on the measured table, then a few
+            rounds in which the images are really repainted (needs the extra `repaint`).
     """
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
@@ -59,7 +63,7 @@ def reproduce(
     crowds = (2, 4, 6) if quick else (2, 3, 4, 5, 6)
     markets = sorted({(2, cost) for cost in costs} | {(K, 1.0) for K in crowds})
     runs = [
-        Run(method, K, cost, seed, training)
+        Run(method, K, cost, seed, training, _live_rounds(ssim, method, K, cost))
         for method in METHODS
         for K, cost in markets
         for seed in range(1 if method == "equilibrium" else seeds)  # nothing in it is random
@@ -83,19 +87,34 @@ def reproduce(
         "seeds": seeds,
         "rounds an episode": 100,
         "both learners": training,
+        "SSIM": ssim,
     }
     report.write(out, settings)
     figures.draw(out)
     console.print(f"Figures and report.md are in {out}/")
 
 
+def _live_rounds(ssim: str, method: str, K: int, cost: float) -> int | None:
+    """Live rounds cost seconds each: learners play them in the paper's market alone."""
+    if ssim == "quadratic":
+        return None
+    return 3 if method in LEARNERS and (K, cost) == _BASE else 0
+
+
 def write_csvs(out: Path, runs: Iterable[Run], results: dict[Run, dict[str, Any]]) -> None:
-    """`runs.csv`, one row for each run and figure that shows it, and `curves.csv` of Fig. 2(a)."""
-    run_rows, curve_rows = [], []
+    """Write the tables.
+
+    `runs.csv` has one row for each run and figure that shows it, `curves.csv` is Fig. 2(a)'s, and
+    `live.csv` has what was served live, if anything was.
+    """
+    run_rows, curve_rows, live_rows = [], [], []
     for run in runs:
         result = results[run]
         row = {name: result.get(name, getattr(run, name, None)) for name in RUN_COLUMNS}
         run_rows += [{**row, "figure": name} for name in _figures(run)]
+        live_rows += [
+            {"method": run.method, "seed": run.seed, **record} for record in result.get("live", [])
+        ]
         if (run.num_vmus, run.cost) == _BASE and run.method != "equilibrium":
             curve_rows += [
                 {"method": run.method, "seed": run.seed, "episode": i, "utility": utility}
@@ -104,6 +123,8 @@ def write_csvs(out: Path, runs: Iterable[Run], results: dict[Run, dict[str, Any]
     run_rows.sort(key=lambda row: row["figure"])
     _write_csv(out / "runs.csv", RUN_COLUMNS, run_rows)
     _write_csv(out / "curves.csv", CURVE_COLUMNS, curve_rows)
+    if live_rows:
+        _write_csv(out / "live.csv", LIVE_COLUMNS, live_rows)
 
 
 def _figures(run: Run) -> list[str]:

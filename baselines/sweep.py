@@ -14,6 +14,7 @@ from typing import Any, Literal
 import joblib
 
 from baselines import agents
+from baselines.live import play_live
 from baselines.measures import means
 from baselines.training import (
     LEARNERS,
@@ -38,16 +39,20 @@ class Run:
     cost: float
     seed: int
     training: Training
+    live_rounds: int | None = None
+    """Rounds that a learner plays on the live service after training; None: SSIM is the paper's."""
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The environment's keyword arguments."""
-        return {"K": self.num_vmus, "cost": self.cost}
+        market: dict[str, Any] = {"K": self.num_vmus, "cost": self.cost}
+        return market if self.live_rounds is None else {"scenario": "live", **market}
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that the result depends on."""
-        return {"method": self.method, **recipe(self.arguments, self.training, self.seed)}
+        settings = {"method": self.method, **recipe(self.arguments, self.training, self.seed)}
+        return settings | ({} if self.live_rounds is None else {"live_rounds": self.live_rounds})
 
     @property
     def file_name(self) -> str:
@@ -62,13 +67,16 @@ def execute(run: Run) -> dict[str, Any]:
     Returns:
         Its settings, `price` and `utility` after training (learners without exploring; greedy and
         random as they always play), the equilibrium's, `rounds` of training, `seconds`, and
-        `episodes`: the mean utility of each training episode.
+        `episodes`: the mean utility of each training episode, and `live`: see `play_live`.
     """
     began = time.perf_counter()
+    live: list[dict[str, float]] = []
     if run.method in LEARNERS:
         model, utilities = train(run.method, run.arguments, run.training, run.seed)
         max_cycles = model.num_timesteps // len(utilities)
         result = play_model(model, run.arguments, episodes=1, seed=run.seed)
+        if run.live_rounds:
+            live = play_live(model, run.arguments, run.live_rounds, run.seed)
     else:
         env = make_lanes(1, **run.arguments)
         max_cycles = env.max_cycles
@@ -82,6 +90,7 @@ def execute(run: Run) -> dict[str, Any]:
         "rounds": max_cycles * len(utilities),
         "seconds": time.perf_counter() - began,
         "episodes": utilities,
+        "live": live,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from aigc_market.ssim.model import DemandCurve, SSIMModel
@@ -35,6 +36,12 @@ def __getattr__(name: str) -> Any:
     return RePaintSSIM
 
 
+@cache
+def _default_service() -> Any:
+    """One service for all environments of a process: they may share its network."""
+    return __getattr__("RePaintSSIM")()
+
+
 def resolve(model: Any) -> SSIMModel:
     """The SSIM model meant by the keyword argument `ssim` of every view.
 
@@ -45,7 +52,7 @@ def resolve(model: Any) -> SSIMModel:
     if model is None or (isinstance(model, str) and model == "quadratic"):
         return PAPER_SSIM
     if isinstance(model, str) and model == "repaint":
-        return __getattr__("RePaintSSIM")()
+        return _default_service()
     if isinstance(model, str):
         raise ValueError(f"ssim must be an SSIM model, 'quadratic' or 'repaint', got {model!r}")
     if isinstance(model, type) or not isinstance(model, SSIMModel):

@@ -99,6 +99,21 @@ PAPER_SSIM = QuadraticSSIM(alpha=-0.000174, beta=0.075, gamma=4891.89)
 
 
 @dataclass(frozen=True)
+class LeastSquares:
+    """A parabola through measurements, concave or not."""
+
+    coefficients: tuple[float, float, float]
+    """(α, β, γ)."""
+    standard_errors: tuple[float, float, float]
+    """Of (α, β, γ), under equal and independent errors."""
+    r_squared: float
+    """Share of the variance explained, in [0, 1]."""
+
+    def __call__(self, steps: Any) -> Any:
+        return np.polyval(self.coefficients, steps)
+
+
+@dataclass(frozen=True)
 class QuadraticFit:
     """A least-squares fit of Eq. 2 to measurements."""
 
@@ -120,6 +135,24 @@ def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
         TypeError, ValueError: bad or too few measurements, or a fit that is not concave and
             increasing at 0 (α < 0 < β), for which the game's rules would not hold.
     """
+    fit = least_squares(steps, values)
+    alpha, beta, _ = fit.coefficients
+    # A line would pass as concave, and a constant as rising, by the rounding errors of their fit.
+    far, noise = float(np.max(steps)), 1e-12 * float(np.max(np.abs(values)))
+    if not (alpha * far**2 < -noise and beta * far > noise):
+        raise ValueError(
+            "values must have a concave fit that rises at 0 (alpha < 0 < beta), "
+            f"got alpha = {alpha:.3g}, beta = {beta:.3g}; TabulatedSSIM takes any curve"
+        )
+    return QuadraticFit(QuadraticSSIM(*fit.coefficients), fit.r_squared, fit.standard_errors)
+
+
+def least_squares(steps: Any, values: Any) -> LeastSquares:
+    """The parabola through measured pairs, concave or not; arguments as for `fit_quadratic`.
+
+    Raises:
+        TypeError, ValueError: bad or too few measurements.
+    """
     steps, values = curve("steps", steps, "values", values)
     if len(steps) < 4 or len(np.unique(steps)) < 3:
         raise ValueError(
@@ -127,21 +160,14 @@ def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
             f"got {len(steps)} at {len(np.unique(steps))}"
         )
     coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
-    alpha, beta, gamma = (float(coefficient) for coefficient in coefficients)
-    # A line would pass as concave, and a constant as rising, by the rounding errors of their fit.
-    far, noise = float(steps.max()), 1e-12 * float(np.abs(values).max())
-    if not (alpha * far**2 < -noise and beta * far > noise):
-        raise ValueError(
-            "values must have a concave fit that rises at 0 (alpha < 0 < beta), "
-            f"got alpha = {alpha:.3g}, beta = {beta:.3g}; TabulatedSSIM takes any curve"
-        )
+    errors = np.sqrt(np.diag(covariance))
     residuals = values - np.polyval(coefficients, steps)
     spread = float(np.sum((values - values.mean()) ** 2))
-    errors = np.sqrt(np.diag(covariance))
-    return QuadraticFit(
-        QuadraticSSIM(alpha, beta, gamma),
-        1.0 - float(np.sum(residuals**2)) / spread,
+    alpha, beta, gamma = coefficients.tolist()
+    return LeastSquares(
+        (alpha, beta, gamma),
         (float(errors[0]), float(errors[1]), float(errors[2])),
+        1.0 - float(np.sum(residuals**2)) / spread if spread else 1.0,
     )
 
 

@@ -17,6 +17,7 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MODEL_KEYS = ("sample_size", "in_channels", "out_channels", "block_out_channels")
+_SMALLEST = 11
 _SCHEDULE_KEYS = ("num_train_timesteps", "beta_schedule")
 
 
@@ -52,6 +53,8 @@ def load(checkpoint: str) -> Diffusion:
     local = folder.is_dir()
     if local:
         _check_folder(folder)
+    elif checkpoint == "bundled":  # never an id on the hub
+        raise CheckpointError(f"checkpoint 'bundled' must be the folder {folder}: it is not there")
     elif checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~")):
         raise CheckpointError(f"checkpoint must be a folder that exists, got {checkpoint!r}")
     source = str(folder) if local else checkpoint
@@ -59,20 +62,33 @@ def load(checkpoint: str) -> Diffusion:
     try:
         model_place: dict[str, Any] = {"subfolder": "unet"} if nested else {}
         schedule_place: dict[str, Any] = {"subfolder": "scheduler"} if nested else {}
-        network: Any = UNet2DModel.from_pretrained(
+        loaded: Any = UNet2DModel.from_pretrained(
             source,
             use_safetensors=True,
             torch_dtype=torch.float32,
             low_cpu_mem_usage=False,  # True needs another package, and warns without it
+            output_loading_info=True,
             **model_place,
         )
+        settings = [
+            UNet2DModel.load_config(source, **model_place),
+            DDPMScheduler.load_config(source, **schedule_place),
+        ]
         schedule: Any = DDPMScheduler.from_pretrained(source, **schedule_place)
     except Exception as error:  # of many kinds, by what is wrong with the files
         raise CheckpointError(
             f"checkpoint {checkpoint!r} could not be loaded as a UNet2DModel in safetensors with a "
             f"scheduler_config.json: {error}"
         ) from error
-    return _checked(checkpoint, network, schedule)
+    network, info = loaded
+    # Where weights are missing, diffusers goes on with random ones.
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info[what]:
+            raise CheckpointError(
+                f"checkpoint {checkpoint!r} must hold the weights that its config.json describes, "
+                f"got {what.replace('_', ' ')} {info[what][0]} and {len(info[what]) - 1} more"
+            )
+    return _checked(checkpoint, network, schedule, settings)
 
 
 def _check_folder(folder: Path) -> None:
@@ -104,11 +120,17 @@ def _check_folder(folder: Path) -> None:
             raise CheckpointError(f"{path} must name {', '.join(missing)}")
 
 
-def _checked(checkpoint: str, network: Any, schedule: Any) -> Diffusion:
+def _checked(checkpoint: str, network: Any, schedule: Any, settings: list[Any]) -> Diffusion:
     channels = network.config.in_channels, network.config.out_channels
     if channels != (3, 3):
         raise CheckpointError(
             f"checkpoint {checkpoint!r} must take and give 3 channels, its network has {channels}"
+        )
+    size = network.config.sample_size
+    if not isinstance(size, int) or size < _SMALLEST:
+        raise CheckpointError(
+            f"checkpoint {checkpoint!r} must have a sample_size of at least {_SMALLEST} pixels, "
+            f"the window of SSIM, got {size!r}"
         )
     kind = schedule.config.get("prediction_type", "epsilon")
     if kind != "epsilon":
@@ -124,8 +146,12 @@ def _checked(checkpoint: str, network: Any, schedule: Any) -> Diffusion:
     for name, value in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(value.contiguous().numpy().tobytes())
+    # As written in the files: what diffusers fills in may change with its version, and ᾱ in its
+    # last bit with the machine.
+    for config in settings:
+        written = {name: value for name, value in config.items() if not name.startswith("_")}
+        digest.update(json.dumps(written, sort_keys=True).encode())
     levels = schedule.alphas_cumprod.to(torch.float64).numpy()
-    digest.update(levels.tobytes())
     network.eval().requires_grad_(False)
     clip = bool(schedule.config.get("clip_sample", True))
-    return Diffusion(network, int(network.config.sample_size), levels, clip, digest.hexdigest())
+    return Diffusion(network, size, levels, clip, digest.hexdigest())

@@ -41,9 +41,11 @@ def load(source: Any, size: int, count: int) -> list[Scene]:
                 f"images must be 'scenes', 'photographs', pictures, or a folder that holds "
                 f"{', '.join(_SUFFIXES)} files, got {str(source)!r}"
             )
-        return [_bare(_square(io.imread(path), size)) for path in paths]
+        return [_bare(_square(_read(path), size)) for path in paths]
     if not isinstance(source, Sequence) and not isinstance(source, np.ndarray):
-        raise TypeError(f"images must be 'scenes', 'photographs', a folder or pictures: {source!r}")
+        raise TypeError(
+            f"images must be 'scenes', 'photographs', a folder or pictures, got {source!r}"
+        )
     pictures = [_bare(check(picture, size)) for picture in source][:count]
     if not pictures:
         raise ValueError("images must hold at least one picture, got none")
@@ -124,9 +126,18 @@ def _bare(image: np.ndarray) -> Scene:
     return Scene(image, np.zeros(image.shape[:2], bool))
 
 
+def _read(path: Path) -> np.ndarray:
+    try:
+        return io.imread(path)
+    except Exception as error:  # of many kinds, by the format
+        raise ValueError(f"images must be files that can be read, got {path}: {error}") from error
+
+
 def _square(picture: np.ndarray, size: int) -> np.ndarray:
     if picture.ndim == 2:
-        picture = np.repeat(picture[..., None], 3, axis=-1)
+        picture = picture[..., None]
+    if picture.shape[-1] < 3:  # grey, perhaps with transparency
+        picture = np.repeat(picture[..., :1], 3, axis=-1)
     picture = picture[..., :3]
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])

@@ -48,11 +48,16 @@ def with_jumps(
         jump_n_sample: how often each stretch is sampled; 1 means no jump.
     """
     depth = calls
-    while len(_descent(depth, jump_length, jump_n_sample)) > calls:
+    while depth + _jumped(depth, jump_length, jump_n_sample) > calls:
         depth -= 1
     base = respaced(alphas_cumprod, depth)
     order = np.array([depth - 1 - t for t in _descent(depth, jump_length, jump_n_sample)])
     return Schedule(base.times[order], base.level[order], base.level_after[order])
+
+
+def _jumped(depth: int, jump_length: int, jump_n_sample: int) -> int:
+    """Calls that the jumps add to a plain descent."""
+    return len(range(0, depth - jump_length, jump_length)) * jump_length * (jump_n_sample - 1)
 
 
 def _descent(depth: int, jump_length: int, jump_n_sample: int) -> list[int]:

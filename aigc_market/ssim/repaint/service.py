@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,9 @@ from aigc_market.ssim.tabulated import TabulatedSSIM
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MODES = ("executed", "respaced")
 _REGIONS = ("whole", "unknown")
+_DEVICES = ("cpu", "cuda", "mps")
+_PATH = (str, os.PathLike)
+_CHECKPOINTS = "'bundled', a folder or a hub id"
 
 
 class Request(NamedTuple):
@@ -124,7 +128,7 @@ class RePaintSSIM:
 
     def __init__(
         self,
-        checkpoint: str = "bundled",
+        checkpoint: str | os.PathLike[str] = "bundled",
         device: str = "cpu",
         dtype: str = "float32",
         schedule_calls: int = 250,
@@ -142,7 +146,7 @@ class RePaintSSIM:
         keep_images: bool = False,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.checkpoint = str(checkpoint)
+        self.checkpoint = str(_checks.instance("checkpoint", checkpoint, _PATH, _CHECKPOINTS))
         self.device = _device(device)
         self.dtype = _checks.choice("dtype", dtype, _DTYPES)
         self.schedule_calls = _checks.integer("schedule_calls", schedule_calls, at_least=1)
@@ -160,8 +164,14 @@ class RePaintSSIM:
         self.compile = _checks.flag("compile", compile)
         self.keep_images = _checks.flag("keep_images", keep_images)
         self.channels_last = _checks.flag("channels_last", channels_last)
+        if cache_dir is not None:
+            _checks.instance("cache_dir", cache_dir, _PATH, "a folder or None")
         self.cache_dir = Path(cache_dir) if cache_dir is not None else _user_cache()
+        if self.cache_dir.exists() and not self.cache_dir.is_dir():
+            raise ValueError(f"cache_dir must be a folder, got the file {str(cache_dir)!r}")
         self.schedule = self._schedule(self.schedule_calls)
+        for i, scene in enumerate(self.pool):  # bad pictures or masks are found now
+            pictures.mask(mask, scene, i)
 
     # -- serving -------------------------------------------------------------------------------
 
@@ -197,20 +207,35 @@ class RePaintSSIM:
         Returns:
             (images, seeds, steps) SSIM.
         """
-        stops = [_checks.integer("steps", int(s), at_least=1) for s in steps]
+        stops = [_checks.integer("steps", s, at_least=1) for s in steps]
         if not stops or stops[-1] > len(self.schedule) or sorted(set(stops)) != stops:
             raise ValueError(
                 f"steps must ascend within 1 to {len(self.schedule)}, got {list(steps)!r}"
             )
         scenes = [self._scene(image) for image in images]
+        masks = [pictures.mask(self.mask, scene, i) for i, scene in enumerate(scenes)]
+        return self._measure(scenes, masks, [_seed(seed) for seed in seeds], stops)
+
+    def _measure(
+        self,
+        scenes: list[Scene],
+        masks: list[np.ndarray],
+        seeds: Sequence[int],
+        stops: Sequence[int],
+    ) -> np.ndarray:
         values = np.zeros((len(scenes), len(seeds), len(stops)))
-        if self.mode == "respaced":
-            return self._measure_respaced(scenes, seeds, stops, values)
-        requests = [
-            Request(scene.image, pictures.mask(self.mask, scene, i), stops[-1], seed)
-            for i, scene in enumerate(scenes)
+        chains = [
+            (scene.image, mask, seed)
+            for scene, mask in zip(scenes, masks, strict=True)
             for seed in seeds
         ]
+        if self.mode == "respaced":
+            wanted = [
+                Request(image, mask, calls, seed) for image, mask, seed in chains for calls in stops
+            ]
+            values.flat[:] = [result.ssim for result in self.serve(wanted)]
+            return values
+        requests = [Request(image, mask, stops[-1], seed) for image, mask, seed in chains]
         place = {calls: j for j, calls in enumerate(stops)}
 
         def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
@@ -258,8 +283,8 @@ class RePaintSSIM:
             if path.exists():
                 rows.append(np.load(path))
                 continue
-            measured = self.measure([scene], range(self.seeds), range(1, len(steps)))[0]
             where = pictures.mask(self.mask, scene, i)
+            measured = self._measure([scene], [where], range(self.seeds), range(1, len(steps)))[0]
             nothing = np.where(where[..., None], np.float32(0.5), scene.image)
             at_zero = np.full((self.seeds, 1), self.quality(scene.image, nothing, where))
             rows.append(np.concatenate([at_zero, measured], axis=1))
@@ -416,6 +441,7 @@ class RePaintSSIM:
                     max_batch=self.max_batch,
                 )
         except torch.OutOfMemoryError as error:
+            traceback.clear_frames(error.__traceback__)  # they hold the batch that did not fit
             fits = self._largest_batch(min(self.max_batch, len(jobs)) - 1)
             raise OutOfMemoryError(
                 f"max_batch must be at most {fits} on {self.device}, got {self.max_batch}; "
@@ -436,27 +462,16 @@ class RePaintSSIM:
                 below = trial - 1
         return fits
 
-    def _measure_respaced(
-        self, scenes: list[Scene], seeds: Sequence[int], stops: list[int], values: np.ndarray
-    ) -> np.ndarray:
-        requests = [
-            Request(scene.image, pictures.mask(self.mask, scene, i), calls, seed)
-            for i, scene in enumerate(scenes)
-            for seed in seeds
-            for calls in stops
-        ]
-        values.flat[:] = [result.ssim for result in self.serve(requests)]
-        return values
-
     def _scene(self, image: Any) -> Scene:
         scene = image if isinstance(image, Scene) else Scene(image, np.zeros((1, 1), bool))
         return scene._replace(image=pictures.check(scene.image, self._diffusion.size))
 
     def _check(self, request: Request) -> Request:
+        _checks.instance("request", request, Request, "a Request(image, mask, steps, seed)")
         steps = _checks.integer("steps", request.steps, at_least=1)
         if steps > len(self.schedule):
             raise ValueError(f"steps must be at most {len(self.schedule)}, got {steps}")
-        seed = _checks.integer("seed", request.seed, at_least=0)
+        seed = _seed(request.seed)
         image = pictures.check(request.image, self._diffusion.size)
         mask = pictures.mask(np.asarray(request.mask), Scene(image, np.zeros((1, 1), bool)), 0)
         return Request(image, mask, steps, seed)
@@ -466,10 +481,15 @@ _SHIPPED = model.BUNDLED / "curves"
 
 
 def _device(name: str) -> torch.device:
+    allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
+    if not isinstance(name, str):
+        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
     try:
         device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' or 'mps', got {name!r}") from None
+    except RuntimeError:
+        raise ValueError(f"device must be {allowed}, got {name!r}") from None
+    if device.type not in _DEVICES:  # "meta" would paint nothing at all
+        raise ValueError(f"device must be {allowed}, got {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
@@ -477,6 +497,13 @@ def _device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device {name!r} is not there: torch sees no MPS device")
     return device
+
+
+def _seed(seed: Any) -> int:
+    seed = _checks.integer("seed", seed, at_least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed must be below 2**63, got {seed}")
+    return seed
 
 
 def _user_cache() -> Path:
@@ -491,7 +518,7 @@ def _to_array(picture: torch.Tensor) -> np.ndarray:
 
 
 def _keep(path: Path, array: np.ndarray) -> None:
-    partial = path.with_suffix(".tmp")
+    partial = path.with_suffix(f".{os.getpid()}.tmp")  # of this process: several may calibrate
     with open(partial, "wb") as file:
         np.save(file, array)
     partial.replace(path)

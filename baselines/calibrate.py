@@ -1,0 +1,190 @@
+"""Fig. 1 again: SSIM against diffusion steps, measured on pictures that are really repainted."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.progress import Progress
+
+from aigc_market import PAPER_SSIM, Market, best_response, regret, solve
+from aigc_market.ssim import QuadraticSSIM, RePaintSSIM, TabulatedSSIM
+from aigc_market.ssim.quadratic import LeastSquares, least_squares
+from aigc_market.ssim.repaint import Curve, Request, pictures
+
+PAPER_RANGE = (120, 160)
+PAPER_BETA_DELTA = 15.0
+"""β·δ of the paper's market: what decides the price. δ is scaled to keep it."""
+STRIP = (1, 20, 60, 120, 160, 250)
+
+
+def calibrate(service: RePaintSSIM, out: Path) -> None:
+    """Measure a service's curve, fit it, draw Fig. 1, and solve the game on it.
+
+    Args:
+        service: what is measured.
+        out: folder for ssim.csv, fig1.png, strip.png and calibration.md.
+    """
+    console = Console()
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress(console=console) as progress:
+        task = progress.add_task("repainting", total=len(service.pool))
+        curve = service.curve(lambda done, _: progress.update(task, completed=done))
+        progress.update(task, completed=len(service.pool))
+    write_csv(out / "ssim.csv", curve)
+    draw(out)
+    strip(service).save(out / "strip.png")
+    text = describe(service, curve)
+    (out / "calibration.md").write_text(text)
+    print(text)
+    console.print(f"In {out}/: fig1.png, strip.png, ssim.csv, calibration.md")
+
+
+def write_csv(path: Path, curve: Curve) -> None:
+    """`steps, mean, std, samples`; the file appears whole or not at all."""
+    partial = path.with_name(path.name + ".tmp")
+    with open(partial, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["steps", "mean", "std", "samples"])
+        for row in zip(curve.steps.tolist(), curve.mean, curve.std, strict=True):
+            writer.writerow([row[0], f"{row[1]:.6f}", f"{row[2]:.6f}", curve.samples])
+    partial.replace(path)
+
+
+def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], LeastSquares]]:
+    """Quadratic fits of the mean, on the paper's range and on all steps bought."""
+    last = int(steps[-1])
+    ranges = {"whole": (1, last)}
+    if last >= PAPER_RANGE[1]:
+        ranges["paper"] = PAPER_RANGE
+    fitted = {}
+    for name, (low, high) in ranges.items():
+        chosen = (steps >= low) & (steps <= high)
+        fitted[name] = (low, high), least_squares(steps[chosen], mean[chosen])
+    return fitted
+
+
+def draw(folder: Path) -> None:
+    """Draw `fig1` (PNG and SVG) from `ssim.csv` alone."""
+    table: Any = pd.read_csv(folder / "ssim.csv")
+    steps, mean, std = (table[name].to_numpy() for name in ("steps", "mean", "std"))
+    with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
+        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+        axes = figure.add_subplot()
+        bought = steps > 0
+        axes.fill_between(
+            steps[bought], (mean - std)[bought], (mean + std)[bought], alpha=0.2, color="#0072B2"
+        )
+        axes.plot(steps[bought], mean[bought], color="#0072B2", label="Measured, mean ± deviation")
+        styles = {"whole": ("#D55E00", "--"), "paper": ("black", ":")}
+        for name, ((low, high), fit) in fits(steps, mean).items():
+            x = np.arange(low, high + 1)
+            color, line = styles[name]
+            label = f"Fit of S = {low}…{high}, R² = {fit.r_squared:.3f}"
+            width = 2.5 if name == "paper" else 1.5
+            axes.plot(x, fit(x), line, color=color, label=label, linewidth=width)
+        axes.set_xlabel("Diffusion steps S (network calls executed)")
+        axes.set_ylabel("SSIM")
+        axes.set_title(f"{int(table['samples'].iloc[0])} pictures", fontsize=10)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="lower right")
+        figure.savefig(folder / "fig1.png", dpi=150)
+        figure.savefig(folder / "fig1.svg", metadata={"Date": None})
+
+
+def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
+    """Pictures after a few steps: the original, what is known, then S = 1, 20, 60, …"""
+    stops = [s for s in STRIP if s <= len(service.schedule)]
+    requests, tiles = [], []
+    for i, scene in enumerate(service.pool[:rows]):
+        where = pictures.mask(service.mask, scene, i)
+        known = np.where(where[..., None], np.float32(0.5), scene.image)
+        tiles.append([scene.image, known])
+        requests += [Request(scene.image, where, s, 0) for s in stops]
+    served = service.serve(requests)
+    for i, row in enumerate(tiles):
+        row += [result.image for result in served[i * len(stops) : (i + 1) * len(stops)]]
+    size = len(tiles[0][0])
+    scale = max(1, 128 // size)
+    side, gap, top = size * scale, 4, 18
+    sheet = Image.new(
+        "RGB", ((side + gap) * len(tiles[0]), top + (side + gap) * len(tiles)), "white"
+    )
+    pen = ImageDraw.Draw(sheet)
+    for column, title in enumerate(["original", "known", *(f"S = {s}" for s in stops)]):
+        pen.text((column * (side + gap) + 4, 3), title, fill="black")
+    for row, images in enumerate(tiles):
+        for column, image in enumerate(images):
+            tile = Image.fromarray(np.round(image * 255).astype(np.uint8))
+            place = column * (side + gap), top + row * (side + gap)
+            sheet.paste(tile.resize((side, side), Image.Resampling.NEAREST), place)
+    return sheet
+
+
+def describe(service: RePaintSSIM, curve: Curve) -> str:
+    """The fits beside the paper's, and the game on the measured curve, as Markdown."""
+    lines = [
+        "# SSIM against diffusion steps, measured",
+        "",
+        f"Checkpoint {service.checkpoint}, {curve.samples} chains of {len(service.schedule)} "
+        f"calls, mask {service.mask}, mode {service.mode}, {service.device}.",
+        "",
+        "| fit | α | β | γ | R² | α < 0 | β > 0 | γ < 0 |",
+        "|---|---|---|---|---|---|---|---|",
+        f"| the paper's, S = 120…160 | {PAPER_SSIM.alpha} | {PAPER_SSIM.beta} | {PAPER_SSIM.gamma} "
+        "| not given | yes | yes | no (its text says yes) |",
+    ]
+    fitted = fits(curve.steps, curve.mean)
+    for (low, high), fit in fitted.values():
+        cells = [
+            f"{value:.4g} ± {error:.1g}"
+            for value, error in zip(fit.coefficients, fit.standard_errors, strict=True)
+        ]
+        alpha, beta, gamma = fit.coefficients
+        signs = ["yes" if holds else "no" for holds in (alpha < 0, beta > 0, gamma < 0)]
+        lines.append(
+            f"| measured, S = {low}…{high} | {' | '.join(cells)} | {fit.r_squared:.4f} "
+            f"| {' | '.join(signs)} |"
+        )
+    lines += ["", "± are standard errors under independent errors.", ""]
+    return "\n".join([*lines, *_game(curve, fitted["whole"][1]), ""])
+
+
+def _game(curve: Curve, fit: LeastSquares) -> list[str]:
+    alpha, beta, gamma = fit.coefficients
+    if not alpha < 0 < beta:
+        return ["The fit of the whole curve is not concave and rising at 0: no game on it."]
+    delta = PAPER_BETA_DELTA / beta
+    top = float(curve.steps[-1])
+    arguments: dict[str, Any] = {"satisfaction": delta, "max_steps": top, "min_steps": min(10, top)}
+    measured = Market(ssim=TabulatedSSIM(curve.steps, curve.mean), **arguments)
+    smooth = Market(ssim=QuadraticSSIM(alpha, beta, gamma), **arguments)
+    rows = [
+        f"The game with K = 2, c = 1 and δ = {delta:.0f} (which keeps the paper's β·δ = 15: a "
+        "measured SSIM lies in [0, 1], so its β is smaller):",
+        "",
+        "| SSIM | p* | steps a VMU | U_p* |",
+        "|---|---|---|---|",
+    ]
+    solved = {"the measured table": solve(measured), "its fit": solve(smooth)}
+    for name, equilibrium in solved.items():
+        rows.append(
+            f"| {name} | {equilibrium.price:.3f} | {equilibrium.steps[0]:.1f} "
+            f"| {equilibrium.asp_utility:.1f} |"
+        )
+    price = solved["its fit"].price
+    gap = regret(measured, price, best_response(measured, price))
+    rows += [
+        "",
+        f"Posting the fit's price to VMUs that know the table costs the leader {gap.leader:.1f}, "
+        f"{gap.leader_relative:.2%} of U_p*.",
+    ]
+    return rows
