@@ -6,14 +6,17 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
+from stable_baselines3 import PPO
 
 from baselines import agents
 from baselines.arguments import EnvArguments
+from baselines.live import play_live
 from baselines.measures import means
 from baselines.reproduce import reproduce
 from baselines.training import Training, load, make_lanes, play_model, recipe, save
@@ -61,6 +64,7 @@ def evaluate(
     env: _Env = EnvArguments(),  # noqa: B008 (frozen)
     episodes: int = 10,
     seed: int = 0,
+    live_rounds: int = 0,
 ) -> None:
     """Play a leader and say how far from the equilibrium it is.
 
@@ -69,6 +73,8 @@ def evaluate(
         env: the market; what is left out is as the run was trained.
         episodes: how many. Scripted agents play them in turn and learn as they go.
         seed: of every random choice.
+        live_rounds: rounds of a trained leader in which the VMUs' images are really repainted;
+            needs a live market (`--scenario live`).
     """
     if agent in agents.AGENTS:
         lanes = make_lanes(1, **env.given())
@@ -82,7 +88,11 @@ def evaluate(
         )
     trained = EnvArguments(**json.loads(config.read_text())["arguments"])
     arguments = {**trained.given(), **env.given()}
-    return _show(agent, play_model(load(Path(agent), arguments), arguments, episodes, seed))
+    model = load(Path(agent), arguments)
+    _show(agent, play_model(model, arguments, episodes, seed))
+    if live_rounds:
+        _show_live(model, arguments, live_rounds, seed)
+    return None
 
 
 def _show(agent: str, measured: dict[str, float]) -> None:
@@ -98,6 +108,28 @@ def _show(agent: str, measured: dict[str, float]) -> None:
         f"{share:.2%}",
         f"{measured['regret']:.2f}",
     )
+    Console().print(table)
+
+
+def _show_live(model: PPO, arguments: dict[str, Any], rounds: int, seed: int) -> None:
+    with Progress() as progress:
+        task = progress.add_task("repainting", total=rounds)
+        records = play_live(
+            model, arguments, rounds, seed, lambda done: progress.update(task, completed=done)
+        )
+    table = Table(title="served live; luck is what SSIM beside the table's is worth to a VMU")
+    for column in ("round", "vmu", "price", "steps", "ssim", "table", "luck"):
+        table.add_column(column, justify="right")
+    for record in records:
+        table.add_row(
+            f"{record['round']:.0f}",
+            f"{record['vmu']:.0f}",
+            f"{record['price']:.3f}",
+            f"{record['steps']:.0f}",
+            f"{record['ssim']:.4f}",
+            f"{record['table']:.4f}",
+            f"{record['luck']:.1f}",
+        )
     Console().print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,11 @@ to the VMU."""
 
 
 def play_live(
-    model: PPO, arguments: dict[str, Any], rounds: int, seed: int
+    model: PPO,
+    arguments: dict[str, Any],
+    rounds: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
     """Play the leader against VMUs that best respond to the table, and serve them live.
 
@@ -25,6 +30,7 @@ def play_live(
         arguments: of the environment, with a live SSIM model.
         rounds: how many.
         seed: of the pictures and the noise.
+        progress: called with the rounds done.
 
     Returns:
         A record for each round and VMU: `round`, `vmu`, `price`, `steps`, `ssim` measured, the
@@ -49,6 +55,8 @@ def play_live(
             env.step(np.array([unit], np.float32))
             if vmu == env.market.K - 1:
                 records += _records(env)
+                if progress:
+                    progress(env.infos["asp_0"]["round"])
     return records
 
 

@@ -308,7 +308,8 @@ class RePaintSSIM:
         """Of all that the curve depends on: weights, pictures, masks and settings."""
         content = hashlib.sha256(self._diffusion.digest.encode())
         for i, scene in enumerate(self.pool):
-            content.update(scene.image.tobytes())
+            # To whole grey values: libraries differ in the last digits of a drawn scene.
+            content.update(np.round(scene.image * 255).astype(np.uint8).tobytes())
             content.update(pictures.mask(self.mask, scene, i).tobytes())
         settings = {
             name: getattr(self, name)
