@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage import data, draw, io, transform
+from PIL import Image
+from skimage import data, draw, transform
 
 from aigc_market.ssim.repaint.scenes import Scene, scene
 
@@ -104,8 +105,9 @@ def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
     else:
         raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean array, got {kind!r}")
     if chosen.shape != (size, size) or not chosen.any():
+        given = repr(kind) if isinstance(kind, str) else "an array"
         raise ValueError(
-            f"mask must cover some of the ({size}, {size}) picture, got {kind!r} of shape "
+            f"mask must cover some of the ({size}, {size}) picture, got {given} of shape "
             f"{chosen.shape} with {int(chosen.sum())} pixels"
         )
     return chosen
@@ -128,16 +130,16 @@ def _bare(image: np.ndarray) -> Scene:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        return io.imread(path)
-    except Exception as error:  # of many kinds, by the format
+        with Image.open(path) as file:
+            deep = file.mode.startswith("I")  # 16 bits of grey, which RGB would cut off
+            return np.asarray(file if deep else file.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:  # by the format
         raise ValueError(f"images must be files that can be read, got {path}: {error}") from error
 
 
 def _square(picture: np.ndarray, size: int) -> np.ndarray:
     if picture.ndim == 2:
-        picture = picture[..., None]
-    if picture.shape[-1] < 3:  # grey, perhaps with transparency
-        picture = np.repeat(picture[..., :1], 3, axis=-1)
+        picture = np.repeat(picture[..., None], 3, axis=-1)
     picture = picture[..., :3]
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])

@@ -207,7 +207,8 @@ def _denoise(
     One draw of noise serves both, for no pixel is in both regions.
     """
     variance = (1 - after) / (1 - level) * (1 - level / after)
-    direction = (1 - after - variance).clamp(min=0).sqrt() * predicted
+    # √(1 − ᾱ′ − variance), multiplied out: where there is little signal the difference cancels.
+    direction = (1 - after) * (level / (after * (1 - level))).sqrt() * predicted
     from_model = after.sqrt() * clean + direction + variance.sqrt() * noise
     from_image = after.sqrt() * image.to(torch.float32) + (1 - after).sqrt() * noise
     return torch.where(unknown, from_model, from_image)

@@ -272,10 +272,7 @@ class RePaintSSIM:
             progress: called with pictures done and pictures in all.
         """
         folder = self.cache_dir / self.digest
-        shipped = _SHIPPED / f"{self.digest}.npy"
         steps = np.arange(len(self.schedule) + 1)
-        if shipped.exists():
-            return Curve(steps, np.load(shipped).astype(np.float64))
         scenes = self.pool
         rows = []
         for i, scene in enumerate(scenes):
@@ -295,7 +292,7 @@ class RePaintSSIM:
         return Curve(steps, np.stack(rows))
 
     def calibrate(self) -> TabulatedSSIM:
-        """The measured mean curve as an SSIM model, kept on disk."""
+        """The measured mean curve as an SSIM model; read where it was measured before."""
         return self._table
 
     @cached_property
@@ -384,6 +381,10 @@ class RePaintSSIM:
 
     @cached_property
     def _table(self) -> TabulatedSSIM:
+        shipped = model.BUNDLED / "curves" / f"{self.digest}.npy"  # of the bundled model
+        if shipped.exists():
+            values = np.load(shipped).astype(np.float64)
+            return Curve(np.arange(values.shape[-1]), values).table()
         return self.curve().table()
 
     @cached_property
@@ -476,9 +477,6 @@ class RePaintSSIM:
         image = pictures.check(request.image, self._diffusion.size)
         mask = pictures.mask(np.asarray(request.mask), Scene(image, np.zeros((1, 1), bool)), 0)
         return Request(image, mask, steps, seed)
-
-
-_SHIPPED = model.BUNDLED / "curves"
 
 
 def _device(name: str) -> torch.device:

@@ -1,0 +1,329 @@
+"""RePaint's sampler: its chains, its batches, and other people's versions of the same algorithm."""
+
+import heapq
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aigc_market.ssim.repaint import model, sampler, scene
+from aigc_market.ssim.repaint.sampler import Job, Schedule, respaced, with_jumps
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SIZE = 16
+CPU = torch.device("cpu")
+ROUNDING = 2e-5
+"""In [−1, 1], so 1e-5 of a pixel in [0, 1]; 6.4e-6 was measured."""
+
+
+@pytest.fixture(scope="module")
+def diffusion(tiny):
+    return model.load(str(tiny))
+
+
+@pytest.fixture(scope="module")
+def levels(diffusion):
+    return diffusion.alphas_cumprod
+
+
+@pytest.fixture(scope="module")
+def network(diffusion):
+    def predict(noisy, times):
+        with torch.inference_mode():
+            return diffusion.network(noisy, times, return_dict=False)[0]
+
+    return predict
+
+
+def picture(seed):
+    return torch.from_numpy(scene(seed, SIZE).image).permute(2, 0, 1) * 2 - 1
+
+
+def half():
+    unknown = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
+    unknown[..., SIZE // 2 :] = True
+    return unknown
+
+
+def job(schedule, stops, seed=0, image=None, unknown=None):
+    image = picture(seed) if image is None else image
+    return Job(image, half() if unknown is None else unknown, schedule, stops, seed)
+
+
+def paint(network, jobs, **options):
+    """Pictures by job and stop, and the size of every batch."""
+    pictures, batches = {}, []
+
+    def counting(noisy, times):
+        batches.append(len(noisy))
+        return network(noisy, times)
+
+    def deliver(number, calls, picture):
+        assert (number, calls) not in pictures
+        pictures[number, calls] = picture.clone()
+
+    sampler.run(counting, jobs, deliver, device=CPU, **options)
+    return pictures, batches
+
+
+def nothing(noisy, times):
+    return torch.zeros_like(noisy)
+
+
+def difference(one, other):
+    return float((one - other).abs().max())
+
+
+# -- chains -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("calls", range(1, 301))
+def test_a_respaced_chain_runs_from_the_noisiest_time_to_0(levels, calls):
+    chain = respaced(levels, calls)
+    assert len(chain) == calls
+    assert chain.times[0] == 999
+    assert chain.times[-1] == (0 if calls > 1 else 999)  # one call cannot be both
+    assert chain.level_after[-1] == 1.0
+    assert np.all(np.diff(chain.times) < 0)
+    np.testing.assert_array_equal(chain.level, levels[chain.times])
+    np.testing.assert_array_equal(chain.level_after[:-1], chain.level[1:])
+
+
+def naive_steps(depth, jump_length, jump_n_sample):
+    """The walk of diffusers' RePaintScheduler.set_timesteps, one step at a time, up and down."""
+    jumps = {}
+    for j in range(0, depth - jump_length, jump_length):
+        jumps[j] = jump_n_sample - 1
+    walk, t = [], depth
+    while t >= 1:
+        t -= 1
+        walk.append(t)
+        if jumps.get(t, 0) > 0:
+            jumps[t] -= 1
+            for _ in range(jump_length):
+                t += 1
+                walk.append(t)
+    return [t for previous, t in zip([depth, *walk], walk, strict=False) if t < previous]
+
+
+@pytest.mark.parametrize("jump_n_sample", [1, 2, 3, 10])
+@pytest.mark.parametrize("jump_length", [1, 3, 10])
+@pytest.mark.parametrize("calls", [1, 2, 9, 10, 11, 37, 100, 250])
+def test_a_chain_with_jumps_is_the_longest_that_fits(levels, calls, jump_length, jump_n_sample):
+    chain = with_jumps(levels, calls, jump_length, jump_n_sample)
+    depth = len(set(chain.times.tolist()))
+    times = respaced(levels, depth).times[::-1]
+    expected = [int(times[t]) for t in naive_steps(depth, jump_length, jump_n_sample)]
+    assert chain.times.tolist() == expected
+    assert len(chain) <= calls
+    if depth < calls:
+        assert len(naive_steps(depth + 1, jump_length, jump_n_sample)) > calls
+    assert chain.times[0] == 999
+    assert chain.level_after[-1] == 1.0
+
+
+@pytest.mark.parametrize("calls", [1, 20, 250])
+def test_one_sample_a_jump_is_a_plain_descent(levels, calls):
+    chain, plain = with_jumps(levels, calls, 10, 1), respaced(levels, calls)
+    for name in ("times", "level", "level_after"):
+        np.testing.assert_array_equal(getattr(chain, name), getattr(plain, name))
+
+
+def test_absurdly_many_jumps_take_no_time(levels):
+    assert len(with_jumps(levels, 250, 10, 10**12)) <= 250
+
+
+# -- the algorithm, against others' -----------------------------------------------------------
+
+
+def algorithm_1(network, schedule, image, unknown, seed):
+    """Lugmayr et al.'s Algorithm 1 for one picture, with DDIM's η = 1 as in diffusers.
+
+    Returns the predicted clean picture after each call, the known region pasted in.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(image.shape, generator=generator)
+    delivered = []
+    for i in range(len(schedule)):
+        now, after = float(schedule.level[i]), float(schedule.level_after[i])
+        noise_in_x = network(x[None], torch.tensor([int(schedule.times[i])]))[0]
+        clean = ((x - (1 - now) ** 0.5 * noise_in_x) / now**0.5).clamp(-1, 1)
+        delivered.append(torch.where(unknown, clean, image))
+        if i + 1 == len(schedule):
+            break
+        z = torch.randn(image.shape, generator=generator)
+        variance = (1 - after) / (1 - now) * (1 - now / after)
+        known = after**0.5 * image + (1 - after) ** 0.5 * z
+        direction = max(1 - after - variance, 0.0) ** 0.5 * noise_in_x
+        painted = after**0.5 * clean + direction + variance**0.5 * z
+        x = torch.where(unknown, painted, known)
+        back = float(schedule.level[i + 1])
+        if back < after:
+            z = torch.randn(image.shape, generator=generator)
+            x = (back / after) ** 0.5 * x + (1 - back / after) ** 0.5 * z
+    return delivered
+
+
+@pytest.mark.parametrize(("jump_length", "jump_n_sample"), [(10, 1), (3, 2), (1, 3), (4, 4)])
+def test_a_whole_chain_is_the_papers_algorithm(network, levels, jump_length, jump_n_sample):
+    chain = with_jumps(levels, 24, jump_length, jump_n_sample)
+    task = job(chain, list(range(1, len(chain) + 1)), seed=5)
+    painted, batches = paint(network, [task])
+    expected = algorithm_1(network, chain, task.image, task.unknown, 5)
+    assert len(batches) == len(expected) == len(chain)
+    for i, picture in enumerate(expected):
+        assert difference(painted[0, i + 1], picture) < 5e-5, i
+
+
+def test_it_agrees_with_diffusers_repaint_scheduler(network, levels):
+    from diffusers import RePaintScheduler
+
+    theirs = RePaintScheduler(1000, beta_schedule="squaredcos_cap_v2", eta=1.0)
+    theirs.set_timesteps(20, jump_length=10, jump_n_sample=1)
+    times = theirs.timesteps.numpy()
+    assert times.tolist() == list(range(950, -1, -50))
+    chain = Schedule(times, levels[times], np.append(levels[times[1:]], 1.0))
+    task = job(chain, list(range(1, 21)), seed=8)
+    painted, _ = paint(network, [task])
+    generator = torch.Generator().manual_seed(8)
+    x = torch.randn(task.image.shape, generator=generator)[None]
+    known = (~task.unknown).float()[None]
+    for i, t in enumerate(theirs.timesteps):
+        noise = network(x, t[None])
+        step = theirs.step(noise, int(t), x, task.image[None], known, generator=generator)
+        clean = torch.where(task.unknown, step.pred_original_sample[0], task.image)
+        assert difference(painted[0, i + 1], clean) < 5e-5, i
+        x = step.prev_sample
+
+
+@pytest.mark.parametrize("jump_n_sample", [1, 2])
+def test_a_network_that_knows_the_picture_gives_it_back(levels, jump_n_sample):
+    image = picture(3)
+    chain = with_jumps(levels, 24, 4, jump_n_sample)
+    everything = torch.ones(1, SIZE, SIZE, dtype=torch.bool)
+    jobs = [job(chain, [len(chain)], seed, image, everything) for seed in range(3)]
+    painted, _ = paint(sampler.oracle(image, levels), jobs)
+    for result in painted.values():
+        assert difference(result, image) < 1e-5
+
+
+def test_the_known_region_is_exactly_the_originals(network, levels):
+    chain = respaced(levels, 6)
+    tasks = [job(chain, [1, 3, 6], seed) for seed in range(3)]
+    painted, _ = paint(network, tasks)
+    for (number, _), result in painted.items():
+        known = (~half()).expand(3, SIZE, SIZE)
+        assert torch.equal(result[known], tasks[number].image[known])
+        assert not torch.equal(result, tasks[number].image)
+
+
+def test_predictions_are_clipped_only_where_the_schedule_says_so(network, levels):
+    task = job(respaced(levels, 4), [1, 2, 3, 4])
+    clipped, _ = paint(network, [task])
+    free, _ = paint(network, [task], clip=False)
+    assert max(float(p.abs().max()) for p in clipped.values()) == 1.0
+    assert float(free[0, 1].abs().max()) > 10  # one call from pure noise of an untrained network
+
+
+# -- batches ----------------------------------------------------------------------------------
+
+
+def mixed(levels):
+    chain = with_jumps(levels, 20, 10, 1)
+    return [job(chain, [steps], seed) for seed, steps in enumerate([20, 3, 11, 1, 20, 7])]
+
+
+def test_a_round_costs_as_many_calls_as_its_longest_request(network, levels):
+    painted, batches = paint(network, mixed(levels))
+    assert len(batches) == 20
+    assert batches[0] == 6
+    assert sum(batches) == 62  # nobody rides along after its steps are done
+    assert set(painted) == {(0, 20), (1, 3), (2, 11), (3, 1), (4, 20), (5, 7)}
+
+
+def greedy(steps, max_batch):
+    """Calls of a batch whose free places are taken at once, in the order of the requests."""
+    places = [0] * max_batch
+    for calls in steps:
+        heapq.heappush(places, heapq.heappop(places) + calls)
+    return max(places)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.integers(1, 9), max_size=9), max_batch=st.integers(1, 5))
+def test_a_small_batch_serves_all_in_as_few_calls_as_it_can(steps, max_batch):
+    levels = np.linspace(0.999, 0.01, 50)
+    chain = respaced(levels, 9)
+    image, unknown = torch.zeros(3, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
+    jobs = [Job(image, unknown, chain, [calls], k) for k, calls in enumerate(steps)]
+    painted, batches = paint(nothing, jobs, max_batch=max_batch)
+    assert set(painted) == {(k, calls) for k, calls in enumerate(steps)}
+    assert len(batches) == greedy(steps, max_batch)
+    assert sum(batches) == sum(steps)
+    assert max(batches, default=0) <= max_batch
+
+
+@pytest.mark.parametrize("jump_n_sample", [1, 2])
+def test_a_batch_paints_what_one_by_one_paints(network, levels, jump_n_sample):
+    chain = with_jumps(levels, 20, 4, jump_n_sample)
+    jobs = [job(chain, [steps], seed) for seed, steps in enumerate([16, 3, 11, 1, 16, 7])]
+    together, _ = paint(network, jobs)
+    worst = 0.0
+    for k, task in enumerate(jobs):
+        alone, _ = paint(network, [task])
+        steps = task.stops[0]
+        worst = max(worst, difference(together[k, steps], alone[0, steps]))
+    assert worst < ROUNDING
+
+
+@pytest.mark.parametrize("max_batch", [1, 2, 4])
+def test_nobodys_picture_depends_on_who_shares_the_batch(network, levels, max_batch):
+    jobs = mixed(levels)
+    all_at_once, _ = paint(network, jobs)
+    backwards, _ = paint(network, jobs[::-1], max_batch=max_batch)
+    for (k, steps), result in all_at_once.items():
+        assert difference(backwards[len(jobs) - 1 - k, steps], result) < ROUNDING
+
+
+def test_a_seed_is_a_picture(network, levels):
+    chain = respaced(levels, 5)
+    same = picture(0)
+    painted, _ = paint(network, [job(chain, [5], seed, same) for seed in (7, 8, 7)])
+    assert difference(painted[0, 5], painted[2, 5]) < ROUNDING
+    assert difference(painted[0, 5], painted[1, 5]) > 0.1
+    again, _ = paint(network, [job(chain, [5], seed, same) for seed in (7, 8, 7)])
+    assert all(torch.equal(again[key], painted[key]) for key in painted)
+
+
+def test_stops_on_the_way_change_nothing(network, levels):
+    chain = with_jumps(levels, 20, 4, 2)
+    stops = [1, 2, 9, len(chain)]
+    whole, batches = paint(network, [job(chain, stops, 4)])
+    assert len(batches) == len(chain)
+    for calls in stops:
+        alone, _ = paint(network, [job(chain, [calls], 4)])
+        assert torch.equal(alone[0, calls], whole[0, calls])
+
+
+def test_chains_of_different_schedules_share_a_batch(network, levels):
+    jobs = [job(respaced(levels, calls), [calls], 2) for calls in (1, 4, 9)]
+    together, batches = paint(network, jobs)
+    assert len(batches) == 9
+    for k, task in enumerate(jobs):
+        alone, _ = paint(network, [task])
+        assert difference(together[k, task.stops[0]], alone[0, task.stops[0]]) < ROUNDING
+
+
+def test_half_precision_reaches_the_network(levels):
+    seen = set()
+
+    def watching(noisy, times):
+        seen.add((noisy.dtype, times.dtype))
+        return noisy * 0
+
+    painted, _ = paint(watching, [job(respaced(levels, 3), [3])], dtype=torch.bfloat16)
+    assert seen == {(torch.bfloat16, torch.int64)}
+    assert painted[0, 3].dtype == torch.float32

@@ -1,0 +1,834 @@
+"""The live SSIM model: what it checks, what it keeps, and what it says when something is wrong."""
+
+import copy
+import inspect
+import json
+import pickle
+import re
+import shutil
+import weakref
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from skimage import io
+from skimage.metrics import structural_similarity
+
+from aigc_market.ssim import TabulatedSSIM
+from aigc_market.ssim.repaint import (
+    CheckpointError,
+    OutOfMemoryError,
+    RePaintSSIM,
+    Request,
+    Scene,
+    model,
+    pictures,
+    scene,
+    service,
+)
+
+SIZE, CALLS = 16, 20
+NAN, INF = float("nan"), float("inf")
+NOT_A_COUNT = [0, -1, 1.5, 2.0, NAN, INF, "2", True, None, [2]]
+NOT_A_FLAG = [0, 1, "yes", None, NAN, []]
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def live(tiny, tmp_path):
+    """Makes services on the tiny model, with few pictures and a cache of the test's own."""
+
+    def make(**arguments):
+        few = {"schedule_calls": CALLS, "samples": 2, "cache_dir": tmp_path / "cache"}
+        return RePaintSSIM(**{"checkpoint": tiny, **few, **arguments})
+
+    return make
+
+
+@pytest.fixture
+def copied(tiny, tmp_path):
+    """A checkpoint to be tampered with."""
+    return shutil.copytree(tiny, tmp_path / "copied")
+
+
+def request(steps=3, seed=0, which=0, **changed):
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[:, SIZE // 2 :] = True
+    return Request(scene(which, SIZE).image, mask, steps, seed)._replace(**changed)
+
+
+def watch(ssim, before=None):
+    """The sizes of the batches that a service's network is called with from now on."""
+    batches, network = [], ssim._network
+
+    def counting(noisy, times):
+        batches.append(len(noisy))
+        if before is not None:
+            before(noisy)
+        return network(noisy, times)
+
+    ssim.__dict__["_network"] = counting
+    return batches
+
+
+# -- arguments --------------------------------------------------------------------------------
+
+ARGUMENTS = {
+    "checkpoint": [5, None, True, ["bundled"], "", "./nowhere", "/nowhere/at/all", "~/nowhere"],
+    "device": ["tpu", "", "cuda:x", "meta", 5, None, "gpu"],
+    "dtype": ["float64", "", None, 5, torch.float32],
+    "schedule_calls": [*NOT_A_COUNT, 1001],
+    "jump_length": NOT_A_COUNT,
+    "jump_n_sample": NOT_A_COUNT,
+    "mask": ["circle", "", None, 5, [[True]], np.ones((3, 3), bool), np.zeros((SIZE, SIZE), bool)],
+    "images": [5, None, True, "nowhere", "", [], [np.zeros((4, 4, 3))], {}],
+    "samples": NOT_A_COUNT,
+    "seeds": NOT_A_COUNT,
+    "region": ["known", "", None, 5],
+    "mode": ["ddim", "", None, 5],
+    "max_batch": NOT_A_COUNT,
+    "compile": NOT_A_FLAG,
+    "channels_last": NOT_A_FLAG,
+    "keep_images": NOT_A_FLAG,
+    "cache_dir": [5, True, [], __file__],
+}
+
+
+def test_the_table_holds_every_argument():
+    assert list(ARGUMENTS) == list(inspect.signature(RePaintSSIM).parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param(name, value, id=f"{name}-{i}")
+        for name, values in ARGUMENTS.items()
+        for i, value in enumerate(values)
+    ],
+)
+def test_a_bad_argument_is_named(live, name, value):
+    with pytest.raises((TypeError, ValueError)) as error:
+        live(**{name: value})
+    message = str(error.value)
+    # A checkpoint is named by its folder, of pictures and masks each one is checked.
+    named = {"images": "images?", "checkpoint": r"checkpoint|config\.json"}.get(name, name)
+    assert re.search(named, message)
+    assert "must" in message
+    if np.isscalar(value) and value not in ("", __file__):
+        assert str(value) in message
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(TypeError, match="step_calls"):
+        RePaintSSIM(step_calls=5)
+
+
+@pytest.mark.parametrize("device", ["cuda:7", "cuda:99"])
+def test_a_gpu_that_is_not_there(live, device):
+    count = torch.cuda.device_count()
+    with pytest.raises(ValueError, match=f"device '{device}' is not there: torch sees {count}"):
+        live(device=device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_no_gpu_at_all(live):
+    with pytest.raises(ValueError, match="device 'cuda' is not there: torch sees 0 CUDA devices"):
+        live(device="cuda")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is one")
+def test_no_mps(live):
+    with pytest.raises(ValueError, match="device 'mps' is not there"):
+        live(device="mps")
+
+
+# -- checkpoints ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks` argument")  # diffusers' own
+@pytest.mark.parametrize("name", ["google/ddpm-ema-celebahq-256", "nobody/nothing", "nothing"])
+def test_a_hub_id_without_a_network(monkeypatch, live, tmp_path, name):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(CheckpointError, match=f"checkpoint '{name}' could not be loaded"):
+        live(checkpoint=name)
+
+
+def test_a_package_without_its_model_says_so(monkeypatch, live, tmp_path):
+    monkeypatch.setattr(model, "BUNDLED", tmp_path / "bundled")
+    with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be the folder .*bundled"):
+        live(checkpoint="bundled")
+
+
+def test_pickles_are_refused(copied, live):
+    (copied / WEIGHTS).rename(copied / "diffusion_pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model\.bin: unpickling a file"):
+        live(checkpoint=copied)
+
+
+def test_pickles_are_refused_in_the_layout_of_pipelines(copied, live, tmp_path):
+    pipeline = tmp_path / "pipeline"
+    pipeline.mkdir()
+    shutil.copytree(copied, pipeline / "unet")
+    shutil.copytree(copied, pipeline / "scheduler")
+    assert live(checkpoint=pipeline).digest == live(checkpoint=copied).digest
+    (pipeline / "unet" / WEIGHTS).rename(pipeline / "unet" / "model.ckpt")
+    with pytest.raises(CheckpointError, match=r"model\.ckpt: unpickling"):
+        live(checkpoint=pipeline)
+
+
+def test_pickles_beside_safetensors_are_not_touched(copied, live):
+    (copied / "diffusion_pytorch_model.bin").write_bytes(b"\x80")
+    assert live(checkpoint=copied).digest == live().digest
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "scheduler_config.json"])
+def test_a_missing_file_is_named(copied, live, name):
+    (copied / name).unlink()
+    with pytest.raises(CheckpointError, match=f"must hold {re.escape(name)}: it is not there"):
+        live(checkpoint=copied)
+
+
+@pytest.mark.parametrize("left", [0, 4, 5000])
+def test_damaged_weights(copied, live, left):
+    content = (copied / WEIGHTS).read_bytes()
+    (copied / WEIGHTS).write_bytes(content[:left])
+    with pytest.raises(CheckpointError, match="could not be loaded as a UNet2DModel"):
+        live(checkpoint=copied)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("config.json", "sample_size"),
+        ("config.json", "block_out_channels"),
+        ("config.json", "in_channels"),
+        ("scheduler_config.json", "beta_schedule"),
+        ("scheduler_config.json", "num_train_timesteps"),
+    ],
+)
+def test_a_missing_key_is_named(copied, live, name, key):
+    change(copied / name, **{key: ...})
+    with pytest.raises(CheckpointError, match=f"{re.escape(name)} must name {key}"):
+        live(checkpoint=copied)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\udcff"])
+def test_a_config_that_is_not_json(copied, live, text):
+    (copied / "config.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(CheckpointError, match=r"config\.json must be JSON"):
+        live(checkpoint=copied)
+
+
+def change(path, **settings):
+    config = {**json.loads(path.read_text()), **settings}
+    path.write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
+
+
+def reweigh(folder, function):
+    weights = safetensors.torch.load_file(folder / WEIGHTS)
+    safetensors.torch.save_file(function(weights), folder / WEIGHTS, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_weights_must_be_finite(copied, live, value):
+    def spoil(weights):
+        weights["conv_out.bias"][1] = value
+        return weights
+
+    reweigh(copied, spoil)
+    with pytest.raises(CheckpointError, match=r"finite weights.*conv_out\.bias and 0 more"):
+        live(checkpoint=copied)
+
+
+def test_missing_weights_are_not_made_up(copied, live):
+    reweigh(copied, lambda weights: {k: v for k, v in weights.items() if "conv_in" not in k})
+    with pytest.raises(CheckpointError, match=r"got missing keys conv_in\.(bias|weight) and 1"):
+        live(checkpoint=copied)
+
+
+def test_weights_of_another_model_are_refused(copied, live):
+    reweigh(copied, lambda weights: {**weights, "extra.weight": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match=r"got unexpected keys extra\.weight and 0 more"):
+        live(checkpoint=copied)
+    reweigh(copied, lambda weights: {"conv_in.weight": torch.zeros(8, 3, 5, 5)})
+    with pytest.raises(CheckpointError, match="could not be loaded"):
+        live(checkpoint=copied)
+
+
+def test_old_names_of_attention_weights_are_known(copied, live):
+    """Those of google/ddpm-ema-celebahq-256."""
+    names = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
+
+    def rename(weights):
+        for new, old in names.items():
+            weights = {name.replace(new, old): value for name, value in weights.items()}
+        return weights
+
+    reweigh(copied, rename)
+    assert live(checkpoint=copied).serve([request()])[0].ssim == live().serve([request()])[0].ssim
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"prediction_type": "v_prediction"}, r"must predict epsilon \(noise\), not v_prediction"),
+        ({"beta_schedule": "wavy"}, "could not be loaded.*wavy"),
+    ],
+)
+def test_a_schedule_of_another_kind(copied, live, settings, complaint):
+    change(copied / "scheduler_config.json", **settings)
+    with pytest.raises(CheckpointError, match=complaint):
+        live(checkpoint=copied)
+
+
+def made(folder, **settings):
+    from diffusers import DDPMScheduler, UNet2DModel
+
+    small = {"block_out_channels": (4, 4), "norm_num_groups": 2, "layers_per_block": 1}
+    small["attention_head_dim"] = None
+    plain = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    UNet2DModel(**{**small, **plain, **settings}).save_pretrained(folder)
+    DDPMScheduler(1000).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("channels", [{"in_channels": 1, "out_channels": 1}, {"out_channels": 6}])
+def test_other_channels_than_3(tmp_path, channels):
+    folder = made(tmp_path, sample_size=16, **channels)
+    with pytest.raises(CheckpointError, match="must take and give 3 channels"):
+        model.load(folder)
+
+
+@pytest.mark.parametrize("size", [8, None, [16, 16]])
+def test_pictures_that_ssim_cannot_measure(tmp_path, size):
+    with pytest.raises(CheckpointError, match=r"sample_size of at least 11 pixels, .*got"):
+        model.load(made(tmp_path, sample_size=size))
+
+
+def test_the_architecture_of_the_papers_model_is_accepted(tmp_path):
+    """That of google/ddpm-ema-celebahq-256, at a sixteenth of its width."""
+    widths = (128, 128, 256, 256, 512, 512)
+    folder = made(
+        tmp_path,
+        sample_size=256,
+        block_out_channels=tuple(width // 16 for width in widths),
+        layers_per_block=2,
+        norm_num_groups=4,
+        attention_head_dim=None,
+        downsample_padding=0,
+        flip_sin_to_cos=False,
+        freq_shift=1,
+        norm_eps=1e-6,
+        mid_block_scale_factor=1,
+        down_block_types=("DownBlock2D",) * 4 + ("AttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "AttnUpBlock2D") + ("UpBlock2D",) * 4,
+    )
+    diffusion = model.load(folder)
+    assert diffusion.size == 256
+    assert diffusion.alphas_cumprod.shape == (1000,)
+
+
+# -- serving ----------------------------------------------------------------------------------
+
+
+def test_a_round_is_one_batch(live):
+    ssim = live()
+    batches = watch(ssim)
+    requests = [request(steps, seed=k, which=k) for k, steps in enumerate([7, 20, 1])]
+    results = ssim.serve(requests)
+    assert len(batches) == 20
+    assert sum(batches) == 28
+    for asked, result in zip(requests, results, strict=True):
+        known = ~asked.mask
+        assert (result.image[known] == asked.image[known]).all()
+        assert result.image.shape == (SIZE, SIZE, 3)
+        assert result.image.dtype == np.float32
+        assert 0 <= result.image.min() <= result.image.max() <= 1
+        assert -1 <= result.ssim < 1
+        alone = ssim.serve([asked])[0]
+        assert np.abs(alone.image - result.image).max() < 1e-5
+        assert alone.ssim == pytest.approx(result.ssim, abs=1e-5)
+
+
+def test_nobody_is_served_at_no_cost(live):
+    assert live().serve([]) == []
+
+
+def test_a_small_batch_serves_all(live):
+    ssim = live(max_batch=2)
+    batches = watch(ssim)
+    results = ssim.serve([request(steps) for steps in (5, 2, 3, 4)])
+    assert len(results) == 4
+    assert max(batches) == 2
+    assert len(batches) == 9
+
+
+def test_ssim_is_wangs(live):
+    ssim = live()
+    asked = request(5)
+    result = ssim.serve([asked])[0]
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = structural_similarity(
+        asked.image, result.image, channel_axis=-1, data_range=1.0, **settings
+    )
+    assert result.ssim == pytest.approx(expected, abs=1e-6)
+    assert ssim.quality(asked.image, asked.image, asked.mask) == 1.0
+    assert live(region="unknown").quality(asked.image, asked.image, asked.mask) == 1.0
+
+
+def test_the_unknown_region_alone_may_count(live):
+    whole, unknown = (live(region=region).serve([request(5)])[0] for region in ("whole", "unknown"))
+    assert (whole.image == unknown.image).all()
+    assert unknown.ssim < whole.ssim  # nothing in it is given
+
+
+def test_pictures_of_whole_numbers(live):
+    ssim = live()
+    image = np.round(request().image * 255).astype(np.uint8)
+    result = ssim.serve([request(image=image)])[0]
+    known = ~request().mask
+    assert (result.image[known] == (image / 255.0).astype(np.float32)[known]).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "complaint"),
+    [
+        ({"steps": 0}, ValueError, "steps must be a whole number of at least 1, got 0"),
+        ({"steps": 21}, ValueError, "steps must be at most 20, got 21"),
+        ({"steps": 2.0}, TypeError, "steps must be a whole number"),
+        ({"steps": True}, TypeError, "steps must be a whole number"),
+        ({"seed": -1}, ValueError, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": 2**63}, ValueError, r"seed must be below 2\*\*63, got 9223372036854775808"),
+        ({"seed": None}, TypeError, "seed must be a whole number"),
+        ({"image": np.zeros((8, 8, 3))}, ValueError, r"shape \(16, 16, 3\).*got \(8, 8, 3\)"),
+        ({"image": np.zeros((16, 16))}, ValueError, r"shape \(16, 16, 3\).*got \(16, 16\)"),
+        ({"image": np.full((16, 16, 3), 1.5)}, ValueError, r"numbers in \[0, 1\], got 1.5 to 1.5"),
+        ({"image": np.full((16, 16, 3), -0.1)}, ValueError, r"numbers in \[0, 1\], got -0.1"),
+        ({"image": np.full((16, 16, 3), NAN)}, ValueError, r"numbers in \[0, 1\], got nan"),
+        ({"mask": np.ones((8, 8), bool)}, ValueError, r"mask must cover some.*\(8, 8\)"),
+        ({"mask": np.zeros((16, 16), bool)}, ValueError, "mask must cover some.*with 0 pixels"),
+        ({"mask": None}, ValueError, "mask must cover some"),
+        ({"mask": "half"}, ValueError, "mask must"),
+    ],
+)
+def test_a_bad_request_is_refused_before_anything_runs(live, changed, kind, complaint):
+    ssim = live()
+    batches = watch(ssim)
+    with pytest.raises(kind, match=complaint):
+        ssim.serve([request(), request(**changed)])
+    assert batches == []
+
+
+def test_what_is_no_request_is_refused(live):
+    with pytest.raises(TypeError, match=r"request must be a Request\(image, mask, steps, seed\)"):
+        live().serve([tuple(request())])
+
+
+@pytest.mark.parametrize("arguments", [{"channels_last": True}, {"dtype": "bfloat16"}])
+def test_other_layouts_paint_nearly_the_same(live, arguments):
+    reference, other = (s.serve([request(5)])[0] for s in (live(), live(**arguments)))
+    assert other.image.dtype == np.float32
+    assert other.ssim == pytest.approx(reference.ssim, abs=0.1 if "dtype" in arguments else 1e-4)
+
+
+# -- memory -----------------------------------------------------------------------------------
+
+
+class Activations:
+    """Stands for what a network holds while it runs."""
+
+
+def test_out_of_memory_says_what_fits(live):
+    ssim = live(max_batch=8)
+    held = []
+
+    def hungry(noisy, times):
+        assert all(earlier() is None for earlier in held), "the failed batch is still held"
+        activations = Activations()
+        held.append(weakref.ref(activations))
+        if len(noisy) > 3:
+            raise torch.OutOfMemoryError("no")
+        return noisy * 0
+
+    ssim.__dict__["_network"] = hungry
+    with pytest.raises(OutOfMemoryError, match="max_batch must be at most 3 on cpu, got 8") as e:
+        ssim.serve([request() for _ in range(7)])
+    assert e.value.served == {}
+    assert isinstance(e.value.__cause__, torch.OutOfMemoryError)
+    roomy = live(max_batch=3)
+    roomy.__dict__["_network"] = hungry
+    assert len(roomy.serve([request() for _ in range(7)])) == 7
+
+
+def test_out_of_memory_keeps_what_was_served(live):
+    ssim = live()
+    calls = []
+
+    def shrinking(noisy):  # another program takes the memory after 4 calls
+        calls.append(len(noisy))
+        if len(calls) > 4 and len(noisy) > 2:
+            raise torch.OutOfMemoryError("no")
+
+    expected = live().serve([request(2, seed=1)])[0]
+    watch(ssim, shrinking)
+    requests = [request(9, seed=0), request(2, seed=1), request(9, seed=2), request(9, seed=3)]
+    with pytest.raises(OutOfMemoryError, match=r"at most 2 on cpu.*1 of 4 requests") as error:
+        ssim.serve(requests)
+    assert list(error.value.served) == [1]
+    assert error.value.served[1].ssim == pytest.approx(expected.ssim, abs=1e-5)
+
+
+def test_not_even_one_picture_fits(live):
+    ssim = live()
+
+    def full(noisy, times):
+        raise torch.OutOfMemoryError("no")
+
+    ssim.__dict__["_network"] = full
+    with pytest.raises(OutOfMemoryError, match="max_batch must be at most 0"):
+        ssim.serve([request()])
+
+
+# -- measuring --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["executed", "respaced"])
+def test_what_is_measured_is_what_is_served(live, mode):
+    ssim = live(mode=mode)
+    scenes = [scene(seed, SIZE) for seed in (4, 5)]
+    steps = [1, 3, 8]
+    batches = watch(ssim)
+    values = ssim.measure(scenes, [0, 9], steps)
+    assert len(batches) == 8
+    assert sum(batches) == 4 * (8 if mode == "executed" else 12)
+    assert values.shape == (2, 2, 3)
+    for i, picture in enumerate(scenes):
+        for j, seed in enumerate([0, 9]):
+            mask = pictures.mask("half", picture, i)
+            served = ssim.serve([Request(picture.image, mask, calls, seed) for calls in steps])
+            expected = [result.ssim for result in served]
+            np.testing.assert_allclose(values[i, j], expected, atol=1e-5)
+
+
+def test_bare_pictures_can_be_measured(live):
+    ssim = live()
+    bare, with_road = (
+        ssim.measure([picture], [1], [2]) for picture in (scene(4, SIZE).image, scene(4, SIZE))
+    )
+    assert bare == pytest.approx(with_road)
+    with pytest.raises(ValueError, match=r"mask must cover some.*'road'"):
+        live(mask="road").measure([scene(4, SIZE).image], [1], [2])
+
+
+@pytest.mark.parametrize("steps", [[], [3, 2], [2, 2], [0, 1], [21], [1.5], [True], ["2"]])
+def test_steps_to_be_measured_must_ascend(live, steps):
+    with pytest.raises((TypeError, ValueError), match="steps must"):
+        live().measure([scene(4, SIZE)], [0], steps)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, 2**63])
+def test_seeds_must_be_whole_numbers(live, seed):
+    with pytest.raises((TypeError, ValueError), match="seed must be"):
+        live().measure([scene(4, SIZE)], [seed], [2])
+
+
+# -- the curve, and where it is kept ----------------------------------------------------------
+
+
+def test_the_curve_is_measured_once(live, tmp_path):
+    ssim = live(seeds=2)
+    batches = watch(ssim)
+    reports = []
+    curve = ssim.curve(lambda done, all_of_them: reports.append((done, all_of_them)))
+    assert reports == [(1, 2), (2, 2)]
+    assert batches == [2] * 40
+    assert curve.values.shape == (2, 2, CALLS + 1)
+    np.testing.assert_array_equal(curve.steps, np.arange(CALLS + 1))
+    assert curve.samples == 4
+    np.testing.assert_allclose(curve.mean, curve.values.reshape(4, -1).mean(axis=0))
+    np.testing.assert_allclose(curve.std, curve.values.reshape(4, -1).std(axis=0))
+    # At 0 the unknown region is grey; from there on it is what `measure` measures.
+    grey = np.where(request().mask[..., None], np.float32(0.5), request().image)
+    at_zero = ssim.quality(request().image, grey, request().mask)
+    np.testing.assert_array_equal(curve.values[0, :, 0], at_zero)
+    measured = ssim.measure([ssim.pool[0]], [0, 1], range(1, CALLS + 1))
+    np.testing.assert_allclose(curve.values[0, :, 1:], measured[0], atol=1e-6)
+    # Another service finds it on disk.
+    again = live(seeds=2)
+    batches = watch(again)
+    np.testing.assert_array_equal(again.curve().values, curve.values)
+    assert batches == []
+    kept = tmp_path / "cache" / ssim.digest
+    assert sorted(path.name for path in kept.iterdir()) == ["0.npy", "1.npy"]
+
+
+def test_calibrating_gives_a_table(live):
+    ssim = live()
+    table = ssim.calibrate()
+    assert isinstance(table, TabulatedSSIM)
+    assert ssim.calibrate() is table
+    np.testing.assert_array_equal(table.values, ssim.curve().mean)
+    assert ssim.max_steps == table.max_steps == CALLS
+    steps = np.array([0.0, 3.0, 7.5])
+    np.testing.assert_array_equal(ssim(steps), table(steps))
+    np.testing.assert_array_equal(ssim.gain(steps), table.gain(steps))
+    assert ssim.demand(0.001, 1.0, 20.0) == table.demand(0.001, 1.0, 20.0)
+    assert ssim.map(lambda value: value + 1) is ssim
+    for ours, tables in zip(
+        ssim.demand_curve(0.0, 20.0), table.demand_curve(0.0, 20.0), strict=True
+    ):
+        np.testing.assert_array_equal(ours, tables)
+
+
+def test_a_calibration_cut_short_goes_on_where_it_stopped(live, tmp_path):
+    def interrupt(done, all_of_them):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        live(samples=3).curve(interrupt)
+    second = live(samples=3)
+    batches = watch(second)
+    curve = second.curve()
+    assert len(batches) == CALLS  # of the third picture alone
+    whole = live(samples=3, cache_dir=tmp_path / "other").curve()
+    np.testing.assert_array_equal(curve.values, whole.values)
+
+
+def test_a_file_appears_whole_or_not_at_all(monkeypatch, live, tmp_path):
+    ssim = live()
+    save = np.save
+
+    def half(file, array):
+        save(file, array)
+        file.truncate(50)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(service.np, "save", half)
+    with pytest.raises(OSError, match="the disk is full"):
+        ssim.curve()
+    assert not list(tmp_path.glob("cache/*/*.npy"))
+    monkeypatch.setattr(service.np, "save", save)
+    assert np.isfinite(ssim.curve().values).all()
+
+
+def test_cached_files_are_never_unpickled(live, tmp_path):
+    ssim = live()
+    folder = tmp_path / "cache" / ssim.digest
+    folder.mkdir(parents=True)
+    np.save(folder / "0.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        ssim.curve()
+
+
+def test_the_digest_is_of_all_that_the_curve_depends_on(live, copied):
+    digest = live().digest
+    assert live(max_batch=3, keep_images=True, channels_last=True, cache_dir=None).digest == digest
+    assert live(checkpoint=copied).digest == digest
+    others = [
+        live(**changed).digest
+        for changed in (
+            {"images": "photographs"},
+            {"samples": 3},
+            {"seeds": 2},
+            {"mask": "box"},
+            {"mask": "strokes"},
+            {"region": "unknown"},
+            {"mode": "respaced"},
+            {"schedule_calls": 19},
+            {"jump_n_sample": 2},
+            {"dtype": "bfloat16"},
+        )
+    ]
+    change(copied / "scheduler_config.json", clip_sample=False)
+    others.append(live(checkpoint=copied).digest)
+    change(copied / "scheduler_config.json", clip_sample=True, beta_schedule="linear")
+    others.append(live(checkpoint=copied).digest)
+    change(copied / "config.json", norm_eps=1e-3)
+    others.append(live(checkpoint=copied).digest)
+    reweigh(copied, lambda weights: {name: value * 1.001 for name, value in weights.items()})
+    others.append(live(checkpoint=copied).digest)
+    assert len({digest, *others}) == 1 + len(others)
+
+
+def test_a_curve_that_is_shipped_is_not_measured(monkeypatch, live, tmp_path):
+    ssim = live()
+    values = np.random.default_rng(0).random((2, 1, CALLS + 1)).astype(np.float32)
+    np.save(tmp_path / f"{ssim.digest}.npy", values)
+    monkeypatch.setattr(service, "_SHIPPED", tmp_path)
+    batches = watch(ssim)
+    np.testing.assert_array_equal(ssim.curve().values, values)
+    assert batches == []
+
+
+def test_random_strokes_are_the_same_in_the_curve_and_in_the_game(live):
+    """Picture i has the strokes of seed i wherever it is used."""
+    ssim = live(mask="strokes")
+    curve = ssim.curve()
+    for i, picture in enumerate(ssim.pool):
+        mask = pictures.mask("strokes", picture, i)
+        served = ssim.serve([Request(picture.image, mask, 4, 0)])[0]
+        assert curve.values[i, 0, 4] == pytest.approx(served.ssim, abs=1e-5)
+
+
+def test_the_cache_is_the_users_own(monkeypatch, tmp_path, live):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert live(cache_dir=None).cache_dir == tmp_path / "aigc_market" / "repaint"
+
+
+# -- a round of the game ----------------------------------------------------------------------
+
+
+def test_a_round_draws_pictures_and_noise_from_its_generator(live):
+    ssim = live()
+    first, second, other = (
+        ssim.serve_round([3.0, 0.0, 5.0], np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    for one, two in zip(first, second, strict=True):
+        assert (one.image == two.image).all()
+    assert any((one.image != two.image).any() for one, two in zip(first, other, strict=True))
+    assert any(np.unique(first[1].image[:, SIZE // 2 :]) == 0.5)  # nothing bought: grey
+    batches = watch(ssim)
+    assert len(ssim.serve_round([0.0, 0.0], np.random.default_rng(0))) == 2
+    assert batches == []
+
+
+# -- copies -----------------------------------------------------------------------------------
+
+
+def test_a_pickle_is_small_and_serves_the_same(live):
+    ssim = live(mask=request().mask)
+    expected = ssim.serve([request()])[0]
+    ssim.calibrate()
+    content = pickle.dumps(ssim)
+    assert len(content) < 20_000  # no network, no pictures
+    again = pickle.loads(content)
+    assert not {"_network", "_diffusion", "pool"} & set(vars(again))
+    batches = watch(again)
+    assert again.digest == ssim.digest
+    np.testing.assert_array_equal(again.calibrate().values, ssim.calibrate().values)
+    assert batches == []
+    assert (again.serve([request()])[0].image == expected.image).all()
+
+
+def test_copies_share_the_network(live):
+    ssim = live()
+    assert copy.deepcopy({"ssim": ssim})["ssim"] is ssim  # nothing in it changes
+
+
+# -- pictures and masks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [("half", 0.5, 0.5), ("box", 0.25, 0.25), ("stripes", 0.5, 0.5), ("strokes", 0.35, 0.6)],
+)
+@pytest.mark.parametrize("size", [16, 32])
+def test_a_mask_covers_its_share(kind, low, high, size):
+    for seed in range(10):
+        mask = pictures.mask(kind, scene(seed, size), seed)
+        assert mask.shape == (size, size)
+        assert mask.dtype == bool
+        assert low <= mask.mean() <= high
+
+
+def test_every_kind_of_mask_is_listed():
+    for kind in pictures.MASKS:
+        assert pictures.mask(kind, scene(0, SIZE), 0).any()
+
+
+def test_the_road_is_where_the_scene_says():
+    for seed in range(20):
+        picture = scene(seed, 32)
+        mask = pictures.mask("road", picture, 0)
+        assert (mask == picture.road).all()
+        assert 0.1 < mask.mean() < 0.7
+        assert not mask[:10].any()  # the sky
+
+
+def test_the_road_needs_scenes(live):
+    with pytest.raises(ValueError, match=r"mask must cover some.*'road'"):
+        live(mask="road", images="photographs")
+
+
+def test_strokes_depend_on_the_seed_alone():
+    one, two, other = (
+        pictures.mask("strokes", scene(which, 32), seed) for which, seed in ((0, 1), (5, 1), (0, 2))
+    )
+    assert (one == two).all()
+    assert (one != other).any()
+
+
+def test_scenes_are_their_seeds():
+    images = [scene(seed, 16).image for seed in range(30)]
+    assert len({image.tobytes() for image in images}) == 30
+    for seed, image in enumerate(images):
+        again = scene(seed, 16)
+        assert (again.image == image).all()
+        assert image.shape == (16, 16, 3)
+        assert image.dtype == np.float32
+        assert 0 <= image.min() < image.max() <= 1
+    assert isinstance(scene(0), Scene)
+    assert scene(0).image.shape == (32, 32, 3)
+
+
+def test_photographs_need_no_network(monkeypatch):
+    import socket
+
+    def refuse(*_):
+        raise AssertionError("a network was asked for")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    loaded = pictures.load("photographs", 32, 10)
+    assert len(loaded) == 4
+    assert len(pictures.load("photographs", 32, 2)) == 2
+    for picture in loaded:
+        assert pictures.check(picture.image, 32).std() > 0.1
+        assert not picture.road.any()
+
+
+def test_a_folder_of_pictures(live, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    shapes = {"a": (40, 30, 3), "b": (20, 50), "c": (24, 24, 4), "d": (24, 24, 2), "e": (16, 16, 3)}
+    for name, shape in shapes.items():
+        content = rng.integers(0, 256, shape, dtype=np.uint8)
+        io.imsave(folder / f"{name}.png", content, check_contrast=False)
+    (folder / "notes.txt").write_text("no picture")
+    loaded = pictures.load(folder, 16, 10)
+    assert len(loaded) == len(shapes)
+    assert len(pictures.load(str(folder), 16, 2)) == 2
+    for picture in loaded:
+        pictures.check(picture.image, 16)
+    # What has the size already stays as it is.
+    np.testing.assert_allclose(loaded[4].image * 255, io.imread(folder / "e.png"), atol=1e-3)
+    assert (loaded[1].image[..., 0] == loaded[1].image[..., 2]).all()
+    assert live(images=folder, samples=5).measure([p.image for p in loaded], [0], [1]).shape[0] == 5
+
+
+def test_a_folder_with_a_broken_picture(live, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "broken.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"images must be files that can be read, got .*broken"):
+        live(images=folder)
+
+
+def test_a_folder_without_pictures(live, tmp_path):
+    with pytest.raises(ValueError, match=r"images must be 'scenes'.*a folder that holds \.png"):
+        live(images=tmp_path)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_pictures_of_ones_own(live, kind):
+    own = kind([scene(seed, SIZE).image for seed in (50, 51, 52)])
+    ssim = live(images=own, samples=2)
+    assert len(ssim.pool) == 2
+    assert (ssim.pool[1].image == scene(51, SIZE).image).all()
