@@ -168,6 +168,7 @@ def calibrate(
         images=images,
         samples=samples,
         mode=mode,
+        cache_dir=out / "cache",
     )
     run(service, out)
 
