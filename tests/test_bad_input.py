@@ -185,7 +185,8 @@ def test_the_table_has_every_public_call():
     }
     answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit"}
     to_be_subclassed = {"Distribution", "SSIMModel"}
-    elsewhere = {"Scenario", "resolve", "PAPER_SSIM"}  # below; by `ssim`; an instance
+    # Below; by `ssim`; an instance; in test_repaint_service.py.
+    elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
     views = {"PricingEnv", "PricingVectorEnv"}  # public by gymnasium's registry
     assert set(TABLE) - views == public - answers - to_be_subclassed - elsewhere
 
@@ -204,8 +205,11 @@ def test_an_unknown_argument_of_a_view_comes_with_those_allowed(label):
 
 
 @pytest.mark.parametrize("label", ["Market", "env", "parallel_env", "PricingEnv"])
-def test_live_repainting_says_that_it_is_not_here_yet(label):
-    with pytest.raises(NotImplementedError, match=r"ssim='repaint'.*allowed now"):
+def test_live_repainting_without_its_model_says_so(monkeypatch, tmp_path, label):
+    from aigc_market.ssim.repaint import CheckpointError, model
+
+    monkeypatch.setattr(model, "BUNDLED", tmp_path / "bundled")
+    with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be.*it is not there"):
         TABLE[label][0](ssim="repaint")
 
 

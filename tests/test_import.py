@@ -17,6 +17,10 @@ HEAVY = [
     "numba",
     "supersuit",
     "diffusers",
+    "skimage",
+    "safetensors",
+    "huggingface_hub",
+    "PIL",
     "rich",
 ]
 
@@ -43,6 +47,7 @@ def test_playing_stays_light():
         "gymnasium.make('aigc_market/Pricing-v0').reset(seed=0)\n"
         "gymnasium.make_vec('aigc_market/Pricing-v0', num_envs=2).reset(seed=0)\n"
         "m.regret(m.Market(), 8.0, [100.0, 100.0])\n"
+        "m.env(ssim='quadratic').reset(seed=0)\n"
         "print(*sys.modules)"
     )
     assert not set(HEAVY) & set(run(code))

@@ -287,13 +287,14 @@ def test_a_schedule_of_another_kind(copied, live, settings, complaint):
         live(checkpoint=copied)
 
 
-def made(folder, **settings):
+def made(folder, half=False, **settings):
     from diffusers import DDPMScheduler, UNet2DModel
 
     small = {"block_out_channels": (4, 4), "norm_num_groups": 2, "layers_per_block": 1}
     small["attention_head_dim"] = None
     plain = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
-    UNet2DModel(**{**small, **plain, **settings}).save_pretrained(folder)
+    network = UNet2DModel(**{**small, **plain, **settings})
+    (network.half() if half else network).save_pretrained(folder)
     DDPMScheduler(1000).save_pretrained(folder)
     return str(folder)
 
@@ -311,27 +312,28 @@ def test_pictures_that_ssim_cannot_measure(tmp_path, size):
         model.load(made(tmp_path, sample_size=size))
 
 
-def test_the_architecture_of_the_papers_model_is_accepted(tmp_path):
-    """That of google/ddpm-ema-celebahq-256, at a sixteenth of its width."""
-    widths = (128, 128, 256, 256, 512, 512)
+def test_a_model_of_the_size_of_celebahqs_is_accepted(tmp_path):
+    """The architecture of google/ddpm-ema-celebahq-256, with random weights."""
     folder = made(
         tmp_path,
+        half=True,  # half the file
         sample_size=256,
-        block_out_channels=tuple(width // 16 for width in widths),
+        block_out_channels=(128, 128, 256, 256, 512, 512),
         layers_per_block=2,
-        norm_num_groups=4,
-        attention_head_dim=None,
+        norm_num_groups=32,
         downsample_padding=0,
         flip_sin_to_cos=False,
         freq_shift=1,
         norm_eps=1e-6,
-        mid_block_scale_factor=1,
         down_block_types=("DownBlock2D",) * 4 + ("AttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "AttnUpBlock2D") + ("UpBlock2D",) * 4,
     )
     diffusion = model.load(folder)
+    shutil.rmtree(folder)  # 230 MB
     assert diffusion.size == 256
     assert diffusion.alphas_cumprod.shape == (1000,)
+    assert sum(p.numel() for p in diffusion.network.parameters()) == 113_673_219
+    assert {p.dtype for p in diffusion.network.parameters()} == {torch.float32}
 
 
 # -- serving ----------------------------------------------------------------------------------
@@ -660,11 +662,16 @@ def test_the_digest_is_of_all_that_the_curve_depends_on(live, copied):
 def test_a_curve_that_is_shipped_is_not_measured(monkeypatch, live, tmp_path):
     ssim = live()
     values = np.random.default_rng(0).random((2, 1, CALLS + 1)).astype(np.float32)
-    np.save(tmp_path / f"{ssim.digest}.npy", values)
-    monkeypatch.setattr(service, "_SHIPPED", tmp_path)
+    (tmp_path / "curves").mkdir()
+    np.save(tmp_path / "curves" / f"{ssim.digest}.npy", values)
+    monkeypatch.setattr(model, "BUNDLED", tmp_path)
     batches = watch(ssim)
-    np.testing.assert_array_equal(ssim.curve().values, values)
+    table = ssim.calibrate()
+    np.testing.assert_array_equal(table.values, values.astype(np.float64).mean(axis=(0, 1)))
+    np.testing.assert_array_equal(table.steps, np.arange(CALLS + 1))
     assert batches == []
+    ssim.curve()  # measures, shipped or not
+    assert len(batches) == 2 * CALLS
 
 
 def test_random_strokes_are_the_same_in_the_curve_and_in_the_game(live):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -230,9 +231,34 @@ def test_quadratic_is_the_papers_by_name():
     assert aigc_market.Market().ssim is PAPER_SSIM
 
 
-def test_repaint_is_not_here_yet_and_says_so():
-    with pytest.raises(NotImplementedError, match=r"ssim='repaint'.*not part of this version"):
+@pytest.fixture(params=["torch", "diffusers", "skimage"])
+def without(request, monkeypatch):
+    """As if a package had never been installed."""
+    monkeypatch.setitem(sys.modules, request.param, None)
+    for name in list(sys.modules):
+        if name.startswith("aigc_market.ssim.repaint"):
+            monkeypatch.delitem(sys.modules, name)
+        elif name.startswith(f"{request.param}."):
+            monkeypatch.setitem(sys.modules, name, None)
+    return request.param
+
+
+MISSING = r"live repainting needs.*pip install 'aigc-market\[repaint\]' \(.*{package}"
+
+
+def test_repaint_without_its_extra_says_what_to_install(without):
+    message = MISSING.format(package=without)
+    with pytest.raises(ImportError, match=message):
         aigc_market.env(ssim="repaint")
+    with pytest.raises(ImportError, match=message):
+        aigc_market.parallel_env(scenario="live")
+    with pytest.raises(ImportError, match=message):
+        _ = ssim.RePaintSSIM
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Repaint'"):
+        _ = ssim.Repaint
 
 
 class Measured:
