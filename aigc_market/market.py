@@ -116,16 +116,13 @@ class Market:
 
     def _unite_library(self) -> None:
         """Where one parameter is a tensor, make the NumPy arrays beside it tensors too."""
-        arrays: list[Any] = []
-        self.map(lambda _, value: (arrays.append(value), value)[1])
-        foreign = [a for a in arrays if is_array(a) and not isinstance(a, np.ndarray)]
+        values = [*(getattr(self, field.name) for field in fields(self)), *self.ssim.parameters]
+        foreign = [a for a in values if is_array(a) and not isinstance(a, np.ndarray)]
         if foreign:
             self.__dict__.update(self.like(foreign[0]).__dict__)
 
     def _ssim_shapes(self) -> list[tuple[int, ...]]:
-        shapes: list[tuple[int, ...]] = []
-        self.ssim.map(lambda value: (shapes.append(np.shape(value) or (1,)), value)[1])
-        return shapes
+        return [np.shape(value) or (1,) for value in self.ssim.parameters]
 
     def _check_shapes(self) -> None:
         names = [*_PER_MARKET, "satisfaction"]

@@ -271,6 +271,10 @@ class Measured:
     def max_steps(self):
         return 250.0
 
+    @property
+    def parameters(self):
+        return ()
+
     def __call__(self, steps):
         return self.table(steps)
 

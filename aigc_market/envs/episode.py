@@ -183,9 +183,7 @@ def is_live(market: Market) -> bool:
 
 def _models(market: Market) -> list[Any]:
     """The SSIM model of each VMU on its own."""
-    arrays: list[Any] = []
-    market.ssim.map(lambda value: (arrays.append(value), value)[1])
-    if not any(np.ndim(array) for array in arrays):
+    if not any(np.ndim(value) for value in market.ssim.parameters):
         return [market.ssim] * market.K
 
     def of_vmu(k: int) -> Any:

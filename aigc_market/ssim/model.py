@@ -34,6 +34,11 @@ class SSIMModel(Protocol):
         """The most steps for which the model answers; it answers from 0 on."""
         ...
 
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """Coefficients that may differ from market to market or from VMU to VMU, if any."""
+        ...
+
     def __call__(self, steps: Any) -> Any:
         """SSIM of the delivered image, for `steps` of any shape."""
         ...
@@ -55,5 +60,5 @@ class SSIMModel(Protocol):
         ...
 
     def map(self, function: Callable[[Any], Any]) -> SSIMModel:
-        """The same model with `function` applied to each of its per-market parameter arrays."""
+        """The same model with `function` applied to each of its `parameters`."""
         ...

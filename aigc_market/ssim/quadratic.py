@@ -52,6 +52,10 @@ class QuadraticSSIM:
     def max_steps(self) -> float:
         return float("inf")
 
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        return self.alpha, self.beta, self.gamma
+
     def __call__(self, steps: Any) -> Any:
         return self.gain(steps) + self.gamma
 

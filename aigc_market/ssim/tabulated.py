@@ -114,6 +114,10 @@ class TabulatedSSIM:
     def max_steps(self) -> float:
         return float(self.steps[-1])
 
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        return ()
+
     def __call__(self, steps: Any) -> Any:
         return self.gain(steps) + float(self.values[0])
 

@@ -322,6 +322,11 @@ class RePaintSSIM:
         """All that can be bought: the calls of the chain."""
         return float(len(self.schedule))
 
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """None: a service is one model for all VMUs."""
+        return ()
+
     def __call__(self, steps: Any) -> Any:
         return self._table(steps)
 
