@@ -159,6 +159,20 @@ def test_a_hub_id_without_a_network(monkeypatch, live, tmp_path, name):
         live(checkpoint=name)
 
 
+def test_pickles_are_not_asked_of_the_hub_either(monkeypatch, live):
+    asked = {}
+
+    def from_pretrained(source, **options):
+        asked.update(options, source=source)
+        raise OSError("nothing in safetensors there")
+
+    monkeypatch.setattr(model.UNet2DModel, "from_pretrained", from_pretrained)
+    with pytest.raises(CheckpointError, match="nothing in safetensors there"):
+        live(checkpoint="nobody/pickles")
+    assert asked["source"] == "nobody/pickles"
+    assert asked["use_safetensors"] is True  # None would fall back on pickles
+
+
 def test_a_package_without_its_model_says_so(monkeypatch, live, tmp_path):
     monkeypatch.setattr(model, "BUNDLED", tmp_path / "bundled")
     with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be the folder .*bundled"):
