@@ -42,6 +42,11 @@ def deliver(steps: Any, capacity: Any, axis: int = -1, total: Any = None) -> tup
     return steps * xp.expand_dims(share, axis=axis), demand * share
 
 
+def whole_calls(steps: Any) -> Any:
+    """The whole network calls in the steps delivered: all that a live model can execute."""
+    return namespace(steps).floor(steps + 1e-9)  # a whole number may have lost its last digit
+
+
 def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
     """U_p = (p − c)·ΣS_k (Eq. 6)."""
     return (price - cost) * sold

@@ -108,7 +108,7 @@ def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
         where = pictures.mask(service.mask, scene, i)
         known = np.where(where[..., None], np.float32(0.5), scene.image)
         tiles.append([scene.image, known])
-        requests += [Request(scene.image, where, s, 0) for s in stops]
+        requests += [Request(scene.image, where, s, i) for s in stops]
     served = service.serve(requests)
     for i, row in enumerate(tiles):
         row += [result.image for result in served[i * len(stops) : (i + 1) * len(stops)]]

@@ -694,7 +694,7 @@ def test_random_strokes_are_the_same_in_the_curve_and_in_the_game(live):
     curve = ssim.curve()
     for i, picture in enumerate(ssim.pool):
         mask = pictures.mask("strokes", picture, i)
-        served = ssim.serve([Request(picture.image, mask, 4, 0)])[0]
+        served = ssim.serve([Request(picture.image, mask, 4, i)])[0]  # and noise of seed i
         assert curve.values[i, 0, 4] == pytest.approx(served.ssim, abs=1e-5)
 
 

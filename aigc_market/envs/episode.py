@@ -149,7 +149,7 @@ class Episode:
             share = game.fill_rate(sold, self.market.capacity)
             asked, sold = [steps * share for steps in asked], sold * share
             if self._live:
-                asked = np.floor(asked).tolist()
+                asked = game.whole_calls(np.array(asked)).tolist()
                 sold = sum(asked)
         return asked, game.asp_utility(self.price, self.market.cost, sold)
 

@@ -70,7 +70,7 @@ class _Lanes:
         asked[...] = np.rint(bought) if self._live else bought
         delivered, sold = game.deliver(asked, capacity, axis=0, total=np.float64)
         if self._live and capacity is not None:
-            delivered = np.floor(delivered)
+            delivered = game.whole_calls(delivered)
             sold = delivered.sum(axis=0)
         utility = rational_utility = game.asp_utility(price, market.cost, sold)
         if scripted:

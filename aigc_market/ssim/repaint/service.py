@@ -281,7 +281,9 @@ class RePaintSSIM:
                 rows.append(np.load(path))
                 continue
             where = pictures.mask(self.mask, scene, i)
-            measured = self._measure([scene], [where], range(self.seeds), range(1, len(steps)))[0]
+            # Each picture has noise of its own, or the mean would keep the noise they share.
+            seeds = range(i * self.seeds, (i + 1) * self.seeds)
+            measured = self._measure([scene], [where], seeds, range(1, len(steps)))[0]
             nothing = np.where(where[..., None], np.float32(0.5), scene.image)
             at_zero = np.full((self.seeds, 1), self.quality(scene.image, nothing, where))
             rows.append(np.concatenate([at_zero, measured], axis=1))
