@@ -1,0 +1,89 @@
+"""The model of road scenes that the package brings, and its curve."""
+
+import allowed
+import numpy as np
+import pytest
+from pettingzoo.test import api_test
+from scipy.stats import spearmanr
+
+import aigc_market
+from aigc_market.ssim import RePaintSSIM
+from aigc_market.ssim.repaint import Request, model, pictures, scene, service
+
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    *allowed.different_agents,
+    *allowed.physical_units,
+    allowed.unknown_option,
+]
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    return RePaintSSIM(cache_dir=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def no_run(monkeypatch):
+    """The bundled curve is read: measuring it here would take minutes."""
+
+    def refuse(*_):
+        raise AssertionError("the shipped curve was not found: calibrate anew and ship it")
+
+    monkeypatch.setattr(service.RePaintSSIM, "_measure", refuse)
+
+
+def test_it_is_small(live):
+    parameters = sum(p.numel() for p in live._diffusion.network.parameters())
+    assert 1e6 <= parameters <= 4e6
+    sizes = {path: path.stat().st_size for path in model.BUNDLED.rglob("*") if path.is_file()}
+    assert sizes
+    assert max(sizes.values()) < 5e6, sizes
+
+
+def test_no_more_is_shipped_than_is_read(live):
+    curves = [path.name for path in (model.BUNDLED / "curves").iterdir()]
+    assert f"{live.digest}.npy" in curves
+    assert not list(model.BUNDLED.rglob("*.bin"))
+
+
+@pytest.mark.usefixtures("no_run")
+def test_the_curve_rises_and_saturates(live):
+    table = live.calibrate()
+    np.testing.assert_array_equal(table.steps, np.arange(251))
+    mean = table.values
+    assert 0 < mean.min() < mean.max() < 1
+    assert spearmanr(table.steps[10:], mean[10:]).statistic > 0.9
+    # It has a value at 0, below that of the whole chain, and most of the rise is neither at once
+    # nor only at the end.
+    rise = mean[-1] - mean[0]
+    assert rise > 0.05
+    reached = int(np.argmax(mean >= mean[0] + 0.9 * rise))
+    assert 40 <= reached <= 248
+    assert mean[200:].min() > mean[10]
+
+
+@pytest.mark.usefixtures("no_run")
+def test_the_live_preset_has_an_equilibrium_to_be_played(live):
+    market = aigc_market.Market(ssim=live, satisfaction=4450.0, max_steps=250)
+    found = aigc_market.solve(market)
+    assert market.cost < found.price <= market.max_price
+    assert found.asp_utility > 0
+    assert aigc_market.regret(market, found.price, found.steps).leader == pytest.approx(0, abs=1e-6)
+
+
+def test_it_repaints_for_real(live):
+    picture = scene(3)
+    mask = pictures.mask("half", picture, 0)
+    results = live.serve([Request(picture.image, mask, steps, 1) for steps in (5, 8)])
+    for result in results:
+        assert (result.image[~mask] == picture.image[~mask]).all()
+        assert result.image[mask].std() > 0.01
+        assert 0 < result.ssim < 1
+
+
+@pytest.mark.usefixtures("no_run")
+def test_api(capsys):
+    env = aigc_market.env(K=2, scenario="live", min_steps=1, max_steps=6, max_cycles=3)
+    api_test(env, num_cycles=4)
+    assert "Passed API test" in capsys.readouterr().out
