@@ -144,5 +144,5 @@ def _square(picture: np.ndarray, size: int) -> np.ndarray:
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])
     square = picture[top : top + side, left : left + side]
-    resized = transform.resize(square, (size, size), anti_aliasing=True)
+    resized: Any = transform.resize(square, (size, size), anti_aliasing=True)
     return np.clip(resized, 0.0, 1.0).astype(np.float32)
