@@ -234,6 +234,7 @@ def test_quadratic_is_the_papers_by_name():
 @pytest.fixture(params=["torch", "diffusers", "skimage"])
 def without(request, monkeypatch):
     """As if a package had never been installed."""
+    ssim._default_service.cache_clear()  # another test may have loaded it with the extra
     monkeypatch.setitem(sys.modules, request.param, None)
     for name in list(sys.modules):
         if name.startswith("aigc_market.ssim.repaint"):
