@@ -1,0 +1,83 @@
+"""The calibration from the command line, live rounds, and the training of the bundled model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import aigc_market
+from aigc_market.ssim import RePaintSSIM, TabulatedSSIM
+from aigc_market.ssim.repaint import Curve
+from baselines import __main__ as command_line
+from baselines import calibrate
+from baselines.live import play_live
+from baselines.training import Training, make_model
+
+CALLS = 30
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_calibration_is_written_drawn_and_told(tiny, tmp_path, monkeypatch, capsys):
+    words = ["calibrate", "--checkpoint", str(tiny), "--samples", "2", "--mask", "box"]
+    options = ["--schedule-calls", str(CALLS), "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["baselines", *words, *options])
+    command_line.main()
+    table = pd.read_csv(tmp_path / "ssim.csv")
+    assert list(table.columns) == ["steps", "mean", "std", "samples"]
+    assert table["steps"].tolist() == list(range(CALLS + 1))
+    assert table["mean"].between(-1, 1).all()
+    assert set(table["samples"]) == {2}
+    with Image.open(tmp_path / "fig1.png") as figure, Image.open(tmp_path / "strip.png") as strip:
+        assert figure.size == (960, 720)
+        assert strip.width > 4 * 128
+    text = (tmp_path / "calibration.md").read_text()
+    assert f"2 chains of {CALLS} calls, mask box" in text
+    assert text in capsys.readouterr().out
+
+
+def test_the_game_on_a_parabola_is_that_of_its_fit():
+    steps = np.arange(251)
+    values = -1e-5 * steps**2 + 3.4e-3 * steps + 0.4
+    curve = Curve(steps, values[None, None])
+    ((low, high), fit), (paper_range, paper) = calibrate.fits(steps, curve.mean).values()
+    assert (low, high) == (1, 250)
+    assert paper_range == (120, 160)
+    for found in (fit, paper):
+        assert found.coefficients == pytest.approx((-1e-5, 3.4e-3, 0.4))
+        assert found.r_squared == pytest.approx(1.0)
+    lines = "\n".join(calibrate._game(curve, fit))
+    delta = 15 / 3.4e-3
+    market = aigc_market.Market(
+        satisfaction=delta, ssim=TabulatedSSIM(steps, values), min_steps=10, max_steps=250
+    )
+    best = aigc_market.solve(market)
+    row = (
+        f"| the measured table | {best.price:.3f} | {best.steps[0]:.1f} | {best.asp_utility:.1f} |"
+    )
+    assert row in lines
+    assert f"δ = {delta:.0f}" in lines
+
+
+def test_a_trained_leader_plays_live_rounds(tiny, tmp_path):
+    service = RePaintSSIM(str(tiny), schedule_calls=CALLS, samples=2, cache_dir=tmp_path)
+    arguments = {"ssim": service, "satisfaction": 4000.0, "min_steps": 1, "max_steps": CALLS}
+    model = make_model("ppo", arguments, Training(), seed=0)
+    done = []
+    records = play_live(model, arguments, rounds=2, seed=0, progress=done.append)
+    assert done == [1, 2]
+    assert [(r["round"], r["vmu"]) for r in records] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    market = aigc_market.Market(**arguments)
+    for record in records:
+        bought = aigc_market.best_response(market, record["price"])[0]
+        assert record["steps"] == bought == int(bought)
+        assert record["table"] == pytest.approx(float(service(record["steps"])))
+        assert record["luck"] == pytest.approx(4000 * (record["ssim"] - record["table"]))
+    assert play_live(model, arguments, rounds=2, seed=0) == records
