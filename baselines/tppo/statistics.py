@@ -1,0 +1,134 @@
+"""What is known of each VMU's demand line: running sums of least squares, with forgetting.
+
+Nothing here is learned: the sums are facts about the rounds seen, from which the network reads
+lines. They are differentiable, so a price's gradient reaches what later
+rounds will know because of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SUMS = 5
+"""Weighted sums kept: 1, p, S, p², p·S."""
+
+_FIRST_GUESS = (1.8, 0.9, 0.4)
+"""A line S = a − b·p and the rounds that it counts for: only weighs the first few rounds."""
+_LEAST_PREDICTION = 0.2
+
+
+class Seen(NamedTuple):
+    """All that the leader knows after a round, in the network's units; leading axes (B,) or (B, T).
+
+    Purchases scatter in proportion to their size, so each round is weighed by the inverse square of
+    what was expected of it.
+    """
+
+    price: Tensor
+    """(…) of the round."""
+    steps: Tensor
+    """(…, K) bought in it."""
+    present: Tensor
+    """(…, K) 1 for the VMUs that took part in it."""
+    active: Tensor
+    """(…, K) 1 for the VMUs that will answer the next price."""
+    age: Tensor
+    """(…, K) rounds since the VMU came."""
+    visit: Tensor
+    """(…, K) rounds that the slot has stood empty: the same for all rounds of one VMU's stay."""
+    sums: Tensor
+    """(…, K, R, 5) for each of R rates of forgetting."""
+
+
+class Memory:
+    """The running sums of a batch of episodes.
+
+    Args:
+        active: (B, K) 1 for the VMUs that will answer the first price.
+        decays: R factors by which a round's weight falls with every later one.
+        price: (B,) what stands in place of the price before the first, the cost.
+        least: what a VMU buys at least; purchases at it say little of a line that lies below.
+    """
+
+    def __init__(
+        self, active: Tensor, decays: tuple[float, ...], price: Tensor, least: float
+    ) -> None:
+        self._decays = active.new_tensor(decays)[:, None]
+        self._least = least
+        sums = active.new_zeros(*active.shape, len(decays), SUMS)
+        nothing = torch.zeros_like(active)
+        self.seen = Seen(price, nothing, nothing, active, nothing, nothing, sums)
+
+    def observe(self, price: Tensor, steps: Tensor, active: Tensor) -> Seen:
+        """Take in a round.
+
+        Args:
+            price: (B,).
+            steps: (B, K).
+            active: (B, K) 1 for the VMUs that will answer the next price.
+        """
+        last = self.seen
+        present = last.active
+        column = price[:, None].expand_as(steps)
+        facts = torch.stack(
+            [torch.ones_like(steps), column, steps, column * column, column * steps], dim=-1
+        )
+        weight = self._weight(last.sums, column, steps) * present[..., None]
+        sums = (last.sums * self._decays + facts[..., None, :] * weight[..., None]) * present[
+            ..., None, None
+        ]
+        self.seen = Seen(
+            price,
+            steps,
+            present,
+            active,
+            (last.age + 1) * present,
+            last.visit + 1 - present,
+            sums,
+        )
+        return self.seen
+
+    @torch.no_grad()
+    def _weight(self, sums: Tensor, price: Tensor, steps: Tensor) -> Tensor:
+        """Of a round in each sum, (B, K, R)."""
+        level, slope, strength = _FIRST_GUESS
+        a, b, _ = ridge_line(sums, level, slope, strength, strength)
+        expected = a - b * price[..., None]
+        floor = self._least * 1.0001
+        censored = (steps[..., None] <= floor) & (expected <= floor)
+        return torch.where(censored, 0.0, expected.clamp(min=_LEAST_PREDICTION) ** -2)
+
+
+def ridge_line(
+    sums: Tensor,
+    level: Tensor | float,
+    slope: Tensor | float,
+    tau_a: Tensor | float,
+    tau_b: Tensor | float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The line S = a − b·p that fits sums (…, 5), pulled towards `level` and `slope`.
+
+    The posterior mean of Bayesian linear regression with independent priors of precision `tau_a`
+    and `tau_b` (in units of a round's weight).
+
+    Returns:
+        a, b, and the determinant of the posterior's precision: how much is known of the line.
+    """
+    one, p, s, pp, ps = sums.unbind(-1)
+    m_aa, m_bb = one + tau_a, pp + tau_b
+    r_a, r_b = s + tau_a * level, tau_b * slope - ps
+    determinant = m_aa * m_bb - p * p
+    a, b = (m_bb * r_a + p * r_b) / determinant, (m_aa * r_b + p * r_a) / determinant
+    return a, b, determinant
+
+
+def spread(sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean price, standard deviation of prices and mean purchase behind sums (…, 5)."""
+    one, p, s, pp, _ = sums.unbind(-1)
+    count = one + 0.1
+    mean = p / count
+    variance = (pp / count - mean * mean).clamp(min=0.0)
+    return mean, (variance + 1e-4).sqrt(), s / count
