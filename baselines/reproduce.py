@@ -121,10 +121,10 @@ def write_csvs(out: Path, runs: Iterable[Run], results: dict[Run, dict[str, Any]
                 for i, utility in enumerate(result["episodes"], start=1)
             ]
     run_rows.sort(key=lambda row: row["figure"])
-    _write_csv(out / "runs.csv", RUN_COLUMNS, run_rows)
-    _write_csv(out / "curves.csv", CURVE_COLUMNS, curve_rows)
+    write_csv(out / "runs.csv", RUN_COLUMNS, run_rows)
+    write_csv(out / "curves.csv", CURVE_COLUMNS, curve_rows)
     if live_rows:
-        _write_csv(out / "live.csv", LIVE_COLUMNS, live_rows)
+        write_csv(out / "live.csv", LIVE_COLUMNS, live_rows)
 
 
 def _figures(run: Run) -> list[str]:
@@ -138,7 +138,8 @@ def _figures(run: Run) -> list[str]:
     return names
 
 
-def _write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """A file that appears whole or not at all."""
     partial = path.with_name(path.name + ".tmp")
     with open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -125,15 +125,24 @@ def sweep(
             open_runs.append(run)
         else:
             yield run, result
-    if not open_runs:
+    calls = [(run, folder.absolute()) for run in open_runs]
+    yield from in_parallel(_execute_and_keep, calls, workers, engine)
+
+
+def in_parallel(
+    function: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    workers: int,
+    engine: Engine = "local",
+) -> Iterator[Any]:
+    """The function's answers to each tuple of arguments, as they come."""
+    if not calls:
         return
     with _backend(engine, workers):
         # joblib's Ray backend has no generators: its results come all together at the end.
         as_they_come = "generator_unordered" if engine == "local" else "list"
         parallel: Any = joblib.Parallel(n_jobs=workers, return_as=as_they_come)
-        yield from parallel(
-            joblib.delayed(_execute_and_keep)(run, folder.absolute()) for run in open_runs
-        )
+        yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
 
 
 def _backend(engine: Engine, workers: int) -> contextlib.AbstractContextManager[Any]:

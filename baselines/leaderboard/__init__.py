@@ -1,0 +1,1 @@
+"""Every method in every scenario on the same episodes: `python -m baselines leaderboard`."""

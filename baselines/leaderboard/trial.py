@@ -1,0 +1,134 @@
+"""What the leaderboard is made of: one policy or rule in one scenario, played or trained once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import aigc_market
+from baselines import methods
+from baselines.leaderboard.play import Played, play, terms
+from baselines.methods.learned import LEARNED
+
+TEST_SEED = 7_000_000
+"""Of the first block of test episodes; tuning and training use seeds far below."""
+BLOCK = 500
+"""Test episodes played side by side."""
+WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}
+"""Rounds of an episode that are measured apart."""
+TRACES = 8
+"""Episodes whose prices are kept, for the figures."""
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A scenario, with its own number of VMUs or another."""
+
+    scenario: str
+    K: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As it stands in the tables."""
+        return self.scenario if self.K is None else f"{self.scenario}-K{self.K}"
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keyword arguments of the environment."""
+        return {} if self.K is None else {"K": self.K}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a learned method."""
+
+    method: str
+    scenario: str
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        """Where its policy stands."""
+        return out / "trained" / f"{self.method}-{self.scenario}-seed{self.seed}"
+
+
+def train(training: Training, out: Path) -> Training:
+    """Train, unless that was done before. A training that was cut short begins anew."""
+    folder = training.folder(out)
+    if not (folder / "config.json").exists():
+        LEARNED[training.method].train(training.scenario, training.seed, folder)
+    return training
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method on an arena's test episodes."""
+
+    arena: Arena
+    method: str
+    seed: int
+    """Of its training; where nothing is trained, of its own random choices."""
+    episodes: int
+    policy: Path | None = None
+    """Folder of the policy of a learned method."""
+
+    def file(self, out: Path) -> Path:
+        """Readable, and different for all that the result depends on."""
+        weights = "" if self.policy is None else _digest(*sorted(self.policy.glob("*.safetensors")))
+        settings = [self.episodes, TEST_SEED, BLOCK, weights, aigc_market.__version__]
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+        return out / "played" / f"{self.method}-{self.arena.name}-seed{self.seed}-{digest}.npz"
+
+    def make(self, num_envs: int) -> methods.Method:
+        """The method, for this many episodes side by side."""
+        if self.policy is not None:
+            return LEARNED[self.method].load(self.policy)(num_envs)
+        market = terms(self.arena.scenario, **self.arena.overrides)
+        return methods.make(self.method, self.arena.scenario, market, num_envs, self.seed)
+
+
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def execute(trial: Trial, out: Path) -> Trial:
+    """Play a trial and keep it, unless that was done before.
+
+    The file has, for each episode and each window but the last, sums over its rounds (2, N) of
+    `regret`, `utility` and `equilibrium_utility`; for each round, sums over episodes (T,) of
+    `round_regret` and `round_equilibrium_utility`; and the first episodes' `price` and
+    `equilibrium_price`, (T, TRACES); and `decision_microseconds` of one episode played alone.
+    """
+    path = trial.file(out)
+    if path.exists():
+        return trial
+    torch.set_num_threads(1)
+    scenario, overrides = trial.arena.scenario, trial.arena.overrides
+    blocks: list[Played] = []
+    sizes = [min(BLOCK, trial.episodes - i) for i in range(0, trial.episodes, BLOCK)]
+    for i, size in enumerate(sizes):
+        if i == 0 or size != sizes[i - 1]:
+            method = trial.make(size)
+        blocks.append(play(method, scenario, size, TEST_SEED + i, **overrides))
+    alone = play(trial.make(1), scenario, 1, TEST_SEED, **overrides)
+    arrays: dict[str, Any] = {"decision_microseconds": np.array(1e6 * alone.seconds_per_decision)}
+    for name in ("regret", "utility", "equilibrium_utility"):
+        rounds = np.hstack([getattr(played, name) for played in blocks])
+        parts = list(WINDOWS.values())[:2]
+        arrays[name] = np.stack([rounds[part].sum(axis=0) for part in parts])
+        if name != "utility":
+            arrays[f"round_{name}"] = rounds.sum(axis=1)
+    for name in ("price", "equilibrium_price"):
+        arrays[name] = getattr(blocks[0], name)[:, :TRACES]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.tmp")
+    with open(partial, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(partial, path)
+    return trial

@@ -1,0 +1,285 @@
+"""Learned rivals of TPPO: SB3's PPO with an MLP on n rounds, and sb3-contrib's RecurrentPPO."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorWrapper
+from gymnasium.vector.utils import batch_space
+from safetensors.torch import load_file, save_file
+from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+import aigc_market
+from aigc_market.envs.pricing import PricingVectorEnv
+from baselines.leaderboard.play import terms as terms_of
+from baselines.methods.history import History, Method, Terms
+from baselines.sb3 import GymnasiumVecEnv
+from baselines.training import write_json
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a policy is trained. docs/hidden-markets/search.csv has what else was tried."""
+
+    rounds: int = 2_000_000
+    """In all lanes together."""
+    history: int = 5
+    """Rounds observed; 1 for the LSTM, which remembers the others."""
+    lanes: int = 128
+    """Episodes played side by side."""
+    n_steps: int = 25
+    """Rounds in each lane between updates."""
+    batch_size: int = 800
+    """Rounds in a minibatch."""
+    n_epochs: int = 4
+    """Passes over the rounds of an update."""
+    learning_rate: float = 1e-3
+    """At the start; it falls linearly to nothing."""
+    log_std_init: float = -1.5
+    """Logarithm of the first standard deviation of prices in [−1, 1]."""
+    ent_coef: float = 0.0
+    """Weight of the entropy."""
+    gamma: float = 0.0
+    """Discount."""
+    width: int = 64
+    """Of both hidden layers, and of the LSTM."""
+
+
+RECIPES = {"ppo": Recipe(), "recurrent_ppo": Recipe(history=1, n_steps=100, batch_size=3200)}
+"""As tuned."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """Between the market's units and the network's."""
+
+    terms: Terms
+    masked: bool
+    """Whether rows say who will answer the next price: (p, S_1 … S_K, m_1 … m_K)."""
+
+    @property
+    def row(self) -> int:
+        """Numbers in a row."""
+        return 1 + self.terms.K * (2 if self.masked else 1)
+
+    def price(self, action: np.ndarray) -> np.ndarray:
+        """Prices that actions in [−1, 1] mean."""
+        low, high = self.terms.cost, self.terms.max_price
+        return low + (np.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (high - low)
+
+    def features(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (…, n, row) as a network's input (…, n·row): all numbers around 0 and 1."""
+        low, high = self.terms.cost, self.terms.max_price
+        scaled = np.array(rows, np.float32)
+        scaled[..., 0] = 2.0 * (scaled[..., 0] - low) / (high - low) - 1.0
+        scaled[..., 1 : self.terms.K + 1] *= 2.5 / self.terms.max_steps
+        return scaled.reshape(*scaled.shape[:-2], -1)
+
+    def spaces(self, history: int) -> tuple[Box, Box]:
+        """Of a network's input and of its action."""
+        features = Box(-np.inf, np.inf, (history * self.row,), np.float32)
+        return features, Box(-1.0, 1.0, (1,), np.float32)
+
+
+class Lanes(VectorWrapper):
+    """A scenario as the networks train in it: their units, and no infos."""
+
+    def __init__(self, num_envs: int, scenario: str, history: int) -> None:
+        env = PricingVectorEnv(num_envs, scenario=scenario, history=history)
+        super().__init__(env)
+        market = terms_of(scenario)
+        self._shape = (num_envs, history, -1)
+        width = env.single_observation_space.shape[0] // history
+        self.units = Units(market, masked=width > market.K + 1)
+        # Utilities become rewards of about 1; the value function needs no more.
+        room = market.K * market.max_steps * (market.max_price - market.cost)
+        self._reward_scale = 10.0 / room
+        self.single_observation_space, self.single_action_space = self.units.spaces(history)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in every lane."""
+        return self._features(self.env.reset(**given)[0]), {}
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Post a price in every lane."""
+        prices = self.units.price(actions).astype(np.float32)
+        observations, rewards, terminated, truncated, infos = self.env.step(prices)
+        ended = {}
+        if "final_obs" in infos:
+            ended = {"final_obs": self._features(infos["final_obs"]), "final_info": {}}
+        rewards = rewards * self._reward_scale
+        return self._features(observations), rewards, terminated, truncated, ended
+
+    def _features(self, observations: np.ndarray) -> np.ndarray:
+        return self.units.features(observations.reshape(self._shape))
+
+
+def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | None = None) -> None:
+    """Train a policy and keep it in a folder.
+
+    Args:
+        method: "ppo" or "recurrent_ppo".
+        scenario: a preset's name.
+        seed: of every random choice.
+        out: folder of `policy.safetensors` and `config.json`, which comes last.
+        recipe: the tuned one by default.
+    """
+    recipe = recipe or RECIPES[method]
+    torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
+    lanes = Lanes(recipe.lanes, scenario, recipe.history)
+    arguments: dict[str, Any] = {
+        "env": GymnasiumVecEnv(lanes),
+        "learning_rate": lambda remaining: recipe.learning_rate * remaining,
+        "n_steps": recipe.n_steps,
+        "batch_size": recipe.batch_size,
+        "n_epochs": recipe.n_epochs,
+        "gamma": recipe.gamma,
+        "ent_coef": recipe.ent_coef,
+        "policy_kwargs": _policy_arguments(method, recipe),
+        "seed": seed,
+        "device": "cpu",
+    }
+    began = time.perf_counter()
+    if method == "ppo":
+        model: Any = PPO(ActorCriticPolicy, **arguments)
+    else:
+        model = RecurrentPPO(RecurrentActorCriticPolicy, **arguments)
+    model.learn(recipe.rounds)
+    config = {
+        "method": method,
+        "scenario": scenario,
+        "seed": seed,
+        "rounds": model.num_timesteps,
+        "seconds": time.perf_counter() - began,
+        "recipe": dataclasses.asdict(recipe),
+        "terms": dataclasses.asdict(lanes.units.terms),
+        "masked": lanes.units.masked,
+        "version": aigc_market.__version__,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / "policy.safetensors.tmp"
+    save_file(model.policy.state_dict(), partial)
+    os.replace(partial, out / "policy.safetensors")
+    write_json(out / "config.json", config)
+
+
+def load(folder: Path) -> Callable[[int], Method]:
+    """A policy kept by `train`: called with the number of episodes, it gives a method.
+
+    Raises:
+        FileNotFoundError: `folder` holds no policy.
+    """
+    config = json.loads((folder / "config.json").read_text())
+    method, recipe = config["method"], Recipe(**config["recipe"])
+    units = Units(Terms(**config["terms"]), config["masked"])
+    kind: Any = ActorCriticPolicy if method == "ppo" else RecurrentActorCriticPolicy
+    policy = kind(*units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe))
+    policy.load_state_dict(load_file(folder / "policy.safetensors"))
+    policy.set_training_mode(False)
+    played_by = WindowMethod if method == "ppo" else RecurrentMethod
+    return functools.partial(played_by, policy, units, recipe.history)
+
+
+def _policy_arguments(method: str, recipe: Recipe) -> dict[str, Any]:
+    """Of the policy's class, beside its spaces."""
+    arguments: dict[str, Any] = {
+        "net_arch": [recipe.width, recipe.width],
+        "log_std_init": recipe.log_std_init,
+    }
+    if method == "recurrent_ppo":
+        arguments |= {"net_arch": [recipe.width], "lstm_hidden_size": recipe.width}
+    return arguments
+
+
+class WindowMethod:
+    """A policy on the last n rounds; before the first, the price was the cost and nothing sold."""
+
+    def __init__(self, policy: Any, units: Units, rounds: int, num_envs: int) -> None:
+        self._policy = policy
+        self._units = units
+        self._window = np.zeros((num_envs, rounds, units.row))
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,), without exploring."""
+        self._observe(history)
+        features = torch.from_numpy(self._units.features(self._window))
+        with torch.no_grad():
+            actions = self._decide(features, begins=history.prices.shape[1] == 0)
+        return self._units.price(actions[:, 0].double().numpy())
+
+    def _observe(self, history: History) -> None:
+        K = self._units.terms.K
+        if history.prices.shape[1] == 0:
+            self._window[:] = 0.0
+            self._window[:, :, 0] = self._units.terms.cost
+            if self._units.masked:
+                self._window[:, :, K + 1 :] = history.active[:, None]
+            return
+        self._window[:, :-1] = self._window[:, 1:]
+        self._window[:, -1, 0] = history.prices[:, -1]
+        self._window[:, -1, 1 : K + 1] = history.steps[:, -1]
+        if self._units.masked:
+            self._window[:, -1, K + 1 :] = history.active
+
+    def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:
+        return self._policy._predict(features, deterministic=True)
+
+
+class RecurrentMethod(WindowMethod):
+    """A policy with an LSTM, whose state lasts an episode."""
+
+    def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:
+        N = len(features)
+        if begins:
+            layers, _, size = self._policy.lstm_hidden_state_shape
+            self._state = (torch.zeros(layers, N, size), torch.zeros(layers, N, size))
+        starts = torch.full((N,), float(begins))
+        actions, self._state = self._policy._predict(features, self._state, starts, True)
+        return actions
+
+
+@dataclass(frozen=True)
+class Learner:
+    """How a learned method comes to be, and what it needs that others do not."""
+
+    train: Callable[[str, int, Path], None]
+    """Called with a scenario's name, a seed, and a folder for the policy. The folder's
+    `config.json`, which holds at least `rounds` and `seconds`, comes last: a folder without it is
+    of a training that was cut short."""
+    load: Callable[[Path], Callable[[int], Method]]
+    """Called with that folder; the answer, called with the number of episodes, is a method."""
+    shipped: Callable[[str], Path | None]
+    """Called with a scenario's name: the folder of the policy that comes with the package."""
+    any_size: bool = False
+    """Whether a policy plays any number of VMUs."""
+    needs_gradient: bool = False
+    """Whether training differentiates the simulator."""
+
+
+def shipped(method: str, scenario: str) -> Path | None:
+    """Folder of the policy that comes with the package, None where there is none."""
+    folder = Path(__file__).parent / "trained" / f"{method}-{scenario}"
+    return folder if folder.exists() else None
+
+
+LEARNED: dict[str, Learner] = {
+    name: Learner(functools.partial(train, name), load, functools.partial(shipped, name))
+    for name in RECIPES
+}
+"""Learned methods by name."""
