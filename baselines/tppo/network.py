@@ -7,6 +7,7 @@ a whole episode in one pass (`episode`), and a window of past rounds (`window`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -63,6 +64,9 @@ class Shape:
     remembers."""
 
 
+_Attend = Callable[[Tensor], Tensor]
+
+
 class Output(NamedTuple):
     """For each decision."""
 
@@ -75,13 +79,25 @@ class Output(NamedTuple):
 class Cache:
     """An episode as `MarketTransformer.step` has seen it."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, band: int) -> None:
         self.memory = memory
-        self.keys: list[Tensor] = []
-        self.values: list[Tensor] = []
-        self.stays: list[Tensor] = []
-        self.decoder_keys: list[Tensor] = []
-        self.decoder_values: list[Tensor] = []
+        self.encoder = _Last(band)
+        """Keys, values and stays (see `Seen.visit`)."""
+        self.decoder = _Last(band)
+        """Keys and values, where tokens are rounds."""
+
+
+class _Last:
+    """Tensors of the last rounds: stacked anew each round, so that gradients flow."""
+
+    def __init__(self, rounds: int) -> None:
+        self._rounds = rounds
+        self._kept: list[tuple[Tensor, ...]] = []
+
+    def add(self, *now: Tensor) -> tuple[Tensor, ...]:
+        """Take in a round; returns each tensor's last rounds, oldest first, (L, …)."""
+        self._kept = [*self._kept[1 - self._rounds :], now] if self._rounds > 1 else [now]
+        return tuple(torch.stack(part) for part in zip(*self._kept, strict=True))
 
 
 class _Attention(nn.Module):
@@ -105,11 +121,21 @@ class _Attention(nn.Module):
         return self.split(key), self.split(value)
 
     def forward(self, x: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        """Queries (…, Q, width) on keys (…, heads, L, size); bias (…, heads or 1, Q, L)."""
-        query = self.split(self.query(x)).transpose(-2, -3)
+        """Queries (…, Q, width) on keys (…, L, heads, size); bias (…, heads or 1, Q, L)."""
+        query, key, value = (a.transpose(-2, -3) for a in (self.split(self.query(x)), key, value))
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias
         mixed = scores.softmax(dim=-1) @ value
         return self.out(mixed.transpose(-2, -3).flatten(-2))
+
+    def one(self, x: Tensor, key: Tensor, value: Tensor, bias: Tensor, axis: int) -> Tensor:
+        """One query (…, width) on keys that stand along an axis of (…, heads, size).
+
+        The bias is of shape (…, heads or 1), that axis included.
+        """
+        query = self.split(self.query(x)).unsqueeze(axis)
+        scores = (query * key).sum(-1) / math.sqrt(query.shape[-1]) + bias
+        mixed = (scores.softmax(dim=axis if axis >= 0 else axis + 1)[..., None] * value).sum(axis)
+        return self.out(mixed.flatten(-2))
 
 
 class MarketTransformer(nn.Module):
@@ -180,7 +206,7 @@ class MarketTransformer(nn.Module):
 
     def start(self, active: Tensor) -> tuple[Cache, Output]:
         """The first decision of episodes; `active` (B, K) is 1 for the VMUs that are there."""
-        cache = Cache(self.begin(active))
+        cache = Cache(self.begin(active), self.shape.band)
         return cache, self._advance(cache, cache.memory.seen)
 
     def step(self, cache: Cache, price: Tensor, steps: Tensor, active: Tensor) -> Output:
@@ -196,31 +222,28 @@ class MarketTransformer(nn.Module):
 
     def _advance(self, cache: Cache, seen: Seen) -> Output:
         token, market, guess = self._read(seen)
-        band = self.shape.band
-        key, value = self.encoder.keys(self.norms[0](token))
-        cache.keys, cache.values = (
-            [*cache.keys[1 - band :], key],
-            [*cache.values[1 - band :], value],
-        )
-        cache.stays = [*cache.stays[1 - band :], stay := self._stay(seen)]
-        lags = self.encoder.lag[:, : len(cache.keys)].flip(-1)[:, None]
-        lags = lags + _closed(torch.stack(cache.stays, -1) == stay[..., None])[..., None, None, :]
-        encoded = self._encode(
-            token[..., None, :], torch.stack(cache.keys, -2), torch.stack(cache.values, -2), lags
-        )[..., 0, :]
+        stay = self._stay(seen)
+        now = self.encoder.keys(self.norms[0](token))
+        keys, values, stays = cache.encoder.add(*now, stay)  # (L, B, G, …)
+        lags = self.encoder.lag[:, : len(keys)].T.flip(0)[:, None, None]  # (L, 1, 1, heads)
+        bias = lags + _closed(stays == stay)[..., None]
+        encoded = self._encode(token, lambda x: self.encoder.one(x, keys, values, bias, axis=0))
         key, value = self.decoder.keys(encoded)
-        band = self.decoder.band
-        cache.decoder_keys = [*cache.decoder_keys[1 - band :], key] if band > 1 else [key]
-        cache.decoder_values = [*cache.decoder_values[1 - band :], value] if band > 1 else [value]
         if self.shape.tokens == "vmu":
-            keys, values = key.transpose(-2, -3), value.transpose(-2, -3)
-            bias = self._absent(seen)
+            attend = self._to_vmus(key, value, seen)
         else:
-            keys = torch.stack(cache.decoder_keys, -2)[..., 0, :, :, :]
-            values = torch.stack(cache.decoder_values, -2)[..., 0, :, :, :]
-            bias = self.decoder.lag[:, : keys.shape[-2]].flip(-1)[:, None]
-        query = self.query(self._question(seen, market))
-        return self._decide(query, keys, values, bias, guess, self._critic_input(encoded, seen))
+            attend = self._to_rounds(cache, key, value)
+        return self._decide(seen, market, attend, guess, encoded)
+
+    def _to_vmus(self, key: Tensor, value: Tensor, seen: Seen) -> _Attend:
+        """Attention of the decoder's query to keys (…, K, heads, size) of those who will answer."""
+        bias = _closed(self._active_or_all(seen) > 0)[..., None]
+        return lambda x: self.decoder.one(x, key, value, bias, axis=-3)
+
+    def _to_rounds(self, cache: Cache, key: Tensor, value: Tensor) -> _Attend:
+        keys, values = cache.decoder.add(key[:, 0], value[:, 0])  # (L, B, heads, size)
+        bias = self.decoder.lag[:, : len(keys)].T.flip(0)[:, None]
+        return lambda x: self.decoder.one(x, keys, values, bias, axis=0)
 
     # --- whole episodes
 
@@ -228,28 +251,21 @@ class MarketTransformer(nn.Module):
         """All decisions of episodes at once; `seen` has leading axes (B, T), outputs are (B, T)."""
         token, market, guess = self._read(seen)  # (B, T, G, width)
         token = token.transpose(1, 2)  # (B, G, T, width)
-        rounds = token.shape[2]
-        key, value = (x.transpose(-2, -3) for x in self.encoder.keys(self.norms[0](token)))
         stay = self._stay(seen).transpose(1, 2)
         same = _closed(stay[..., None] == stay[..., None, :])[:, :, None]  # (B, G, 1, T, T)
-        bias = _banded(self.encoder.lag, rounds) + same
-        encoded = self._encode(token, key, value, bias)
-        by_round = encoded.transpose(1, 2)
-        key, value = self.decoder.keys(encoded)
-        question = self.query(self._question(seen, market))
-        if self.shape.tokens == "vmu":  # (B, T, heads, K, size)
-            keys, values = (x.permute(0, 2, 3, 1, 4) for x in (key, value))
-            return self._decide(
-                question,
-                keys,
-                values,
-                self._absent(seen),
-                guess,
-                self._critic_input(by_round, seen),
-            )
-        keys, values = (x[:, 0].transpose(1, 2) for x in (key, value))  # (B, heads, T, size)
-        bias = _banded(self.decoder.lag, rounds) + same[:, 0]
-        return self._decide(question, keys, values, bias, guess, self._critic_input(by_round, seen))
+        bias = _banded(self.encoder.lag, token.shape[2]) + same
+        key, value = self.encoder.keys(self.norms[0](token))
+        encoded = self._encode(token, lambda x: self.encoder(x, key, value, bias)).transpose(1, 2)
+        keys, values = self.decoder.keys(encoded)  # (B, T, G, heads, size)
+        if self.shape.tokens == "vmu":
+            attend = self._to_vmus(keys, values, seen)
+        else:
+            bias = _banded(self.decoder.lag, token.shape[2]) + same[:, 0]
+
+            def attend(x: Tensor) -> Tensor:
+                return self.decoder(x, keys[:, :, 0], values[:, :, 0], bias)
+
+        return self._decide(seen, market, attend, guess, encoded)
 
     def window(self, price: Tensor, steps: Tensor, active: Tensor) -> Output:
         """The decision after a window of past rounds, of which leading ones may be padding.
@@ -348,51 +364,40 @@ class MarketTransformer(nn.Module):
             return seen.visit
         return seen.visit.amin(-1, keepdim=True).clamp(max=0.0)
 
-    def _question(self, seen: Seen, market: Tensor) -> Tensor:
-        facts = [seen.steps.mean(-1, keepdim=True), seen.present.mean(-1, keepdim=True)]
-        return torch.cat([market, *facts], dim=-1)
-
-    def _encode(self, token: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        x = token + self.encoder(self.norms[0](token), key, value, bias)
+    def _encode(self, token: Tensor, attend: _Attend) -> Tensor:
+        x = token + attend(self.norms[0](token))
         x = x + self.encoder_mlp(self.norms[1](x))
         return self.norms[2](x)
 
-    def _absent(self, seen: Seen) -> Tensor:
-        """Bias (…, 1, 1, K) that hides who will not answer the next price."""
-        return _closed(self._active_or_all(seen) > 0)[..., None, None, :]
-
-    def _critic_input(self, encoded: Tensor, seen: Seen) -> Tensor:
-        if self.shape.tokens == "round":
-            return encoded[..., 0, :]
-        weight = self._active_or_all(seen)[..., None]
-        return (encoded * weight).sum(-2) / weight.sum(-2)
-
     def _decide(
         self,
-        question: Tensor,
-        key: Tensor,
-        value: Tensor,
-        bias: Tensor,
+        seen: Seen,
+        market: Tensor,
+        attend: _Attend,
         guess: tuple[Tensor, Tensor],
-        critic: Tensor,
+        encoded: Tensor,
     ) -> Output:
-        """Decisions (B, …) of queries (B, …, width); one query attends to each set of keys, or
-        those of a whole episode (B, T, width) to keys (B, heads, T, size)."""
-        along_time = question.ndim == key.ndim - 1
-        x = question if along_time else question[..., None, :]
-        x = x + self.decoder(self.norms[3](x), key, value, bias)
+        """Decisions (…) from a query of the last round that attends to the encoding."""
+        facts = [seen.steps.mean(-1, keepdim=True), seen.present.mean(-1, keepdim=True)]
+        x = self.query(torch.cat([market, *facts], dim=-1))
+        x = x + attend(self.norms[3](x))
         x = x + self.decoder_mlp(self.norms[4](x))
-        x = x if along_time else x[..., 0, :]
-        shift, jump, *_ = (out := self.head(self.norms[5](x))).unbind(-1)
+        out = self.head(self.norms[5](x))
         if self.shape.decays:
             gates = out[..., 2:].softmax(-1)
             logit, ratio = ((gates * part).sum(-1) for part in (guess[0], guess[1].detach()))
         else:
-            logit, ratio = torch.zeros_like(shift), torch.full_like(shift, -0.5)
-        inner = torch.sigmoid(logit + 4 * shift)
-        at_top = torch.sigmoid(self.jump[0].exp() * (ratio + self.jump[1]) + 8 * jump)
+            logit, ratio = torch.zeros_like(out[..., 0]), torch.full_like(out[..., 0], -0.5)
+        inner = torch.sigmoid(logit + 4 * out[..., 0])
+        at_top = torch.sigmoid(self.jump[0].exp() * (ratio + self.jump[1]) + 8 * out[..., 1])
         share = inner + (1 - inner) * at_top
-        return Output(2 * share - 1, self.value(critic)[..., 0])
+        return Output(2 * share - 1, self._value(encoded, seen))
+
+    def _value(self, encoded: Tensor, seen: Seen) -> Tensor:
+        if self.shape.tokens == "round":
+            return self.value(encoded)[..., 0, 0]
+        weight = self._active_or_all(seen)
+        return (self.value(encoded)[..., 0] * weight).sum(-1) / weight.sum(-1)
 
 
 def _closed(open_: Tensor) -> Tensor:
