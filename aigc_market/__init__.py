@@ -8,10 +8,19 @@ import gymnasium
 import pettingzoo
 
 from aigc_market import ssim, stackelberg_v0
-from aigc_market.distributions import Distribution, Drawn, LogUniform, Uniform
+from aigc_market.distributions import (
+    DemandShare,
+    Distribution,
+    Drawn,
+    DrawnQuadratic,
+    LogUniform,
+    SharedLevel,
+    Uniform,
+)
 from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
 from aigc_market.game import best_response
 from aigc_market.market import Market
+from aigc_market.moves import Drift, Move, Shift, Traffic
 from aigc_market.scenarios import Scenario
 from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
@@ -21,13 +30,20 @@ __version__ = "0.1.0"
 __all__ = [
     "PAPER_SSIM",
     "Binding",
+    "DemandShare",
     "Distribution",
     "Drawn",
+    "DrawnQuadratic",
+    "Drift",
     "Equilibrium",
     "Gap",
     "LogUniform",
     "Market",
+    "Move",
     "Scenario",
+    "SharedLevel",
+    "Shift",
+    "Traffic",
     "Uniform",
     "best_response",
     "env",

@@ -69,8 +69,12 @@ def unwrap(array: Any) -> Any:
 
 
 def convert(value: Any, like: Any) -> Any:
-    """`value` as an array of the library, floating type and device of the array `like`."""
+    """`value` as an array of the library, floating type and device of the array `like`.
+
+    Truth values stay what they are.
+    """
     if not is_array(value) or isinstance(like, np.ndarray) or type(value) is type(like):
         return value
     xp = namespace(like)
-    return xp.asarray(value, dtype=like.dtype, device=array_api_compat.device(like))
+    dtype = xp.bool if namespace(value).isdtype(value.dtype, "bool") else like.dtype
+    return xp.asarray(value, dtype=dtype, device=array_api_compat.device(like))

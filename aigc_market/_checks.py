@@ -9,7 +9,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from aigc_market._arrays import is_array, namespace
+from aigc_market._arrays import as_numpy, is_array, namespace
 
 
 def numeric(
@@ -46,19 +46,21 @@ def numeric(
 
 
 def _as_floats(name: str, value: Any, allowed: str) -> Any:
-    wrong = TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
+    def wrong() -> TypeError:  # built only when raised: the repr of a tensor is slow
+        return TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
+
     if isinstance(value, (bool, np.bool_, str, bytes)) or value is None:
-        raise wrong
+        raise wrong()
     if is_array(value) and not isinstance(value, np.ndarray):
         if not array_api_compat.array_namespace(value).isdtype(value.dtype, "real floating"):
-            raise wrong
+            raise wrong()
         return value
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):
-        raise wrong from None
+        raise wrong() from None
     if array.dtype.kind not in "fiu":
-        raise wrong
+        raise wrong()
     return array.astype(np.float64)
 
 
@@ -80,6 +82,17 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
     if value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
     return int(value)
+
+
+def mask(name: str, value: Any, length: int) -> Any:
+    """An array of truth values (…, length); tensors of other libraries stay as they are."""
+    array = value if is_array(value) else as_numpy(value)
+    boolean = namespace(array).isdtype(array.dtype, "bool")
+    if not boolean or tuple(array.shape)[-1:] != (length,):
+        raise (ValueError if boolean else TypeError)(
+            f"{name} must hold {length} truth values along its last axis, got {value!r}"
+        )
+    return array
 
 
 def instance(name: str, value: Any, kind: Any, allowed: str) -> Any:

@@ -1,15 +1,21 @@
-"""How the VMUs' private satisfaction δ is drawn at each reset."""
+"""How what is hidden from the leader (δ, α, β, R) is drawn at each reset."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market.equilibrium import solve
+from aigc_market.market import Market
+from aigc_market.ssim import QuadraticSSIM
+
+_MOST_NORMAL = 4.0
+"""Normals are held within ± this, so that what is drawn has bounds."""
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -90,6 +96,97 @@ class Drawn(Distribution):
                 f"satisfaction must be drawn within [{self.low:g}, {self.high:g}], got {draws}"
             )
         return draws
+
+
+@dataclass(frozen=True)
+class SharedLevel(Distribution):
+    """A level shared by the VMUs of a market, times a factor of each VMU's own.
+
+    Args:
+        level: the law of the level, one draw for each market.
+        spread: standard deviation of the logarithm of the factors, which are log-normal about 1.
+            The normals are held within ±4, so that the product has bounds `low` and `high`.
+    """
+
+    low: float = field(init=False)
+    high: float = field(init=False)
+    level: Distribution
+    spread: float
+
+    def __post_init__(self) -> None:
+        _law("level", self.level)
+        reach = math.exp(_MOST_NORMAL * _checks.number("spread", self.spread, at_least=0))
+        object.__setattr__(self, "low", self.level.low / reach)
+        object.__setattr__(self, "high", self.level.high * reach)
+        super().__post_init__()
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Draws of a shape (…, K)."""
+        level = self.level.draw(rng, (*shape[:-1], 1))
+        normals = np.clip(rng.standard_normal(shape), -_MOST_NORMAL, _MOST_NORMAL)
+        return np.clip(level * np.exp(self.spread * normals), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class DrawnQuadratic:
+    """A quadratic SSIM whose α and β are drawn, shared by the VMUs of a market.
+
+    Args:
+        alpha: the law of −α > 0.
+        beta: the law of β > 0.
+        gamma: γ; it cancels from every choice.
+    """
+
+    alpha: Distribution
+    beta: Distribution
+    gamma: float = 0.0
+
+    def __post_init__(self) -> None:
+        _law("alpha", self.alpha)
+        _law("beta", self.beta)
+        _checks.number("gamma", self.gamma)
+
+    def draw(self, rng: np.random.Generator, lanes: tuple[int, ...]) -> QuadraticSSIM:
+        """The model of each lane; coefficients (*lanes, 1)."""
+        shape = (*lanes, 1)
+        alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
+        return QuadraticSSIM(-alpha, beta, self.gamma)
+
+    def stand_in(self) -> QuadraticSSIM:
+        """A model that may be drawn (α and β at their bounds)."""
+        return QuadraticSSIM(-self.alpha.high, self.beta.high, self.gamma)
+
+
+@dataclass(frozen=True)
+class DemandShare:
+    """A capacity R that is a drawn share of what the market would buy if there were none.
+
+    R = share · Σ S_k* at the equilibrium without a capacity and with every VMU active, and at least
+    K · S_min.
+
+    Args:
+        share: its law; below 1 the capacity binds.
+    """
+
+    share: Distribution
+
+    def __post_init__(self) -> None:
+        _law("share", self.share)
+
+    def draw(self, rng: np.random.Generator, market: Market) -> np.ndarray:
+        """The capacity of each market of a batch, (…)."""
+        share = self.share.draw(rng, (*market.batch_shape, 1))[..., 0]
+        free = solve(market.replace(capacity=None, active=None)).steps.sum(axis=-1)
+        return np.maximum(share * free, market.K * market.min_steps)
+
+    def bounds(self, market: Market) -> tuple[float, float]:
+        """What the capacity never leaves, given the market's K and bounds of purchases."""
+        low, most = market.K * market.min_steps, market.K * market.max_steps
+        return low, max(low, self.share.high * most)
+
+
+def _law(name: str, value: Any) -> None:
+    _checks.instance(name, value, Distribution, "a Distribution, such as Uniform(1, 2)")
 
 
 def distribution(value: Any) -> Distribution | None:

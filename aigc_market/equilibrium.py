@@ -75,7 +75,8 @@ def solve(market: Market) -> Equilibrium:
 
     Returns:
         The equilibrium; among equally good prices the lowest, and among a follower's equally good
-        purchases the largest (ties go to the leader).
+        purchases the largest (ties go to the leader). Where nobody is active, or nobody buys at
+        any price, the utility is 0 and the price the cost.
     """
     _checks.instance("market", market, Market, "a Market")
     left, right, slope, intercept = _demand_pieces(market)
@@ -94,6 +95,11 @@ def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
     rates, slopes, intercepts = (convert(part, market.satisfaction) for part in curve)
     delta = market.satisfaction[..., None]
     xp = namespace(delta)
+    slopes = slopes / delta
+    if market.active is not None:
+        slopes, intercepts = (
+            game.present(market.active[..., None], part) for part in (slopes, intercepts)
+        )
     shape = (*market.batch_shape, market.K, rates.shape[-1])
 
     def flat(array: Any) -> Any:
@@ -112,7 +118,7 @@ def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
     return (
         xp.concat([-infinity, breaks], axis=-1),
         xp.concat([breaks, infinity], axis=-1),
-        total(slopes / delta),
+        total(slopes),
         total(intercepts),
     )
 
@@ -142,8 +148,11 @@ def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: An
         rows.append(best_of_piece((capacity - intercept) / slope_or_one))
     utility, price, inside = (xp.concat(column, axis=-1) for column in zip(*rows, strict=True))
     kind = xp.argmax(utility, axis=-1)[..., None]
-    price, inside = (xp.take_along_axis(a, kind, axis=-1)[..., 0] for a in (price, inside))
-    return price, inside & (kind[..., 0] == 0)
+    utility, price, inside = (
+        xp.take_along_axis(a, kind, axis=-1)[..., 0] for a in (utility, price, inside)
+    )
+    earns = utility > 0
+    return xp.where(earns, price, market.cost), earns & inside & (kind[..., 0] == 0)
 
 
 def _step_below(market: Market, price: Any) -> Any:
@@ -162,8 +171,8 @@ def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     column = price[..., None]
     binding = Binding(
-        min_steps=bought <= low,
-        max_steps=bought >= high,
+        min_steps=_those_active(market, bought <= low),
+        max_steps=_those_active(market, bought >= high),
         min_price=price <= market.cost,
         max_price=price >= market.max_price,
         capacity=sold * 0 > 1
@@ -182,6 +191,10 @@ def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
     )
 
 
+def _those_active(market: Market, condition: Any) -> Any:
+    return condition if market.active is None else condition & market.active
+
+
 def regret(market: Market, price: Any, steps: Any) -> Gap:
     """How far a price and purchases are from an equilibrium: the verifier beside `solve`.
 
@@ -194,7 +207,8 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
         market: one market or a batch.
         price: (…) the price posted, from the cost to p_max.
         steps: (…, K) the steps asked for by each VMU or delivered to it, within its bounds; where
-            there is a capacity they may be fewer than the least that it may ask for.
+            there is a capacity they may be fewer than the least that it may ask for. 0 for VMUs
+            that are not active.
 
     Returns:
         The gap of the leader (absolute, and relative to the best utility) and of each follower.
@@ -211,6 +225,8 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     _check_feasible("price", price, "cost", market.cost, "max_price", market.max_price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     low = low if market.capacity is None else 0 * low  # rationing may deliver less than asked for
+    if market.active is not None:
+        low, high = (game.present(market.active, steps * 0 + bound) for bound in (low, high))
     _check_feasible("steps", steps, "min_steps", low, "max_steps", high)
     earned = game.leader_utility(market, price)
     xp = namespace(earned)

@@ -16,12 +16,26 @@ from aigc_market.market import Market
 from aigc_market.ssim import SSIMModel
 
 
-def purchase(price: Any, satisfaction: Any, ssim: SSIMModel, min_steps: Any, max_steps: Any) -> Any:
+def purchase(
+    price: Any,
+    satisfaction: Any,
+    ssim: SSIMModel,
+    min_steps: Any,
+    max_steps: Any,
+    active: Any = None,
+) -> Any:
     """Steps that a rational VMU buys (Eqs. 9–11, held within the bounds of Eq. 5).
 
     Prices may differ from VMU to VMU. Ties take the most steps, which is what the leader prefers.
+    VMUs that are not `active` buy nothing; None: all are.
     """
-    return ssim.demand(price / satisfaction, min_steps, max_steps)
+    steps = ssim.demand(price / satisfaction, min_steps, max_steps)
+    return steps if active is None else present(active, steps)
+
+
+def present(active: Any, steps: Any) -> Any:
+    """The steps of the VMUs that are there, and 0 for the others."""
+    return namespace(steps).where(active, steps, 0.0)
 
 
 def fill_rate(demand: Any, capacity: Any) -> Any:
@@ -81,7 +95,8 @@ def best_response(market: Market, price: Any) -> Any:
         price: unit price, of any shape that broadcasts with the market's batch; NumPy or torch.
 
     Returns:
-        (…, K) steps, before any rationing, in the library of the arrays given.
+        (…, K) steps, before any rationing, in the library of the arrays given; 0 for VMUs that are
+        not active.
 
     Raises:
         TypeError, ValueError: a price that is not made of finite numbers above zero.
@@ -91,7 +106,7 @@ def best_response(market: Market, price: Any) -> Any:
     if is_array(price):
         price = price[..., None]
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    return purchase(price, market.satisfaction, market.ssim, low, high)
+    return purchase(price, market.satisfaction, market.ssim, low, high, market.active)
 
 
 def leader_utility(market: Market, price: Any) -> Any:

@@ -34,6 +34,8 @@ class Market:
         ssim: the SSIM model, or "quadratic" or None for the paper's. The coefficients of a
             quadratic may be (B,), one for each market of a batch, or (B or 1, K), one for each VMU
             ((K,) where there is no batch).
+        active: which VMUs are there to buy, bool (K,) or (B, K), or None: all. One that is not buys
+            nothing, not even S_min.
 
     Raises:
         TypeError, ValueError: a parameter of the wrong kind, sign or shape, or a capacity below
@@ -48,6 +50,7 @@ class Market:
     max_steps: Any = 250.0
     capacity: Any = None
     ssim: Any = None
+    active: Any = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -60,6 +63,8 @@ class Market:
             put(self, "capacity", _checks.numeric("capacity", self.capacity, above=0))
         put(self, "satisfaction", self._spread_satisfaction())
         put(self, "ssim", resolve(self.ssim))
+        if self.active is not None:
+            put(self, "active", _checks.mask("active", self.active, self.K))
         self._unite_library()
         self._check_shapes()
         self._check_order("max_price", self.max_price, "cost", self.cost)
@@ -73,6 +78,7 @@ class Market:
         """The leading axes, () for one market."""
         return np.broadcast_shapes(
             self.satisfaction.shape[:-1],
+            np.shape(self.active)[:-1],
             *(np.shape(getattr(self, name)) for name in _PER_MARKET),
             *(shape[:-1] for shape in self._ssim_shapes()),
         )
@@ -82,13 +88,28 @@ class Market:
 
         Nothing is checked again; coefficients of the SSIM model come under the name "ssim".
         """
+        values = {name: getattr(self, name) for name in (*_PER_MARKET, "satisfaction", "active")}
+        changed = {name: v if v is None else function(name, v) for name, v in values.items()}
+        return self.replace(**changed, ssim=self.ssim.map(lambda value: function("ssim", value)))
+
+    def replace(self, **parameters: Any) -> Market:
+        """The same market with other parameters, of which nothing is checked: for what is drawn.
+
+        `dataclasses.replace` checks.
+        """
         other = copy.copy(self)
-        put = object.__setattr__
-        for field in fields(self)[1:-1]:
-            value = getattr(self, field.name)
-            put(other, field.name, value if value is None else function(field.name, value))
-        put(other, "ssim", self.ssim.map(lambda value: function("ssim", value)))
+        other.__dict__.update(parameters)
         return other
+
+    def lanes(self, where: Any) -> Market:
+        """Some of the markets of a batch with one leading axis; `where` indexes it."""
+        (batch,) = self.batch_shape
+
+        def pick(name: str, value: Any) -> Any:
+            axes = 1 if name in _PER_MARKET else 2
+            return value[where] if np.ndim(value) == axes and len(value) == batch else value
+
+        return self.map(pick)
 
     def like(self, array: Any) -> Market:
         """This market in the library, floating type and device of `array`."""
@@ -116,8 +137,12 @@ class Market:
 
     def _unite_library(self) -> None:
         """Where one parameter is a tensor, make the NumPy arrays beside it tensors too."""
-        values = [*(getattr(self, field.name) for field in fields(self)), *self.ssim.parameters]
+        names = (field.name for field in fields(self) if field.name != "active")
+        values = [*(getattr(self, name) for name in names), *self.ssim.parameters]
         foreign = [a for a in values if is_array(a) and not isinstance(a, np.ndarray)]
+        if is_array(self.active) and not isinstance(self.active, np.ndarray):
+            xp = namespace(self.active)
+            foreign.append(xp.astype(self.active, xp.float64))
         if foreign:
             self.__dict__.update(self.like(foreign[0]).__dict__)
 
@@ -125,12 +150,12 @@ class Market:
         return [np.shape(value) or (1,) for value in self.ssim.parameters]
 
     def _check_shapes(self) -> None:
-        names = [*_PER_MARKET, "satisfaction"]
-        shapes = [tuple(np.shape(getattr(self, name))) for name in _PER_MARKET]
+        names = [*_PER_MARKET, "satisfaction", "active"]
+        shapes = [tuple(np.shape(getattr(self, name))) for name in names]
         try:
-            batch = np.broadcast_shapes(*shapes, tuple(self.satisfaction.shape[:-1]))
+            batch = np.broadcast_shapes(*shapes[:-2], shapes[-2][:-1], shapes[-1][:-1])
         except ValueError:
-            given = dict(zip(names, [*shapes, tuple(self.satisfaction.shape)], strict=True))
+            given = dict(zip(names, shapes, strict=True))
             raise ValueError(
                 f"parameters must agree on the leading (batch) axes, got shapes {given}"
             ) from None

@@ -1,12 +1,14 @@
-"""Scenarios: named markets, with the scripted followers that the single-agent views use."""
+"""Scenarios: named markets, how they move, and the followers of the single-agent views."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aigc_market import _checks
+from aigc_market.distributions import DemandShare, DrawnQuadratic, LogUniform, SharedLevel, Uniform
+from aigc_market.moves import Drift, Move, Shift, Traffic
 
 
 @dataclass(frozen=True)
@@ -18,16 +20,31 @@ class Scenario:
     """Scripted followers of the single-agent views, by name (see `vmus`)."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the environments (K, cost, satisfaction, …)."""
+    moves: Sequence[Move] = ()
+    """How the market moves between rounds, in this order."""
 
     def __post_init__(self) -> None:
         _checks.instance("name", self.name, str, "a string")
         _checks.instance("arguments", self.arguments, Mapping, "a mapping of keyword arguments")
+        _checks.instance("moves", self.moves, Sequence, "a sequence of Moves")
+        for move in self.moves:
+            _checks.instance("moves", move, Move, "a sequence of Moves")
 
+
+_SSIM = DrawnQuadratic(alpha=LogUniform(1.2e-4, 4e-4), beta=Uniform(0.05, 0.12))
+_HIDDEN = {"K": 2, "satisfaction": SharedLevel(LogUniform(80, 400), spread=0.3), "ssim": _SSIM}
+_CROWD = {"K": 10, "satisfaction": LogUniform(80, 400), "ssim": _SSIM}
+_SCARCE = {**_HIDDEN, "capacity": DemandShare(Uniform(0.4, 1.0))}
 
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("paper"),
+        Scenario("hidden", "noisy", _HIDDEN),
+        Scenario("drift", "noisy", _HIDDEN, [Drift(persistence=0.98, step=0.1)]),
+        Scenario("shift", "noisy", _HIDDEN, [Shift(probability=0.03)]),
+        Scenario("crowd", "noisy", _CROWD, [Traffic(busy=0.3, arrival=0.02, departure=0.05)]),
+        Scenario("capacity", "noisy", _SCARCE),
         # A measured SSIM lies in [0, 1], so its β is some 20 times smaller than the paper's, and δ
         # must be larger for trade to happen: this one keeps the paper's β·δ = 15.
         Scenario("live", arguments={"ssim": "repaint", "satisfaction": 4070.0}),
@@ -35,8 +52,12 @@ SCENARIOS = {
 }
 """The presets.
 
-`paper`: the stationary market of the source paper, all defaults. `live`: the VMUs' images are
-really repainted by the bundled diffusion model, and their SSIM measured.
+`paper`: the stationary market of the source paper, all defaults. In the next ones the market is
+hidden from the leader, and scripted followers are noisy. `hidden`: δ, α and β are drawn for each
+episode. `drift`: beside that, the level of δ drifts. `shift`: or the whole market is drawn again
+now and then. `crowd`: vehicles come and go in ten slots, each with a δ of its own. `capacity`: as
+`hidden`, with a drawn capacity that binds. `live`: the VMUs' images are really repainted by the
+bundled diffusion model, and their SSIM measured.
 """
 
 

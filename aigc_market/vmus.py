@@ -1,12 +1,15 @@
 """Scripted followers: how the VMUs of the single-agent views buy.
 
 A follower policy is a function (market, price, rng) → steps: `price` is (…), the steps are
-(…, K), and every random choice comes from `rng`. Steps outside the bounds are clipped.
+(…, K), and every random choice comes from `rng`. Steps outside the bounds are clipped, and VMUs
+that are not active buy nothing. By name: "best_response", "noisy", "quantal", "myopic_discount" and
+"random".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +19,137 @@ from aigc_market.market import Market
 
 FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
 
+_LEAST_FACTOR = 0.05
+"""Of what is rational, noisy followers buy at least this much (held within the bounds)."""
+
 
 def best_response(market: Market, price: Any, rng: np.random.Generator) -> Any:
     """Rational followers (Eqs. 9–11)."""
     return game.best_response(market, price)
 
 
-SCRIPTED: dict[str, FollowerPolicy] = {"best_response": best_response}
+@dataclass(frozen=True)
+class Noisy:
+    """Followers that miss the best response by a factor: BR · max(1 + σ·ε, .05), ε normal.
+
+    Args:
+        sigma: σ ≥ 0, the relative standard deviation.
+    """
+
+    sigma: float = 0.3
+
+    def __post_init__(self) -> None:
+        _checks.number("sigma", self.sigma, at_least=0)
+
+    def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
+        """Steps (…, K), single precision."""
+        low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+        return self.around(game.best_response(market, price), low, high, market.active, rng)
+
+    def around(
+        self, rational: np.ndarray, low: Any, high: Any, active: Any, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Purchases about the rational ones, held within the bounds, in single precision.
+
+        All arrays broadcast with `rational`, which may have any axes.
+        """
+        steps = rng.standard_normal(rational.shape, np.float32)
+        steps *= np.float32(self.sigma)
+        steps += np.float32(1)
+        np.maximum(steps, np.float32(_LEAST_FACTOR), out=steps)
+        steps *= rational
+        np.maximum(steps, low, out=steps)
+        np.minimum(steps, high, out=steps)
+        if active is not None:
+            steps *= active
+        return steps
+
+
+@dataclass(frozen=True)
+class Quantal:
+    """Followers that choose among whole steps by a logit (quantal response).
+
+    The odds of S steps are exp(U_k(S) / (τ·δ_k·(max SSIM − SSIM(0)))): the temperature is a share
+    of what free images would be worth to the VMU.
+
+    Args:
+        temperature: τ > 0; towards 0 followers are rational.
+    """
+
+    temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        _checks.number("temperature", self.temperature, above=0)
+
+    def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
+        """Steps (…, K).
+
+        Raises:
+            ValueError: there is no whole number between the bounds of a purchase.
+        """
+        low, high = np.asarray(market.min_steps), np.asarray(market.max_steps)
+        if np.any(np.ceil(low) > np.floor(high)):
+            raise ValueError(
+                "min_steps and max_steps must have a whole number between them for quantal "
+                f"followers, got {market.min_steps!r} and {market.max_steps!r}"
+            )
+        steps = np.arange(np.ceil(low.min()), np.floor(high.max()) + 1)
+        for_sale = (steps >= low[..., None]) & (steps <= high[..., None])
+        shape = np.broadcast_shapes(np.shape(price), market.batch_shape)
+        price = np.broadcast_to(price, shape)[..., None]
+        free = game.best_surplus(
+            market.satisfaction, market.ssim, market.per_vmu(low), market.per_vmu(high)
+        )
+        bought = np.empty((*shape, market.K))
+        for k in range(market.K):  # all at once would be K times the memory
+            ssim = market.ssim.map(
+                lambda value, k=k: (
+                    value[..., min(k, value.shape[-1] - 1), None] if np.ndim(value) else value
+                )
+            )
+            satisfaction = market.satisfaction[..., k, None]
+            surplus = game.vmu_surplus(price, satisfaction, ssim, steps)
+            odds = surplus / (self.temperature * free[..., k, None])
+            odds = np.where(for_sale, odds + rng.gumbel(size=odds.shape), -np.inf)
+            bought[..., k] = steps[odds.argmax(axis=-1)]  # Gumbel-max draws by the logit
+        return bought if market.active is None else game.present(market.active, bought)
+
+
+@dataclass(frozen=True)
+class MyopicDiscount:
+    """Followers that expect demand today to raise the price tomorrow, and hold back.
+
+    They buy what is rational at the price (1 + κ)·p.
+
+    Args:
+        kappa: κ ≥ 0.
+    """
+
+    kappa: float = 0.2
+
+    def __post_init__(self) -> None:
+        _checks.number("kappa", self.kappa, at_least=0)
+
+    def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> Any:
+        """Steps (…, K)."""
+        return game.best_response(market, (1 + self.kappa) * price)
+
+
+def random(market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
+    """Followers that buy uniformly within the bounds, whatever the price."""
+    shape = (*np.broadcast_shapes(np.shape(price), market.batch_shape), market.K)
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    steps = rng.uniform(low, high, shape)
+    return steps if market.active is None else game.present(market.active, steps)
+
+
+SCRIPTED: dict[str, FollowerPolicy] = {
+    "best_response": best_response,
+    "noisy": Noisy(),
+    "quantal": Quantal(),
+    "myopic_discount": MyopicDiscount(),
+    "random": random,
+}
 """Follower policies by name."""
 
 

@@ -10,6 +10,7 @@ from gymnasium.utils import seeding
 
 from aigc_market import rendering
 from aigc_market.envs.actions import asp_actions, vmu_actions
+from aigc_market.envs.course import Course
 from aigc_market.envs.episode import Episode
 from aigc_market.envs.observation import ObservationSpaces
 from aigc_market.envs.settings import RENDER_MODES, Settings
@@ -55,10 +56,11 @@ class MarketAgents:
     ) -> np.random.Generator:
         if seed is not None or self._rng is None:
             self._rng, _ = seeding.np_random(seed)
-        market, equilibrium = self.settings.episode(self._rng, options, (), other_options)
+        course = Course(self.settings, self._rng, options, (), other_options)
+        market = course.market
         self._prices.limit(market.cost, market.max_price)
         self._purchases.limit(market.min_steps, market.max_steps)
-        self._episode = Episode(self.settings, market, equilibrium, self._rng)
+        self._episode = Episode(self.settings, market, course.equilibrium, self._rng)
         return self._rng
 
     @property

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from aigc_market import _checks, game, rendering, vmus
 from aigc_market._arrays import as_numpy
 from aigc_market.envs.actions import asp_actions
+from aigc_market.envs.course import Course
 from aigc_market.envs.episode import is_live, reciprocals
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
 from aigc_market.envs.settings import RENDER_MODES, Settings
@@ -40,7 +41,8 @@ class _Lanes:
 
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""
-        market, equilibrium = self.settings.episode(rng, options, self._batch)
+        course = Course(self.settings, rng, options, self._batch)
+        market, equilibrium = course.market, course.equilibrium
         self.actions.limit(market.cost, market.max_price)
         self.market, self.equilibrium, self._rng = market, equilibrium, rng
         # Parameters with the axis of VMUs in front: (K, N), (K, 1), (1, N) or a number.

@@ -60,5 +60,8 @@ class SSIMModel(Protocol):
         ...
 
     def map(self, function: Callable[[Any], Any]) -> SSIMModel:
-        """The same model with `function` applied to each of its `parameters`."""
+        """The same model with `function` applied to each of its `parameters`, in their order.
+
+        Nothing is checked again.
+        """
         ...

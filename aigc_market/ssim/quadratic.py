@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,9 @@ class QuadraticSSIM:
                 "(B, 1) beside one of each VMU), got "
                 f"{np.shape(self.alpha)}, {np.shape(self.beta)} and {np.shape(self.gamma)}"
             ) from None
+        self._find_line()
+
+    def _find_line(self) -> None:
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
         object.__setattr__(self, "_slope", 0.5 / self.alpha)
         object.__setattr__(self, "_vertex", -0.5 * self.beta / self.alpha)
@@ -80,12 +84,11 @@ class QuadraticSSIM:
         pass
 
     def map(self, function: Callable[[Any], Any]) -> QuadraticSSIM:
-        return replace(
-            self,
-            alpha=function(self.alpha),
-            beta=function(self.beta),
-            gamma=function(self.gamma),
-        )
+        other = copy.copy(self)
+        for name, value in zip(("alpha", "beta", "gamma"), self.parameters, strict=True):
+            object.__setattr__(other, name, function(value))
+        other._find_line()
+        return other
 
 
 def _stack(columns: list[Any]) -> Any:

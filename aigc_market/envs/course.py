@@ -1,0 +1,241 @@
+"""The markets of an episode: drawn at its start, moved between its rounds."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from aigc_market import _checks
+from aigc_market.envs.settings import OPTIONS, Settings
+from aigc_market.equilibrium import Binding, Equilibrium, solve
+from aigc_market.market import Market
+from aigc_market.moves import State
+from aigc_market.ssim import SSIMModel
+
+
+class Course:
+    """The market in force, round by round, of one game or of a batch of lanes side by side.
+
+    Args:
+        settings: what the environment was made with.
+        rng: where the first market is drawn from; and, only where the scenario moves, the seed of a
+            generator for the moves, so that they disturb nobody's draws nor are disturbed.
+        options: of `reset`; parameters of the market for this episode. Moves go on from them: a
+            `satisfaction` is where a drift begins, and is lost to a VMU that leaves or where the
+            market is drawn again; all others hold to the end.
+        lanes: batch axes, () for one game.
+        other_options: names that the caller reads itself.
+
+    Raises:
+        TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rng: np.random.Generator,
+        options: dict[str, Any] | None = None,
+        lanes: tuple[int, ...] = (),
+        other_options: tuple[str, ...] = (),
+    ) -> None:
+        given = {}
+        options = {} if options is None else options
+        for name, value in _checks.instance("options", options, Mapping, "a dict").items():
+            if name in OPTIONS:
+                given[name] = value
+            elif name not in other_options:
+                warnings.warn(
+                    f"reset option {name!r} is unknown and ignored; "
+                    f"allowed: {', '.join((*OPTIONS, *other_options))}",
+                    stacklevel=4,  # whoever calls `reset`
+                )
+        self._settings, self._lanes = settings, lanes
+        self._draws_capacity = settings.capacity is not None and "capacity" not in given
+        self._base = self._draw_first(rng, given)
+        known = settings.equilibrium if self._base is settings.market else None
+        self._now = Stand(self._base, known)
+        self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
+        if self._moves:
+            self._begin_moves(rng)
+
+    @property
+    def market(self) -> Market:
+        """The market in force: (*lanes, K) δ and so on; never written into."""
+        return self._now.market
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`, solved when it is first asked for."""
+        return self._now.equilibrium
+
+    @property
+    def stand(self) -> Stand:
+        """Both of the round in force; it keeps them when the course advances."""
+        return self._now
+
+    def advance(self) -> None:
+        """Move to the market of the next round."""
+        if not self._moves:
+            return
+        changed = np.zeros(self._lanes, bool)
+        for move in self._moves:
+            lanes = move.advance(self._state, self._rng)
+            changed = changed | (True if lanes is None else lanes)
+        self._now = self._now.followed_by(self._moved(), changed)
+
+    def _draw_first(self, rng: np.random.Generator, given: dict[str, Any]) -> Market:
+        """The market to begin with, checked: what is given, and drawn what is not."""
+        settings = self._settings
+        parameters = dict(given)
+        if settings.satisfaction is not None and "satisfaction" not in given:
+            shape = (*self._lanes, settings.market.K)
+            parameters["satisfaction"] = settings.satisfaction.draw(rng, shape)
+        if settings.ssim is not None:
+            parameters["ssim"] = settings.ssim.draw(rng, self._lanes)
+        if not parameters and not self._draws_capacity:
+            return settings.market
+        market = dataclasses.replace(settings.market, **parameters)
+        if market.batch_shape not in ((), self._lanes):
+            raise ValueError(
+                f"reset options must have batch axes {self._lanes} or none, "
+                f"got {market.batch_shape}"
+            )
+        self._check_spaces(market)
+        return self._with_capacity(market, rng)
+
+    def _check_spaces(self, market: Market) -> None:
+        usual = self._settings.market
+        low, high = self._settings.satisfaction_bounds
+        for name, value, least, most in (
+            ("satisfaction", market.satisfaction, low, high),
+            ("cost", market.cost, usual.cost, usual.max_price),
+            ("max_price", market.max_price, usual.cost, usual.max_price),
+            ("min_steps", market.min_steps, usual.min_steps, usual.max_steps),
+            ("max_steps", market.max_steps, usual.min_steps, usual.max_steps),
+        ):
+            if np.min(value) < least or np.max(value) > most:
+                raise ValueError(
+                    f"reset option {name} must stay within the environment's spaces, "
+                    f"[{least:g}, {most:g}], got {value!r}"
+                )
+
+    def _with_capacity(self, market: Market, rng: np.random.Generator) -> Market:
+        law = self._settings.capacity
+        if law is None or not self._draws_capacity:
+            return market
+        return market.replace(capacity=law.draw(rng, market))
+
+    def _begin_moves(self, rng: np.random.Generator) -> None:
+        self._rng = np.random.default_rng(rng.integers(2**63))
+        first, shape = self._base, (*self._lanes, self._base.K)
+        self._state = State(
+            lanes=self._lanes,
+            # VMUs first in memory, as the lanes are played.
+            satisfaction=np.array(np.broadcast_to(first.satisfaction, shape), order="F"),
+            ssim=first.ssim,
+            capacity=first.capacity,
+            law=self._settings.satisfaction,
+            draw=self._draw_again,
+        )
+        for move in self._moves:
+            move.begin(self._state, self._rng)
+        self._now = Stand(self._moved())
+
+    def _draw_again(
+        self, rng: np.random.Generator, where: np.ndarray
+    ) -> tuple[np.ndarray, SSIMModel, Any]:
+        """δ, SSIM model and R of new markets in the lanes that are True, (count, …)."""
+        settings, count = self._settings, int(np.count_nonzero(where))
+        market = self._base.lanes(where) if self._base.batch_shape else self._base
+        if settings.satisfaction is not None:
+            drawn = settings.satisfaction.draw(rng, (count, market.K))
+            market = market.replace(satisfaction=drawn)
+        if settings.ssim is not None:
+            market = market.replace(ssim=settings.ssim.draw(rng, (count,)))
+        market = self._with_capacity(market, rng)
+        return market.satisfaction, market.ssim, market.capacity
+
+    def _moved(self) -> Market:
+        """The market that the moves have made."""
+        state = self._state
+        satisfaction = state.satisfaction
+        for move in self._moves:
+            satisfaction = satisfaction * move.factor
+        low, high = self._settings.seen_satisfaction_bounds
+        if not (satisfaction.min() >= low and satisfaction.max() <= high):  # NaN fails too
+            raise ValueError(
+                f"satisfaction must stay within [{low:g}, {high:g}] as the market moves (the law "
+                f"of δ times the reach of the scenario's moves), got {satisfaction!r}"
+            )
+        return self._base.replace(
+            satisfaction=satisfaction,
+            ssim=state.ssim,
+            capacity=state.capacity,
+            active=state.active,
+        )
+
+
+class Stand:
+    """A market as it stands in a round, with its equilibrium, solved when it is first asked for.
+
+    Of a batch only those lanes are solved that have changed since the last equilibrium known.
+    """
+
+    def __init__(self, market: Market, equilibrium: Equilibrium | None = None) -> None:
+        self.market = market
+        self._equilibrium = equilibrium
+        self._before: Stand | None = None
+        self._known: Equilibrium | None = None
+        self._changed: Any = True
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`."""
+        if self._equilibrium is None:
+            self._look_back()
+            self._equilibrium = self._solve()
+            self._known = None
+        return self._equilibrium
+
+    def followed_by(self, market: Market, changed: Any) -> Stand:
+        """What stands in the next round, when these lanes have changed."""
+        self._look_back()  # and forget what was before, or a whole episode would be kept
+        after = Stand(market)
+        after._before, after._changed = self, changed
+        return after
+
+    def _look_back(self) -> None:
+        """Find the last equilibrium known, and which lanes have changed since."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        if before._equilibrium is not None:
+            self._known = before._equilibrium
+        else:
+            self._known, self._changed = before._known, before._changed | self._changed
+
+    def _solve(self) -> Equilibrium:
+        known, where = self._known, self._changed
+        if known is None or np.all(where):
+            return solve(self.market)
+        if not np.any(where):
+            return known
+        found = solve(self.market.lanes(where))
+        merged = {
+            field.name: _merge(getattr(known, field.name), getattr(found, field.name), where)
+            for field in dataclasses.fields(Equilibrium)
+        }
+        return Equilibrium(**merged)
+
+
+def _merge(known: Any, found: Any, where: np.ndarray) -> Any:
+    if isinstance(known, Binding):
+        return Binding(*(_merge(a, b, where) for a, b in zip(known, found, strict=True)))
+    merged = known.copy()
+    merged[where] = found
+    return merged

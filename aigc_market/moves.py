@@ -1,0 +1,205 @@
+"""How markets move between rounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aigc_market import _checks
+from aigc_market.distributions import Distribution
+from aigc_market.ssim import SSIMModel
+
+_MOST_DEVIATIONS = 4.0
+"""Drifts are held within ± this many stationary standard deviations, so that δ has bounds."""
+_NEVER = np.iinfo(np.int32).max
+
+
+@dataclass
+class State:
+    """What moves may change: the markets in force in every lane of a batch (`lanes` may be ()).
+
+    Moves put new arrays in place of these and never write into them: those of past rounds are
+    still looked at.
+    """
+
+    lanes: tuple[int, ...]
+    """The batch axes."""
+    satisfaction: np.ndarray
+    """(*lanes, K) δ, before the factors of moves."""
+    ssim: SSIMModel
+    """The SSIM model; coefficients that are drawn are (*lanes, 1)."""
+    capacity: Any
+    """R, (*lanes,) where it is drawn."""
+    law: Distribution | None
+    """What δ is drawn from; None: it is fixed."""
+    draw: Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray, SSIMModel, Any]]
+    """δ, SSIM model and R drawn anew as at a reset, in the lanes that are True."""
+    active: np.ndarray | None = None
+    """(*lanes, K) bool; None: nobody comes or goes."""
+
+
+class Move:
+    """Changes markets between two rounds. Subclass it to make your own.
+
+    Each episode plays a copy, which may keep what it likes in attributes. Random choices come from
+    the generator given, which is for the moves of the episode alone.
+    """
+
+    factor: Any = 1.0
+    """What it multiplies δ by, (*lanes, 1) or a number: a new array after each change."""
+    reach: tuple[float, float] = (1.0, 1.0)
+    """What the factor never leaves: the bounds of observations depend on it."""
+    masks: bool = False
+    """Whether it sets `active`: VMUs come and go."""
+
+    def begin(self, state: State, rng: np.random.Generator) -> None:
+        """Prepare an episode, or change its first markets; nothing by default."""
+
+    def advance(self, state: State, rng: np.random.Generator) -> Any:
+        """Change the markets for the next round.
+
+        Returns:
+            Which markets have changed, bool of shape `state.lanes`; None: maybe all.
+        """
+        raise NotImplementedError
+
+
+@dataclass
+class Drift(Move):
+    """δ of all VMUs of a market drifts together: δ·eˣ, x ← persistence·x + step·z, from x = 0.
+
+    z is standard normal. x is held within ±4 of its stationary standard deviations.
+
+    Args:
+        persistence: in [0, 1), the share of x that stays.
+        step: > 0, the standard deviation of what comes to it.
+    """
+
+    persistence: float = 0.98
+    step: float = 0.1
+
+    def __post_init__(self) -> None:
+        _checks.number("persistence", self.persistence, at_least=0, below=1)
+        _checks.number("step", self.step, above=0)
+        self._most = _MOST_DEVIATIONS * self.step / math.sqrt(1 - self.persistence**2)
+        self.reach = math.exp(-self._most), math.exp(self._most)
+
+    def begin(self, state: State, rng: np.random.Generator) -> None:
+        """From x = 0."""
+        self._x = np.zeros((*state.lanes, 1))
+        self.factor = 1.0
+
+    def advance(self, state: State, rng: np.random.Generator) -> None:
+        """Every market changes."""
+        x = self.persistence * self._x + self.step * rng.standard_normal(self._x.shape)
+        self._x = np.clip(x, -self._most, self._most)
+        self.factor = np.clip(np.exp(self._x), *self.reach)
+
+
+@dataclass
+class Shift(Move):
+    """The whole market is drawn again: δ, α, β and R, as far as they are drawn at a reset.
+
+    Args:
+        probability: of a shift, in each round, in [0, 1].
+    """
+
+    probability: float = 0.03
+
+    def __post_init__(self) -> None:
+        _probability("probability", self.probability)
+
+    def advance(self, state: State, rng: np.random.Generator) -> np.ndarray:
+        """Markets change where it happens."""
+        where = np.asarray(rng.random(state.lanes) < self.probability)
+        if where.any():
+            satisfaction, ssim, capacity = state.draw(rng, where)
+            if ssim is not state.ssim:
+                drawn = iter(ssim.parameters)
+                state.ssim = state.ssim.map(lambda value: _put(value, where, next(drawn)))
+            state.satisfaction = _put(state.satisfaction, where, satisfaction)
+            state.capacity = _put(state.capacity, where, capacity)
+        return where
+
+
+@dataclass
+class Traffic(Move):
+    """VMUs come and go: each of K slots is busy or free, and a free one buys nothing.
+
+    A slot that is left stays free for a round at least, so that a change of its occupant shows. The
+    δ of a newcomer is its own, drawn from the law of δ (as for a market of one VMU); a fixed δ
+    stays with its slot.
+
+    Args:
+        busy: the share of slots that are busy at first.
+        arrival: the probability that a free slot is taken, in each round.
+        departure: the probability that a busy slot is left.
+    """
+
+    busy: float = 0.3
+    arrival: float = 0.02
+    departure: float = 0.05
+    masks = True
+
+    def __post_init__(self) -> None:
+        for name in ("busy", "arrival", "departure"):
+            _probability(name, getattr(self, name))
+
+    def begin(self, state: State, rng: np.random.Generator) -> None:
+        """Fill a share of the slots."""
+        shape = state.satisfaction.T.shape  # VMUs first, as the lanes are played
+        self._active = rng.random(shape) < self.busy
+        state.active = self._active.T
+        self._round = 0
+        # A wait with a constant chance of ending is geometric: drawn once, not asked every round.
+        self._due = np.empty(self._active.size, np.int32)
+        self._await(np.arange(self._active.size), self._active.ravel(), rng)
+
+    def advance(self, state: State, rng: np.random.Generator) -> np.ndarray:
+        """Markets change where somebody comes or goes."""
+        self._round += 1
+        slots = np.flatnonzero(self._due == self._round)
+        shape = state.satisfaction.T.shape
+        lanes = math.prod(state.lanes)
+        changed = np.zeros(lanes, bool)
+        if len(slots):
+            changed[slots % lanes] = True
+            active = self._active.flatten()
+            arrives = ~active[slots]
+            active[slots] = arrives
+            self._active = active.reshape(shape)
+            state.active = self._active.T
+            if state.law is not None:
+                newcomers = slots[arrives]
+                satisfaction = state.satisfaction.T.flatten()
+                satisfaction[newcomers] = state.law.draw(rng, (len(newcomers), 1))[:, 0]
+                state.satisfaction = satisfaction.reshape(shape).T
+            self._await(slots, arrives, rng)
+        return changed.reshape(state.lanes)
+
+    def _await(self, slots: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> None:
+        """Draw when these slots will be left, or taken."""
+        for kind, probability in ((active, self.departure), (~active, self.arrival)):
+            if probability > 0:
+                waits = rng.geometric(probability, np.count_nonzero(kind))
+                self._due[slots[kind]] = np.minimum(self._round + waits, _NEVER)
+            else:
+                self._due[slots[kind]] = _NEVER
+
+
+def _put(old: Any, where: np.ndarray, new: Any) -> Any:
+    """`old` with what is new in some lanes; a number is the same in all."""
+    if np.ndim(old) == 0:
+        return new[0] if np.ndim(new) else old
+    put = old.copy(order="K")
+    put[where] = new
+    return put
+
+
+def _probability(name: str, value: Any) -> None:
+    if _checks.number(name, value, at_least=0) > 1:
+        raise ValueError(f"{name} must be a probability, at most 1, got {value!r}")
