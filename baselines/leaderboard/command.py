@@ -15,7 +15,15 @@ from aigc_market.scenarios import SCENARIOS
 from baselines import methods as untrained
 from baselines.leaderboard import figures, tables
 from baselines.leaderboard.play import terms
-from baselines.leaderboard.trial import Arena, Training, Trial, execute, train
+from baselines.leaderboard.trial import (
+    Arena,
+    Training,
+    Trial,
+    execute,
+    plays_any_size,
+    shipped,
+    train,
+)
 from baselines.methods.learned import LEARNED
 from baselines.sweep import Engine, in_parallel
 
@@ -96,16 +104,14 @@ def _trials(
 ) -> list[Trial]:
     if method not in LEARNED:
         return [Trial(arena, method, 0, episodes)]
-    if arena.K is not None and not LEARNED[method].any_size:
-        return []
     if quick:
-        policies = [LEARNED[method].shipped(arena.scenario)]
+        policies = [shipped(method, arena.scenario)]
     else:
-        policies = [Training(method, arena.scenario, seed).folder(out) for seed in range(seeds)]
+        policies = [Training(method, arena.scenario, seed).file(out) for seed in range(seeds)]
     return [
         Trial(arena, method, seed, episodes, policy)
         for seed, policy in enumerate(policies)
-        if policy is not None
+        if policy is not None and (arena.K is None or plays_any_size(policy))
     ]
 
 

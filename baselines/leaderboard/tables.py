@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baselines.leaderboard.statistics import Interval, interval, iqm, resampled, shares
-from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial
+from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial, config
 from baselines.methods.learned import LEARNED
 from baselines.reproduce import write_csv
 
@@ -45,8 +44,8 @@ class Result:
             self.arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
         self.train_rounds, self.train_seconds = 0, 0.0
         if trial.policy is not None:
-            config = json.loads((trial.policy / "config.json").read_text())
-            self.train_rounds, self.train_seconds = config["rounds"], config["seconds"]
+            record = config(trial.policy)["record"]
+            self.train_rounds, self.train_seconds = record["rounds"], record["seconds"]
 
     @property
     def rounds(self) -> int:
@@ -241,7 +240,7 @@ def _arena_table(methods: dict[str, list[Result]]) -> str:
         "µs",
         "needs",
     )
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for name in ranked:
         standing = standings[name]
         trained = name in LEARNED

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 import aigc_market
 from baselines import methods
 from baselines.leaderboard.play import Played, play, terms
+from baselines.methods.history import Method
 from baselines.methods.learned import LEARNED
+from baselines.tppo.files import WEIGHTS
 
 TEST_SEED = 7_000_000
 """Of the first block of test episodes; tuning and training use seeds far below."""
@@ -53,17 +56,34 @@ class Training:
     scenario: str
     seed: int
 
-    def folder(self, out: Path) -> Path:
+    def file(self, out: Path) -> Path:
         """Where its policy stands."""
-        return out / "trained" / f"{self.method}-{self.scenario}-seed{self.seed}"
+        return out / "trained" / f"{self.scenario}-{self.method}-seed{self.seed}.safetensors"
 
 
 def train(training: Training, out: Path) -> Training:
-    """Train, unless that was done before. A training that was cut short begins anew."""
-    folder = training.folder(out)
-    if not (folder / "config.json").exists():
-        LEARNED[training.method].train(training.scenario, training.seed, folder)
+    """Train and keep the policy, unless that was done before."""
+    path = training.file(out)
+    if not path.exists():
+        LEARNED[training.method].train(training.scenario, training.seed, path)
     return training
+
+
+def shipped(method: str, scenario: str) -> Path | None:
+    """The policy that comes with the package, None where there is none."""
+    path = WEIGHTS / f"{scenario}-{method}.safetensors"
+    return path if path.exists() else None
+
+
+def config(policy: Path) -> dict[str, Any]:
+    """What a policy's file says of itself."""
+    with safe_open(policy, framework="np") as file:
+        return json.loads(file.metadata()["config"])
+
+
+def plays_any_size(policy: Path) -> bool:
+    """Whether it takes one token for each VMU, and so any number of them."""
+    return config(policy).get("shape", {}).get("tokens") == "vmu"
 
 
 @dataclass(frozen=True)
@@ -76,16 +96,16 @@ class Trial:
     """Of its training; where nothing is trained, of its own random choices."""
     episodes: int
     policy: Path | None = None
-    """Folder of the policy of a learned method."""
+    """File of the policy of a learned method."""
 
     def file(self, out: Path) -> Path:
         """Readable, and different for all that the result depends on."""
-        weights = "" if self.policy is None else _digest(*sorted(self.policy.glob("*.safetensors")))
+        weights = "" if self.policy is None else _digest(self.policy.read_bytes())
         settings = [self.episodes, TEST_SEED, BLOCK, weights, aigc_market.__version__]
-        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+        digest = _digest(json.dumps(settings).encode())[:12]
         return out / "played" / f"{self.method}-{self.arena.name}-seed{self.seed}-{digest}.npz"
 
-    def make(self, num_envs: int) -> methods.Method:
+    def make(self, num_envs: int) -> Method:
         """The method, for this many episodes side by side."""
         if self.policy is not None:
             return LEARNED[self.method].load(self.policy)(num_envs)
@@ -93,8 +113,8 @@ class Trial:
         return methods.make(self.method, self.arena.scenario, market, num_envs, self.seed)
 
 
-def _digest(*paths: Path) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def execute(trial: Trial, out: Path) -> Trial:
@@ -112,10 +132,9 @@ def execute(trial: Trial, out: Path) -> Trial:
     scenario, overrides = trial.arena.scenario, trial.arena.overrides
     blocks: list[Played] = []
     sizes = [min(BLOCK, trial.episodes - i) for i in range(0, trial.episodes, BLOCK)]
+    players = {size: trial.make(size) for size in set(sizes)}
     for i, size in enumerate(sizes):
-        if i == 0 or size != sizes[i - 1]:
-            method = trial.make(size)
-        blocks.append(play(method, scenario, size, TEST_SEED + i, **overrides))
+        blocks.append(play(players[size], scenario, size, TEST_SEED + i, **overrides))
     alone = play(trial.make(1), scenario, 1, TEST_SEED, **overrides)
     arrays: dict[str, Any] = {"decision_microseconds": np.array(1e6 * alone.seconds_per_decision)}
     for name in ("regret", "utility", "equilibrium_utility"):

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import Box
+from gymnasium.spaces.utils import flatdim
 from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -28,7 +30,6 @@ from aigc_market.envs.pricing import PricingVectorEnv
 from baselines.leaderboard.play import terms as terms_of
 from baselines.methods.history import History, Method, Terms
 from baselines.sb3 import GymnasiumVecEnv
-from baselines.training import write_json
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Recipe:
 
 RECIPES = {"ppo": Recipe(), "recurrent_ppo": Recipe(history=1, n_steps=100, batch_size=3200)}
 """As tuned."""
+_POLICIES: dict[str, Any] = {
+    "ppo": ActorCriticPolicy,
+    "recurrent_ppo": RecurrentActorCriticPolicy,
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class Lanes(VectorWrapper):
         super().__init__(env)
         market = terms_of(scenario)
         self._shape = (num_envs, history, -1)
-        width = env.single_observation_space.shape[0] // history
+        width = flatdim(env.single_observation_space) // history
         self.units = Units(market, masked=width > market.K + 1)
         # Utilities become rewards of about 1; the value function needs no more.
         room = market.K * market.max_steps * (market.max_price - market.cost)
@@ -131,13 +136,13 @@ class Lanes(VectorWrapper):
 
 
 def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | None = None) -> None:
-    """Train a policy and keep it in a folder.
+    """Train a policy and keep it.
 
     Args:
         method: "ppo" or "recurrent_ppo".
         scenario: a preset's name.
         seed: of every random choice.
-        out: folder of `policy.safetensors` and `config.json`, which comes last.
+        out: path of the safetensors file, which appears whole or not at all.
         recipe: the tuned one by default.
     """
     recipe = recipe or RECIPES[method]
@@ -156,44 +161,55 @@ def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | Non
         "device": "cpu",
     }
     began = time.perf_counter()
-    if method == "ppo":
-        model: Any = PPO(ActorCriticPolicy, **arguments)
-    else:
-        model = RecurrentPPO(RecurrentActorCriticPolicy, **arguments)
+    algorithm: Any = PPO if method == "ppo" else RecurrentPPO
+    model = algorithm(_POLICIES[method], **arguments)
     model.learn(recipe.rounds)
     config = {
-        "method": method,
-        "scenario": scenario,
-        "seed": seed,
-        "rounds": model.num_timesteps,
-        "seconds": time.perf_counter() - began,
-        "recipe": dataclasses.asdict(recipe),
-        "terms": dataclasses.asdict(lanes.units.terms),
-        "masked": lanes.units.masked,
-        "version": aigc_market.__version__,
+        "units": dataclasses.asdict(lanes.units),
+        "record": {
+            "method": method,
+            "scenario": scenario,
+            "seed": seed,
+            "recipe": dataclasses.asdict(recipe),
+            "rounds": model.num_timesteps,
+            "seconds": time.perf_counter() - began,
+            "version": aigc_market.__version__,
+        },
     }
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / "policy.safetensors.tmp"
-    save_file(model.policy.state_dict(), partial)
-    os.replace(partial, out / "policy.safetensors")
-    write_json(out / "config.json", config)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".tmp")
+    save_file(model.policy.state_dict(), partial, metadata={"config": json.dumps(config)})
+    os.replace(partial, out)
 
 
-def load(folder: Path) -> Callable[[int], Method]:
+def load(path: Path) -> Callable[[int], Method]:
     """A policy kept by `train`: called with the number of episodes, it gives a method.
 
+    Nothing in the file is executed.
+
     Raises:
-        FileNotFoundError: `folder` holds no policy.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is of another kind.
     """
-    config = json.loads((folder / "config.json").read_text())
-    method, recipe = config["method"], Recipe(**config["recipe"])
-    units = Units(Terms(**config["terms"]), config["masked"])
-    kind: Any = ActorCriticPolicy if method == "ppo" else RecurrentActorCriticPolicy
-    policy = kind(*units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe))
-    policy.load_state_dict(load_file(folder / "policy.safetensors"))
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a file of trained weights, got {str(path)!r}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = json.loads((file.metadata() or {})["config"])
+        recipe = Recipe(**config["record"]["recipe"])
+        units = Units(Terms(**config["units"]["terms"]), config["units"]["masked"])
+        method = config["record"]["method"]
+        policy: Any = _POLICIES[method](
+            *units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe)
+        )
+        policy.load_state_dict(load_file(path))
+    except Exception as error:
+        raise ValueError(
+            f"path must be a policy of {', '.join(RECIPES)}, got {str(path)!r}"
+        ) from error
     policy.set_training_mode(False)
-    played_by = WindowMethod if method == "ppo" else RecurrentMethod
-    return functools.partial(played_by, policy, units, recipe.history)
+    player = WindowMethod if method == "ppo" else RecurrentMethod
+    return functools.partial(player, policy, units, recipe.history)
 
 
 def _policy_arguments(method: str, recipe: Recipe) -> dict[str, Any]:
@@ -256,30 +272,18 @@ class RecurrentMethod(WindowMethod):
 
 @dataclass(frozen=True)
 class Learner:
-    """How a learned method comes to be, and what it needs that others do not."""
+    """How a learned method comes to be."""
 
-    train: Callable[[str, int, Path], None]
-    """Called with a scenario's name, a seed, and a folder for the policy. The folder's
-    `config.json`, which holds at least `rounds` and `seconds`, comes last: a folder without it is
-    of a training that was cut short."""
+    train: Callable[[str, int, Path], Any]
+    """Called with a scenario's name, a seed, and the path of the safetensors file to be written:
+    whole, with metadata `config`, JSON whose `record` holds at least `rounds` and `seconds`."""
     load: Callable[[Path], Callable[[int], Method]]
-    """Called with that folder; the answer, called with the number of episodes, is a method."""
-    shipped: Callable[[str], Path | None]
-    """Called with a scenario's name: the folder of the policy that comes with the package."""
-    any_size: bool = False
-    """Whether a policy plays any number of VMUs."""
+    """Called with that path; the answer, called with the number of episodes, is a method."""
     needs_gradient: bool = False
     """Whether training differentiates the simulator."""
 
 
-def shipped(method: str, scenario: str) -> Path | None:
-    """Folder of the policy that comes with the package, None where there is none."""
-    folder = Path(__file__).parent / "trained" / f"{method}-{scenario}"
-    return folder if folder.exists() else None
-
-
 LEARNED: dict[str, Learner] = {
-    name: Learner(functools.partial(train, name), load, functools.partial(shipped, name))
-    for name in RECIPES
+    name: Learner(functools.partial(train, name), load) for name in RECIPES
 }
 """Learned methods by name."""
