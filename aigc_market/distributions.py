@@ -182,7 +182,7 @@ class DemandShare:
     def bounds(self, market: Market) -> tuple[float, float]:
         """What the capacity never leaves, given the market's K and bounds of purchases."""
         low, most = market.K * market.min_steps, market.K * market.max_steps
-        return low, max(low, self.share.high * most)
+        return low, max(1.0, self.share.high) * most
 
 
 def _law(name: str, value: Any) -> None:

@@ -46,6 +46,13 @@ class Noisy:
         low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
         return self.around(game.best_response(market, price), low, high, market.active, rng)
 
+    def factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """By what the best response is multiplied, in single precision."""
+        factors = rng.standard_normal(shape, np.float32)
+        factors *= np.float32(self.sigma)
+        factors += np.float32(1)
+        return np.maximum(factors, np.float32(_LEAST_FACTOR), out=factors)
+
     def around(
         self, rational: np.ndarray, low: Any, high: Any, active: Any, rng: np.random.Generator
     ) -> np.ndarray:
@@ -53,10 +60,7 @@ class Noisy:
 
         All arrays broadcast with `rational`, which may have any axes.
         """
-        steps = rng.standard_normal(rational.shape, np.float32)
-        steps *= np.float32(self.sigma)
-        steps += np.float32(1)
-        np.maximum(steps, np.float32(_LEAST_FACTOR), out=steps)
+        steps = self.factors(rational.shape, rng)
         steps *= rational
         np.maximum(steps, low, out=steps)
         np.minimum(steps, high, out=steps)

@@ -167,7 +167,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
 
     def _end_round(self) -> None:
         agents = self.possible_agents
-        rewards, infos = self._episode.settle(self._asked)
+        rewards, infos = self._settle(self._asked)
         self.rewards = dict(zip(agents, rewards, strict=True))
         self._cumulative_rewards = self.rewards.copy()
         self.infos = dict(zip(agents, infos, strict=True))

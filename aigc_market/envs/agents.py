@@ -60,12 +60,12 @@ class MarketAgents:
         market = course.market
         self._prices.limit(market.cost, market.max_price)
         self._purchases.limit(market.min_steps, market.max_steps)
-        self._episode = Episode(self.settings, market, course.equilibrium, self._rng)
+        self._episode = Episode(self.settings, course, self._rng)
         return self._rng
 
     @property
     def market(self) -> Market:
-        """The market of the episode in play; before the first, the one the arguments describe."""
+        """The market in force; before the first episode, the one the arguments describe."""
         return self._episode.market if self._episode else self.settings.market
 
     @property
@@ -84,8 +84,11 @@ class MarketAgents:
     def close(self) -> None:
         """Nothing to release."""
 
+    def _settle(self, asked: list[float]) -> tuple[list[float], list[dict[str, Any]]]:
+        return self._episode.settle(asked, last=self._episode.round + 1 >= self.max_cycles)
+
     def _show(self) -> str | None:
         episode = self._episode
         return rendering.show(
-            self.render_mode, episode.round, self.max_cycles, episode.equilibrium, episode.last
+            self.render_mode, episode.round, self.max_cycles, episode.judge, episode.last
         )

@@ -111,13 +111,17 @@ class Course:
     def _check_spaces(self, market: Market) -> None:
         usual = self._settings.market
         low, high = self._settings.satisfaction_bounds
-        for name, value, least, most in (
+        bounds = [
             ("satisfaction", market.satisfaction, low, high),
             ("cost", market.cost, usual.cost, usual.max_price),
             ("max_price", market.max_price, usual.cost, usual.max_price),
             ("min_steps", market.min_steps, usual.min_steps, usual.max_steps),
             ("max_steps", market.max_steps, usual.min_steps, usual.max_steps),
-        ):
+        ]
+        if self._settings.capacity is not None and market.capacity is not None:
+            seen = self._settings.capacity.bounds(usual)
+            bounds.append(("capacity", market.capacity, *seen))
+        for name, value, least, most in bounds:
             if np.min(value) < least or np.max(value) > most:
                 raise ValueError(
                     f"reset option {name} must stay within the environment's spaces, "

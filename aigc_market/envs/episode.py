@@ -8,13 +8,14 @@ import numpy as np
 
 from aigc_market import game, rendering
 from aigc_market.envs import observation
+from aigc_market.envs.course import Course
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 
 
 class Episode:
-    """Rounds of one market: who paid what, what everybody saw.
+    """Rounds of the market: who paid what, what everybody saw.
 
     A turn must cost microseconds for two followers as for a thousand, so rounds are settled with
     the rules of `game` on Python floats: on a few numbers they are ten times as fast as on arrays.
@@ -23,34 +24,52 @@ class Episode:
     def __init__(
         self,
         settings: Settings,
-        market: Market,
-        equilibrium: Equilibrium,
+        course: Course,
         rng: np.random.Generator,
     ) -> None:
-        self.market = market
-        self.equilibrium = equilibrium
+        self._settings = settings
+        self._course = course
+        self._scales = observation.Scales(settings)
+        self.market: Any = None
+        """The market in force."""
+        self._take_up()
+        market = self.market
         self.round = 0
         self.price = market.cost
         """The price in force; the cost before the first."""
         self._last: tuple[Any, ...] = ()
-        self._scales = observation.Scales(settings)
         self._rescale = settings.normalize
-        self._history = observation.History(settings.history, settings.max_cycles, (market.K + 1,))
-        self._history.fill(market.cost * self._scales.price)
+        width = observation.row_width(settings)
+        self._history = observation.History(settings.history, settings.max_cycles, (width,))
+        self._history.fill(market.cost * self._scales.price, market.active)
         self._history.row[0] = market.cost * self._scales.price
-        self._seen_satisfaction = market.satisfaction * self._scales.satisfaction
-        self._vmu_index = observation.vmu_index(market.K, settings.history)
-        self._vmus = list(zip(market.satisfaction.tolist(), _models(market), strict=True))
-        self._at_zero = [float(ssim(0.0)) for _, ssim in self._vmus]
+        self._vmu_index = observation.vmu_index(
+            market.K, settings.history, width, self._private.shape[1]
+        )
         self._live = is_live(market)
         self._rng = rng  # of what is served live
         self._pays_utility = settings.vmu_reward == "utility"
-        self._reward_scales = (
-            _reward_scales(market, equilibrium) if settings.scale_rewards else None
-        )
-        self._equilibrium_price = float(equilibrium.price)
-        self._equilibrium_utility = float(equilibrium.asp_utility)
         self._vmu_views: list[np.ndarray] | None = None
+
+    def _take_up(self) -> None:
+        """Lay out the market that the course has come to."""
+        market, before = self._course.market, self.market
+        if market is before:
+            return
+        self.market, self.equilibrium = market, self._course.equilibrium
+        same_models = before is not None and market.ssim is before.ssim
+        models = [ssim for _, ssim in self._vmus] if same_models else _models(market)
+        self._vmus = list(zip(market.satisfaction.tolist(), models, strict=True))
+        if not same_models:
+            self._at_zero = [float(ssim(0.0)) for ssim in models]
+        self._active = None if market.active is None else market.active.tolist()
+        self._private = observation.private(self._settings, self._scales, market)
+        self._hidden = observation.hidden(self._settings, self._scales, market)
+        self._reward_scales = (
+            _reward_scales(market, self.equilibrium) if self._settings.scale_rewards else None
+        )
+        self._equilibrium_price = float(self.equilibrium.price)
+        self._equilibrium_utility = float(self.equilibrium.asp_utility)
 
     def post(self, price: float) -> None:
         """The leader's price for the round to come."""
@@ -58,8 +77,10 @@ class Episode:
         self._history.row[0] = price * self._scales.price
         self._vmu_views = None
 
-    def settle(self, asked: list[float]) -> tuple[list[float], list[dict[str, Any]]]:
+    def settle(self, asked: list[float], last: bool) -> tuple[list[float], list[dict[str, Any]]]:
         """End the round in which the VMUs asked for these steps at the price in force.
+
+        The market then moves on, unless the round was the last.
 
         Returns:
             Rewards and infos, of the leader first and then of each VMU.
@@ -68,11 +89,13 @@ class Episode:
         low, high = market.min_steps, market.max_steps
         if self._live:  # a network call is made or not
             asked = np.rint(asked).tolist()
+        asked = self._of_active(asked)
         delivered, utility = self._sell(asked)
         gains, served = self._serve(delivered)
         rational = np.array(
             [game.purchase(price, delta, ssim, low, high) for delta, ssim in self._vmus], np.float32
         ).tolist()
+        rational = self._of_active(rational)
         infos, surpluses = [{}], []
         for (delta, _), at_zero, gain, steps, best in zip(
             self._vmus, self._at_zero, gains, delivered, rational, strict=True
@@ -90,18 +113,9 @@ class Episode:
         if served:
             for info, result in zip(infos[1:], served, strict=True):
                 info["image"] = result.image
-        regret = self._equilibrium_utility - self._sell(rational)[1]
+        regret = max(self._equilibrium_utility - self._sell(rational)[1], 0.0)
         self.round += 1
-        history = self._history
-        if self._rescale:
-            history.row[1:] = [steps * self._scales.steps for steps in delivered]
-        else:
-            history.row[1:] = delivered
-        history.advance()
-        history.row[0] = price * self._scales.price
-        self._vmu_views = None
-        regret = max(regret, 0.0)
-        self._last = (price, asked, delivered, utility, regret)
+        self._last = (self.equilibrium, price, asked, delivered, utility, regret)
         infos[0] = {
             "round": self.round,
             "price": price,
@@ -111,36 +125,71 @@ class Episode:
             "equilibrium_utility": self._equilibrium_utility,
             "regret": regret,
         }
-        return self._rewards(utility, surpluses, infos), infos
+        rewards = self._rewards(utility, surpluses, infos)
+        if not last:
+            self._course.advance()
+            self._take_up()
+        self._record(delivered)
+        if self._active is not None:
+            infos[0]["active"] = self.market.active.copy()
+            for info, active in zip(infos[1:], self._active, strict=True):
+                info["is_active"] = active
+        return rewards, infos
+
+    def _record(self, delivered: list[float]) -> None:
+        """Write down the round, with those who are there for the next one."""
+        history, K = self._history, len(delivered)
+        if self._rescale:
+            delivered = [steps * self._scales.steps for steps in delivered]
+        history.row[1 : K + 1] = delivered
+        if self._active is not None:
+            history.row[K + 1 :] = self._active
+        history.advance()
+        history.row[0] = self.price * self._scales.price
+        self._vmu_views = None
+
+    def _of_active(self, values: list[float]) -> list[float]:
+        """The numbers of the VMUs that are there, and 0 for the others."""
+        if self._active is None:
+            return values
+        return [v if active else 0.0 for v, active in zip(values, self._active, strict=True)]
 
     @property
     def last(self) -> rendering.Round | None:
         """The last round played."""
-        return rendering.Round(*self._last) if self._last else None
+        return rendering.Round(*self._last[1:]) if self._last else None
+
+    @property
+    def judge(self) -> Equilibrium:
+        """The equilibrium of the last round's market; before the first round, of the first."""
+        return self._last[0] if self._last else self.equilibrium
 
     def asp_observation(self) -> np.ndarray:
-        """The last n rounds, oldest first, (n·(K + 1),); fresh memory."""
+        """The last n rounds, oldest first, flat; fresh memory."""
         return self._history.window().flatten()
 
-    def vmu_observation(self, k: int) -> np.ndarray:
-        """What VMU k sees: its δ, the price in force, and its last n rounds of (p, S_k).
+    def parallel_asp_observation(self) -> np.ndarray:
+        """The price in force, then the last n rounds; fresh memory."""
+        return np.append(self._history.row[:1], self._history.window())
 
-        Returns: (2 + 2n,), memory that only this VMU is given.
+    def vmu_observation(self, k: int) -> np.ndarray:
+        """What VMU k sees: what it knows of itself, the price in force, its rounds of (p, S_k).
+
+        Returns: (2 + 2n,) or more (see `observation.private`), memory that only this VMU is given.
         """
         if self._vmu_views is None:
             seen = self._history.take(self._vmu_index)
-            seen[:, 0] = self._seen_satisfaction
+            seen[:, : self._private.shape[1]] = self._private
             self._vmu_views = list(seen)
         return self._vmu_views[k]
 
     def state(self) -> np.ndarray:
-        """Every VMU's δ, the price in force, and the history: the full state of the game.
+        """All that is hidden, the price in force, and the history: the full state of the game.
 
-        Returns: (K + 1 + n·(K + 1),), fresh memory.
+        Returns: (K + 1 + n·(K + 1),) or more (see `observation.hidden`), fresh memory.
         """
         history = self._history
-        parts = [self._seen_satisfaction, history.row[:1], history.window().ravel()]
-        return np.concatenate(parts, dtype=np.float32)
+        return np.concatenate([self._hidden, history.row[:1], history.window().ravel()])
 
     def _sell(self, asked: list[float]) -> tuple[list[float], float]:
         """Steps delivered to each VMU, and the leader's utility."""
@@ -170,7 +219,7 @@ class Episode:
                 game.payoff(self.price, delta, info["ssim"], info["steps"])
                 for (delta, _), info in zip(self._vmus, infos[1:], strict=True)
             ]
-        rewards = [utility, *surpluses]
+        rewards = [utility, *self._of_active(surpluses)]
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
         return rewards

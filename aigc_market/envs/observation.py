@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
 
+from aigc_market import game
 from aigc_market.envs.settings import Settings
+from aigc_market.market import Market
 
 _MAX_CHUNK_BYTES = 2**24
 
 
 class History:
     """Rounds as rows (p, S_1, …, S_K) of single-precision numbers (Eq. 16), and one in play.
+
+    Where VMUs come and go a row ends in m_1, …, m_K: who is there to answer the next price.
 
     Rows are only ever appended, to a chunk of memory that is left behind when it is full. A window
     over the last rows is therefore a view, and what has been handed out never changes.
@@ -40,12 +45,17 @@ class History:
             self._rows[: self._rounds] = last
             self._now = self._rounds
 
-    def fill(self, price: float | np.ndarray) -> None:
-        """Begin an episode: `rounds` rows in which the price was the cost and nothing was sold."""
+    def fill(self, price: float | np.ndarray, active: Any = None) -> None:
+        """Begin an episode: `rounds` rows in which the price was the cost and nothing was sold.
+
+        Where VMUs come and go, all rows end in who is there to answer the first price.
+        """
         for _ in range(self._rounds):
             row = self.row
             row[0] = price
             row[1:] = 0.0
+            if active is not None:
+                row[-len(active) :] = active
             self.advance()
 
     def window(self) -> np.ndarray:
@@ -64,7 +74,51 @@ class Scales:
         market, normalize = settings.market, settings.normalize
         self.price = 1.0 / market.max_price if normalize else 1.0
         self.steps = 1.0 / market.max_steps if normalize else 1.0
-        self.satisfaction = 1.0 / settings.satisfaction_bounds[1] if normalize else 1.0
+        self.satisfaction = 1.0 / settings.seen_satisfaction_bounds[1] if normalize else 1.0
+        self.alpha = self.beta = self.capacity = 1.0
+        if normalize and settings.ssim is not None:
+            self.alpha = -1.0 / settings.ssim.alpha.high
+            self.beta = 1.0 / settings.ssim.beta.high
+        if normalize and settings.capacity is not None:
+            self.capacity = 1.0 / settings.capacity.bounds(market)[1]
+
+
+def row_width(settings: Settings) -> int:
+    """Numbers in a row of the history: p, S_1 … S_K and, where VMUs come and go, who is there."""
+    return 1 + settings.market.K * (2 if settings.masked else 1)
+
+
+def private(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
+    """What a VMU knows of itself beside its purchases, in the units of observations.
+
+    Returns:
+        (K, 1 … 4): its δ; α and β where they are drawn; whether it is there, where VMUs come and go
+        (δ is 0 for one that is not).
+    """
+    columns = [market.satisfaction * scales.satisfaction]
+    if settings.ssim is not None:
+        columns += [market.ssim.alpha * scales.alpha, market.ssim.beta * scales.beta]
+    if market.active is not None:
+        columns[0] = game.present(market.active, columns[0])
+        columns.append(market.active)
+    return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
+
+
+def hidden(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
+    """All that the leader cannot see of a market, in the units of observations.
+
+    Returns:
+        (…,): every δ, then what there is of α, β, who is active (K), R.
+    """
+    of_vmus = private(settings, scales, market)
+    parts = [of_vmus[:, 0]]
+    if settings.ssim is not None:
+        parts.append(of_vmus[0, 1:3])
+    if market.active is not None:
+        parts.append(of_vmus[:, -1])
+    if settings.capacity is not None:
+        parts.append(np.ravel(market.capacity * scales.capacity))
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def _box(*bounds: tuple[float, float, int]) -> Box:
@@ -87,22 +141,35 @@ class ObservationSpaces:
         )
         price = (0.0, market.max_price * scales.price, 1)
         steps = (0.0, market.max_steps * scales.steps, 1)
-        low, high = (bound * scales.satisfaction for bound in settings.satisfaction_bounds)
-        rounds = [price, (*steps[:2], K)] * n
+        low, high = (bound * scales.satisfaction for bound in settings.seen_satisfaction_bounds)
+        present = [(0.0, 1.0, 1)] if settings.masked else []
+        present_vmus = [(0.0, 1.0, K)] if settings.masked else []
+        rounds = [price, (*steps[:2], K), *present_vmus] * n
+        coefficients, capacity = [], []
+        if settings.ssim is not None:
+            alpha, beta = settings.ssim.alpha, settings.ssim.beta
+            alphas = sorted(-bound * scales.alpha for bound in (alpha.low, alpha.high))
+            coefficients.append((*alphas, 1))
+            coefficients.append((beta.low * scales.beta, beta.high * scales.beta, 1))
+        if settings.capacity is not None:
+            bounds = (bound * scales.capacity for bound in settings.capacity.bounds(market))
+            capacity.append((*bounds, 1))
         self.asp = _box(*rounds)
         self.parallel_asp = _box(price, *rounds)
-        self.vmu = _box((low, high, 1), price, *([price, steps] * n))
-        self.state = _box((low, high, K), price, *rounds)
+        self.vmu = _box((low, high, 1), *coefficients, *present, price, *([price, steps] * n))
+        of_market = [(low, high, K), *coefficients, *present_vmus, *capacity]
+        self.state = _box(*of_market, price, *rounds)
 
 
 @lru_cache(maxsize=16)
-def vmu_index(K: int, n: int) -> np.ndarray:
+def vmu_index(K: int, n: int, width: int, private: int) -> np.ndarray:
     """Where, in the last n rounds and the price in force, the numbers stand that each VMU sees.
 
-    They are (K, 2 + 2n): a place for its δ, the price in force, and its own rounds (p, S_k).
+    They are (K, private + 1 + 2n): places for what it knows of itself, the price in force, and its
+    own rounds (p, S_k). `width` is that of a row of the history.
     """
-    index = np.empty((K, 2 + 2 * n), np.intp)
-    index[:, :2] = n * (K + 1)
-    index[:, 2::2] = (K + 1) * np.arange(n)
-    index[:, 3::2] = index[:, 2::2] + 1 + np.arange(K)[:, None]
+    index = np.empty((K, private + 1 + 2 * n), np.intp)
+    index[:, : private + 1] = n * width
+    index[:, private + 1 :: 2] = width * np.arange(n)
+    index[:, private + 2 :: 2] = index[:, private + 1 :: 2] + 1 + np.arange(K)[:, None]
     return index

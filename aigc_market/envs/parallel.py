@@ -119,7 +119,7 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         next_price = self._prices.read(actions[ASP])
         agents = self.possible_agents
         asked = [self._purchases.read(actions[vmu]) for vmu in agents[1:]]
-        rewards, infos = self._episode.settle(asked)
+        rewards, infos = self._settle(asked)
         self._episode.post(next_price)
         over = self._episode.round >= self.max_cycles
         if over:
@@ -150,6 +150,6 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
 
     def _observations(self) -> dict[str, np.ndarray]:
         K = self.settings.market.K
-        seen = [self._episode.state()[K:]]
+        seen = [self._episode.parallel_asp_observation()]
         seen.extend(self._episode.vmu_observation(k) for k in range(K))
         return dict(zip(self.possible_agents, seen, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -13,9 +14,10 @@ from gymnasium.vector.utils import batch_space
 from aigc_market import _checks, game, rendering, vmus
 from aigc_market._arrays import as_numpy
 from aigc_market.envs.actions import asp_actions
-from aigc_market.envs.course import Course
+from aigc_market.envs.course import Course, Stand
 from aigc_market.envs.episode import is_live, reciprocals
-from aigc_market.envs.observation import History, ObservationSpaces, Scales
+from aigc_market.envs.infos import LazyInfos
+from aigc_market.envs.observation import History, ObservationSpaces, Scales, row_width
 from aigc_market.envs.settings import RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
@@ -31,81 +33,150 @@ class _Lanes:
         self.settings = settings = Settings.make(**arguments)
         self.num_envs = N = math.prod(batch)
         self.actions = asp_actions(settings)
-        self.market: Market = settings.market
-        self.equilibrium: Equilibrium = settings.equilibrium
         self.round = -1
         self._batch = batch
         self._followers = vmus.resolve(settings.scenario.vmus if followers is None else followers)
+        self._scripted = self._followers is not vmus.best_response
         self._scales = Scales(settings)
-        self._history = History(settings.history, settings.max_cycles, (settings.market.K + 1, N))
+        self._history = History(settings.history, settings.max_cycles, (row_width(settings), N))
+        self._course: Any = None  # a Course from the first reset on
+        self.stand = Stand(settings.market, settings.equilibrium)
+        """What the last round was played in; before the first, what it will be."""
+        # What a price costs against rational followers comes for free where these ones are, in a
+        # market that stands still; elsewhere it is as much work as the round itself.
+        self.lazy = self._scripted or bool(settings.scenario.moves)
+
+    @property
+    def market(self) -> Market:
+        """Of the lanes in force."""
+        return self._course.market if self._course else self.settings.market
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """Of `market`."""
+        return self._course.equilibrium if self._course else self.settings.equilibrium
 
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""
-        course = Course(self.settings, rng, options, self._batch)
-        market, equilibrium = course.market, course.equilibrium
+        self._course, self._rng = Course(self.settings, rng, options, self._batch), rng
+        market = self.market
+        self.stand = self._course.stand
         self.actions.limit(market.cost, market.max_price)
-        self.market, self.equilibrium, self._rng = market, equilibrium, rng
-        # Parameters with the axis of VMUs in front: (K, N), (K, 1), (1, N) or a number.
-        per_vmu = ("satisfaction", "ssim")
-        self._across = market.map(lambda name, v: _vmus_first(v) if name in per_vmu else v)
-        every = np.ones(self.num_envs)
-        self.equilibrium_price = equilibrium.price * every
-        self.equilibrium_utility = equilibrium.asp_utility * every
-        self._reward_scale = None
-        if self.settings.scale_rewards:
-            self._reward_scale = reciprocals(self.equilibrium_utility)
+        self._across: Any = None
+        self._take_up()
         self._live = is_live(market)
         self.round = 0
-        self._history.fill(market.cost * self._scales.price)
+        self._history.fill(market.cost * self._scales.price, self._across.active)
 
-    def play(self, price: np.ndarray) -> np.ndarray:
-        """One round at these prices, (N,). Returns the leader's rewards, (N,)."""
-        market, capacity = self._across, self.market.capacity
+    def _take_up(self) -> None:
+        """Lay out the markets in force with the axis of VMUs in front.
+
+        Parameters are then (K, N), (K, 1), (1, N) or a number.
+        """
+        market, before = self.market, self._across
+        if before is not None and market.ssim is self._ssim:
+            ssim = before.ssim
+        else:
+            self._ssim, ssim = market.ssim, market.ssim.map(_vmus_first)
+        self._across = market.replace(
+            satisfaction=_vmus_first(market.satisfaction),
+            ssim=ssim,
+            active=_vmus_first(market.active),
+        )
+
+    def play(self, price: np.ndarray, last: bool) -> np.ndarray:
+        """One round at these prices, (N,), and the move to the next market unless it is the last.
+
+        Returns the leader's rewards, (N,).
+        """
+        market, capacity, K = self._across, self._across.capacity, self._across.K
         row = self._history.row
         verbatim = capacity is None and not self.settings.normalize
-        asked = row[1:] if verbatim else np.empty_like(row[1:])  # single precision, as actions are
+        # Single precision, as actions are.
+        asked = row[1 : K + 1] if verbatim else np.empty((K, self.num_envs), np.float32)
         rational = game.purchase(
-            price, market.satisfaction, market.ssim, market.min_steps, market.max_steps
+            price,
+            market.satisfaction,
+            market.ssim,
+            market.min_steps,
+            market.max_steps,
+            market.active,
         )
-        scripted = self._followers is not vmus.best_response
-        bought = self._bought(price) if scripted else rational
+        bought = self._bought(price, rational) if self._scripted else rational
         asked[...] = np.rint(bought) if self._live else bought
         delivered, sold = game.deliver(asked, capacity, axis=0, total=np.float64)
         if self._live and capacity is not None:
             delivered = game.whole_calls(delivered)
             sold = delivered.sum(axis=0)
-        utility = rational_utility = game.asp_utility(price, market.cost, sold)
-        if scripted:
-            _, sold = game.deliver(rational.astype("f4"), capacity, axis=0, total=np.float64)
-            rational_utility = game.asp_utility(price, market.cost, sold)
+        utility = game.asp_utility(price, market.cost, sold)
         row[0] = price * self._scales.price
         if not verbatim:
-            row[1:] = delivered * np.float64(self._scales.steps)
-        self._history.advance()
+            row[1 : K + 1] = delivered * np.float64(self._scales.steps)
         self.round += 1
         self.price, self.asked, self.delivered, self.utility = price, asked, delivered, utility
-        self.regret = np.maximum(self.equilibrium_utility - rational_utility, 0.0)
-        return utility if self._reward_scale is None else utility * self._reward_scale
+        self.stand = self._course.stand
+        self.judge = partial(
+            _judge, self.stand, price, rational if self._scripted else None, utility
+        )
+        reward = utility
+        if self.settings.scale_rewards:
+            reward = utility * reciprocals(self.judge()["equilibrium_utility"])
+        if not last and self.settings.scenario.moves:
+            self._course.advance()
+            self._take_up()
+        if self._across.active is not None:
+            row[K + 1 :] = self._across.active
+        self._history.advance()
+        return reward
+
+    @property
+    def active(self) -> np.ndarray | None:
+        """Who is there to answer the next price, (N, K); None where nobody comes or goes."""
+        return None if self._across.active is None else self._across.active.T
 
     def observation(self) -> np.ndarray:
-        """The last n rounds of each lane, oldest first, (N, n·(K + 1)): a view."""
+        """The last n rounds of each lane, oldest first, (N, n·(K + 1)) or wider: a view."""
         return self._history.window().reshape(-1, self.num_envs).T
 
-    def _bought(self, price: np.ndarray) -> np.ndarray:
+    def _bought(self, price: np.ndarray, rational: np.ndarray) -> np.ndarray:
         """What the follower policy buys, held within the bounds, (K, N)."""
-        K = self.market.K
+        K, market = self.market.K, self._across
+        low, high = market.min_steps, market.max_steps
+        if isinstance(self._followers, vmus.Noisy):
+            return self._followers.around(rational, low, high, market.active, self._rng)
         steps = as_numpy(self._followers(self.market, price, self._rng))
         numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
         if steps.shape != (self.num_envs, K) or not numbers:
             raise ValueError(
                 f"vmus must buy finite steps of shape ({self.num_envs}, {K}), got {steps!r}"
             )
-        return np.clip(steps.T.astype(np.float64), self._across.min_steps, self._across.max_steps)
+        steps = np.clip(steps.T.astype(np.float64), low, high)
+        return steps if market.active is None else game.present(market.active, steps)
+
+
+def _judge(
+    stand: Stand, price: np.ndarray, rational: np.ndarray | None, utility: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The equilibrium of the round, and what its prices cost against rational followers, (N,).
+
+    `rational` is what these would have bought, (K, N); None: they are what `utility` comes from.
+    """
+    market, every = stand.market, np.ones(len(price))
+    if rational is not None:
+        asked = rational.astype(np.float32)
+        _, sold = game.deliver(asked, market.capacity, axis=0, total=np.float64)
+        utility = game.asp_utility(price, market.cost, sold)
+    best = stand.equilibrium.asp_utility * every
+    return {
+        "equilibrium_price": stand.equilibrium.price * every,
+        "equilibrium_utility": best,
+        "regret": np.maximum(best - utility, 0.0),
+    }
 
 
 def _vmus_first(value: Any) -> Any:
-    """(K,) as (K, 1), (N, K) as (K, N)."""
-    if np.ndim(value) == 0:
+    """(K,) as (K, 1), (N, K) as (K, N), one for all VMUs (N, 1) as (1, N)."""
+    if np.ndim(value) == 0:  # None too
         return value
     return value[:, None] if value.ndim == 1 else np.ascontiguousarray(value.T)
 
@@ -200,19 +271,19 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         lanes = self._lanes
         if not 0 <= lanes.round < self.max_cycles:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
-        reward = lanes.play(np.array([lanes.actions.read(action)]))
+        over = lanes.round + 1 >= self.max_cycles
+        reward = lanes.play(np.array([lanes.actions.read(action)]), last=over)
         info = {
             "round": lanes.round,
             "price": lanes.price.item(),
             "demand": lanes.asked[:, 0].copy(),
             "utility": lanes.utility.item(),
-            "equilibrium_price": lanes.equilibrium_price.item(),
-            "equilibrium_utility": lanes.equilibrium_utility.item(),
-            "regret": lanes.regret.item(),
+            **{name: value.item() for name, value in lanes.judge().items()},
         }
+        if lanes.active is not None:
+            info["active"] = lanes.active[0].copy()
         if self.render_mode == "human":
             self.render()
-        over = lanes.round >= self.max_cycles
         return lanes.observation()[0].copy(), reward.item(), False, over, info
 
     def render(self) -> str | None:
@@ -227,11 +298,15 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
                 lanes.asked[:, 0].tolist(),
                 lanes.delivered[:, 0].tolist(),
                 lanes.utility.item(),
-                lanes.regret.item(),
+                lanes.judge()["regret"].item(),
             )
         return rendering.show(
-            self.render_mode, lanes.round, self.max_cycles, lanes.equilibrium, record
+            self.render_mode, lanes.round, self.max_cycles, lanes.stand.equilibrium, record
         )
+
+
+_JUDGED = ("equilibrium_price", "equilibrium_utility", "regret")
+_JUDGED_MASKS = tuple(f"_{name}" for name in _JUDGED)
 
 
 class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
@@ -309,26 +384,33 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         lanes = self._lanes
         if lanes.round < 0:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
-        rewards = lanes.play(lanes.actions.read_batch(actions, self.num_envs))
+        over = lanes.round + 1 >= self.max_cycles
+        rewards = lanes.play(lanes.actions.read_batch(actions, self.num_envs), last=over)
         observations = lanes.observation()
-        infos = self._masked(
-            round=np.full(self.num_envs, lanes.round),
-            price=lanes.price,
-            demand=lanes.asked.T,
-            utility=lanes.utility,
-            equilibrium_price=lanes.equilibrium_price,
-            equilibrium_utility=lanes.equilibrium_utility,
-            regret=lanes.regret,
-        )
-        over = lanes.round >= self.max_cycles
+        infos = self._infos()
         if over:
-            infos = self._masked(final_obs=observations, final_info=infos)
+            infos = self._masked({"final_obs": observations, "final_info": infos})
             lanes.begin(self.np_random, None)
             observations = lanes.observation()
         never = np.zeros(self.num_envs, bool)
         return observations, rewards, never, np.full(self.num_envs, over), infos
 
-    def _masked(self, **infos: Any) -> dict[str, Any]:
+    def _infos(self) -> dict[str, Any]:
+        """Of the round played."""
+        lanes = self._lanes
+        infos = {
+            "round": np.full(self.num_envs, lanes.round),
+            "price": lanes.price,
+            "demand": lanes.asked.T,
+            "utility": lanes.utility,
+        }
+        if lanes.active is not None:
+            infos["active"] = lanes.active
+        if not lanes.lazy:
+            return self._masked({**infos, **lanes.judge()})
+        masks = dict.fromkeys(_JUDGED_MASKS, self._all)
+        return LazyInfos({**self._masked(infos), **masks}, _JUDGED, lanes.judge)
+
+    def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every lane has every one."""
-        masks = {f"_{name}": self._all for name in infos}
-        return {**infos, **masks}
+        return {**infos, **{f"_{name}": self._all for name in infos}}
