@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_market import game
+from aigc_market import game, vmus
+from aigc_market.envs.course import Course
+from aigc_market.envs.settings import Settings
 from aigc_market.ssim import QuadraticSSIM
 from baselines.tppo.network import MarketTransformer, Terms
 
@@ -49,6 +52,52 @@ class Market:
         _, sold = game.deliver(rational * self._active, self._capacity)
         delivered, _ = game.deliver(noisy, self._capacity)
         return delivered, game.asp_utility(price, self._terms.cost, sold)
+
+
+def draw(settings: Settings, lanes: int, rng: np.random.Generator, solved: bool = False) -> Paths:
+    """Draw episodes of a scenario whose VMUs are noisy.
+
+    Args:
+        settings: of the environment.
+        lanes: B.
+        rng: of every random choice.
+        solved: whether to solve every round's equilibrium (else `best` is 0).
+
+    Raises:
+        ValueError: a scenario with other followers or another SSIM than a quadratic.
+    """
+    name = settings.scenario.vmus
+    policy = vmus.Noisy(0.0) if name == "best_response" else vmus.resolve(name)
+    if not isinstance(policy, vmus.Noisy):
+        raise ValueError(f"vmus must be rational or noisy, got {name!r}")
+    if not isinstance(settings.market.ssim, QuadraticSSIM):
+        raise ValueError(f"ssim must be a quadratic, got {settings.market.ssim!r}")
+    course = Course(settings, rng, lanes=(lanes,))
+    K, rounds = settings.market.K, settings.max_cycles
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in Paths._fields}
+
+    def keep(name: str, value: Any, *shape: int) -> None:
+        columns[name].append(np.broadcast_to(value, (lanes, *shape)))
+
+    for t in range(rounds):
+        market = course.market
+        keep("satisfaction", market.satisfaction, K)
+        keep("alpha", market.ssim.parameters[0], 1)
+        keep("beta", market.ssim.parameters[1], 1)
+        keep("active", True if market.active is None else market.active, K)
+        if market.capacity is not None:
+            keep("capacity", market.capacity)
+        keep("best", course.equilibrium.asp_utility if solved else 0.0)
+        columns["noise"].append(policy.factors((lanes, K), rng))
+        if t + 1 < rounds:
+            course.advance()
+    columns["active"].append(columns["active"][-1])
+    return Paths(
+        **{
+            name: torch.as_tensor(np.stack(rows), dtype=torch.float32) if rows else None
+            for name, rows in columns.items()
+        }
+    )
 
 
 def play(

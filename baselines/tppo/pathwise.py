@@ -1,0 +1,87 @@
+"""Training straight through the rules: price → purchases → history → later prices.
+
+The rules are differentiable, so −ΣU_p of whole episodes is minimised by backpropagation, with the
+followers' noise held fixed (reparametrised). The gradient sees what a price teaches about the
+market, so exploration is learnt. The market's hidden parameters and its gradient are needed in
+training only; the leader that results knows past rounds and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aigc_market.envs.settings import Settings
+from baselines.tppo.checkpoint import Checkpoint
+from baselines.tppo.network import MarketTransformer
+from baselines.tppo.simulator import draw, play
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
+
+    updates: int = 1200
+    """Gradient steps."""
+    lanes: int = 256
+    """Episodes in a gradient."""
+    learning_rate: float = 2e-3
+    """Adam's, after the warm-up; it falls linearly to nothing."""
+    warmup: int = 20
+    """Updates in which the learning rate rises."""
+    clip_norm: float = 0.1
+    """Largest norm of a gradient."""
+    clip_history: float = 3.0
+    """Largest gradient that a price or purchase gets through what later rounds know of it, in units
+    of the gradient of one round's utility: a few steep paths would drown the others."""
+
+
+def train(
+    network: MarketTransformer,
+    settings: Settings,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint,
+    report: Callable[[int], None],
+) -> int:
+    """Train a leader in place, going on from the checkpoint's last update.
+
+    Args:
+        network: the leader, freshly made.
+        settings: of the environment; VMUs must be noisy or rational and SSIM a quadratic.
+        recipe: hyperparameters and budget.
+        seed: of the episodes.
+        checkpoint: where progress is kept.
+        report: called with the number of updates done, after each.
+
+    Returns:
+        Rounds played.
+    """
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    done = checkpoint.restore(network, optimizer)
+    for update in range(done, recipe.updates):
+        rate = min(1.0, (update + 1) / recipe.warmup) * (1 - update / recipe.updates)
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * rate
+        paths = draw(settings, recipe.lanes, np.random.default_rng([seed, update]))
+        limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
+        _, utility = play(network, paths, lambda fact, limit=limit: _clamped(fact, limit))
+        loss = -utility.mean() / utility.mean().detach()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+        optimizer.step()
+        checkpoint.keep(update + 1, network, optimizer)
+        report(update + 1)
+    return recipe.updates * recipe.lanes * settings.max_cycles
+
+
+def _clamped(fact: Tensor, limit: float) -> Tensor:
+    """The same, with its gradient held within ± `limit`."""
+    if fact.requires_grad:
+        fact = fact.clone()
+        fact.register_hook(lambda gradient: gradient.clamp(-limit, limit))
+    return fact
