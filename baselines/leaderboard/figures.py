@@ -68,13 +68,14 @@ def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure
 
 
 def _legend(figure: Figure, axes: Sequence[Any]) -> None:
+    columns = max(1, int(figure.get_figwidth() / 1.9))
     labels = {
         label: handle
         for one in axes
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        labels.values(), labels.keys(), loc="outside lower center", ncols=5, frameon=False
+        labels.values(), labels.keys(), loc="outside lower center", ncols=columns, frameon=False
     )
 
 
@@ -128,10 +129,17 @@ def _prices(prices: Any) -> Figure | None:
 
 
 def _liveliest(rows: Any) -> int:
-    """The episode in which the oracle's price moves in most rounds, and then furthest."""
-    oracle = rows.drop_duplicates(["episode", "round"])
-    spread = oracle.groupby("episode")["equilibrium_price"].std()
-    return int(spread.idxmax())
+    """The episode in which the oracle's price moves most, in all rounds together.
+
+    Where it jumps to p_max and back (followers then buy the fewest steps that they may) there is
+    little to be seen: such episodes come last.
+    """
+    oracle = rows.drop_duplicates(["episode", "round"]).pivot_table(
+        index="round", columns="episode", values="equilibrium_price"
+    )
+    jumps = oracle.diff().abs()
+    highest = rows["equilibrium_price"].max()
+    return int((jumps.sum() - 1e6 * (oracle >= highest - 1e-3).any()).idxmax())
 
 
 def _sizes(table: Any) -> Figure | None:
