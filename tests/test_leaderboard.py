@@ -231,8 +231,10 @@ def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
     for path in paths:
         pixels = image.imread(path)[..., :3]
         assert 0.005 < (pixels.min(axis=-1) < 0.5).mean() < 0.3  # lines on white
-    (tmp_path / "prices.png").unlink()
-    tables.write(tmp_path, trials[:2], {})
+
+
+def test_figures_without_data_are_left_out(tmp_path):
+    tables.write(tmp_path, [made_up(tmp_path, "constant")], {})
     assert [path.name for path in figures.draw(tmp_path)] == ["regret.png"]
 
 
