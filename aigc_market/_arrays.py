@@ -6,6 +6,7 @@ Rules take NumPy arrays or torch tensors and answer in kind. NumPy is answered f
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -78,3 +79,23 @@ def convert(value: Any, like: Any) -> Any:
     xp = namespace(like)
     dtype = xp.bool if namespace(value).isdtype(value.dtype, "bool") else like.dtype
     return xp.asarray(value, dtype=dtype, device=array_api_compat.device(like))
+
+
+def normals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normals in single precision, by Box and Muller's method.
+
+    It runs on whole arrays, some five times as fast as NumPy's draws one by one, which would take
+    as long as all else in a round.
+    """
+    count = math.prod(shape)
+    radius, angle = rng.random((2, (count + 1) // 2), np.float32)
+    np.subtract(1, radius, out=radius)  # from (0, 1]: the logarithm exists
+    np.log(radius, out=radius)
+    radius *= np.float32(-2)
+    np.sqrt(radius, out=radius)
+    angle *= np.float32(2 * np.pi)
+    pairs = np.empty((2, len(radius)), np.float32)
+    np.cos(angle, out=pairs[0])
+    np.sin(angle, out=pairs[1])
+    pairs *= radius
+    return pairs.ravel()[:count].reshape(shape)

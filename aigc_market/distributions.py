@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market._arrays import clip
 from aigc_market.equilibrium import solve
 from aigc_market.market import Market
 from aigc_market.ssim import QuadraticSSIM
@@ -53,7 +54,7 @@ class LogUniform(Distribution):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draws of a shape (…, K)."""
         exponent = rng.uniform(math.log(self.low), math.log(self.high), shape)
-        return np.clip(np.exp(exponent), self.low, self.high)
+        return clip(np.exp(exponent), self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ class SharedLevel(Distribution):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draws of a shape (…, K)."""
         level = self.level.draw(rng, (*shape[:-1], 1))
-        normals = np.clip(rng.standard_normal(shape), -_MOST_NORMAL, _MOST_NORMAL)
-        return np.clip(level * np.exp(self.spread * normals), self.low, self.high)
+        normals = clip(rng.standard_normal(shape), -_MOST_NORMAL, _MOST_NORMAL)
+        return clip(level * np.exp(self.spread * normals), self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class DrawnQuadratic:
         """The model of each lane; coefficients (*lanes, 1)."""
         shape = (*lanes, 1)
         alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
-        return QuadraticSSIM(-alpha, beta, self.gamma)
+        return QuadraticSSIM.unchecked(-alpha, beta, self.gamma)
 
     def stand_in(self) -> QuadraticSSIM:
         """A model that may be drawn (α and β at their bounds)."""

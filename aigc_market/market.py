@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -97,13 +96,13 @@ class Market:
 
         `dataclasses.replace` checks.
         """
-        other = copy.copy(self)
-        other.__dict__.update(parameters)
+        other = object.__new__(type(self))  # faster than copy.copy, and moves need it every round
+        other.__dict__.update(self.__dict__, **parameters)
         return other
 
     def lanes(self, where: Any) -> Market:
         """Some of the markets of a batch with one leading axis; `where` indexes it."""
-        (batch,) = self.batch_shape
+        batch = self.batch_shape[0] if self.batch_shape else None
 
         def pick(name: str, value: Any) -> Any:
             axes = 1 if name in _PER_MARKET else 2

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market._arrays import clip, normals
 from aigc_market.distributions import Distribution
 from aigc_market.ssim import SSIMModel
 
@@ -36,8 +37,9 @@ class State:
     """R, (*lanes,) where it is drawn."""
     law: Distribution | None
     """What δ is drawn from; None: it is fixed."""
-    draw: Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray, SSIMModel, Any]]
-    """δ, SSIM model and R drawn anew as at a reset, in the lanes that are True."""
+    draw: Callable[[np.random.Generator, np.ndarray], dict[str, Any]]
+    """`satisfaction`, `ssim` and `capacity`, as far as they are drawn at a reset, drawn anew for
+    the lanes with these numbers, (count, …)."""
     active: np.ndarray | None = None
     """(*lanes, K) bool; None: nobody comes or goes."""
 
@@ -95,9 +97,9 @@ class Drift(Move):
 
     def advance(self, state: State, rng: np.random.Generator) -> None:
         """Every market changes."""
-        x = self.persistence * self._x + self.step * rng.standard_normal(self._x.shape)
-        self._x = np.clip(x, -self._most, self._most)
-        self.factor = np.clip(np.exp(self._x), *self.reach)
+        x = self.persistence * self._x + self.step * normals(rng, self._x.shape)
+        self._x = clip(x, -self._most, self._most)
+        self.factor = clip(np.exp(self._x), *self.reach)
 
 
 @dataclass
@@ -115,15 +117,16 @@ class Shift(Move):
 
     def advance(self, state: State, rng: np.random.Generator) -> np.ndarray:
         """Markets change where it happens."""
-        where = np.asarray(rng.random(state.lanes) < self.probability)
-        if where.any():
-            satisfaction, ssim, capacity = state.draw(rng, where)
-            if ssim is not state.ssim:
-                drawn = iter(ssim.parameters)
-                state.ssim = state.ssim.map(lambda value: _put(value, where, next(drawn)))
-            state.satisfaction = _put(state.satisfaction, where, satisfaction)
-            state.capacity = _put(state.capacity, where, capacity)
-        return where
+        changed = np.asarray(rng.random(state.lanes) < self.probability)
+        where = np.flatnonzero(changed)
+        if len(where):
+            drawn = state.draw(rng, where)
+            if "ssim" in drawn:
+                new = iter(drawn.pop("ssim").parameters)
+                state.ssim = state.ssim.map(lambda old: _put(old, where, next(new), state.lanes))
+            for name, value in drawn.items():
+                setattr(state, name, _put(getattr(state, name), where, value, state.lanes))
+        return changed
 
 
 @dataclass
@@ -183,21 +186,25 @@ class Traffic(Move):
 
     def _await(self, slots: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> None:
         """Draw when these slots will be left, or taken."""
-        for kind, probability in ((active, self.departure), (~active, self.arrival)):
-            if probability > 0:
-                waits = rng.geometric(probability, np.count_nonzero(kind))
-                self._due[slots[kind]] = np.minimum(self._round + waits, _NEVER)
-            else:
-                self._due[slots[kind]] = _NEVER
+        rates = np.where(active, _rate(self.departure), _rate(self.arrival))
+        waits = rng.standard_exponential(len(slots)) / rates
+        self._due[slots] = np.minimum(self._round + 1 + np.floor(waits), _NEVER)
 
 
-def _put(old: Any, where: np.ndarray, new: Any) -> Any:
-    """`old` with what is new in some lanes; a number is the same in all."""
-    if np.ndim(old) == 0:
-        return new[0] if np.ndim(new) else old
+def _put(old: Any, where: np.ndarray, new: Any, lanes: tuple[int, ...]) -> Any:
+    """`old` with what is new (count, …) in some lanes."""
+    if np.ndim(new) == 0:  # the same in all lanes
+        return old
+    if not lanes:
+        return new[0]
     put = old.copy(order="K")
     put[where] = new
     return put
+
+
+def _rate(probability: float) -> float:
+    """Of the exponential waits whose whole parts are geometric, with this chance of ending."""
+    return max(-math.log1p(-probability), 1e-300) if probability < 1 else math.inf
 
 
 def _probability(name: str, value: Any) -> None:

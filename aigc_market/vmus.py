@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, game
+from aigc_market._arrays import normals
 from aigc_market.market import Market
 
 FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
@@ -44,11 +45,14 @@ class Noisy:
     def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
         """Steps (…, K), single precision."""
         low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-        return self.around(game.best_response(market, price), low, high, market.active, rng)
+        rational, active = game.best_response(market, price), market.active
+        if active is not None:
+            active = np.broadcast_to(active, rational.shape)
+        return self.around(rational, low, high, active, rng)
 
     def factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """By what the best response is multiplied, in single precision."""
-        factors = rng.standard_normal(shape, np.float32)
+        factors = normals(rng, shape)
         factors *= np.float32(self.sigma)
         factors += np.float32(1)
         return np.maximum(factors, np.float32(_LEAST_FACTOR), out=factors)
@@ -58,14 +62,23 @@ class Noisy:
     ) -> np.ndarray:
         """Purchases about the rational ones, held within the bounds, in single precision.
 
-        All arrays broadcast with `rational`, which may have any axes.
+        `active` has the shape of `rational`, with whose axes `low` and `high` broadcast. Noise is
+        drawn for those who are there alone: in a crowd most slots may be free.
         """
+        if active is not None:
+            there = np.flatnonzero(active)
+            low, high = (
+                np.broadcast_to(bound, rational.shape).ravel()[there] if np.ndim(bound) else bound
+                for bound in (low, high)
+            )
+            steps = np.zeros(rational.shape, np.float32)
+            bought = self.around(rational.ravel()[there], low, high, None, rng)
+            steps.ravel()[there] = bought
+            return steps
         steps = self.factors(rational.shape, rng)
         steps *= rational
         np.maximum(steps, low, out=steps)
         np.minimum(steps, high, out=steps)
-        if active is not None:
-            steps *= active
         return steps
 
 

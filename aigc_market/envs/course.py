@@ -15,7 +15,6 @@ from aigc_market.envs.settings import OPTIONS, Settings
 from aigc_market.equilibrium import Binding, Equilibrium, solve
 from aigc_market.market import Market
 from aigc_market.moves import State
-from aigc_market.ssim import SSIMModel
 
 
 class Course:
@@ -61,6 +60,7 @@ class Course:
         self._now = Stand(self._base, known)
         self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
         if self._moves:
+            self._bounds = settings.seen_satisfaction_bounds
             self._begin_moves(rng)
 
     @property
@@ -150,27 +150,27 @@ class Course:
             move.begin(self._state, self._rng)
         self._now = Stand(self._moved())
 
-    def _draw_again(
-        self, rng: np.random.Generator, where: np.ndarray
-    ) -> tuple[np.ndarray, SSIMModel, Any]:
-        """δ, SSIM model and R of new markets in the lanes that are True, (count, …)."""
-        settings, count = self._settings, int(np.count_nonzero(where))
-        market = self._base.lanes(where) if self._base.batch_shape else self._base
+    def _draw_again(self, rng: np.random.Generator, where: np.ndarray) -> dict[str, Any]:
+        """δ, SSIM model and R of new markets in these lanes, as far as they are drawn."""
+        settings, drawn = self._settings, {}
         if settings.satisfaction is not None:
-            drawn = settings.satisfaction.draw(rng, (count, market.K))
-            market = market.replace(satisfaction=drawn)
+            shape = (len(where), settings.market.K)
+            drawn["satisfaction"] = settings.satisfaction.draw(rng, shape)
         if settings.ssim is not None:
-            market = market.replace(ssim=settings.ssim.draw(rng, (count,)))
-        market = self._with_capacity(market, rng)
-        return market.satisfaction, market.ssim, market.capacity
+            drawn["ssim"] = settings.ssim.draw(rng, (len(where),))
+        if self._draws_capacity:
+            base = self._base.lanes(where) if self._lanes else self._base
+            drawn["capacity"] = self._with_capacity(base.replace(**drawn), rng).capacity
+        return drawn
 
     def _moved(self) -> Market:
         """The market that the moves have made."""
         state = self._state
         satisfaction = state.satisfaction
         for move in self._moves:
-            satisfaction = satisfaction * move.factor
-        low, high = self._settings.seen_satisfaction_bounds
+            if not isinstance(move.factor, float):
+                satisfaction = satisfaction * move.factor
+        low, high = self._bounds
         if not (satisfaction.min() >= low and satisfaction.max() <= high):  # NaN fails too
             raise ValueError(
                 f"satisfaction must stay within [{low:g}, {high:g}] as the market moves (the law "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +46,14 @@ class QuadraticSSIM:
             ) from None
         self._find_line()
 
+    @classmethod
+    def unchecked(cls, alpha: Any, beta: Any, gamma: Any) -> QuadraticSSIM:
+        """With coefficients that are known to be good: moving markets need one every round."""
+        model = object.__new__(cls)
+        model.__dict__.update(alpha=alpha, beta=beta, gamma=gamma)
+        model._find_line()
+        return model
+
     def _find_line(self) -> None:
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
         object.__setattr__(self, "_slope", 0.5 / self.alpha)
@@ -84,11 +91,7 @@ class QuadraticSSIM:
         pass
 
     def map(self, function: Callable[[Any], Any]) -> QuadraticSSIM:
-        other = copy.copy(self)
-        for name, value in zip(("alpha", "beta", "gamma"), self.parameters, strict=True):
-            object.__setattr__(other, name, function(value))
-        other._find_line()
-        return other
+        return self.unchecked(*(function(value) for value in self.parameters))
 
 
 def _stack(columns: list[Any]) -> Any:
