@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import aigc_market
+from aigc_market import vmus
 from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM, fit_quadratic
 
@@ -23,7 +24,7 @@ NOT_POSITIVE_NOR_NONE = [*NOT_POSITIVE, None]
 NOT_A_COUNT = [0, -1, 1.5, 2.0, NAN, INF, "2", True, None, [2], {}]
 NOT_A_FLAG = [0, 1, "yes", None, NAN, []]
 
-MARKET = {
+ON_MARKET = {
     "K": NOT_A_COUNT,
     "cost": [*NOT_POSITIVE_NOR_NONE, 20.5],
     "max_price": [*NOT_POSITIVE_NOR_NONE, 0.5],
@@ -40,8 +41,23 @@ MARKET = {
         QuadraticSSIM(alpha=[-1e-4] * 3, beta=0.07),
     ],
 }
+MARKET = {
+    **ON_MARKET,
+    "active": [
+        True,
+        1,
+        "yes",
+        [1, 0],
+        [0.0, 1.0],
+        [True],
+        [True] * 3,
+        np.ones((4, 3), bool),
+        torch.ones(2),
+        {},
+    ],
+}
 VIEW = {
-    **MARKET,
+    **ON_MARKET,
     "history": NOT_A_COUNT,
     "max_cycles": NOT_A_COUNT,
     "scenario": ["nowhere", "", 5, 0, False, {}, aigc_market.Scenario],
@@ -67,6 +83,12 @@ REQUIRED = {
     "Uniform": {"low": 100, "high": 300},
     "LogUniform": {"low": 100, "high": 300},
     "Drawn": {"low": 100, "high": 300, "function": lambda rng: 200.0},
+    "SharedLevel": {"level": aigc_market.Uniform(100, 300), "spread": 0.3},
+    "DrawnQuadratic": {
+        "alpha": aigc_market.Uniform(1e-4, 2e-4),
+        "beta": aigc_market.Uniform(0.05, 0.1),
+    },
+    "DemandShare": {"share": aigc_market.Uniform(0.4, 1)},
 }
 """Good values of the arguments that cannot be left out."""
 
@@ -76,6 +98,8 @@ BOUNDS = {
     "low": [0, -1, NAN, INF, "1", None, True, [1.0, 2.0], 400],
     "high": [0, -1, NAN, INF, "1", None, True, [1.0, 2.0], 50],
 }
+NOT_A_LAW = [None, 5, "uniform", {}, aigc_market.Uniform, lambda rng: 1.0]
+NOT_A_PROBABILITY = [-0.1, 1.1, NAN, INF, "1", None, True, [0.5, 0.5]]
 TABLE = {
     "Market": (aigc_market.Market, MARKET),
     "env": (aigc_market.env, VIEW),
@@ -125,6 +149,30 @@ TABLE = {
     "Uniform": (aigc_market.Uniform, BOUNDS),
     "LogUniform": (aigc_market.LogUniform, BOUNDS),
     "Drawn": (aigc_market.Drawn, {**BOUNDS, "function": [None, 5, "uniform", {}]}),
+    "SharedLevel": (
+        aigc_market.SharedLevel,
+        {"level": NOT_A_LAW, "spread": [-0.1, NAN, INF, "1", None, True, [0.1, 0.2]]},
+    ),
+    "DrawnQuadratic": (
+        aigc_market.DrawnQuadratic,
+        {"alpha": NOT_A_LAW, "beta": NOT_A_LAW, "gamma": [NAN, INF, "1", None, True, [1.0, 2.0]]},
+    ),
+    "DemandShare": (aigc_market.DemandShare, {"share": NOT_A_LAW}),
+    "Drift": (
+        aigc_market.Drift,
+        {
+            "persistence": [-0.1, 1, 1.5, NAN, "1", None, True],
+            "step": [0, -1, NAN, INF, "1", None, True],
+        },
+    ),
+    "Shift": (aigc_market.Shift, {"probability": NOT_A_PROBABILITY}),
+    "Traffic": (
+        aigc_market.Traffic,
+        dict.fromkeys(("busy", "arrival", "departure"), NOT_A_PROBABILITY),
+    ),
+    "Noisy": (vmus.Noisy, {"sigma": [-0.1, NAN, INF, "1", None, True]}),
+    "Quantal": (vmus.Quantal, {"temperature": NOT_POSITIVE_NOR_NONE}),
+    "MyopicDiscount": (vmus.MyopicDiscount, {"kappa": [-0.1, NAN, INF, "1", None, True]}),
 }
 
 ROWS = [
@@ -184,11 +232,12 @@ def test_the_table_has_every_public_call():
         if callable(getattr(module, name))
     }
     answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit"}
-    to_be_subclassed = {"Distribution", "SSIMModel"}
+    to_be_subclassed = {"Distribution", "Move", "SSIMModel"}
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
     views = {"PricingEnv", "PricingVectorEnv"}  # public by gymnasium's registry
-    assert set(TABLE) - views == public - answers - to_be_subclassed - elsewhere
+    followers = {"Noisy", "Quantal", "MyopicDiscount"}  # public in `vmus`
+    assert set(TABLE) - views - followers == public - answers - to_be_subclassed - elsewhere
 
 
 @pytest.mark.parametrize("label", TABLE)
@@ -274,6 +323,11 @@ def test_contradictions(label, arguments, complaint):
         ("arguments", 5),
         ("arguments", None),
         ("arguments", "cost"),
+        ("moves", 5),
+        ("moves", None),
+        ("moves", [5]),
+        ("moves", [aigc_market.Drift]),
+        ("moves", aigc_market.Drift()),
     ],
 )
 def test_a_bad_scenario_is_refused_at_the_latest_where_it_is_used(name, value):
@@ -290,7 +344,7 @@ def test_bad_arguments_of_a_scenario_are_named(name, value):
 
 
 def test_the_walk_knows_every_field_of_a_scenario():
-    assert parameters_of(aigc_market.Scenario) == {"name", "vmus", "arguments"}
+    assert parameters_of(aigc_market.Scenario) == {"name", "vmus", "arguments", "moves"}
 
 
 RESET_OPTIONS = {
