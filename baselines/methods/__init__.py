@@ -1,0 +1,66 @@
+"""Pricing methods on one interface, each playing many episodes at once.
+
+`make(name, scenario, terms, num_envs, seed)` gives those that nobody has to train, tuned as
+`python -m baselines.methods.tune` found them; `learned` has those that are trained.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aigc_market import _checks
+from aigc_market.scenarios import Scenario
+from baselines.methods.fixed import Constant, Random
+from baselines.methods.greedy import EpsilonGreedy, Greedy
+from baselines.methods.history import History, Method, Terms
+from baselines.methods.kalman import KalmanSlots, KalmanTotal
+from baselines.methods.least_squares import Cils, ControlledVariance
+
+__all__ = ["METHODS", "TUNED", "History", "Method", "Terms", "make"]
+
+TUNED = Path(__file__).parent / "tuned.json"
+"""Parameters by scenario and method, written by `baselines.methods.tune`."""
+
+METHODS: dict[str, Any] = {
+    "constant": Constant,
+    "random": Random,
+    "greedy": Greedy,
+    "epsilon_greedy": EpsilonGreedy,
+    "cils": Cils,
+    "cils_discounted": Cils,
+    "controlled_variance": ControlledVariance,
+    "thompson": KalmanTotal,
+    "kalman_total": KalmanTotal,
+    "kalman": KalmanSlots,
+}
+"""Factories by name."""
+
+
+def make(
+    name: str, scenario: str | Scenario, terms: Terms, num_envs: int, seed: int, **parameters: Any
+) -> Method:
+    """A method for `num_envs` episodes side by side.
+
+    Args:
+        name: one of `METHODS`.
+        scenario: a preset's name or your own; the one whose tuned parameters are taken.
+        terms: what is known of the markets.
+        num_envs: N.
+        seed: of the method's random choices.
+        parameters: of the method, in place of the tuned ones.
+
+    Raises:
+        TypeError, ValueError: an unknown name, a bad parameter, or one that is missing because the
+            scenario has not been tuned for.
+    """
+    _checks.choice("name", name, METHODS)
+    tuned = _tuned().get(scenario.name if isinstance(scenario, Scenario) else scenario, {})
+    return METHODS[name](terms, num_envs, seed, **{**tuned.get(name, {}), **parameters})
+
+
+@cache
+def _tuned() -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads(TUNED.read_text())

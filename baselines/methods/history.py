@@ -1,0 +1,61 @@
+"""What a pricing method sees of a market, and what it must answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from aigc_market import Market
+
+
+@dataclass(frozen=True)
+class History:
+    """What the leader has seen, batched over N episodes; never δ, α, β or R.
+
+    Methods read the last round only and keep what they need of those before, so `prices` and
+    `steps` may hold the whole episode or its last round. No round at all begins a new episode.
+    """
+
+    prices: np.ndarray
+    """(N, t) posted prices, money per step."""
+    steps: np.ndarray
+    """(N, t, K) steps delivered, 0 where the slot was empty."""
+    active: np.ndarray
+    """(N, K) bool: who will answer the next price (everybody where nobody comes and goes)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the leader knows of the market: the public parameters, as `aigc_market.Market`'s."""
+
+    K: int = 2
+    cost: float = 1.0
+    max_price: float = 20.0
+    min_steps: float = 10.0
+    max_steps: float = 250.0
+
+    def __post_init__(self) -> None:
+        Market(self.K, self.cost, self.max_price, 1.0, self.min_steps, self.max_steps)
+
+    def clip(self, price: np.ndarray) -> np.ndarray:
+        """Prices held within [cost, max_price]."""
+        return np.clip(price, self.cost, self.max_price)
+
+    def demand(self, intercept: np.ndarray, slope: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """Steps that a follower buys if its demand is a line: intercept − slope·price, clipped.
+
+        That is the leader's model of a follower, which is exact for a quadratic SSIM: the
+        intercept is then −β/(2α) and the slope −1/(2αδ).
+        """
+        steps = np.asarray(intercept - slope * price)
+        return np.clip(steps, self.min_steps, self.max_steps, out=steps)
+
+
+class Method(Protocol):
+    """A leader that plays N episodes at once."""
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,) in [cost, max_price] for the round to come; called once a round."""
+        ...

@@ -1,0 +1,186 @@
+"""Kalman filters of demand lines: of the mean follower, or of the follower in each slot.
+
+The state is (a, b), demand being a − b·p. It forgets: between rounds it moves towards the prior
+as an autoregression of which the prior is the stationary law (a persistence of 1 keeps it still).
+The noise of a purchase is in proportion to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aigc_market import _checks
+from baselines.methods.history import Terms
+from baselines.methods.learner import Learner, mean_purchase
+
+PRICES = 191
+"""Prices among which the best one is looked for."""
+
+
+class Lines:
+    """Gaussian beliefs about many lines.
+
+    Args:
+        shape: how many.
+        mean: (2,) of the prior.
+        cov: (2, 2) of the prior.
+        persistence: in (0, 1].
+        sigma: σ > 0, the relative noise.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        mean: Sequence[float],
+        cov: Sequence[Sequence[float]],
+        persistence: float,
+        sigma: float,
+    ) -> None:
+        self._prior = np.asarray(_checks.numeric("mean", mean)), np.asarray(
+            _checks.numeric("cov", cov)
+        )
+        if self._prior[0].shape != (2,) or self._prior[1].shape != (2, 2):
+            raise ValueError(f"mean and cov must be (2,) and (2, 2), got {mean!r} and {cov!r}")
+        self._persistence = _checks.number("persistence", persistence, above=0)
+        if persistence > 1:
+            raise ValueError(f"persistence must be at most 1, got {persistence!r}")
+        self._sigma = _checks.number("sigma", sigma, above=0)
+        self.mean = np.empty((*shape, 2))
+        self.cov = np.empty((*shape, 2, 2))
+        self.reset(np.ones(shape, bool))
+
+    def reset(self, where: np.ndarray) -> None:
+        """Back to the prior."""
+        self.mean[where], self.cov[where] = self._prior
+
+    def forget(self) -> None:
+        """A round goes by."""
+        keep = self._persistence
+        self.mean += (1 - keep) * (self._prior[0] - self.mean)
+        self.cov += (1 - keep**2) * (self._prior[1] - self.cov)
+
+    def learn(
+        self, where: np.ndarray, price: np.ndarray, steps: np.ndarray, count: Any, terms: Terms
+    ) -> None:
+        """Take in purchases, the means of `count` of them each. Lines elsewhere stay.
+
+        A purchase at a bound where a bound was expected says nothing.
+        """
+        row = np.stack(np.broadcast_arrays(1.0, -price), axis=-1)
+        expected = (row * self.mean).sum(axis=-1)
+        noise = (self._sigma * np.clip(expected, terms.min_steps, terms.max_steps)) ** 2
+        noise = np.maximum(noise, 1e-6) / np.maximum(count, 1)
+        floor = (steps <= terms.min_steps) & (expected <= terms.min_steps)
+        ceiling = (steps >= terms.max_steps) & (expected >= terms.max_steps)
+        where = where & ~floor & ~ceiling
+        spread = (self.cov * row[..., None, :]).sum(axis=-1)  # cov·row
+        gain = spread / ((spread * row).sum(axis=-1) + noise)[..., None] * where[..., None]
+        self.mean += gain * (steps - expected)[..., None]
+        self.cov -= gain[..., :, None] * spread[..., None, :]
+
+    def sample(self, rng: np.random.Generator, spread: float) -> np.ndarray:
+        """(…, 2) lines drawn from the beliefs, their deviations multiplied by `spread`."""
+        if spread == 0:
+            return self.mean
+        a, b, c = self.cov[..., 0, 0], self.cov[..., 0, 1], self.cov[..., 1, 1]
+        root = np.sqrt(np.maximum(a, 0.0))
+        cross = b / np.maximum(root, 1e-12)
+        rest = np.sqrt(np.maximum(c - cross**2, 0.0))
+        z = rng.standard_normal((2, *a.shape))
+        return self.mean + spread * np.stack([root * z[0], cross * z[0] + rest * z[1]], axis=-1)
+
+
+class KalmanTotal(Learner):
+    """A Kalman filter of the mean follower's line; the price that pays best on it.
+
+    With `spread` = 1 the line is drawn from the belief (Thompson sampling), with 0 it is the mean
+    (certainty equivalence).
+
+    Args:
+        terms, num_envs, seed: see `Learner`.
+        sigma, persistence: see `Lines`.
+        spread: of the draw.
+        prior: `mean` (2,) and `cov` (2, 2) of lines fitted to training markets.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        num_envs: int,
+        seed: int,
+        sigma: float,
+        persistence: float,
+        spread: float,
+        prior: Mapping[str, Any],
+    ) -> None:
+        super().__init__(terms, num_envs, seed)
+        self._arguments = (num_envs,), prior["mean"], prior["cov"], persistence, sigma
+        self._spread = _checks.number("spread", spread, at_least=0)
+        self.begin()
+
+    def begin(self) -> None:
+        """Back to the prior."""
+        self._lines = Lines(*self._arguments)
+
+    def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
+        """Update, and forget."""
+        bought, count = mean_purchase(steps, answered)
+        self._lines.learn(count > 0, prices, bought, count, self.terms)
+        self._lines.forget()
+
+    def price(self, active: np.ndarray) -> np.ndarray:
+        """(a/b + c)/2."""
+        level, slope = np.moveaxis(self._lines.sample(self.rng, self._spread), -1, 0)
+        falls = slope > 1e-9
+        best = (level / np.where(falls, slope, 1.0) + self.terms.cost) / 2
+        return np.where(falls, best, self.terms.max_price)
+
+
+class KalmanSlots(Learner):
+    """A Kalman filter of the line in each slot; the price that pays best on all, clipped.
+
+    A slot goes back to the prior when it is left. The purchases of the followers present are the
+    lines held within the bounds of a purchase, so that the best price may be max_price: then the
+    least purchase of everybody pays best. Arguments as for `KalmanTotal`.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        num_envs: int,
+        seed: int,
+        sigma: float,
+        persistence: float,
+        spread: float,
+        prior: Mapping[str, Any],
+    ) -> None:
+        super().__init__(terms, num_envs, seed)
+        shape = num_envs, terms.K
+        self._arguments = shape, prior["mean"], prior["cov"], persistence, sigma
+        self._spread = _checks.number("spread", spread, at_least=0)
+        self._prices = np.linspace(terms.cost, terms.max_price, PRICES)
+        self.begin()
+
+    def begin(self) -> None:
+        """Back to the prior."""
+        self._lines = Lines(*self._arguments)
+
+    def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
+        """Update, and forget."""
+        self._lines.learn(answered, prices[:, None], steps, 1, self.terms)
+        self._lines.forget()
+
+    def price(self, active: np.ndarray) -> np.ndarray:
+        """The best of a fine grid."""
+        self._lines.reset(~active)
+        lines = self._lines.sample(self.rng, self._spread)
+        total = np.zeros((self.num_envs, len(self._prices)))
+        for k in range(self.terms.K):
+            rows = active[:, k]
+            total[rows] += self.terms.demand(
+                lines[rows, k, :1], np.maximum(lines[rows, k, 1:], 0.0), self._prices
+            )
+        return self._prices[((self._prices - self.terms.cost) * total).argmax(axis=1)]

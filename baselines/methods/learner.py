@@ -1,0 +1,58 @@
+"""What the methods that learn from round to round have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baselines.methods.history import History, Terms
+
+
+class Learner:
+    """A method that prices, sees what is bought, and prices again.
+
+    Args:
+        terms: what is known of the markets.
+        num_envs: N.
+        seed: of every random choice.
+    """
+
+    def __init__(self, terms: Terms, num_envs: int, seed: int) -> None:
+        self.terms, self.num_envs = terms, num_envs
+        self.rng = np.random.default_rng(seed)
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,)."""
+        if history.prices.shape[1] == 0:
+            self.begin()
+        else:
+            self.learn(history.prices[:, -1], history.steps[:, -1], self._answering)
+        self._answering = history.active.copy()
+        return self.terms.clip(self.price(history.active))
+
+    def begin(self) -> None:
+        """Forget everything: new markets."""
+        raise NotImplementedError
+
+    def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
+        """Take in a round.
+
+        Args:
+            prices: (N,).
+            steps: (N, K) delivered.
+            answered: (N, K) bool, who was there to buy.
+        """
+        raise NotImplementedError
+
+    def price(self, active: np.ndarray) -> np.ndarray:
+        """Prices (N,) of the round to come, of which too low or too high ones are clipped."""
+        raise NotImplementedError
+
+
+def mean_purchase(steps: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a follower that was there has bought on average, (N,), and how many there were, (N,).
+
+    Where followers come and go, this is the demand that is comparable from round to round; the
+    price that pays best is the same for it as for the total.
+    """
+    count = answered.sum(axis=1)
+    return (steps * answered).sum(axis=1) / np.maximum(count, 1), count

@@ -1,0 +1,134 @@
+"""Certainty-equivalent pricing by least squares, with prices kept apart so that it learns.
+
+Demand of a follower is taken for a line a − b·p, fitted to the rounds so far; the price that pays
+best on it, (a/b + c)/2, is played unless the prices so far would then vary too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from aigc_market import _checks
+from baselines.methods.history import Terms
+from baselines.methods.learner import Learner, mean_purchase
+
+
+class LeastSquares(Learner):
+    """The fit, and the first two prices.
+
+    Args:
+        terms, num_envs, seed: see `Learner`.
+        kappa: κ ≥ 0, how far prices are kept apart.
+        first: the first two prices; they must differ.
+        discount: in (0, 1], what a round weighs beside the next one.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        num_envs: int,
+        seed: int,
+        kappa: float,
+        first: Sequence[float],
+        discount: float = 1.0,
+    ) -> None:
+        super().__init__(terms, num_envs, seed)
+        self._kappa = _checks.number("kappa", kappa, at_least=0)
+        self._first = _checks.numeric("first", first, at_least=terms.cost)
+        if np.shape(self._first) != (2,) or self._first[0] == self._first[1]:
+            raise ValueError(f"first must be two different prices, got {first!r}")
+        self._discount = _checks.number("discount", discount, above=0)
+        if discount > 1:
+            raise ValueError(f"discount must be at most 1, got {discount!r}")
+
+    def begin(self) -> None:
+        """No round has been seen."""
+        self._round = 0
+        # Sums of 1, p, S, p², p·S over the rounds in which there was somebody to buy.
+        self._sums = np.zeros((5, self.num_envs))
+
+    def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
+        """Add the round to the fit."""
+        bought, count = mean_purchase(steps, answered)
+        row = np.stack([np.ones_like(prices), prices, bought, prices**2, prices * bought])
+        self._sums = self._discount * self._sums + row * (count > 0)
+
+    def price(self, active: np.ndarray) -> np.ndarray:
+        """The first two prices in turn; later that of the fit, kept apart from the others."""
+        weight, mean, variance, best = self._fit()
+        turn = self._first[self._round % 2]
+        self._round += 1
+        fitted = self.keep_apart(self.terms.clip(best), weight, mean, variance)
+        return np.where((self._round > 2) & (variance > 1e-9), fitted, turn)
+
+    def keep_apart(
+        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> np.ndarray:
+        """The price to be played where the fit says `best`. All (N,).
+
+        Args:
+            best: within [cost, max_price].
+            weight: how many rounds have been seen (their discounted weights).
+            mean, variance: of their prices.
+        """
+        raise NotImplementedError
+
+    def _fit(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        weight = np.maximum(self._sums[0], 1e-9)
+        price, steps, squares, products = self._sums[1:] / weight
+        variance = np.maximum(squares - price**2, 0.0)
+        slope = (price * steps - products) / np.maximum(variance, 1e-12)
+        level = steps + slope * price
+        falls = slope > 1e-9
+        best = (level / np.where(falls, slope, 1.0) + self.terms.cost) / 2
+        # Demand that does not fall calls for the highest price.
+        return weight, price, variance, np.where(falls, best, self.terms.max_price)
+
+
+class Cils(LeastSquares):
+    """CILS: prices stay κ·t^(−1/4) away from the mean of the earlier ones.
+
+    Keskin and Zeevi, "Dynamic pricing with an unknown demand model", Operations Research, 2014:
+    constrained iterated least squares. With a discount below 1, as for changing demand (their
+    "Chasing demand", Mathematics of Operations Research, 2017), t is the discounted number of
+    rounds, so that the dispersion does not fade.
+    """
+
+    def keep_apart(
+        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> np.ndarray:
+        """Away from the mean of earlier prices."""
+        return _outside(best, mean, self._kappa * weight**-0.25, self.terms)
+
+
+class ControlledVariance(LeastSquares):
+    """Controlled variance pricing: t·Var(p_1 … p_t) grows at least as κ²·√t.
+
+    den Boer and Zwart, "Simultaneously learning and optimizing using controlled variance pricing",
+    Management Science, 2014, with their exponent 1/2. Where the price of the fit would leave the
+    variance below that, the nearest price outside the taboo interval is played.
+    """
+
+    def keep_apart(
+        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> np.ndarray:
+        """Outside the taboo interval."""
+        # A price p adds t/(t + 1)·(p − mean)² to t·Var.
+        missing = self._kappa**2 * np.sqrt(weight + 1) - weight * variance
+        reach = np.sqrt(np.maximum(missing, 0.0) * (weight + 1) / weight)
+        return _outside(best, mean, reach, self.terms)
+
+
+def _outside(best: np.ndarray, mean: np.ndarray, reach: np.ndarray, terms: Terms) -> np.ndarray:
+    """The price nearest to `best` that is `reach` or more from `mean`, on its side of it.
+
+    On the other side where that would leave [cost, max_price].
+    """
+    side = np.where(best >= mean, 1.0, -1.0)
+    near = mean + side * reach
+    over = (near > terms.max_price) | (near < terms.cost)
+    other = mean - side * reach
+    moved = np.where(over & (other <= terms.max_price) & (other >= terms.cost), other, near)
+    return np.where(np.abs(best - mean) < reach, moved, best)
