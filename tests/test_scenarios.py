@@ -1,0 +1,642 @@
+"""Laws of the scenarios: how markets are drawn, and how they move."""
+
+import copy
+import itertools
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import aigc_market
+from aigc_market import scenarios, vmus
+from aigc_market.envs.course import Course
+from aigc_market.envs.infos import LazyInfos
+from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.settings import Settings
+
+PRESETS = ["hidden", "drift", "shift", "crowd", "capacity"]
+every_preset = pytest.mark.parametrize("name", PRESETS)
+E = np.exp(1)
+
+
+def course(scenario, lanes=(), seed=0, options=None, **arguments):
+    settings = Settings.make(scenario, **arguments)
+    return Course(settings, np.random.default_rng(seed), options, lanes)
+
+
+def markets(scenario, rounds, lanes, **arguments):
+    """The market of each round."""
+    path = course(scenario, lanes, **arguments)
+    for t in range(rounds):
+        if t:
+            path.advance()
+        yield path.market
+
+
+def moving(*moves, **arguments):
+    return aigc_market.Scenario("mine", "noisy", arguments, moves)
+
+
+# -- what is drawn ----------------------------------------------------------------------------
+
+
+def test_hidden_markets_are_drawn_as_said():
+    market = course("hidden", (20000,)).market
+    alpha, beta, _ = market.ssim.parameters
+    assert (market.K, market.cost, market.max_price) == (2, 1.0, 20.0)
+    assert alpha.shape == beta.shape == (20000, 1)
+    assert (alpha >= -4e-4).all()
+    assert (alpha <= -1.2e-4).all()
+    log = np.log(-alpha)
+    assert log.mean() == pytest.approx(np.log([1.2e-4, 4e-4]).mean(), abs=0.01)
+    assert log.std() == pytest.approx(np.log(4 / 1.2) / np.sqrt(12), rel=0.02)
+    assert (beta.min(), beta.max()) == (
+        pytest.approx(0.05, abs=1e-4),
+        pytest.approx(0.12, abs=1e-4),
+    )
+    assert beta.mean() == pytest.approx(0.085, abs=3e-4)
+    assert abs(np.corrcoef(log.T, beta.T)[0, 1]) < 0.03
+    # log δ of both VMUs: a common uniform level, and normals of its own for each.
+    delta = np.log(market.satisfaction)
+    level = np.log(5) ** 2 / 12
+    covariance = np.cov(delta.T)
+    assert delta.mean() == pytest.approx(np.log([80, 400]).mean(), abs=0.01)
+    assert covariance[0, 1] == pytest.approx(level, rel=0.05)
+    assert covariance[0, 0] == pytest.approx(level + 0.3**2, rel=0.05)
+    assert (delta[:, 0] - delta[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.03)
+
+
+def test_the_capacity_is_a_share_of_free_demand_and_binds():
+    path = course("capacity", (4000,))
+    free = aigc_market.solve(path.market.replace(capacity=None)).steps.sum(axis=-1)
+    assert path.market.capacity.shape == (4000,)
+    share = path.market.capacity / free
+    assert share.min() >= 0.4
+    floor = path.market.capacity == 2 * 10.0  # a share may not fall below what must be bought
+    assert 0 < floor.mean() < 0.3
+    assert share[~floor].max() <= 1
+    assert share[~floor].mean() == pytest.approx(0.7, abs=0.05)
+    assert path.equilibrium.binding.capacity.mean() > 0.9
+
+
+def test_a_crowd_is_drawn_as_said():
+    market = course("crowd", (4000,)).market
+    assert market.active.shape == market.satisfaction.shape == (4000, 10)
+    assert market.active.mean() == pytest.approx(0.3, abs=0.01)
+    log = np.log(market.satisfaction)
+    assert log.std() == pytest.approx(np.log(5) / np.sqrt(12), rel=0.02)
+    assert abs(np.corrcoef(log.T)[0, 1]) < 0.06  # each has its own
+
+
+def test_shared_levels_have_bounds():
+    law = aigc_market.SharedLevel(aigc_market.Uniform(100, 200), spread=0.5)
+    assert (law.low, law.high) == (pytest.approx(100 / E**2), pytest.approx(200 * E**2))
+    draws = law.draw(np.random.default_rng(0), (50000, 4))
+    assert law.low <= draws.min() < 30
+    assert 900 < draws.max() <= law.high
+    exact = aigc_market.SharedLevel(aigc_market.Uniform(100, 200), spread=0)
+    row = exact.draw(np.random.default_rng(0), (3,))
+    assert row[0] == row[1] == row[2]
+
+
+@every_preset
+def test_presets_stay_within_their_bounds(name):
+    settings = Settings.make(name)
+    low, high = settings.seen_satisfaction_bounds
+    ssim = settings.ssim
+    for market in markets(name, 100, (300,), seed=3):
+        assert low <= market.satisfaction.min()
+        assert market.satisfaction.max() <= high
+        assert -ssim.alpha.high <= market.ssim.alpha.min()
+        assert market.ssim.alpha.max() <= -ssim.alpha.low
+        assert ssim.beta.low <= market.ssim.beta.min() <= market.ssim.beta.max() <= ssim.beta.high
+        if settings.capacity is not None:
+            least, most = settings.capacity.bounds(settings.market)
+            assert least <= market.capacity.min() <= market.capacity.max() <= most
+
+
+def test_an_extreme_drift_is_held_within_its_bounds():
+    scenario = moving(aigc_market.Drift(persistence=0.5, step=50.0))
+    settings = Settings.make(scenario)
+    low, high = settings.seen_satisfaction_bounds
+    seen = [m.satisfaction for m in markets(scenario, 200, (500,))]
+    assert np.min(seen) >= low
+    assert np.max(seen) <= high
+
+
+# -- how it moves -----------------------------------------------------------------------------
+
+
+def test_paper_and_hidden_stand_still():
+    for name in ("paper", "hidden", "capacity"):
+        path = course(name, (3,))
+        market = path.market
+        path.advance()
+        assert path.market is market
+    settings = Settings.make("paper")
+    path = Course(settings, np.random.default_rng(0))
+    assert path.market is settings.market
+    assert path.equilibrium is settings.equilibrium
+
+
+def test_only_scenarios_that_move_take_a_seed_for_it():
+    def left(name):
+        rng = np.random.default_rng(5)
+        Course(Settings.make(name), rng, None, (4,))
+        return rng.random()
+
+    assert left("paper") == np.random.default_rng(5).random()
+    assert left("hidden") != left("drift")
+    assert left("drift") == left("shift")  # whatever the moves draw
+
+
+def test_drift_is_an_autoregression_of_the_common_level():
+    path = list(markets("drift", 300, (3000,)))
+    delta = np.array([np.log(market.satisfaction) for market in path])
+    x = delta - delta[0]
+    np.testing.assert_allclose(x[..., 0], x[..., 1], atol=1e-9)  # all VMUs together
+    x = x[..., 0]
+    assert np.all(x[0] == 0)
+    assert np.std(x[1]) == pytest.approx(0.1, rel=0.05)
+    deviation = 0.1 / np.sqrt(1 - 0.98**2)
+    assert np.std(x[250:]) == pytest.approx(deviation, rel=0.04)
+    for lag in (1, 10, 40):
+        covariance = np.mean(x[200:-lag] * x[200 + lag :])
+        assert covariance / deviation**2 == pytest.approx(0.98**lag, abs=0.06)
+    innovations = x[1:] - 0.98 * x[:-1]
+    assert innovations.std() == pytest.approx(0.1, rel=0.01)
+    assert abs(innovations.mean()) < 1e-3
+    for name in ("alpha", "beta"):
+        first, last = (getattr(market.ssim, name) for market in (path[0], path[-1]))
+        np.testing.assert_array_equal(first, last)
+
+
+def test_a_shift_draws_the_whole_market_again_now_and_then():
+    path = list(markets("shift", 100, (2000,)))
+    changes = []
+    for before, after in itertools.pairwise(path):
+        moved = [
+            (getattr(before.ssim, name) != getattr(after.ssim, name))[:, 0]
+            for name in ("alpha", "beta")
+        ]
+        moved += list((before.satisfaction != after.satisfaction).T)
+        for other in moved[1:]:  # all of it or nothing
+            np.testing.assert_array_equal(other, moved[0])
+        changes.append(moved[0])
+    assert np.mean(changes) == pytest.approx(0.03, abs=0.001)
+    assert np.std(np.sum(changes, axis=0)) == pytest.approx(np.sqrt(99 * 0.03 * 0.97), rel=0.05)
+    # By then nearly all have been drawn again, and by the same law.
+    level = np.log(path[-1].satisfaction).mean(axis=0)
+    np.testing.assert_allclose(level, np.log([80, 400]).mean(), atol=0.04)
+    assert np.log(-path[-1].ssim.alpha).std() == pytest.approx(np.log(4 / 1.2) / 12**0.5, rel=0.04)
+
+
+def test_a_shift_draws_the_capacity_again():
+    scarce = scenarios.SCENARIOS["capacity"].arguments
+    scenario = moving(aigc_market.Shift(0.5), **scarce)
+    before, after = list(markets(scenario, 2, (400,)))
+    moved = before.capacity != after.capacity
+    changed = before.satisfaction[:, 0] != after.satisfaction[:, 0]
+    assert changed.mean() == pytest.approx(0.5, abs=0.1)
+    assert not (moved & ~changed).any()
+    free = aigc_market.solve(after.replace(capacity=None)).steps.sum(axis=-1)
+    share = after.capacity / free
+    assert (share >= 0.4).all()
+    assert ((share <= 1) | (after.capacity == 20)).all()
+
+
+def test_a_shift_leaves_alone_what_is_fixed():
+    scenario = moving(aigc_market.Shift(1.0))
+    before, after = list(markets(scenario, 2, (3,), satisfaction=[100.0, 300.0]))
+    np.testing.assert_array_equal(before.satisfaction, after.satisfaction)
+    assert before.ssim is after.ssim
+    for lanes in ((), (1,), (5,)):
+        before, after = list(markets("shift", 2, lanes, satisfaction=[100.0, 300.0]))
+        np.testing.assert_array_equal(before.satisfaction, after.satisfaction)
+        assert before.ssim.alpha.shape == after.ssim.alpha.shape == (*lanes, 1)
+
+
+def test_vehicles_come_and_go_at_their_rates():
+    active = np.array([market.active for market in markets("crowd", 200, (1500,))])
+    leaves, comes = active[:-1] & ~active[1:], ~active[:-1] & active[1:]
+    assert leaves.sum() / active[:-1].sum() == pytest.approx(0.05, rel=0.02)
+    assert comes.sum() / (~active[:-1]).sum() == pytest.approx(0.02, rel=0.02)
+    assert active[-1].mean() == pytest.approx(0.02 / 0.07, abs=0.01)
+    # The chance to leave does not depend on how long one has been there.
+    age = np.zeros(active.shape, int)
+    for t in range(len(active)):
+        age[t] = np.where(active[t], age[t - 1] + 1 if t else 1, 0)
+    for years in (1, 5, 30):
+        assert leaves[age[:-1] == years].mean() == pytest.approx(0.05, abs=0.004)
+
+
+def test_a_change_of_occupant_shows_as_an_absence():
+    """The δ of a slot never changes while somebody is there."""
+    scenario = moving(
+        aigc_market.Traffic(0.5, arrival=0.9, departure=0.5), K=4, satisfaction=_LAW, ssim=_SSIM
+    )
+    path = list(markets(scenario, 60, (200,)))
+    changed = 0
+    for before, after in itertools.pairwise(path):
+        new = before.satisfaction != after.satisfaction
+        assert not (new & before.active).any()
+        np.testing.assert_array_equal(new, ~before.active & after.active)  # at each arrival
+        changed += new.sum()
+    assert changed > 1000
+
+
+_LAW = aigc_market.LogUniform(80, 400)
+_SSIM = scenarios.SCENARIOS["crowd"].arguments["ssim"]
+
+
+def test_newcomers_are_drawn_from_the_law():
+    first, *_, last = markets("crowd", 400, (1500,))
+    new = last.satisfaction[last.satisfaction != first.satisfaction]
+    assert len(new) > 10000
+    np.testing.assert_allclose(
+        np.quantile(np.log(new), [0.1, 0.5, 0.9]),
+        np.log(80) + np.log(5) * np.array([0.1, 0.5, 0.9]),
+        atol=0.03,
+    )
+
+
+@pytest.mark.parametrize(
+    ("traffic", "expected"),
+    [
+        ((0, 0, 0.5), [0, 0, 0]),
+        ((1, 0.5, 0), [1, 1, 1]),
+        ((1, 1, 1), [1, 0, 1]),
+        ((0, 1, 1), [0, 1, 0]),
+    ],
+)
+def test_chances_of_0_and_1(traffic, expected):
+    path = markets(moving(aigc_market.Traffic(*traffic), K=5), 3, (7,))
+    assert [market.active.mean() for market in path] == expected
+
+
+@every_preset
+@pytest.mark.parametrize("K", [1, 2, 40])
+@pytest.mark.parametrize("lanes", [(), (1,), (6,)])
+def test_any_preset_takes_another_number_of_vmus(name, K, lanes):
+    path = list(markets(name, 5, lanes, K=K))
+    for market in path:
+        assert market.satisfaction.shape == (*lanes, K)
+        assert market.batch_shape == lanes
+        bought = aigc_market.best_response(market, 8.0)
+        if market.active is not None:
+            assert market.active.shape == (*lanes, K)
+            np.testing.assert_array_equal(bought > 0, market.active)
+    assert name in ("hidden", "capacity") or path[0] is not path[-1]
+
+
+@every_preset
+def test_equal_seeds_are_equal_courses(name):
+    def everything(seed):
+        return [
+            np.concatenate([m.satisfaction.ravel(), m.ssim.alpha.ravel()]).tobytes()
+            for m in markets(name, 30, (5,), seed=seed)
+        ]
+
+    assert everything(1) == everything(1) != everything(2)
+
+
+@every_preset
+def test_the_equilibrium_is_that_of_the_market_however_it_is_asked_for(name):
+    """Only what has changed is solved again, whichever rounds are skipped."""
+    path, rng, stands = course(name, (40,)), np.random.default_rng(0), []
+    for _ in range(40):
+        stands.append(path.stand)
+        if rng.random() < 0.3:
+            assert path.equilibrium is path.stand.equilibrium
+        if rng.random() < 0.3:
+            assert stands[rng.integers(len(stands))].equilibrium.price.shape == (40,)
+        path.advance()
+    for stand in stands[::-1]:
+        solved = aigc_market.solve(stand.market)
+        np.testing.assert_allclose(stand.equilibrium.price, solved.price, rtol=1e-12)
+        np.testing.assert_allclose(stand.equilibrium.steps, solved.steps, rtol=1e-12)
+        np.testing.assert_allclose(stand.equilibrium.asp_utility, solved.asp_utility, rtol=1e-12)
+        np.testing.assert_array_equal(stand.equilibrium.binding.max_price, solved.binding.max_price)
+
+
+def test_only_the_lanes_that_have_changed_are_solved_again(monkeypatch):
+    solved = []
+
+    def counting(market):
+        solved.append(market.batch_shape[0])
+        return aigc_market.solve(market)
+
+    monkeypatch.setattr("aigc_market.envs.course.solve", counting)
+    path = course("shift", (1000,))
+    for _ in range(20):
+        assert path.equilibrium.price.shape == (1000,)
+        path.advance()
+    assert solved[0] == 1000
+    assert len(solved) == 20
+    assert np.mean(solved[1:]) == pytest.approx(30, rel=0.2)
+
+
+# -- options ----------------------------------------------------------------------------------
+
+
+def test_options_fix_what_would_be_drawn():
+    options = {"satisfaction": [100.0, 200.0], "capacity": 55.0, "cost": 2.0}
+    market = course("capacity", (4,), options=options).market
+    np.testing.assert_array_equal(market.satisfaction, [100.0, 200.0])
+    assert (market.capacity, market.cost) == (55.0, 2.0)
+    assert market.ssim.alpha.shape == (4, 1)
+
+
+def test_what_moves_do_to_options():
+    options = {"satisfaction": [100.0, 200.0], "cost": 2.0}
+    drift = course("drift", options=options)
+    np.testing.assert_array_equal(drift.market.satisfaction, [100.0, 200.0])
+    drift.advance()
+    assert drift.market.satisfaction[1] == pytest.approx(2 * drift.market.satisfaction[0])
+    assert drift.market.satisfaction[0] != 100.0
+    shift = course(moving(aigc_market.Shift(1.0), satisfaction=_LAW), options=options)
+    shift.advance()
+    assert shift.market.satisfaction[1] != 2 * shift.market.satisfaction[0]
+    assert drift.market.cost == shift.market.cost == 2.0
+
+
+def test_options_may_differ_from_lane_to_lane_in_a_moving_market():
+    scenario = moving(
+        aigc_market.Shift(0.5), aigc_market.Traffic(), **scenarios.SCENARIOS["capacity"].arguments
+    )
+    cost = np.array([1.0, 5.0, 12.0])
+    path = list(markets(scenario, 20, (3,), options={"cost": cost, "min_steps": 2 * cost + 9}))
+    for market in path:
+        np.testing.assert_array_equal(market.cost, cost)
+        assert (aigc_market.solve(market).price >= cost).all()
+        assert (market.capacity >= 2 * (2 * cost + 9)).all()
+    env = PricingVectorEnv(num_envs=3, scenario=scenario)
+    env.reset(seed=0, options={"cost": cost, "min_steps": 2 * cost + 9})
+    infos = env.step(np.full((3, 1), 15.0, "f4"))[-1]
+    assert (infos["regret"] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"satisfaction": [10.0, 200.0]}, "satisfaction must stay within the environment's spaces"),
+        ({"capacity": 501.0}, "capacity must stay within the environment's spaces"),
+        ({"capacity": 19.0}, "capacity must be at least"),
+    ],
+)
+def test_options_that_would_leave_the_spaces_are_refused(options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        aigc_market.env(scenario="capacity").reset(options=options)
+
+
+# -- your own ---------------------------------------------------------------------------------
+
+
+@dataclass
+class RushHour(aigc_market.Move):
+    """Every third round everybody wants twice as much; a move of one's own in a few lines."""
+
+    reach = (1.0, 2.0)
+
+    def begin(self, state, rng):
+        self.round = 0
+
+    def advance(self, state, rng):
+        self.round += 1
+        self.factor = np.full((*state.lanes, 1), 2.0 if self.round % 3 == 0 else 1.0)
+
+
+@pytest.mark.parametrize("view", ["aec", "single", "vector"])
+def test_a_move_of_ones_own(view):
+    scenario = aigc_market.Scenario("rush", moves=[RushHour()])
+    make = {
+        "aec": aigc_market.env,
+        "single": PricingEnv,
+        "vector": lambda **kw: PricingVectorEnv(num_envs=3, **kw),
+    }
+    env = make[view](scenario=scenario, satisfaction=aigc_market.Uniform(90, 110))
+    for _ in range(2):  # each episode plays a copy: it begins anew
+        env.reset(seed=0)
+        factors = []
+        first = np.ravel(env.market.satisfaction)
+        for _ in range(7):
+            factors.append(np.ravel(env.market.satisfaction)[-1] / first[-1])
+            if view == "aec":
+                for agent in env.agents:
+                    env.step(env.action_space(agent).low)
+            else:
+                env.step(np.full(env.action_space.shape, 9.0, "f4"))
+        assert factors == [1, 1, 1, 2, 1, 1, 2]
+    if view == "aec":
+        assert env.observation_space("vmu_0").high[0] == 220
+
+
+def test_a_move_beyond_its_reach_is_refused():
+    class Wild(RushHour):
+        reach = (1.0, 1.5)
+
+    env = PricingEnv(scenario=aigc_market.Scenario("wild", moves=[Wild()]), satisfaction=_LAW)
+    env.reset(seed=0, options={"satisfaction": 390.0})
+    for _ in range(2):
+        env.step(np.array([9.0], "f4"))
+    with pytest.raises(ValueError, match=r"satisfaction must stay within \[80, 600\]"):
+        env.step(np.array([9.0], "f4"))
+
+
+def test_a_move_must_say_how_it_moves():
+    env = PricingEnv(scenario=aigc_market.Scenario("idle", moves=[aigc_market.Move()]))
+    env.reset(seed=0)
+    with pytest.raises(NotImplementedError):
+        env.step(np.array([9.0], "f4"))
+
+
+def test_live_images_of_a_crowd_are_refused():
+    class Live(aigc_market.ssim.QuadraticSSIM):
+        live = True
+
+    ssim = Live(-1e-4, 0.08)
+    assert PricingEnv(ssim=ssim).market.ssim is ssim
+    with pytest.raises(ValueError, match="ssim must not be live where VMUs come and go"):
+        PricingEnv(scenario="crowd", ssim=ssim)
+
+
+# -- followers --------------------------------------------------------------------------------
+
+
+def buy(policy, price=8.0, seed=0, **arguments):
+    market = aigc_market.Market(**arguments)
+    return market, np.asarray(policy(market, price, np.random.default_rng(seed)))
+
+
+def test_noisy_followers_miss_by_a_factor():
+    policy, N = vmus.resolve("noisy"), 40000
+    market, bought = buy(policy, np.full(N, 8.0), min_steps=0)
+    rational = aigc_market.best_response(market, 8.0)[0]
+    assert bought.shape == (N, 2)
+    factor = bought / rational
+    assert factor.min() == pytest.approx(0.05)
+    inside = (bought < 250) & (factor > 0.051)
+    assert inside.mean() > 0.99
+    assert factor[inside].mean() == pytest.approx(1, abs=0.01)
+    assert factor[inside].std() == pytest.approx(0.3, rel=0.02)
+    for share in (0.1, 0.5, 0.9):
+        quantile = {0.1: -1.2816, 0.5: 0.0, 0.9: 1.2816}[share]
+        assert np.quantile(factor, share) == pytest.approx(1 + 0.3 * quantile, abs=0.01)
+    assert abs(np.corrcoef(factor.T)[0, 1]) < 0.02
+
+
+def test_noise_is_held_within_the_bounds_and_is_none_at_sigma_0():
+    _, bought = buy(vmus.Noisy(3.0), np.full(1000, 8.0), min_steps=30, max_steps=120)
+    assert (bought.min(), bought.max()) == (30, 120)
+    market, bought = buy(vmus.Noisy(0.0))
+    np.testing.assert_allclose(bought, aigc_market.best_response(market, 8.0), rtol=1e-6)
+
+
+def test_quantal_followers_choose_by_the_logit():
+    policy = vmus.Quantal(temperature=0.05)
+    _, bought = buy(
+        policy, np.full(60000, 8.0), K=2, satisfaction=[200.0, 100.0], min_steps=9.5, max_steps=15.5
+    )
+    steps = np.arange(10, 16)
+    for k, delta in enumerate((200.0, 100.0)):
+        gain = -0.000174 * steps**2 + 0.075 * steps
+        free = delta * (-0.000174 * 15.5**2 + 0.075 * 15.5)
+        odds = np.exp((delta * gain - 8.0 * steps) / (0.05 * free))
+        counts = [(bought[:, k] == s).mean() for s in steps]
+        np.testing.assert_allclose(counts, odds / odds.sum(), atol=0.008)
+    assert set(np.unique(bought)) == set(steps)
+
+
+def test_cold_quantal_followers_are_rational_to_a_step():
+    for arguments in ({}, {"satisfaction": [90.0, 300.0]}, {"K": 3, "cost": 2.0}):
+        market, bought = buy(vmus.Quantal(1e-6), np.array([3.0, 8.0, 15.0]), **arguments)
+        rational = aigc_market.best_response(market, np.array([3.0, 8.0, 15.0])[:, None][:, 0])
+        np.testing.assert_allclose(bought, rational, atol=0.5 + 1e-9)
+
+
+def test_quantal_followers_know_the_lane_and_the_coefficients_of_each_vmu():
+    ssim = aigc_market.ssim.QuadraticSSIM([[-1e-4, -2e-4], [-3e-4, -1.5e-4]], [[0.06], [0.08]])
+    arguments = {"ssim": ssim, "satisfaction": [[200.0, 150.0], [180.0, 120.0]]}
+    prices = np.array([6.0, 9.0])
+    market, bought = buy(vmus.Quantal(1e-6), prices, min_steps=[10.0, 30.0], **arguments)
+    np.testing.assert_allclose(bought, aigc_market.best_response(market, prices), atol=0.5 + 1e-9)
+
+
+def test_quantal_followers_need_a_whole_number():
+    with pytest.raises(ValueError, match="min_steps and max_steps must have a whole number"):
+        buy(vmus.Quantal(), min_steps=10.2, max_steps=10.8)
+
+
+def test_followers_who_anticipate_hold_back():
+    market, bought = buy(vmus.resolve("myopic_discount"), np.array([6.0, 8.0]))
+    expected = aigc_market.best_response(market, 1.2 * np.array([6.0, 8.0]))
+    np.testing.assert_allclose(bought, expected)
+    assert (bought < aigc_market.best_response(market, np.array([6.0, 8.0]))).all()
+
+
+def test_random_followers_buy_anything():
+    _, bought = buy(vmus.resolve("random"), np.full(5000, 8.0))
+    assert bought.min() == pytest.approx(10, abs=0.2)
+    assert bought.max() == pytest.approx(250, abs=0.2)
+    assert bought.mean() == pytest.approx(130, abs=2)
+
+
+@pytest.mark.parametrize("name", vmus.SCRIPTED)
+@pytest.mark.parametrize("lanes", [(), (5,)])
+def test_those_who_are_not_there_buy_nothing(name, lanes):
+    active = np.random.default_rng(3).random((*lanes, 4)) < 0.5
+    _, bought = buy(vmus.resolve(name), np.full(lanes, 8.0), K=4, active=active)
+    np.testing.assert_array_equal(bought > 0, active)
+
+
+@pytest.mark.parametrize("name", vmus.SCRIPTED)
+def test_scripted_followers_play_every_preset(name):
+    for scenario in PRESETS:
+        env = PricingVectorEnv(num_envs=3, scenario=scenario, vmus=name)
+        env.reset(seed=0)
+        for _ in range(3):
+            active = env.market.active
+            demand = env.step(np.full((3, 1), 8.0, "f4"))[-1]["demand"]
+            there = np.ones_like(demand, bool) if active is None else active
+            assert ((demand >= 10) & (demand <= 250) == there).all()
+            assert (demand[~there] == 0).all()
+
+
+# -- infos that are worked out when read -------------------------------------------------------
+
+
+def lazy():
+    calls = []
+
+    def work_out():
+        calls.append(1)
+        return {"b": 2, "c": 3}
+
+    return LazyInfos({"a": 1}, ("b", "c"), work_out), calls
+
+
+FULL = {"a": 1, "b": 2, "c": 3}
+READERS = {
+    "item": lambda d: {**FULL, "b": d["b"]},
+    "get": lambda d: {**FULL, "c": d.get("c")},
+    "dict": dict,
+    "unpacked": lambda d: {**d},
+    "copy": lambda d: d.copy(),
+    "deepcopy": copy.deepcopy,
+    "shallow copy": copy.copy,
+    "pickle": lambda d: pickle.loads(pickle.dumps(d)),
+    "items": lambda d: dict(d.items()),
+    "values": lambda d: dict(zip("abc", d.values(), strict=True)),
+    "iteration": lambda d: {name: d[name] for name in d},
+    "union": lambda d: d | {},
+    "reverse union": lambda d: {} | d,
+    "update": lambda d: [new := {}, new.update(d)][0],
+    "pop": lambda d: {**FULL, "b": d.pop("b")},
+    "repr": lambda d: FULL if repr(d) == repr(FULL) else None,
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_every_way_of_reading_works_it_out_once(read):
+    infos, calls = lazy()
+    assert "b" in infos
+    assert len(infos) == 3
+    assert infos["a"] == 1
+    assert not calls
+    assert read(infos) == FULL
+    assert calls == [1]
+
+
+def test_equality_and_what_is_written_to_lazy_infos():
+    infos, _ = lazy()
+    assert infos == FULL
+    infos, _ = lazy()
+    assert not infos != FULL
+    infos, _ = lazy()
+    infos["b"] = 7
+    assert infos["c"] == 3
+    assert infos["b"] == 7
+    del infos["b"]
+    assert infos == {"a": 1, "c": 3}
+    assert type(copy.deepcopy(infos)) is type(pickle.loads(pickle.dumps(infos))) is dict
+
+
+@every_preset
+def test_infos_tell_of_their_own_round_however_late_they_are_read(name):
+    env = PricingVectorEnv(num_envs=6, scenario=name)
+    env.reset(seed=0)
+    kept = []
+    for t in range(100):
+        market = env.market
+        price = np.linspace(2, 19, 6)[:, None].astype("f4") * (1 + 0.0001 * t)
+        infos = env.step(price)[-1]
+        kept.append((market, infos.get("final_info", infos)))
+    for market, infos in kept[::-7]:
+        solved = aigc_market.solve(market)
+        np.testing.assert_allclose(infos["equilibrium_price"], solved.price, rtol=1e-12)
+        utility = (infos["price"] - 1) * np.minimum(
+            aigc_market.best_response(market, infos["price"]).sum(axis=-1),
+            np.inf if market.capacity is None else market.capacity,
+        )
+        np.testing.assert_allclose(infos["regret"], solved.asp_utility - utility, atol=1e-3)
