@@ -1,4 +1,4 @@
-"""The command line: `python -m baselines reproduce | train | evaluate`."""
+"""The command line: `python -m baselines reproduce | train | evaluate | leaderboard`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from stable_baselines3 import PPO
 
 from baselines import agents
 from baselines.arguments import EnvArguments
+from baselines.leaderboard.command import leaderboard
 from baselines.live import play_live
 from baselines.measures import means
 from baselines.reproduce import reproduce
@@ -183,6 +184,7 @@ def main() -> None:
                 "evaluate": evaluate,
                 "tune": tune,
                 "calibrate": calibrate,
+                "leaderboard": leaderboard,
             },
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",

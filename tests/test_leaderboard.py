@@ -70,7 +70,7 @@ def test_regret_is_of_followers_without_noise():
 
 def test_overrides_reach_the_market():
     assert terms("crowd", K=4).K == 4
-    assert terms("hidden") == methods.history.Terms()
+    assert terms("hidden") == methods.Terms()
     assert play(Always(7.0, 2), "crowd", 2, seed=0, K=4, max_cycles=5).price.shape == (5, 2)
     with pytest.raises(ValueError, match="scenario must be one of"):
         play(Always(7.0, 2), "nowhere", 2, seed=0)
