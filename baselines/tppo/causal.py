@@ -122,8 +122,7 @@ def rollout(
         if t + 1 < env.max_cycles:
             rows = torch.from_numpy(np.array(infos.get("final_obs", observation)))
             output = network.step(cache, price, rows[:, 1 : K + 1], _active(rows, K))
-    terms = network.terms
-    reward = torch.stack(rewards, 1) / (K * terms.price_unit * terms.steps_unit)
+    reward = torch.stack(rewards, 1) / (K * network.price_unit * network.steps_unit)
     action = torch.stack(actions, 1)
     advantage = reward - torch.stack(values, 1)
     return Batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import torch
@@ -20,6 +21,9 @@ class Checkpoint:
 
     def __init__(self, path: Path | None = None, every: int = 50) -> None:
         self._path, self._every = path, every
+        self.seconds = 0.0
+        """Spent by the trainings that were cut short, up to what was kept."""
+        self._began = time.perf_counter()
 
     def restore(self, network: nn.Module, optimizer: Optimizer) -> int:
         """Put back what was kept. Returns the number of updates done."""
@@ -28,6 +32,7 @@ class Checkpoint:
         kept = torch.load(self._path, weights_only=True)
         network.load_state_dict(kept["network"])
         optimizer.load_state_dict(kept["optimizer"])
+        self.seconds = kept["seconds"]
         return kept["updates"]
 
     def keep(self, updates: int, network: nn.Module, optimizer: Optimizer) -> None:
@@ -38,6 +43,7 @@ class Checkpoint:
         partial = self._path.with_name(self._path.name + ".tmp")
         state = {
             "updates": updates,
+            "seconds": self.seconds + time.perf_counter() - self._began,
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
         }

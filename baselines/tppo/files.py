@@ -12,8 +12,9 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from baselines.methods.history import Terms
 from baselines.tppo.leader import Leader
-from baselines.tppo.network import MarketTransformer, Shape, Terms
+from baselines.tppo.network import MarketTransformer, Shape
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 """The trained leaders that are kept in the repository."""
@@ -75,11 +76,11 @@ def load(path: Path) -> Policy:
 
 
 def load_policy(name: str | Path) -> Policy:
-    """A trained leader, by the name of one in the repository (`hidden`, `crowd-tppo_causal`) or path.
+    """A trained leader: one of the repository's, or one's own.
 
     Args:
-        name: a scenario, whose best leader is meant, or `SCENARIO-METHOD`; anything that ends in
-            `.safetensors` is a path.
+        name: a scenario, such as `hidden`, whose pathwise leader is meant, or `SCENARIO-METHOD`,
+            such as `crowd-tppo_causal`; anything that ends in `.safetensors` is a path.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.methods.history import Terms
 from baselines.tppo.statistics import Memory, Seen, ridge_line, spread
 
 _OWN = 5
@@ -23,26 +24,6 @@ _MARKET = 2
 _MARKET_PER_DECAY = 3
 _LEAST_SLOPE = 0.02
 _EDGE = 0.01
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What the leader knows of the market it plays in."""
-
-    cost: float = 1.0
-    max_price: float = 20.0
-    min_steps: float = 10.0
-    max_steps: float = 250.0
-
-    @property
-    def price_unit(self) -> float:
-        """Money per step that the network counts as 1."""
-        return self.max_price / 2
-
-    @property
-    def steps_unit(self) -> float:
-        """Steps that the network counts as 1."""
-        return self.max_steps / 2.5
 
 
 @dataclass(frozen=True)
@@ -147,7 +128,7 @@ class MarketTransformer(nn.Module):
     would be best if the fitted demand lines were true.
 
     Args:
-        terms: the market's public parameters.
+        terms: the market's public parameters; K plays no part where tokens are VMUs.
         shape: the architecture.
 
     Raises:
@@ -161,6 +142,10 @@ class MarketTransformer(nn.Module):
         if shape.tokens == "round" and shape.slots < 1:
             raise ValueError(f"slots must be K where tokens are rounds, got {shape.slots}")
         self.terms, self.shape = terms, shape
+        self.price_unit = terms.max_price / 2
+        """Money per step that the network counts as 1."""
+        self.steps_unit = terms.max_steps / 2.5
+        """Steps that the network counts as 1."""
         width, rates = shape.width, len(shape.decays)
         market = _MARKET + _MARKET_PER_DECAY * rates
         own = (_OWN + _OWN_PER_DECAY * rates) * (shape.slots if shape.tokens == "round" else 1)
@@ -194,13 +179,13 @@ class MarketTransformer(nn.Module):
 
     def begin(self, active: Tensor) -> Memory:
         """Memory of episodes before their first round; `active` (B, K)."""
-        cost = active.new_full(active.shape[:1], self.terms.cost / self.terms.price_unit)
-        least = self.terms.min_steps / self.terms.steps_unit
+        cost = active.new_full(active.shape[:1], self.terms.cost / self.price_unit)
+        least = self.terms.min_steps / self.steps_unit
         return Memory(active, self.shape.decays, cost, least)
 
     def observe(self, memory: Memory, price: Tensor, steps: Tensor, active: Tensor) -> Seen:
         """Take in a round in physical units; shapes as `Memory.observe`."""
-        return memory.observe(price / self.terms.price_unit, steps / self.terms.steps_unit, active)
+        return memory.observe(price / self.price_unit, steps / self.steps_unit, active)
 
     # --- a step at a time
 
@@ -339,13 +324,13 @@ class MarketTransformer(nn.Module):
         """The best price if the lines a, b (…, K, R) were true and had no floor, as a logit of its
         place between cost and p_max; and ln(utility at p_max / utility at that price); (…, R)."""
         terms = self.terms
-        cost, top = terms.cost / terms.price_unit, terms.max_price / terms.price_unit
+        cost, top = terms.cost / self.price_unit, terms.max_price / self.price_unit
         share = ((a * weight).sum(-2) / (b * weight).sum(-2) - cost) / 2 / (top - cost)
         # Beyond the ends the logit goes on as a line, so that a gradient is left there.
         inside = share.clamp(_EDGE, 1 - _EDGE)
         logit = inside.logit() + (share - inside) / _EDGE
         price = (cost + inside * (top - cost))[..., None, :]
-        low, high = (x / terms.steps_unit for x in (terms.min_steps, terms.max_steps))
+        low, high = (x / self.steps_unit for x in (terms.min_steps, terms.max_steps))
         sold, at_top = (
             (((a - b * p).clamp(low, high)) * weight).sum(-2)
             for p in (price, torch.full_like(price, top))

@@ -13,7 +13,8 @@ from aigc_market import game, vmus
 from aigc_market.envs.course import Course
 from aigc_market.envs.settings import Settings
 from aigc_market.ssim import QuadraticSSIM
-from baselines.tppo.network import MarketTransformer, Terms
+from baselines.methods.history import Terms
+from baselines.tppo.network import MarketTransformer
 
 
 class Paths(NamedTuple):
@@ -35,22 +36,22 @@ class Paths(NamedTuple):
     """(T, B) the equilibrium's utility."""
 
 
-class Market:
-    """One round of `Paths`: the package's rules, on tensors."""
+class Rules:
+    """The package's rules of the markets in `Paths`, on tensors."""
 
-    def __init__(self, paths: Paths, t: int, terms: Terms) -> None:
-        self._satisfaction, self._active = paths.satisfaction[t], paths.active[t]
-        self._ssim = QuadraticSSIM(paths.alpha[t], paths.beta[t])
-        self._capacity = None if paths.capacity is None else paths.capacity[t]
-        self._noise, self._terms = paths.noise[t], terms
+    def __init__(self, paths: Paths, terms: Terms) -> None:
+        self._paths, self._terms = paths, terms
+        self._ssim = QuadraticSSIM(paths.alpha, paths.beta)
 
-    def buy(self, price: Tensor) -> tuple[Tensor, Tensor]:
+    def buy(self, t: int, price: Tensor) -> tuple[Tensor, Tensor]:
         """What VMUs are delivered (B, K), noise included, and U_p without noise, at prices (B,)."""
-        low, high = self._terms.min_steps, self._terms.max_steps
-        rational = game.purchase(price[:, None], self._satisfaction, self._ssim, low, high)
-        noisy = (rational * self._noise).clamp(low, high) * self._active
-        _, sold = game.deliver(rational * self._active, self._capacity)
-        delivered, _ = game.deliver(noisy, self._capacity)
+        paths, low, high = self._paths, self._terms.min_steps, self._terms.max_steps
+        ssim = self._ssim.map(lambda c: c[t] if isinstance(c, Tensor) else c)
+        rational = game.purchase(price[:, None], paths.satisfaction[t], ssim, low, high)
+        noisy = (rational * paths.noise[t]).clamp(low, high) * paths.active[t]
+        capacity = None if paths.capacity is None else paths.capacity[t]
+        delivered, _ = game.deliver(noisy, capacity)
+        _, sold = game.deliver(rational * paths.active[t], capacity)
         return delivered, game.asp_utility(price, self._terms.cost, sold)
 
 
@@ -92,12 +93,11 @@ def draw(settings: Settings, lanes: int, rng: np.random.Generator, solved: bool 
         if t + 1 < rounds:
             course.advance()
     columns["active"].append(columns["active"][-1])
-    return Paths(
-        **{
-            name: torch.as_tensor(np.stack(rows), dtype=torch.float32) if rows else None
-            for name, rows in columns.items()
-        }
-    )
+    tensors: dict[str, Any] = {
+        name: torch.as_tensor(np.stack(rows), dtype=torch.float32) if rows else None
+        for name, rows in columns.items()
+    }
+    return Paths(**tensors)
 
 
 def play(
@@ -116,20 +116,20 @@ def play(
     Returns:
         Prices (T, B) and U_p without noise (T, B).
     """
-    terms = network.terms
+    rules = Rules(paths, network.terms)
     cache, output = network.start(paths.active[0])
     prices, utilities = [], []
     rounds = len(paths.noise)
     for t in range(rounds):
         price = network.price(output.action)
-        delivered, utility = Market(paths, t, terms).buy(price)
+        delivered, utility = rules.buy(t, price)
         prices.append(price)
         utilities.append(utility)
         if t + 1 < rounds:
             output = network.step(
                 cache,
-                into_history(price / terms.price_unit) * terms.price_unit,
-                into_history(delivered / terms.steps_unit) * terms.steps_unit,
+                into_history(price / network.price_unit) * network.price_unit,
+                into_history(delivered / network.steps_unit) * network.steps_unit,
                 paths.active[t + 1],
             )
     return torch.stack(prices), torch.stack(utilities)

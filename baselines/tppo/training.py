@@ -1,0 +1,89 @@
+"""One command for the three ways to train TPPO: train, and keep the result as one file."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import aigc_market
+from aigc_market.envs.pricing import PricingVectorEnv
+from aigc_market.envs.settings import Settings
+from baselines.leaderboard.play import terms as terms_of
+from baselines.tppo import causal, files, pathwise, windows
+from baselines.tppo.checkpoint import Checkpoint
+from baselines.tppo.network import MarketTransformer, Shape
+
+_SHAPE = Shape()
+
+KINDS = ("tppo", "tppo_causal", "tppo_pathwise")
+"""PPO on windows (the paper's way), PPO on causal episodes, and straight through the rules."""
+
+Recipe = windows.Recipe | causal.Recipe | pathwise.Recipe
+
+
+def recipe_for(kind: str, scenario: str) -> Recipe:
+    """The tuned recipe. docs/hidden-markets.md tells what else was tried."""
+    crowd = scenario == "crowd"
+    if kind == "tppo":
+        return windows.Recipe()
+    if kind == "tppo_causal":
+        return causal.Recipe(updates=200) if crowd else causal.Recipe()
+    return pathwise.Recipe(updates=800, lanes=64) if crowd else pathwise.Recipe()
+
+
+def train(
+    kind: str,
+    scenario: str,
+    seed: int,
+    out: Path,
+    shape: Shape = _SHAPE,
+    recipe: Recipe | None = None,
+    every: int = 50,
+    report: Callable[[int], None] = lambda _: None,
+) -> MarketTransformer:
+    """Train a leader and keep it.
+
+    A training by `tppo_causal` or `tppo_pathwise` that was cut short goes on from its checkpoint,
+    a file beside `out`, with the same result as if it had not been.
+
+    Args:
+        kind: one of `KINDS`.
+        scenario: a preset's name.
+        seed: of every random choice.
+        out: path of the safetensors file, which appears whole or not at all.
+        shape: the architecture.
+        recipe: hyperparameters and budget; the tuned ones by default.
+        every: updates between two writes of the checkpoint.
+        report: called with the rounds or updates done.
+    """
+    torch.set_num_threads(1)  # the network is small, and sweeps fill the cores with runs
+    torch.manual_seed(seed)
+    recipe = recipe or recipe_for(kind, scenario)
+    network = MarketTransformer(terms_of(scenario), shape)
+    checkpoint = Checkpoint(out.with_suffix(".checkpoint"), every)
+    began = time.perf_counter()
+    if isinstance(recipe, windows.Recipe):
+        rounds = windows.train(network, scenario, recipe, seed, report)
+    elif isinstance(recipe, causal.Recipe):
+        env = PricingVectorEnv(recipe.lanes, scenario=scenario, history=1)
+        rounds = causal.train(network, env, recipe, seed, checkpoint, report)
+    else:
+        settings = Settings.make(scenario)
+        rounds = pathwise.train(network, settings, recipe, seed, checkpoint, report)
+    record: dict[str, Any] = {
+        "method": kind,
+        "scenario": scenario,
+        "seed": seed,
+        "recipe": dataclasses.asdict(recipe),
+        "rounds": rounds,
+        "seconds": checkpoint.seconds + time.perf_counter() - began,
+        "version": aigc_market.__version__,
+    }
+    files.save(out, network, record)
+    checkpoint.discard()
+    return network
