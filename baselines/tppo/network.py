@@ -225,7 +225,13 @@ class MarketTransformer(nn.Module):
         bias = _closed(self._active_or_all(seen) > 0)[..., None]
         return lambda x: self.decoder.one(x, key, value, bias, axis=-3)
 
+    def _to_past(self, keys: Tensor, values: Tensor, same: Tensor) -> _Attend:
+        """Attention of each round's query to the rounds up to it, (B, T, heads, size)."""
+        bias = _banded(self.decoder.lag, keys.shape[1]) + same
+        return lambda x: self.decoder(x, keys, values, bias)
+
     def _to_rounds(self, cache: Cache, key: Tensor, value: Tensor) -> _Attend:
+        """Attention of the last round's query to the rounds up to it, kept in the cache."""
         keys, values = cache.decoder.add(key[:, 0], value[:, 0])  # (L, B, heads, size)
         bias = self.decoder.lag[:, : len(keys)].T.flip(0)[:, None]
         return lambda x: self.decoder.one(x, keys, values, bias, axis=0)
@@ -245,11 +251,7 @@ class MarketTransformer(nn.Module):
         if self.shape.tokens == "vmu":
             attend = self._to_vmus(keys, values, seen)
         else:
-            bias = _banded(self.decoder.lag, token.shape[2]) + same[:, 0]
-
-            def attend(x: Tensor) -> Tensor:
-                return self.decoder(x, keys[:, :, 0], values[:, :, 0], bias)
-
+            attend = self._to_past(keys[:, :, 0], values[:, :, 0], same[:, 0])
         return self._decide(seen, market, attend, guess, encoded)
 
     def window(self, price: Tensor, steps: Tensor, active: Tensor) -> Output:
