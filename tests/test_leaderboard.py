@@ -13,9 +13,9 @@ from safetensors.numpy import load_file, save_file
 from baselines import __main__ as command_line
 from baselines import methods
 from baselines.leaderboard import command, figures, statistics, tables, trial
+from baselines.leaderboard.learners import LEARNED, Learner
 from baselines.leaderboard.play import play, terms
 from baselines.leaderboard.trial import Arena, Training, Trial
-from baselines.methods import learned
 
 
 class Always:
@@ -150,8 +150,8 @@ def cells(text, method):
 
 
 def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
-    fake = dataclasses.replace(learned.LEARNED["ppo"], needs_gradient=True)
-    monkeypatch.setitem(learned.LEARNED, "middling", fake)
+    fake = dataclasses.replace(LEARNED["ppo"], needs_gradient=True)
+    monkeypatch.setitem(LEARNED, "middling", fake)
     policy = tmp_path / "policy.safetensors"
     kept(policy, 6.0)
     trials = [made_up(tmp_path, name) for name in ("constant", "bayes")]
@@ -257,8 +257,8 @@ def counted(monkeypatch):
         counts["make"] += 1
         return Always({"constant": 5.0, "random": 9.0}[name], num_envs)
 
-    fake = learned.Learner(train, load)
-    monkeypatch.setitem(learned.LEARNED, "fake", fake)
+    fake = Learner(train, load)
+    monkeypatch.setitem(LEARNED, "fake", fake)
     monkeypatch.setattr(methods, "make", make)
     return counts
 

@@ -14,6 +14,7 @@ from aigc_market import _checks
 from aigc_market.scenarios import SCENARIOS
 from baselines import methods as untrained
 from baselines.leaderboard import figures, tables
+from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.play import terms
 from baselines.leaderboard.trial import (
     Arena,
@@ -24,7 +25,6 @@ from baselines.leaderboard.trial import (
     shipped,
     train,
 )
-from baselines.methods.learned import LEARNED
 from baselines.sweep import Engine, in_parallel
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")

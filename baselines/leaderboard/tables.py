@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.statistics import Interval, interval, iqm, resampled, shares
 from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial, config
-from baselines.methods.learned import LEARNED
 from baselines.reproduce import write_csv
 
 COLUMNS = (

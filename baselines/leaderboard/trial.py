@@ -15,9 +15,9 @@ from safetensors import safe_open
 
 import aigc_market
 from baselines import methods
+from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.play import Played, play, terms
 from baselines.methods.history import Method
-from baselines.methods.learned import LEARNED
 from baselines.tppo.files import WEIGHTS
 
 TEST_SEED = 7_000_000

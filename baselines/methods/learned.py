@@ -268,22 +268,3 @@ class RecurrentMethod(WindowMethod):
         starts = torch.full((N,), float(begins))
         actions, self._state = self._policy._predict(features, self._state, starts, True)
         return actions
-
-
-@dataclass(frozen=True)
-class Learner:
-    """How a learned method comes to be."""
-
-    train: Callable[[str, int, Path], Any]
-    """Called with a scenario's name, a seed, and the path of the safetensors file to be written:
-    whole, with metadata `config`, JSON whose `record` holds at least `rounds` and `seconds`."""
-    load: Callable[[Path], Callable[[int], Method]]
-    """Called with that path; the answer, called with the number of episodes, is a method."""
-    needs_gradient: bool = False
-    """Whether training differentiates the simulator."""
-
-
-LEARNED: dict[str, Learner] = {
-    name: Learner(functools.partial(train, name), load) for name in RECIPES
-}
-"""Learned methods by name."""
