@@ -612,7 +612,7 @@ def test_equality_and_what_is_written_to_lazy_infos():
     infos, _ = lazy()
     assert infos == FULL
     infos, _ = lazy()
-    assert not infos != FULL
+    assert (infos != FULL) is False
     infos, _ = lazy()
     infos["b"] = 7
     assert infos["c"] == 3

@@ -196,6 +196,7 @@ class Stand:
         self._before: Stand | None = None
         self._known: Equilibrium | None = None
         self._changed: Any = True
+        self._per_lane: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def equilibrium(self) -> Equilibrium:
@@ -205,6 +206,13 @@ class Stand:
             self._equilibrium = self._solve()
             self._known = None
         return self._equilibrium
+
+    def best(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The equilibrium's price and utility in each of so many lanes, (count,)."""
+        if self._per_lane is None:
+            every, equilibrium = np.ones(count), self.equilibrium
+            self._per_lane = equilibrium.price * every, equilibrium.asp_utility * every
+        return self._per_lane
 
     def followed_by(self, market: Market, changed: Any) -> Stand:
         """What stands in the next round, when these lanes have changed."""

@@ -89,13 +89,15 @@ class Episode:
         low, high = market.min_steps, market.max_steps
         if self._live:  # a network call is made or not
             asked = np.rint(asked).tolist()
-        asked = self._of_active(asked)
+        if self._active is not None:
+            asked = _of_active(asked, self._active)
         delivered, utility = self._sell(asked)
         gains, served = self._serve(delivered)
         rational = np.array(
             [game.purchase(price, delta, ssim, low, high) for delta, ssim in self._vmus], np.float32
         ).tolist()
-        rational = self._of_active(rational)
+        if self._active is not None:
+            rational = _of_active(rational, self._active)
         infos, surpluses = [{}], []
         for (delta, _), at_zero, gain, steps, best in zip(
             self._vmus, self._at_zero, gains, delivered, rational, strict=True
@@ -138,21 +140,16 @@ class Episode:
 
     def _record(self, delivered: list[float]) -> None:
         """Write down the round, with those who are there for the next one."""
-        history, K = self._history, len(delivered)
+        history, width = self._history, len(delivered) + 1
+        row = history.row
         if self._rescale:
             delivered = [steps * self._scales.steps for steps in delivered]
-        history.row[1 : K + 1] = delivered
+        row[1:width] = delivered
         if self._active is not None:
-            history.row[K + 1 :] = self._active
+            row[width:] = self._active
         history.advance()
         history.row[0] = self.price * self._scales.price
         self._vmu_views = None
-
-    def _of_active(self, values: list[float]) -> list[float]:
-        """The numbers of the VMUs that are there, and 0 for the others."""
-        if self._active is None:
-            return values
-        return [v if active else 0.0 for v, active in zip(values, self._active, strict=True)]
 
     @property
     def last(self) -> rendering.Round | None:
@@ -219,7 +216,9 @@ class Episode:
                 game.payoff(self.price, delta, info["ssim"], info["steps"])
                 for (delta, _), info in zip(self._vmus, infos[1:], strict=True)
             ]
-        rewards = [utility, *self._of_active(surpluses)]
+        if self._active is not None:
+            surpluses = _of_active(surpluses, self._active)
+        rewards = [utility, *surpluses]
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
         return rewards
@@ -228,6 +227,11 @@ class Episode:
 def is_live(market: Market) -> bool:
     """Whether the market's images are really made, so that steps are whole network calls."""
     return getattr(market.ssim, "live", False)
+
+
+def _of_active(values: list[float], active: list[bool]) -> list[float]:
+    """The numbers of the VMUs that are there, and 0 for the others."""
+    return [value if there else 0.0 for value, there in zip(values, active, strict=True)]
 
 
 def _models(market: Market) -> list[Any]:

@@ -161,14 +161,14 @@ def _judge(
 
     `rational` is what these would have bought, (K, N); None: they are what `utility` comes from.
     """
-    market, every = stand.market, np.ones(len(price))
+    market = stand.market
     if rational is not None:
         asked = rational.astype(np.float32)
         _, sold = game.deliver(asked, market.capacity, axis=0, total=np.float64)
         utility = game.asp_utility(price, market.cost, sold)
-    best = stand.equilibrium.asp_utility * every
+    best_price, best = stand.best(len(price))
     return {
-        "equilibrium_price": stand.equilibrium.price * every,
+        "equilibrium_price": best_price,
         "equilibrium_utility": best,
         "regret": np.maximum(best - utility, 0.0),
     }
