@@ -41,9 +41,9 @@ SCENARIOS = {
     for scenario in (
         Scenario("paper"),
         Scenario("hidden", "noisy", _HIDDEN),
-        Scenario("drift", "noisy", _HIDDEN, [Drift(persistence=0.98, step=0.1)]),
-        Scenario("shift", "noisy", _HIDDEN, [Shift(probability=0.03)]),
-        Scenario("crowd", "noisy", _CROWD, [Traffic(busy=0.3, arrival=0.02, departure=0.05)]),
+        Scenario("drift", "noisy", _HIDDEN, (Drift(persistence=0.98, step=0.1),)),
+        Scenario("shift", "noisy", _HIDDEN, (Shift(probability=0.03),)),
+        Scenario("crowd", "noisy", _CROWD, (Traffic(busy=0.3, arrival=0.02, departure=0.05),)),
         Scenario("capacity", "noisy", _SCARCE),
         # A measured SSIM lies in [0, 1], so its β is some 20 times smaller than the paper's, and δ
         # must be larger for trade to happen: this one keeps the paper's β·δ = 15.

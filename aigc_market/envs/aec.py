@@ -43,11 +43,11 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     | `max_price` | 20.0 | p_max |
     | `satisfaction` | 200.0 | δ: a number, K numbers, or a distribution redrawn at each reset |
     | `min_steps`, `max_steps` | 10, 250 | bounds of a purchase (Eq. 5) |
-    | `capacity` | None | R, steps that can be run in a round (Eq. 7) |
-    | `ssim` | None | SSIM model; None or "quadratic" for the paper's fit |
+    | `capacity` | None | R, steps that can be run in a round (Eq. 7), or a law of it |
+    | `ssim` | None | SSIM model, or a law of it; None or "quadratic" for the paper's fit |
     | `history` | 5 | n, the rounds observed |
     | `max_cycles` | 100 | T, the rounds of an episode |
-    | `scenario` | None | a name or a `Scenario`: arguments that those given override |
+    | `scenario` | None | a name or a `Scenario`: arguments (those given override them), moves |
     | `continuous_actions` | True | False: a grid of 96 prices, and whole numbers of steps |
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
     | `scale_rewards` | False | leader's over U_p*, a follower's over δ·(max SSIM − SSIM(0)) |
@@ -55,13 +55,19 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     | `render_mode` | None | "ansi" or "human" |
 
     Distributions of δ are `Uniform(low, high)`, `LogUniform(low, high)`, `Drawn(low, high,
-    function)`, or a bare function of a `numpy.random.Generator` that returns one number or K.
+    function)`, `SharedLevel(level, spread)`, or a bare function of a `numpy.random.Generator` that
+    returns one number or K. `DrawnQuadratic(alpha, beta)` draws α and β, shared by the followers of
+    a market, `DemandShare(share)` a capacity. Scenarios may move the market between rounds:
+    `env.market` is always the one that answers the next price, and scripted noise is no part of
+    this game.
 
     ## Actions
 
     Leader: `Box(cost, max_price, (1,), float32)`. Follower: `Box(min_steps, max_steps, (1,),
     float32)`. Finite values outside are clipped with a warning; NaN, infinities and wrong shapes
     raise. In an episode whose options narrow the bounds, actions are held within the narrower ones.
+    Where followers come and go (`Traffic`), those who are not there take their turn too: what they
+    do is ignored, and they buy 0.
 
     ## Observations
 
@@ -69,24 +75,31 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     (p, S_1 … S_K), shape (n·(K+1),) (Eq. 16). Follower k: its δ_k, the price posted, then its last
     n rounds of (p, S_k), shape (2 + 2n,). Rounds before the first are (cost, 0 … 0). `state()`
     holds every δ, the price in force and the history. All followers have equal spaces: the bound
-    of a fixed δ is [0, 2·max δ], that of a drawn one its distribution's.
+    of a fixed δ is [0, 2·max δ], that of a drawn one its distribution's, and wider where it drifts.
+
+    Where the SSIM model is drawn a follower sees α and β behind its δ. Where followers come and go
+    it sees 1 or 0 behind these, for being there or not (δ is then shown as 0), and the leader's
+    rows are (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price; rows before the
+    first carry the first m. `state()` then holds, in order: every δ, α and β, who is there, and R,
+    as far as they are drawn or change, the price in force and the history.
 
     ## Rewards
 
     Of a round, paid when its last follower has acted. Leader: U_p = (p − c)·ΣS_k (Eq. 6).
     Follower: its surplus U_k(S_k) − U_k(0). Where ΣS_k exceeds the capacity, all get the same share
-    of what they asked for, and pay for what they got.
+    of what they asked for, and pay for what they got. A follower that is not there is paid 0.
 
     ## Infos
 
     After a round, leader: `round`, `price`, `demand` (K,) as asked for, `utility`,
     `equilibrium_price`, `equilibrium_utility`, and `regret`: what the price forgoes against
     rational followers, whatever these ones did. Follower: `steps` as delivered, `ssim`, `surplus`,
-    `best_response`.
+    `best_response`. All of these are of the market in which the round was played. Where followers
+    come and go also who will answer the next price, leader: `active` (K,), follower: `is_active`.
 
     ## Start
 
-    A new market is drawn (where `satisfaction` is a distribution). The leader moves first.
+    A new market is drawn, as far as there are laws to draw it from. The leader moves first.
 
     ## End
 
@@ -115,7 +128,9 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         Args:
             seed: of every random choice; None goes on with the stream of the last seed.
             options: parameters of this episode's market: `satisfaction`, `cost`, `max_price`,
-                `min_steps`, `max_steps`, `capacity`. Unknown names warn.
+                `min_steps`, `max_steps`, `capacity`. Unknown names warn. They hold to the end of
+                the episode, but for a `satisfaction` in a market that moves: a drift starts from
+                it, and a newcomer or a market drawn again has another.
 
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
@@ -239,10 +254,11 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
             yield self.agent_selection
 
     def state(self) -> np.ndarray:
-        """The full state for centralised training: every δ, the price in force, the history.
+        """The full state for centralised training: all that is hidden, the price, the history.
 
         Returns:
-            (K + 1 + n·(K + 1),) float32, in the units of observations; see `state_space`.
+            (K + 1 + n·(K + 1),) float32, or wider, in the units of observations: see `state_space`
+            and the observations above.
         """
         if self._rng is None:
             EnvLogger.error_state_before_reset()

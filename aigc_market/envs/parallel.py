@@ -31,8 +31,8 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Observations
 
-    Leader: the price in force, then the last n rounds, shape (1 + n·(K+1),). Followers: as in the
-    AEC game, shape (2 + 2n,).
+    Leader: the price in force, then the last n rounds, shape (1 + n·(K+1),) where nobody comes or
+    goes. Followers: as in the AEC game.
 
     ## Rewards
 
@@ -135,10 +135,11 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         )
 
     def state(self) -> np.ndarray:
-        """The full state for centralised training: every δ, the price in force, the history.
+        """The full state for centralised training: all that is hidden, the price, the history.
 
         Returns:
-            (K + 1 + n·(K + 1),) float32, in the units of observations; see `state_space`.
+            (K + 1 + n·(K + 1),) float32, or wider, in the units of observations: see `state_space`
+            and the AEC environment's observations.
         """
         assert self._episode is not None, "reset() needs to be called before state."
         return self._episode.state()

@@ -191,8 +191,8 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
     ## Arguments
 
-    As for `raw_env`, and `vmus`: a follower policy or its name ("best_response" by default), see
-    `aigc_market.vmus`.
+    As for `raw_env`, and `vmus`: a follower policy or its name (the scenario's own by default,
+    "best_response" in `paper`), see `aigc_market.vmus`.
 
     ## Actions
 
@@ -201,7 +201,9 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
     ## Observations
 
-    The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16).
+    The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16). Where
+    followers come and go each is (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price:
+    shape (n·(2K+1),).
 
     ## Rewards
 
@@ -209,11 +211,13 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
     ## Infos
 
-    `round, price, demand (K,), utility, equilibrium_price, equilibrium_utility, regret`.
+    `round, price, demand (K,), utility, equilibrium_price, equilibrium_utility, regret`, of the
+    market in which the round was played; where followers come and go also `active (K,)`, who will
+    answer the next price.
 
     ## Start
 
-    A new market is drawn (where `satisfaction` is a distribution); the history is empty.
+    A new market is drawn, as far as there are laws to draw it from; the history is empty.
 
     ## End
 
@@ -236,7 +240,7 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
 
     @property
     def market(self) -> Market:
-        """The market of the episode in play; before the first, the one the arguments describe."""
+        """The market in force; before the first episode, the one the arguments describe."""
         return self._lanes.market
 
     @property
@@ -252,7 +256,9 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         Args:
             seed: of every random choice; None goes on with the stream of the last seed.
             options: parameters of this episode's market: `satisfaction`, `cost`, `max_price`,
-                `min_steps`, `max_steps`, `capacity`. Unknown names warn.
+                `min_steps`, `max_steps`, `capacity`. Unknown names warn. They hold to the end of
+                the episode, but for a `satisfaction` in a market that moves: a drift starts from
+                it, and a newcomer or a market drawn again has another.
 
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
@@ -313,10 +319,13 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     """A batch of `PricingEnv`, played as arrays without a loop over environments or VMUs.
 
     All lanes begin and end together. Autoreset is `SAME_STEP`: the step that ends the episodes
-    returns the first observations of the next ones, and `infos["final_obs"]` (N, n·(K+1)) and
-    `infos["final_info"]` those of the end. Draws of δ come from one generator for the whole batch.
+    returns the first observations of the next ones, and `infos["final_obs"]` and
+    `infos["final_info"]` those of the end. Draws come from one generator for the whole batch.
     Observations are views of memory that is never written again: keep them as long as you like,
-    and do not write to them.
+    and do not write to them. Where the market moves or followers are not rational, the infos
+    `equilibrium_price`, `equilibrium_utility` and `regret` are worked out when they are first read
+    (of the round that they belong to), which costs more than the round itself; such infos are a
+    dict that copies and pickles as a plain one.
     """
 
     metadata = {  # noqa: RUF012
@@ -341,7 +350,7 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
 
     @property
     def market(self) -> Market:
-        """The markets of the episodes in play, a batch where they differ."""
+        """The markets in force, a batch where they differ."""
         return self._lanes.market
 
     @property

@@ -258,6 +258,20 @@ def test_e_rounds_against_a_batch_of_single_environments(compare):
     )
 
 
+@pytest.mark.parametrize("followers", ["best_response", "noisy"])
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "shift", "crowd", "capacity"])
+def test_h_rounds_of_hidden_markets_against_the_papers(compare, scenario, followers):
+    actions = np.random.default_rng(0).uniform(1, 20, (100, 4096, 1)).astype("f4")
+    envs = PricingVectorEnv(num_envs=4096, scenario=scenario)
+    paper = PricingVectorEnv(num_envs=4096, K=envs.settings.market.K, vmus=followers)
+    compare(
+        f"h  rounds/s, 4096 lanes, {scenario} against paper with {followers} followers",
+        "≥ 0.5",
+        lane_rounds(envs, actions),
+        lane_rounds(paper, actions),
+    )
+
+
 def test_f_solving_against_sorting(compare):
     rng = np.random.default_rng(0)
     market = aigc_market.Market(K=10**6, satisfaction=10 ** rng.uniform(1, 3, 10**6))
