@@ -24,6 +24,7 @@ from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 import aigc_market
 from aigc_market.envs.pricing import PricingVectorEnv
@@ -135,6 +136,26 @@ class Lanes(VectorWrapper):
         return self.units.features(observations.reshape(self._shape))
 
 
+class SeenRows(BaseFeaturesExtractor):
+    """Rows with a flag for those that were played, all 0 for others, and 1 / (1 + how many were).
+
+    Rows before the first round look as if the price had been the cost and nobody had bought, which
+    a smooth network confuses with low prices.
+    """
+
+    def __init__(self, space: Box, row: int, K: int) -> None:
+        super().__init__(space, space.shape[0] // row * (row + 1) + 1)
+        self._row, self._K = row, K
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """(B, n·row) to (B, n·(row + 1) + 1)."""
+        rows = observations.unflatten(1, (-1, self._row))
+        steps = rows[..., 1 : self._K + 1]
+        played = (rows[..., :1] > -1.0) | (steps > 0.0).any(dim=-1, keepdim=True)
+        flagged = torch.cat([rows * played, played], dim=-1).flatten(1)
+        return torch.cat([flagged, 1.0 / (1.0 + played.sum(dim=1))], dim=1)
+
+
 def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | None = None) -> None:
     """Train a policy and keep it.
 
@@ -156,7 +177,7 @@ def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | Non
         "n_epochs": recipe.n_epochs,
         "gamma": recipe.gamma,
         "ent_coef": recipe.ent_coef,
-        "policy_kwargs": _policy_arguments(method, recipe),
+        "policy_kwargs": _policy_arguments(method, recipe, lanes.units),
         "seed": seed,
         "device": "cpu",
     }
@@ -200,7 +221,7 @@ def load(path: Path) -> Callable[[int], Method]:
         units = Units(Terms(**config["units"]["terms"]), config["units"]["masked"])
         method = config["record"]["method"]
         policy: Any = _POLICIES[method](
-            *units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe)
+            *units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe, units)
         )
         policy.load_state_dict(load_file(path))
     except Exception as error:
@@ -212,11 +233,13 @@ def load(path: Path) -> Callable[[int], Method]:
     return functools.partial(player, policy, units, recipe.history)
 
 
-def _policy_arguments(method: str, recipe: Recipe) -> dict[str, Any]:
+def _policy_arguments(method: str, recipe: Recipe, units: Units) -> dict[str, Any]:
     """Of the policy's class, beside its spaces."""
     arguments: dict[str, Any] = {
         "net_arch": [recipe.width, recipe.width],
         "log_std_init": recipe.log_std_init,
+        "features_extractor_class": SeenRows,
+        "features_extractor_kwargs": {"row": units.row, "K": units.terms.K},
     }
     if method == "recurrent_ppo":
         arguments |= {"net_arch": [recipe.width], "lstm_hidden_size": recipe.width}
