@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from aigc_market import _checks
 from aigc_market.scenarios import Scenario
+from baselines.methods.bayes.leader import bayes
 from baselines.methods.fixed import Constant, Random
 from baselines.methods.greedy import EpsilonGreedy, Greedy
 from baselines.methods.history import History, Method, Terms
@@ -23,6 +24,9 @@ __all__ = ["METHODS", "TUNED", "History", "Method", "Terms", "make"]
 
 TUNED = Path(__file__).parent / "tuned.json"
 """Parameters by scenario and method, written by `baselines.methods.tune`."""
+
+_BAYES = {"bayes": "greedy", "bayes_thompson": "thompson", "bayes_information": "information"}
+"""Rules by which Bayes methods price."""
 
 METHODS: dict[str, Any] = {
     "constant": Constant,
@@ -35,8 +39,9 @@ METHODS: dict[str, Any] = {
     "thompson": KalmanTotal,
     "kalman_total": KalmanTotal,
     "kalman": KalmanSlots,
+    **{name: partial(bayes, rule=rule) for name, rule in _BAYES.items()},
 }
-"""Factories by name."""
+"""Factories by name; those of Bayes methods take the scenario first, as they know its law."""
 
 
 def make(
@@ -58,7 +63,8 @@ def make(
     """
     _checks.choice("name", name, METHODS)
     tuned = _tuned().get(scenario.name if isinstance(scenario, Scenario) else scenario, {})
-    return METHODS[name](terms, num_envs, seed, **{**tuned.get(name, {}), **parameters})
+    market = (scenario, terms) if name in _BAYES else (terms,)
+    return METHODS[name](*market, num_envs, seed, **{**tuned.get(name, {}), **parameters})
 
 
 @cache

@@ -39,8 +39,9 @@ class Lines:
         persistence: float,
         sigma: float,
     ) -> None:
-        self._prior = np.asarray(_checks.numeric("mean", mean)), np.asarray(
-            _checks.numeric("cov", cov)
+        self._prior = (
+            np.asarray(_checks.numeric("mean", mean)),
+            np.asarray(_checks.numeric("cov", cov)),
         )
         if self._prior[0].shape != (2,) or self._prior[1].shape != (2, 2):
             raise ValueError(f"mean and cov must be (2,) and (2, 2), got {mean!r} and {cov!r}")

@@ -47,6 +47,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
     "kalman_total": _KALMAN,
     "kalman": _KALMAN,
+    "bayes_information": {"horizon": [2.0, 4.0, 8.0, 16.0, 32.0]},
 }
 """The configurations of each method: all combinations."""
 _MARKETS_EVERY = 20
@@ -178,7 +179,8 @@ def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> No
         for row in rows
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, lambda file: csv.writer(file, lineterminator="\n").writerows([_COLUMNS, *kept, *new]))
+    table = [_COLUMNS, *kept, *new]
+    _write(path, lambda file: csv.writer(file, lineterminator="\n").writerows(table))
 
 
 def _as_json(tuned: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Bayes methods: what could be earned by a leader who knows the law of the market."""

@@ -1,0 +1,45 @@
+"""What filters take in, and what they answer with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Round(NamedTuple):
+    """A round in n lanes."""
+
+    price: np.ndarray
+    """(n,)."""
+    steps: np.ndarray
+    """(n, K) delivered."""
+    answered: np.ndarray
+    """(n, K) bool, who was there to buy."""
+
+
+class Belief(Protocol):
+    """What is known of n lanes, about to be played; demand is that of all active followers."""
+
+    def mean(self, prices: np.ndarray) -> np.ndarray:
+        """(n, P) expected demand at prices (P,)."""
+        ...
+
+    def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(r, P) demand at prices (P,) of a market drawn for each of `rows` (r,), its lane."""
+        ...
+
+
+class Filter(Protocol):
+    """The posterior of N lanes."""
+
+    together: int
+    """How many lanes are best looked at together."""
+
+    def begin(self) -> None:
+        """Back to the prior."""
+        ...
+
+    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> Belief:
+        """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
+        ...

@@ -1,0 +1,113 @@
+"""Bayes methods: a filter that knows the scenario's law, and a rule that prices by its beliefs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aigc_market import solve
+from aigc_market.envs.settings import Settings
+from aigc_market.scenarios import Scenario
+from baselines.methods.bayes import rules
+from baselines.methods.bayes.belief import Filter, Round
+from baselines.methods.bayes.law import Law, known, law
+from baselines.methods.bayes.lines import LineFilter, LineGrid
+from baselines.methods.bayes.particles import ParticleFilter
+from baselines.methods.bayes.rationing import RationedFilter
+from baselines.methods.bayes.regimes import RegimeFilter
+from baselines.methods.fixed import Constant
+from baselines.methods.history import History, Method, Terms
+
+PRICES = 96
+"""Prices to choose from, evenly spaced."""
+INTERCEPTS, SLOPES = 32, 48
+"""Size of the grid of lines; twice as many earn no more."""
+HYPOTHESES = 12
+PARTICLES = 1024
+
+
+def bayes(
+    scenario: str | Scenario, terms: Terms, num_envs: int, seed: int, rule: str, **parameters: Any
+) -> Method:
+    """A Bayes method.
+
+    Args:
+        scenario: its law is known, and its parameters where they are not drawn.
+        terms: what is known of the markets.
+        num_envs: N.
+        seed: of every random choice.
+        rule: "greedy", "thompson" or "information".
+        parameters: of the rule.
+
+    Raises:
+        TypeError, ValueError: a bad parameter, or a scenario with a law that is not known here.
+    """
+    if known(scenario):
+        market = Settings.make(scenario, **vars(terms)).market
+        return Constant(terms, num_envs, seed, solve(market).price)
+    laws = law(scenario)
+    chosen: Any
+    if rule == "information":
+        chosen = rules.Information(laws.sigma, **parameters)
+    else:
+        chosen = {"greedy": rules.greedy, "thompson": rules.thompson}[rule]
+    return Bayes(make_filter(laws, terms, num_envs, seed), terms, num_envs, seed, chosen)
+
+
+def make_filter(
+    law: Law,
+    terms: Terms,
+    lanes: int,
+    seed: int,
+    intercepts: int = INTERCEPTS,
+    slopes: int = SLOPES,
+    hypotheses: int = HYPOTHESES,
+    particles: int = PARTICLES,
+) -> Filter:
+    """The filter that a law calls for, of N lanes."""
+    if law.share is not None:
+        return RationedFilter(law, terms, lanes, particles, seed)
+    if law.drift is not None:
+        return ParticleFilter(law, terms, lanes, particles, seed)
+    grid = LineGrid.of(law, intercepts, slopes)
+    if law.hazard:
+        return RegimeFilter(grid, terms, lanes, law.hazard, hypotheses)
+    return LineFilter(grid, terms, lanes)
+
+
+class Bayes:
+    """A leader that prices by the posterior.
+
+    Args:
+        belief: the filter.
+        terms: what is known of the markets.
+        num_envs: N.
+        seed: of every random choice.
+        rule: one of `rules`.
+    """
+
+    def __init__(self, belief: Filter, terms: Terms, num_envs: int, seed: int, rule: Any) -> None:
+        self._filter, self._rule = belief, rule
+        self._lanes = np.arange(num_envs)
+        self._rng = np.random.default_rng(seed)
+        self._prices = np.linspace(terms.cost, terms.max_price, PRICES).astype("f4")
+        self._gain = self._prices - np.float32(terms.cost)
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,)."""
+        seen = None
+        if history.prices.shape[1] == 0:
+            self._filter.begin()
+        else:
+            seen = Round(history.prices[:, -1], history.steps[:, -1], self._answering)
+        self._answering = history.active.copy()
+        chosen = np.empty(len(self._lanes), int)
+        size = self._filter.together
+        for start in range(0, len(self._lanes), size):
+            part = self._lanes[start : start + size]
+            of_part = None if seen is None else Round(*(value[part] for value in seen))
+            active = history.active[part]
+            belief = self._filter.observe(part, of_part, active)
+            chosen[part] = self._rule(belief, self._prices, self._gain, active, self._rng)
+        return self._prices[chosen].astype(float)

@@ -1,0 +1,241 @@
+"""The exact Bayes filter of followers whose demand is a line, on a grid.
+
+See `law` for A, B_k, c and e_k. Given (A, c) the followers are independent, so that the posterior
+of all of them is a table over (A, c) and, for each follower, a table over (A, B_k): the likelihood
+of what it has bought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.methods.bayes.belief import Round
+from baselines.methods.bayes.law import SCORES, Law
+from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.history import Terms
+
+_TINY = np.float32(1e-37)
+_CHUNK = 2**18
+"""Numbers in the largest array in use at a time: it should fit the processor's cache."""
+_DRAWS = 2**20
+"""Markets drawn to tabulate the prior."""
+
+
+@dataclass(frozen=True)
+class LineGrid:
+    """The law of lines on a grid. All single precision."""
+
+    intercept: np.ndarray
+    """(a,) A, steps."""
+    slope: np.ndarray
+    """(b,) B, steps per unit of price."""
+    prior: np.ndarray
+    """(a, c) probabilities of (A, c)."""
+    kernel: np.ndarray
+    """(b, c) probabilities of B_k given c."""
+    sigma: float
+    """σ of the followers' noise."""
+
+    @classmethod
+    def of(cls, law: Law, intercepts: int, slopes: int) -> LineGrid:
+        """The prior of a law, log-spaced, with so many values of A and of B."""
+        rng = np.random.default_rng(0)
+        intercept, c = law.market(rng.standard_normal((_DRAWS, SCORES)))
+        own = law.own(rng.standard_normal(_DRAWS))
+        a = _axis(np.log(intercept), intercepts)
+        b = _axis(c + own, slopes)
+        step = b[1] - b[0]
+        # Values of c on the same lattice, so that B given c depends on their distance only.
+        first, last = np.floor((c.min() - b[0]) / step), np.ceil((c.max() - b[0]) / step)
+        c_axis = b[0] + step * np.arange(first, last + 1)
+        share_a, share_c = _share(np.log(intercept), a), _share(c, c_axis)
+        prior = np.zeros((len(a), len(c_axis)))
+        for i, u in share_a:
+            for j, v in share_c:
+                flat = np.bincount(i * len(c_axis) + j, u * v, prior.size)
+                prior += flat.reshape(prior.shape)
+        distance = np.rint((b[:, None] - c_axis) / step).astype(int)
+        e_axis = step * np.arange(min(distance.min(), own.min() // step), distance.max() + 1)
+        chance = np.sum([np.bincount(i, u, len(e_axis)) for i, u in _share(own, e_axis)], axis=0)
+        kernel = chance[distance - round(e_axis[0] / step)]
+        kernel /= np.maximum(kernel.sum(axis=0), _TINY)
+        tables = np.exp(a), np.exp(b), prior / prior.sum(), kernel
+        return cls(*(table.astype("f4") for table in tables), sigma=law.sigma)
+
+    def demand(self, price: np.ndarray, terms: Terms) -> np.ndarray:
+        """Rational demand (n, a, b) of each line at prices (n,)."""
+        price = price.astype("f4")[:, None, None]
+        return terms.demand(self.intercept[:, None], self.slope, price)
+
+
+def _axis(values: np.ndarray, count: int) -> np.ndarray:
+    """A grid over all but the outermost of some values."""
+    low, high = np.quantile(values, [2e-4, 1 - 2e-4])
+    room = max(high - low, 1e-3) / count
+    return np.linspace(low - room / 2, high + room / 2, count)
+
+
+def _share(values: np.ndarray, axis: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each value's two neighbours on an axis, and how it is shared between them."""
+    place = np.clip((values - axis[0]) / (axis[1] - axis[0]), 0, len(axis) - 1)
+    low = np.minimum(place.astype(int), len(axis) - 2)
+    return [(low, 1 - (place - low)), (low + 1, place - low)]
+
+
+class LineFilter:
+    """The posterior of N markets of K followers each.
+
+    Args:
+        grid: the prior.
+        terms: what is known of the markets.
+        lanes: N.
+    """
+
+    def __init__(self, grid: LineGrid, terms: Terms, lanes: int) -> None:
+        self.grid, self.terms = grid, terms
+        self._log_prior = np.log(np.maximum(grid.prior, _TINY))
+        self._market = np.empty((lanes, *grid.prior.shape), "f4")
+        self._tables = np.empty((lanes, terms.K, len(grid.intercept), len(grid.slope)), "f4")
+        self._scale = np.empty(lanes)
+        self.together = max(1, _CHUNK // self._tables[0].size)
+        self.begin()
+
+    def begin(self) -> None:
+        """Back to the prior in all lanes."""
+        self.reset(np.arange(len(self._scale)))
+
+    def reset(self, lanes: np.ndarray) -> None:
+        """Back to the prior in some lanes."""
+        self._market[lanes] = self._log_prior
+        self._tables[lanes] = 1.0
+        self._scale[lanes] = 0.0
+
+    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> LinesPosterior:
+        """Take in a round, or None before the first, and say what is known before the next.
+
+        A slot that is left is forgotten, but not what its follower has told of the market.
+
+        Args:
+            lanes: (n,) which.
+            seen: the round in these lanes.
+            active: (n, K) who will buy next.
+        """
+        present = active if seen is None else seen.answered | active
+        lane, slot = present.nonzero()
+        rows = lanes[lane], slot
+        tables = self._tables[rows]
+        if seen is not None:
+            bought = seen.answered[lane, slot]
+            tables[bought] *= likelihood(
+                seen.steps[lane, slot][bought].astype("f4"),
+                self.grid.demand(seen.price, self.terms)[lane[bought]],
+                self.terms,
+                self.grid.sigma,
+            )
+            top = np.maximum(tables.max(axis=(1, 2)), _TINY)
+            tables /= top[:, None, None]
+            np.add.at(self._scale, lanes[lane], np.log(top))
+        told = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
+        np.log(np.maximum(told, _TINY, out=told), out=told)
+        stay = active[lane, slot]
+        market = self._market[lanes]
+        add_rows(market, told[~stay], lane[~stay])
+        self._market[lanes] = market
+        self._tables[rows] = np.where(stay[:, None, None], tables, np.float32(1))
+        add_rows(market, told[stay], lane[stay])
+        return LinesPosterior(
+            self.grid,
+            self.terms,
+            market,
+            self._scale[lanes],
+            lane[stay],
+            slot[stay],
+            tables[stay],
+            told[stay],
+        )
+
+
+@dataclass(frozen=True)
+class LinesPosterior:
+    """What is known of n lanes, about to be played."""
+
+    grid: LineGrid
+    terms: Terms
+    market: np.ndarray
+    """(n, a, c) log-probabilities of (A, c), up to a constant."""
+    scale: np.ndarray
+    """(n,) what was taken out of them."""
+    lane: np.ndarray
+    """(m,) lane of each active slot, in order."""
+    slot: np.ndarray
+    """(m,) its number."""
+    tables: np.ndarray
+    """(m, a, b) likelihood of what it has bought, up to a constant."""
+    told: np.ndarray
+    """(m, a, c) log of the mean of that given (A, c)."""
+
+    def evidence(self) -> np.ndarray:
+        """(n,) log-probability of all that has been seen, up to a constant of the data."""
+        top = self.market.max(axis=(1, 2))
+        return np.log(np.exp(self.market - top[:, None, None]).sum((1, 2))) + top + self.scale
+
+    def lines(self) -> np.ndarray:
+        """(n, a, b) how many active followers have a line, in expectation."""
+        others = self.market[self.lane] - self.told
+        others -= others.max(axis=(1, 2), keepdims=True)
+        np.exp(others, out=others)
+        beliefs = others @ self.grid.kernel.T
+        beliefs *= self.tables
+        beliefs /= np.maximum(beliefs.sum(axis=(1, 2), keepdims=True), _TINY)
+        count = np.zeros((len(self.market), *self.tables.shape[1:]), "f4")
+        add_rows(count, beliefs, self.lane)
+        return count
+
+    def mean(self, prices: np.ndarray) -> np.ndarray:
+        """(n, P) expected demand at prices (P,)."""
+        demand = self.grid.demand(prices, self.terms).reshape(len(prices), -1)
+        return self.lines().reshape(len(self.market), -1) @ demand.T
+
+    def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Demand of markets drawn from the posterior.
+
+        Args:
+            rng: of the draws.
+            prices: (P,).
+            rows: (r,) lane of each draw.
+
+        Returns:
+            (r, P) total demand of the active followers.
+        """
+        n, a, c = self.market.shape
+        chance = np.exp(self.market - self.market.max(axis=(1, 2), keepdims=True))
+        a, c = np.divmod(_pick(chance.reshape(n, -1), rows, rng), c)
+        start = np.searchsorted(self.lane, rows)
+        count = np.searchsorted(self.lane, rows, side="right") - start
+        draw = np.repeat(np.arange(len(rows)), count)  # of each follower of each draw
+        pair = np.arange(len(draw)) - np.repeat(count.cumsum() - count - start, count)
+        own = self.tables[pair, a[draw]] * self.grid.kernel.T[c[draw]]
+        slope = self.grid.slope[_pick(own, np.arange(len(own)), rng)]
+        intercept = self.grid.intercept[a[draw]]
+        demand = self.terms.demand(intercept[:, None], slope[:, None], prices.astype("f4"))
+        total = np.zeros((len(rows), len(prices)), "f4")
+        add_rows(total, demand, draw)
+        return total
+
+
+def add_rows(into: np.ndarray, rows: np.ndarray, index: np.ndarray) -> None:
+    """into[index] += rows, where the index is in order and may repeat."""
+    if len(index):
+        first = np.flatnonzero(np.diff(index, prepend=-1))
+        into[index[first]] += np.add.reduceat(rows, first, axis=0)
+
+
+def _pick(weights: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A column of each of some rows (r,) of weights, with chances in proportion."""
+    heap = weights.cumsum(axis=1, dtype=float)
+    heap /= heap[:, -1:]
+    heap += np.arange(len(weights))[:, None]  # one sorted list, a unit for each row
+    place = np.searchsorted(heap.ravel(), rows + rng.random(len(rows)), side="right")
+    return np.minimum(place - rows * weights.shape[1], weights.shape[1] - 1)

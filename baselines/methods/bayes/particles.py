@@ -1,0 +1,186 @@
+"""Bayes filter of markets whose level drifts, by particles.
+
+A particle is a market in standard normal scores (see `law`), with the drift x of log δ. Particles
+are resampled where few of them have most of the weight; their scores are then moved a little
+(Liu and West, "Combined parameter and state estimation in simulation-based filtering", 2001),
+which keeps the prior, a standard normal, as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.methods.bayes.belief import Round
+from baselines.methods.bayes.law import SCORES, Law
+from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.history import Terms
+
+_SHRINKAGE = 0.98
+"""a of Liu and West: how much of its own scores a particle keeps."""
+LOOKED_AT = 128
+"""Particles that stand for all in a decision."""
+_CHUNK = 2**18
+"""Particles in use at a time."""
+_MOST_DEVIATIONS = 4.0
+_TINY = np.float32(1e-37)
+
+
+class ParticleFilter:
+    """The posterior of N lanes; everybody is always there.
+
+    Args:
+        law: the prior, and the drift.
+        terms: what is known of the markets.
+        lanes: N.
+        particles: P, of each lane.
+        seed: of every random choice.
+    """
+
+    def __init__(self, law: Law, terms: Terms, lanes: int, particles: int, seed: int) -> None:
+        self._law, self._terms = law, terms
+        self._rng = np.random.default_rng((seed, 1))
+        self._shape = lanes, particles
+        self.together = max(1, _CHUNK // particles)
+        self._scores = np.empty((lanes, particles, SCORES + terms.K), "f4")
+        self._intercept = np.empty((lanes, particles), "f4")
+        self._slope = np.empty((lanes, particles, terms.K), "f4")
+        self._drift = np.empty((lanes, particles), "f4")
+        self._log_weight = np.empty((lanes, particles), "f4")
+        self.begin()
+
+    def begin(self) -> None:
+        """Draw from the prior."""
+        for start in range(0, self._shape[0], self.together):
+            lanes = np.arange(start, min(start + self.together, self._shape[0]))
+            shape = len(lanes), *self._scores.shape[1:]
+            self._place(lanes, self._rng.standard_normal(shape, "f4"))
+        self._drift[:] = 0.0
+        self._log_weight[:] = 0.0
+
+    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> ParticlesBelief:
+        """Take in a round of some lanes (n,), or None before the first."""
+        if seen is not None:
+            self._log_weight[lanes] += self._log_likelihood(lanes, seen.price, seen.steps)
+            self._renew(lanes)
+            self._move(lanes)
+        kept = resample(normalized(self._log_weight[lanes]), LOOKED_AT, self._rng)
+        return self._belief(lanes, kept)
+
+    def _demand(self, lanes: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """(n, P, K) rational demand at prices (n,)."""
+        slope = self._slope[lanes] * np.exp(-self._drift[lanes])[..., None]
+        price = price.astype("f4")[:, None, None]
+        return self._terms.demand(self._intercept[lanes][..., None], slope, price)
+
+    def _log_likelihood(
+        self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray
+    ) -> np.ndarray:
+        """(n, P) of purchases (n, K) at prices (n,)."""
+        demand = self._demand(lanes, price)
+        total = np.zeros(demand.shape[:2], "f4")
+        for k in range(self._terms.K):
+            bought = steps[:, k].astype("f4")
+            each = likelihood(bought, demand[..., k], self._terms, self._law.sigma)
+            total += np.log(np.maximum(each, _TINY))
+        return total
+
+    def _move(self, lanes: np.ndarray) -> None:
+        """The next round's drift."""
+        if self._law.drift is None:
+            return
+        persistence, step = self._law.drift
+        most = _MOST_DEVIATIONS * step / math.sqrt(1 - persistence**2)
+        drift = self._drift[lanes]
+        drift = persistence * drift + step * self._rng.standard_normal(drift.shape, "f4")
+        self._drift[lanes] = np.clip(drift, -most, most)
+
+    def _renew(self, lanes: np.ndarray) -> None:
+        """Where few particles have the weight, equal weights and scores near those of old."""
+        weight = normalized(self._log_weight[lanes])
+        few = 1 / (weight**2).sum(axis=1) < self._shape[1] / 2
+        if not few.any():
+            return
+        lanes, weight = lanes[few], weight[few]
+        scores = self._scores[lanes]
+        mean = weight[:, None] @ scores  # (n, 1, D)
+        apart = scores - mean
+        cov = np.swapaxes(apart * weight[..., None], 1, 2) @ apart
+        root = np.linalg.cholesky(cov + 1e-6 * np.eye(cov.shape[1], dtype="f4"))
+        kept = resample(weight, self._shape[1], self._rng)
+        apart = np.take_along_axis(apart, kept[..., None], axis=1)
+        noise = self._rng.standard_normal(apart.shape, "f4") @ np.swapaxes(root, 1, 2)
+        scores = mean + _SHRINKAGE * apart + math.sqrt(1 - _SHRINKAGE**2) * noise
+        self._drift[lanes] = np.take_along_axis(self._drift[lanes], kept, axis=1)
+        self._log_weight[lanes] = 0.0
+        self._place(lanes, scores)
+
+    def _place(self, lanes: np.ndarray, scores: np.ndarray) -> None:
+        """Put particles where their scores say."""
+        self._scores[lanes] = scores
+        intercept, c = self._law.market(scores[..., :SCORES])
+        self._intercept[lanes] = intercept
+        self._slope[lanes] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
+
+    def _belief(self, lanes: np.ndarray, kept: np.ndarray) -> ParticlesBelief:
+        """Of some of the particles (n, M), equally probable."""
+        where = lanes[:, None], kept
+        slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
+        return ParticlesBelief(self._terms, self._intercept[where], slope)
+
+
+@dataclass(frozen=True)
+class ParticlesBelief:
+    """M markets of each of n lanes, equally probable."""
+
+    terms: Terms
+    intercept: np.ndarray
+    """(n, M)."""
+    slope: np.ndarray
+    """(n, M, K)."""
+    capacity: np.ndarray | None = None
+    """(n, M) or no limit."""
+
+    def demand(self, prices: np.ndarray, lane: np.ndarray, particle: np.ndarray) -> np.ndarray:
+        """(r, P) total demand of some particles (r,)."""
+        total = np.zeros((len(lane), len(prices)), "f4")
+        for k in range(self.terms.K):
+            total += self.terms.demand(
+                self.intercept[lane, particle][:, None],
+                self.slope[lane, particle, k][:, None],
+                prices,
+            )
+        if self.capacity is not None:
+            np.minimum(total, self.capacity[lane, particle][:, None], out=total)
+        return total
+
+    def mean(self, prices: np.ndarray) -> np.ndarray:
+        """(n, P) expected demand at prices (P,)."""
+        n, M = self.intercept.shape
+        lane, particle = np.divmod(np.arange(n * M), M)
+        return self.demand(prices, lane, particle).reshape(n, M, -1).mean(axis=1)
+
+    def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(r, P) demand of a particle of each of `rows` (r,)."""
+        particle = rng.integers(self.intercept.shape[1], size=len(rows))
+        return self.demand(prices, rows, particle)
+
+
+def normalized(log_weight: np.ndarray) -> np.ndarray:
+    """Weights (n, P) that sum to 1 in each row."""
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def resample(weight: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices (n, count) of columns of the weights (n, P), each row's in order (systematic)."""
+    n, P = weight.shape
+    heap = weight.cumsum(axis=1, dtype=float)
+    heap *= count / heap[:, -1:]
+    heap += rng.random((n, 1))
+    below = np.floor(heap).astype(int)
+    below[:, -1] = count
+    copies = np.diff(np.minimum(below, count), prepend=0, axis=1)
+    return np.repeat(np.tile(np.arange(P), n), copies.ravel()).reshape(n, count)

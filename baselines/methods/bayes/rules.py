@@ -1,0 +1,88 @@
+"""Prices by what is believed of demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_market import _checks
+from baselines.methods.bayes.belief import Belief
+
+
+def greedy(
+    belief: Belief,
+    prices: np.ndarray,
+    gain: np.ndarray,
+    active: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The price that earns most in expectation.
+
+    Args:
+        belief: about n lanes.
+        prices, gain: (P,) prices, and what a step sold at them earns.
+        active: (n, K) who will buy.
+        rng: of every random choice.
+
+    Returns:
+        (n,) indices of prices.
+    """
+    return (gain * belief.mean(prices)).argmax(axis=1)
+
+
+def thompson(
+    belief: Belief,
+    prices: np.ndarray,
+    gain: np.ndarray,
+    active: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The best price of a market drawn from the posterior; as `greedy`."""
+    return (gain * belief.draw(rng, prices, np.arange(len(active)))).argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Information:
+    """The price that earns most in expectation, information included; called as `greedy`.
+
+    Information is worth what is lost for want of it, in expectation and per round, over the next
+    `horizon` rounds, times the share of the variance of the best price that the purchases at a
+    price would explain (by their correlation, noise included).
+
+    Args:
+        sigma: σ of the followers' noise.
+        horizon: rounds.
+        draws: markets drawn from the posterior.
+    """
+
+    sigma: float
+    horizon: float
+    draws: int = 32
+
+    def __post_init__(self) -> None:
+        _checks.number("horizon", self.horizon, at_least=0)
+
+    def __call__(
+        self,
+        belief: Belief,
+        prices: np.ndarray,
+        gain: np.ndarray,
+        active: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """(n,) indices of prices."""
+        count = active.sum(axis=1)
+        lanes = np.repeat(np.arange(len(active)), self.draws)
+        demand = belief.draw(rng, prices, lanes).reshape(len(active), self.draws, len(prices))
+        earned = gain * demand
+        best = prices[earned.argmax(axis=2)]
+        lost = earned.max(axis=2).mean(axis=1) - earned.mean(axis=1).max(axis=1)
+        noise = (self.sigma * demand.mean(axis=1)) ** 2 / np.maximum(count, 1)[:, None]
+        demand -= demand.mean(axis=1, keepdims=True)
+        best -= best.mean(axis=1, keepdims=True)
+        together = (best[:, None] @ demand)[:, 0] ** 2  # (n, P)
+        apart = (best**2).sum(axis=1)[:, None] * ((demand**2).sum(axis=1) + self.draws * noise)
+        explained = together / np.maximum(apart, 1e-9)
+        worth = self.horizon * lost[:, None] * explained
+        return (gain * belief.mean(prices) + worth).argmax(axis=1)
