@@ -148,7 +148,7 @@ class DrawnQuadratic:
         _checks.number("gamma", self.gamma)
 
     def draw(self, rng: np.random.Generator, lanes: tuple[int, ...]) -> QuadraticSSIM:
-        """The model of each lane; coefficients (*lanes, 1)."""
+        """The model of each lane; coefficients `(*lanes, 1)`."""
         shape = (*lanes, 1)
         alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
         return QuadraticSSIM.unchecked(-alpha, beta, self.gamma)

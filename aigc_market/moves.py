@@ -30,18 +30,18 @@ class State:
     lanes: tuple[int, ...]
     """The batch axes."""
     satisfaction: np.ndarray
-    """(*lanes, K) δ, before the factors of moves."""
+    """`(*lanes, K)` δ, before the factors of moves."""
     ssim: SSIMModel
-    """The SSIM model; coefficients that are drawn are (*lanes, 1)."""
+    """The SSIM model; coefficients that are drawn are `(*lanes, 1)`."""
     capacity: Any
-    """R, (*lanes,) where it is drawn."""
+    """R, `(*lanes,)` where it is drawn."""
     law: Distribution | None
     """What δ is drawn from; None: it is fixed."""
     draw: Callable[[np.random.Generator, np.ndarray], dict[str, Any]]
     """`satisfaction`, `ssim` and `capacity`, as far as they are drawn at a reset, drawn anew for
     the lanes with these numbers, (count, …)."""
     active: np.ndarray | None = None
-    """(*lanes, K) bool; None: nobody comes or goes."""
+    """`(*lanes, K)` bool; None: nobody comes or goes."""
 
 
 class Move:
@@ -52,7 +52,7 @@ class Move:
     """
 
     factor: Any = 1.0
-    """What it multiplies δ by, (*lanes, 1) or a number: a new array after each change."""
+    """What it multiplies δ by, `(*lanes, 1)` or a number: a new array after each change."""
     reach: tuple[float, float] = (1.0, 1.0)
     """What the factor never leaves: the bounds of observations depend on it."""
     masks: bool = False

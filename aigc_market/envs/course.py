@@ -65,7 +65,7 @@ class Course:
 
     @property
     def market(self) -> Market:
-        """The market in force: (*lanes, K) δ and so on; never written into."""
+        """The market in force: `(*lanes, K)` δ and so on; never written into."""
         return self._now.market
 
     @property
