@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -30,6 +31,7 @@ STYLES: dict[str, dict[str, Any]] = {
 """The methods that are drawn; the tables have all."""
 _IN_ONE_EPISODE = ("tppo_pathwise", "tppo_causal", "kalman", "ppo", "cils_discounted")
 _MOST_IN_ONE_EPISODE = 3
+_LEVELS = np.array([1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 
 
 def draw(folder: Path) -> list[Path]:
@@ -86,14 +88,18 @@ def _regret(rounds: Any) -> Figure | None:
         return None
     figure, axes = _panels(len(names), 3, (4.2, 3.2))
     for one, name in zip(axes, names, strict=True):
-        rows = rounds[rounds["scenario"] == name]
+        rows = rounds[(rounds["scenario"] == name) & rounds["method"].isin(STYLES)]
         for method in _drawn(rows):
             of_method = rows[rows["method"] == method]
             relative = of_method["regret"] / of_method["equilibrium_utility"]
-            # Nothing is lost where everything is known: a logarithm must not see it.
-            one.plot(of_method["round"], relative.clip(lower=1e-5), label=method, **STYLES[method])
+            one.plot(of_method["round"], relative, label=method, **STYLES[method])
+        relative = rows["regret"] / rows["equilibrium_utility"]
+        low, high = max(relative.min(), 1e-5) / 1.2, relative.max() * 1.2
+        levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
         one.set(xscale="log", yscale="log", title=name, xlabel="Round of the episode")
         one.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+        one.set_yticks(levels, [f"{level:.4g} %" for level in 100 * levels])
+        one.set_ylim(low, high)  # what loses nothing lies below all logarithms
         one.minorticks_off()
     for one in axes[::3]:
         one.set_ylabel("Regret, share of U*")
