@@ -19,7 +19,7 @@ from baselines.methods.history import Terms
 _TINY = np.float32(1e-37)
 _CHUNK = 2**18
 """Numbers in the largest array in use at a time: it should fit the processor's cache."""
-_DRAWS = 2**20
+_DRAWS = 2**18
 """Markets drawn to tabulate the prior."""
 
 

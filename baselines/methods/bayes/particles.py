@@ -18,7 +18,7 @@ from baselines.methods.bayes.law import SCORES, Law
 from baselines.methods.bayes.purchases import likelihood
 from baselines.methods.history import Terms
 
-_SHRINKAGE = 0.98
+_SHRINKAGE = 0.99
 """a of Liu and West: how much of its own scores a particle keeps."""
 LOOKED_AT = 128
 """Particles that stand for all in a decision."""

@@ -57,7 +57,7 @@ class Information:
     """
 
     sigma: float
-    horizon: float
+    horizon: float = 4.0
     draws: int = 32
 
     def __post_init__(self) -> None:
