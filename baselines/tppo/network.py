@@ -16,14 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.methods.history import Terms
-from baselines.tppo.statistics import Memory, Seen, ridge_line, spread
+from baselines.tppo.statistics import NOISE, Line, Memory, Seen, ridge_line, spread
 
 _OWN = 5
 _OWN_PER_DECAY = 7
 _MARKET = 2
 _MARKET_PER_DECAY = 3
 _LEAST_SLOPE = 0.02
-_EDGE = 0.01
+_EDGE = 0.005
+_TRIALS = 24
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Shape:
     decays: tuple[float, ...] = (1.0, 0.9, 0.7)
     """Forgetting of the demand lines in the tokens; empty for none: then nothing but attention
     remembers."""
+    optimism: float = 0.5
+    """Standard deviations by which purchases are hoped to exceed the fitted lines, when p_max is
+    compared with lower prices: at p_max nothing is learnt."""
 
 
 _Attend = Callable[[Tensor], Tensor]
@@ -288,8 +292,8 @@ class MarketTransformer(nn.Module):
         """Tokens (…, G, width), market features (…, M), and the guess: u and log ratio, (…, R)."""
         weight = self._active_or_all(seen)[..., None]
         level, slope = self.prior.unbind(-1)
-        a, b, determinant = ridge_line(seen.sums, level, slope, *self.log_strength.exp().unbind(-1))
-        b = functional.softplus(5 * b) / 5 + _LEAST_SLOPE
+        line = ridge_line(seen.sums, level, slope, *self.log_strength.exp().unbind(-1))
+        a, b = line.a, functional.softplus(5 * line.b) / 5 + _LEAST_SLOPE
         mean_price, deviation, mean_steps = spread(seen.sums)
         rounds = seen.sums[..., 0]
         price = seen.price[..., None]
@@ -310,10 +314,10 @@ class MarketTransformer(nn.Module):
             mean_price,
             deviation,
             mean_steps,
-            determinant.log() / 5,
+            line.determinant.log() / 5,
         ]
         own = torch.cat([own, *lines], dim=-1)
-        guess = self._guess(a, b, weight)
+        guess = self._guess(a, b, line, weight)
         count = weight.sum(-2)
         market = [price, count[..., :1].log1p(), *guess, (a * weight).sum(-2) / count]
         market = torch.cat(market, dim=-1)
@@ -322,24 +326,40 @@ class MarketTransformer(nn.Module):
         wide = market[..., None, :].expand(*own.shape[:-1], -1)
         return self.embed(torch.cat([own, wide], dim=-1)), market, guess
 
-    def _guess(self, a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """The best price if the lines a, b (…, K, R) were true and had no floor, as a logit of its
-        place between cost and p_max; and ln(utility at p_max / utility at that price); (…, R)."""
+    def _guess(self, a: Tensor, b: Tensor, fit: Line, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The best price if the lines a, b (…, K, R), held within the bounds, were true.
+
+        Returns:
+            As a logit of its place between cost and p_max; and ln(utility at p_max / best utility
+            below it), (…, R) both. Above the price at which all are on the floor utility rises
+            again, so p_max may be best; but nothing is learnt there, so the doubt about the lines
+            is held in favour of the prices below.
+        """
         terms = self.terms
         cost, top = terms.cost / self.price_unit, terms.max_price / self.price_unit
-        share = ((a * weight).sum(-2) / (b * weight).sum(-2) - cost) / 2 / (top - cost)
-        # Beyond the ends the logit goes on as a line, so that a gradient is left there.
-        inside = share.clamp(_EDGE, 1 - _EDGE)
-        logit = inside.logit() + (share - inside) / _EDGE
-        price = (cost + inside * (top - cost))[..., None, :]
-        low, high = (x / self.steps_unit for x in (terms.min_steps, terms.max_steps))
-        sold, at_top = (
-            (((a - b * p).clamp(low, high)) * weight).sum(-2)
-            for p in (price, torch.full_like(price, top))
-        )
-        return logit.clamp(-6, 6), (
-            (top - cost) * at_top / ((price[..., 0, :] - cost) * sold)
-        ).log()
+        low, high = terms.min_steps / self.steps_unit, terms.max_steps / self.steps_unit
+        with torch.no_grad():
+            trial = torch.linspace(cost, top, _TRIALS + 1, device=a.device, dtype=a.dtype)[1:]
+            trial = trial.reshape(-1, *[1] * a.ndim)  # trials first: sums over VMUs are then fast
+            line = torch.addcmul(a, b, trial, value=-1)
+            doubt = (self.shape.optimism * NOISE) * fit.variance(trial).clamp(min=0).sqrt()
+            hoped = ((line + doubt).clamp(low, high) * weight).sum(-2)
+            sold = (line.clamp(low, high) * weight).sum(-2)
+            margin = trial[..., 0] - cost
+            moves = (line * weight).amax(-2) > low  # not all are on the floor
+            best = (margin * (sold * moves + 1e-3 * hoped)).argmax(0)
+            ratio = (margin[-1] * sold[-1] / (margin * hoped).amax(0)).log()
+            trial = trial.flatten()[best]
+            line = a - b * trial[..., None, :]
+            inner = ((line > low) & (line < high)) * weight
+            held = (line.clamp(low, high) * (weight - inner)).sum(-2)
+        # Around there utility is a parabola, through whose vertex a gradient flows.
+        slope = (b * inner).sum(-2) + _LEAST_SLOPE
+        vertex = (((a * inner).sum(-2) + held) / slope + cost) / 2
+        spacing = (top - cost) / _TRIALS
+        price = torch.minimum(torch.maximum(vertex, trial - spacing), trial + spacing)
+        share = ((price - cost) / (top - cost)).clamp(_EDGE, 1 - _EDGE)
+        return share.logit(), ratio
 
     def _active_or_all(self, seen: Seen) -> Tensor:
         """`active`, or everybody where nobody is (then no price matters)."""
@@ -372,7 +392,7 @@ class MarketTransformer(nn.Module):
         out = self.head(self.norms[5](x))
         if self.shape.decays:
             gates = out[..., 2:].softmax(-1)
-            logit, ratio = ((gates * part).sum(-1) for part in (guess[0], guess[1].detach()))
+            logit, ratio = ((gates * part).sum(-1) for part in guess)
         else:
             logit, ratio = torch.zeros_like(out[..., 0]), torch.full_like(out[..., 0], -0.5)
         inner = torch.sigmoid(logit + 4 * out[..., 0])

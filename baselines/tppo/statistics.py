@@ -18,6 +18,8 @@ SUMS = 5
 _FIRST_GUESS = (1.8, 0.9, 0.4)
 """A line S = a − b·p and the rounds that it counts for: only weighs the first few rounds."""
 _LEAST_PREDICTION = 0.2
+NOISE = 0.3
+"""Standard deviation of purchases as a share of what is expected: it scales doubts about lines."""
 
 
 class Seen(NamedTuple):
@@ -95,11 +97,29 @@ class Memory:
     def _weight(self, sums: Tensor, price: Tensor, steps: Tensor) -> Tensor:
         """Of a round in each sum, (B, K, R)."""
         level, slope, strength = _FIRST_GUESS
-        a, b, _ = ridge_line(sums, level, slope, strength, strength)
-        expected = a - b * price[..., None]
+        line = ridge_line(sums, level, slope, strength, strength)
+        expected = line.a - line.b * price[..., None]
         floor = self._least * 1.0001
-        censored = (steps[..., None] <= floor) & (expected <= floor)
+        # What is bought at the floor says nothing of a line that surely lies below it.
+        doubt = 2 * NOISE * line.variance(price[..., None]).clamp(min=0).sqrt()
+        censored = (steps[..., None] <= floor) & (expected + doubt <= floor)
         return torch.where(censored, 0.0, expected.clamp(min=_LEAST_PREDICTION) ** -2)
+
+
+class Line(NamedTuple):
+    """A line S = a − b·p, and what is not known of it."""
+
+    a: Tensor
+    b: Tensor
+    variances: tuple[Tensor, Tensor, Tensor]
+    """Of a, the covariance, and of b, as multiples of the noise's in a round of weight 1."""
+    determinant: Tensor
+    """Of the precision: how much is known."""
+
+    def variance(self, price: Tensor) -> Tensor:
+        """Of the line's value at a price, as a multiple of the noise's."""
+        of_a, between, of_b = self.variances
+        return of_a - 2 * price * between + price * price * of_b
 
 
 def ridge_line(
@@ -108,21 +128,18 @@ def ridge_line(
     slope: Tensor | float,
     tau_a: Tensor | float,
     tau_b: Tensor | float,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Line:
     """The line S = a − b·p that fits sums (…, 5), pulled towards `level` and `slope`.
 
-    The posterior mean of Bayesian linear regression with independent priors of precision `tau_a`
-    and `tau_b` (in units of a round's weight).
-
-    Returns:
-        a, b, and the determinant of the posterior's precision: how much is known of the line.
+    The posterior of Bayesian linear regression with independent priors of precision `tau_a` and
+    `tau_b` (in units of a round's weight).
     """
     one, p, s, pp, ps = sums.unbind(-1)
     m_aa, m_bb = one + tau_a, pp + tau_b
     r_a, r_b = s + tau_a * level, tau_b * slope - ps
     determinant = m_aa * m_bb - p * p
     a, b = (m_bb * r_a + p * r_b) / determinant, (m_aa * r_b + p * r_a) / determinant
-    return a, b, determinant
+    return Line(a, b, (m_bb / determinant, p / determinant, m_aa / determinant), determinant)
 
 
 def spread(sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -33,7 +33,7 @@ def recipe_for(kind: str, scenario: str) -> Recipe:
         return windows.Recipe()
     if kind == "tppo_causal":
         return causal.Recipe(updates=200) if crowd else causal.Recipe()
-    return pathwise.Recipe(updates=800, lanes=64) if crowd else pathwise.Recipe()
+    return pathwise.Recipe(lanes=128) if crowd else pathwise.Recipe()
 
 
 def train(
