@@ -227,9 +227,13 @@ class LinesPosterior:
 
 def add_rows(into: np.ndarray, rows: np.ndarray, index: np.ndarray) -> None:
     """into[index] += rows, where the index is in order and may repeat."""
-    if len(index):
-        first = np.flatnonzero(np.diff(index, prepend=-1))
-        into[index[first]] += np.add.reduceat(rows, first, axis=0)
+    if len(index) == 0:
+        return
+    first = np.searchsorted(index, index)
+    turn = np.arange(len(index)) - first  # how often the index has been there before
+    for i in range(turn.max() + 1):
+        now = turn == i
+        into[index[now]] += rows[now]
 
 
 def _pick(weights: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
