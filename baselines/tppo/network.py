@@ -25,6 +25,8 @@ _MARKET_PER_DECAY = 3
 _LEAST_SLOPE = 0.02
 _EDGE = 0.005
 _TRIALS = 24
+_MANY = 8.0
+"""VMUs beyond which their number is not told apart: larger markets are then nothing new."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Shape:
     decays: tuple[float, ...] = (1.0, 0.9, 0.7)
     """Forgetting of the demand lines in the tokens; empty for none: then nothing but attention
     remembers."""
-    optimism: float = 0.5
+    optimism: float = 0.25
     """Standard deviations by which purchases are hoped to exceed the fitted lines, when p_max is
     compared with lower prices: at p_max nothing is learnt."""
 
@@ -164,7 +166,7 @@ class MarketTransformer(nn.Module):
             )
             for _ in range(2)
         )
-        self.head = nn.Linear(width, 2 + rates)
+        self.head = nn.Linear(width, 2 + 2 * rates)
         with torch.no_grad():  # small gain: training begins at the fitted lines' price
             self.head.weight *= 0.05
             self.head.bias.zero_()
@@ -172,6 +174,7 @@ class MarketTransformer(nn.Module):
         self.log_std = nn.Parameter(torch.tensor(-1.5))
         self.prior = nn.Parameter(torch.tensor([[1.8, 0.9]] * rates).reshape(rates, 2))
         self.log_strength = nn.Parameter(torch.full((rates, 2), -1.0))
+        self.log_unlike = nn.Parameter(torch.full((rates,), -1.0))
         self.jump = nn.Parameter(torch.tensor([2.0, 0.0]))
 
     # --- units
@@ -291,8 +294,7 @@ class MarketTransformer(nn.Module):
     def _read(self, seen: Seen) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Tokens (…, G, width), market features (…, M), and the guess: u and log ratio, (…, R)."""
         weight = self._active_or_all(seen)[..., None]
-        level, slope = self.prior.unbind(-1)
-        line = ridge_line(seen.sums, level, slope, *self.log_strength.exp().unbind(-1))
+        line = self._lines(seen)
         a, b = line.a, functional.softplus(5 * line.b) / 5 + _LEAST_SLOPE
         mean_price, deviation, mean_steps = spread(seen.sums)
         rounds = seen.sums[..., 0]
@@ -319,12 +321,32 @@ class MarketTransformer(nn.Module):
         own = torch.cat([own, *lines], dim=-1)
         guess = self._guess(a, b, line, weight)
         count = weight.sum(-2)
-        market = [price, count[..., :1].log1p(), *guess, (a * weight).sum(-2) / count]
+        market = [
+            price,
+            count[..., :1].clamp(max=_MANY).log1p(),
+            *guess,
+            (a * weight).sum(-2) / count,
+        ]
         market = torch.cat(market, dim=-1)
         if self.shape.tokens == "round":
             own = own.flatten(-2)[..., None, :]
         wide = market[..., None, :].expand(*own.shape[:-1], -1)
         return self.embed(torch.cat([own, wide], dim=-1)), market, guess
+
+    def _lines(self, seen: Seen) -> Line:
+        """Demand lines (…, K, R), whose a is drawn to what the market's other VMUs tell of theirs.
+
+        VMUs of a market often have the same α and β, so that a = −β/2α is the same for all.
+        """
+        level, slope = self.prior.unbind(-1)
+        tau_a, tau_b = self.log_strength.exp().unbind(-1)
+        alone = ridge_line(seen.sums, level, slope, tau_a, tau_b)
+        own = alone.told(tau_a)
+        known, left = seen.left.unbind(-1)
+        others = tau_a + (known + own.sum(-2))[..., None, :] - own
+        total = tau_a * level + (left + (own * alone.a).sum(-2))[..., None, :] - own * alone.a
+        strength = 1 / (1 / others + self.log_unlike.exp())
+        return ridge_line(seen.sums, total / others, slope, strength, tau_b)
 
     def _guess(self, a: Tensor, b: Tensor, fit: Line, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The best price if the lines a, b (…, K, R), held within the bounds, were true.
@@ -391,8 +413,8 @@ class MarketTransformer(nn.Module):
         x = x + self.decoder_mlp(self.norms[4](x))
         out = self.head(self.norms[5](x))
         if self.shape.decays:
-            gates = out[..., 2:].softmax(-1)
-            logit, ratio = ((gates * part).sum(-1) for part in guess)
+            gates = out[..., 2:].unflatten(-1, (2, -1)).softmax(-1)
+            logit, ratio = (gates * torch.stack(guess, dim=-2)).sum(-1).unbind(-1)
         else:
             logit, ratio = torch.zeros_like(out[..., 0]), torch.full_like(out[..., 0], -0.5)
         inner = torch.sigmoid(logit + 4 * out[..., 0])

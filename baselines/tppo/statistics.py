@@ -1,8 +1,8 @@
 """What is known of each VMU's demand line: running sums of least squares, with forgetting.
 
 Nothing here is learned: the sums are facts about the rounds seen, from which the network reads
-lines. They are differentiable, so a price's gradient reaches what later
-rounds will know because of it.
+lines. They are differentiable, so a price's gradient reaches what later rounds will know because of
+it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Seen(NamedTuple):
     """(…, K) rounds that the slot has stood empty: the same for all rounds of one VMU's stay."""
     sums: Tensor
     """(…, K, R, 5) for each of R rates of forgetting."""
+    left: Tensor
+    """(…, R, 2) what VMUs that have left told of their lines' a: precision, and precision · a."""
 
 
 class Memory:
@@ -62,7 +64,8 @@ class Memory:
         self._least = least
         sums = active.new_zeros(*active.shape, len(decays), SUMS)
         nothing = torch.zeros_like(active)
-        self.seen = Seen(price, nothing, nothing, active, nothing, nothing, sums)
+        left = active.new_zeros(len(active), len(decays), 2)
+        self.seen = Seen(price, nothing, nothing, active, nothing, nothing, sums, left)
 
     def observe(self, price: Tensor, steps: Tensor, active: Tensor) -> Seen:
         """Take in a round.
@@ -90,8 +93,17 @@ class Memory:
             (last.age + 1) * present,
             last.visit + 1 - present,
             sums,
+            last.left * self._decays + self._told(sums, present * (1 - active)),
         )
         return self.seen
+
+    @torch.no_grad()
+    def _told(self, sums: Tensor, leaves: Tensor) -> Tensor:
+        """What VMUs that leave have told, (B, R, 2)."""
+        level, slope, strength = _FIRST_GUESS
+        line = ridge_line(sums, level, slope, strength, strength)
+        precision = line.told(strength) * leaves[..., None]
+        return torch.stack([precision, precision * line.a], dim=-1).sum(1)
 
     @torch.no_grad()
     def _weight(self, sums: Tensor, price: Tensor, steps: Tensor) -> Tensor:
@@ -115,6 +127,10 @@ class Line(NamedTuple):
     """Of a, the covariance, and of b, as multiples of the noise's in a round of weight 1."""
     determinant: Tensor
     """Of the precision: how much is known."""
+
+    def told(self, strength: Tensor | float) -> Tensor:
+        """Precision of a beyond its prior's."""
+        return (1 / self.variances[0] - strength).clamp(min=0)
 
     def variance(self, price: Tensor) -> Tensor:
         """Of the line's value at a price, as a multiple of the noise's."""
