@@ -303,6 +303,16 @@ def test_new_weights_are_played_anew(tmp_path, counted):
         np.testing.assert_array_equal(one["equilibrium_price"], other["equilibrium_price"])
 
 
+def test_other_parameters_are_other_results(tmp_path, monkeypatch):
+    played = Trial(Arena("hidden"), "cils", 0, 3)
+    before = played.file(tmp_path)
+    tuned = json.loads(methods.TUNED.read_text())
+    tuned["hidden"]["cils"]["kappa"] += 1.0
+    (tmp_path / "tuned.json").write_text(json.dumps(tuned))
+    monkeypatch.setattr(methods, "TUNED", tmp_path / "tuned.json")
+    assert played.file(tmp_path) != before
+
+
 def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch):
     monkeypatch.setattr(trial, "WEIGHTS", tmp_path / "weights")
     kept(tmp_path / "weights" / "hidden-fake.safetensors", 11.0, rounds=7)

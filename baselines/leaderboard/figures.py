@@ -26,7 +26,8 @@ STYLES: dict[str, dict[str, Any]] = {
     "tppo_causal": {"color": "#56B4E9"},
     "tppo_pathwise": {"color": "#0072B2", "linewidth": 2.2},
     "bayes": {"color": "black", "linestyle": "--"},
-    "bayes_thompson": {"color": "black"},
+    "bayes_thompson": {"color": "black", "linestyle": ":"},
+    "bayes_information": {"color": "black"},
 }
 """The methods that are drawn; the tables have all."""
 _IN_ONE_EPISODE = ("tppo_pathwise", "tppo_causal", "kalman", "ppo", "cils_discounted")

@@ -13,6 +13,7 @@ import numpy as np
 from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.statistics import Interval, interval, iqm, resampled, shares
 from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial, config
+from baselines.methods import METHODS
 from baselines.reproduce import write_csv
 
 COLUMNS = (
@@ -29,9 +30,9 @@ COLUMNS = (
 )
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
-FLOOR, CEILING = ("constant",), ("bayes", "bayes_thompson")
-"""Between the best of these lies what a method can gain by learning in an episode."""
-_NEEDS_LAW = CEILING
+FLOOR = ("constant",)
+CEILING = tuple(name for name in METHODS if name.startswith("bayes"))
+"""Those that know the law. Between FLOOR and the best of these lies what learning can gain."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 
 
@@ -279,6 +280,6 @@ def _learnt(share: float, floor: float | None, ceiling: float | None) -> str:
 
 
 def _needs(method: str) -> str:
-    if method in _NEEDS_LAW:
+    if method in CEILING:
         return "law"
     return "gradient" if method in LEARNED and LEARNED[method].needs_gradient else ""

@@ -100,10 +100,16 @@ class Trial:
 
     def file(self, out: Path) -> Path:
         """Readable, and different for all that the result depends on."""
-        weights = "" if self.policy is None else _digest(self.policy.read_bytes())
-        settings = [self.episodes, TEST_SEED, BLOCK, weights, aigc_market.__version__]
+        settings = [self.episodes, TEST_SEED, BLOCK, self._what(), aigc_market.__version__]
         digest = _digest(json.dumps(settings).encode())[:12]
         return out / "played" / f"{self.method}-{self.arena.name}-seed{self.seed}-{digest}.npz"
+
+    def _what(self) -> Any:
+        """The policy, or the parameters of a method that is tuned instead of trained."""
+        if self.policy is not None:
+            return _digest(self.policy.read_bytes())
+        tuned = json.loads(methods.TUNED.read_text())
+        return tuned.get(self.arena.scenario, {}).get(self.method, {})
 
     def make(self, num_envs: int) -> Method:
         """The method, for this many episodes side by side."""
