@@ -331,7 +331,8 @@ class MarketTransformer(nn.Module):
         if self.shape.tokens == "round":
             own = own.flatten(-2)[..., None, :]
         wide = market[..., None, :].expand(*own.shape[:-1], -1)
-        return self.embed(torch.cat([own, wide], dim=-1)), market, guess
+        # Gradients reach past rounds by way of the lines alone: through tokens too they are wild.
+        return self.embed(torch.cat([own, wide], dim=-1).detach()), market.detach(), guess
 
     def _lines(self, seen: Seen) -> Line:
         """Demand lines (…, K, R), whose a is drawn to what the market's other VMUs tell of theirs.
@@ -408,7 +409,7 @@ class MarketTransformer(nn.Module):
     ) -> Output:
         """Decisions (…) from a query of the last round that attends to the encoding."""
         facts = [seen.steps.mean(-1, keepdim=True), seen.present.mean(-1, keepdim=True)]
-        x = self.query(torch.cat([market, *facts], dim=-1))
+        x = self.query(torch.cat([market, *facts], dim=-1).detach())
         x = x + attend(self.norms[3](x))
         x = x + self.decoder_mlp(self.norms[4](x))
         out = self.head(self.norms[5](x))
