@@ -255,7 +255,7 @@ def test_kalman_is_the_textbook_recursion_on_lines():
     for _ in range(20):
         price, steps = rng.uniform(4, 12), rng.uniform(60, 120)
         h = np.array([1.0, -price])
-        noise = (SIGMA * h @ m) ** 2 / 2
+        noise = SIGMA**2 * ((h @ m) ** 2 + h @ P @ h) / 2
         gain = P @ h / (h @ P @ h + noise)
         m, P = m + gain * (steps - h @ m), P - np.outer(gain, h @ P)
         m, P = mean + keep * (m - mean), cov + keep**2 * (P - cov)

@@ -72,13 +72,15 @@ class Lines:
         """
         row = np.stack(np.broadcast_arrays(1.0, -price), axis=-1)
         expected = (row * self.mean).sum(axis=-1)
-        noise = (self._sigma * np.clip(expected, terms.min_steps, terms.max_steps)) ** 2
-        noise = np.maximum(noise, 1e-6) / np.maximum(count, 1)
         floor = (steps <= terms.min_steps) & (expected <= terms.min_steps)
         ceiling = (steps >= terms.max_steps) & (expected >= terms.max_steps)
         where = where & ~floor & ~ceiling
         spread = (self.cov * row[..., None, :]).sum(axis=-1)  # cov·row
-        gain = spread / ((spread * row).sum(axis=-1) + noise)[..., None] * where[..., None]
+        variance = (spread * row).sum(axis=-1)
+        demand = np.clip(expected, terms.min_steps, terms.max_steps)
+        # σ² times the mean square of the demand that the noise is in proportion to.
+        noise = self._sigma**2 * (demand**2 + variance) / np.maximum(count, 1)
+        gain = spread / np.maximum(variance + noise, 1e-9)[..., None] * where[..., None]
         self.mean += gain * (steps - expected)[..., None]
         self.cov -= gain[..., :, None] * spread[..., None, :]
 

@@ -30,20 +30,20 @@ EPISODES = 512
 SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
 
 _FIRST = [(6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0)]
-_KALMAN = {"sigma": [0.25, 0.4], "persistence": [1.0, 0.995, 0.98, 0.95], "spread": [0.0, 0.5]}
+_KALMAN = {"sigma": [0.2, 0.3], "persistence": [1.0, 0.995, 0.98, 0.95], "spread": [0.0, 0.5]}
 GRIDS: dict[str, dict[str, list[Any]]] = {
-    "epsilon_greedy": {"arms": [6, 10], "epsilon": [0.02, 0.05, 0.1, 0.2], "step": [0.0, 0.2]},
-    "cils": {"kappa": [0.5, 1.0, 2.0, 4.0], "first": _FIRST},
+    "epsilon_greedy": {"arms": [5, 8], "epsilon": [0.05, 0.1, 0.2, 0.3], "step": [0.0, 0.2]},
+    "cils": {"kappa": [1.0, 2.0, 4.0, 8.0], "first": _FIRST},
     "cils_discounted": {
         "kappa": [0.5, 1.0, 2.0, 4.0],
-        "discount": [0.98, 0.95, 0.85, 0.7],
+        "discount": [0.95, 0.85, 0.7, 0.5],
         "first": _FIRST[:1],
     },
-    "controlled_variance": {"kappa": [0.5, 1.0, 2.0, 4.0], "first": _FIRST},
+    "controlled_variance": {"kappa": [1.0, 2.0, 4.0, 8.0], "first": _FIRST},
     "thompson": {
-        "sigma": [0.25, 0.4],
+        "sigma": [0.2, 0.3],
         "persistence": [1.0, 0.995, 0.98, 0.95],
-        "spread": [1.0, 0.6],
+        "spread": [1.0, 0.75],
     },
     "kalman_total": _KALMAN,
     "kalman": _KALMAN,

@@ -7,7 +7,7 @@ of what it has bought.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -180,6 +180,19 @@ class LinesPosterior:
         """(n,) log-probability of all that has been seen, up to a constant of the data."""
         top = self.market.max(axis=(1, 2))
         return np.log(np.exp(self.market - top[:, None, None]).sum((1, 2))) + top + self.scale
+
+    def some(self, kept: np.ndarray) -> LinesPosterior:
+        """Of the lanes that are True in `kept` (n,) alone."""
+        pairs = kept[self.lane]
+        return replace(
+            self,
+            market=self.market[kept],
+            scale=self.scale[kept],
+            lane=(np.cumsum(kept) - 1)[self.lane[pairs]],
+            slot=self.slot[pairs],
+            tables=self.tables[pairs],
+            told=self.told[pairs],
+        )
 
     def lines(self) -> np.ndarray:
         """(n, a, b) how many active followers have a line, in expectation."""

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.methods.bayes.belief import Round
-from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior
+from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
 from baselines.methods.history import Terms
+
+_LEAST_CHANCE = 1e-3
+"""Hypotheses that are less probable do not count in a decision."""
 
 
 class RegimeFilter:
@@ -45,60 +48,64 @@ class RegimeFilter:
         self, lanes: np.ndarray, seen: Round | None, active: np.ndarray
     ) -> RegimesPosterior:
         """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
-        M = self._shape[1]
+        n, M = len(lanes), self._shape[1]
         weight = self._weight[lanes]
         lane, column = np.isfinite(weight).nonzero()
-        old = lanes[lane] * M + column
         of_each = None if seen is None else Round(*(value[lane] for value in seen))
-        parts = [self._filter.observe(old, of_each, active[lane])]
-        evidence = np.full(weight.shape, -np.inf)
-        evidence[lane, column] = parts[0].evidence()
-        row = np.full(weight.shape, -1)
-        row[lane, column] = np.arange(len(lane))
-        if seen is not None:
-            every = np.arange(len(lanes))
-            posterior = weight + np.where(np.isfinite(weight), evidence, 0.0)
-            top = posterior.max(axis=1, keepdims=True)
-            total = np.log(np.exp(posterior - top).sum(axis=1)) + top[:, 0]
-            weight += np.log1p(-self._hazard) - total[:, None]
-            column = posterior.argmin(axis=1)
-            weight[every, column] = np.log(self._hazard)
-            new = lanes * M + column
-            self._filter.reset(new)
-            parts.append(self._filter.observe(new, None, active))
-            evidence[every, column] = 0.0
-            row[every, column] = len(lane) + every
-            self._weight[lanes] = weight
-        posterior = weight + np.where(np.isfinite(weight), evidence, 0.0)
-        chance = np.exp(posterior - posterior.max(axis=1, keepdims=True))
-        return RegimesPosterior(parts, row, chance / chance.sum(axis=1, keepdims=True))
+        old = self._filter.observe(lanes[lane] * M + column, of_each, active[lane])
+        evidence = np.zeros((n, M))
+        evidence[lane, column] = old.evidence()
+        posterior = weight + evidence
+        posterior -= np.logaddexp.reduce(posterior, axis=1, keepdims=True)
+        if seen is None:
+            return RegimesPosterior([(slice(M), old)], np.exp(posterior))
+        # The least probable hypothesis makes room for the one that the market has just been drawn.
+        every, dropped = np.arange(n), posterior.argmin(axis=1)
+        posterior[every, dropped] = -np.inf
+        posterior += np.log1p(-self._hazard) - np.logaddexp.reduce(posterior, axis=1, keepdims=True)
+        weight = posterior - evidence
+        weight[every, dropped] = np.log(self._hazard)
+        self._weight[lanes] = weight
+        self._filter.reset(lanes * M + dropped)
+        new = self._filter.observe(lanes * M + dropped, None, active)
+        chance = np.hstack([np.exp(posterior), np.full((n, 1), self._hazard)])
+        likely = chance >= _LEAST_CHANCE
+        chance[~likely] = 0.0
+        parts = [
+            (slice(M), old.some(likely[lane, column])),
+            (slice(M, M + 1), new.some(likely[:, M])),
+        ]
+        return RegimesPosterior(parts, chance)
 
 
 @dataclass(frozen=True)
 class RegimesPosterior:
     """A mixture of what is known under each hypothesis."""
 
-    parts: list[LinesPosterior]
-    """Whose rows, one after the other, are the hypotheses of all lanes."""
-    row: np.ndarray
-    """(n, M) which row is whose; −1: none."""
+    parts: list[tuple[slice, LinesPosterior]]
+    """Columns of hypotheses, and the posterior of those that are there, lane by lane."""
     chance: np.ndarray
-    """(n, M) probabilities."""
+    """(n, M or M + 1) probabilities of the hypotheses, 0 of those that are not there."""
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) expected demand at prices (P,)."""
-        means = np.concatenate([part.mean(prices) for part in self.parts])
-        return (self.chance[:, None] @ means[self.row])[:, 0]
+        mean = np.zeros((len(self.chance), len(prices)))
+        for columns, part in self.parts:
+            chance = self.chance[:, columns]
+            weighted = part.mean(prices) * chance[chance > 0][:, None]
+            add_rows(mean, weighted, chance.nonzero()[0])
+        return mean / self.chance.sum(axis=1, keepdims=True)
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(r, P) demand of markets drawn, of lanes `rows` (r,)."""
         heap = self.chance.cumsum(axis=1)[rows]
-        column = (heap < heap[:, -1:] * rng.random(len(rows))[:, None]).sum(axis=1)
-        row = self.row[rows, column]
+        drawn = (heap <= heap[:, -1:] * rng.random(len(rows))[:, None]).sum(axis=1)
         demand = np.empty((len(rows), len(prices)), "f4")
-        start = 0
-        for part in self.parts:
-            chosen = (row >= start) & (row < start + len(part.market))
-            demand[chosen] = part.draw(rng, prices, row[chosen] - start)
-            start += len(part.market)
+        for columns, part in self.parts:
+            place = np.full(self.chance.shape, -1)
+            there = self.chance[:, columns] > 0
+            place[:, columns][there] = np.arange(len(part.market))
+            chosen = place[rows, drawn]
+            here = chosen >= 0
+            demand[here] = part.draw(rng, prices, chosen[here])
         return demand
