@@ -105,7 +105,7 @@ def test_an_lstm_remembers_within_one(trained):
     assert last_price(3.0) != last_price(18.0)
 
 
-@pytest.mark.parametrize("name", learned.RECIPES)
+@pytest.mark.parametrize("name", learned.NAMES)
 def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp_path):
     path = trained / f"{name}.safetensors"
     record = config(path)["record"]

@@ -31,7 +31,7 @@ def _load_tppo(path: Path) -> Callable[[int], Method]:
 
 
 LEARNED: dict[str, Learner] = {
-    **{name: Learner(partial(learned.train, name), learned.load) for name in learned.RECIPES},
+    **{name: Learner(partial(learned.train, name), learned.load) for name in learned.NAMES},
     **{
         kind: Learner(partial(training.train, kind), _load_tppo, kind == "tppo_pathwise")
         for kind in training.KINDS

@@ -37,7 +37,7 @@ from baselines.sb3 import GymnasiumVecEnv
 class Recipe:
     """How a policy is trained. docs/hidden-markets/search.csv has what else was tried."""
 
-    rounds: int = 2_000_000
+    rounds: int = 5_000_000
     """In all lanes together."""
     history: int = 5
     """Rounds observed; 1 for the LSTM, which remembers the others."""
@@ -61,12 +61,19 @@ class Recipe:
     """Of both hidden layers, and of the LSTM."""
 
 
-RECIPES = {"ppo": Recipe(), "recurrent_ppo": Recipe(history=1, n_steps=100, batch_size=3200)}
-"""As tuned."""
 _POLICIES: dict[str, Any] = {
     "ppo": ActorCriticPolicy,
     "recurrent_ppo": RecurrentActorCriticPolicy,
 }
+NAMES = tuple(_POLICIES)
+"""The learned rivals: PPO with an MLP, and with an LSTM."""
+
+
+def recipe_for(method: str, scenario: str) -> Recipe:
+    """The tuned recipe."""
+    if method == "recurrent_ppo":
+        return Recipe(rounds=3_000_000, history=1, n_steps=100, batch_size=3200)
+    return Recipe(history=32 if scenario == "drift" else 5)
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,7 @@ def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | Non
         out: path of the safetensors file, which appears whole or not at all.
         recipe: the tuned one by default.
     """
-    recipe = recipe or RECIPES[method]
+    recipe = recipe or recipe_for(method, scenario)
     torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
     lanes = Lanes(recipe.lanes, scenario, recipe.history)
     arguments: dict[str, Any] = {
@@ -226,7 +233,7 @@ def load(path: Path) -> Callable[[int], Method]:
         policy.load_state_dict(load_file(path))
     except Exception as error:
         raise ValueError(
-            f"path must be a policy of {', '.join(RECIPES)}, got {str(path)!r}"
+            f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r}"
         ) from error
     policy.set_training_mode(False)
     player = WindowMethod if method == "ppo" else RecurrentMethod
