@@ -166,7 +166,7 @@ class MarketTransformer(nn.Module):
             )
             for _ in range(2)
         )
-        self.head = nn.Linear(width, 2 + 2 * rates)
+        self.head = nn.Linear(width, 3 + 2 * rates)
         with torch.no_grad():  # small gain: training begins at the fitted lines' price
             self.head.weight *= 0.05
             self.head.bias.zero_()
@@ -175,7 +175,12 @@ class MarketTransformer(nn.Module):
         self.prior = nn.Parameter(torch.tensor([[1.8, 0.9]] * rates).reshape(rates, 2))
         self.log_strength = nn.Parameter(torch.full((rates, 2), -1.0))
         self.log_unlike = nn.Parameter(torch.full((rates,), -1.0))
+        self.dispersion = nn.Parameter(torch.tensor([-0.7, 0.5]))
         self.jump = nn.Parameter(torch.tensor([2.0, 0.0]))
+
+    def knobs(self) -> list[nn.Parameter]:
+        """The few numbers of the guess, which learn at a rate of their own."""
+        return [self.prior, self.log_strength, self.log_unlike, self.dispersion, self.jump]
 
     # --- units
 
@@ -414,11 +419,15 @@ class MarketTransformer(nn.Module):
         x = x + self.decoder_mlp(self.norms[4](x))
         out = self.head(self.norms[5](x))
         if self.shape.decays:
-            gates = out[..., 2:].unflatten(-1, (2, -1)).softmax(-1)
+            gates = out[..., 3:].unflatten(-1, (2, -1)).softmax(-1)
             logit, ratio = (gates * torch.stack(guess, dim=-2)).sum(-1).unbind(-1)
         else:
             logit, ratio = torch.zeros_like(out[..., 0]), torch.full_like(out[..., 0], -0.5)
-        inner = torch.sigmoid(logit + 4 * out[..., 0])
+        # Prices that vary too little never tell a line's slope: rounds take turns above and below.
+        size, decline = self.dispersion.unbind()
+        width = (size - decline * seen.round.log1p() + 4 * out[..., 2]).exp()
+        turn = 1 - 2 * (seen.round % 2)
+        inner = torch.sigmoid(logit + 4 * out[..., 0] + turn * width)
         at_top = torch.sigmoid(self.jump[0].exp() * (ratio + self.jump[1]) + 8 * out[..., 1])
         share = inner + (1 - inner) * at_top
         return Output(2 * share - 1, self._value(encoded, seen))

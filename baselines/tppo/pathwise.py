@@ -33,6 +33,8 @@ class Recipe:
     """Adam's, after the warm-up; it falls linearly to nothing."""
     warmup: int = 20
     """Updates in which the learning rate rises."""
+    knobs: float = 5.0
+    """Learning rate of the guess's few numbers, as a multiple."""
     clip_norm: float = 0.3
     """Largest norm of a gradient."""
     clip_history: float = 10.0
@@ -61,11 +63,14 @@ def train(
     Returns:
         Rounds played.
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    knobs = {id(parameter) for parameter in network.knobs()}
+    weights = [parameter for parameter in network.parameters() if id(parameter) not in knobs]
+    optimizer = torch.optim.Adam([{"params": weights}, {"params": network.knobs()}])
     done = checkpoint.restore(network, optimizer)
     for update in range(done, recipe.updates):
         rate = min(1.0, (update + 1) / recipe.warmup) * (1 - update / recipe.updates)
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate * rate
+        for group, scale in zip(optimizer.param_groups, (1.0, recipe.knobs), strict=True):
+            group["lr"] = recipe.learning_rate * rate * scale
         paths = draw(settings, recipe.lanes, np.random.default_rng([seed, update]))
         limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
         _, utility = play(network, paths, lambda fact, limit=limit: _clamped(fact, limit))

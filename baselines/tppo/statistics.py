@@ -18,6 +18,8 @@ SUMS = 5
 _FIRST_GUESS = (1.8, 0.9, 0.4)
 """A line S = a − b·p and the rounds that it counts for: only weighs the first few rounds."""
 _LEAST_PREDICTION = 0.2
+_NEAR, _SURELY = 1.8, 2.2
+"""Multiples of the floor: expected near it; bought, and surely not raised to it."""
 NOISE = 0.3
 """Standard deviation of purchases as a share of what is expected: it scales doubts about lines."""
 
@@ -43,6 +45,8 @@ class Seen(NamedTuple):
     """(…, K) rounds that the slot has stood empty: the same for all rounds of one VMU's stay."""
     sums: Tensor
     """(…, K, R, 5) for each of R rates of forgetting."""
+    round: Tensor
+    """(…) rounds played."""
     left: Tensor
     """(…, R, 2) what VMUs that have left told of their lines' a: precision, and precision · a."""
 
@@ -65,7 +69,9 @@ class Memory:
         sums = active.new_zeros(*active.shape, len(decays), SUMS)
         nothing = torch.zeros_like(active)
         left = active.new_zeros(len(active), len(decays), 2)
-        self.seen = Seen(price, nothing, nothing, active, nothing, nothing, sums, left)
+        self.seen = Seen(
+            price, nothing, nothing, active, nothing, nothing, sums, torch.zeros_like(price), left
+        )
 
     def observe(self, price: Tensor, steps: Tensor, active: Tensor) -> Seen:
         """Take in a round.
@@ -93,6 +99,7 @@ class Memory:
             (last.age + 1) * present,
             last.visit + 1 - present,
             sums,
+            last.round + 1,
             last.left * self._decays + self._told(sums, present * (1 - active)),
         )
         return self.seen
@@ -111,11 +118,10 @@ class Memory:
         level, slope, strength = _FIRST_GUESS
         line = ridge_line(sums, level, slope, strength, strength)
         expected = line.a - line.b * price[..., None]
-        floor = self._least * 1.0001
-        # What is bought at the floor says nothing of a line that surely lies below it.
-        doubt = 2 * NOISE * line.variance(price[..., None]).clamp(min=0).sqrt()
-        censored = (steps[..., None] <= floor) & (expected + doubt <= floor)
-        return torch.where(censored, 0.0, expected.clamp(min=_LEAST_PREDICTION) ** -2)
+        # Near the floor purchases are raised to it, which would flatten the line; nothing counts
+        # there but what is so large that the line must lie higher.
+        near = (expected <= _NEAR * self._least) & (steps[..., None] <= _SURELY * self._least)
+        return torch.where(near, 0.0, expected.clamp(min=_LEAST_PREDICTION) ** -2)
 
 
 class Line(NamedTuple):
