@@ -249,7 +249,13 @@ def _policy_arguments(method: str, recipe: Recipe, units: Units) -> dict[str, An
         "features_extractor_kwargs": {"row": units.row, "K": units.terms.K},
     }
     if method == "recurrent_ppo":
-        arguments |= {"net_arch": [recipe.width], "lstm_hidden_size": recipe.width}
+        # The critic reads the actor's LSTM: as good as one of its own, in half the time.
+        arguments |= {
+            "net_arch": [recipe.width],
+            "lstm_hidden_size": recipe.width,
+            "shared_lstm": True,
+            "enable_critic_lstm": False,
+        }
     return arguments
 
 
