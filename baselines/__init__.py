@@ -1,1 +1,13 @@
-"""Baselines of the pricing game: `python -m baselines --help`."""
+"""Baselines of the pricing game: `python -m baselines --help`; `load_policy` reads a leader."""
+
+from typing import Any
+
+__all__ = ["load_policy"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "load_policy":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from baselines.tppo.files import load_policy  # only now: it imports torch
+
+    return load_policy

@@ -142,8 +142,53 @@ def test_a_line_is_found():
     p = torch.linspace(0.2, 2, 10, dtype=torch.float64)
     s = 2 - 0.5 * p
     sums = torch.stack([torch.tensor(10.0), p.sum(), s.sum(), (p * p).sum(), (p * s).sum()])
-    a, b, _ = ridge_line(sums, 0.0, 0.0, 1e-9, 1e-9)
-    assert (a.item(), b.item()) == pytest.approx((2.0, 0.5), abs=1e-6)
+    line = ridge_line(sums, 0.0, 0.0, 1e-9, 1e-9)
+    assert (line.a.item(), line.b.item()) == pytest.approx((2.0, 0.5), abs=1e-6)
+    # The variance of a fitted value, by the textbook: x'(X'X)⁻¹x.
+    X = torch.stack([torch.ones_like(p), -p], dim=1)
+    x = torch.tensor([1.0, -1.3], dtype=torch.float64)
+    textbook = x @ torch.linalg.inv(X.T @ X) @ x
+    assert line.variance(torch.tensor(1.3)).item() == pytest.approx(textbook.item(), rel=1e-5)
+
+
+@torch.no_grad()
+def test_prices_take_turns_and_move_less_and_less():
+    # With a silent head and followers on a line: above and below by turns, or no line is told.
+    network = MarketTransformer(Terms())
+    network.head.weight.zero_()
+    network.jump[1] = -9.0
+    cache, output = network.start(torch.ones(1, 2))
+    prices = []
+    for _ in range(40):
+        price = network.price(output.action)
+        prices.append(price.item())
+        steps = (200 - 10 * price)[:, None].expand(1, 2)
+        output = network.step(cache, price, steps, torch.ones(1, 2))
+    moves = np.diff(prices)
+    assert (moves[20::2] > 0).all() != (moves[21::2] > 0).all()
+    assert np.abs(moves[-5:]).max() < np.abs(moves[:5]).max() / 2
+    assert np.mean(prices[-10:]) == pytest.approx(10.5, abs=0.3)  # (200/10 + 1)/2
+
+
+def test_purchases_that_the_floor_has_raised_do_not_flatten_the_line():
+    network, generator = MarketTransformer(Terms()), torch.Generator().manual_seed(0)
+    memory, everybody = network.begin(torch.ones(200, 1)), torch.ones(200, 1)
+    prices, bought = [], []
+    for _ in range(60):
+        price = 2 + 16 * torch.rand(200, generator=generator)
+        noise = 1 + 0.3 * torch.randn(200, generator=generator)
+        # S = 120 − 12·p: on the floor of 10 steps from 9.2 on.
+        steps = ((120 - 12 * price).clamp(min=10) * noise.clamp(min=0.05)).clamp(10, 250)
+        seen = network.observe(memory, price, steps[:, None], everybody)
+        prices.append(price)
+        bought.append(steps)
+    line = ridge_line(seen.sums[:, 0, 0], 1.8, 0.9, 0.4, 0.4)
+    best = (network.price_unit * line.a / line.b + 1).mean().item() / 2
+    slope, level = np.polyfit(torch.cat(prices), torch.cat(bought), 1)
+    naive = (1 - level / slope) / 2
+    true = (120 / 12 + 1) / 2
+    assert naive > true + 1.5
+    assert abs(best - true) < 0.5
 
 
 @pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
@@ -169,28 +214,35 @@ def test_the_simulator_plays_by_the_rules(scenario):
 
 
 def test_the_gradient_goes_through_the_history():
-    settings = Settings.make("hidden", max_cycles=5)
-    paths = draw(settings, 3, np.random.default_rng(1))
+    # With a silent head the price is the guess: all that later rounds know comes by the lines.
+    settings = Settings.make("hidden", max_cycles=6)
+    paths = draw(settings, 64, np.random.default_rng(1))
     paths = type(paths)(*(None if part is None else part.double() for part in paths))
-    network = make(VMU).double()
-    weight = network.query.weight
-
-    def total():
-        return play(network, paths)[1].mean()
-
-    total().backward()
-    assert weight.grad is not None
-    i, j = divmod(int(weight.grad.abs().argmax()), weight.shape[1])
-    step = 1e-5
-    values = []
+    torch.manual_seed(0)
+    network = MarketTransformer(terms("hidden"), Shape(decays=(1.0,))).double()
     with torch.no_grad():
-        for sign in (1, -1):
-            weight[i, j] += sign * step
-            values.append(total().item())
-            weight[i, j] -= sign * step
-    slope = (values[0] - values[1]) / (2 * step)
-    # Which weigh the rounds of a line are taken as given: a small part of the gradient.
-    assert weight.grad[i, j].item() == pytest.approx(slope, rel=0.1)
+        network.head.weight.zero_()
+        network.jump[1] = -9.0
+
+    def slope(parameter, into_history):
+        network.zero_grad()
+        play(network, paths, into_history)[1].mean().backward()
+        return parameter.grad[0].item()
+
+    for parameter in (network.dispersion, network.log_unlike):
+        values = []
+        for sign in (1e-4, -2e-4):
+            with torch.no_grad():
+                parameter[0] += sign
+                values.append(play(network, paths)[1].mean().item())
+        with torch.no_grad():
+            parameter[0] += 1e-4
+        true = (values[0] - values[1]) / 2e-4
+        # How much each round counts for is taken as given, so it is not all of the slope.
+        error = abs(slope(parameter, lambda fact: fact) - true)
+        myopic = abs(slope(parameter, lambda fact: fact.detach()) - true)
+        assert error < 0.4 * abs(true)
+        assert error < 0.5 * myopic
 
 
 def share(network, scenario, lanes=100):

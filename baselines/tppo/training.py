@@ -28,12 +28,18 @@ Recipe = windows.Recipe | causal.Recipe | pathwise.Recipe
 
 def recipe_for(kind: str, scenario: str) -> Recipe:
     """The tuned recipe. docs/hidden-markets.md tells what else was tried."""
-    crowd = scenario == "crowd"
     if kind == "tppo":
         return windows.Recipe()
     if kind == "tppo_causal":
-        return causal.Recipe(updates=200) if crowd else causal.Recipe()
-    return pathwise.Recipe(lanes=128) if crowd else pathwise.Recipe()
+        return causal.Recipe(lanes=128) if scenario == "crowd" else causal.Recipe()
+    return _PATHWISE.get(scenario, pathwise.Recipe())
+
+
+_PATHWISE = {
+    "drift": pathwise.Recipe(updates=500),
+    "crowd": pathwise.Recipe(updates=450, lanes=64),
+    "capacity": pathwise.Recipe(updates=300),
+}
 
 
 def train(
