@@ -1,6 +1,9 @@
 """Baselines of the pricing game: `python -m baselines --help`; `load_policy` reads a leader."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from baselines.tppo.files import load_policy
 
 __all__ = ["load_policy"]
 
