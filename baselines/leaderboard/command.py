@@ -87,7 +87,9 @@ def leaderboard(
         for trial in _trials(arena, method, seeds, episodes, out, quick)
     ]
     _run("trials", execute, trials, out, workers, engine, console)
-    tables.write(out, trials, {"test episodes a scenario": episodes, "training seeds": 1 if quick else seeds})
+    tables.write(
+        out, trials, {"test episodes a scenario": episodes, "training seeds": 1 if quick else seeds}
+    )
     figures.draw(out)
     console.print(f"leaderboard.md, CSV files and figures are in {out}/")
 
