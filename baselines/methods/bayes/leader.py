@@ -23,7 +23,7 @@ PRICES = 96
 """Prices to choose from, evenly spaced."""
 INTERCEPTS, SLOPES = 32, 48
 """Size of the grid of lines; twice as many earn no more."""
-HYPOTHESES = 12
+HYPOTHESES = 8
 PARTICLES = 1024
 
 

@@ -22,7 +22,7 @@ _SHRINKAGE = 0.99
 """a of Liu and West: how much of its own scores a particle keeps."""
 LOOKED_AT = 128
 """Particles that stand for all in a decision."""
-_CHUNK = 2**18
+_CHUNK = 2**16
 """Particles in use at a time."""
 _MOST_DEVIATIONS = 4.0
 _TINY = np.float32(1e-37)

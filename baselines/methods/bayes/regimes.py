@@ -1,7 +1,8 @@
 """Bayes filter of markets that are drawn again now and then: the start of the regime is unknown.
 
 Each hypothesis is a round in which the present regime began, with a `LineFilter` of the rounds
-since. A new one is made each round; the least probable one is dropped for it.
+since. A new one is made each round. To make room for it, the least probable one is merged into the
+one that began next after it: its probability is kept, or shifts would be noticed too late.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from baselines.methods.bayes.belief import Round
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
 from baselines.methods.history import Terms
 
+_LONG = 10**9
+"""Rounds, more than any episode has."""
 _LEAST_CHANCE = 1e-3
 """Hypotheses that are less probable do not count in a decision."""
 
@@ -43,6 +46,7 @@ class RegimeFilter:
         # Log-probability of a hypothesis and of what was seen before its start.
         self._weight = np.full(self._shape, -np.inf)
         self._weight[:, 0] = 0.0
+        self._start = np.zeros(self._shape, int)
 
     def observe(
         self, lanes: np.ndarray, seen: Round | None, active: np.ndarray
@@ -59,10 +63,9 @@ class RegimeFilter:
         posterior -= np.logaddexp.reduce(posterior, axis=1, keepdims=True)
         if seen is None:
             return RegimesPosterior([(slice(M), old)], np.exp(posterior))
-        # The least probable hypothesis makes room for the one that the market has just been drawn.
-        every, dropped = np.arange(n), posterior.argmin(axis=1)
-        posterior[every, dropped] = -np.inf
-        posterior += np.log1p(-self._hazard) - np.logaddexp.reduce(posterior, axis=1, keepdims=True)
+        dropped, posterior = self._merge(lanes, posterior)
+        every = np.arange(n)
+        posterior += np.log1p(-self._hazard)
         weight = posterior - evidence
         weight[every, dropped] = np.log(self._hazard)
         self._weight[lanes] = weight
@@ -76,6 +79,25 @@ class RegimeFilter:
             (slice(M, M + 1), new.some(likely[:, M])),
         ]
         return RegimesPosterior(parts, chance)
+
+    def _merge(self, lanes: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Make room for the hypothesis that the market has just been drawn.
+
+        Returns:
+            The column (n,) that is free now, and the log-probabilities (n, M) without it.
+        """
+        every, dropped = np.arange(len(lanes)), posterior.argmin(axis=1)
+        start = self._start[lanes]
+        after = start - start[every, dropped][:, None]
+        # The one that began next after it, else the last one before it.
+        after = np.where(after > 0, after, _LONG - after)
+        after[~np.isfinite(posterior)] = 2 * _LONG
+        after[every, dropped] = 2 * _LONG
+        heir = after.argmin(axis=1)
+        posterior[every, heir] = np.logaddexp(posterior[every, heir], posterior[every, dropped])
+        posterior[every, dropped] = -np.inf
+        self._start[lanes, dropped] = start.max(axis=1) + 1
+        return dropped, posterior
 
 
 @dataclass(frozen=True)
