@@ -398,7 +398,7 @@ def test_regimes_beyond_what_is_kept_cost_little():
         steps = np.clip(rational * (1 + SIGMA * rng.standard_normal((20, 2))), 10, 250)
         seen = Round(np.full(20, price), steps, everybody)
         one, two = (filters.observe(lanes, seen, everybody) for filters in (few, many))
-    np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.05)
+    np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.02)
 
 
 def test_grid_has_the_moments_of_the_law():
