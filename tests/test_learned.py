@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from baselines.leaderboard.play import play
-from baselines.leaderboard.trial import config
 from baselines.methods import learned
 from baselines.methods.history import History, Terms
+from baselines.policy_files import read
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -108,7 +108,7 @@ def test_an_lstm_remembers_within_one(trained):
 @pytest.mark.parametrize("name", learned.NAMES)
 def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp_path):
     path = trained / f"{name}.safetensors"
-    record = config(path)["record"]
+    record = read(path)[0]["record"]
     assert record["rounds"] == 800
     assert record["seconds"] > 0
     assert record["recipe"] == dataclasses.asdict(SHORT_RECIPES[name])

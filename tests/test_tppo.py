@@ -100,6 +100,27 @@ def test_the_window_trainer_and_the_causal_trainer_decide_alike():
         output = network.step(cache, price, steps, last[:, 11:])
 
 
+@torch.no_grad()
+def test_a_leader_that_was_trained_on_windows_plays_on_windows(tmp_path):
+    # Beyond its window too: as SB3's policy does in the environment that it was trained in.
+    network, recipe = make(Shape(), K=10), windows.Recipe(history=4)
+    path = tmp_path / "leader.safetensors"
+    files.save(path, network, {"method": "tppo", "recipe": dataclasses.asdict(recipe)})
+    leader = files.load(path).method(3)
+    lanes = Lanes(3, "crowd", history=4)
+    policy = windows.make_policy(network, lanes, recipe)
+    observation, _ = lanes.reset(seed=3)
+    prices, steps = np.empty((3, 0)), np.empty((3, 0, 10))
+    for _ in range(9):
+        active = observation.reshape(3, 4, -1)[:, -1, 11:] > 0.5
+        price = leader.act(History(prices, steps, active))
+        action = policy.predict(observation, deterministic=True)[0]
+        np.testing.assert_allclose(price, lanes.units.price(action[:, 0]), rtol=1e-5)
+        observation = lanes.step(action)[0]
+        row = observation.reshape(3, 4, -1)[:, -1]
+        prices, steps = price[:, None], (row[:, 1:11] * network.steps_unit)[:, None]
+
+
 @pytest.mark.parametrize("shape", [VMU, ROUND], ids=["vmu", "round"])
 @torch.no_grad()
 def test_no_decision_sees_its_future(shape):

@@ -12,8 +12,9 @@ import numpy as np
 
 from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.statistics import Interval, interval, iqm, resampled, shares
-from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial, config
+from baselines.leaderboard.trial import TEST_SEED, WINDOWS, Trial
 from baselines.methods import METHODS
+from baselines.policy_files import read
 from baselines.reproduce import write_csv
 
 COLUMNS = (
@@ -45,7 +46,7 @@ class Result:
             self.arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
         self.train_rounds, self.train_seconds = 0, 0.0
         if trial.policy is not None:
-            record = config(trial.policy)["record"]
+            record = read(trial.policy)[0]["record"]
             self.train_rounds, self.train_seconds = record["rounds"], record["seconds"]
 
     @property

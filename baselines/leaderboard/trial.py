@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 import aigc_market
 from baselines import methods
 from baselines.leaderboard.learners import LEARNED
 from baselines.leaderboard.play import Played, play, terms
 from baselines.methods.history import Method
+from baselines.policy_files import read
 from baselines.tppo.files import WEIGHTS
 
 TEST_SEED = 7_000_000
@@ -75,15 +75,9 @@ def shipped(method: str, scenario: str) -> Path | None:
     return path if path.exists() else None
 
 
-def config(policy: Path) -> dict[str, Any]:
-    """What a policy's file says of itself."""
-    with safe_open(policy, framework="np") as file:
-        return json.loads(file.metadata()["config"])
-
-
 def plays_any_size(policy: Path) -> bool:
     """Whether it takes one token for each VMU, and so any number of them."""
-    return config(policy).get("shape", {}).get("tokens") == "vmu"
+    return read(policy)[0].get("shape", {}).get("tokens") == "vmu"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +16,6 @@ from gymnasium.spaces import Box
 from gymnasium.spaces.utils import flatdim
 from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3 import PPO
@@ -30,6 +26,7 @@ import aigc_market
 from aigc_market.envs.pricing import PricingVectorEnv
 from baselines.leaderboard.play import terms as terms_of
 from baselines.methods.history import History, Method, Terms
+from baselines.policy_files import read, write
 from baselines.sb3 import GymnasiumVecEnv
 
 
@@ -204,10 +201,7 @@ def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | Non
             "version": aigc_market.__version__,
         },
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".tmp")
-    save_file(model.policy.state_dict(), partial, metadata={"config": json.dumps(config)})
-    os.replace(partial, out)
+    write(out, model.policy.state_dict(), config)
 
 
 def load(path: Path) -> Callable[[int], Method]:
@@ -219,18 +213,17 @@ def load(path: Path) -> Callable[[int], Method]:
         FileNotFoundError: there is no such file.
         ValueError: the file is of another kind.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a file of trained weights, got {str(path)!r}")
     try:
-        with safe_open(path, framework="pt") as file:
-            config = json.loads((file.metadata() or {})["config"])
+        config, weights = read(path)
         recipe = Recipe(**config["record"]["recipe"])
         units = Units(Terms(**config["units"]["terms"]), config["units"]["masked"])
         method = config["record"]["method"]
         policy: Any = _POLICIES[method](
             *units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe, units)
         )
-        policy.load_state_dict(load_file(path))
+        policy.load_state_dict(weights)
+    except FileNotFoundError:
+        raise
     except Exception as error:
         raise ValueError(
             f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r}"

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save_file
-
-from baselines.methods.history import Terms
-from baselines.tppo.leader import Leader
+from baselines.methods.history import Method, Terms
+from baselines.policy_files import read, write
+from baselines.tppo.leader import Leader, WindowLeader
 from baselines.tppo.network import MarketTransformer, Shape
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -29,8 +25,13 @@ class Policy:
     record: dict[str, Any]
     """How it was trained: method, scenario, seed, recipe, rounds, seconds."""
 
-    def method(self, num_envs: int) -> Leader:
-        """The leader of `num_envs` episodes side by side, as a `baselines.methods` method."""
+    def method(self, num_envs: int) -> Method:
+        """The leader of `num_envs` episodes side by side, as a `baselines.methods` method.
+
+        It plays as it was trained: on windows of the last rounds, or remembering whole episodes.
+        """
+        if self.record.get("method") == "tppo":
+            return WindowLeader(self.network, self.record["recipe"]["history"], num_envs)
         return Leader(self.network, num_envs)
 
 
@@ -47,11 +48,7 @@ def save(path: Path, network: MarketTransformer, record: dict[str, Any]) -> None
         "shape": dataclasses.asdict(network.shape),
         "record": record,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, partial, metadata={"config": json.dumps(config)})
-    os.replace(partial, path)
+    write(path, network.state_dict(), config)
 
 
 def load(path: Path) -> Policy:
@@ -61,15 +58,13 @@ def load(path: Path) -> Policy:
         FileNotFoundError: there is no such file.
         ValueError: the file is of another kind.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a file of trained weights, got {str(path)!r}")
     try:
-        with safe_open(path, framework="pt") as file:
-            config = json.loads((file.metadata() or {})["config"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config, weights = read(path)
         shape = {**config["shape"], "decays": tuple(config["shape"]["decays"])}
         network = MarketTransformer(Terms(**config["terms"]), Shape(**shape))
         network.load_state_dict(weights)
+    except FileNotFoundError:
+        raise
     except Exception as error:
         raise ValueError(f"path must be a leader's file, got {str(path)!r} ({error})") from error
     return Policy(network.eval(), config["record"])

@@ -269,6 +269,9 @@ class MarketTransformer(nn.Module):
     def window(self, price: Tensor, steps: Tensor, active: Tensor) -> Output:
         """The decision after a window of past rounds, of which leading ones may be padding.
 
+        How many rounds went before a full window cannot be told, so that prices no longer take
+        turns there: a window's rounds are numbered from its own first.
+
         Args:
             price: (B, n), oldest first. Rows in which the price is the cost and nobody bought are
                 padding while no other row precedes them.

@@ -1,0 +1,42 @@
+"""Trained policies as files: weights, and JSON about them, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def write(path: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> None:
+    """Write a policy; the file appears whole or not at all.
+
+    Args:
+        path: of the file, `*.safetensors`.
+        weights: by name.
+        config: what the weights are of and how they came to be, as JSON takes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".tmp")
+    whole = {name: value.contiguous() for name, value in weights.items()}
+    save_file(whole, partial, metadata={"config": json.dumps(config)})
+    os.replace(partial, path)
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a policy's file says of itself, and its weights. Nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        KeyError, safetensors.SafetensorError: the file is of another kind.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a file of trained weights, got {str(path)!r}")
+    with safe_open(path, framework="pt") as file:
+        config = json.loads((file.metadata() or {})["config"])
+        return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
