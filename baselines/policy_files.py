@@ -22,7 +22,7 @@ def write(path: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> 
         config: what the weights are of and how they came to be, as JSON takes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # runs may write the same file
     whole = {name: value.contiguous() for name, value in weights.items()}
     save_file(whole, partial, metadata={"config": json.dumps(config)})
     os.replace(partial, path)

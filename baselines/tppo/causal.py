@@ -17,15 +17,15 @@ from torch.distributions import Normal
 
 from aigc_market.envs.pricing import PricingVectorEnv
 from baselines.tppo.checkpoint import Checkpoint
+from baselines.tppo.memory import Seen
 from baselines.tppo.network import MarketTransformer
-from baselines.tppo.statistics import Seen
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 300
+    updates: int = 120
     """Batches of episodes."""
     lanes: int = 256
     """Episodes in a batch."""

@@ -60,8 +60,7 @@ def load(path: Path) -> Policy:
     """
     try:
         config, weights = read(path)
-        shape = {**config["shape"], "decays": tuple(config["shape"]["decays"])}
-        network = MarketTransformer(Terms(**config["terms"]), Shape(**shape))
+        network = MarketTransformer(Terms(**config["terms"]), Shape(**config["shape"]))
         network.load_state_dict(weights)
     except FileNotFoundError:
         raise

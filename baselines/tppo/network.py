@@ -13,18 +13,13 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.methods.history import Terms
-from baselines.tppo.statistics import NOISE, Line, Memory, Seen, ridge_line, spread
+from baselines.tppo import memory
+from baselines.tppo.belief import DemandBelief
+from baselines.tppo.memory import Memory, Seen
 
-_OWN = 5
-_OWN_PER_DECAY = 7
-_MARKET = 2
-_MARKET_PER_DECAY = 3
-_LEAST_SLOPE = 0.02
-_EDGE = 0.005
-_TRIALS = 24
+_OWN, _MARKET = 5, 2
 _MANY = 8.0
 """VMUs beyond which their number is not told apart: larger markets are then nothing new."""
 
@@ -43,12 +38,9 @@ class Shape:
     feedforward: int = 64
     band: int = 16
     """Rounds that attention reaches back over."""
-    decays: tuple[float, ...] = (1.0, 0.9, 0.7)
-    """Forgetting of the demand lines in the tokens; empty for none: then nothing but attention
-    remembers."""
-    optimism: float = 0.25
-    """Standard deviations by which purchases are hoped to exceed the fitted lines, when p_max is
-    compared with lower prices: at p_max nothing is learnt."""
+    belief: bool = True
+    """Whether tokens hold what a learned filter says about demand, and prices begin at what is best
+    by it; otherwise nothing but attention remembers."""
 
 
 _Attend = Callable[[Tensor], Tensor]
@@ -66,8 +58,8 @@ class Output(NamedTuple):
 class Cache:
     """An episode as `MarketTransformer.step` has seen it."""
 
-    def __init__(self, memory: Memory, band: int) -> None:
-        self.memory = memory
+    def __init__(self, known: Memory, band: int) -> None:
+        self.memory = known
         self.encoder = _Last(band)
         """Keys, values and stays (see `Seen.visit`)."""
         self.decoder = _Last(band)
@@ -131,7 +123,7 @@ class MarketTransformer(nn.Module):
     The encoder attends, within each VMU's own past (or the market's, where tokens are rounds), to
     the last `band` rounds; its encoding feeds the critic. The decoder's query is the last price and
     purchases; it attends to the encoded VMUs (or rounds) and moves the price away from the one that
-    would be best if the fitted demand lines were true.
+    is best in expectation by a learned filter of demand.
 
     Args:
         terms: the market's public parameters; K plays no part where tokens are VMUs.
@@ -152,9 +144,13 @@ class MarketTransformer(nn.Module):
         """Money per step that the network counts as 1."""
         self.steps_unit = terms.max_steps / 2.5
         """Steps that the network counts as 1."""
-        width, rates = shape.width, len(shape.decays)
-        market = _MARKET + _MARKET_PER_DECAY * rates
-        own = (_OWN + _OWN_PER_DECAY * rates) * (shape.slots if shape.tokens == "round" else 1)
+        width = shape.width
+        self.belief = DemandBelief(terms) if shape.belief else None
+        own, market = (
+            facts + read
+            for facts, read in zip((_OWN, _MARKET), memory.width(shape.belief), strict=True)
+        )
+        own *= shape.slots if shape.tokens == "round" else 1
         self.embed = nn.Linear(own + market, width)
         self.query = nn.Linear(market + 2, width)
         self.encoder = _Attention(width, shape.heads, shape.band)
@@ -166,21 +162,14 @@ class MarketTransformer(nn.Module):
             )
             for _ in range(2)
         )
-        self.head = nn.Linear(width, 3 + 2 * rates)
-        with torch.no_grad():  # small gain: training begins at the fitted lines' price
-            self.head.weight *= 0.05
-            self.head.bias.zero_()
+        self.head, self.leap = nn.Linear(width, 2), nn.Linear(width, 1)
+        for layer in (self.head, self.leap):  # training begins at the guess
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.value = nn.Linear(width, 1)
         self.log_std = nn.Parameter(torch.tensor(-1.5))
-        self.prior = nn.Parameter(torch.tensor([[1.8, 0.9]] * rates).reshape(rates, 2))
-        self.log_strength = nn.Parameter(torch.full((rates, 2), -1.0))
-        self.log_unlike = nn.Parameter(torch.full((rates,), -1.0))
-        self.dispersion = nn.Parameter(torch.tensor([-0.7, 0.5]))
-        self.jump = nn.Parameter(torch.tensor([2.0, 0.0]))
-
-    def knobs(self) -> list[nn.Parameter]:
-        """The few numbers of the guess, which learn at a rate of their own."""
-        return [self.prior, self.log_strength, self.log_unlike, self.dispersion, self.jump]
+        self.dispersion = nn.Parameter(torch.tensor([-0.7, 0.3]))
+        self.jump = nn.Parameter(torch.tensor([4.0, 0.0]))
 
     # --- units
 
@@ -191,13 +180,7 @@ class MarketTransformer(nn.Module):
 
     def begin(self, active: Tensor) -> Memory:
         """Memory of episodes before their first round; `active` (B, K)."""
-        cost = active.new_full(active.shape[:1], self.terms.cost / self.price_unit)
-        least = self.terms.min_steps / self.steps_unit
-        return Memory(active, self.shape.decays, cost, least)
-
-    def observe(self, memory: Memory, price: Tensor, steps: Tensor, active: Tensor) -> Seen:
-        """Take in a round in physical units; shapes as `Memory.observe`."""
-        return memory.observe(price / self.price_unit, steps / self.steps_unit, active)
+        return Memory(active, self.terms.cost, self.belief)
 
     # --- a step at a time
 
@@ -215,10 +198,10 @@ class MarketTransformer(nn.Module):
             steps: (B, K) bought in it.
             active: (B, K) 1 for the VMUs that will answer the next price.
         """
-        return self._advance(cache, self.observe(cache.memory, price, steps, active))
+        return self._advance(cache, cache.memory.observe(price, steps, active))
 
     def _advance(self, cache: Cache, seen: Seen) -> Output:
-        token, market, guess = self._read(seen)
+        token, market = self._read(seen)
         stay = self._stay(seen)
         now = self.encoder.keys(self.norms[0](token))
         keys, values, stays = cache.encoder.add(*now, stay)  # (L, B, G, …)
@@ -230,7 +213,7 @@ class MarketTransformer(nn.Module):
             attend = self._to_vmus(key, value, seen)
         else:
             attend = self._to_rounds(cache, key, value)
-        return self._decide(seen, market, attend, guess, encoded)
+        return self._decide(seen, market, attend, encoded)
 
     def _to_vmus(self, key: Tensor, value: Tensor, seen: Seen) -> _Attend:
         """Attention of the decoder's query to keys (…, K, heads, size) of those who will answer."""
@@ -252,7 +235,7 @@ class MarketTransformer(nn.Module):
 
     def episode(self, seen: Seen) -> Output:
         """All decisions of episodes at once; `seen` has leading axes (B, T), outputs are (B, T)."""
-        token, market, guess = self._read(seen)  # (B, T, G, width)
+        token, market = self._read(seen)  # (B, T, G, width)
         token = token.transpose(1, 2)  # (B, G, T, width)
         stay = self._stay(seen).transpose(1, 2)
         same = _closed(stay[..., None] == stay[..., None, :])[:, :, None]  # (B, G, 1, T, T)
@@ -264,7 +247,7 @@ class MarketTransformer(nn.Module):
             attend = self._to_vmus(keys, values, seen)
         else:
             attend = self._to_past(keys[:, :, 0], values[:, :, 0], same[:, 0])
-        return self._decide(seen, market, attend, guess, encoded)
+        return self._decide(seen, market, attend, encoded)
 
     def window(self, price: Tensor, steps: Tensor, active: Tensor) -> Output:
         """The decision after a window of past rounds, of which leading ones may be padding.
@@ -281,15 +264,13 @@ class MarketTransformer(nn.Module):
         padding = ((steps == 0).all(-1) & (price <= self.terms.cost * (1 + 1e-6))).long()
         padding = padding.cumprod(dim=1).bool()
         # Who answered the first price is not in the window, but it shows.
-        memory = self.begin(torch.where(padding[:, :1], active[:, 0], (steps[:, 0] > 0).to(price)))
-        seen = [memory.seen]
+        known = self.begin(torch.where(padding[:, :1], active[:, 0], (steps[:, 0] > 0).to(price)))
+        seen = [known.seen]
         for t in range(price.shape[1]):
-            start = self.begin(active[:, t]).seen
-            now = self.observe(memory, price[:, t], steps[:, t], active[:, t])
-            memory.seen = Seen(
-                *(_choose(padding[:, t], a, b) for a, b in zip(start, now, strict=True))
-            )
-            seen.append(memory.seen)
+            known.observe(price[:, t], steps[:, t], active[:, t])
+            if padding[:, t].any():
+                known.put(padding[:, t], self.begin(active[:, t]))
+            seen.append(known.seen)
         stacked = Seen(*(torch.stack(parts, dim=1) for parts in zip(*seen, strict=True)))
         # What was padded belongs to no stay, so attention passes it by.
         visit = stacked.visit.clone()
@@ -299,98 +280,19 @@ class MarketTransformer(nn.Module):
 
     # --- the parts
 
-    def _read(self, seen: Seen) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """Tokens (…, G, width), market features (…, M), and the guess: u and log ratio, (…, R)."""
-        weight = self._active_or_all(seen)[..., None]
-        line = self._lines(seen)
-        a, b = line.a, functional.softplus(5 * line.b) / 5 + _LEAST_SLOPE
-        mean_price, deviation, mean_steps = spread(seen.sums)
-        rounds = seen.sums[..., 0]
-        price = seen.price[..., None]
-        own = torch.stack(
-            [
-                price.expand_as(seen.steps),
-                seen.steps,
-                seen.present,
-                seen.active,
-                seen.age.log1p() / 3,
-            ],
-            dim=-1,
-        )
-        lines = [
-            a,
-            b,
-            rounds / (rounds + 3),
-            mean_price,
-            deviation,
-            mean_steps,
-            line.determinant.log() / 5,
-        ]
-        own = torch.cat([own, *lines], dim=-1)
-        guess = self._guess(a, b, line, weight)
-        count = weight.sum(-2)
-        market = [
-            price,
-            count[..., :1].clamp(max=_MANY).log1p(),
-            *guess,
-            (a * weight).sum(-2) / count,
-        ]
-        market = torch.cat(market, dim=-1)
+    def _read(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Tokens (…, G, width) and market features (…, M)."""
+        price = (seen.price / self.price_unit)[..., None]
+        steps = seen.steps / self.steps_unit
+        facts = [price.expand_as(steps), steps, seen.present, seen.active, seen.age.log1p() / 3]
+        own = torch.cat([torch.stack(facts, dim=-1), seen.own], dim=-1)
+        count = seen.active.sum(-1, keepdim=True).clamp(1, _MANY)
+        market = torch.cat([price, count.log1p(), seen.market], dim=-1)
         if self.shape.tokens == "round":
             own = own.flatten(-2)[..., None, :]
         wide = market[..., None, :].expand(*own.shape[:-1], -1)
-        # Gradients reach past rounds by way of the lines alone: through tokens too they are wild.
-        return self.embed(torch.cat([own, wide], dim=-1).detach()), market.detach(), guess
-
-    def _lines(self, seen: Seen) -> Line:
-        """Demand lines (…, K, R), whose a is drawn to what the market's other VMUs tell of theirs.
-
-        VMUs of a market often have the same α and β, so that a = −β/2α is the same for all.
-        """
-        level, slope = self.prior.unbind(-1)
-        tau_a, tau_b = self.log_strength.exp().unbind(-1)
-        alone = ridge_line(seen.sums, level, slope, tau_a, tau_b)
-        own = alone.told(tau_a)
-        known, left = seen.left.unbind(-1)
-        others = tau_a + (known + own.sum(-2))[..., None, :] - own
-        total = tau_a * level + (left + (own * alone.a).sum(-2))[..., None, :] - own * alone.a
-        strength = 1 / (1 / others + self.log_unlike.exp())
-        return ridge_line(seen.sums, total / others, slope, strength, tau_b)
-
-    def _guess(self, a: Tensor, b: Tensor, fit: Line, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """The best price if the lines a, b (…, K, R), held within the bounds, were true.
-
-        Returns:
-            As a logit of its place between cost and p_max; and ln(utility at p_max / best utility
-            below it), (…, R) both. Above the price at which all are on the floor utility rises
-            again, so p_max may be best; but nothing is learnt there, so the doubt about the lines
-            is held in favour of the prices below.
-        """
-        terms = self.terms
-        cost, top = terms.cost / self.price_unit, terms.max_price / self.price_unit
-        low, high = terms.min_steps / self.steps_unit, terms.max_steps / self.steps_unit
-        with torch.no_grad():
-            trial = torch.linspace(cost, top, _TRIALS + 1, device=a.device, dtype=a.dtype)[1:]
-            trial = trial.reshape(-1, *[1] * a.ndim)  # trials first: sums over VMUs are then fast
-            line = torch.addcmul(a, b, trial, value=-1)
-            doubt = (self.shape.optimism * NOISE) * fit.variance(trial).clamp(min=0).sqrt()
-            hoped = ((line + doubt).clamp(low, high) * weight).sum(-2)
-            sold = (line.clamp(low, high) * weight).sum(-2)
-            margin = trial[..., 0] - cost
-            moves = (line * weight).amax(-2) > low  # not all are on the floor
-            best = (margin * (sold * moves + 1e-3 * hoped)).argmax(0)
-            ratio = (margin[-1] * sold[-1] / (margin * hoped).amax(0)).log()
-            trial = trial.flatten()[best]
-            line = a - b * trial[..., None, :]
-            inner = ((line > low) & (line < high)) * weight
-            held = (line.clamp(low, high) * (weight - inner)).sum(-2)
-        # Around there utility is a parabola, through whose vertex a gradient flows.
-        slope = (b * inner).sum(-2) + _LEAST_SLOPE
-        vertex = (((a * inner).sum(-2) + held) / slope + cost) / 2
-        spacing = (top - cost) / _TRIALS
-        price = torch.minimum(torch.maximum(vertex, trial - spacing), trial + spacing)
-        share = ((price - cost) / (top - cost)).clamp(_EDGE, 1 - _EDGE)
-        return share.logit(), ratio
+        # Gradients reach past rounds by way of the guess alone: through tokens too they are wild.
+        return self.embed(torch.cat([own, wide], dim=-1).detach()), market.detach()
 
     def _active_or_all(self, seen: Seen) -> Tensor:
         """`active`, or everybody where nobody is (then no price matters)."""
@@ -412,26 +314,24 @@ class MarketTransformer(nn.Module):
         seen: Seen,
         market: Tensor,
         attend: _Attend,
-        guess: tuple[Tensor, Tensor],
         encoded: Tensor,
     ) -> Output:
         """Decisions (…) from a query of the last round that attends to the encoding."""
-        facts = [seen.steps.mean(-1, keepdim=True), seen.present.mean(-1, keepdim=True)]
+        bought = seen.steps.mean(-1, keepdim=True) / self.steps_unit
+        facts = [bought, seen.present.mean(-1, keepdim=True)]
         x = self.query(torch.cat([market, *facts], dim=-1).detach())
         x = x + attend(self.norms[3](x))
         x = x + self.decoder_mlp(self.norms[4](x))
-        out = self.head(self.norms[5](x))
-        if self.shape.decays:
-            gates = out[..., 3:].unflatten(-1, (2, -1)).softmax(-1)
-            logit, ratio = (gates * torch.stack(guess, dim=-2)).sum(-1).unbind(-1)
-        else:
-            logit, ratio = torch.zeros_like(out[..., 0]), torch.full_like(out[..., 0], -0.5)
+        x = self.norms[5](x)
+        move, width = self.head(x).unbind(-1)
         # Prices that vary too little never tell a line's slope: rounds take turns above and below.
         size, decline = self.dispersion.unbind()
-        width = (size - decline * seen.round.log1p() + 4 * out[..., 2]).exp()
+        width = (size - decline * seen.round.log1p() + 4 * width).exp()
         turn = 1 - 2 * (seen.round % 2)
-        inner = torch.sigmoid(logit + 4 * out[..., 0] + turn * width)
-        at_top = torch.sigmoid(self.jump[0].exp() * (ratio + self.jump[1]) + 8 * out[..., 1])
+        inner = torch.sigmoid(seen.logit + 4 * move + turn * width)
+        # No gradient by way of the ratio: prices from here to p_max are crossed, never played.
+        ratio = seen.ratio.detach() + self.jump[1]
+        at_top = torch.sigmoid(self.jump[0].exp() * ratio + 8 * self.leap(x)[..., 0])
         share = inner + (1 - inner) * at_top
         return Output(2 * share - 1, self._value(encoded, seen))
 
@@ -453,8 +353,3 @@ def _banded(lag: Tensor, rounds: int) -> Tensor:
     back = rows[:, None] - rows
     open_ = (back >= 0) & (back < lag.shape[-1])
     return torch.where(open_, lag[:, back.clamp(0, lag.shape[-1] - 1)], -1e9)
-
-
-def _choose(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """`yes` for the lanes in which the condition (B,) holds."""
-    return torch.where(condition.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)

@@ -25,19 +25,19 @@ from baselines.tppo.simulator import draw, play
 class Recipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 400
+    updates: int = 160
     """Gradient steps."""
-    lanes: int = 256
+    lanes: int = 128
     """Episodes in a gradient."""
     learning_rate: float = 2e-3
     """Adam's, after the warm-up; it falls linearly to nothing."""
     warmup: int = 20
     """Updates in which the learning rate rises."""
-    knobs: float = 5.0
-    """Learning rate of the guess's few numbers, as a multiple."""
+    dispersion: float = 5.0
+    """Learning rate of how far prices vary, as a multiple."""
     clip_norm: float = 0.3
     """Largest norm of a gradient."""
-    clip_history: float = 10.0
+    clip_history: float = 100.0
     """Largest gradient that a price or purchase gets through what later rounds know of it, in units
     of the gradient of one round's utility: a few wild paths would drown the others."""
 
@@ -63,17 +63,31 @@ def train(
     Returns:
         Rounds played.
     """
-    knobs = {id(parameter) for parameter in network.knobs()}
-    weights = [parameter for parameter in network.parameters() if id(parameter) not in knobs]
-    optimizer = torch.optim.Adam([{"params": weights}, {"params": network.knobs()}])
+    # The filter stays as it was fitted: what purchases say is not to be bent for a price's sake.
+    if network.belief:
+        network.belief.requires_grad_(False)
+    # At p_max nothing is learnt, and the gradient there does not see what lower prices would have
+    # taught: it would go there too often. So whether to go there is left to the filter.
+    network.leap.requires_grad_(False)
+    network.jump.requires_grad_(False)
+    others = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if name != "dispersion" and parameter.requires_grad
+    ]
+    optimizer = torch.optim.Adam([{"params": others}, {"params": [network.dispersion]}])
+    limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
+
+    def into_history(fact: Tensor) -> Tensor:
+        return _clamped(fact, limit)
+
     done = checkpoint.restore(network, optimizer)
     for update in range(done, recipe.updates):
         rate = min(1.0, (update + 1) / recipe.warmup) * (1 - update / recipe.updates)
-        for group, scale in zip(optimizer.param_groups, (1.0, recipe.knobs), strict=True):
+        for group, scale in zip(optimizer.param_groups, (1.0, recipe.dispersion), strict=True):
             group["lr"] = recipe.learning_rate * rate * scale
         paths = draw(settings, recipe.lanes, np.random.default_rng([seed, update]))
-        limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
-        _, utility = play(network, paths, lambda fact, limit=limit: _clamped(fact, limit))
+        _, utility = play(network, paths, into_history)
         loss = -utility.mean() / utility.mean().detach()
         optimizer.zero_grad()
         loss.backward()

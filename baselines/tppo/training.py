@@ -14,7 +14,7 @@ import aigc_market
 from aigc_market.envs.pricing import PricingVectorEnv
 from aigc_market.envs.settings import Settings
 from baselines.leaderboard.play import terms as terms_of
-from baselines.tppo import causal, files, pathwise, windows
+from baselines.tppo import causal, files, fit, pathwise, windows
 from baselines.tppo.checkpoint import Checkpoint
 from baselines.tppo.network import MarketTransformer, Shape
 
@@ -31,15 +31,11 @@ def recipe_for(kind: str, scenario: str) -> Recipe:
     if kind == "tppo":
         return windows.Recipe()
     if kind == "tppo_causal":
-        return causal.Recipe(lanes=128) if scenario == "crowd" else causal.Recipe()
+        return causal.Recipe(lanes=64) if scenario == "crowd" else causal.Recipe()
     return _PATHWISE.get(scenario, pathwise.Recipe())
 
 
-_PATHWISE = {
-    "drift": pathwise.Recipe(updates=500),
-    "crowd": pathwise.Recipe(updates=450, lanes=64),
-    "capacity": pathwise.Recipe(updates=300),
-}
+_PATHWISE = {"crowd": pathwise.Recipe(lanes=48)}
 
 
 def train(
@@ -49,6 +45,7 @@ def train(
     out: Path,
     shape: Shape = _SHAPE,
     recipe: Recipe | None = None,
+    fitting: fit.Recipe | None = None,
     every: int = 50,
     report: Callable[[int], None] = lambda _: None,
 ) -> MarketTransformer:
@@ -64,6 +61,8 @@ def train(
         out: path of the safetensors file, which appears whole or not at all.
         shape: the architecture.
         recipe: hyperparameters and budget; the tuned ones by default.
+        fitting: how the filter of demand is fitted before that. The fit is kept beside `out`, where
+            other trainings of the same scenario and seed find it.
         every: updates between two writes of the checkpoint.
         report: called with the rounds or updates done.
     """
@@ -71,6 +70,11 @@ def train(
     torch.manual_seed(seed)
     recipe = recipe or recipe_for(kind, scenario)
     network = MarketTransformer(terms_of(scenario), shape)
+    fitted: dict[str, Any] = {"rounds": 0, "seconds": 0.0}
+    if network.belief:
+        fitting = fitting or fit.recipe_for(scenario)
+        path = out.with_name(f"{scenario}-filter-seed{seed}.safetensors")
+        fitted = fit.fitted(network.belief, scenario, fitting, seed, path)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), every)
     began = time.perf_counter()
     if isinstance(recipe, windows.Recipe):
@@ -86,8 +90,9 @@ def train(
         "scenario": scenario,
         "seed": seed,
         "recipe": dataclasses.asdict(recipe),
-        "rounds": rounds,
-        "seconds": checkpoint.seconds + time.perf_counter() - began,
+        "fitted": fitted,
+        "rounds": rounds + fitted["rounds"],
+        "seconds": fitted["seconds"] + checkpoint.seconds + time.perf_counter() - began,
         "version": aigc_market.__version__,
     }
     files.save(out, network, record)

@@ -116,6 +116,8 @@ def train(
     Returns:
         Rounds played.
     """
+    if network.belief:
+        network.belief.requires_grad_(False)
     lanes = Lanes(recipe.lanes, scenario, recipe.history)
     model = PPO(
         WindowPolicy,
