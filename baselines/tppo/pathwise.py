@@ -25,7 +25,7 @@ from baselines.tppo.simulator import draw, play
 class Recipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 160
+    updates: int = 100
     """Gradient steps."""
     lanes: int = 128
     """Episodes in a gradient."""
