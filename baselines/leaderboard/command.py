@@ -27,7 +27,7 @@ from baselines.leaderboard.trial import (
 )
 from baselines.sweep import Engine, in_parallel
 
-DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
+DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 QUICK_EPISODES = 200
 
 
@@ -77,7 +77,7 @@ def leaderboard(
             for seed in range(seeds)
             for scenario in scenarios
             for method in methods
-            if method in LEARNED
+            if method in LEARNED and LEARNED[method].can_train(scenario)
         ]
         _run("trainings", train, trainings, out, workers, engine, console)
     trials = [
@@ -106,6 +106,8 @@ def _trials(
 ) -> list[Trial]:
     if method not in LEARNED:
         return [Trial(arena, method, 0, episodes)]
+    if not LEARNED[method].can_train(arena.scenario):
+        return []
     if quick:
         policies = [shipped(method, arena.scenario)]
     else:

@@ -22,6 +22,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "kalman": {"color": "#009E73"},
     "ppo": {"color": "#E69F00"},
     "recurrent_ppo": {"color": "#E69F00", "linestyle": "--"},
+    "tppo_filter": {"color": "#56B4E9", "linestyle": ":"},
     "tppo": {"color": "#56B4E9", "linestyle": "--"},
     "tppo_causal": {"color": "#56B4E9"},
     "tppo_pathwise": {"color": "#0072B2", "linewidth": 2.2},

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aigc_market.envs.settings import Settings
+from aigc_market.ssim import QuadraticSSIM
 from baselines.methods import learned
 from baselines.methods.history import Method
 from baselines.tppo import files, training
@@ -23,7 +25,12 @@ class Learner:
     load: Callable[[Path], Callable[[int], Method]]
     """Called with that path; the answer, called with the number of episodes, is a method."""
     needs_gradient: bool = False
-    """Whether training differentiates the simulator."""
+    """Whether training differentiates the simulator, which is possible with a quadratic SSIM."""
+
+    def can_train(self, scenario: str) -> bool:
+        """Whether the scenario is one that it can be trained in."""
+        quadratic = isinstance(Settings.make(scenario).market.ssim, QuadraticSSIM)
+        return quadratic or not self.needs_gradient
 
 
 def _load_tppo(path: Path) -> Callable[[int], Method]:

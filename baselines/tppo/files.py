@@ -73,8 +73,9 @@ def load_policy(name: str | Path) -> Policy:
     """A trained leader: one of the repository's, or one's own.
 
     Args:
-        name: a scenario, such as `hidden`, whose pathwise leader is meant, or `SCENARIO-METHOD`,
-            such as `crowd-tppo_causal`; anything that ends in `.safetensors` is a path.
+        name: a scenario, such as `hidden`, whose pathwise leader is meant, or the causal one where
+            there is none; or `SCENARIO-METHOD`, such as `crowd-tppo_causal`; anything that ends in
+            `.safetensors` is a path.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -83,7 +84,7 @@ def load_policy(name: str | Path) -> Policy:
     if str(name).endswith(".safetensors"):
         return load(Path(name))
     known = {path.stem for path in WEIGHTS.glob("*.safetensors")}
-    for stem in (str(name), f"{name}-tppo_pathwise"):
+    for stem in (str(name), f"{name}-tppo_pathwise", f"{name}-tppo_causal"):
         if stem in known:
             return load(WEIGHTS / f"{stem}.safetensors")
     raise ValueError(f"name must be a path or one of {', '.join(sorted(known))}, got {name!r}")

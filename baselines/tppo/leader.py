@@ -23,7 +23,7 @@ class Leader:
         self._network = network
         self._cache: Cache | None = None
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) for the round to come; called once a round."""
         active = _tensor(history.active)
@@ -50,7 +50,7 @@ class WindowLeader:
         self._network, self._rounds, self.num_envs = network, rounds, num_envs
         self._window: tuple[Tensor, Tensor, Tensor] | None = None
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) for the round to come; called once a round."""
         active = _tensor(history.active)

@@ -1,4 +1,4 @@
-"""One command for the three ways to train TPPO: train, and keep the result as one file."""
+"""One command for all ways to train a leader: train, and keep the result as one file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from baselines.tppo.network import MarketTransformer, Shape
 
 _SHAPE = Shape()
 
-KINDS = ("tppo", "tppo_causal", "tppo_pathwise")
-"""PPO on windows (the paper's way), PPO on causal episodes, and straight through the rules."""
+KINDS = ("tppo_filter", "tppo", "tppo_causal", "tppo_pathwise")
+"""The fitted filter alone, with the network as it is before training: what the others start from;
+PPO on windows (the paper's way), PPO on causal episodes, and straight through the rules."""
 
-Recipe = windows.Recipe | causal.Recipe | pathwise.Recipe
+Recipe = windows.Recipe | causal.Recipe | pathwise.Recipe | None
 
 
 def recipe_for(kind: str, scenario: str) -> Recipe:
-    """The tuned recipe. docs/hidden-markets.md tells what else was tried."""
+    """The tuned recipe, None for the filter; docs/hidden-markets.md tells what else was tried."""
+    if kind == "tppo_filter":
+        return None
     if kind == "tppo":
         return windows.Recipe()
     if kind == "tppo_causal":
@@ -77,19 +80,20 @@ def train(
         fitted = fit.fitted(network.belief, scenario, fitting, seed, path)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), every)
     began = time.perf_counter()
+    rounds = 0
     if isinstance(recipe, windows.Recipe):
         rounds = windows.train(network, scenario, recipe, seed, report)
     elif isinstance(recipe, causal.Recipe):
         env = PricingVectorEnv(recipe.lanes, scenario=scenario, history=1)
         rounds = causal.train(network, env, recipe, seed, checkpoint, report)
-    else:
+    elif isinstance(recipe, pathwise.Recipe):
         settings = Settings.make(scenario)
         rounds = pathwise.train(network, settings, recipe, seed, checkpoint, report)
     record: dict[str, Any] = {
         "method": kind,
         "scenario": scenario,
         "seed": seed,
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": dataclasses.asdict(recipe) if recipe else None,
         "fitted": fitted,
         "rounds": rounds + fitted["rounds"],
         "seconds": fitted["seconds"] + checkpoint.seconds + time.perf_counter() - began,

@@ -23,7 +23,7 @@ class Recipe:
 
     history: int = 16
     """Rounds in a window."""
-    rounds: int = 1_000_000
+    rounds: int = 300_000
     """In all lanes together."""
     lanes: int = 128
     """Episodes played side by side."""
