@@ -237,7 +237,7 @@ FEW = fit.Recipe(updates=2, lanes=8)
 TINY = {
     "tppo": windows.Recipe(history=3, rounds=400, lanes=8, batch_size=100, n_epochs=1),
     "tppo_causal": causal.Recipe(updates=3, lanes=8, epochs=1, minibatches=2),
-    "tppo_pathwise": pathwise.Recipe(updates=3, lanes=4),
+    "tppo_pathwise": pathwise.Recipe(updates=3, lanes=4, trial=4),
 }
 
 
@@ -273,7 +273,7 @@ def test_pathwise_training_finds_a_better_leader():
         network.dispersion.copy_(torch.tensor([0.5, 0.0]))
     before = share(network, "hidden")
     settings = Settings.make("hidden")
-    recipe = pathwise.Recipe(updates=8, lanes=32, learning_rate=4e-3, warmup=2)
+    recipe = pathwise.Recipe(updates=8, lanes=32, trial=32, learning_rate=4e-3, warmup=2)
     pathwise.train(network, settings, recipe, 0, Checkpoint(), lambda _: None)
     assert share(network, "hidden") > before + 0.01
 

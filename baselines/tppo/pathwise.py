@@ -21,6 +21,12 @@ from baselines.tppo.network import MarketTransformer
 from baselines.tppo.simulator import draw, play
 
 
+_BIASES = (-1.2, -0.8, -0.6, -0.4, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05)
+"""Of the logarithm of the ratio of what p_max and the best lower price are expected to earn."""
+_SETTLING = 1_000_000
+"""Told apart from the numbers of updates, in seeds."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
@@ -37,6 +43,8 @@ class Recipe:
     """Learning rate of how far prices vary, as a multiple."""
     clip_norm: float = 0.3
     """Largest norm of a gradient."""
+    trial: int = 512
+    """Episodes in which it is tried when to go to p_max."""
     clip_history: float = 100.0
     """Largest gradient that a price or purchase gets through what later rounds know of it, in units
     of the gradient of one round's utility: a few wild paths would drown the others."""
@@ -67,7 +75,8 @@ def train(
     if network.belief:
         network.belief.requires_grad_(False)
     # At p_max nothing is learnt, and the gradient there does not see what lower prices would have
-    # taught: it would go there too often. So whether to go there is left to the filter.
+    # taught: it would go there too often. So that is left to the filter, but for one number that is
+    # settled by trying.
     network.leap.requires_grad_(False)
     network.jump.requires_grad_(False)
     others = [
@@ -82,6 +91,8 @@ def train(
         return _clamped(fact, limit)
 
     done = checkpoint.restore(network, optimizer)
+    if not done:
+        settle(network, settings, recipe.trial, seed)
     for update in range(done, recipe.updates):
         rate = min(1.0, (update + 1) / recipe.warmup) * (1 - update / recipe.updates)
         for group, scale in zip(optimizer.param_groups, (1.0, recipe.dispersion), strict=True):
@@ -95,7 +106,19 @@ def train(
         optimizer.step()
         checkpoint.keep(update + 1, network, optimizer)
         report(update + 1)
+    settle(network, settings, recipe.trial, seed)
     return recipe.updates * recipe.lanes * settings.max_cycles
+
+
+@torch.no_grad()
+def settle(network: MarketTransformer, settings: Settings, lanes: int, seed: int) -> None:
+    """Set how much better p_max must seem before it is played, by trying values in episodes."""
+    paths = draw(settings, lanes, np.random.default_rng([seed, _SETTLING]))
+    earned = []
+    for bias in _BIASES:
+        network.jump[1] = bias
+        earned.append(play(network, paths)[1].mean().item())
+    network.jump[1] = _BIASES[int(np.argmax(earned))]
 
 
 def _clamped(fact: Tensor, limit: float) -> Tensor:

@@ -81,6 +81,8 @@ def train(
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), every)
     began = time.perf_counter()
     rounds = 0
+    if recipe is None:
+        pathwise.settle(network, Settings.make(scenario), pathwise.Recipe().trial, seed)
     if isinstance(recipe, windows.Recipe):
         rounds = windows.train(network, scenario, recipe, seed, report)
     elif isinstance(recipe, causal.Recipe):
