@@ -20,7 +20,6 @@ from baselines.tppo.checkpoint import Checkpoint
 from baselines.tppo.network import MarketTransformer
 from baselines.tppo.simulator import draw, play
 
-
 _BIASES = (-1.2, -0.8, -0.6, -0.4, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05)
 """Of the logarithm of the ratio of what p_max and the best lower price are expected to earn."""
 _SETTLING = 1_000_000

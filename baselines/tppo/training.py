@@ -38,7 +38,7 @@ def recipe_for(kind: str, scenario: str) -> Recipe:
     return _PATHWISE.get(scenario, pathwise.Recipe())
 
 
-_PATHWISE = {"crowd": pathwise.Recipe(lanes=48)}
+_PATHWISE = {"crowd": pathwise.Recipe(lanes=48, trial=192)}
 
 
 def train(
@@ -82,7 +82,8 @@ def train(
     began = time.perf_counter()
     rounds = 0
     if recipe is None:
-        pathwise.settle(network, Settings.make(scenario), pathwise.Recipe().trial, seed)
+        trial = _PATHWISE.get(scenario, pathwise.Recipe()).trial
+        pathwise.settle(network, Settings.make(scenario), trial, seed)
     if isinstance(recipe, windows.Recipe):
         rounds = windows.train(network, scenario, recipe, seed, report)
     elif isinstance(recipe, causal.Recipe):
