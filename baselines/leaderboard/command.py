@@ -29,6 +29,8 @@ from baselines.sweep import Engine, in_parallel
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 QUICK_EPISODES = 200
+OTHER_SIZES_EPISODES = 200
+"""Test episodes of crowds of other sizes: large ones take long."""
 
 
 def leaderboard(
@@ -69,6 +71,7 @@ def leaderboard(
         _checks.integer("--sizes", K, at_least=1)
     workers = workers or os.cpu_count() or 1
     episodes = min(episodes, QUICK_EPISODES) if quick else episodes
+    few = min(episodes, OTHER_SIZES_EPISODES)
     out = out.absolute()
     console = Console()
     if not quick:
@@ -84,11 +87,17 @@ def leaderboard(
         trial
         for arena in _arenas(scenarios, sizes)
         for method in methods
-        for trial in _trials(arena, method, seeds, episodes, out, quick)
+        for trial in _trials(arena, method, seeds, episodes if arena.K is None else few, out, quick)
     ]
     _run("trials", execute, trials, out, workers, engine, console)
     tables.write(
-        out, trials, {"test episodes a scenario": episodes, "training seeds": 1 if quick else seeds}
+        out,
+        trials,
+        {
+            "test episodes a scenario": episodes,
+            "test episodes of crowds of other sizes": few,
+            "training seeds": 1 if quick else seeds,
+        },
     )
     figures.draw(out)
     console.print(f"leaderboard.md, CSV files and figures are in {out}/")

@@ -9,6 +9,9 @@ from torch import Tensor
 from baselines.methods.history import History
 from baselines.tppo.network import Cache, MarketTransformer
 
+_ROWS = 1024
+"""VMUs, of all episodes, that are looked at together: tensors then fit the processor's cache."""
+
 
 class Leader:
     """Plays N episodes at once, with the mean prices of the policy.
@@ -21,20 +24,25 @@ class Leader:
     def __init__(self, network: MarketTransformer, num_envs: int) -> None:
         self.num_envs = num_envs
         self._network = network
-        self._cache: Cache | None = None
+        self._caches: list[Cache] = []
 
     @torch.inference_mode()
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) for the round to come; called once a round."""
-        active = _tensor(history.active)
+        parts = _tensor(history.active).split(max(1, _ROWS // history.active.shape[1]))
         if history.prices.shape[1] == 0:
-            self._cache, output = self._network.start(active)
-        elif self._cache is None:
+            begun = [self._network.start(active) for active in parts]
+            self._caches = [cache for cache, _ in begun]
+            outputs = [output for _, output in begun]
+        elif not self._caches:
             raise ValueError("history must begin with no round at all, got one in play")
         else:
             price, steps = (_tensor(a[:, -1]) for a in (history.prices, history.steps))
-            output = self._network.step(self._cache, price, steps, active)
-        return self._network.price(output.action).double().numpy()
+            sizes = [len(part) for part in parts]
+            rounds = zip(self._caches, price.split(sizes), steps.split(sizes), parts, strict=True)
+            outputs = [self._network.step(*of_part) for of_part in rounds]
+        actions = torch.cat([output.action for output in outputs])
+        return self._network.price(actions).double().numpy()
 
 
 class WindowLeader:

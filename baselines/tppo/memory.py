@@ -10,6 +10,10 @@ from torch import Tensor
 from baselines.tppo.belief import MARKET, OWN, DemandBelief, Reading, State
 
 
+_UNSEEN = -0.05
+"""Logarithm of what p_max earns against the middle price, as it is taken without a filter."""
+
+
 class Seen(NamedTuple):
     """All that the leader knows after a round; leading axes (B,) or (B, T)."""
 
@@ -89,7 +93,9 @@ class Memory:
         if self._belief and self._state:
             return self._belief.read(self._state, active)
         none = active.new_zeros(len(active))
-        return Reading(active.new_zeros(*active.shape, 0), none[:, None][:, :0], none, none - 0.5)
+        return Reading(
+            active.new_zeros(*active.shape, 0), none[:, None][:, :0], none, none + _UNSEEN
+        )
 
 
 def width(belief: bool) -> tuple[int, int]:

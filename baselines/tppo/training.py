@@ -18,11 +18,10 @@ from baselines.tppo import causal, files, fit, pathwise, windows
 from baselines.tppo.checkpoint import Checkpoint
 from baselines.tppo.network import MarketTransformer, Shape
 
-_SHAPE = Shape()
-
 KINDS = ("tppo_filter", "tppo", "tppo_causal", "tppo_pathwise")
 """The fitted filter alone, with the network as it is before training: what the others start from;
-PPO on windows (the paper's way), PPO on causal episodes, and straight through the rules."""
+PPO on windows, without a filter (the paper's way); PPO on causal episodes; and straight through the
+rules."""
 
 Recipe = windows.Recipe | causal.Recipe | pathwise.Recipe | None
 
@@ -38,6 +37,11 @@ def recipe_for(kind: str, scenario: str) -> Recipe:
     return _PATHWISE.get(scenario, pathwise.Recipe())
 
 
+def shape_for(kind: str) -> Shape:
+    """The architecture; windows go without the filter, which would run anew for each of them."""
+    return Shape(belief=kind != "tppo")
+
+
 _PATHWISE = {"crowd": pathwise.Recipe(lanes=48, trial=192)}
 
 
@@ -46,7 +50,7 @@ def train(
     scenario: str,
     seed: int,
     out: Path,
-    shape: Shape = _SHAPE,
+    shape: Shape | None = None,
     recipe: Recipe | None = None,
     fitting: fit.Recipe | None = None,
     every: int = 50,
@@ -62,7 +66,7 @@ def train(
         scenario: a preset's name.
         seed: of every random choice.
         out: path of the safetensors file, which appears whole or not at all.
-        shape: the architecture.
+        shape: the architecture; by default that of `shape_for`.
         recipe: hyperparameters and budget; the tuned ones by default.
         fitting: how the filter of demand is fitted before that. The fit is kept beside `out`, where
             other trainings of the same scenario and seed find it.
@@ -72,7 +76,7 @@ def train(
     torch.set_num_threads(1)  # the network is small, and sweeps fill the cores with runs
     torch.manual_seed(seed)
     recipe = recipe or recipe_for(kind, scenario)
-    network = MarketTransformer(terms_of(scenario), shape)
+    network = MarketTransformer(terms_of(scenario), shape or shape_for(kind))
     fitted: dict[str, Any] = {"rounds": 0, "seconds": 0.0}
     if network.belief:
         fitting = fitting or fit.recipe_for(scenario)
