@@ -9,7 +9,6 @@ from torch import Tensor
 
 from baselines.tppo.belief import MARKET, OWN, DemandBelief, Reading, State
 
-
 _UNSEEN = -0.05
 """Logarithm of what p_max earns against the middle price, as it is taken without a filter."""
 
