@@ -314,6 +314,12 @@ def test_a_file_holds_all_that_is_needed(tmp_path):
     torch.testing.assert_close(prices[0], prices[1], atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "shift", "capacity"])
+def test_the_leaders_that_come_along_play_well(scenario):
+    # A constant price earns .80, .76, .80 and .70.
+    assert share(files.load_policy(scenario).network, scenario, lanes=64) > 0.93
+
+
 def test_bad_files_and_names_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="path must be a file"):
         files.load(tmp_path / "none.safetensors")
