@@ -105,19 +105,23 @@ def train(
         optimizer.step()
         checkpoint.keep(update + 1, network, optimizer)
         report(update + 1)
-    settle(network, settings, recipe.trial, seed)
-    return recipe.updates * recipe.lanes * settings.max_cycles
+    tried = settle(network, settings, recipe.trial, seed)
+    return recipe.updates * recipe.lanes * settings.max_cycles + 2 * tried
 
 
 @torch.no_grad()
-def settle(network: MarketTransformer, settings: Settings, lanes: int, seed: int) -> None:
-    """Set how much better p_max must seem before it is played, by trying values in episodes."""
+def settle(network: MarketTransformer, settings: Settings, lanes: int, seed: int) -> int:
+    """Set how much better p_max must seem before it is played, by trying values in episodes.
+
+    Returns: rounds played.
+    """
     paths = draw(settings, lanes, np.random.default_rng([seed, _SETTLING]))
     earned = []
     for bias in _BIASES:
         network.jump[1] = bias
         earned.append(play(network, paths)[1].mean().item())
     network.jump[1] = _BIASES[int(np.argmax(earned))]
+    return len(_BIASES) * lanes * settings.max_cycles
 
 
 def _clamped(fact: Tensor, limit: float) -> Tensor:

@@ -87,7 +87,7 @@ def train(
     rounds = 0
     if recipe is None:
         trial = _PATHWISE.get(scenario, pathwise.Recipe()).trial
-        pathwise.settle(network, Settings.make(scenario), trial, seed)
+        rounds = pathwise.settle(network, Settings.make(scenario), trial, seed)
     if isinstance(recipe, windows.Recipe):
         rounds = windows.train(network, scenario, recipe, seed, report)
     elif isinstance(recipe, causal.Recipe):
