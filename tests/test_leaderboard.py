@@ -328,6 +328,15 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
     }
 
 
+def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
+    kept(Training("fake", "hidden", 1).file(tmp_path), 6.0)
+    run(tmp_path, scenarios=("hidden", "drift"), train=False, episodes=3)
+    assert counted["train"] == 0
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    learned = table[table["method"] == "fake"]
+    assert set(learned["scenario"]) == {"hidden"}
+
+
 def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
     sizes = {"scenarios": ("crowd",), "sizes": (4, 10), "episodes": 2}
     run(tmp_path, **sizes)

@@ -23,7 +23,7 @@ from baselines.leaderboard.trial import (
     execute,
     plays_any_size,
     shipped,
-    train,
+    train_once,
 )
 from baselines.sweep import Engine, in_parallel
 
@@ -38,6 +38,7 @@ def leaderboard(
     methods: tuple[str, ...] = (*untrained.METHODS, *LEARNED),
     seeds: int = 5,
     quick: bool = False,
+    train: bool = True,
     episodes: int = 2000,
     sizes: tuple[int, ...] = (4, 40, 100),
     out: Path = Path("results/leaderboard"),
@@ -54,6 +55,7 @@ def leaderboard(
         seeds: trainings of each learned method in each scenario.
         quick: no training: the policies that come with the package and the untrained methods, on
             200 episodes.
+        train: whether to train what has not been trained; otherwise it is left out.
         episodes: test episodes in each scenario, the same for all methods.
         sizes: other numbers of slots in `crowd`, for methods that play any number without being
             trained anew.
@@ -74,7 +76,7 @@ def leaderboard(
     few = min(episodes, OTHER_SIZES_EPISODES)
     out = out.absolute()
     console = Console()
-    if not quick:
+    if train and not quick:
         trainings = [
             Training(method, scenario, seed)
             for seed in range(seeds)
@@ -82,7 +84,7 @@ def leaderboard(
             for method in methods
             if method in LEARNED and LEARNED[method].can_train(scenario)
         ]
-        _run("trainings", train, trainings, out, workers, engine, console)
+        _run("trainings", train_once, trainings, out, workers, engine, console)
     trials = [
         trial
         for arena in _arenas(scenarios, sizes)
@@ -120,7 +122,8 @@ def _trials(
     if quick:
         policies = [shipped(method, arena.scenario)]
     else:
-        policies = [Training(method, arena.scenario, seed).file(out) for seed in range(seeds)]
+        files = [Training(method, arena.scenario, seed).file(out) for seed in range(seeds)]
+        policies = [file for file in files if file.exists()]
     return [
         Trial(arena, method, seed, episodes, policy)
         for seed, policy in enumerate(policies)

@@ -61,7 +61,7 @@ class Training:
         return out / "trained" / f"{self.scenario}-{self.method}-seed{self.seed}.safetensors"
 
 
-def train(training: Training, out: Path) -> Training:
+def train_once(training: Training, out: Path) -> Training:
     """Train and keep the policy, unless that was done before."""
     path = training.file(out)
     if not path.exists():

@@ -70,7 +70,9 @@ def recipe_for(method: str, scenario: str) -> Recipe:
     """The tuned recipe."""
     if method == "recurrent_ppo":
         return Recipe(rounds=3_000_000, history=1, lanes=64, n_steps=100, batch_size=3200)
-    return Recipe(history=32 if scenario in ("drift", "capacity") else 5)
+    if scenario == "capacity":  # with 5 M rounds it ends at .77 instead of .90
+        return Recipe(history=32, rounds=2_000_000)
+    return Recipe(history=32 if scenario == "drift" else 5)
 
 
 @dataclass(frozen=True)
