@@ -33,6 +33,8 @@ STYLES: dict[str, dict[str, Any]] = {
 """The methods that are drawn; the tables have all."""
 _IN_ONE_EPISODE = ("tppo_pathwise", "tppo_causal", "kalman", "ppo", "cils_discounted")
 _MOST_IN_ONE_EPISODE = 3
+_KNOWN = ("paper", "live")
+"""Markets without noise, which are the same in all episodes: regret there is a comb."""
 _LEVELS = np.array([1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 
 
@@ -85,7 +87,7 @@ def _legend(figure: Figure, axes: Sequence[Any]) -> None:
 
 def _regret(rounds: Any) -> Figure | None:
     """Presets of their own size: the others say little more, and would be many."""
-    names = [name for name in rounds["scenario"].unique() if "-K" not in name]
+    names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
         return None
     figure, axes = _panels(len(names), 3, (4.2, 3.2))
