@@ -83,7 +83,9 @@ def train(algorithm: IppoConfig | MappoConfig, folder: str) -> Experiment:
     config.on_policy_n_envs_per_worker = 5
     config.on_policy_n_minibatch_iters = 6
     config.on_policy_minibatch_size = 250
-    model = MlpConfig(num_cells=[64, 64], activation_class=torch.nn.Tanh, layer_class=torch.nn.Linear)
+    model = MlpConfig(
+        num_cells=[64, 64], activation_class=torch.nn.Tanh, layer_class=torch.nn.Linear
+    )
     experiment = Experiment(
         StackelbergTask("stackelberg_v0", ARGUMENTS),
         algorithm,

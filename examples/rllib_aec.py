@@ -23,9 +23,7 @@ def policy_of(agent: str, *args: object, **kwargs: object) -> str:
     return agent.split("_")[0]
 
 
-register_env(
-    "market", lambda _: PettingZooEnv(aigc_market.env(**ARGUMENTS))
-)
+register_env("market", lambda _: PettingZooEnv(aigc_market.env(**ARGUMENTS)))
 config = (
     PPOConfig()
     .environment("market")

@@ -23,9 +23,7 @@ def policy_of(agent: str, *args: object, **kwargs: object) -> str:
     return agent.split("_")[0]
 
 
-register_env(
-    "market", lambda _: ParallelPettingZooEnv(aigc_market.parallel_env(**ARGUMENTS))
-)
+register_env("market", lambda _: ParallelPettingZooEnv(aigc_market.parallel_env(**ARGUMENTS)))
 config = (
     PPOConfig()
     .environment("market")

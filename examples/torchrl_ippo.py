@@ -102,7 +102,7 @@ for batch in collector:
         for _ in range(6):
             for rows in torch.randperm(len(own)).chunk(2):
                 parts = loss(own[rows])
-                sum(parts[k] for k in parts.keys() if k.startswith("loss_")).backward()
+                (parts["loss_objective"] + parts["loss_critic"]).backward()
                 torch.nn.utils.clip_grad_norm_(loss.parameters(), 1.0)
                 optimizers[group].step()
                 optimizers[group].zero_grad()
