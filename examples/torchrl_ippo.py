@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 from tensordict.nn import NormalParamExtractor, TensorDictModule, TensorDictSequential
-from torchrl.collectors import SyncDataCollector
+from torchrl.collectors import Collector
 from torchrl.envs import PettingZooWrapper, check_env_specs
 from torchrl.envs.utils import ExplorationType, set_exploration_type
 from torchrl.modules import MLP, ProbabilisticActor, TanhNormal, ValueOperator
@@ -20,13 +20,8 @@ from torchrl.objectives import ClipPPOLoss
 import aigc_market
 
 K = 2
-ARGUMENTS: dict[str, Any] = {
-    "K": K,
-    "normalize": True,
-    "scale_rewards": True,
-    "history": 1,
-    "max_cycles": 50,
-}
+ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
+ARGUMENTS |= {"normalize": True, "scale_rewards": True}
 GROUPS = {"asp": ["asp_0"], "vmu": [f"vmu_{k}" for k in range(K)]}
 # Two time scales: the leader's price should meet followers who know how to answer it.
 LEARNING_RATES = {"asp": 5e-4, "vmu": 3e-3}
@@ -65,7 +60,9 @@ def turns_of(group: str, batch: TensorDict) -> TensorDict:
     rewards = batch["next", group, "reward"].unflatten(0, (-1, K + 1)).sum(1)
     rewards = rewards.repeat_interleave(K + 1, 0)
     acting = batch[group, "mask"]
-    return TensorDict({group: batch[group][acting], "value_target": rewards[acting]}, acting.sum())
+    return TensorDict(
+        {group: batch[group][acting], "value_target": rewards[acting]}, int(acting.sum())
+    )
 
 
 torch.manual_seed(0)
@@ -90,7 +87,7 @@ for group in GROUPS:
     optimizers[group] = torch.optim.Adam(losses[group].parameters(), lr=LEARNING_RATES[group])
 
 policy = TensorDictSequential(*actors.values())
-collector = SyncDataCollector(
+collector = Collector(
     make_env, policy, frames_per_batch=TURNS_PER_BATCH, total_frames=TURNS_PER_BATCH * BATCHES
 )
 for batch in collector:
