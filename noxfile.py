@@ -16,12 +16,12 @@ TABLE = tomllib.loads((ROOT / "examples" / "libraries.toml").read_text())
 RECORDS = ROOT / "docs" / "libraries.json"
 
 
-@nox.session
+@nox.session(venv_backend="venv")
 @nox.parametrize("name", [nox.param(name, id=name) for name in TABLE])
 def examples(session: nox.Session, name: str) -> None:
     """Install an example's lower bounds, run it, and record its last line."""
     entry = TABLE[name]
-    session.install(".", *entry["requires"])
+    session.install("-e", ".", *entry["requires"])
     ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
     version = session.run("python", "-c", ask, silent=True).strip()
     output = Path(session.create_tmp()) / "output.txt"

@@ -14,6 +14,7 @@ from agilerl.training.train_multi_agent_off_policy import train_multi_agent_off_
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 200}
+SLOW, FAST = measure.learning_rates(leader=1e-4, followers=1e-3)
 STEPS = 400 if measure.SHORT else 12_000
 
 torch.manual_seed(0)
@@ -27,7 +28,7 @@ learner = MATD3(
     O_U_noise=False,
     expl_noise=0.4,
     batch_size=128,
-    lr_actor=1e-3,
+    lr_actor=FAST,
     lr_critic=3e-3,
     learn_step=2,
     gamma=0.5,  # a price is paid in the step after it was posted
@@ -39,7 +40,7 @@ learner = MATD3(
 )
 # Two time scales: the leader's price should meet followers who know how to answer it.
 for group in learner.actor_optimizers["asp"].param_groups:
-    group["lr"] = 1e-4
+    group["lr"] = SLOW
 train_multi_agent_off_policy(
     env,
     "stackelberg_v0",

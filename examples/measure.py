@@ -28,6 +28,18 @@ START = time.perf_counter()
 SHORT = "--short" in sys.argv
 """Whether to train only long enough to see that everything runs."""
 
+LEADER_FIRST = "--leader-first" in sys.argv
+"""Whether to train the wrong way round, to see what becomes of it: see `learning_rates`."""
+
+
+def learning_rates(leader: float, followers: float) -> tuple[float, float]:
+    """Two time scales, or the same two exchanged.
+
+    A leader that learns first meets followers who buy much at any price, and goes to p_max; there
+    followers only ever see p_max, and learn nothing of the prices that would bring it back.
+    """
+    return (followers, leader) if LEADER_FIRST else (leader, followers)
+
 
 def line(
     price: Callable[[], float],

@@ -97,7 +97,8 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 env = PettingZooEnv(wrapped())
 # Two time scales: the leader's price should meet followers who know how to answer it.
-asp, vmu = learner("asp_0", 5e-4), learner("vmu_0", 3e-3)
+slow, fast = measure.learning_rates(leader=5e-4, followers=3e-3)
+asp, vmu = learner("asp_0", slow), learner("vmu_0", fast)
 algorithm = ByRound(algorithms=[asp, *[vmu] * K], env=env)
 lanes = DummyVectorEnv([lambda: PettingZooEnv(wrapped()) for _ in range(LANES)])
 algorithm.run_training(

@@ -24,7 +24,7 @@ ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"normalize": True, "scale_rewards": True}
 GROUPS = {"asp": ["asp_0"], "vmu": [f"vmu_{k}" for k in range(K)]}
 # Two time scales: the leader's price should meet followers who know how to answer it.
-LEARNING_RATES = {"asp": 5e-4, "vmu": 3e-3}
+LEARNING_RATES = dict(zip(GROUPS, measure.learning_rates(leader=5e-4, followers=3e-3), strict=True))
 TURNS_PER_BATCH = (K + 1) * 300
 BATCHES = 2 if measure.SHORT else 60
 
