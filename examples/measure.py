@@ -20,7 +20,7 @@ PRICES = np.arange(2.0, 13.0)
 the default market, and near it a gap in shares of next to nothing would say little."""
 
 ROUNDS = 6
-"""Rounds played before a policy is measured: one more than the rounds that it sees."""
+"""Rounds played before a policy is measured: more than it remembers."""
 
 START = time.perf_counter()
 """When this module was imported, which is before the libraries are: seconds include their start."""
@@ -28,17 +28,14 @@ START = time.perf_counter()
 SHORT = "--short" in sys.argv
 """Whether to train only long enough to see that everything runs."""
 
-LEADER_FIRST = "--leader-first" in sys.argv
-"""Whether to train the wrong way round, to see what becomes of it: see `learning_rates`."""
-
 
 def learning_rates(leader: float, followers: float) -> tuple[float, float]:
-    """Two time scales, or the same two exchanged.
+    """Two time scales, or the same two exchanged where that is asked for (`--leader-first`).
 
     A leader that learns first meets followers who buy much at any price, and goes to p_max; there
     followers only ever see p_max, and learn nothing of the prices that would bring it back.
     """
-    return (followers, leader) if LEADER_FIRST else (leader, followers)
+    return (followers, leader) if "--leader-first" in sys.argv else (leader, followers)
 
 
 def line(
@@ -69,13 +66,9 @@ def follower_gap(market: aigc_market.Market, steps: Callable[[int, float], float
         bought = np.array([steps(k, price) for k in range(market.K)])
         bought = np.clip(bought, market.min_steps, market.max_steps)
         lost = aigc_market.regret(market, price, bought).followers
-        best = aigc_market.game.vmu_surplus(
-            price,
-            market.satisfaction,
-            market.ssim,
-            aigc_market.best_response(market, price),
-        )
-        gaps.append(lost / best)
+        best = aigc_market.best_response(market, price)
+        surplus = aigc_market.game.vmu_surplus(price, market.satisfaction, market.ssim, best)
+        gaps.append(lost / surplus)
     return float(np.mean(gaps))
 
 

@@ -1,8 +1,4 @@
-"""Leader and followers trained by Tianshou's PPO on the AEC game.
-
-Of its two multi-agent ways Tianshou's collector serves the one with discrete actions: a grid of
-prices, and whole numbers of steps. The VMUs share a policy.
-"""
+"""Leader and followers trained by Tianshou's PPO on the discrete AEC game; VMUs share a policy."""
 
 import measure  # first, for its clock  # isort: skip
 
@@ -32,12 +28,12 @@ TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 BATCHES = 2 if measure.SHORT else 60
 
 
-def wrapped() -> AECEnv:
+def make_env() -> PettingZooEnv:
     """Tianshou wants equal spaces for all; nobody here ever takes an action that was added."""
-    return supersuit.pad_action_space_v0(observed())
+    return PettingZooEnv(supersuit.pad_action_space_v0(padded()))
 
 
-def observed() -> AECEnv:
+def padded() -> AECEnv:
     """The AEC game, with equal observation spaces only."""
     return supersuit.pad_observations_v0(aigc_market.env(**ARGUMENTS))
 
@@ -57,7 +53,7 @@ class Network(nn.Module):
 
 
 class Actor(Network):
-    """Logits of a bell curve over a grid, so that neighbours are learned of together."""
+    """Logits of a bell curve over a grid: neighbours are learned of together."""
 
     def __init__(self, inputs: int, levels: int) -> None:
         super().__init__(inputs, 1)
@@ -73,14 +69,13 @@ class ByRound(MultiAgentOnPolicyAlgorithm):
     """Each turn is paid what its round brings; Tianshou would pay the last turn alone."""
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
-        rounds = batch.rew.reshape(-1, K + 1, K + 1).sum(1)
-        batch.rew = rounds.repeat(K + 1, 0)
+        batch.rew = batch.rew.reshape(-1, K + 1, K + 1).sum(1).repeat(K + 1, 0)
         return super()._preprocess_batch(batch, buffer, indices)
 
 
 def learner(agent: str, learning_rate: float) -> PPO:
     """For one kind of agents."""
-    space, width = observed().action_space(agent), env.observation_space.shape[0]
+    space, width = padded().action_space(agent), env.observation_space.shape[0]
     policy = ProbabilisticActorPolicy(
         actor=Actor(width, space.n),
         dist_fn=lambda logits: Categorical(logits=logits),
@@ -88,19 +83,19 @@ def learner(agent: str, learning_rate: float) -> PPO:
         action_scaling=False,
         action_bound_method=None,
     )
-    # γ = 0: an action moves nothing but the reward of its own round.
     optimizer = AdamOptimizerFactory(lr=learning_rate)
+    # γ = 0: an action moves nothing but the reward of its own round.
     return PPO(policy=policy, critic=Network(width, 1), optim=optimizer, gamma=0.0, ent_coef=0.0)
 
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
-env = PettingZooEnv(wrapped())
+env = make_env()
 # Two time scales: the leader's price should meet followers who know how to answer it.
 slow, fast = measure.learning_rates(leader=5e-4, followers=3e-3)
 asp, vmu = learner("asp_0", slow), learner("vmu_0", fast)
 algorithm = ByRound(algorithms=[asp, *[vmu] * K], env=env)
-lanes = DummyVectorEnv([lambda: PettingZooEnv(wrapped()) for _ in range(LANES)])
+lanes = DummyVectorEnv([make_env] * LANES)
 algorithm.run_training(
     OnPolicyTrainerParams(
         training_collector=Collector(algorithm, lanes, VectorReplayBuffer(TURNS, LANES)),
@@ -122,4 +117,4 @@ def act(agent: str, observation: np.ndarray) -> int:
         return int(actor(observation[None])[0].argmax())
 
 
-print(measure.line(*measure.played(observed(), act)))
+print(measure.line(*measure.played(padded(), act)))
