@@ -1,5 +1,6 @@
 """Write docs/libraries.md from docs/libraries.json, examples/libraries.toml and the examples."""
 
+import ast
 import io
 import json
 import tokenize
@@ -31,7 +32,7 @@ _SILENT = {
 
 
 def count(source: str) -> tuple[int, int]:
-    """Lines of code of an example, and those of them between `# Glue` and `# End of glue`."""
+    """Lines of code of an example, and those of them in definitions under a comment `# Glue`."""
     code: set[int] = set()
     begins_statement = True
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -40,12 +41,10 @@ def count(source: str) -> tuple[int, int]:
             code.update(range(token.start[0], token.end[0] + 1))
         if token.type not in (tokenize.COMMENT, tokenize.NL):
             begins_statement = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-    glue, inside = 0, False
-    for number, text in enumerate(source.splitlines(), 1):
-        if text.strip().startswith(("# Glue", "# End of glue")):
-            inside = text.strip().startswith("# Glue")
-        glue += inside and number in code
-    return len(code), glue
+    lines = ["", *source.splitlines()]
+    marked = [n for n in ast.parse(source).body if lines[n.lineno - 1].startswith("# Glue")]
+    glue = code & {line for n in marked for line in range(n.lineno, (n.end_lineno or 0) + 1)}
+    return len(code), len(glue)
 
 
 def page(table: dict[str, Any], records: dict[str, Any]) -> str:

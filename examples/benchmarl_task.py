@@ -1,6 +1,6 @@
 """The parallel game as a task of BenchMARL: MAPPO and IPPO compared on it.
 
-BenchMARL groups agents by the names' prefix: one policy for the ASP and one that the VMUs share.
+One policy for the ASP and one that the VMUs share.
 """
 
 import measure  # first, for its clock  # isort: skip
@@ -24,6 +24,7 @@ import aigc_market
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
 
 
+# Glue: what BenchMARL asks of a task.
 class StackelbergTask(PettingZooClass):
     """BenchMARL's task for PettingZoo's own games, with another game in it."""
 
@@ -60,6 +61,7 @@ class StackelbergTask(PettingZooClass):
         return "aigc_market"
 
 
+# Glue: there is one learning rate.
 class TwoTimeScales(Callback):
     """The leader learns slowly: its price should meet followers who know how to answer it."""
 
@@ -75,17 +77,14 @@ def train(algorithm: IppoConfig | MappoConfig, folder: str) -> Experiment:
     config = ExperimentConfig.get_from_yaml()
     config.save_folder, config.loggers, config.create_json = folder, [], False
     config.evaluation = config.render = False
-    config.gamma = 0.5  # a price is paid in the step after it was posted
-    config.lr = 3e-3
+    config.gamma, config.lr = 0.5, 3e-3  # a price is paid in the step after it was posted
     config.max_n_frames = None
     config.max_n_iters = 1 if measure.SHORT else 40
     config.on_policy_collected_frames_per_batch = 1000
     config.on_policy_n_envs_per_worker = 5
     config.on_policy_n_minibatch_iters = 6
     config.on_policy_minibatch_size = 250
-    model = MlpConfig(
-        num_cells=[64, 64], activation_class=torch.nn.Tanh, layer_class=torch.nn.Linear
-    )
+    model = MlpConfig([64, 64], torch.nn.Linear, activation_class=torch.nn.Tanh)
     experiment = Experiment(
         StackelbergTask("stackelberg_v0", ARGUMENTS),
         algorithm,

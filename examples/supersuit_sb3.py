@@ -19,6 +19,7 @@ ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles
 TIMESTEPS = 6_000 if measure.SHORT else 240_000
 
 
+# Glue: SB3 knows one kind of agent.
 def wrapped() -> ParallelEnv:
     """The parallel game, with equal observations for all agents and who is looking."""
     env = supersuit.pad_observations_v0(aigc_market.parallel_env(**ARGUMENTS))

@@ -23,16 +23,17 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES = 4
+LANES, BATCHES = 4, 2 if measure.SHORT else 60
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
-BATCHES = 2 if measure.SHORT else 60
 
 
+# Glue: equal spaces.
 def make_env() -> PettingZooEnv:
     """Tianshou wants equal spaces for all; nobody here ever takes an action that was added."""
     return PettingZooEnv(supersuit.pad_action_space_v0(padded()))
 
 
+# Glue: likewise.
 def padded() -> AECEnv:
     """The AEC game, with equal observation spaces only."""
     return supersuit.pad_observations_v0(aigc_market.env(**ARGUMENTS))
@@ -65,6 +66,7 @@ class Actor(Network):
         return -0.5 * ((self.grid - super().forward(obs)) / self.log_width.exp()) ** 2, state
 
 
+# Glue: rewards.
 class ByRound(MultiAgentOnPolicyAlgorithm):
     """Each turn is paid what its round brings; Tianshou would pay the last turn alone."""
 
@@ -74,7 +76,7 @@ class ByRound(MultiAgentOnPolicyAlgorithm):
 
 
 def learner(agent: str, learning_rate: float) -> PPO:
-    """For one kind of agents."""
+    """For one kind of agents. γ = 0: an action moves nothing but its own round's reward."""
     space, width = padded().action_space(agent), env.observation_space.shape[0]
     policy = ProbabilisticActorPolicy(
         actor=Actor(width, space.n),
@@ -84,7 +86,6 @@ def learner(agent: str, learning_rate: float) -> PPO:
         action_bound_method=None,
     )
     optimizer = AdamOptimizerFactory(lr=learning_rate)
-    # γ = 0: an action moves nothing but the reward of its own round.
     return PPO(policy=policy, critic=Network(width, 1), optim=optimizer, gamma=0.0, ent_coef=0.0)
 
 
@@ -99,12 +100,11 @@ lanes = DummyVectorEnv([make_env] * LANES)
 algorithm.run_training(
     OnPolicyTrainerParams(
         training_collector=Collector(algorithm, lanes, VectorReplayBuffer(TURNS, LANES)),
-        max_epochs=1,
-        epoch_num_steps=BATCHES * TURNS,
+        epoch_num_steps=TURNS,
+        max_epochs=BATCHES,
         collection_step_num_env_steps=TURNS,
         batch_size=100,
         update_step_num_repetitions=5,
-        verbose=False,
         show_progress=False,
     )
 )

@@ -52,6 +52,7 @@ def make_actor(group: str, width: int) -> ProbabilisticActor:
     )
 
 
+# Glue: the loss is to see a reward with the action that it is for.
 def turns_of(group: str, batch: TensorDict) -> TensorDict:
     """A group's own turns, with the reward of the round that each belongs to, one row a turn.
 

@@ -96,6 +96,6 @@ def test_the_page_is_what_the_runs_say():
 
 
 def test_lines_of_code_and_of_glue_are_counted():
-    code = ["import a", "", "# Glue: why.", "x = [", "    1,", "]  # y", "# End of glue"]
+    code = ["import a", "", "# Glue: why.", "def f(x):", '    """F."""', "    return [", "    ]"]
     source = "\n".join(['"""Title."""', *code, 'z = """', '"""', ""])
     assert write_libraries.count(source) == (6, 3)
