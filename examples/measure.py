@@ -97,7 +97,7 @@ def played(
 
 def price_action(env: Any, price: float) -> Any:
     """The leader's action that means a price, in the units of `env`."""
-    space, market = env.action_space("asp_0"), env.market
+    space, market = env.action_space("asp_0"), env.unwrapped.market
     part = (price - market.cost) / (market.max_price - market.cost)
     if hasattr(space, "n"):
         return round(float(part) * (space.n - 1))
