@@ -46,6 +46,7 @@ config = (
     .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[64, 64], vf_share_layers=False))
     .debugging(seed=0)
 )
+ray.init(include_dashboard=False)
 algorithm = config.build_algo()
 for _ in range(1 if measure.SHORT else 60):
     algorithm.train()
