@@ -5,7 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: baselines calibrate test lint types docs examples benchmarks clean
+.PHONY: baselines calibrate test lint types docs examples libraries benchmarks clean
 
 baselines: .venv/baselines
 	$(BIN)/python -m baselines reproduce
@@ -29,6 +29,9 @@ docs: .venv/dev
 examples: .venv/dev
 	$(BIN)/python examples/play_by_hand.py
 	$(BIN)/python examples/train_sb3.py
+
+libraries: .venv/dev
+	$(BIN)/nox -s examples
 
 benchmarks: .venv/dev
 	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=

@@ -1,0 +1,76 @@
+"""Write docs/libraries.md from docs/libraries.json, examples/libraries.toml and the examples."""
+
+import ast
+import io
+import json
+import tokenize
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+INTRO = """\
+# Third-party libraries
+
+Each file in `examples/` trains leader and followers with another library, from its own idioms, and
+ends with one line: the *leader's share* of the equilibrium's utility, 1 − regret / U_p*, of the
+price that it settled on, against rational followers; the *followers' gap*, the mean over prices
+2, 3, … 12 of (best surplus − learned surplus) / best surplus; and the seconds that it took, imports
+included, on two cores. `nox -s examples` runs all, each in an environment of its own,
+`nox -s "examples(torchrl_ippo)"` one. This page is written from those runs, by
+`docs/write_libraries.py`. Lines are lines of code; glue is what of them only adapts the game to the
+library, or the library to the game.
+"""
+_SILENT = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+
+
+def count(source: str) -> tuple[int, int]:
+    """Lines of code of an example, and those of them in definitions under a comment `# Glue`."""
+    code: set[int] = set()
+    begins_statement = True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        docstring = begins_statement and token.type == tokenize.STRING
+        if token.type not in _SILENT and not docstring:
+            code.update(range(token.start[0], token.end[0] + 1))
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            begins_statement = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    lines = ["", *source.splitlines()]
+    marked = [n for n in ast.parse(source).body if lines[n.lineno - 1].startswith("# Glue")]
+    glue = code & {line for n in marked for line in range(n.lineno, (n.end_lineno or 0) + 1)}
+    return len(code), len(glue)
+
+
+def page(table: dict[str, Any], records: dict[str, Any]) -> str:
+    """The page, of what has been run."""
+    rows = ["| example | library | trains | lines | glue | result |", "|---|---|---|---|---|---|"]
+    notes = []
+    for name, entry in table.items():
+        lines, glue = count((ROOT / "examples" / f"{name}.py").read_text())
+        record = records.get(name)
+        library, result = entry["title"], "not run yet"
+        if record:
+            library += f" ({entry['package']} {record['version']})"
+            result = record["line"]
+        cells = [f"`{name}.py`", library, entry["trains"], str(lines), str(glue), result]
+        rows.append(f"| {' | '.join(cells)} |")
+        if entry["traps"]:
+            notes += ["", f"### {entry['title']}", "", *(f"- {trap}" for trap in entry["traps"])]
+    return "\n".join([INTRO, *rows, "", "## Traps", *notes, ""])
+
+
+def main() -> None:
+    """Write the page."""
+    table = tomllib.loads((ROOT / "examples" / "libraries.toml").read_text())
+    records = json.loads((ROOT / "docs" / "libraries.json").read_text())
+    (ROOT / "docs" / "libraries.md").write_text(page(table, records))
+
+
+if __name__ == "__main__":
+    main()

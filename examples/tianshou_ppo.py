@@ -1,0 +1,120 @@
+"""Leader and followers trained by Tianshou's PPO on the discrete AEC game; VMUs share a policy."""
+
+import measure  # first, for its clock  # isort: skip
+
+from typing import Any
+
+import numpy as np
+import supersuit
+import torch
+from pettingzoo import AECEnv
+from tianshou.algorithm import PPO
+from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
+from tianshou.algorithm.multiagent.marl import MultiAgentOnPolicyAlgorithm
+from tianshou.algorithm.optim import AdamOptimizerFactory
+from tianshou.data import Collector, VectorReplayBuffer
+from tianshou.env import DummyVectorEnv, PettingZooEnv
+from tianshou.trainer import OnPolicyTrainerParams
+from torch import nn
+from torch.distributions import Categorical
+
+import aigc_market
+
+K = 2
+ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
+ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
+LANES, BATCHES = 4, 2 if measure.SHORT else 60
+TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
+
+
+# Glue: equal spaces.
+def make_env() -> PettingZooEnv:
+    """Tianshou wants equal spaces for all; nobody here ever takes an action that was added."""
+    return PettingZooEnv(supersuit.pad_action_space_v0(padded()))
+
+
+# Glue: likewise.
+def padded() -> AECEnv:
+    """The AEC game, with equal observation spaces only."""
+    return supersuit.pad_observations_v0(aigc_market.env(**ARGUMENTS))
+
+
+class Network(nn.Module):
+    """From an observation, or a batch of Tianshou's, to numbers."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, outputs)
+        )
+
+    def forward(self, obs: Any, **_: Any) -> torch.Tensor:
+        """(B, outputs)."""
+        return self.layers(torch.as_tensor(getattr(obs, "obs", obs), dtype=torch.float32))
+
+
+class Actor(Network):
+    """Logits of a bell curve over a grid: neighbours are learned of together."""
+
+    def __init__(self, inputs: int, levels: int) -> None:
+        super().__init__(inputs, 1)
+        self.log_width = nn.Parameter(torch.tensor(-0.7))
+        self.register_buffer("grid", torch.linspace(-1.0, 1.0, levels))
+
+    def forward(self, obs: Any, state: Any = None, **_: Any) -> tuple[torch.Tensor, Any]:
+        """(B, levels), and the state."""
+        return -0.5 * ((self.grid - super().forward(obs)) / self.log_width.exp()) ** 2, state
+
+
+# Glue: rewards.
+class ByRound(MultiAgentOnPolicyAlgorithm):
+    """Each turn is paid what its round brings; Tianshou would pay the last turn alone."""
+
+    def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
+        batch.rew = batch.rew.reshape(-1, K + 1, K + 1).sum(1).repeat(K + 1, 0)
+        return super()._preprocess_batch(batch, buffer, indices)
+
+
+def learner(agent: str, learning_rate: float) -> PPO:
+    """For one kind of agents. γ = 0: an action moves nothing but its own round's reward."""
+    space, width = padded().action_space(agent), env.observation_space.shape[0]
+    policy = ProbabilisticActorPolicy(
+        actor=Actor(width, space.n),
+        dist_fn=lambda logits: Categorical(logits=logits),
+        action_space=space,
+        action_scaling=False,
+        action_bound_method=None,
+    )
+    optimizer = AdamOptimizerFactory(lr=learning_rate)
+    return PPO(policy=policy, critic=Network(width, 1), optim=optimizer, gamma=0.0, ent_coef=0.0)
+
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+env = make_env()
+# Two time scales: the leader's price should meet followers who know how to answer it.
+slow, fast = measure.learning_rates(leader=5e-4, followers=3e-3)
+asp, vmu = learner("asp_0", slow), learner("vmu_0", fast)
+algorithm = ByRound(algorithms=[asp, *[vmu] * K], env=env)
+lanes = DummyVectorEnv([make_env] * LANES)
+algorithm.run_training(
+    OnPolicyTrainerParams(
+        training_collector=Collector(algorithm, lanes, VectorReplayBuffer(TURNS, LANES)),
+        epoch_num_steps=TURNS,
+        max_epochs=BATCHES,
+        collection_step_num_env_steps=TURNS,
+        batch_size=100,
+        update_step_num_repetitions=5,
+        show_progress=False,
+    )
+)
+
+
+def act(agent: str, observation: np.ndarray) -> int:
+    """The grid's point under the top of the bell curve."""
+    actor = (asp if agent == "asp_0" else vmu).policy.actor
+    with torch.no_grad():
+        return int(actor(observation[None])[0].argmax())
+
+
+print(measure.line(*measure.played(padded(), act)))

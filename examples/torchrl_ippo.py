@@ -1,0 +1,118 @@
+"""Leader and followers trained by TorchRL's PPO losses on the AEC game.
+
+Independent learners: an actor and a critic for the ASP, and a pair that the VMUs share.
+"""
+
+import measure  # first, for its clock  # isort: skip
+
+from typing import Any
+
+import numpy as np
+import torch
+from tensordict import TensorDict
+from tensordict.nn import NormalParamExtractor, TensorDictModule, TensorDictSequential
+from torchrl.collectors import Collector
+from torchrl.envs import PettingZooWrapper, check_env_specs
+from torchrl.envs.utils import ExplorationType, set_exploration_type
+from torchrl.modules import MLP, ProbabilisticActor, TanhNormal, ValueOperator
+from torchrl.objectives import ClipPPOLoss
+
+import aigc_market
+
+K = 2
+ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
+ARGUMENTS |= {"normalize": True, "scale_rewards": True}
+GROUPS = {"asp": ["asp_0"], "vmu": [f"vmu_{k}" for k in range(K)]}
+# Two time scales: the leader's price should meet followers who know how to answer it.
+LEARNING_RATES = dict(zip(GROUPS, measure.learning_rates(leader=5e-4, followers=3e-3), strict=True))
+TURNS_PER_BATCH = (K + 1) * 300
+BATCHES = 2 if measure.SHORT else 60
+
+
+def make_env() -> PettingZooWrapper:
+    """The AEC game with the VMUs' tensors stacked."""
+    return PettingZooWrapper(
+        aigc_market.env(**ARGUMENTS), use_mask=True, done_on_any=False, group_map=GROUPS
+    )
+
+
+def make_actor(group: str, width: int) -> ProbabilisticActor:
+    """From a group's observations to its actions in [−1, 1]."""
+    network = torch.nn.Sequential(
+        MLP(width, 2, num_cells=[64, 64], activation_class=torch.nn.Tanh), NormalParamExtractor()
+    )
+    keys = [(group, "loc"), (group, "scale")]
+    return ProbabilisticActor(
+        TensorDictModule(network, [(group, "observation")], keys),
+        in_keys=keys,
+        out_keys=[(group, "action")],
+        distribution_class=TanhNormal,
+        return_log_prob=True,
+        log_prob_key=(group, "log_prob"),
+    )
+
+
+# Glue: the loss is to see a reward with the action that it is for.
+def turns_of(group: str, batch: TensorDict) -> TensorDict:
+    """A group's own turns, with the reward of the round that each belongs to, one row a turn.
+
+    All rewards come with the last turn of a round, and batches hold whole rounds.
+    """
+    rewards = batch["next", group, "reward"].unflatten(0, (-1, K + 1)).sum(1)
+    rewards = rewards.repeat_interleave(K + 1, 0)
+    acting = batch[group, "mask"]
+    return TensorDict(
+        {group: batch[group][acting], "value_target": rewards[acting]}, int(acting.sum())
+    )
+
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+env = make_env()
+check_env_specs(env)
+actors, critics, losses, optimizers = {}, {}, {}, {}
+for group in GROUPS:
+    width = env.observation_spec[group, "observation"].shape[-1]
+    actors[group] = make_actor(group, width)
+    critics[group] = ValueOperator(
+        MLP(width, 1, num_cells=[64, 64], activation_class=torch.nn.Tanh),
+        in_keys=[(group, "observation")],
+        out_keys=[(group, "state_value")],
+    )
+    losses[group] = ClipPPOLoss(
+        actors[group], critics[group], normalize_advantage=True, entropy_bonus=False
+    )
+    losses[group].set_keys(
+        action=(group, "action"), value=(group, "state_value"), sample_log_prob=(group, "log_prob")
+    )
+    optimizers[group] = torch.optim.Adam(losses[group].parameters(), lr=LEARNING_RATES[group])
+
+policy = TensorDictSequential(*actors.values())
+collector = Collector(
+    make_env, policy, frames_per_batch=TURNS_PER_BATCH, total_frames=TURNS_PER_BATCH * BATCHES
+)
+for batch in collector:
+    for group, loss in losses.items():
+        own = turns_of(group, batch)
+        with torch.no_grad():  # an action moves nothing but the reward of its own round: γ = 0
+            value = critics[group](own.copy())[group, "state_value"]
+        own["advantage"] = own["value_target"] - value
+        for _ in range(6):
+            for rows in torch.randperm(len(own)).chunk(2):
+                parts = loss(own[rows])
+                (parts["loss_objective"] + parts["loss_critic"]).backward()
+                torch.nn.utils.clip_grad_norm_(loss.parameters(), 1.0)
+                optimizers[group].step()
+                optimizers[group].zero_grad()
+collector.shutdown()
+
+
+def act(agent: str, observation: np.ndarray) -> np.ndarray:
+    """The mean of the actor's normal distribution, squashed into [−1, 1]."""
+    group = agent.split("_")[0]
+    seen = TensorDict({(group, "observation"): torch.as_tensor(observation)})
+    with torch.no_grad(), set_exploration_type(ExplorationType.DETERMINISTIC):
+        return actors[group](seen)[group, "action"].numpy()
+
+
+print(measure.line(*measure.played(aigc_market.env(**ARGUMENTS), act)))

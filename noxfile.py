@@ -1,0 +1,39 @@
+"""Run the examples with third-party libraries, each in an environment of its own.
+
+`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
+docs/libraries.json, from which docs/libraries.md is written.
+"""
+
+import json
+import time
+import tomllib
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+TABLE = tomllib.loads((ROOT / "examples" / "libraries.toml").read_text())
+RECORDS = ROOT / "docs" / "libraries.json"
+
+
+@nox.session(venv_backend="venv")
+@nox.parametrize("name", [nox.param(name, id=name) for name in TABLE])
+def examples(session: nox.Session, name: str) -> None:
+    """Install an example's lower bounds, run it, and record its last line."""
+    entry = TABLE[name]
+    session.install("-e", ".", *entry["requires"])
+    ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
+    version = session.run("python", "-c", ask, silent=True).strip()
+    output = Path(session.create_tmp()) / "output.txt"
+    start = time.perf_counter()
+    with output.open("w") as handle:
+        script = ROOT / "examples" / f"{name}.py"
+        session.run("python", script, *session.posargs, stdout=handle)
+    seconds = time.perf_counter() - start
+    line = output.read_text().strip().splitlines()[-1]
+    session.log(line)
+    if not session.posargs:  # a short run proves nothing
+        records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+        records[name] = {"version": version, "seconds": round(seconds), "line": line}
+        RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        session.run("python", ROOT / "docs" / "write_libraries.py")
