@@ -20,6 +20,9 @@ included, on two cores. `nox -s examples` runs all, each in an environment of it
 `nox -s "examples(torchrl_ippo)"` one. This page is written from those runs, by
 `docs/write_libraries.py`. Lines are lines of code; glue is what of them only adapts the game to the
 library, or the library to the game.
+
+In work: what says "not run yet" has only been run short, and no example in which followers learn
+has been tuned. SuperSuit's leader ended at p_max, and TorchRL's followers at far too many steps.
 """
 _SILENT = {
     tokenize.COMMENT,

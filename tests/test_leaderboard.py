@@ -334,7 +334,7 @@ def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     learned = table[table["method"] == "fake"]
-    assert set(learned["scenario"]) == {"hidden"}
+    assert set(zip(learned["scenario"], learned["seed"], strict=True)) == {("hidden", 1)}
 
 
 def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):

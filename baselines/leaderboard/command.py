@@ -120,13 +120,13 @@ def _trials(
     if not LEARNED[method].can_train(arena.scenario):
         return []
     if quick:
-        policies = [shipped(method, arena.scenario)]
+        policies = {0: shipped(method, arena.scenario)}
     else:
-        files = [Training(method, arena.scenario, seed).file(out) for seed in range(seeds)]
-        policies = [file for file in files if file.exists()]
+        files = {seed: Training(method, arena.scenario, seed).file(out) for seed in range(seeds)}
+        policies = {seed: file for seed, file in files.items() if file.exists()}
     return [
         Trial(arena, method, seed, episodes, policy)
-        for seed, policy in enumerate(policies)
+        for seed, policy in policies.items()
         if policy is not None and (arena.K is None or plays_any_size(policy))
     ]
 
