@@ -22,7 +22,8 @@ included, on two cores. `nox -s examples` runs all, each in an environment of it
 library, or the library to the game.
 
 In work: what says "not run yet" has only been run short, and no example in which followers learn
-has been tuned. SuperSuit's leader ended at p_max; the gap of TorchRL's followers is not explained yet.
+has been tuned. SuperSuit's leader ended at p_max; the gap of TorchRL's followers is not yet
+explained.
 """
 _SILENT = {
     tokenize.COMMENT,
