@@ -16,6 +16,9 @@ from stable_baselines3 import PPO
 
 from baselines import agents
 from baselines.arguments import EnvArguments
+from baselines.both.command import followers_of, show_both, show_exploit, train_and_keep
+from baselines.both.followers import FollowerKind
+from baselines.both.training import BothTraining
 from baselines.leaderboard.command import leaderboard
 from baselines.live import play_live
 from baselines.measures import means
@@ -29,24 +32,39 @@ _Training = Annotated[Training, tyro.conf.arg(name="")]
 
 
 def train(
-    agent: tyro.conf.Positional[Literal["tppo", "ppo"]],
+    agent: tyro.conf.Positional[Literal["tppo", "ppo", "both"]],
     env: _Env = EnvArguments(),  # noqa: B008 (frozen)
     training: _Training = Training(),  # noqa: B008 (frozen)
     seed: int = 0,
     out: Path | None = None,
     tensorboard: Path | None = None,
+    leader: Literal["tppo", "ppo"] | None = None,
+    followers: FollowerKind | None = None,
+    both: BothTraining = BothTraining(),  # noqa: B008 (frozen)
 ) -> None:
-    """Train a leader and keep it.
+    """Train a leader and keep it; or a leader and its followers, each against the other.
 
     Args:
-        agent: PPO on a transformer (tppo) or on an MLP (ppo).
+        agent: PPO on a transformer (tppo) or on an MLP (ppo), with scripted followers; or both
+            sides.
         env: the market.
-        training: hyperparameters and budget.
+        training: hyperparameters and budget of the leader.
         seed: of every random choice.
         out: folder for the weights, config.json and curve.csv; runs/AGENT by default.
-        tensorboard: folder for TensorBoard logs.
+        tensorboard: folder for TensorBoard logs (of a leader alone).
+        leader: of both sides: the leader's network, tppo by default.
+        followers: of both sides: one policy for all VMUs (the default), or one each.
+        both: of both sides: the followers' training and the two time scales.
     """
     out = out or Path("runs") / agent
+    if agent == "both":
+        if tensorboard is not None:
+            raise ValueError(f"tensorboard must be left out where both train, got {tensorboard}")
+        leader, followers = leader or "tppo", followers or "shared-ppo"
+        train_and_keep(leader, followers, env.given(), env.as_json(), training, both, seed, out)
+        return
+    if leader is not None or followers is not None:
+        raise ValueError(f"--leader and --followers are for `train both`, got `train {agent}`")
     log = str(tensorboard) if tensorboard else None
     model, curve = train_model(
         agent, env.given(), training, seed, log, progress=sys.stderr.isatty()
@@ -66,6 +84,7 @@ def evaluate(
     episodes: int = 10,
     seed: int = 0,
     live_rounds: int = 0,
+    exploit: bool = False,
 ) -> None:
     """Play a leader and say how far from the equilibrium it is.
 
@@ -76,8 +95,12 @@ def evaluate(
         seed: of every random choice.
         live_rounds: rounds of a trained leader in which the VMUs' images are really repainted;
             needs a live market (`--scenario live`).
+        exploit: train a fresh leader against the frozen followers and fresh followers against the
+            frozen leader, and say what they gain; needs a trained leader.
     """
     if agent in agents.AGENTS:
+        if exploit:
+            raise ValueError(f"--exploit needs a folder kept by `train`, got {agent!r}")
         lanes = make_lanes(1, **env.given())
         scripted = agents.AGENTS[agent](lanes, seed)
         return _show(agent, means(agents.play(lanes, scripted, episodes, seed)))
@@ -87,10 +110,16 @@ def evaluate(
             f"agent must be one of {', '.join(agents.AGENTS)} or a folder kept by `train`, "
             f"got {agent!r}"
         )
-    trained = EnvArguments(**json.loads(config.read_text())["arguments"])
+    run = json.loads(config.read_text())
+    trained = EnvArguments(**run["arguments"])
     arguments = {**trained.given(), **env.given()}
     model = load(Path(agent), arguments)
     _show(agent, play_model(model, arguments, episodes, seed))
+    followers = followers_of(Path(agent), run, arguments)
+    if "followers" in run:
+        show_both(model, followers, arguments, seed)
+    if exploit:
+        show_exploit(model, followers, arguments, seed)
     if live_rounds:
         _show_live(model, arguments, live_rounds, seed)
     return None

@@ -1,0 +1,1 @@
+"""Leader and followers learn together, at two time scales."""

@@ -1,0 +1,45 @@
+"""Both sides' distance from the equilibrium through training, drawn from its CSV file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's
+_FLOOR = 1e-5
+"""What is less is drawn here: an axis of logarithms has no zero."""
+
+
+def draw(curve: Path, picture: Path) -> None:
+    """Leader's relative regret and followers' gap against rounds."""
+    table = pd.read_csv(curve)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, lines, title in (
+        (
+            left,
+            {
+                "against best responses": 1 - table["share"],
+                "against the learned followers": 1 - table["share_learned"],
+            },
+            "Leader: relative regret",
+        ),
+        (
+            right,
+            {
+                "over all prices, mean": table["gap"],
+                "over all prices, worst": table["worst_gap"],
+                "at the prices played": table["gap_played"],
+            },
+            "Followers: surplus lost",
+        ),
+    ):
+        for (label, values), colour in zip(lines.items(), _COLOURS, strict=False):
+            axes.plot(table["rounds"], values.clip(lower=_FLOOR), label=label, color=colour)
+        axes.set(title=title, xlabel="rounds played by the leader", yscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize=9)
+    left.set_ylabel("share of the best")
+    figure.savefig(picture, dpi=150)
