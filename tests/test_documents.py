@@ -1,0 +1,45 @@
+"""Every block of Python in the README and the docs runs; every local link leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if not {"_build", "environments"} & set(path.parts)
+)
+SYBIL = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()])
+WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
+
+
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name)
+def test_code_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    document = SYBIL.parse(page)
+    examples = list(document.examples())
+    assert sum("```python" in line for line in page.read_text().splitlines()) <= len(examples)
+    for example in examples:
+        example.evaluate()
+
+
+def test_the_pages_are_found():
+    assert ROOT / "README.md" in WITH_CODE
+    assert len(WITH_CODE) >= 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_local_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target) or target.startswith("#"):
+            continue
+        assert (page.parent / target.partition("#")[0]).exists(), target
