@@ -65,7 +65,7 @@ def train_and_keep(
         writer.writeheader()
         writer.writerows(rows)
     draw(out / "curve.csv", out / "both.png")
-    console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]")
+    console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 
 
 def followers_of(folder: Path, config: dict[str, Any], arguments: dict[str, Any]) -> FollowerPolicy:

@@ -37,8 +37,8 @@ def draw(curve: Path, picture: Path) -> None:
         ),
     ):
         for (label, values), colour in zip(lines.items(), _COLOURS, strict=False):
-            axes.plot(table["rounds"], values.clip(lower=_FLOOR), label=label, color=colour)
-        axes.set(title=title, xlabel="rounds played by the leader", yscale="log")
+            axes.plot(table["rounds"] / 1000, values.clip(lower=_FLOOR), label=label, color=colour)
+        axes.set(title=title, xlabel="thousand rounds of the leader", yscale="log")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=9)
     left.set_ylabel("share of the best")
