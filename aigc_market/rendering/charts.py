@@ -69,7 +69,7 @@ def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
             canvas.dashes((right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), GREEN)
         elif values and last.equilibrium_utility > 0:
             share = values[-1] / last.equilibrium_utility
-            words = f"{share * 100:.1f} % of the equilibrium's utility"
+            words = f"{share * 100:.1f} % of equilibrium"
             canvas.text(right, _TOP + 58, words, SMALL, GREY, anchor=1, room=room + 26)
         _plot(canvas, x + 16, width - 32, values, equilibria, top, colour, rounds, last)
 
@@ -93,7 +93,7 @@ def _plot(
     canvas.line([(left, lower), (right, lower)], LINE, 1)
     first = rounds[0].number if rounds else 1
     span = min(WINDOW, last.rounds)
-    end = max(first + span - 1, last.number)
+    end = max(min(first + span - 1, last.rounds), last.number)
 
     def across(number: int) -> float:
         return left + 4 + (number - first) / max(end - first, 1) * (right - left - 8)

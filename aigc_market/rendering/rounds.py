@@ -36,10 +36,11 @@ class Round(NamedTuple):
     """(K) steps that each VMU asked for."""
     delivered: list[float]
     """(K) steps that each VMU got."""
+    ssim: list[float]
+    """(K) SSIM of each delivered image: measured where it was really made, else the model's."""
     quality: list[float]
-    """(K) (SSIM(S_k) − SSIM(0)) / (max SSIM − SSIM(0)), the maximum over the steps for sale: 0 for
-    nothing bought, 1 for the best image; as measured where the image was really made, which may
-    lie outside [0, 1]."""
+    """(K) (SSIM(S_k) − SSIM(0)) / (max SSIM − SSIM(0)) of the model, the maximum over the steps for
+    sale: 0 for nothing bought, 1 for the best image, below 0 where a few steps do harm."""
     active: list[bool] | None
     """(K) who was there to buy, or None: everyone."""
     images: list[str] | None
