@@ -16,10 +16,10 @@ utility = aigc_market.game.leader_utility(market, prices)
 
 figure = Figure(figsize=(7, 3.6), layout="constrained")
 axes = figure.subplots()
-for k, colour in enumerate(("#E69F00", "#56B4E9")):
+for k in range(market.K):
     leaves = ssim.beta * delta[k]  # above this price the follower buys nothing
-    axes.axvline(min(leaves, market.max_price), color=colour, linestyle=":", linewidth=1)
     if leaves < market.max_price:
+        axes.axvline(leaves, color="#E69F00", linestyle=":", linewidth=1.5)
         axes.annotate(
             f"follower with δ = {delta[k]:g}\nbuys nothing above {leaves:.2f}",
             (leaves, 120),
