@@ -1,0 +1,50 @@
+"""`aigc-market explore`: the market in a browser."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from aigc_market import explorer
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Explore a market in the browser: sliders, U_p(p), demand, the equilibrium; play the leader.
+
+    Needs the extra `app`. Ctrl-C ends it.
+    """
+
+    host: str = "127.0.0.1"
+    """Address to listen at; `0.0.0.0` lets other machines in."""
+    port: int = 2718
+    """Port to listen at; 0 takes a free one."""
+    browser: bool = True
+    """Open the browser."""
+
+    def run(self) -> None:
+        """Serve until Ctrl-C."""
+        app = explorer.asgi_app()
+        import uvicorn  # comes with marimo
+
+        with closing(self._listen()) as listener:
+            url = f"http://{self.host}:{listener.getsockname()[1]}"
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+            print(f"The explorer is at {url} (Ctrl-C ends it)", flush=True)
+            _Server(config, url if self.browser else None).run([listener])
+
+    def _listen(self) -> socket.socket:
+        try:
+            return socket.create_server((self.host, self.port))
+        except (OSError, OverflowError) as error:
+            raise ValueError(
+                f"port must be free and host an address of this machine, got {self.port} and "
+                f"{self.host!r} ({error})"
+            ) from None
+
+
+def _server(config: Any, url: str | None) -> Any:
+    """A server that opens the browser once it answers."""
