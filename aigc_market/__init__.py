@@ -7,7 +7,7 @@ buy them in turn. Importing the package registers the environments with PettingZ
 import gymnasium
 import pettingzoo
 
-from aigc_market import ssim, stackelberg_v0
+from aigc_market import replay, ssim, stackelberg_v0
 from aigc_market.distributions import (
     DemandShare,
     Distribution,
@@ -50,6 +50,7 @@ __all__ = [
     "parallel_env",
     "raw_env",
     "regret",
+    "replay",
     "solve",
     "ssim",
     "stackelberg_v0",

@@ -16,6 +16,7 @@ from aigc_market.envs.observation import ObservationSpaces
 from aigc_market.envs.settings import RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
+from aigc_market.rendering import Round
 
 ASP = "asp_0"
 
@@ -81,6 +82,15 @@ class MarketAgents:
         """The agent's action space, always the same object."""
         return self.action_spaces[agent]
 
+    def round_record(self) -> Round | None:
+        """The record of the last round played, as `aigc_market.replay` writes it.
+
+        None before the first round of an episode is over.
+        """
+        if self._episode is None or self._episode.round == 0:
+            return None
+        return self._episode.record(self.max_cycles)
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -88,7 +98,8 @@ class MarketAgents:
         return self._episode.settle(asked, last=self._episode.round + 1 >= self.max_cycles)
 
     def _show(self) -> str | None:
-        episode = self._episode
-        return rendering.show(
-            self.render_mode, episode.round, self.max_cycles, episode.judge, episode.last
-        )
+        text = rendering.ansi(self._episode.record(self.max_cycles))
+        if self.render_mode == "human":
+            print(text)
+            return None
+        return text

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market import game, rendering
-from aigc_market.envs import observation
+from aigc_market import game
+from aigc_market.envs import observation, records
 from aigc_market.envs.course import Course
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
+from aigc_market.rendering import Round
 
 
 class Episode:
@@ -112,12 +113,14 @@ class Episode:
                     "best_response": best,
                 }
             )
-        if served:
+        if served and market.ssim.keep_images:
             for info, result in zip(infos[1:], served, strict=True):
                 info["image"] = result.image
         regret = max(self._equilibrium_utility - self._sell(rational)[1], 0.0)
         self.round += 1
-        self._last = (self.equilibrium, price, asked, delivered, utility, regret)
+        best = self._equilibrium_price, self._equilibrium_utility
+        self._last = (market, self.round, price, best, utility, regret, asked, delivered, gains)
+        self._last_images = [result.image for result in served]
         infos[0] = {
             "round": self.round,
             "price": price,
@@ -151,15 +154,12 @@ class Episode:
         history.row[0] = self.price * self._scales.price
         self._vmu_views = None
 
-    @property
-    def last(self) -> rendering.Round | None:
-        """The last round played."""
-        return rendering.Round(*self._last[1:]) if self._last else None
-
-    @property
-    def judge(self) -> Equilibrium:
-        """The equilibrium of the last round's market; before the first round, of the first."""
-        return self._last[0] if self._last else self.equilibrium
+    def record(self, rounds: int) -> Round:
+        """The last round played, of so many; before the first, the market that waits for it."""
+        if not self._last:
+            best = self._equilibrium_price, self._equilibrium_utility
+            return records.opening(rounds, self.market, best)
+        return records.played(rounds, *self._last, images=self._last_images)
 
     def asp_observation(self) -> np.ndarray:
         """The last n rounds, oldest first, flat; fresh memory."""
@@ -200,13 +200,13 @@ class Episode:
         return asked, game.asp_utility(self.price, self.market.cost, sold)
 
     def _serve(self, delivered: list[float]) -> tuple[list[float], list[Any]]:
-        """What each VMU's image has gained over none bought, and the images that are to be kept."""
+        """What each VMU's image has gained over none bought, and what was served live."""
         if not self._live:
             return [ssim.gain(s) for (_, ssim), s in zip(self._vmus, delivered, strict=True)], []
         ssim = self.market.ssim
         served = ssim.serve_round(delivered, self._rng)
         gains = [result.ssim - zero for result, zero in zip(served, self._at_zero, strict=True)]
-        return gains, served if ssim.keep_images else []
+        return gains, served
 
     def _rewards(
         self, utility: float, surpluses: list[float], infos: list[dict[str, Any]]

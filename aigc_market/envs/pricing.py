@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks, game, rendering, vmus
 from aigc_market._arrays import as_numpy
+from aigc_market.envs import records
 from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.course import Course, Stand
 from aigc_market.envs.episode import is_live, reciprocals
@@ -21,6 +22,7 @@ from aigc_market.envs.observation import History, ObservationSpaces, Scales, row
 from aigc_market.envs.settings import RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
+from aigc_market.rendering import Round
 
 
 class _Lanes:
@@ -128,6 +130,25 @@ class _Lanes:
             row[K + 1 :] = self._across.active
         self._history.advance()
         return reward
+
+    def record(self, lane: int, rounds: int) -> Round:
+        """The last round of a lane, of so many; before the first, the market that waits for it."""
+        market = self.stand.market.lanes(lane)
+        if self.round == 0:
+            price, utility = self.stand.best(self.num_envs)
+            return records.opening(rounds, market, (price[lane].item(), utility[lane].item()))
+        judged = {name: value[lane].item() for name, value in self.judge().items()}
+        return records.played(
+            rounds,
+            market,
+            self.round,
+            self.price[lane].item(),
+            (judged["equilibrium_price"], judged["equilibrium_utility"]),
+            self.utility[lane].item(),
+            judged["regret"],
+            self.asked[:, lane],
+            self.delivered[:, lane],
+        )
 
     @property
     def active(self) -> np.ndarray | None:
@@ -297,18 +318,18 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         lanes = self._lanes
         if lanes.round < 0:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before render")
-        record = None
-        if lanes.round:
-            record = rendering.Round(
-                lanes.price.item(),
-                lanes.asked[:, 0].tolist(),
-                lanes.delivered[:, 0].tolist(),
-                lanes.utility.item(),
-                lanes.judge()["regret"].item(),
-            )
-        return rendering.show(
-            self.render_mode, lanes.round, self.max_cycles, lanes.stand.equilibrium, record
-        )
+        text = rendering.ansi(lanes.record(0, self.max_cycles))
+        if self.render_mode == "human":
+            print(text)
+            return None
+        return text
+
+    def round_record(self) -> Round | None:
+        """The record of the last round played, as `aigc_market.replay` writes it.
+
+        None before the first round of an episode.
+        """
+        return self._lanes.record(0, self.max_cycles) if self._lanes.round > 0 else None
 
 
 _JUDGED = ("equilibrium_price", "equilibrium_utility", "regret")

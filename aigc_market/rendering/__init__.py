@@ -1,0 +1,8 @@
+"""Rounds as text, frames and a window, from plain records: nothing here knows an environment."""
+
+from __future__ import annotations
+
+from aigc_market.rendering.rounds import Round
+from aigc_market.rendering.text import ansi
+
+__all__ = ["Round", "ansi"]

@@ -1,0 +1,203 @@
+"""Runs kept as JSON lines, and drawn again: a header line, then one line a round."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aigc_market import _checks
+from aigc_market.rendering import Round
+from aigc_market.rendering.rounds import EPISODE
+
+__all__ = ["Round", "collect", "read", "write"]
+
+_FORMAT = {"format": "aigc_market rounds", "version": 1}
+_OF_ROUND = Round._fields[len(EPISODE) :]
+
+
+def collect(env: Any, rounds: list[Round]) -> None:
+    """Append the last round that an environment has played, unless `rounds` has it already.
+
+    To be called after every `step`, of the AEC, the parallel or the single environment, wrapped or
+    not, whatever its render mode. One list is for one episode.
+
+    Args:
+        env: the environment.
+        rounds: where the record goes.
+    """
+    record = env.unwrapped.round_record()
+    if record is not None and (not rounds or record.number != rounds[-1].number):
+        rounds.append(record)
+
+
+def write(path: str | os.PathLike[str], rounds: Iterable[Round]) -> None:
+    """Write the rounds of one episode; the file appears whole or not at all.
+
+    Args:
+        path: the file.
+        rounds: at least one, in order.
+
+    Raises:
+        ValueError: no rounds, rounds out of order, or of different episodes.
+    """
+    rounds = list(rounds)
+    for i, record in enumerate(rounds):
+        _follow(f"rounds[{i}]", record, rounds[i - 1] if i else None)
+    if not rounds:
+        raise ValueError("rounds must hold at least one round, got none")
+    path = Path(path)
+    partial = path.with_name(path.name + ".tmp")
+    with open(partial, "w", encoding="utf-8") as file:
+        header = {**_FORMAT, **{name: getattr(rounds[0], name) for name in EPISODE}}
+        print(json.dumps(header, allow_nan=False), file=file)
+        for record in rounds:
+            line = {name: getattr(record, name) for name in _OF_ROUND}
+            print(json.dumps(line, allow_nan=False), file=file)
+    partial.replace(path)
+
+
+def read(path: str | os.PathLike[str]) -> list[Round]:
+    """The rounds in a file that `write` has written.
+
+    Raises:
+        ValueError: anything else; the message names the file, the line and the field.
+    """
+    rounds: list[Round] = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(file, 1):
+            where = f"{path}, line {number}"
+            values = _parse(where, text)
+            if number == 1:
+                if {name: values.get(name) for name in _FORMAT} != _FORMAT:
+                    raise ValueError(f"{where}: the header must hold {_FORMAT}, got {text[:80]!r}")
+                episode = _fields(where, values, EPISODE)
+                continue
+            record = Round(**episode, **_fields(where, values, _OF_ROUND))
+            _check_lengths(where, record)
+            _follow(where, record, rounds[-1] if rounds else None)
+            rounds.append(record)
+    if not rounds:
+        raise ValueError(f"{path}: the file must hold a header line and at least one round")
+    return rounds
+
+
+def _parse(where: str, text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: must be a JSON object ({error}), got {text[:80]!r}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: must be a JSON object, got {text[:80]!r}")
+    return values
+
+
+def _fields(where: str, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a line, checked."""
+    found = {}
+    for name in names:
+        if name not in values:
+            raise ValueError(f"{where}: {name} is missing")
+        try:
+            found[name] = _CHECKS[name](f"{where}: {name}", values[name])
+        except TypeError as error:  # in a file a wrong type is but a wrong value
+            raise ValueError(str(error)) from None
+    return found
+
+
+def _check_lengths(where: str, record: Round) -> None:
+    K = len(record.asked)
+    for name in ("delivered", "quality", "active", "images"):
+        value = getattr(record, name)
+        if value is not None and len(value) != K:
+            raise ValueError(
+                f"{where}: {name} must hold {K} values, one a VMU as asked does, got {len(value)}"
+            )
+
+
+def _follow(where: str, record: Round, before: Round | None) -> None:
+    """Check that a round comes right after another one of the same episode."""
+    if before is None:
+        return
+    same = record[: len(EPISODE)] == before[: len(EPISODE)]
+    if not same or len(record.asked) != len(before.asked):
+        raise ValueError(f"{where} must be of the same episode as the round before it")
+    if record.number != before.number + 1:
+        raise ValueError(
+            f"{where}: number must be {before.number + 1}, after {before.number}, "
+            f"got {record.number}"
+        )
+
+
+def _count(name: str, value: Any) -> int:
+    return _checks.integer(name, value, at_least=1)
+
+
+def _at_least_zero(name: str, value: Any) -> float:
+    return _checks.number(name, value, at_least=0)
+
+
+def _capacity(name: str, value: Any) -> float | None:
+    return None if value is None else _checks.number(name, value, above=0)
+
+
+def _list(name: str, value: Any, kind: Any, of_what: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{name} must be a list of {of_what}, got {value!r}")
+    for i, each in enumerate(value):
+        if not isinstance(each, kind):
+            raise ValueError(f"{name}[{i}] must be one of {of_what}, got {each!r}")
+    return value
+
+
+def _numbers(name: str, value: Any) -> list[float]:
+    return [_checks.number(f"{name}[{i}]", v) for i, v in enumerate(_list(name, value, object, ""))]
+
+
+def _steps(name: str, value: Any) -> list[float]:
+    for i, steps in enumerate(values := _numbers(name, value)):
+        _at_least_zero(f"{name}[{i}]", steps)
+    return values
+
+
+def _active(name: str, value: Any) -> list[bool] | None:
+    return None if value is None else _list(name, value, bool, "true and false")
+
+
+def _images(name: str, value: Any) -> list[str] | None:
+    if value is None:
+        return None
+    for i, image in enumerate(_list(name, value, str, "images")):
+        try:
+            pixels = len(bytes.fromhex(image)) / 3
+        except ValueError:
+            pixels = math.nan
+        if not (pixels > 0 and pixels == math.isqrt(int(pixels)) ** 2):
+            raise ValueError(
+                f"{name}[{i}] must be a square RGB image in hexadecimal digits, got {image[:40]!r}"
+            )
+    return value
+
+
+_CHECKS: dict[str, Any] = {
+    "rounds": _count,
+    "cost": _at_least_zero,
+    "max_price": _at_least_zero,
+    "min_steps": _at_least_zero,
+    "max_steps": _at_least_zero,
+    "number": _count,
+    "price": _at_least_zero,
+    "equilibrium_price": _at_least_zero,
+    "utility": _checks.number,
+    "equilibrium_utility": _checks.number,
+    "regret": _at_least_zero,
+    "capacity": _capacity,
+    "asked": _steps,
+    "delivered": _steps,
+    "quality": _numbers,
+    "active": _active,
+    "images": _images,
+}
