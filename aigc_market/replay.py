@@ -67,6 +67,7 @@ def read(path: str | os.PathLike[str]) -> list[Round]:
         ValueError: anything else; the message names the file, the line and the field.
     """
     rounds: list[Round] = []
+    episode: dict[str, Any] = {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
