@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
@@ -34,48 +35,57 @@ def _flag(kind: Callable[[str], Any], said: str, metavar: str, many: bool = Fals
         metavar=metavar,
         instance_from_str=read,
         is_instance=lambda value: value is None,
-        str_from_instance=lambda _: ["the scenario's"],
+        str_from_instance=lambda _: ["none"],
     )
 
 
-Number = Annotated[float | None, _flag(float, "a number", "NUMBER")]
-Whole = Annotated[int | None, _flag(int, "a whole number", "WHOLE")]
+_QUIET = arg(help_behavior_hint="")  # its help tells the default
+Number = Annotated[float | None, _flag(float, "a number", "NUMBER"), _QUIET]
+Whole = Annotated[int | None, _flag(int, "a whole number", "WHOLE"), _QUIET]
 Numbers = Annotated[
-    tuple[float, ...] | None, _flag(float, "one number or K", "NUMBER [NUMBER ...]", many=True)
+    tuple[float, ...] | None,
+    _flag(float, "numbers", "NUMBER [NUMBER ...]", many=True),
+    _QUIET,
 ]
 Mask = Annotated[
-    tuple[bool, ...] | None, _flag(_truth, "K times 0 or 1", "0|1 [0|1 ...]", many=True)
+    tuple[bool, ...] | None,
+    _flag(_truth, "K times 0 or 1", "0|1 [0|1 ...]", many=True),
+    _QUIET,
 ]
-Word = Annotated[str | None, _flag(str, "one word", "WORD")]
+Word = Annotated[str | None, _flag(str, "one word", "WORD"), _QUIET]
+File = Annotated[Path | None, _flag(Path, "a file", "FILE"), _QUIET]
 
 
 @dataclass(frozen=True)
 class MarketFlags:
-    """The fields of `Market`. Those left out take the scenario's values (below: of `paper`)."""
+    """The fields of `Market`; those left out take the scenario's values."""
 
     K: Whole = None
-    """Number of VMUs (followers): 2."""
+    """Number of VMUs (followers); 2 in `paper`."""
     cost: Number = None
-    """c, what a step costs the ASP (leader): 1."""
+    """c, what a step costs the ASP (leader); 1 in `paper`."""
     max_price: Number = None
-    """p_max, the highest unit price: 20."""
+    """p_max, the highest unit price; 20 in `paper`."""
     satisfaction: Numbers = None
-    """δ, what a unit of SSIM is worth to a VMU, one number for all or K: 200."""
+    """δ, what a unit of SSIM is worth to a VMU, one number for all or K numbers;
+    200 in `paper`."""
     min_steps: Number = None
-    """S_min, the fewest steps that a VMU may buy: 10."""
+    """S_min, the fewest steps that a VMU may buy; 10 in `paper`."""
     max_steps: Number = None
-    """S_max, the most: 250."""
+    """S_max, the most; 250 in `paper`."""
     capacity: Number = None
-    """R, the steps that can be run in a round: no limit."""
+    """R, the steps that can be run in a round; no limit in `paper`."""
     ssim: Word = None
     """`quadratic` (the paper's fit), `repaint` (extra `repaint`), or a CSV file with a column
     `steps` and one of `ssim` or `mean`."""
+    at_zero: Number = None
+    """SSIM of an image for which nothing was bought, where the CSV file begins above 0 steps."""
     alpha: Number = None
-    """α < 0 of a quadratic SSIM: -0.000174."""
+    """α < 0 of a quadratic SSIM; -0.000174 in `paper`."""
     beta: Number = None
-    """β > 0 of a quadratic SSIM: 0.075."""
+    """β > 0 of a quadratic SSIM; 0.075 in `paper`."""
     gamma: Number = None
-    """γ of a quadratic SSIM: 4891.89."""
+    """γ of a quadratic SSIM; 4891.89 in `paper`."""
 
     def given(self) -> dict[str, Any]:
         """What was given, as keyword arguments of a `Market` or an environment.
@@ -85,6 +95,7 @@ class MarketFlags:
                 other.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
+        at_zero = given.pop("at_zero", None)
         coefficients = {
             name: given.pop(name) for name in ("alpha", "beta", "gamma") if name in given
         }
@@ -100,7 +111,12 @@ class MarketFlags:
             given["ssim"] = QuadraticSSIM(**{**paper, **coefficients})
         elif given.get("ssim") not in (None, "quadratic", "repaint"):
             path = existing("ssim", Path(given["ssim"]), "`quadratic`, `repaint` or a CSV file")
-            given["ssim"] = TabulatedSSIM.from_csv(path, values=ssim_column(path))
+            try:
+                given["ssim"] = TabulatedSSIM.from_csv(
+                    path, values=ssim_column(path), at_zero=at_zero
+                )
+            except (ValueError, OSError) as error:
+                raise ValueError(f"ssim must be a table of SSIM: {error}") from None
         return given
 
 

@@ -78,7 +78,9 @@ def _with_flag(message: str, command: Any) -> str:
     """The message with the flag in place of the parameter's name that it begins with."""
     name, _, rest = message.partition(" ")
     parts = [command, *(getattr(command, field.name) for field in dataclasses.fields(command))]
-    names = {f.name for part in parts if dataclasses.is_dataclass(part) for f in dataclasses.fields(part)}
+    names = {
+        f.name for part in parts if dataclasses.is_dataclass(part) for f in dataclasses.fields(part)
+    }
     return f"--{name.replace('_', '-')} {rest}" if name in names else message
 
 

@@ -6,7 +6,6 @@ import socket
 import webbrowser
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from aigc_market import explorer
 
@@ -32,9 +31,11 @@ class Explore:
 
         with closing(self._listen()) as listener:
             url = f"http://{self.host}:{listener.getsockname()[1]}"
-            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
             print(f"The explorer is at {url} (Ctrl-C ends it)", flush=True)
-            _Server(config, url if self.browser else None).run([listener])
+            if self.browser:  # it waits: the socket listens already
+                webbrowser.open(url)
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Server(config).run([listener])
 
     def _listen(self) -> socket.socket:
         try:
@@ -44,7 +45,3 @@ class Explore:
                 f"port must be free and host an address of this machine, got {self.port} and "
                 f"{self.host!r} ({error})"
             ) from None
-
-
-def _server(config: Any, url: str | None) -> Any:
-    """A server that opens the browser once it answers."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from aigc_market.cli.arguments import Number, existing, ssim_column
+from aigc_market.cli.arguments import File, Number, existing, ssim_column
 from aigc_market.ssim import QuadraticFit, fit_quadratic
 from aigc_market.ssim.tabulated import read_csv
 
@@ -22,10 +22,10 @@ class Fit:
     csv: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CSV")]
     """A file with a column `steps` and one of `ssim` or `mean`."""
     min_steps: Number = None
-    """Leave out measurements at fewer steps: none."""
+    """Leave out measurements at fewer steps."""
     max_steps: Number = None
-    """Leave out measurements at more steps: none."""
-    plot: Path | None = None
+    """Leave out measurements at more steps."""
+    plot: File = None
     """A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
     matplotlib."""
     json: bool = False
@@ -33,12 +33,15 @@ class Fit:
 
     def run(self) -> None:
         """Fit and print."""
-        path = existing("csv", self.csv, "a file")
-        rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
-        low = -np.inf if self.min_steps is None else self.min_steps
-        high = np.inf if self.max_steps is None else self.max_steps
-        steps, values = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)].T
-        fit = fit_quadratic(steps, values)
+        path = existing("CSV", self.csv, "a file")
+        try:
+            rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
+            low = -np.inf if self.min_steps is None else self.min_steps
+            high = np.inf if self.max_steps is None else self.max_steps
+            steps, values = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)].T
+            fit = fit_quadratic(steps, values)
+        except ValueError as error:
+            raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
         if self.plot is not None:
             _draw(self.plot, steps, values, fit)
         if self.json:
@@ -92,4 +95,7 @@ def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) 
     axes.set(xlabel="diffusion steps S", ylabel="SSIM")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=160)
+    try:
+        figure.savefig(path, dpi=160)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"plot must be a picture that can be written: {error}") from None

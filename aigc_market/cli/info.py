@@ -52,11 +52,9 @@ def _show(found: dict[str, Any]) -> None:
     for name, version in found["dependencies"].items():
         table.add_row(name, version or "missing")
     for extra, missing in found["extras"].items():
-        table.add_row(
-            f"extra {extra}", f"missing: {', '.join(missing)}" if missing else "present"
-        )
+        table.add_row(f"extra {extra}", f"missing: {', '.join(missing)}" if missing else "present")
     for library, ids in found["environments"].items():
-        table.add_row(library, ", ".join(ids) or "has no registry")
+        table.add_row(f"ids in {library}", ", ".join(ids) or "none")
     table.add_row("devices", ", ".join(found["devices"]) or "torch is not installed")
     Console().print(table)
 
@@ -97,11 +95,16 @@ def _version(name: str) -> str | None:
 
 
 def _environments() -> dict[str, list[str]]:
-    found = {"gymnasium": [name for name in gymnasium.registry if name.startswith("aigc_market/")]}
-    for kind in ("aec", "parallel"):  # PettingZoo has a registry from version 1.27 on
-        listed = getattr(pettingzoo, "registry", {}).get(kind, {})
-        found[f"pettingzoo {kind}"] = [name for name in listed if name.startswith("aigc_market/")]
-    return found
+    registries = {
+        "Gymnasium": gymnasium.registry,
+        # PettingZoo has registries from version 1.27 on.
+        "PettingZoo aec": getattr(pettingzoo, "aec_registry", {}),
+        "PettingZoo parallel": getattr(pettingzoo, "parallel_registry", {}),
+    }
+    return {
+        library: [name for name in registry if name.startswith("aigc_market/")]
+        for library, registry in registries.items()
+    }
 
 
 def _devices() -> list[str]:

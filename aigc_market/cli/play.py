@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import MarketFlags, Word
+from aigc_market.cli.arguments import File, MarketFlags, Whole, Word
 from aigc_market.envs.pricing import PricingEnv
 
 _SHOWN_VMUS = 8
@@ -26,14 +26,14 @@ class Play:
 
     market: Annotated[MarketFlags, tyro.conf.arg(name="")] = MarketFlags()  # noqa: RUF009 (frozen)
     scenario: Word = None
-    """paper, hidden, drift, shift, crowd, capacity or live: paper."""
+    """paper, hidden, drift, shift, crowd, capacity or live; paper, left out."""
     vmus: Word = None
-    """best_response, noisy, quantal, myopic_discount or random."""
+    """best_response, noisy, quantal, myopic_discount or random; the scenario's own, left out."""
     rounds: int = 10
     """How many."""
-    seed: int | None = None
+    seed: Whole = None
     """Of every random choice; a new game each time without it."""
-    record: Path | None = None
+    record: File = None
     """A file (.jsonl) for the rounds, which `aigc-market replay` shows."""
     show_equilibrium: bool = False
     """Tell the equilibrium before each price, which spoils the game."""
@@ -82,6 +82,8 @@ class Play:
                 print()
                 return None
             word = word.strip()
+            if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
+                print(word)
             if word.lower() in ("q", "quit"):
                 return None
             try:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from aigc_market import replay
-from aigc_market.cli.arguments import existing
+from aigc_market import _checks, rendering, replay
+from aigc_market.cli.arguments import File, existing
 
 
 @dataclass(frozen=True)
@@ -18,3 +18,20 @@ class Replay:
 
     run_file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN.jsonl")]
     """What `aigc-market play --record` kept."""
+    video: File = None
+    """A .gif or .mp4 to draw the rounds to."""
+    fps: float = 4.0
+    """Rounds a second of the video."""
+
+    def run(self) -> None:
+        """Read, and show or draw."""
+        rounds = replay.read(existing("RUN.jsonl", self.run_file, "a file kept by `play --record`"))
+        _checks.number("fps", self.fps, above=0)
+        if self.video is None:
+            for record in rounds:
+                print(rendering.ansi(record), end="\n\n")
+            return
+        if self.video.suffix not in (".gif", ".mp4"):
+            raise ValueError(f"video must end in .gif or .mp4, got {str(self.video)!r}")
+        replay.write_video(rounds, self.video, fps=self.fps)
+        print(f"{len(rounds)} rounds in {self.video}")

@@ -25,9 +25,9 @@ class Solve:
 
     market: Annotated[MarketFlags, tyro.conf.arg(name="")] = MarketFlags()  # noqa: RUF009 (frozen)
     active: Mask = None
-    """Which VMUs are there to buy: all."""
+    """Which VMUs are there to buy; all, left out."""
     scenario: Word = None
-    """A scenario whose first market is solved, as it is drawn from the seed."""
+    """A scenario whose first market is solved, as it is drawn from the seed; `paper`."""
     seed: int = 0
     """Of the scenario's draws."""
     json: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,7 @@ class TabulatedSSIM:
             ValueError: a missing column or a bad cell; the message names the file and the line.
         """
         rows = read_csv(path, steps, values)
-        for (_, before, _), (line, after, _) in zip(rows, rows[1:], strict=False):
+        for (_, before, _), (line, after, _) in itertools.pairwise(rows):
             if after <= before:
                 raise ValueError(
                     f"{path}, line {line}: {steps} must be strictly increasing, "
@@ -187,7 +188,7 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
     Raises:
         ValueError: a missing column, a bad cell or no rows; the message names the file and line.
     """
-    rows = []
+    rows: list[tuple[int, float, float]] = []
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         header = reader.fieldnames or []
@@ -198,8 +199,8 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
                 )
         for row in reader:
             line = reader.line_num
-            cells = [_cell(path, line, column, row[column]) for column in (steps, values)]
-            rows.append((line, *cells))
+            x, y = (_cell(path, line, column, row[column]) for column in (steps, values))
+            rows.append((line, x, y))
     if not rows:
         raise ValueError(f"{path}: the table must have at least one row below its header")
     return rows
