@@ -116,7 +116,12 @@ class MarketFlags:
                     path, values=ssim_column(path), at_zero=at_zero
                 )
             except (ValueError, OSError) as error:
-                raise ValueError(f"ssim must be a table of SSIM: {error}") from None
+                said = str(error).replace("at_zero", "--at-zero")
+                raise ValueError(f"ssim must be a table of SSIM: {said}") from None
+        if at_zero is not None and not isinstance(given.get("ssim"), TabulatedSSIM):
+            raise ValueError(
+                f"at_zero must be left out where --ssim is no CSV file, got {at_zero!r}"
+            )
         return given
 
 

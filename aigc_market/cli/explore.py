@@ -38,9 +38,11 @@ class Explore:
             uvicorn.Server(config).run([listener])
 
     def _listen(self) -> socket.socket:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port must be a whole number from 0 to 65535, got {self.port}")
         try:
             return socket.create_server((self.host, self.port))
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise ValueError(
                 f"port must be free and host an address of this machine, got {self.port} and "
                 f"{self.host!r} ({error})"

@@ -47,10 +47,12 @@ def _(markets, mo, model, start):
             low, high, step, value, label=label, show_value=True, full_width=True, debounce=False
         )
 
-    _range = markets.satisfaction_range(model.value)
+    _low, _high, _step = markets.satisfaction_range(model.value)
     _delta = markets.satisfaction(start, model.value)
     K = slider(1, markets.MOST_VMUS, 1, start["K"], "K, VMUs")
-    delta = mo.ui.array([slider(*_range, value, f"δ of VMU {k}") for k, value in enumerate(_delta)])
+    delta = mo.ui.array(
+        [slider(_low, _high, _step, value, f"δ of VMU {k}") for k, value in enumerate(_delta)]
+    )
     cost = slider(0.5, 10, 0.1, start["cost"], "c, cost of a step")
     max_price = slider(2, 40, 0.5, start["max_price"], "p_max")
     min_steps = slider(0, 250, 1, start["min_steps"], "S_min")
@@ -115,12 +117,10 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
         _binds = ", ".join(name for name, binds in _names.items() if binds) or "nothing"
         if _theorem is None:
             _said = "needs a quadratic SSIM"
-        elif best.closed_form:
-            _said = "applies"
         elif charts.differs(market, best, _theorem):
-            _said = "is not the best here"
+            _said = "not the best here"
         else:
-            _said = "cannot be posted" if _theorem != best.price else "applies"
+            _said = "applies" if market.cost <= _theorem <= market.max_price else "out of reach"
         shown = mo.vstack(
             [
                 mo.hstack(

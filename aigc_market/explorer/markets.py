@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-import aigc_market
+from aigc_market import ssim as models
+from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 MOST_VMUS = 6
 QUADRATIC, MEASURED = "quadratic", "measured on repainted pictures"
 
 # The paper's β is 18 times that of a measured SSIM, which lies in [0, 1]: δ makes up for it.
-_MEASURED_SATISFACTION = aigc_market.scenarios.SCENARIOS["live"].arguments["satisfaction"]
+_MEASURED_SATISFACTION = SCENARIOS["live"].arguments["satisfaction"]
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "the paper's market": {},
@@ -71,6 +72,6 @@ def satisfaction(start: dict[str, Any], name: str) -> list[int]:
 
 def _measured() -> TabulatedSSIM:
     """The curve that comes with the bundled diffusion model."""
-    folder = Path(aigc_market.__file__).parent / "ssim" / "repaint" / "bundled" / "curves"
+    folder = Path(models.__file__).parent / "repaint" / "bundled" / "curves"
     values = np.load(sorted(folder.glob("*.npy"))[0]).mean(axis=(0, 1), dtype=np.float64)
     return TabulatedSSIM(np.arange(len(values)), values)
