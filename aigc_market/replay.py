@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aigc_market import _checks
 from aigc_market.rendering import Round
+from aigc_market.rendering.frames import draw
 from aigc_market.rendering.rounds import EPISODE
+from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 
-__all__ = ["Round", "collect", "read", "write"]
+__all__ = ["Round", "collect", "read", "write", "write_video"]
 
 _FORMAT = {"format": "aigc_market rounds", "version": 1}
 _OF_ROUND = Round._fields[len(EPISODE) :]
@@ -84,6 +88,67 @@ def read(path: str | os.PathLike[str]) -> list[Round]:
     if not rounds:
         raise ValueError(f"{path}: the file must hold a header line and at least one round")
     return rounds
+
+
+def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: float = 4.0) -> None:
+    """Draw the rounds of an episode as a film, one frame a round.
+
+    Args:
+        rounds: at least one, in order.
+        path: the file; its ending says which kind: .gif, or .mp4 (H.264).
+        fps: rounds a second. A GIF counts time in hundredths of a second, and players show it at no
+            more than 50.
+
+    Raises:
+        ImportError: without the extra `render`.
+        ValueError: another ending, no rounds, or an fps that is not above 0.
+    """
+    path, fps = Path(path), _checks.number("fps", fps, above=0)
+    kind = path.suffix.lower()
+    if kind not in (".gif", ".mp4"):
+        raise ValueError(f"path must end in .gif or .mp4, got {str(path)!r}")
+    if not rounds:
+        raise ValueError("rounds must hold at least one round, got none")
+    try:
+        (_write_gif if kind == ".gif" else _write_mp4)(rounds, path, fps)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"videos need more packages: pip install 'aigc-market[render]' ({error})"
+        ) from error
+
+
+def _frames(rounds: Sequence[Round], numbers: Iterable[int]) -> Iterator[np.ndarray]:
+    """Of the rounds at these places in the list, each with those before it."""
+    return (draw(rounds[max(i + 1 - WINDOW, 0) : i + 1]) for i in numbers)
+
+
+def _write_gif(rounds: Sequence[Round], path: Path, fps: float) -> None:
+    from PIL import Image
+
+    # One palette for all, of a few frames: its choice takes as long as many frames, and what stands
+    # still keeps its colours. Without dithering it takes no space either.
+    some = sorted({round(share * (len(rounds) - 1)) for share in (0, 0.25, 0.5, 1)})
+    mixture = Image.fromarray(np.concatenate(list(_frames(rounds, some))))
+    palette = mixture.quantize(255, dither=Image.Dither.NONE)
+    pictures = (
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in _frames(rounds, range(len(rounds)))
+    )
+    duration = max(round(100 / fps), 2) * 10
+    next(pictures).save(path, save_all=True, append_images=pictures, duration=duration, loop=0)
+
+
+def _write_mp4(rounds: Sequence[Round], path: Path, fps: float) -> None:
+    from imageio_ffmpeg import write_frames
+
+    # The command line that fps goes to takes fractions, whatever its annotation says.
+    film = write_frames(str(path), (WIDTH, HEIGHT), fps=fps, quality=8)  # pyright: ignore[reportArgumentType]
+    film.send(None)
+    try:
+        for frame in _frames(rounds, range(len(rounds))):
+            film.send(frame)
+    finally:
+        film.close()
 
 
 def _parse(where: str, text: str) -> dict[str, Any]:

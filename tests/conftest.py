@@ -1,6 +1,9 @@
 """What has to happen before any test module is imported."""
 
+import os
 import warnings
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows without a display
 
 with warnings.catch_warnings():
     # PettingZoo 1.27's test tools import its own classic games in its own deprecated way.

@@ -52,7 +52,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
     | `scale_rewards` | False | leader's over U_p*, a follower's over δ·(max SSIM − SSIM(0)) |
     | `vmu_reward` | "surplus" | or "utility": Eq. 4 as printed, with SSIM's constant |
-    | `render_mode` | None | "ansi" or "human" |
+    | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 
     Distributions of δ are `Uniform(low, high)`, `LogUniform(low, high)`, `Drawn(low, high,
     function)`, `SharedLevel(level, spread)`, or a bare function of a `numpy.random.Generator` that
@@ -193,8 +193,6 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         if self._episode.round >= self.max_cycles:
             self.truncations = dict.fromkeys(agents, True)
             self._seat = -1
-        if self.render_mode == "human":
-            self._show()
 
     def _step_out_of_play(self, action: Any) -> None:
         """Before the first reset, or when the episode is over and agents only leave.
@@ -264,8 +262,11 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
             EnvLogger.error_state_before_reset()
         return self._episode.state()
 
-    def render(self) -> str | None:
-        """The last round in a few lines of text; printed in mode "human"."""
+    def render(self) -> str | np.ndarray | None:
+        """The last round: text, a frame (640, 960, 3) uint8, or None in mode "human".
+
+        The window of mode "human" shows every round by itself.
+        """
         if self._episode is None:
             EnvLogger.error_render_before_reset()
         return self._show()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium import logger
 from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
-from aigc_market import rendering
 from aigc_market.envs.actions import asp_actions, vmu_actions
 from aigc_market.envs.course import Course
 from aigc_market.envs.episode import Episode
 from aigc_market.envs.observation import ObservationSpaces
-from aigc_market.envs.settings import RENDER_MODES, Settings
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
-from aigc_market.rendering import Round
+from aigc_market.rendering import Round, Screen
 
 ASP = "asp_0"
 
@@ -27,14 +27,15 @@ class MarketAgents:
     metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
         "name": "stackelberg_v0",
         "render_modes": RENDER_MODES,
-        "render_fps": 4,
+        "render_fps": RENDER_FPS,
         "is_parallelizable": False,
     }
 
     def _set_up(self, asp_space: str, arguments: dict[str, Any]) -> None:
         self.settings = settings = Settings.make(**arguments)
         self.max_cycles = settings.max_cycles
-        self.render_mode = settings.render_mode
+        self.render_mode = mode = settings.render_mode
+        self._screen = Screen(mode, RENDER_FPS) if mode else None
         vmus = [f"vmu_{k}" for k in range(settings.market.K)]
         self.possible_agents = [ASP, *vmus]
         self._seats = {agent: seat for seat, agent in enumerate(self.possible_agents)}
@@ -62,6 +63,8 @@ class MarketAgents:
         self._prices.limit(market.cost, market.max_price)
         self._purchases.limit(market.min_steps, market.max_steps)
         self._episode = Episode(self.settings, course, self._rng)
+        if self._screen is not None:
+            self._screen.add(self._episode.record(self.max_cycles))
         return self._rng
 
     @property
@@ -92,14 +95,19 @@ class MarketAgents:
         return self._episode.record(self.max_cycles)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Close the window of mode "human"."""
+        if self._screen is not None:
+            self._screen.close()
 
     def _settle(self, asked: list[float]) -> tuple[list[float], list[dict[str, Any]]]:
-        return self._episode.settle(asked, last=self._episode.round + 1 >= self.max_cycles)
+        episode = self._episode
+        settled = episode.settle(asked, last=episode.round + 1 >= self.max_cycles)
+        if self._screen is not None:
+            self._screen.add(episode.record(self.max_cycles))
+        return settled
 
-    def _show(self) -> str | None:
-        text = rendering.ansi(self._episode.record(self.max_cycles))
-        if self.render_mode == "human":
-            print(text)
+    def _show(self) -> str | np.ndarray | None:
+        if self._screen is None:
+            logger.warn("render() shows nothing without a render_mode")
             return None
-        return text
+        return self._screen.show()

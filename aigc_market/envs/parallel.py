@@ -124,8 +124,6 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         over = self._episode.round >= self.max_cycles
         if over:
             self.agents = []
-        if self.render_mode == "human":
-            self._show()
         return (
             self._observations(),
             dict(zip(agents, rewards, strict=True)),
@@ -144,8 +142,11 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         assert self._episode is not None, "reset() needs to be called before state."
         return self._episode.state()
 
-    def render(self) -> str | None:
-        """The last round in a few lines of text; printed in mode "human"."""
+    def render(self) -> str | np.ndarray | None:
+        """The last round: text, a frame (640, 960, 3) uint8, or None in mode "human".
+
+        The window of mode "human" shows every round by itself.
+        """
         assert self._episode is not None, "reset() needs to be called before render."
         return self._show()
 

@@ -11,18 +11,18 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from aigc_market import _checks, game, rendering, vmus
+from aigc_market import _checks, game, vmus
 from aigc_market._arrays import as_numpy
-from aigc_market.envs import records
 from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.course import Course, Stand
 from aigc_market.envs.episode import is_live, reciprocals
 from aigc_market.envs.infos import LazyInfos
 from aigc_market.envs.observation import History, ObservationSpaces, Scales, row_width
-from aigc_market.envs.settings import RENDER_MODES, Settings
+from aigc_market.envs.records import opening, played
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
-from aigc_market.rendering import Round
+from aigc_market.rendering import Round, Screen
 
 
 class _Lanes:
@@ -131,24 +131,31 @@ class _Lanes:
         self._history.advance()
         return reward
 
-    def record(self, lane: int, rounds: int) -> Round:
-        """The last round of a lane, of so many; before the first, the market that waits for it."""
-        market = self.stand.market.lanes(lane)
-        if self.round == 0:
-            price, utility = self.stand.best(self.num_envs)
-            return records.opening(rounds, market, (price[lane].item(), utility[lane].item()))
-        judged = {name: value[lane].item() for name, value in self.judge().items()}
-        return records.played(
-            rounds,
-            market,
-            self.round,
-            self.price[lane].item(),
-            (judged["equilibrium_price"], judged["equilibrium_utility"]),
-            self.utility[lane].item(),
-            judged["regret"],
-            self.asked[:, lane],
-            self.delivered[:, lane],
-        )
+    def records(self, count: int, rounds: int) -> list[Round]:
+        """The last round of the first lanes, of so many; before the first, what waits for it."""
+        best_price, best = self.stand.best(self.num_envs)
+        regret = self.judge()["regret"] if self.round else None
+        records = []
+        for lane in range(count):
+            market = self.stand.market.lanes(lane)
+            equilibrium = best_price[lane].item(), best[lane].item()
+            if regret is None:
+                records.append(opening(rounds, market, equilibrium))
+                continue
+            records.append(
+                played(
+                    rounds,
+                    market,
+                    self.round,
+                    self.price[lane].item(),
+                    equilibrium,
+                    self.utility[lane].item(),
+                    regret[lane].item(),
+                    self.asked[:, lane],
+                    self.delivered[:, lane],
+                )
+            )
+        return records
 
     @property
     def active(self) -> np.ndarray | None:
@@ -249,12 +256,13 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
     * v0: first release.
     """
 
-    metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012
+    metadata = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}  # noqa: RUF012
 
     def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:
         self._lanes = _Lanes((), vmus, arguments)
         self.settings = settings = self._lanes.settings
-        self.render_mode = settings.render_mode
+        self.render_mode = mode = settings.render_mode
+        self._screen = Screen(mode, RENDER_FPS) if mode else None
         self.max_cycles = settings.max_cycles
         self.action_space = self._lanes.actions.space
         self.observation_space = ObservationSpaces(settings).asp
@@ -286,6 +294,8 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         """
         super().reset(seed=seed)
         self._lanes.begin(self.np_random, options)
+        if self._screen is not None:
+            self._screen.add(self._record())
         return self._lanes.observation()[0].copy(), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -309,28 +319,43 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         }
         if lanes.active is not None:
             info["active"] = lanes.active[0].copy()
-        if self.render_mode == "human":
-            self.render()
+        if self._screen is not None:
+            self._screen.add(self._record())
         return lanes.observation()[0].copy(), reward.item(), False, over, info
 
-    def render(self) -> str | None:
-        """The last round in a few lines of text; printed in mode "human"."""
-        lanes = self._lanes
-        if lanes.round < 0:
+    def render(self) -> str | np.ndarray | None:
+        """The last round: text, a frame (640, 960, 3) uint8, or None in mode "human".
+
+        The window of mode "human" shows every round by itself.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if self._lanes.round < 0:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before render")
-        text = rendering.ansi(lanes.record(0, self.max_cycles))
-        if self.render_mode == "human":
-            print(text)
+        if self._screen is None:
+            gymnasium.logger.warn("render() shows nothing without a render_mode")
             return None
-        return text
+        return self._screen.show()
+
+    def close(self) -> None:
+        """Close the window of mode "human"."""
+        if self._screen is not None:
+            self._screen.close()
 
     def round_record(self) -> Round | None:
         """The record of the last round played, as `aigc_market.replay` writes it.
 
         None before the first round of an episode.
         """
-        return self._lanes.record(0, self.max_cycles) if self._lanes.round > 0 else None
+        return self._record() if self._lanes.round > 0 else None
 
+    def _record(self) -> Round:
+        return self._lanes.records(1, self.max_cycles)[0]
+
+
+SHOWN_LANES = 4
+"""Environments of a batch that are drawn: a frame takes longer than a round of them all."""
 
 _JUDGED = ("equilibrium_price", "equilibrium_utility", "regret")
 _JUDGED_MASKS = tuple(f"_{name}" for name in _JUDGED)
@@ -350,7 +375,8 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     """
 
     metadata = {  # noqa: RUF012
-        "render_modes": [],
+        "render_modes": ["rgb_array"],
+        "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
 
@@ -360,8 +386,10 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self.num_envs = _checks.integer("num_envs", num_envs, at_least=1)
         self._lanes = _Lanes((num_envs,), vmus, arguments)
         self.settings = settings = self._lanes.settings
-        _checks.choice("render_mode", settings.render_mode, [None])
-        self.render_mode = None
+        _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])
+        self.render_mode = mode = settings.render_mode
+        shown = min(num_envs, SHOWN_LANES) if mode else 0
+        self._screens = [Screen("rgb_array", RENDER_FPS) for _ in range(shown)]
         self.max_cycles = settings.max_cycles
         self.single_action_space = self._lanes.actions.space
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -394,6 +422,7 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         """
         super().reset(seed=seed)
         self._lanes.begin(self.np_random, options)
+        self._take_frames()
         return self._lanes.observation(), {}
 
     def step(
@@ -418,12 +447,36 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         rewards = lanes.play(lanes.actions.read_batch(actions, self.num_envs), last=over)
         observations = lanes.observation()
         infos = self._infos()
+        self._take_frames()
         if over:
             infos = self._masked({"final_obs": observations, "final_info": infos})
             lanes.begin(self.np_random, None)
+            self._take_frames()
             observations = lanes.observation()
         never = np.zeros(self.num_envs, bool)
         return observations, rewards, never, np.full(self.num_envs, over), infos
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Frames (640, 960, 3) uint8 of the first environments, at most four.
+
+        After the step that ends the episodes they show the next ones, as the observations do.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if self._lanes.round < 0:
+            raise gymnasium.error.ResetNeeded("reset() needs to be called before render")
+        if not self._screens:
+            gymnasium.logger.warn("render() shows nothing without a render_mode")
+            return None
+        return tuple(screen.frame() for screen in self._screens)
+
+    def _take_frames(self) -> None:
+        """Tell the screens, if there are any, of the last round or of a new episode."""
+        if self._screens:
+            records = self._lanes.records(len(self._screens), self.max_cycles)
+            for screen, record in zip(self._screens, records, strict=True):
+                screen.add(record)
 
     def _infos(self) -> dict[str, Any]:
         """Of the round played."""

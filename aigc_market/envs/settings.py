@@ -15,7 +15,8 @@ from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic,
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
 
-RENDER_MODES = ["ansi", "human"]
+RENDER_MODES = ["ansi", "human", "rgb_array"]
+RENDER_FPS = 4
 VMU_REWARDS = ("surplus", "utility")
 
 _MARKET = tuple(f.name for f in dataclasses.fields(Market) if f.name != "active")

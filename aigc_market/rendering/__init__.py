@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.text import ansi
+from aigc_market.rendering.screen import Screen
 
-__all__ = ["Round", "ansi"]
+__all__ = ["Round", "Screen"]

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.progress import Progress
 
-from aigc_market.ssim.repaint.scenes import scene
+from aigc_market.ssim.scenes import scene
 
 FIRST_TRAINING_SEED = 1_000_000
 

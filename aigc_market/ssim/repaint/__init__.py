@@ -1,7 +1,6 @@
 """Live RePaint: needs the extra `repaint` (torch, diffusers, scikit-image)."""
 
 from aigc_market.ssim.repaint.model import CheckpointError
-from aigc_market.ssim.repaint.scenes import Scene, scene
 from aigc_market.ssim.repaint.service import (
     Curve,
     OutOfMemoryError,
@@ -9,6 +8,7 @@ from aigc_market.ssim.repaint.service import (
     Request,
     Result,
 )
+from aigc_market.ssim.scenes import Scene, scene
 
 __all__ = [
     "CheckpointError",

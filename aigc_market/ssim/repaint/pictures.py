@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from skimage import data, draw, transform
 
-from aigc_market.ssim.repaint.scenes import Scene, scene
+from aigc_market.ssim.scenes import Scene, scene
 
 MASKS = ("half", "box", "stripes", "road", "strokes")
 _PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")

@@ -19,7 +19,7 @@ from skimage.metrics import structural_similarity
 from aigc_market import _checks
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.repaint import model, pictures, sampler
-from aigc_market.ssim.repaint.scenes import Scene
+from aigc_market.ssim.scenes import Scene
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

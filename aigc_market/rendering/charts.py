@@ -1,0 +1,134 @@
+"""Price, utility and regret of the last rounds, against the equilibrium."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from aigc_market.rendering.canvas import Canvas, Colour
+from aigc_market.rendering.rounds import Round
+from aigc_market.rendering.style import (
+    BLUE,
+    GAP,
+    GREEN,
+    GREY,
+    LARGE,
+    LINE,
+    MARGIN,
+    MEDIUM,
+    PALE,
+    SMALL,
+    VERMILLION,
+    WHITE,
+    WIDTH,
+    WINDOW,
+    number,
+)
+
+_TOP, _HEIGHT = 408, 212
+
+
+def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
+    """Three charts side by side; `rounds` without the one that waits for a price."""
+    width = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
+    best = max([record.equilibrium_utility for record in (last, *rounds)])
+    for i, (title, values, equilibria, top, colour) in enumerate(
+        (
+            (
+                "Price of a step",
+                [record.price for record in rounds],
+                [record.equilibrium_price for record in rounds] or [last.equilibrium_price],
+                last.max_price,
+                BLUE,
+            ),
+            (
+                "Leader's utility",
+                [record.utility for record in rounds],
+                [record.equilibrium_utility for record in rounds] or [last.equilibrium_utility],
+                _round_up(1.05 * max([best, *(record.utility for record in rounds)])),
+                BLUE,
+            ),
+            (
+                "Regret",
+                [record.regret for record in rounds],
+                None,
+                _round_up(max([0.1 * best, *(record.regret for record in rounds)])),
+                VERMILLION,
+            ),
+        )
+    ):
+        x = MARGIN + i * (width + GAP)
+        canvas.rectangle(x, _TOP, width, _HEIGHT, WHITE, radius=10)
+        canvas.text(x + 16, _TOP + 26, title, MEDIUM, GREY)
+        words = number(values[-1]) if values else "–"
+        used = canvas.text(x + 16, _TOP + 58, words, LARGE, colour, room=width / 2)
+        right, room = x + width - 16, width - used - 72
+        if equilibria:
+            words = f"equilibrium {number(equilibria[-1])}"
+            wide = canvas.text(right, _TOP + 58, words, SMALL, GREEN, anchor=1, room=room)
+            canvas.dashes((right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), GREEN)
+        elif values and last.equilibrium_utility > 0:
+            share = values[-1] / last.equilibrium_utility
+            words = f"{share * 100:.1f} % of the equilibrium's utility"
+            canvas.text(right, _TOP + 58, words, SMALL, GREY, anchor=1, room=room + 26)
+        _plot(canvas, x + 16, width - 32, values, equilibria, top, colour, rounds, last)
+
+
+def _plot(
+    canvas: Canvas,
+    x: float,
+    width: float,
+    values: Sequence[float],
+    equilibria: Sequence[float] | None,
+    top: float,
+    colour: Colour,
+    rounds: Sequence[Round],
+    last: Round,
+) -> None:
+    upper, lower = _TOP + 76, _TOP + _HEIGHT - 32
+    ends = [(lower, "0"), (upper, f"{top:,g}" if top < 1e6 else f"{top:g}")]
+    left = x + 8 + max(canvas.text(x, y + 5, words, SMALL, GREY) for y, words in ends)
+    right = x + width
+    canvas.line([(left, upper), (right, upper)], PALE, 1)
+    canvas.line([(left, lower), (right, lower)], LINE, 1)
+    first = rounds[0].number if rounds else 1
+    span = min(WINDOW, last.rounds)
+    end = max(first + span - 1, last.number)
+
+    def across(number: int) -> float:
+        return left + 4 + (number - first) / max(end - first, 1) * (right - left - 8)
+
+    def height(value: float) -> float:
+        return lower - min(max(value / top, 0.0), 1.0) * (lower - upper)
+
+    numbers = [record.number for record in rounds]
+    points = [(across(n), height(value)) for n, value in zip(numbers, values, strict=True)]
+    if len(points) > 1:
+        canvas.line(points, colour, 2)
+    if equilibria is not None:  # over the line of what was played, which may hide it
+        edges = [left, *(across(n) for n in numbers[1:]), right]
+        _steps(canvas, edges, [height(value) for value in equilibria])
+    for point in points[-1:]:
+        canvas.circle(*point, 4.5, colour)
+    canvas.text(left, lower + 20, f"round {first:,}", SMALL, GREY)
+    canvas.text(right, lower + 20, f"{end:,}", SMALL, GREY, anchor=1)
+
+
+def _steps(canvas: Canvas, edges: Sequence[float], heights: Sequence[float]) -> None:
+    """A dashed line that keeps its height from edge to edge."""
+    start = edges[0]
+    for i, y in enumerate(heights):
+        if i + 1 < len(heights) and heights[i + 1] == y:
+            continue  # one stretch as long as nothing changes
+        canvas.dashes((start, y), (edges[i + 1], y), GREEN)
+        start = edges[i + 1]
+
+
+def _round_up(value: float) -> float:
+    """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
+    )

@@ -1,0 +1,69 @@
+"""Rounds as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from aigc_market.rendering import charts, street
+from aigc_market.rendering.canvas import Canvas
+from aigc_market.rendering.rounds import Round
+from aigc_market.rendering.style import (
+    BLUE,
+    GAP,
+    GREY,
+    HEIGHT,
+    INK,
+    LARGE,
+    MARGIN,
+    MEDIUM,
+    PALE,
+    PAPER,
+    WIDTH,
+    WINDOW,
+    whole,
+)
+
+
+def draw(rounds: Sequence[Round]) -> np.ndarray:
+    """The frame of the last of these rounds; those before it are in its charts.
+
+    Args:
+        rounds: of one episode, in order; at least one, and the last `WINDOW` are enough. A round of
+            number 0 is a market that waits for its first price.
+
+    Returns:
+        (640, 960, 3) uint8.
+
+    Raises:
+        ImportError: without the extra `render`.
+    """
+    last = rounds[-1]
+    canvas = Canvas(WIDTH, HEIGHT, PAPER)
+    _header(canvas, last)
+    street.draw(canvas, last)
+    charts.draw(canvas, [record for record in rounds[-WINDOW:] if record.number > 0], last)
+    return canvas.finish()
+
+
+def _header(canvas: Canvas, last: Round) -> None:
+    """The round, the market's fixed numbers, and how far the episode is."""
+    title = f"Round {last.number:,} of {last.rounds:,}"
+    left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, INK, room=420)
+    K = len(last.asked)
+    facts = [
+        f"{K:,} vehicle" + "s" * (K > 1),
+        f"a step costs {last.cost:g}",
+        f"price up to {last.max_price:g}",
+        f"{last.min_steps:g} to {last.max_steps:g} steps each",
+    ]
+    if last.capacity is not None:
+        facts.append(f"capacity {whole(last.capacity)}")
+    right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
+    room = right - left - 2 * GAP
+    canvas.text(right, 46, "  ·  ".join(facts), MEDIUM, GREY, anchor=1, room=room)
+    canvas.rectangle(MARGIN, 60, width, 5, PALE, radius=2)
+    if last.number:
+        done = min(last.number / last.rounds, 1.0)
+        canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, BLUE, radius=2)

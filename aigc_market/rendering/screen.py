@@ -1,0 +1,78 @@
+"""What an environment shows itself on."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from aigc_market.rendering.canvas import load_pygame
+from aigc_market.rendering.frames import draw
+from aigc_market.rendering.rounds import Round
+from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
+from aigc_market.rendering.text import ansi
+
+
+class Screen:
+    """The last rounds of an episode, as text, as frames, or in a window.
+
+    The window is no state: it stays with the screen that opened it, and copies open their own.
+
+    Args:
+        mode: "ansi", "rgb_array" or "human".
+        fps: how many rounds a second a window shows at most.
+
+    Raises:
+        ImportError: a mode of pictures without the extra `render`.
+    """
+
+    def __init__(self, mode: str, fps: float) -> None:
+        self._mode, self._fps = mode, fps
+        self._rounds: deque[Round] = deque(maxlen=1 if mode == "ansi" else WINDOW)
+        self._clock: Any = None  # of the window, while it is open
+        if mode != "ansi":
+            load_pygame()
+
+    def add(self, record: Round) -> None:
+        """Take up a round; number 0 begins an episode. A window shows it at once."""
+        if record.number == 0:
+            self._rounds.clear()
+        self._rounds.append(record)
+        if self._mode == "human":
+            self.show()
+
+    def show(self) -> str | np.ndarray | None:
+        """The last round: text, a frame (640, 960, 3) uint8, or nothing but in the window."""
+        if self._mode == "ansi":
+            return ansi(self._rounds[-1])
+        if self._mode == "rgb_array":
+            return self.frame()
+        self._flip(self.frame())
+        return None
+
+    def frame(self) -> np.ndarray:
+        """Of the last round, (640, 960, 3) uint8."""
+        return draw(list(self._rounds))
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._clock is not None:
+            self._clock = None
+            load_pygame().display.quit()
+
+    def _flip(self, frame: np.ndarray) -> None:
+        pygame = load_pygame()
+        window = pygame.display.get_surface() if pygame.display.get_init() else None
+        if self._clock is None or window is None or window.get_size() != (WIDTH, HEIGHT):
+            pygame.display.init()
+            window = pygame.display.set_mode((WIDTH, HEIGHT))
+            pygame.display.set_caption("aigc_market")
+            self._clock = pygame.time.Clock()
+        pygame.surfarray.blit_array(window, frame.swapaxes(0, 1))
+        pygame.event.pump()
+        pygame.display.flip()
+        self._clock.tick(self._fps)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_clock": None}

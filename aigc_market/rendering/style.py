@@ -1,0 +1,44 @@
+"""What all parts of a frame share: sizes, colours, numbers."""
+
+from __future__ import annotations
+
+WIDTH, HEIGHT = 960, 640
+"""Of a frame, in pixels; multiples of 16, as video codecs like them."""
+WINDOW = 50
+"""The last rounds that the charts show."""
+MARGIN, GAP = 24, 16
+
+# After the palette of Okabe and Ito, which colour-blind people can tell apart too.
+BLUE = (0, 114, 178)  # the leader's price and utility
+GREEN = (0, 128, 96)  # the equilibrium: a shade darker than theirs, to be read as text
+VERMILLION = (213, 94, 0)  # what is lost: regret, steps not delivered
+SKY = (86, 180, 233)  # steps delivered
+INK = (32, 38, 46)
+GREY = (92, 100, 110)
+LINE = (176, 183, 190)
+PALE = (221, 225, 230)
+WHITE = (255, 255, 255)
+PAPER = (242, 244, 246)
+
+LARGE, MEDIUM, SMALL = 38, 21, 18
+"""Sizes of text."""
+
+
+def number(value: float) -> str:
+    """A few digits, whatever the size."""
+    size = abs(value)
+    if size >= 1e7:
+        return f"{value:.3g}"
+    if size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if size >= 1 or size < 5e-4 else f"{value:.3f}"
+
+
+def whole(value: float) -> str:
+    """Steps, which may be fractions, as whole ones."""
+    return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share as a whole number of hundredths."""
+    return f"{share * 100:.0f} %"
