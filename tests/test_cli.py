@@ -358,10 +358,59 @@ def test_a_game_is_recorded_and_replayed(capsys, typed, tmp_path):
     rounds = replay.read(path)
     assert [each.price for each in rounds] == [9, 8]
     assert rounds[0].regret == pytest.approx(28.74, abs=0.01)
-    told = run(capsys, "replay", path)
+    told = run(capsys, "replay", path, "--text")
     assert "round 1 of 2" in told
     assert "1379.31" in told
     assert "round 2 of 2" in told
+
+
+@pytest.fixture
+def kept(capsys, typed, tmp_path):
+    """A run of two rounds."""
+    path = tmp_path / "run.jsonl"
+    typed(9, 8)
+    run(capsys, "play", "--rounds", 2, "--record", path)
+    return path
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("gif", b"GIF89a"), ("mp4", b"ftyp")])
+def test_a_run_becomes_a_video(capsys, kept, ending, kind):
+    video = kept.with_suffix(f".{ending}")
+    assert f"2 rounds in {video}" in run(capsys, "replay", kept, "--video", video, "--fps", 2)
+    assert kind in video.read_bytes()[:16]
+
+
+def test_a_run_is_shown_in_a_window(capsys, kept, monkeypatch):
+    import pygame
+
+    shown = []
+
+    def flip():
+        shown.append(pygame.surfarray.array3d(pygame.display.get_surface()))
+
+    monkeypatch.setattr(pygame.display, "flip", flip)
+    assert run(capsys, "replay", kept, "--fps", 100) == ""
+    assert len(shown) == 2
+    assert not np.array_equal(*shown)
+    assert not pygame.display.get_init()  # it is closed
+
+
+def test_without_the_extra_a_run_is_told_as_text(capsys, kept, monkeypatch):
+    from aigc_market.cli.replay import importlib
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "round 2 of 2" in run(capsys, "replay", kept)
+
+
+def test_without_a_display_it_says_how_to_read_the_run(capsys, kept, monkeypatch):
+    import pygame
+
+    def init():
+        raise pygame.error("No available video device")
+
+    monkeypatch.setattr(pygame.display, "init", init)
+    line = refused(capsys, "replay", kept)
+    assert "--text must be given where no window opens (No available video device)" in line
 
 
 def test_ctrl_c_keeps_what_was_played(capsys, monkeypatch, tmp_path):
@@ -398,19 +447,24 @@ def test_bad_flags_of_play(capsys, flags, said):
     assert said in refused(capsys, "play", *flags)
 
 
-def test_bad_words_of_replay(capsys, tmp_path, typed):
+def test_bad_words_of_replay(capsys, tmp_path, kept, monkeypatch):
     assert "RUN.jsonl" in refused(capsys, "replay")
-    assert "RUN.jsonl must be a file" in refused(capsys, "replay", tmp_path / "run.jsonl")
+    assert "RUN.jsonl must be a file" in refused(capsys, "replay", tmp_path / "no.jsonl")
     path = tmp_path / "other.jsonl"
     path.write_text("{}\n")
     assert f"{path}, line 1: the header must hold" in refused(capsys, "replay", path)
-    path = tmp_path / "run.jsonl"
-    typed(9)
-    run(capsys, "play", "--rounds", 1, "--record", path)
-    line = refused(capsys, "replay", path, "--video", tmp_path / "run.avi")
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.avi")
     assert "--video must end in .gif or .mp4" in line
-    line = refused(capsys, "replay", path, "--video", tmp_path / "run.gif", "--fps", 0)
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "no" / "run.gif")
+    assert "--video must be in a folder that is there" in line
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif", "--text")
+    assert "--text must be left out beside --video" in line
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif", "--fps", 0)
     assert "--fps must be finite numbers above 0, got 0.0" in line
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif")
+    assert "pip install 'aigc-market[render]'" in line
 
 
 # -- info ------------------------------------------------------------------------------------------
