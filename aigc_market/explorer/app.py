@@ -269,20 +269,24 @@ def _(
     mo.Html(
         f"""
         <style>
-        .explorer {{ display: grid; grid-template-columns: 19rem minmax(0, 1fr); gap: 2.5rem; }}
-        .title {{ font-size: 1.6rem; font-weight: 600; margin-bottom: 1.25rem; }}
+        .explorer {{ display: grid; gap: 1.5rem 2.5rem; grid-template: "controls shown"
+          "controls play" 1fr / 19rem minmax(0, 1fr); }}
+        .title {{ font-size: 1.6rem; font-weight: 600; margin: 0 3rem 1.25rem 0; }}
         .explorer .title {{ font-size: 1.25rem; margin: 1rem 0 0; }}
         .rounds {{ width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }}
         .rounds :is(td, th) {{ text-align: right; padding: 0.15rem 0.4rem; }}
         .rounds tr {{ border-bottom: 1px solid var(--slate-5); }}
-        @media (max-width: 50rem) {{ .explorer {{ grid-template-columns: minmax(0, 1fr); }} }}
+        @media (max-width: 50rem) {{
+          .explorer {{ grid-template: "shown" "controls" "play" / minmax(0, 1fr); }}
+        }}
         </style>
         <div class="title" role="heading" aria-level="1">
           One leader, its followers, and the equilibrium
         </div>
         <div class="explorer">
-          <div class="controls">{mo.vstack(_controls, gap=0.75)}</div>
-          <div>{mo.vstack([shown, play], gap=2)}</div>
+          <div style="grid-area: controls">{mo.vstack(_controls, gap=0.75)}</div>
+          <div style="grid-area: shown">{shown}</div>
+          <div style="grid-area: play">{play}</div>
         </div>
         """
     )
