@@ -27,9 +27,9 @@ class Curves(NamedTuple):
 def theorem_2(market: Market) -> float | None:
     """The price of Theorem 2 (Eq. 14), which looks at no bound, no limit and no capacity.
 
-    c/2 + Σ β/|α| / (2 Σ 1/(δ|α|)) over the VMUs that are there: Eq. 14 where all have the same α
-    and β. It is the equilibrium's price where nothing binds (`Equilibrium.closed_form`), and may be
-    far from it elsewhere.
+    c/2 + Σ β/a / (2 Σ 1/(a·δ)), a = -α, over the VMUs that are there: Eq. 14 where all have one α
+    and one β. It is the price of the equilibrium where nothing binds (`Equilibrium.closed_form`),
+    and may be far from it elsewhere.
 
     Returns:
         The price, or None: SSIM is no quadratic, or nobody is there.
