@@ -42,7 +42,12 @@ def process(*words, **options):
     """The command in a process of its own."""
     command = [sys.executable, "-m", "aigc_market.cli", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    return subprocess.Popen(command, **pipes)
+    # Whoever runs tests in the background may have made them, and their children, deaf to Ctrl-C.
+    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **pipes)
+
+
+def _heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
