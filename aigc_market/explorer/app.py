@@ -187,27 +187,6 @@ def _(cost, game, max_price, mo, np, set_played):
 
 @app.cell
 def _(again, charts, followers, game, mo, played, post, price):
-    def _table():
-        names = ("round", "price", "demand", "utility", "regret", "share")
-        rows = [
-            (
-                info["round"],
-                f"{info['price']:.2f}",
-                " ".join(f"{steps:.0f}" for steps in info["demand"]),
-                f"{info['utility']:,.1f}",
-                f"{info['regret']:,.1f}",
-                _share(info["utility"], info["equilibrium_utility"]),
-            )
-            for info in reversed(played()[-12:])
-        ]
-        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
-        header = "".join(f"<th>{name}</th>" for name in names)
-        body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<table class='rounds'><tr>{header}</tr>{body}</table>"
-
-    def _share(earned, best):
-        return f"{earned / best:.1%}" if best > 0 else "-"
-
     _parts = [
         mo.Html('<div class="title" role="heading" aria-level="2">Play the leader</div>'),
         mo.md(
@@ -219,16 +198,10 @@ def _(again, charts, followers, game, mo, played, post, price):
         post,
     ]
     if played():
-        _earned = sum(info["utility"] for info in played())
-        _best = sum(info["equilibrium_utility"] for info in played())
-        _regret = sum(info["regret"] for info in played())
         _parts += [
-            mo.md(
-                f"**{len(played())} rounds: {_earned:,.1f} of the oracle's {_best:,.1f} "
-                f"({_share(_earned, _best)}), regret {_regret:,.1f}**"
-            ),
+            mo.md(f"**{charts.summary(played())}**"),
             charts.rounds(played()),
-            mo.Html(_table()),
+            mo.Html(charts.table(played()[-12:])),
         ]
     play = mo.vstack(_parts if game is not None else [])
     return (play,)

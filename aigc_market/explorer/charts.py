@@ -1,4 +1,4 @@
-"""The explorer's charts (altair), from numbers that the package has worked out."""
+"""The explorer's charts (altair) and tables, from numbers that the package has worked out."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#888888"
 OF_VMUS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#D55E00"]
 _MOST_PIECES = 40
 _HEIGHT = 300
+_COLUMNS = ("round", "price", "demand", "utility", "regret", "share")
 
 
 def pieces(market: Market, breaks: np.ndarray, best: float) -> list[dict[str, Any]]:
@@ -157,6 +158,38 @@ def rounds(played: list[dict[str, Any]]) -> alt.LayerChart:
         ),
         height=200,
     )
+
+
+def summary(played: list[dict[str, Any]]) -> str:
+    """What the rounds played have earned, in words."""
+    earned, best, regret = (
+        sum(info[name] for info in played) for name in ("utility", "equilibrium_utility", "regret")
+    )
+    return (
+        f"{len(played)} rounds: {earned:,.1f} of the oracle's {best:,.1f} "
+        f"({_share(earned, best)}), regret {regret:,.1f}"
+    )
+
+
+def table(played: list[dict[str, Any]]) -> str:
+    """The rounds played, the last one first, as an HTML table."""
+    header = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+    body = ""
+    for info in reversed(played):
+        cells = (
+            str(info["round"]),
+            f"{info['price']:.2f}",
+            " ".join(f"{steps:.0f}" for steps in info["demand"]),
+            f"{info['utility']:,.1f}",
+            f"{info['regret']:,.1f}",
+            _share(info["utility"], info["equilibrium_utility"]),
+        )
+        body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return f"<table class='rounds'><tr>{header}</tr>{body}</table>"
+
+
+def _share(earned: float, best: float) -> str:
+    return f"{earned / best:.1%}" if best > 0 else "-"
 
 
 def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
