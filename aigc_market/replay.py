@@ -75,7 +75,7 @@ def read(path: str | os.PathLike[str]) -> list[Round]:
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
-            values = _parse(where, text)
+            values = _parse(where, text.rstrip())
             if number == 1:
                 if {name: values.get(name) for name in _FORMAT} != _FORMAT:
                     raise ValueError(f"{where}: the header must hold {_FORMAT}, got {text[:80]!r}")
@@ -176,7 +176,7 @@ def _fields(where: str, values: dict[str, Any], names: Iterable[str]) -> dict[st
 
 def _check_lengths(where: str, record: Round) -> None:
     K = len(record.asked)
-    for name in ("delivered", "quality", "active", "images"):
+    for name in ("delivered", "ssim", "quality", "active", "images"):
         value = getattr(record, name)
         if value is not None and len(value) != K:
             raise ValueError(
@@ -220,7 +220,8 @@ def _list(name: str, value: Any, kind: Any, of_what: str) -> list[Any]:
 
 
 def _numbers(name: str, value: Any) -> list[float]:
-    return [_checks.number(f"{name}[{i}]", v) for i, v in enumerate(_list(name, value, object, ""))]
+    values = _list(name, value, object, "numbers")
+    return [_checks.number(f"{name}[{i}]", each) for i, each in enumerate(values)]
 
 
 def _steps(name: str, value: Any) -> list[float]:
@@ -263,6 +264,7 @@ _CHECKS: dict[str, Any] = {
     "capacity": _capacity,
     "asked": _steps,
     "delivered": _steps,
+    "ssim": _numbers,
     "quality": _numbers,
     "active": _active,
     "images": _images,

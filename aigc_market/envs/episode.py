@@ -119,8 +119,8 @@ class Episode:
         regret = max(self._equilibrium_utility - self._sell(rational)[1], 0.0)
         self.round += 1
         best = self._equilibrium_price, self._equilibrium_utility
-        self._last = (market, self.round, price, best, utility, regret, asked, delivered, gains)
-        self._last_images = [result.image for result in served]
+        self._last = (market, self.round, price, best, utility, regret, asked, delivered)
+        self._served = served
         infos[0] = {
             "round": self.round,
             "price": price,
@@ -159,7 +159,7 @@ class Episode:
         if not self._last:
             best = self._equilibrium_price, self._equilibrium_utility
             return records.opening(rounds, self.market, best)
-        return records.played(rounds, *self._last, images=self._last_images)
+        return records.played(rounds, *self._last, served=self._served)
 
     def asp_observation(self) -> np.ndarray:
         """The last n rounds, oldest first, flat; fresh memory."""

@@ -28,8 +28,7 @@ def played(
     regret: float,
     asked: Any,
     delivered: Any,
-    gains: Sequence[float] | None = None,
-    images: Sequence[np.ndarray] = (),
+    served: Sequence[Any] = (),
 ) -> Round:
     """The record of a round.
 
@@ -43,12 +42,13 @@ def played(
         regret: of the leader.
         asked: (K,) steps.
         delivered: (K,) steps.
-        gains: (K) SSIM(S_k) − SSIM(0) as measured; None: what the market's SSIM model says.
-        images: (K) pictures served, (size, size, 3) in [0, 1], where they are really made.
+        served: (K) the images that were really made, each with its `image`, (size, size, 3) in
+            [0, 1], and its `ssim`.
     """
     ssim, delivered = market.ssim, np.asarray(delivered, np.float64)
     most = game.best_surplus(np.ones(market.K), ssim, market.min_steps, market.max_steps)
-    gained = ssim.gain(delivered) if gains is None else np.asarray(gains)
+    gained = ssim.gain(delivered)
+    measured = [result.ssim for result in served] if served else ssim(delivered).tolist()
     return Round(
         rounds=rounds,
         cost=float(market.cost),
@@ -64,9 +64,10 @@ def played(
         capacity=None if market.capacity is None else float(market.capacity),
         asked=np.asarray(asked, np.float64).tolist(),
         delivered=delivered.tolist(),
+        ssim=measured,
         quality=np.where(most > 0, gained / np.where(most > 0, most, 1.0), 0.0).tolist(),
         active=None if market.active is None else market.active.tolist(),
-        images=[_hexadecimal(image) for image in images] or None,
+        images=[_hexadecimal(result.image) for result in served] or None,
     )
 
 

@@ -140,10 +140,11 @@ class Canvas:
 
         Returns: its width.
         """
-        while size > 8 and self.measure(words, size) > room:
-            size -= 1
-        width = self.measure(words, size)
         drawn = self._font(size).render(words, True, colour)
+        while size > 8 and drawn.get_width() > room * _FINE:
+            size -= 1
+            drawn = self._font(size).render(words, True, colour)
+        width = drawn.get_width() / _FINE
         top = y * _FINE - self._font(size).get_ascent()
         self._surface.blit(drawn, (round((x - anchor * width) * _FINE), round(top)))
         return width
@@ -155,7 +156,8 @@ class Canvas:
     def finish(self) -> np.ndarray:
         """(height, width, 3) uint8."""
         surface = self._pygame.transform.smoothscale(self._surface, (self.width, self.height))
-        return np.ascontiguousarray(self._pygame.surfarray.array3d(surface).transpose(1, 0, 2))
+        content = self._pygame.image.tobytes(surface, "RGB")
+        return np.frombuffer(content, np.uint8).reshape(self.height, self.width, 3).copy()
 
     def _font(self, size: int) -> Any:
         if size not in self._fonts:

@@ -31,32 +31,20 @@ _TOP, _HEIGHT = 408, 212
 def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
     """Three charts side by side; `rounds` without the one that waits for a price."""
     width = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
-    best = max([record.equilibrium_utility for record in (last, *rounds)])
-    for i, (title, values, equilibria, top, colour) in enumerate(
-        (
-            (
-                "Price of a step",
-                [record.price for record in rounds],
-                [record.equilibrium_price for record in rounds] or [last.equilibrium_price],
-                last.max_price,
-                BLUE,
-            ),
-            (
-                "Leader's utility",
-                [record.utility for record in rounds],
-                [record.equilibrium_utility for record in rounds] or [last.equilibrium_utility],
-                _round_up(1.05 * max([best, *(record.utility for record in rounds)])),
-                BLUE,
-            ),
-            (
-                "Regret",
-                [record.regret for record in rounds],
-                None,
-                _round_up(max([0.1 * best, *(record.regret for record in rounds)])),
-                VERMILLION,
-            ),
-        )
-    ):
+    prices = [record.price for record in rounds]
+    utilities = [record.utility for record in rounds]
+    regrets = [record.regret for record in rounds]
+    judged = rounds or [last]
+    best_prices = [record.equilibrium_price for record in judged]
+    best = [record.equilibrium_utility for record in judged]
+    highest = _round_up(1.05 * max(*best, *utilities, 0.0))
+    worst = _round_up(max(0.1 * max(best), *regrets, 0.0))
+    panels = (
+        ("Price of a step", prices, best_prices, last.max_price, BLUE),
+        ("Leader's utility", utilities, best, highest, BLUE),
+        ("Regret", regrets, None, worst, VERMILLION),
+    )
+    for i, (title, values, equilibria, top, colour) in enumerate(panels):
         x = MARGIN + i * (width + GAP)
         canvas.rectangle(x, _TOP, width, _HEIGHT, WHITE, radius=10)
         canvas.text(x + 16, _TOP + 26, title, MEDIUM, GREY)
@@ -69,7 +57,7 @@ def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
             canvas.dashes((right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), GREEN)
         elif values and last.equilibrium_utility > 0:
             share = values[-1] / last.equilibrium_utility
-            words = f"{share * 100:.1f} % of the equilibrium's utility"
+            words = f"{share * 100:.1f} % of equilibrium"
             canvas.text(right, _TOP + 58, words, SMALL, GREY, anchor=1, room=room + 26)
         _plot(canvas, x + 16, width - 32, values, equilibria, top, colour, rounds, last)
 
@@ -93,9 +81,9 @@ def _plot(
     canvas.line([(left, lower), (right, lower)], LINE, 1)
     first = rounds[0].number if rounds else 1
     span = min(WINDOW, last.rounds)
-    end = max(first + span - 1, last.number)
+    end = max(min(first + span - 1, last.rounds), last.number)
 
-    def across(number: int) -> float:
+    def across(number: float) -> float:
         return left + 4 + (number - first) / max(end - first, 1) * (right - left - 8)
 
     def height(value: float) -> float:
@@ -106,7 +94,7 @@ def _plot(
     if len(points) > 1:
         canvas.line(points, colour, 2)
     if equilibria is not None:  # over the line of what was played, which may hide it
-        edges = [left, *(across(n) for n in numbers[1:]), right]
+        edges = [left, *(across(n - 0.5) for n in numbers[1:]), right]
         _steps(canvas, edges, [height(value) for value in equilibria])
     for point in points[-1:]:
         canvas.circle(*point, 4.5, colour)

@@ -19,7 +19,7 @@ class Round(NamedTuple):
     max_steps: float
     """S_max, the most."""
     number: int
-    """Of this round, from 1 on. 0: none has been played, and the market waits for a price."""
+    """Of this round, from 1 on; 0 where none has been played and the market waits for a price."""
     price: float
     """p, as posted; the cost before the first round."""
     equilibrium_price: float
@@ -31,19 +31,20 @@ class Round(NamedTuple):
     regret: float
     """What the price costs the leader against rational followers."""
     capacity: float | None
-    """R, steps that can be run in a round, or None: no limit."""
+    """R, steps that can be run in a round, or None for no limit."""
     asked: list[float]
     """(K) steps that each VMU asked for."""
     delivered: list[float]
     """(K) steps that each VMU got."""
+    ssim: list[float]
+    """(K) SSIM of each delivered image, measured where it was really made, else the model's."""
     quality: list[float]
-    """(K) (SSIM(S_k) − SSIM(0)) / (max SSIM − SSIM(0)), the maximum over the steps for sale: 0 for
-    nothing bought, 1 for the best image; as measured where the image was really made, which may
-    lie outside [0, 1]."""
+    """(K) (SSIM(S_k) − SSIM(0)) / (max SSIM − SSIM(0)) of the model, the maximum over the steps for
+    sale; 0 for nothing bought, 1 for the best image, below 0 where a few steps do harm."""
     active: list[bool] | None
-    """(K) who was there to buy, or None: everyone."""
+    """(K) who was there to buy, or None where everyone always is."""
     images: list[str] | None
-    """(K) the images delivered where they are really made: square, RGB, row by row, each byte two
+    """(K) the images delivered, where they are really made; square, RGB, row by row, each byte two
     hexadecimal digits."""
 
 

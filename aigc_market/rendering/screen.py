@@ -13,6 +13,15 @@ from aigc_market.rendering.rounds import Round
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 from aigc_market.rendering.text import ansi
 
+_NO_VMUS: dict[str, Any] = {
+    "asked": [],
+    "delivered": [],
+    "ssim": [],
+    "quality": [],
+    "active": None,
+    "images": None,
+}
+
 
 class Screen:
     """The last rounds of an episode, as text, as frames, or in a window.
@@ -38,6 +47,8 @@ class Screen:
         """Take up a round; number 0 begins an episode. A window shows it at once."""
         if record.number == 0:
             self._rounds.clear()
+        if self._rounds:  # of those before, charts need the leader's numbers only
+            self._rounds[-1] = self._rounds[-1]._replace(**_NO_VMUS)
         self._rounds.append(record)
         if self._mode == "human":
             self.show()

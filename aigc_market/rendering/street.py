@@ -113,7 +113,8 @@ def _sales(canvas: Canvas, last: Round, y: float, stacked: bool) -> None:
         parts.append((f"{whole(asked - sold)} more asked for", VERMILLION, INK))
     if stacked:
         parts.append((f"a bar is {last.max_steps:g} steps", None, GREY))
-        parts.append(("% is image quality", None, GREY))
+        if not last.images:
+            parts.append(("% is image quality", None, GREY))
     x, y = _LEFT + 18, y + (32 if stacked else 20)
     for words, mark, colour in parts:
         if mark is not None:
@@ -138,7 +139,7 @@ def _vehicle(canvas: Canvas, k: int, x: float, y: float) -> None:
     canvas.polygon([(x + 12, y - 9), (x + 18, y - 10), (x + 18, y + 10), (x + 12, y + 9)], _GLASS)
     canvas.polygon([(x - 20, y - 9), (x - 16, y - 8), (x - 16, y + 8), (x - 20, y + 9)], _GLASS)
     for side in (-8, 8):
-        canvas.circle(x + 25, y + side, 2, _LAMP)
+        canvas.circle(x + 23, y + side, 2, _LAMP)
     canvas.text(x - 2, y + 6, str(k), MEDIUM, INK, anchor=0.5)
 
 
@@ -156,10 +157,16 @@ def _card(
     canvas.rectangle(left - 3, y - 3, side + 6, side + 21, WHITE, radius=4)
     canvas.picture(left, y, side, _picture(last, k, k))
     _bar(canvas, last, k, left, y + side + 5, side)
-    words = _bought(last, k)
-    if last.number and side != _SMALL_PICTURE:
-        canvas.text(x, y + side + 52, f"quality {words.pop()}", SMALL, INK, anchor=0.5, room=width)
-    canvas.text(x, y + side + 34, "  ·  ".join(words), SMALL, INK, anchor=0.5, room=width)
+    words, quality = _bought(last, k), _quality(last, k)
+    if last.number == 0:
+        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+    elif side == _SMALL_PICTURE:
+        words = f"{words}  ·  {quality}"
+        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+    else:
+        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+        quality = quality if last.images else f"quality {quality}"
+        canvas.text(x, y + side + 52, quality, SMALL, INK, anchor=0.5, room=width)
 
 
 def _picture(last: Round, k: int, scene: int) -> np.ndarray:
@@ -177,14 +184,17 @@ def _bar(canvas: Canvas, last: Round, k: int, x: float, y: float, width: float) 
     canvas.rectangle(x, y, last.delivered[k] * share, 9, SKY)
 
 
-def _bought(last: Round, k: int) -> list[str]:
-    """Steps and quality, as far as there are any."""
-    if last.number == 0:
-        return ["nothing yet"]
-    steps = f"{whole(last.delivered[k])} steps"
+def _bought(last: Round, k: int) -> str:
+    """In numbers."""
+    steps = whole(last.delivered[k])
     if last.asked[k] > last.delivered[k] * (1 + 1e-9):
-        steps = f"{whole(last.delivered[k])} of {whole(last.asked[k])} steps"
-    return [steps, percent(last.quality[k])]
+        steps = f"{steps} of {whole(last.asked[k])}"
+    return f"{steps} steps" if last.number else "nothing yet"
+
+
+def _quality(last: Round, k: int) -> str:
+    """The SSIM measured where the image is really made, else the share of the best gain."""
+    return f"SSIM {last.ssim[k]:.2f}" if last.images else percent(last.quality[k])
 
 
 # -- a crowd ---------------------------------------------------------------------------------------
@@ -258,7 +268,8 @@ def _quantiles(
     canvas: Canvas, last: Round, here: np.ndarray, x: float, y: float, width: float
 ) -> None:
     """Pictures of the vehicles at the quartiles of quality."""
-    ranked = here[np.argsort(np.array(last.quality)[here], kind="stable")]
+    quality = np.array(last.ssim if last.images else last.quality)
+    ranked = here[np.argsort(quality[here], kind="stable")]
     column = width / len(_QUARTILES)
     side = column - 14
     for i, name in enumerate(_QUARTILES):
@@ -268,4 +279,4 @@ def _quantiles(
         canvas.text(middle, y, name, SMALL, GREY, anchor=0.5, room=column - 4)
         canvas.rectangle(left - 3, y + 7, side + 6, side + 6, WHITE, radius=4)
         canvas.picture(left, y + 10, side, _picture(last, k, 0))
-        canvas.text(middle, y + side + 32, percent(last.quality[k]), MEDIUM, INK, anchor=0.5)
+        canvas.text(middle, y + side + 32, _quality(last, k), MEDIUM, INK, anchor=0.5)

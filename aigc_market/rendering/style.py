@@ -35,7 +35,9 @@ def number(value: float) -> str:
 
 
 def whole(value: float) -> str:
-    """Steps, which may be fractions, as whole ones."""
+    """Steps, as whole ones where there are many."""
+    if abs(value) < 10:
+        return f"{round(value, 1):g}"
     return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.3g}"
 
 

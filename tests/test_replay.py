@@ -1,0 +1,313 @@
+"""Runs on disk: written, read back, refused, and drawn again as films."""
+
+import json
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from imageio_ffmpeg import count_frames_and_secs, get_ffmpeg_exe
+from PIL import Image
+
+import aigc_market
+from aigc_market import replay
+from aigc_market.envs.pricing import PricingEnv
+from aigc_market.rendering.frames import draw
+
+SCENARIOS = ["paper", "hidden", "drift", "shift", "crowd", "capacity"]
+
+
+def single(cycles=6, seed=0, frames=None, **arguments):
+    """Rounds of a leader alone, and its frames if asked for."""
+    mode = None if frames is None else "rgb_array"
+    env = gymnasium.make("aigc_market/Pricing-v0", max_cycles=cycles, render_mode=mode, **arguments)
+    env.reset(seed=seed)
+    rounds = []
+    for t in range(cycles):
+        env.step(np.array([4 + t], "f4"))
+        replay.collect(env, rounds)
+        if frames is not None:
+            frames.append(env.render())
+    return rounds
+
+
+def aec(cycles=6, **arguments):
+    env = aigc_market.env(max_cycles=cycles, **arguments)
+    env.reset(seed=0)
+    rng, rounds = np.random.default_rng(0), []
+    for agent in env.agent_iter():
+        over = env.last()[3]
+        space = env.action_space(agent)
+        env.step(None if over else rng.uniform(space.low, space.high).astype("f4"))
+        replay.collect(env, rounds)
+    return rounds
+
+
+def parallel(cycles=6, **arguments):
+    env = aigc_market.parallel_env(max_cycles=cycles, **arguments)
+    env.reset(seed=0)
+    rng, rounds = np.random.default_rng(0), []
+    while env.agents:
+        spaces = {agent: env.action_space(agent) for agent in env.agents}
+        env.step({a: rng.uniform(s.low, s.high).astype("f4") for a, s in spaces.items()})
+        replay.collect(env, rounds)
+    return rounds
+
+
+VIEWS = {"single": single, "aec": aec, "parallel": parallel}
+every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+
+
+@every_view
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_what_is_written_is_read_back(view, scenario, tmp_path):
+    rounds = view(scenario=scenario)
+    assert [record.number for record in rounds] == [1, 2, 3, 4, 5, 6]
+    replay.write(tmp_path / "run.jsonl", rounds)
+    assert replay.read(tmp_path / "run.jsonl") == rounds
+    assert [path.name for path in tmp_path.iterdir()] == ["run.jsonl"]
+
+
+def test_records_say_what_the_infos_say():
+    env = PricingEnv(scenario="crowd", max_cycles=5)
+    env.reset(seed=4)
+    assert env.round_record() is None
+    for t in range(5):
+        there = env.market.active
+        best = float(env.equilibrium.price)
+        info = env.step(np.array([5 + t], "f4"))[-1]
+        record = env.round_record()
+        assert record.active == there.tolist()
+        assert record.equilibrium_price == info["equilibrium_price"] == best
+        assert record.asked == record.delivered == info["demand"].tolist()
+        for name in ("price", "utility", "regret", "equilibrium_utility"):
+            assert getattr(record, name) == info[name]
+        assert (record.number, record.rounds) == (info["round"], 5)
+    env.reset()
+    assert env.round_record() is None
+
+
+@pytest.mark.parametrize("make", [aigc_market.env, aigc_market.parallel_env])
+def test_records_of_all_agents_say_what_their_infos_say(make):
+    env = make(K=2, max_cycles=3, capacity=150)
+    assert env.round_record() is None
+    price, asked = np.array([7.0], "f4"), np.array([[90.0], [110.0]], "f4")
+    if make is aigc_market.env:
+        env.reset(seed=0)
+        env.step(price)
+        assert env.round_record() is None
+        for steps in asked:
+            env.step(steps)
+        infos = env.infos
+    else:
+        env.reset(seed=0, options={"price": price})
+        infos = env.step({"asp_0": price, "vmu_0": asked[0], "vmu_1": asked[1]})[-1]
+    record = env.round_record()
+    assert record.asked == [90.0, 110.0]
+    assert record.delivered == [infos[f"vmu_{k}"]["steps"] for k in range(2)] == [67.5, 82.5]
+    assert record.ssim == pytest.approx([infos[f"vmu_{k}"]["ssim"] for k in range(2)])
+    best = aigc_market.PAPER_SSIM.gain(0.075 / 2 / 0.000174)  # at the vertex, below S_max
+    assert record.quality == pytest.approx(
+        [aigc_market.PAPER_SSIM.gain(steps) / best for steps in record.delivered]
+    )
+    assert (record.price, record.capacity, record.active, record.images) == (7.0, 150, None, None)
+    assert record.utility == pytest.approx(6 * 150)
+
+
+def test_the_max_cycles_in_force_is_recorded():
+    env = aigc_market.env()
+    env.max_cycles = 2  # as PettingZoo's tests do
+    env.reset(seed=0)
+    for action in ([8.0], [50.0], [50.0]):
+        env.step(np.array(action, "f4"))
+    assert env.round_record().rounds == 2
+
+
+@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
+def test_live_images_are_in_the_record(view, tiny, one_thread, tmp_path):
+    from aigc_market.ssim import RePaintSSIM
+
+    picture = np.full((1, 16, 16, 3), 0.25, "f4")
+    live = RePaintSSIM(tiny, images=picture, seeds=1, schedule_calls=20, cache_dir=tmp_path)
+    env = view(K=2, ssim=live, max_steps=20, min_steps=0, max_cycles=2, render_mode="rgb_array")
+    price = np.array([3.0], "f4")
+    steps = {"vmu_0": np.array([0.0], "f4"), "vmu_1": np.array([12.0], "f4")}
+    if view is aigc_market.env:
+        env.reset(seed=0)
+        for action in (price, *steps.values()):
+            env.step(action)
+        infos = env.infos
+    else:
+        env.reset(seed=0, options={"price": price})
+        infos = env.step({"asp_0": price, **steps})[-1]
+    record = env.round_record()
+    assert "image" not in infos["vmu_0"]
+    assert record.ssim == pytest.approx([infos[vmu]["ssim"] for vmu in steps])
+    pixels = [np.frombuffer(bytes.fromhex(image), np.uint8) for image in record.images]
+    assert [image.shape for image in pixels] == [(16 * 16 * 3,)] * 2
+    nothing = pixels[0].reshape(16, 16, 3)  # the half that was not bought stays grey
+    assert {tuple(colour) for colour in nothing.reshape(-1, 3)} == {(64, 64, 64), (128, 128, 128)}
+    assert (pixels[1] != pixels[0]).any()
+    replay.write(tmp_path / "run.jsonl", [record])
+    assert replay.read(tmp_path / "run.jsonl") == [record]
+    assert (draw([record]) == env.render()).all()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_replay_shows_what_the_environment_showed(scenario, tmp_path):
+    frames = []
+    replay.write(tmp_path / "run.jsonl", single(cycles=4, frames=frames, scenario=scenario))
+    rounds = replay.read(tmp_path / "run.jsonl")
+    for i, frame in enumerate(frames):
+        assert (draw(rounds[: i + 1]) == frame).all()
+
+
+def test_a_long_run_scrolls_as_the_environment_did():
+    frames = []
+    rounds = single(cycles=55, frames=frames, max_price=60)
+    assert (draw(rounds) == frames[-1]).all()
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A file of three rounds, and a way to spoil a line of it."""
+    path = tmp_path / "run.jsonl"
+    replay.write(path, single(cycles=3))
+    lines = path.read_text().splitlines()
+
+    def spoil(line, change):
+        values = json.loads(lines[line - 1])
+        text = change if isinstance(change, str) else json.dumps({**values, **change})
+        path.write_text("\n".join([*lines[: line - 1], text, *lines[line:]]))
+        return path
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "complaint"),
+    [
+        (1, "hello", r"line 1: must be a JSON object \(.*\), got 'hello'"),
+        (1, "[1, 2]", r"line 1: must be a JSON object, got '\[1, 2\]'"),
+        (1, {"format": "other"}, "line 1: the header must hold .*aigc_market rounds"),
+        (1, {"version": 2}, "line 1: the header must hold .*'version': 1"),
+        (1, {"cost": "1"}, "line 1: cost must be finite numbers at least 0, got '1'"),
+        (1, {"rounds": 0}, "line 1: rounds must be a whole number of at least 1, got 0"),
+        (2, {"price": None}, "line 2: price must be finite numbers at least 0, got None"),
+        (2, {"price": [1.0]}, r"line 2: price must be one number, got \[1.0\]"),
+        (2, {"price": float("nan")}, "line 2: price must be finite numbers at least 0, got nan"),
+        (3, {"price": -1.0}, "line 3: price must be finite numbers at least 0, got -1.0"),
+        (3, {"asked": 3}, "line 3: asked must be a list of numbers, got 3"),
+        (3, {"asked": [3, "x"]}, r"line 3: asked\[1\] must be finite numbers.*, got 'x'"),
+        (3, {"delivered": [1.0]}, "line 3: delivered must hold 2 values, one a VMU.*got 1"),
+        (3, {"asked": [1.0]}, "line 3: delivered must hold 1 values, one a VMU.*got 2"),
+        (3, {"active": [True]}, "line 3: active must hold 2 values"),
+        (3, {"active": [1, 0]}, r"line 3: active\[0\] must be one of true and false, got 1"),
+        (3, {"images": ["zz", "00"]}, r"line 3: images\[0\] must be a square RGB image.*'zz'"),
+        (3, {"images": ["00" * 6] * 2}, r"line 3: images\[0\] must be a square RGB image"),
+        (3, {"number": 5}, "line 3: number must be 2, after 1, got 5"),
+        (4, {"capacity": 0}, "line 4: capacity must be finite numbers above 0, got 0"),
+        (4, '{"number": 3}', "line 4: price is missing"),
+        (4, "", "line 4|at least"),
+    ],
+)
+def test_a_bad_file_is_refused_by_line_and_field(run, line, change, complaint):
+    path = run(line, change)
+    if change == "":  # a line break at the end is fine, a whole line missing is but a shorter run
+        assert len(replay.read(path)) == 2
+        return
+    with pytest.raises(ValueError, match=complaint) as caught:
+        replay.read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "header"])
+def test_a_file_without_rounds_is_refused(run, text, tmp_path):
+    path = run(1, {})
+    path.write_text(path.read_text().splitlines()[0] if text else "")
+    with pytest.raises(ValueError, match="at least one round"):
+        replay.read(path)
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match="line 1: must be a JSON object"):
+        replay.read(path)
+
+
+def test_what_is_no_episode_is_not_written(tmp_path):
+    rounds = single(cycles=3)
+    path = tmp_path / "run.jsonl"
+    for bad, complaint in (
+        ([], "rounds must hold at least one round"),
+        ([rounds[0], rounds[2]], r"rounds\[1\]: number must be 2, after 1, got 3"),
+        ([rounds[0], *single(cycles=4)[1:]], r"rounds\[1\] must be of the same episode"),
+        ([rounds[0], *single(cycles=3, K=5)[1:]], r"rounds\[1\] must be of the same episode"),
+        ([rounds[0]._replace(price=float("inf"))], "not JSON compliant"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            replay.write(path, bad)
+        assert not path.exists()
+    replay.write(path, rounds[1:])  # a part of an episode is fine
+    assert replay.read(path) == rounds[1:]
+
+
+# -- films -----------------------------------------------------------------------------------------
+
+
+def test_a_gif(tmp_path):
+    rounds = single(cycles=5)
+    path = tmp_path / "run.gif"
+    replay.write_video(rounds, path, fps=5)
+    with Image.open(path) as film:
+        assert (film.n_frames, film.size, film.info["duration"]) == (5, (960, 640), 200)
+        for i in range(5):
+            film.seek(i)
+            shown = np.asarray(film.convert("RGB")).astype(int)
+            assert np.abs(shown - draw(rounds[: i + 1])).mean() < 2
+
+
+def test_an_mp4(tmp_path):
+    rounds = single(cycles=5)
+    path = tmp_path / "RUN.MP4"
+    replay.write_video(rounds, path, fps=2.5)
+    assert count_frames_and_secs(path) == (5, 2.0)
+    command = [get_ffmpeg_exe(), "-loglevel", "error", "-i", path]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    content = subprocess.run(command, capture_output=True, check=True).stdout
+    shown = np.frombuffer(content, np.uint8).reshape(5, 640, 960, 3).astype(int)
+    for i in range(5):
+        assert np.abs(shown[i] - draw(rounds[: i + 1])).mean() < 4
+
+
+def test_one_round_is_a_film_too(tmp_path):
+    for name in ("run.gif", "run.mp4"):
+        replay.write_video(single(cycles=1), tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "rounds", "fps", "complaint"),
+    [
+        ("run.avi", 1, 4, r"path must end in .gif or .mp4, got '.*run.avi'"),
+        ("run", 1, 4, "path must end in .gif or .mp4"),
+        ("run.gif", 0, 4, "rounds must hold at least one round"),
+        ("run.mp4", 1, 0, "fps must be finite numbers above 0, got 0"),
+    ],
+)
+def test_a_film_that_cannot_be(name, rounds, fps, complaint, tmp_path):
+    with pytest.raises(ValueError, match=complaint):
+        replay.write_video(single(cycles=1)[:rounds], tmp_path / name, fps=fps)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("module", "name"), [("imageio_ffmpeg", "a.mp4"), ("PIL", "a.gif")])
+def test_without_the_extra_it_says_what_to_install(module, name, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"pip install 'aigc-market\[render\]'"):
+        replay.write_video(single(cycles=1), tmp_path / name)
