@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import shutil
+import signal
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -107,11 +108,22 @@ def test_the_app_runs_as_a_program():
 # -- in a browser ----------------------------------------------------------------------------------
 
 
+def serve():
+    """A server as users start it."""
+    command = [sys.executable, "-m", "aigc_market.cli", "explore", "--no-browser", "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, preexec_fn=heed_ctrl_c, **pipes)
+
+
+def heed_ctrl_c():
+    """Also where tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def url():
-    """Of a server that runs as users start it."""
-    command = [sys.executable, "-m", "aigc_market.cli", "explore", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    """Of a server for all tests."""
+    with serve() as server:
         try:
             yield server.stdout.readline().split()[4]
         finally:
@@ -247,3 +259,14 @@ def test_on_a_phone_all_fits_the_width(browser, url, scheme):
         assert page.errors == []
     finally:
         page.context.close()
+
+
+def test_ctrl_c_ends_it_while_a_browser_looks_on(browser):
+    with serve() as server:
+        try:
+            page = Page(browser, server.stdout.readline().split()[4])
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=30) == 130
+        finally:
+            server.kill()
+    page.context.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 import webbrowser
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,7 +37,13 @@ class Explore:
             if self.browser:  # it waits: the socket listens already
                 webbrowser.open(url)
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-            uvicorn.Server(config).run([listener])
+            try:
+                uvicorn.Server(config).run([listener])
+            except KeyboardInterrupt:
+                # marimo ends no session when it is served by others, and the threads of those
+                # that a browser has opened would keep the process.
+                print("aigc-market: interrupted", file=sys.stderr, flush=True)
+                os._exit(130)
 
     def _listen(self) -> socket.socket:
         if not 0 <= self.port <= 65535:
