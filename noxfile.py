@@ -37,3 +37,18 @@ def examples(session: nox.Session, name: str) -> None:
         records[name] = {"version": version, "seconds": round(seconds), "line": line}
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         session.run("python", ROOT / "docs" / "write_libraries.py")
+
+
+CORE_TESTS = (
+    "cli curves equilibrium_search import order pettingzoo rendering scenarios spaces state "
+    "views vmus"
+)  # those that need neither torch nor what comes with the baselines
+
+
+@nox.session(name="tests-core", python=["3.11", "3.12", "3.13"], venv_backend="venv")
+def tests_core(session: nox.Session) -> None:
+    """Test the core, the console command and the rendering on each Python that is there."""
+    session.install("-e", ".[app,cli,plot,render]", "cloudpickle", "hypothesis", "pytest")
+    session.install("pettingzoo[classic]")
+    files = [f"tests/test_{name}.py" for name in CORE_TESTS.split()]
+    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,30 +76,14 @@ class TabulatedSSIM:
         Raises:
             ValueError: a missing column or a bad cell; the message names the file and the line.
         """
-        pairs: list[tuple[float, float]] = []
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            for column in (steps, values):
-                if column not in header:
-                    raise ValueError(
-                        f"{path}, line 1: the header must name a column {column!r}, got {header}"
-                    )
-            for row in reader:
-                pairs.append(
-                    (
-                        _cell(path, reader.line_num, steps, row[steps]),
-                        _cell(path, reader.line_num, values, row[values]),
-                    )
+        rows = read_csv(path, steps, values)
+        for (_, before, _), (line, after, _) in itertools.pairwise(rows):
+            if after <= before:
+                raise ValueError(
+                    f"{path}, line {line}: {steps} must be strictly increasing, "
+                    f"got {after:g} after {before:g}"
                 )
-                if len(pairs) > 1 and pairs[-1][0] <= pairs[-2][0]:
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: {steps} must be strictly increasing, "
-                        f"got {pairs[-1][0]:g} after {pairs[-2][0]:g}"
-                    )
-        if not pairs:
-            raise ValueError(f"{path}: the table must have at least one row below its header")
-        return cls([pair[0] for pair in pairs], [pair[1] for pair in pairs], at_zero=at_zero)
+        return cls([row[1] for row in rows], [row[2] for row in rows], at_zero=at_zero)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table with columns `steps` and `ssim`; the file appears whole or not at all."""
@@ -192,6 +177,33 @@ def _like(array: Any, table: np.ndarray) -> Any:
     return namespace(array).asarray(
         np.ascontiguousarray(table), dtype=array.dtype, device=array_api_compat.device(array)
     )
+
+
+def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float]]:
+    """Measurements from a CSV file with a header row, in the file's order.
+
+    Returns:
+        (line, steps, SSIM) of each row.
+
+    Raises:
+        ValueError: a missing column, a bad cell or no rows; the message names the file and line.
+    """
+    rows: list[tuple[int, float, float]] = []
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        header = reader.fieldnames or []
+        for column in (steps, values):
+            if column not in header:
+                raise ValueError(
+                    f"{path}, line 1: the header must name a column {column!r}, got {header}"
+                )
+        for row in reader:
+            line = reader.line_num
+            x, y = (_cell(path, line, column, row[column]) for column in (steps, values))
+            rows.append((line, x, y))
+    if not rows:
+        raise ValueError(f"{path}: the table must have at least one row below its header")
+    return rows
 
 
 def _cell(path: Any, line: int, column: str, text: str | None) -> float:

@@ -1,0 +1,101 @@
+"""`aigc-market fit`: the quadratic of Eq. 2 through measured SSIM."""
+
+from __future__ import annotations
+
+import json as json_text
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from aigc_market.cli.arguments import File, Number, existing, ssim_column
+from aigc_market.ssim import QuadraticFit, fit_quadratic
+from aigc_market.ssim.tabulated import read_csv
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit SSIM(S) = αS² + βS + γ (Eq. 2) to measurements, as the paper's Fig. 1 does."""
+
+    csv: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CSV")]
+    """A file with a column `steps` and one of `ssim` or `mean`."""
+    min_steps: Number = None
+    """Leave out measurements at fewer steps."""
+    max_steps: Number = None
+    """Leave out measurements at more steps."""
+    plot: File = None
+    """A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
+    matplotlib."""
+    json: bool = False
+    """The numbers as JSON."""
+
+    def run(self) -> None:
+        """Fit and print."""
+        path = existing("CSV", self.csv, "a file")
+        try:
+            rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
+            low = -np.inf if self.min_steps is None else self.min_steps
+            high = np.inf if self.max_steps is None else self.max_steps
+            steps, values = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)].T
+            fit = fit_quadratic(steps, values)
+        except ValueError as error:
+            raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
+        if self.plot is not None:
+            _draw(self.plot, steps, values, fit)
+        if self.json:
+            print(json_text.dumps(_as_json(fit, len(steps)), indent=2))
+        else:
+            _show(fit, steps)
+
+
+def _as_json(fit: QuadraticFit, count: int) -> dict[str, object]:
+    model = fit.ssim
+    return {
+        "alpha": model.alpha,
+        "beta": model.beta,
+        "gamma": model.gamma,
+        "standard_errors": dict(zip(("alpha", "beta", "gamma"), fit.standard_errors, strict=True)),
+        "r_squared": fit.r_squared,
+        "measurements": count,
+    }
+
+
+def _show(fit: QuadraticFit, steps: np.ndarray) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    model = fit.ssim
+    table = Table(title=f"{len(steps)} measurements, {steps.min():g} to {steps.max():g} steps")
+    for column in ("", "value", "standard error"):
+        table.add_column(column, justify="right")
+    values = (model.alpha, model.beta, model.gamma)
+    for name, value, error in zip("αβγ", values, fit.standard_errors, strict=True):
+        table.add_row(name, f"{value:.6g}", f"{error:.2g}")
+    table.add_row("R²", f"{fit.r_squared:.4f}", "")
+    table.add_row("best at", f"{-model.beta / (2 * model.alpha):.1f}", "steps")
+    Console().print(table)
+    flags = f"--alpha {model.alpha:.6g} --beta {model.beta:.6g} --gamma {model.gamma:.6g}"
+    print(f"The game on it: aigc-market solve {flags}")
+
+
+def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f"plot needs matplotlib: pip install 'aigc-market[plot]' ({error})"
+        ) from error
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    line = np.linspace(steps.min(), steps.max(), 200)
+    axes.plot(steps, values, "o", color="#0072B2", markersize=4, label="measured")
+    axes.plot(line, fit.ssim(line), color="#D55E00", label=f"fit, R² = {fit.r_squared:.4f}")
+    axes.set(xlabel="diffusion steps S", ylabel="SSIM")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    try:
+        figure.savefig(path, dpi=160)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"plot must be a picture that can be written: {error}") from None

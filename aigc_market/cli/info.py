@@ -1,0 +1,120 @@
+"""`aigc-market info`: what is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json as json_text
+import platform
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import gymnasium
+import pettingzoo
+
+import aigc_market
+
+_PACKAGE = "aigc-market"
+
+
+@dataclass(frozen=True)
+class Info:
+    """Versions, extras that are present, registered ids, and devices: put it into bug reports."""
+
+    json: bool = False
+    """The same as JSON."""
+
+    def run(self) -> None:
+        """Look and print."""
+        found = {
+            "python": f"{platform.python_version()} on {platform.platform()}",
+            _PACKAGE: aigc_market.__version__,
+            "dependencies": {name: _version(name) for name in _requirements(None)},
+            "extras": {extra: _missing(extra) for extra in _extras()},
+            "environments": _environments(),
+            "devices": _devices(),
+        }
+        if self.json:
+            print(json_text.dumps(found, indent=2))
+        else:
+            _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    table.add_row("python", found["python"])
+    table.add_row(_PACKAGE, found[_PACKAGE])
+    for name, version in found["dependencies"].items():
+        table.add_row(name, version or "missing")
+    for extra, missing in found["extras"].items():
+        table.add_row(f"extra {extra}", f"missing: {', '.join(missing)}" if missing else "present")
+    for library, ids in found["environments"].items():
+        table.add_row(f"ids in {library}", ", ".join(ids) or "none")
+    table.add_row("devices", ", ".join(found["devices"]) or "torch is not installed")
+    Console().print(table)
+
+
+def _requirements(extra: str | None) -> list[str]:
+    """Names of what the package, or one of its extras, requires by itself."""
+    names = []
+    for line in metadata.requires(_PACKAGE) or ():
+        wanted = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+        if (wanted.group(1) if wanted else None) == extra:
+            names.append(re.split(r"[^\w.\[\],-]", line, maxsplit=1)[0])
+    return names
+
+
+def _extras() -> list[str]:
+    return metadata.metadata(_PACKAGE).get_all("Provides-Extra") or []
+
+
+def _missing(extra: str) -> list[str]:
+    """What of an extra is not installed; an extra may name other extras of this package."""
+    missing = set()
+    for requirement in _requirements(extra):
+        name, _, inner = requirement.partition("[")
+        if name == _PACKAGE:
+            for other in inner.strip("]").split(","):
+                missing.update(_missing(other))
+        elif _version(name) is None:
+            missing.add(name)
+    return sorted(missing)
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _environments() -> dict[str, list[str]]:
+    registries = {
+        "Gymnasium": gymnasium.registry,
+        # PettingZoo has registries from version 1.27 on.
+        "PettingZoo aec": getattr(pettingzoo, "aec_registry", {}),
+        "PettingZoo parallel": getattr(pettingzoo, "parallel_registry", {}),
+    }
+    return {
+        library: [name for name in registry if name.startswith("aigc_market/")]
+        for library, registry in registries.items()
+    }
+
+
+def _devices() -> list[str]:
+    if importlib.util.find_spec("torch") is None:
+        return []
+    import torch
+
+    devices = ["cpu"]
+    for index in range(torch.cuda.device_count()):
+        devices.append(f"cuda:{index} ({torch.cuda.get_device_name(index)})")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return devices

@@ -1,0 +1,25 @@
+"""The explorer: a marimo app about one market (extra `app`; `aigc-market explore`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+NOTEBOOK = Path(__file__).with_name("app.py")
+"""The app; `marimo edit` opens it too."""
+
+
+def asgi_app() -> Any:
+    """The app, for any ASGI server.
+
+    Raises:
+        ImportError: without the extra `app`.
+    """
+    try:
+        import altair  # noqa: F401
+        import marimo
+    except ImportError as error:
+        raise ImportError(
+            f"explore needs marimo and altair: pip install 'aigc-market[app]' ({error})"
+        ) from error
+    return marimo.create_asgi_app(quiet=True).with_app(path="", root=str(NOTEBOOK)).build()

@@ -1,0 +1,270 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
+"""The explorer as a marimo app: `aigc-market explore`, or `marimo edit` of this file."""
+
+import marimo
+
+app = marimo.App(width="full", app_title="aigc_market explorer")
+
+
+@app.cell
+def _():
+    import gymnasium
+    import marimo as mo
+    import numpy as np
+
+    import aigc_market
+    from aigc_market import vmus
+    from aigc_market.curves import breakpoints, curves, theorem_2
+    from aigc_market.explorer import charts, markets
+
+    return aigc_market, breakpoints, charts, curves, gymnasium, markets, mo, np, theorem_2, vmus
+
+
+@app.cell
+def _(markets, mo):
+    example = mo.ui.dropdown(
+        list(markets.EXAMPLES), value="the paper's market", label="begin with", full_width=True
+    )
+    return (example,)
+
+
+@app.cell
+def _(example, markets, mo):
+    start = markets.example(example.value)
+    model = mo.ui.dropdown(
+        [markets.QUADRATIC, markets.MEASURED], value=start["ssim"], label="SSIM", full_width=True
+    )
+    return model, start
+
+
+@app.cell
+def _(markets, mo, model, start):
+    def slider(low, high, step, value, label):
+        return mo.ui.slider(
+            low, high, step, value, label=label, show_value=True, full_width=True, debounce=False
+        )
+
+    _low, _high, _step = markets.satisfaction_range(model.value)
+    _delta = markets.satisfaction(start, model.value)
+    K = slider(1, markets.MOST_VMUS, 1, start["K"], "K, VMUs")
+    delta = mo.ui.array(
+        [slider(_low, _high, _step, value, f"δ of VMU {k}") for k, value in enumerate(_delta)]
+    )
+    cost = slider(0.5, 10, 0.1, start["cost"], "c, cost of a step")
+    max_price = slider(2, 40, 0.5, start["max_price"], "p_max")
+    min_steps = slider(0, 250, 1, start["min_steps"], "S_min")
+    max_steps = slider(0, 250, 1, start["max_steps"], "S_max")
+    limited = mo.ui.switch(value=start["capacity"] is not None, label="a capacity R")
+    capacity = slider(10, 1500, 5, start["capacity"] or 400, "R, steps a round")
+    alpha = slider(0.5, 4, 0.02, 1.74, "|α| · 10⁴")
+    beta = slider(0.01, 0.15, 0.001, 0.075, "β")
+    return K, alpha, beta, capacity, cost, delta, limited, max_price, max_steps, min_steps
+
+
+@app.cell
+def _(
+    K,
+    aigc_market,
+    alpha,
+    beta,
+    min_steps,
+    max_steps,
+    capacity,
+    cost,
+    delta,
+    limited,
+    markets,
+    max_price,
+    model,
+):
+    arguments = {
+        "K": K.value,
+        "cost": cost.value,
+        "max_price": max_price.value,
+        "satisfaction": delta.value[: K.value],
+        "min_steps": min_steps.value,
+        "max_steps": max_steps.value,
+        "capacity": capacity.value if limited.value else None,
+        "ssim": markets.ssim(model.value, -1e-4 * alpha.value, beta.value),
+    }
+    try:
+        market, refused = aigc_market.Market(**arguments), ""
+    except ValueError as error:
+        market, refused = None, str(error)
+    return arguments, market, refused
+
+
+@app.cell
+def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
+    def _stat(name, value, said):
+        return mo.stat(value, label=name, caption=said, bordered=True)
+
+    if market is None:
+        shown = mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
+    else:
+        best = aigc_market.solve(market)
+        _theorem, _breaks, _curves = theorem_2(market), breakpoints(market), curves(market)
+        _names = {
+            "p = c": best.binding.min_price,
+            "p = p_max": best.binding.max_price,
+            "capacity": best.binding.capacity,
+            "S_min": best.binding.min_steps.any(),
+            "S_max": best.binding.max_steps.any(),
+        }
+        _binds = ", ".join(name for name, binds in _names.items() if binds) or "nothing"
+        if _theorem is None:
+            _said = "needs a quadratic SSIM"
+        elif charts.differs(market, best, _theorem):
+            _said = "not the best here"
+        else:
+            _said = "applies" if market.cost <= _theorem <= market.max_price else "out of reach"
+        shown = mo.vstack(
+            [
+                mo.hstack(
+                    [
+                        _stat("price p*", f"{best.price:.3f}", "the equilibrium"),
+                        _stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
+                        _stat("steps sold", f"{best.steps.sum():,.1f}", f"binds: {_binds}"),
+                        _stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
+                    ],
+                    widths="equal",
+                    wrap=True,
+                ),
+                charts.utility(market, best, _curves, _breaks, _theorem),
+                charts.demand(market, best, _curves),
+                mo.md(
+                    f"{len(_breaks) + 1} pieces of $U_p(p)$: dashed lines are the breakpoints, at "
+                    "which a VMU meets a bound or all of them the capacity; the piece of $p^*$ is "
+                    "shaded. Point at a curve or a piece for its numbers."
+                ),
+            ]
+        )
+    return (shown,)
+
+
+@app.cell
+def _(mo, vmus):
+    followers = mo.ui.dropdown(list(vmus.SCRIPTED), value="best_response", label="the VMUs are")
+    again = mo.ui.button(label="new game", value=0, on_click=lambda count: count + 1)
+    return again, followers
+
+
+@app.cell
+def _(again, arguments, followers, gymnasium, market, mo):
+    played, set_played = mo.state([])
+    game = None
+    if market is not None:
+        game = gymnasium.make(
+            "aigc_market/Pricing-v0",
+            vmus=followers.value,
+            max_cycles=1000,
+            **arguments,
+        )
+        game.reset(seed=again.value)  # a press begins a new game, as another market does
+    return game, played, set_played
+
+
+@app.cell
+def _(cost, game, max_price, mo, np, set_played):
+    def _post(_):
+        *_, info = game.step(np.array([price.value], np.float32))
+        set_played(lambda rounds: [*rounds, info])
+
+    price = mo.ui.slider(
+        cost.value,
+        max(max_price.value, cost.value),
+        0.05,
+        label="your price p",
+        show_value=True,
+        full_width=True,
+    )
+    post = mo.ui.button(label="post the price", kind="success", on_click=_post)
+    return post, price
+
+
+@app.cell
+def _(again, charts, followers, game, mo, played, post, price):
+    _parts = [
+        mo.Html('<div class="title" role="heading" aria-level="2">Play the leader</div>'),
+        mo.md(
+            "Post a price and see what the VMUs buy. Regret is what the price costs against "
+            "rational VMUs; the oracle's is 0."
+        ),
+        mo.hstack([followers, again], justify="start", wrap=True),
+        price,
+        post,
+    ]
+    if played():
+        _parts += [
+            mo.md(f"**{charts.summary(played())}**"),
+            charts.rounds(played()),
+            mo.Html(charts.table(played()[-12:])),
+        ]
+    play = mo.vstack(_parts if game is not None else [])
+    return (play,)
+
+
+@app.cell
+def _(
+    K,
+    alpha,
+    beta,
+    min_steps,
+    max_steps,
+    capacity,
+    cost,
+    delta,
+    example,
+    limited,
+    markets,
+    max_price,
+    mo,
+    model,
+    play,
+    shown,
+):
+    _controls = [
+        example,
+        K,
+        *[delta[k] for k in range(K.value)],
+        cost,
+        max_price,
+        min_steps,
+        max_steps,
+        limited,
+    ]
+    _controls += [capacity] if limited.value else []
+    _controls += [model]
+    _controls += [alpha, beta] if model.value == markets.QUADRATIC else []
+    mo.Html(
+        f"""
+        <style>
+        .explorer {{ display: grid; gap: 1.5rem 2.5rem; grid-template: "controls shown"
+          "controls play" 1fr / 19rem minmax(0, 1fr); }}
+        .title {{ font-size: 1.6rem; font-weight: 600; margin: 0 3rem 1.25rem 0; }}
+        .explorer .title {{ font-size: 1.25rem; margin: 1rem 0 0; }}
+        .rounds {{ width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }}
+        .rounds :is(td, th) {{ text-align: right; padding: 0.15rem 0.4rem; }}
+        .rounds tr {{ border-bottom: 1px solid var(--slate-5); }}
+        @media (max-width: 50rem) {{
+          .explorer {{ grid-template: "shown" "controls" "play" / minmax(0, 1fr); }}
+        }}
+        </style>
+        <div class="title" role="heading" aria-level="1">
+          One leader, its followers, and the equilibrium
+        </div>
+        <div class="explorer">
+          <div style="grid-area: controls">{mo.vstack(_controls, gap=0.75)}</div>
+          <div style="grid-area: shown">{shown}</div>
+          <div style="grid-area: play">{play}</div>
+        </div>
+        """
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

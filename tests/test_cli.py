@@ -1,0 +1,599 @@
+"""The console command `aigc-market`: each command, and each of its errors."""
+
+import importlib.util
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import aigc_market
+from aigc_market import cli, replay
+from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
+
+
+def run(capsys, *words):
+    """What a command prints."""
+    cli.main([str(word) for word in words])
+    told = capsys.readouterr()
+    assert told.err == ""
+    return told.out
+
+
+def refused(capsys, *words):
+    """The one line in which a command says what is wrong; it ends with status 2."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("aigc-market: ")
+    assert told.err.count("\n") == 1
+    assert told.err.endswith("\n")
+    return told.err
+
+
+def process(*words, **options):
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "aigc_market.cli", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    # Whoever runs tests in the background may have made them, and their children, deaf to Ctrl-C.
+    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **pipes)
+
+
+def _heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Lets a test type words into the terminal, one a line."""
+
+    def write(*lines):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    return write
+
+
+@pytest.fixture
+def table(tmp_path):
+    """SSIM as `calibrate` writes it."""
+    steps = np.arange(0, 251, 10)
+    path = tmp_path / "ssim.csv"
+    rows = [f"{s},{-1e-5 * s**2 + 3.4e-3 * s + 0.4},0,10\n" for s in steps]
+    path.write_text("steps,mean,std,samples\n" + "".join(rows))
+    return path
+
+
+# -- solve -----------------------------------------------------------------------------------------
+
+
+def test_solve_prints_the_papers_equilibrium(capsys):
+    out = run(capsys, "solve")
+    for said in ("p*", "8", "1408.05", "100.575", "352.01", "nothing", "8: it applies"):
+        assert said in out
+
+
+def test_solve_tells_all_as_json(capsys):
+    flags = ["--satisfaction", 50, 400, "--min-steps", 0, "--json"]
+    found = json.loads(run(capsys, "solve", *flags))
+    market = aigc_market.Market(satisfaction=[50, 400], min_steps=0)
+    equilibrium = aigc_market.solve(market)
+    assert found["price"] == equilibrium.price == pytest.approx(15.5)
+    assert found["asp_utility"] == equilibrium.asp_utility
+    for name in ("steps", "vmu_utility", "vmu_surplus"):
+        assert found[name] == getattr(equilibrium, name).tolist()
+    for name in ("min_steps", "max_steps", "min_price", "max_price", "capacity"):
+        assert found["binding"][name] == np.asarray(getattr(equilibrium.binding, name)).tolist()
+    assert found["closed_form"] is False
+    assert found["theorem_2_price"] == pytest.approx(3.8333, abs=1e-4)
+    assert found["market"]["satisfaction"] == [50, 400]
+    assert found["market"]["capacity"] is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "parameters"),
+    [
+        (["--K", 3], {"K": 3}),
+        (["--cost", 2], {"cost": 2}),
+        (["--max-price", 7], {"max_price": 7}),
+        (["--max_price", 7], {"max_price": 7}),
+        (["--satisfaction", 100], {"satisfaction": 100}),
+        (["--min-steps", 120, "--max-steps", 160], {"min_steps": 120, "max_steps": 160}),
+        (["--capacity", 150], {"capacity": 150}),
+        (["--active", 1, 0], {"active": [True, False]}),
+        (["--ssim", "quadratic"], {"ssim": "quadratic"}),
+        (["--alpha", "-2e-4"], {"ssim": aigc_market.ssim.QuadraticSSIM(-2e-4, 0.075)}),
+        (["--beta", 0.1], {"ssim": aigc_market.ssim.QuadraticSSIM(-0.000174, 0.1)}),
+    ],
+)
+def test_each_flag_reaches_the_market(capsys, flags, parameters):
+    found = json.loads(run(capsys, "solve", *flags, "--json"))
+    equilibrium = aigc_market.solve(aigc_market.Market(**parameters))
+    assert found["price"] == equilibrium.price
+    assert found["asp_utility"] == equilibrium.asp_utility
+
+
+def test_gamma_is_in_the_vmus_utility_alone(capsys):
+    found = json.loads(run(capsys, "solve", "--gamma", 0, "--json"))
+    assert found["vmu_utility"] == pytest.approx(found["vmu_surplus"])
+    usual = json.loads(run(capsys, "solve", "--json"))
+    assert found["vmu_surplus"] == usual["vmu_surplus"]
+    assert usual["vmu_utility"][0] - usual["vmu_surplus"][0] == pytest.approx(
+        200 * PAPER_SSIM.gamma
+    )
+
+
+@pytest.mark.parametrize("column", ["mean", "ssim"])
+def test_a_measured_table_is_solved(capsys, table, column):
+    table.write_text(table.read_text().replace("mean", column))
+    flags = ["--ssim", table, "--satisfaction", 4000, "--json"]
+    found = json.loads(run(capsys, "solve", *flags))
+    model = TabulatedSSIM.from_csv(table, values=column)
+    equilibrium = aigc_market.solve(aigc_market.Market(satisfaction=4000, ssim=model))
+    assert found["price"] == equilibrium.price
+    assert found["theorem_2_price"] is None
+    assert "SSIM is a table" in run(capsys, "solve", *flags[:-1])
+
+
+def test_a_table_that_begins_above_0(capsys, tmp_path):
+    path = tmp_path / "ssim.csv"
+    path.write_text("steps,ssim\n100,.6\n250,.8\n")
+    assert "--at-zero" in refused(capsys, "solve", "--ssim", path)
+    flags = ["--ssim", path, "--at-zero", 0.1, "--satisfaction", 4000, "--json"]
+    found = json.loads(run(capsys, "solve", *flags))
+    model = TabulatedSSIM([0, 100, 250], [0.1, 0.6, 0.8])
+    expected = aigc_market.solve(aigc_market.Market(satisfaction=4000, ssim=model))
+    assert found["price"] == expected.price
+
+
+def test_a_large_market_is_cut_in_the_table_alone(capsys):
+    out = run(capsys, "solve", "--K", 500)
+    assert "488 more VMUs" in out
+    assert len(out.splitlines()) < 40
+    assert len(json.loads(run(capsys, "solve", "--K", 500, "--json"))["steps"]) == 500
+
+
+def test_what_binds_is_said(capsys):
+    assert "the highest price 20" in run(capsys, "solve", "--min-steps", 120, "--max-steps", 160)
+    assert "the capacity 150" in run(capsys, "solve", "--min-steps", 0, "--capacity", 150)
+    out = run(capsys, "solve", "--satisfaction", 50, 400, "--min-steps", 0)
+    assert "S_min = 0 for 1 of 2 VMUs" in out
+    assert "3.83333: it does not apply" in out
+    assert "not there" in run(capsys, "solve", "--active", 1, 0)
+
+
+def test_the_first_market_of_a_scenario_is_solved(capsys):
+    flags = ["solve", "--scenario", "hidden", "--seed", 5, "--json"]
+    found = json.loads(run(capsys, *flags))
+    env = aigc_market.envs.pricing.PricingEnv(scenario="hidden")
+    env.reset(seed=5)
+    assert found["price"] == env.equilibrium.price
+    assert found["market"]["satisfaction"] == env.market.satisfaction.tolist()
+    dearer = json.loads(run(capsys, *flags, "--cost", 4))
+    assert dearer["market"]["satisfaction"] == found["market"]["satisfaction"]
+    assert dearer["price"] > found["price"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--K", "x"], "--K: it must be a whole number, got 'x'"),
+        (["--K", 0], "--K must be a whole number of at least 1, got 0"),
+        (["--cost", -1], "--cost must be finite numbers above 0, got -1.0"),
+        (["--cost", "nan"], "--cost must be finite numbers above 0, got nan"),
+        (["--cost"], "'--cost'"),
+        (["--max-price", 0.5], "--max-price must be at least cost = 1.0, got 0.5"),
+        (["--satisfaction"], "--satisfaction must be one number or hold K = 2"),
+        (["--satisfaction", 1, "b"], "--satisfaction: it must be numbers, got '1 b'"),
+        (["--satisfaction", 1, 2, 3], "--satisfaction must be one number or hold K = 2"),
+        (["--min-steps", -1], "--min-steps must be finite numbers at least 0, got -1.0"),
+        (["--max-steps", 5], "--max-steps must be at least min_steps = 10.0, got 5.0"),
+        (["--capacity", 15], "--capacity must be at least K · min_steps = 20.0, got 15.0"),
+        (["--ssim", "nowhere.csv"], "--ssim must be `quadratic`, `repaint` or a CSV file, got"),
+        (["--alpha", 1], "--alpha must be finite numbers below 0, got 1.0"),
+        (["--beta", -1], "--beta must be finite numbers above 0, got -1.0"),
+        (["--gamma", "inf"], "--gamma must be finite numbers, got inf"),
+        (["--at-zero", 0.1], "--at-zero must be left out"),
+        (["--ssim", "repaint", "--beta", 1], "--ssim must be left out or `quadratic`"),
+        (["--active", 1, 2], "--active: it must be K times 0 or 1, got '1 2'"),
+        (["--active", 1], "--active must hold 2 truth values"),
+        (["--scenario", "paper", "--active", 1, 1], "--active must be left out beside --scenario"),
+        (["--scenario", "hiden"], "--scenario must be one of ['paper', 'hidden'"),
+        (["--scenario", "paper", "--seed", -1], "--seed must be a whole number of at least 0"),
+        (["--seed", "x"], "--seed"),
+        (["--speed", 3], "--speed"),
+    ],
+)
+def test_bad_flags_of_solve(capsys, flags, said):
+    assert said in refused(capsys, "solve", *flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("steps,quality\n0,1\n", "line 1: the header must name a column 'ssim'"),
+        ("steps,ssim\n0,.1\n100,many\n", "line 3"),
+        ("steps,ssim\n0,.1\n100,.5\n90,.6\n", "line 4: steps must be strictly increasing"),
+        ("steps,ssim\n", "at least one row"),
+        ("", "line 1: the header must name a column 'steps'"),
+        ("steps,ssim\n0,.1\n100,.5\n", "--max-steps must be at most 100"),
+    ],
+)
+def test_bad_tables_are_named(capsys, tmp_path, text, said):
+    path = tmp_path / "ssim.csv"
+    path.write_text(text)
+    line = refused(capsys, "solve", "--ssim", path)
+    assert said in line
+    assert "--ssim must be" in line or "--max-steps" in line
+
+
+def test_a_table_that_is_no_text_is_named(capsys, tmp_path):
+    path = tmp_path / "ssim.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "--ssim must be a table of SSIM" in refused(capsys, "solve", "--ssim", path)
+    assert "CSV must hold" in refused(capsys, "fit", path)
+
+
+# -- fit -------------------------------------------------------------------------------------------
+
+
+def test_fit_finds_the_parabola(capsys, table):
+    found = json.loads(run(capsys, "fit", table, "--json"))
+    assert (found["alpha"], found["beta"], found["gamma"]) == pytest.approx((-1e-5, 3.4e-3, 0.4))
+    assert found["r_squared"] == pytest.approx(1)
+    assert found["measurements"] == 26
+    assert set(found["standard_errors"]) == {"alpha", "beta", "gamma"}
+    out = run(capsys, "fit", table)
+    assert "26 measurements, 0 to 250 steps" in out
+    assert "1.0000" in out
+    assert "aigc-market solve --alpha -1e-05 --beta 0.0034 --gamma 0.4" in out
+
+
+def test_fit_on_part_of_the_range(capsys, table):
+    flags = ["--min-steps", 120, "--max-steps", 160, "--json"]
+    assert json.loads(run(capsys, "fit", table, *flags))["measurements"] == 5
+
+
+def test_fit_takes_a_step_that_was_measured_more_than_once(capsys, tmp_path):
+    path = tmp_path / "samples.csv"
+    path.write_text("ssim,steps\n.4,0\n.5,50\n.52,50\n.6,100\n.58,100\n.62,200\n")
+    found = json.loads(run(capsys, "fit", path, "--json"))
+    steps, values = [0, 50, 50, 100, 100, 200], [0.4, 0.5, 0.52, 0.6, 0.58, 0.62]
+    expected = aigc_market.ssim.fit_quadratic(steps, values)
+    assert found["alpha"] == expected.ssim.alpha
+    assert found["r_squared"] == expected.r_squared < 1
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_fit_draws(capsys, table, tmp_path, ending, begins):
+    path = tmp_path / f"fit.{ending}"
+    run(capsys, "fit", table, "--plot", path)
+    assert path.read_bytes().startswith(begins)
+
+
+def test_bad_words_of_fit(capsys, table, tmp_path, monkeypatch):
+    assert "CSV" in refused(capsys, "fit")
+    assert "CSV must be a file, got 'nowhere.csv'" in refused(capsys, "fit", "nowhere.csv")
+    assert "at least 4 measurements" in refused(capsys, "fit", table, "--min-steps", 240)
+    assert "--min-steps" in refused(capsys, "fit", table, "--min-steps", "few")
+    assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "fit.docx")
+    assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "no" / "fit.png")
+    rising = tmp_path / "rising.csv"
+    rising.write_text("steps,ssim\n0,0\n10,.1\n20,.4\n30,.9\n")
+    assert "CSV must hold measurements that can be fitted: values must have a concave fit" in (
+        refused(capsys, "fit", rising)
+    )
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    line = refused(capsys, "fit", table, "--plot", tmp_path / "fit.png")
+    assert "--plot needs matplotlib: pip install 'aigc-market[plot]'" in line
+
+
+# -- play and replay -------------------------------------------------------------------------------
+
+
+def test_a_game_is_played_and_summed_up(capsys, typed):
+    typed(9, 8)
+    out = run(capsys, "play", "--rounds", 2, "--seed", 0)
+    assert "utility 1379.31   regret 28.74   share so far 98.0%" in out
+    assert "utility 1408.05   regret 0.00   share so far 99.0%" in out
+    assert "demand 86.2 86.2 = 172.4 steps" in out
+    assert "2 rounds: you earned 2787.36 of the 2816.09" in out
+    assert "The equilibrium price was 8; you asked 8 to 9." in out
+    assert out.index("equilibrium price") > out.rindex("share so far")  # not before the end
+
+
+def test_bad_prices_are_asked_for_again(capsys, typed):
+    typed("nine", "", 50, "nan", -1, " 9 ")
+    out = run(capsys, "play", "--rounds", 1)
+    assert "a price must be a number from 1 to 20, got 'nine'" in out
+    assert "a price must be a number from 1 to 20, got ''" in out
+    for price in (50, "nan", -1):
+        assert f"a price must be from 1 to 20, got {price}" in out
+    assert "1 rounds: you earned 1379.31" in out
+
+
+@pytest.mark.parametrize("end", [["q"], ["Q"], ["quit"], []])
+def test_a_game_ends_early(capsys, typed, end):
+    typed(9, *end)
+    assert "1 rounds: you earned" in run(capsys, "play", "--rounds", 5)
+    typed(*end)
+    assert "No round was played." in run(capsys, "play")
+
+
+def test_the_equilibrium_is_shown_on_demand(capsys, typed):
+    typed(9)
+    out = run(capsys, "play", "--rounds", 1, "--show-equilibrium", "--cost", 2)
+    assert out.startswith("round 1/1 (equilibrium 8.5 earns 1214.08), price from 2 to 20")
+
+
+def test_a_seed_is_a_game(capsys, typed):
+    outs = []
+    for seed in (1, 1, 2):
+        typed(10, 11, 12)
+        outs.append(run(capsys, "play", "--scenario", "drift", "--rounds", 3, "--seed", seed))
+    assert outs[0] == outs[1] != outs[2]
+    assert "(it moved)" in outs[0]
+
+
+def test_followers_are_chosen(capsys, typed):
+    typed(8)
+    rational = run(capsys, "play", "--rounds", 1)
+    typed(8)
+    holding_back = run(capsys, "play", "--rounds", 1, "--vmus", "myopic_discount")
+    assert "demand 100.6 100.6" in rational
+    assert "demand 77.6 77.6" in holding_back  # at 1.2 · 8
+    assert "regret 0.00" in holding_back
+
+
+def test_many_vmus_are_cut(capsys, typed):
+    typed(8)
+    assert "100.6 and 12 more = " in run(capsys, "play", "--rounds", 1, "--K", 20)
+
+
+def test_a_game_is_recorded_and_replayed(capsys, typed, tmp_path):
+    path = tmp_path / "run.jsonl"
+    typed(9, 8)
+    out = run(capsys, "play", "--rounds", 2, "--record", path)
+    assert f"aigc-market replay {path}" in out
+    rounds = replay.read(path)
+    assert [each.price for each in rounds] == [9, 8]
+    assert rounds[0].regret == pytest.approx(28.74, abs=0.01)
+    told = run(capsys, "replay", path, "--text")
+    assert "round 1 of 2" in told
+    assert "1379.31" in told
+    assert "round 2 of 2" in told
+
+
+@pytest.fixture
+def kept(capsys, typed, tmp_path):
+    """A run of two rounds."""
+    path = tmp_path / "run.jsonl"
+    typed(9, 8)
+    run(capsys, "play", "--rounds", 2, "--record", path)
+    return path
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("gif", b"GIF89a"), ("mp4", b"ftyp")])
+def test_a_run_becomes_a_video(capsys, kept, ending, kind):
+    video = kept.with_suffix(f".{ending}")
+    assert f"2 rounds in {video}" in run(capsys, "replay", kept, "--video", video, "--fps", 2)
+    assert kind in video.read_bytes()[:16]
+
+
+def test_a_run_is_shown_in_a_window(capsys, kept, monkeypatch):
+    import pygame
+
+    shown = []
+
+    def flip():
+        shown.append(pygame.surfarray.array3d(pygame.display.get_surface()))
+
+    monkeypatch.setattr(pygame.display, "flip", flip)
+    assert run(capsys, "replay", kept, "--fps", 100) == ""
+    assert len(shown) == 2
+    assert not np.array_equal(*shown)
+    assert not pygame.display.get_init()  # it is closed
+
+
+def test_without_the_extra_a_run_is_told_as_text(capsys, kept, monkeypatch):
+    from aigc_market.cli.replay import importlib
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "round 2 of 2" in run(capsys, "replay", kept)
+
+
+def test_without_a_display_it_says_how_to_read_the_run(capsys, kept, monkeypatch):
+    import pygame
+
+    def init():
+        raise pygame.error("No available video device")
+
+    monkeypatch.setattr(pygame.display, "init", init)
+    line = refused(capsys, "replay", kept)
+    assert "--text must be given where no window opens (No available video device)" in line
+
+
+def test_ctrl_c_keeps_what_was_played(capsys, monkeypatch, tmp_path):
+    words = iter(["9"])
+
+    def read(prompt):
+        for word in words:
+            return word
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", read)
+    path = tmp_path / "run.jsonl"
+    with pytest.raises(SystemExit) as end:
+        cli.main(["play", "--record", str(path)])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "aigc-market: interrupted\n"
+    assert len(replay.read(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--rounds", 0], "--rounds must be a whole number of at least 1, got 0"),
+        (["--rounds", "ten"], "--rounds"),
+        (["--seed", -1], "--seed must be a whole number of at least 0, got -1"),
+        (["--seed", "x"], "--seed: it must be a whole number, got 'x'"),
+        (["--vmus", "greedy"], "--vmus must be one of ['best_response'"),
+        (["--scenario", "noon"], "--scenario must be one of ['paper'"),
+        (["--cost", 30], "--max-price must be at least cost = 30.0, got 20.0"),
+        (["--record", "no/where/run.jsonl"], "--record must be in a folder that is there"),
+    ],
+)
+def test_bad_flags_of_play(capsys, flags, said):
+    assert said in refused(capsys, "play", *flags)
+
+
+def test_bad_words_of_replay(capsys, tmp_path, kept, monkeypatch):
+    assert "RUN.jsonl" in refused(capsys, "replay")
+    assert "RUN.jsonl must be a file" in refused(capsys, "replay", tmp_path / "no.jsonl")
+    path = tmp_path / "other.jsonl"
+    path.write_text("{}\n")
+    assert f"{path}, line 1: the header must hold" in refused(capsys, "replay", path)
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.avi")
+    assert "--video must end in .gif or .mp4" in line
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "no" / "run.gif")
+    assert "--video must be in a folder that is there" in line
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif", "--text")
+    assert "--text must be left out beside --video" in line
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif", "--fps", 0)
+    assert "--fps must be finite numbers above 0, got 0.0" in line
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    line = refused(capsys, "replay", kept, "--video", tmp_path / "run.gif")
+    assert "pip install 'aigc-market[render]'" in line
+
+
+# -- info ------------------------------------------------------------------------------------------
+
+
+def test_info_tells_what_is_there(capsys):
+    found = json.loads(run(capsys, "info", "--json"))
+    assert found["aigc-market"] == aigc_market.__version__
+    assert found["dependencies"]["numpy"] == np.__version__
+    assert set(found["dependencies"]) == {"numpy", "gymnasium", "pettingzoo", "array-api-compat"}
+    assert found["extras"]["cli"] == []
+    assert found["environments"]["Gymnasium"] == ["aigc_market/Pricing-v0"]
+    has_torch = importlib.util.find_spec("torch") is not None
+    assert found["devices"][:1] == (["cpu"] if has_torch else [])
+    out = run(capsys, "info")
+    assert f"{np.__version__}" in out
+    assert "aigc_market/Pricing-v0" in out
+    assert "extra cli" in out
+
+
+def test_info_names_what_is_missing(capsys, monkeypatch):
+    from aigc_market.cli import info
+
+    before = info._version
+
+    def version(name):
+        return None if name in ("tyro", "rich") else before(name)
+
+    monkeypatch.setattr(info, "_version", version)
+    monkeypatch.setattr(info.importlib.util, "find_spec", lambda name: None)
+    found = json.loads(run(capsys, "info", "--json"))
+    assert found["extras"]["cli"] == ["rich", "tyro"]
+    assert set(found["extras"]["app"]) >= {"rich", "tyro"}  # it names the other
+    assert found["devices"] == []
+    assert "torch is not installed" in run(capsys, "info")
+
+
+# -- explore, and the command as a whole -----------------------------------------------------------
+
+
+def test_explore_serves_until_ctrl_c():
+    with process("explore", "--no-browser", "--port", "0") as server:
+        try:
+            line = server.stdout.readline()
+            assert line.startswith("The explorer is at http://127.0.0.1:")
+            port = int(line.split()[4].rsplit(":", 1)[1])
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                connection.settimeout(60)
+                assert connection.recv(12) == b"HTTP/1.1 200"
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=60) == 130
+        assert server.stderr.read() == "aigc-market: interrupted\n"
+
+
+def test_bad_flags_of_explore(capsys, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused(capsys, "explore", "--no-browser", "--port", port)
+    assert f"--port must be free and host an address of this machine, got {port}" in line
+    line = refused(capsys, "explore", "--no-browser", "--port", 70000)
+    assert "--port must be a whole number from 0 to 65535, got 70000" in line
+    assert "--port" in refused(capsys, "explore", "--port", "x")
+    assert "'no.such.host'" in refused(capsys, "explore", "--no-browser", "--host", "no.such.host")
+    monkeypatch.setitem(sys.modules, "marimo", None)
+    line = refused(capsys, "explore", "--no-browser")
+    assert "explore needs marimo and altair: pip install 'aigc-market[app]'" in line
+
+
+@pytest.mark.parametrize("missing", ["tyro", "rich"])
+def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert "pip install 'aigc-market[cli]'" in refused(capsys, "solve")
+
+
+def test_no_command_or_another_one(capsys):
+    line = refused(capsys)
+    for command in ("solve", "fit", "play", "explore", "replay", "info"):
+        assert command in line
+    assert "slove" in refused(capsys, "slove")
+
+
+@pytest.mark.parametrize("command", [[], ["solve"], ["fit"], ["play"], ["explore"], ["replay"]])
+def test_help(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command, "--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(" ".join(["usage: aigc-market", *command]))
+    assert "scenario's" not in out or command in (["solve"], ["play"])
+
+
+def test_errors_in_a_process_of_its_own():
+    with process("solve", "--cost", "-1") as child:
+        out, err = child.communicate(timeout=120)
+    assert (child.returncode, out) == (2, "")
+    assert err == "aigc-market: --cost must be finite numbers above 0, got -1.0\n"
+
+
+def test_a_reader_that_has_had_enough():
+    with process("solve", "--K", "20000", "--json") as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.wait(timeout=120) == 141
+        assert child.stderr.read() == ""
+
+
+def test_ctrl_c_in_a_process_of_its_own():
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with process("play", stdin=subprocess.PIPE, env=env) as child:
+        assert child.stdout.read(5) == "round"
+        time.sleep(0.2)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=60) == 130
+        assert child.stderr.read() == "aigc-market: interrupted\n"
+
+
+def test_only_the_commands_that_draw_import_what_draws():
+    code = (
+        "import sys; from aigc_market.cli import main\n"
+        "main(['solve', '--json']); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "matplotlib", "marimo", "altair", "pygame", "pandas", "scipy", "PIL"}
+    assert not heavy & set(done.stderr.split())

@@ -1,0 +1,272 @@
+"""The explorer: its numbers and charts, and the app in a real browser."""
+
+import base64
+import csv
+import io
+import shutil
+import signal
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import aigc_market
+from aigc_market.curves import breakpoints, curves, theorem_2
+from aigc_market.explorer import charts, markets
+from aigc_market.explorer.app import app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def market(name):
+    """The market of an example."""
+    start = markets.example(name)
+    start["satisfaction"] = start["satisfaction"][: start["K"]]
+    return aigc_market.Market(**{**start, "ssim": markets.ssim(start["ssim"])})
+
+
+def rows(spec):
+    """The rows behind each layer of a chart, as numbers where they are some."""
+    found = []
+    for layer in spec["layer"]:
+        text = base64.b64decode(layer["data"]["url"].split(",", 1)[1]).decode()
+        found.append(list(csv.DictReader(io.StringIO(text))))
+    return found
+
+
+# -- numbers and charts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", markets.EXAMPLES)
+def test_every_example_is_a_market_whose_charts_tell_its_solution(name):
+    shown = market(name)
+    best, drawn, breaks = aigc_market.solve(shown), curves(shown), breakpoints(shown)
+    spec = charts.utility(shown, best, drawn, breaks, theorem_2(shown)).to_dict()
+    layers = rows(spec)
+    marks = [row for layer in layers for row in layer if "label" in row]
+    assert float(marks[0]["price"]) == best.price
+    assert float(marks[0]["utility"]) == best.asp_utility
+    assert marks[0]["label"] == f"p* = {best.price:.4g}"
+    dashed = [layer for layer in layers if list(layer[0]) == ["price"]]
+    assert [float(row["price"]) for row in dashed[0]] == pytest.approx(breaks)
+    curve = next(layer for layer in layers if list(layer[0]) == ["price", "utility", "steps"])
+    assert max(float(row["utility"]) for row in curve) == pytest.approx(best.asp_utility, rel=1e-4)
+    demand = rows(charts.demand(shown, best, drawn).to_dict())
+    assert {row["vmu"] for row in demand[1]} == {f"VMU {k}" for k in range(shown.K)}
+    bought = [float(row["steps"]) for row in demand[2]]
+    assert bought == pytest.approx(best.steps)
+
+
+def test_theorem_2_is_marked_only_where_it_differs():
+    def labels(name):
+        shown = market(name)
+        drawn, breaks = curves(shown), breakpoints(shown)
+        chart = charts.utility(shown, aigc_market.solve(shown), drawn, breaks, theorem_2(shown))
+        return {row["label"] for layer in rows(chart.to_dict()) for row in layer if "label" in row}
+
+    assert labels("the paper's market") == {"p* = 8"}
+    assert labels("a VMU that is priced out") == {"p* = 15.5", "Theorem 2 = 3.833"}
+
+
+def test_the_pieces_say_where_the_vmus_stand():
+    shown = market("a VMU that is priced out")
+    found = charts.pieces(shown, breakpoints(shown), 15.5)
+    assert [(p["at S_min"], p["between"], p["at S_max"]) for p in found] == [(0, 2, 0), (1, 1, 0)]
+    assert [p["shade"] for p in found] == ["other 0", "best"]
+    shown = market("a capacity of 150 steps")
+    assert [p["rationed"] for p in charts.pieces(shown, breakpoints(shown), 9.78)] == [
+        "yes",
+        "no",
+        "no",
+    ]
+
+
+def test_satisfaction_keeps_its_place_where_the_ssim_model_changes():
+    start = markets.example("the paper's market")
+    assert markets.satisfaction(start, markets.QUADRATIC) == [200] * markets.MOST_VMUS
+    assert markets.satisfaction(start, markets.MEASURED) == [4000] * markets.MOST_VMUS
+    back = markets.satisfaction(markets.example("SSIM as measured"), markets.QUADRATIC)
+    assert back[:2] == [150, 205]
+
+
+def test_the_measured_table_is_the_live_models():
+    live = aigc_market.Market(ssim="repaint", satisfaction=4070)
+    table = markets.ssim(markets.MEASURED)
+    steps = np.arange(251.0)
+    assert table(steps) == pytest.approx(live.ssim(steps), abs=1e-6)
+
+
+def test_the_app_runs_as_a_program():
+    _, found = app.run()
+    assert found["best"].price == pytest.approx(8)
+    assert found["refused"] == ""
+    assert found["game"].unwrapped.market.K == 2
+
+
+# -- in a browser ----------------------------------------------------------------------------------
+
+
+def serve():
+    """A server as users start it."""
+    command = [sys.executable, "-m", "aigc_market.cli", "explore", "--no-browser", "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, preexec_fn=heed_ctrl_c, **pipes)
+
+
+def heed_ctrl_c():
+    """Also where tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module")
+def url():
+    """Of a server for all tests."""
+    with serve() as server:
+        try:
+            yield server.stdout.readline().split()[4]
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        # Containers have no user namespaces for Chromium's sandbox; what it opens is ours.
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Page:
+    """The explorer, as a user sees it."""
+
+    def __init__(self, browser, url, **options):
+        self.errors, self.hosts = [], set()
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
+        self.page.goto(url)
+        self.shows("price p*", "8.000")
+
+    def shows(self, card, value):
+        """Wait until a card shows a value."""
+        self.page.locator("marimo-stat", has_text=card).get_by_text(value, exact=True).wait_for()
+
+    def press(self, label, key, times=1):
+        """Press a key on a slider."""
+        slider = self.page.locator("marimo-slider", has_text=label).get_by_role("slider")
+        slider.focus()
+        for _ in range(times):
+            slider.press(key)
+
+
+@pytest.fixture
+def page(browser, url):
+    page = Page(browser, url, viewport={"width": 1280, "height": 1000})
+    yield page
+    assert page.errors == []
+    assert page.hosts <= {"127.0.0.1", None}  # it works offline; None: data URLs
+    page.context.close()
+
+
+def test_a_slider_moves_the_equilibrium(page):
+    page.press("c, cost of a step", "PageUp")
+    page.shows("price p*", "8.500")
+    page.shows("U_p*", "1,214.08")
+    page.press("δ of VMU 1", "PageDown", times=2)  # to 100
+    expected = aigc_market.solve(aigc_market.Market(cost=2, satisfaction=[200, 100]))
+    page.shows("price p*", f"{expected.price:.3f}")
+    page.shows("U_p*", f"{expected.asp_utility:,.2f}")
+
+
+def test_an_example_shows_theorem_2_beside_the_equilibrium(page):
+    page.page.locator("select").first.select_option(label="a VMU that is priced out")
+    page.shows("price p*", "15.500")
+    page.shows("Theorem 2", "3.833")
+    page.shows("Theorem 2", "not the best here")
+
+
+def test_more_vmus_have_more_sliders(page):
+    assert page.page.get_by_text("δ of VMU 2").count() == 0
+    page.press("K, VMUs", "ArrowRight")
+    page.page.get_by_text("δ of VMU 2").wait_for()
+    page.shows("U_p*", "2,112.07")  # half as much again
+
+
+def test_the_measured_curve_can_be_chosen(page):
+    page.page.locator("select").nth(1).select_option(label=markets.MEASURED)
+    page.shows("Theorem 2", "needs a quadratic SSIM")
+    assert page.page.get_by_text("β").count() == 0
+
+
+def test_a_market_that_cannot_be_is_refused_in_words(page):
+    page.press("S_max", "Home")
+    said = "max_steps must be finite numbers above 0"
+    page.page.get_by_text(said).wait_for()
+    page.press("S_max", "End")
+    page.shows("price p*", "8.000")
+
+
+def test_a_few_rounds_are_played(page):
+    page.press("your price p", "PageUp", times=16)  # 1 + 160 · .05 = 9
+    post = page.page.get_by_role("button", name="post the price")
+    post.click()
+    page.page.get_by_text("1 rounds: 1,379.3 of the oracle's 1,408.0").wait_for()
+    page.press("your price p", "PageDown", times=2)
+    post.click()
+    page.page.get_by_text("2 rounds: 2,787.4 of the oracle's 2,816.1").wait_for()
+    table = page.page.locator("table.rounds tr").all_inner_texts()
+    assert [row.split() for row in table[1:]] == [
+        ["2", "8.00", "101", "101", "1,408.0", "0.0", "100.0%"],
+        ["1", "9.00", "86", "86", "1,379.3", "28.7", "98.0%"],
+    ]
+    page.page.get_by_role("button", name="new game").click()
+    page.page.get_by_text("2 rounds:").wait_for(state="detached")
+
+
+def test_the_curves_are_drawn(page):
+    charts_drawn = page.page.locator("marimo-mime-renderer canvas")
+    charts_drawn.nth(1).wait_for()
+    box = charts_drawn.first.bounding_box()
+    assert box["width"] > 500
+    assert box["height"] > 250
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_all_fits_the_width(browser, url, scheme):
+    page = Page(
+        browser,
+        url,
+        viewport={"width": 390, "height": 844},
+        is_mobile=True,
+        has_touch=True,
+        color_scheme=scheme,
+    )
+    try:
+        drawn = page.page.locator("marimo-mime-renderer canvas")
+        drawn.nth(1).wait_for()
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert 200 < drawn.first.bounding_box()["width"] <= 390
+        dark = page.page.evaluate("document.body.classList.contains('dark')")
+        assert dark == (scheme == "dark")
+        assert page.errors == []
+    finally:
+        page.context.close()
+
+
+def test_ctrl_c_ends_it_while_a_browser_looks_on(browser):
+    with serve() as server:
+        try:
+            page = Page(browser, server.stdout.readline().split()[4])
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=30) == 130
+        finally:
+            server.kill()
+    page.context.close()

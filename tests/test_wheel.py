@@ -1,0 +1,180 @@
+"""What is shipped: the sdist and the wheel, installed where nothing else is."""
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import aigc_market
+
+ROOT = Path(__file__).parents[1]
+VERSION = aigc_market.__version__
+LARGEST = 1_000_000  # bytes, of any file but the bundled network
+
+
+def run(*command, cwd=ROOT, status=0):
+    """What a command prints, on both streams."""
+    command = [str(word) for word in command]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=cwd, text=True, check=False, **streams)
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """The sdist and the wheel, which is built from the sdist."""
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out)
+    (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture(scope="module")
+def sdist(shipped):
+    """Names of the files in the sdist, below its one folder."""
+    with tarfile.open(shipped[0]) as archive:
+        names = [member.name for member in archive.getmembers() if member.isfile()]
+    prefix = f"aigc_market-{VERSION}/"
+    assert all(name.startswith(prefix) for name in names)
+    return [name.removeprefix(prefix) for name in names]
+
+
+@pytest.fixture(scope="module")
+def wheel(shipped):
+    """Names of the files in the wheel."""
+    with zipfile.ZipFile(shipped[1]) as archive:
+        return archive.namelist()
+
+
+@pytest.fixture(scope="module")
+def python(shipped, tmp_path_factory):
+    """An interpreter with the wheel and what it requires, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    interpreter = folder / "bin" / "python"
+    install(interpreter, shipped[1])
+    return interpreter
+
+
+def install(python, what):
+    """Install into an environment; where pip reaches no index, the test is skipped."""
+    pip = [python, "-m", "pip", "install", "--quiet", what]
+    done = subprocess.run([str(word) for word in pip], capture_output=True, text=True, check=False)
+    if done.returncode:
+        probe = [sys.executable, "-m", "pip", "index", "versions", "numpy"]
+        if subprocess.run(probe, capture_output=True, check=False).returncode:
+            pytest.skip(f"pip reaches no index: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+
+
+def tracked(folder):
+    """Files of a folder that git knows."""
+    return run("git", "ls-files", folder).splitlines()
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    metadata = [name for name in wheel if name.startswith(f"aigc_market-{VERSION}.dist-info/")]
+    assert sorted(set(wheel) - set(metadata)) == sorted(tracked("aigc_market"))
+    assert "aigc_market/py.typed" in wheel
+    assert f"aigc_market-{VERSION}.dist-info/entry_points.txt" in metadata
+    assert any(name.endswith("LICENSE") for name in metadata)
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from_and_the_docs(sdist):
+    own = ["CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"]
+    assert sorted(sdist) == sorted(own + tracked("aigc_market") + tracked("docs"))
+
+
+@pytest.mark.parametrize("names", ["sdist", "wheel"])
+def test_no_tests_and_no_weights_twice(names, request):
+    names = request.getfixturevalue(names)
+    assert not [name for name in names if "test" in Path(name).name.lower()]
+    assert not [name for name in names if name.split("/")[0] in ("tests", "baselines", "examples")]
+    weights = [Path(name).name for name in names if name.endswith((".safetensors", ".npy"))]
+    assert len(weights) == len(set(weights)) > 0
+
+
+def test_nothing_is_big_but_the_bundled_network(shipped):
+    sdist, wheel = shipped
+    with tarfile.open(sdist) as archive:
+        sizes = {member.name: member.size for member in archive.getmembers()}
+    big = [name for name, size in sizes.items() if size > LARGEST]
+    assert [Path(name).suffix for name in big] == [".safetensors"]
+    network = sizes[big[0]]
+    assert wheel.stat().st_size < network + LARGEST
+    assert sdist.stat().st_size < network + 5 * LARGEST  # the docs have pictures
+
+
+def test_twine_finds_no_fault(shipped):
+    assert run(sys.executable, "-m", "twine", "check", "--strict", *shipped).count("PASSED") == 2
+
+
+def test_the_readmes_ten_lines_run_where_nothing_else_is_installed(python, tmp_path):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    (tmp_path / "ten_lines.py").write_text(code)
+    printed = run(python, "-W", "error", "ten_lines.py", cwd=tmp_path).splitlines()
+    earned, regret = (float(number) for number in printed[0].split())
+    assert (earned, regret) == pytest.approx((1379.31, 28.74), abs=0.01)
+    assert printed[1].startswith("8.0 [100.57")
+
+
+def test_nothing_is_installed_that_the_core_does_not_need(python):
+    run(python, "-m", "pip", "check")
+    listed = json.loads(run(python, "-m", "pip", "list", "--format", "json"))
+    names = {each["name"].lower().replace("_", "-") for each in listed}
+    assert {"aigc-market", "numpy", "gymnasium", "pettingzoo", "array-api-compat"} <= names
+    assert not names & {"torch", "tyro", "rich", "pygame", "pygame-ce", "matplotlib", "marimo"}
+
+
+def test_the_console_command_is_installed(python, shipped, tmp_path):
+    command = python.with_name("aigc-market")
+    told = run(command, "info", cwd=tmp_path, status=2)
+    assert told.count("\n") == 1
+    assert "pip install 'aigc-market[cli]'" in told
+    install(python, f"{shipped[1]}[cli]")
+    found = json.loads(run(command, "info", "--json", cwd=tmp_path))
+    assert found["aigc-market"] == VERSION
+    assert found["extras"]["cli"] == []
+    assert "marimo" in found["extras"]["app"]
+    assert found["devices"] == []
+    assert json.loads(run(command, "solve", "--json", cwd=tmp_path))["price"] == pytest.approx(8)
+    told = run(command, "explore", cwd=tmp_path, status=2)
+    assert "pip install 'aigc-market[app]'" in told
+
+
+USER = """\
+import aigc_market
+
+market = aigc_market.Market(K=3, cost=2.0)
+equilibrium = aigc_market.solve(market)
+reveal_type(equilibrium)
+reveal_type(equilibrium.binding)
+env = aigc_market.parallel_env(K=2)
+aigc_market.solve("a market")
+aigc_market.Market(K="three")
+aigc_market.Market(costs=2.0)
+equilibrium.prize
+"""
+
+
+def test_a_users_type_checker_sees_the_types(python, tmp_path):
+    (tmp_path / "project.py").write_text(USER)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+    pyright = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", python]
+    found = json.loads(run(*pyright, "project.py", cwd=tmp_path, status=1))["generalDiagnostics"]
+    said = {
+        each["range"]["start"]["line"] + 1: (each["severity"], each["message"]) for each in found
+    }
+    assert "Equilibrium" in said[5][1]
+    assert "Binding" in said[6][1]
+    errors = {line for line, (severity, _) in said.items() if severity == "error"}
+    assert errors == {8, 9, 10, 11}
+    assert '"market"' in said[8][1]
+    assert '"prize"' in said[11][1]
