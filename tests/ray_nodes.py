@@ -21,9 +21,10 @@ def two_nodes():
     with contextlib.ExitStack() as stack:
         # Names of sockets may not be long, as pytest's own folders are.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray", dir="/tmp"))
-        for name in ("RAY_TMPDIR", "RAY_ADDRESS", "PYTHONPATH"):
+        for name in ("RAY_TMPDIR", "RAY_ADDRESS", "RAY_worker_niceness", "PYTHONPATH"):
             stack.callback(_restore, name, os.environ.pop(name, None))
         os.environ["RAY_TMPDIR"] = folder
+        os.environ["RAY_worker_niceness"] = "0"  # 15 would starve them on a busy machine
         cluster = Cluster(initialize_head=True, head_node_args=SMALL)
         stack.callback(cluster.shutdown)
         second = cluster.add_node(**SMALL)
@@ -43,7 +44,7 @@ def kill(cluster, node):
     cluster.remove_node(node, allow_graceful=False)
 
 
-def until(condition, seconds=60.0):
+def until(condition, seconds=120.0):
     """Wait for it, but not for ever."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -66,6 +66,13 @@ def test_a_round_is_that_of_one_process(service, local):
     same(service.serve(asked[:1]), results[:1], atol=1e-5)
 
 
+def test_arrays_as_ray_hands_them_over_are_painted_on(local):
+    asked = requests([3])[0]
+    for array in (asked.image, asked.mask):
+        array.flags.writeable = False
+    assert local._painter.serve([asked])[0].image.shape == (SIZE, SIZE, 3)  # and torch is silent
+
+
 def test_what_is_measured_is_that_of_one_process(service, local):
     images, seeds, stops = [scene(i, SIZE) for i in range(3)], [1, 2], [1, 5, 9]
     values = service.measure(images, seeds, stops)

@@ -165,8 +165,9 @@ class Painter:
 
     def _job(self, request: Request, stops: Sequence[int]) -> sampler.Job:
         schedule = self._schedule(stops[-1]) if self.mode == "respaced" else self.schedule
-        image = torch.from_numpy(request.image).permute(2, 0, 1) * 2 - 1
-        unknown = torch.from_numpy(request.mask)[None]
+        # Copies: arrays that Ray hands over may not be written to, of which torch warns.
+        image = torch.tensor(request.image).permute(2, 0, 1) * 2 - 1
+        unknown = torch.tensor(request.mask)[None]
         return sampler.Job(image, unknown, schedule, stops, request.seed)
 
     def _result(self, request: Request, picture: torch.Tensor) -> Result:
