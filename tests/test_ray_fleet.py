@@ -80,6 +80,12 @@ def same(results, others):
         assert one.ssim == two.ssim
 
 
+def started(actors):
+    """The same, when none of them is still starting."""
+    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors._workers), 120)
+    return actors
+
+
 STEPS = [7, 20, 1, 12, 5, 9, 3, 16, 2, 11, 4, 8]
 
 
@@ -119,33 +125,30 @@ def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monke
 
 def test_an_actor_killed_in_the_middle_is_replaced_and_its_requests_served_again(painter):
     asked = requests(STEPS)  # 3 shares
-    actors = Fleet(painter(slowly), 2, 0)
-    expected = actors.serve(asked)
-    undisturbed = painter.begun()
-    assert len(undisturbed) == 3
-    pids = {pid for pid, _ in undisturbed}
-    assert len(pids) == 2
+    actors = started(Fleet(painter(slowly), 2, 0))
+    pids, expected, before = crew(actors), actors.serve(asked), len(painter.begun())
+    killed = []
 
     def kill_one():
-        until(lambda: len(painter.begun()) > 3)
-        pid, _ = painter.begun()[3]
+        until(lambda: len(painter.begun()) > before)
+        pid, _ = painter.begun()[before]
         os.kill(pid, signal.SIGKILL)
         killed.append(pid)
 
-    killed = []
     thread = threading.Thread(target=kill_one)
     thread.start()
     results = actors.serve(asked)
     thread.join()
     same(results, expected)  # to the last bit
-    begun = painter.begun()[3:]
+    begun = painter.begun()[before:]
     again = [share for share, times in Counter(share for _, share in begun).items() if times == 2]
     assert again == [begun[0][1]]  # what the killed one had begun, and nothing else
     assert begun[0][0] == killed[0]
     assert len(begun) == 4
     # The replacement takes part from then on.
-    until(lambda: len(crew(actors) - pids) == 1)
-    assert killed[0] not in crew(actors)
+    now = crew(started(actors))
+    assert killed[0] in pids - now
+    assert len(now - pids) == 1
     same(actors.serve(asked), expected)
 
 
@@ -158,18 +161,17 @@ def crew(actors):
 
 def test_a_node_killed_in_the_middle_loses_nothing(painter, nodes):
     asked = requests(STEPS)
-    actors = Fleet(painter(slowly), 2, 0)
-    expected = actors.serve(asked)
+    actors = started(Fleet(painter(slowly), 2, 0))
+    expected, before = actors.serve(asked), len(painter.begun())
 
     def place(_):
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
     where = dict(ray.get([w.actor.__ray_call__.remote(place) for w in actors._workers]))
     cluster, second = nodes
-    lost = where[second.node_id]
 
     def kill_it():
-        until(lambda: lost in {pid for pid, _ in painter.begun()[3:]})
+        until(lambda: where[second.node_id] in {pid for pid, _ in painter.begun()[before:]})
         kill(cluster, second)
 
     thread = threading.Thread(target=kill_it)
@@ -177,12 +179,11 @@ def test_a_node_killed_in_the_middle_loses_nothing(painter, nodes):
     results = actors.serve(asked)  # the one that is left does all: no place for another
     thread.join()
     same(results, expected)
-    times = Counter(share for _, share in painter.begun()[3:])
+    times = Counter(share for _, share in painter.begun()[before:])
     assert sorted(times.values()) == [1, 1, 2]
     same(actors.serve(asked), expected)
     nodes[1] = cluster.add_node(**SMALL)  # where the replacement then starts
-    until(lambda: len(crew(actors)) == 2)
-    same(actors.serve(asked), expected)
+    assert len(crew(started(actors))) == 2
 
 
 def test_requests_that_kill_every_worker_are_given_up(painter, monkeypatch):
@@ -215,12 +216,6 @@ def test_out_of_memory_keeps_what_all_workers_served(painter):
     assert sorted(error.value.served) == [1, 3, 5, 7]
     for number, result in error.value.served.items():
         same([result], [actors.serve(asked[1::2])[number // 2]])
-
-
-def started(actors):
-    """The same, when none of them is still starting."""
-    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors._workers), 120)
-    return actors
 
 
 def test_a_node_with_another_model_is_said(painter, tiny, tmp_path):
