@@ -1,6 +1,6 @@
 """RLlib's env runners on a Ray cluster of two nodes.
 
-RLlib pins an older Gymnasium, so it has an environment of its own: `nox -s examples` makes it.
+RLlib pins an older Gymnasium, so this wants an environment of its own: docs/scale.md says how.
 """
 
 import numpy as np
