@@ -89,19 +89,18 @@ def started(actors):
 STEPS = [7, 20, 1, 12, 5, 9, 3, 16, 2, 11, 4, 8]
 
 
-def test_shares_are_few_and_alike(painter):
-    actors = Fleet(painter(), 2, 0)
+def test_shares_are_few_and_alike():
     steps = np.random.default_rng(0).integers(1, CALLS, 13)
     for count, shares in ((1, 1), (2, 2), (3, 2), (8, 2), (9, 3), (13, 4)):
         asked = requests(steps[:count])
-        split = actors._shares(asked)
+        split = fleet.shares_of(asked, 2, BATCH)
         assert len(split) == shares
         assert sorted(number for share in split for number in share) == list(range(count))
         assert max(map(len, split)) <= 2 * BATCH
         for share in split:
             bought = [asked[number].steps for number in share]
             assert bought == sorted(bought, reverse=True)
-    assert actors._shares([]) == []
+    assert fleet.shares_of([], 2, BATCH) == []
 
 
 def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monkeypatch):

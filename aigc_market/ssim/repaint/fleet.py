@@ -99,7 +99,8 @@ class Fleet:
             return worker.actor.paint.remote(method, theirs, *arguments)
 
         with self._lock:  # rounds of other threads wait here, not in the actors
-            work = _Round(self._shares(requests), self._workers, self._hire, paint)
+            shares = shares_of(requests, len(self._workers), self._painter.max_batch)
+            work = _Round(shares, self._workers, self._hire, paint)
             while work.goes_on:
                 work.step()
         if not work.failures:
@@ -113,17 +114,17 @@ class Fleet:
                 served.update({share[i]: result for i, result in error.served.items()})
         raise OutOfMemoryError(failure.limit, served, len(requests)) from failure
 
-    def _shares(self, requests: Sequence[Request]) -> list[Share]:
-        """Requests that are painted together: as few shares as keep all workers busy.
 
-        A share is two batches at most, and has its longest requests first: shorter ones follow
-        them into the batch, so that it is full almost to the end. Shares depend on the requests
-        alone, so that one that is painted again is the same to the last bit.
-        """
-        order = sorted(range(len(requests)), key=lambda number: -requests[number].steps)
-        most = 2 * self._painter.max_batch
-        count = max(min(len(self._workers), len(order)), math.ceil(len(order) / most))
-        return [tuple(order[i::count]) for i in range(count)]
+def shares_of(requests: Sequence[Request], workers: int, max_batch: int) -> list[Share]:
+    """Requests that are painted together: as few shares as keep all workers busy.
+
+    A share is two batches at most, and has its longest requests first: shorter ones follow them
+    into the batch, so that it is full almost to the end. Shares do not depend on who is free or
+    dies, so that one that is painted again is the same to the last bit.
+    """
+    order = sorted(range(len(requests)), key=lambda number: -requests[number].steps)
+    count = max(min(workers, len(order)), math.ceil(len(order) / (2 * max_batch)))
+    return [tuple(order[i::count]) for i in range(count)]
 
 
 class _Round:
