@@ -105,13 +105,15 @@ class Fleet:
                 work.step()
         if not work.failures:
             return [work.answers[number] for number in range(len(requests))]
-        share, failure = work.failures[0]
+        failure = work.failures[0][1]
         if not isinstance(failure, OutOfMemoryError):
             raise failure
-        served = work.answers if method == "serve" else {}
-        for share, error in work.failures:
-            if isinstance(error, OutOfMemoryError):
-                served.update({share[i]: result for i, result in error.served.items()})
+        served: dict[int, Result] = {}
+        if method == "serve":
+            served.update(work.answers)
+            for share, error in work.failures:
+                if isinstance(error, OutOfMemoryError):
+                    served.update({share[i]: result for i, result in error.served.items()})
         raise OutOfMemoryError(failure.limit, served, len(requests)) from failure
 
 
