@@ -247,7 +247,7 @@ def test_workers_that_never_start_are_given_up(painter, monkeypatch):
 def test_workers_that_find_no_room_are_not_waited_for_for_ever(painter, monkeypatch):
     first, second = started(Fleet(painter(), 2, 0)), Fleet(painter(), 1, 0)
     monkeypatch.setattr(fleet, "PATIENCE", 1.0)
-    with pytest.raises(RuntimeError, match="no worker started within 1 s: free are 0 CPUs"):
+    with pytest.raises(RuntimeError, match="no worker started within 1 s: free are"):
         second.serve(requests([3]))
     del first
     monkeypatch.setattr(fleet, "PATIENCE", 120.0)
