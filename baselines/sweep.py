@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import joblib
 
+import aigc_market
+import baselines
 from baselines import agents
 from baselines.live import play_live
 from baselines.measures import means
@@ -28,6 +30,8 @@ from baselines.training import (
 
 Engine = Literal["local", "ray"]
 METHODS = (*LEARNERS, *agents.AGENTS)
+RETRIES = 3
+"""How often a call is made again whose worker or node died."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,6 @@ def finished(run: Run, folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _execute_and_keep(run: Run, folder: Path) -> tuple[Run, dict[str, Any]]:
-    result = execute(run)
-    write_json(folder / run.file_name, result)
-    return run, result
-
-
 def sweep(
     runs: Sequence[Run], folder: Path, workers: int, engine: Engine = "local"
 ) -> Iterator[tuple[Run, dict[str, Any]]]:
@@ -113,9 +111,10 @@ def sweep(
 
     Args:
         runs: what to do.
-        folder: one file for each run; a killed sweep goes on from there.
+        folder: one file for each run, written here: nodes of a cluster need not see the folder. A
+            killed sweep goes on from there.
         workers: runs at the same time, each on one core.
-        engine: "local" processes, or "ray": a Ray cluster, started here if none is running.
+        engine: "local" processes, or "ray": see `in_parallel`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     open_runs = []
@@ -125,8 +124,13 @@ def sweep(
             open_runs.append(run)
         else:
             yield run, result
-    calls = [(run, folder.absolute()) for run in open_runs]
-    yield from in_parallel(_execute_and_keep, calls, workers, engine)
+    for run, result in in_parallel(_with_run, [(run,) for run in open_runs], workers, engine):
+        write_json(folder / run.file_name, result)
+        yield run, result
+
+
+def _with_run(run: Run) -> tuple[Run, dict[str, Any]]:
+    return run, execute(run)
 
 
 def in_parallel(
@@ -135,27 +139,58 @@ def in_parallel(
     workers: int,
     engine: Engine = "local",
 ) -> Iterator[Any]:
-    """The function's answers to each tuple of arguments, as they come."""
+    """The function's answers to each tuple of arguments, as they come.
+
+    Args:
+        function: of a module, so that other processes find it.
+        calls: arguments of each call.
+        workers: calls at the same time.
+        engine: "local" processes by joblib, or "ray": tasks of one core each, on the cluster that
+            this process is connected to, that RAY_ADDRESS names or that runs on this machine, else
+            on one started here. A call whose worker or node dies is made again.
+
+    Raises:
+        ImportError: engine "ray" without Ray.
+        ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError: a call's worker or node
+            died `RETRIES` + 1 times.
+        Exception: whatever the function raises.
+    """
     if not calls:
         return
-    with _backend(engine, workers):
-        # joblib's Ray backend has no generators: its results come all together at the end.
-        as_they_come = "generator_unordered" if engine == "local" else "list"
-        parallel: Any = joblib.Parallel(n_jobs=workers, return_as=as_they_come)
-        yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
+    if engine == "ray":
+        yield from _on_ray(function, calls, workers)
+        return
+    parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
 
 
-def _backend(engine: Engine, workers: int) -> contextlib.AbstractContextManager[Any]:
-    if engine == "local":
-        return contextlib.nullcontext()
+def _on_ray(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], workers: int
+) -> Iterator[Any]:
+    # Tasks, not joblib's Ray backend: that one is a pool of actors, and an actor's calls are lost
+    # with its node, or wait for a place to restart it that the smaller cluster may not have.
     try:
-        from ray.util.joblib import register_ray
+        import ray
     except ImportError:
         raise ImportError(
             "engine 'ray' needs Ray: pip install 'aigc-market[ray]'; 'local' needs nothing"
         ) from None
-    register_ray()
-    return joblib.parallel_config("ray", n_jobs=workers)
+    started = not ray.is_initialized()
+    if started:  # nodes get this code, whatever they have installed
+        ray.init(runtime_env={"py_modules": [aigc_market, baselines]})
+    task = ray.remote(function).options(num_cpus=1, max_retries=RETRIES)
+    waiting = iter(calls)
+    running = [task.remote(*arguments) for arguments in itertools.islice(waiting, workers)]
+    try:
+        while running:
+            (done, *_), running = ray.wait(running)
+            running += [task.remote(*arguments) for arguments in itertools.islice(waiting, 1)]
+            yield ray.get(done)
+    finally:
+        for left in running:
+            ray.cancel(left, force=True)
+        if started:
+            ray.shutdown()
 
 
 def longest_first(runs: Sequence[Run]) -> list[Run]:

@@ -34,7 +34,7 @@ def no_run(monkeypatch):
 
 
 def test_it_is_small(live):
-    parameters = sum(p.numel() for p in live._diffusion.network.parameters())
+    parameters = sum(p.numel() for p in live._painter.diffusion.network.parameters())
     assert 1e6 <= parameters <= 4e6
     sizes = {path: path.stat().st_size for path in model.BUNDLED.rglob("*") if path.is_file()}
     assert sizes

@@ -23,10 +23,10 @@ from aigc_market.ssim.repaint import (
     RePaintSSIM,
     Request,
     Scene,
+    calibration,
     model,
     pictures,
     scene,
-    service,
 )
 
 SIZE, CALLS = 16, 20
@@ -63,7 +63,7 @@ def request(steps=3, seed=0, which=0, **changed):
 
 def watch(ssim, before=None):
     """The sizes of the batches that a service's network is called with from now on."""
-    batches, network = [], ssim._network
+    batches, network = [], ssim._painter.network
 
     def counting(noisy, times):
         batches.append(len(noisy))
@@ -71,7 +71,7 @@ def watch(ssim, before=None):
             before(noisy)
         return network(noisy, times)
 
-    ssim.__dict__["_network"] = counting
+    ssim._painter.__dict__["network"] = counting
     return batches
 
 
@@ -95,6 +95,9 @@ ARGUMENTS = {
     "channels_last": NOT_A_FLAG,
     "keep_images": NOT_A_FLAG,
     "cache_dir": [5, True, [], __file__],
+    "engine": ["dask", "", None, 5],
+    "workers": [*NOT_A_COUNT, 2],
+    "num_gpus_per_worker": [-1, NAN, INF, "1", True, None, [1], 1, 0.5],
 }
 
 
@@ -472,13 +475,13 @@ def test_out_of_memory_says_what_fits(live):
             raise torch.OutOfMemoryError("no")
         return noisy * 0
 
-    ssim.__dict__["_network"] = hungry
+    ssim._painter.__dict__["network"] = hungry
     with pytest.raises(OutOfMemoryError, match="max_batch must be at most 3 on cpu, got 8") as e:
         ssim.serve([request() for _ in range(7)])
     assert e.value.served == {}
     assert isinstance(e.value.__cause__, torch.OutOfMemoryError)
     roomy = live(max_batch=3)
-    roomy.__dict__["_network"] = hungry
+    roomy._painter.__dict__["network"] = hungry
     assert len(roomy.serve([request() for _ in range(7)])) == 7
 
 
@@ -506,7 +509,7 @@ def test_not_even_one_picture_fits(live):
     def full(noisy, times):
         raise torch.OutOfMemoryError("no")
 
-    ssim.__dict__["_network"] = full
+    ssim._painter.__dict__["network"] = full
     with pytest.raises(OutOfMemoryError, match="max_batch must be at most 0"):
         ssim.serve([request()])
 
@@ -626,11 +629,11 @@ def test_a_file_appears_whole_or_not_at_all(monkeypatch, live, tmp_path):
         file.truncate(50)
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(service.np, "save", half)
+    monkeypatch.setattr(calibration.np, "save", half)
     with pytest.raises(OSError, match="the disk is full"):
         ssim.curve()
     assert not list(tmp_path.glob("cache/*/*.npy"))
-    monkeypatch.setattr(service.np, "save", save)
+    monkeypatch.setattr(calibration.np, "save", save)
     assert np.isfinite(ssim.curve().values).all()
 
 
@@ -730,7 +733,8 @@ def test_a_pickle_is_small_and_serves_the_same(live):
     content = pickle.dumps(ssim)
     assert len(content) < 20_000  # no network, no pictures
     again = pickle.loads(content)
-    assert not {"_network", "_diffusion", "pool"} & set(vars(again))
+    assert "pool" not in vars(again)
+    assert not {"network", "diffusion"} & set(vars(again._painter))
     batches = watch(again)
     assert again.digest == ssim.digest
     np.testing.assert_array_equal(again.calibrate().values, ssim.calibrate().values)

@@ -128,13 +128,3 @@ def test_half_written_results_do_not_count(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert finished(RUN, tmp_path) is None
     assert dict(sweep([RUN], tmp_path, workers=1))[RUN]["rounds"] == 400
-
-
-def test_ray_gives_the_numbers_that_local_processes_give(tmp_path):
-    script = SCRIPT.replace("workers=1", "workers=2, engine='ray'").replace("120", "3")
-    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "ray")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert result.returncode == 0, result.stderr[-2000:]
-    runs = [Run("random", 2, 1.0, seed, Training(episodes=3)) for seed in range(6)]
-    for run, local in sweep(runs, tmp_path / "local", workers=1):
-        assert finished(run, tmp_path / "ray")["episodes"] == local["episodes"]

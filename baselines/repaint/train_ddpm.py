@@ -30,6 +30,10 @@ from rich.progress import Progress
 from aigc_market.ssim.scenes import scene
 
 FIRST_TRAINING_SEED = 1_000_000
+KEEP_EVERY = 250
+"""Updates between checkpoints."""
+SAMPLE_CALLS = 250
+"""Network calls of each sample that is drawn at the end."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def train(
             losses.append(float(loss.detach()))
             seconds += time.perf_counter() - began
             progress.advance(task)
-            if (step + 1) % 250 == 0 or step + 1 == recipe.steps:
+            if (step + 1) % KEEP_EVERY == 0 or step + 1 == recipe.steps:
                 keep(step + 1)
                 recent = np.mean(losses[-250:])
                 progress.console.print(f"{step + 1} updates, {seconds:.0f} s, loss {recent:.4f}")
@@ -200,7 +204,7 @@ def _samples(model: UNet2DModel, schedule: DDPMScheduler, size: int) -> Image.Im
     """A sheet of 4 × 12 scenes drawn from the model, three times enlarged."""
     generator = torch.Generator().manual_seed(1)
     pictures = torch.randn(48, 3, size, size, generator=generator)
-    schedule.set_timesteps(250)
+    schedule.set_timesteps(SAMPLE_CALLS)
     with torch.no_grad():
         for t in schedule.timesteps:
             predicted = model(pictures, t).sample

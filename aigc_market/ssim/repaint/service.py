@@ -5,88 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skimage.metrics import structural_similarity
 
 from aigc_market import _checks
 from aigc_market.ssim.model import DemandCurve
-from aigc_market.ssim.repaint import model, pictures, sampler
+from aigc_market.ssim.repaint import calibration, model, painter, pictures
+from aigc_market.ssim.repaint.calibration import Curve
+from aigc_market.ssim.repaint.painter import Painter, Request, Result
 from aigc_market.ssim.scenes import Scene
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_MODES = ("executed", "respaced")
-_REGIONS = ("whole", "unknown")
-_DEVICES = ("cpu", "cuda", "mps")
+if TYPE_CHECKING:
+    from aigc_market.ssim.repaint.fleet import Fleet
+
+_ENGINES = ("local", "ray")
+_PAINTERS_OWN = (
+    *("checkpoint", "dtype", "schedule_calls", "jump_length", "jump_n_sample", "region", "mode"),
+    *("max_batch", "compile", "channels_last"),
+)
 _PATH = (str, os.PathLike)
 _CHECKPOINTS = "'bundled', a folder or a hub id"
-
-
-class Request(NamedTuple):
-    """A picture to be repainted with so many steps."""
-
-    image: np.ndarray
-    """(size, size, 3), uint8 or in [0, 1]."""
-    mask: np.ndarray
-    """(size, size) bool: what is to be repainted."""
-    steps: int
-    """S, network calls executed."""
-    seed: int
-    """Of the noise."""
-
-
-class Result(NamedTuple):
-    """A picture repainted."""
-
-    image: np.ndarray
-    """(size, size, 3) float32 in [0, 1]; the known region is the original's."""
-    ssim: float
-    """Against the original."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """SSIM against steps, measured."""
-
-    steps: np.ndarray
-    """(M,) 0, 1, …: 0 is the picture with its unknown region grey."""
-    values: np.ndarray
-    """(pictures, seeds, M) SSIM."""
-
-    @property
-    def mean(self) -> np.ndarray:
-        """(M,) over pictures and seeds."""
-        return self.values.mean(axis=(0, 1))
-
-    @property
-    def std(self) -> np.ndarray:
-        """(M,) over pictures and seeds."""
-        return self.values.std(axis=(0, 1))
-
-    @property
-    def samples(self) -> int:
-        """How many chains were measured."""
-        return self.values.shape[0] * self.values.shape[1]
-
-    def table(self) -> TabulatedSSIM:
-        """The mean as an SSIM model."""
-        return TabulatedSSIM(self.steps, self.mean)
-
-
-class OutOfMemoryError(RuntimeError):
-    """The device cannot hold a batch. `served` keeps the results that were done."""
-
-    def __init__(self, message: str, served: dict[int, Result]) -> None:
-        super().__init__(message)
-        self.served = served
 
 
 class RePaintSSIM:
@@ -116,12 +60,21 @@ class RePaintSSIM:
         channels_last: keep pictures channels last.
         keep_images: whether an environment's infos carry the pictures served.
         cache_dir: where calibrations are kept; the user's cache folder by default.
+        engine: "local": this process paints; "ray": actors on a Ray cluster do, each on a `device`
+            of its own. It is the cluster that this process is connected to, that RAY_ADDRESS names
+            or that runs on this machine, else one started here. A folder named by
+            `checkpoint` must be there on every node.
+        workers: actors, each with one CPU and a batch of its own; 1 with engine "local".
+        num_gpus_per_worker: GPUs that each actor holds, such as 1 or 0.5; above 0 with "cuda", and
+            with it only.
 
     SSIM is scikit-image's, with the window of Wang et al. 2004: Gaussian, σ = 1.5, 11 × 11, data
     range 1, channels averaged.
 
     Raises:
-        TypeError, ValueError: a bad argument, a device that is not there, a bad checkpoint.
+        TypeError, ValueError: a bad argument, a device that is not there, a bad checkpoint, more
+            workers or GPUs than the cluster has.
+        ImportError: engine "ray" without Ray.
     """
 
     live = True
@@ -145,10 +98,18 @@ class RePaintSSIM:
         channels_last: bool = False,
         keep_images: bool = False,
         cache_dir: str | os.PathLike[str] | None = None,
+        engine: str = "local",
+        workers: int = 1,
+        num_gpus_per_worker: float = 0,
     ) -> None:
         self.checkpoint = str(_checks.instance("checkpoint", checkpoint, _PATH, _CHECKPOINTS))
-        self.device = _device(device)
-        self.dtype = _checks.choice("dtype", dtype, _DTYPES)
+        self.engine = _checks.choice("engine", engine, _ENGINES)
+        self.workers = _checks.integer("workers", workers, at_least=1)
+        self.num_gpus_per_worker = _checks.number(
+            "num_gpus_per_worker", num_gpus_per_worker, at_least=0
+        )
+        self.device = self._device(device)
+        self.dtype = _checks.choice("dtype", dtype, painter.DTYPES)
         self.schedule_calls = _checks.integer("schedule_calls", schedule_calls, at_least=1)
         self.jump_length = _checks.integer("jump_length", jump_length, at_least=1)
         self.jump_n_sample = _checks.integer("jump_n_sample", jump_n_sample, at_least=1)
@@ -158,8 +119,8 @@ class RePaintSSIM:
         self.images = images
         self.samples = _checks.integer("samples", samples, at_least=1)
         self.seeds = _checks.integer("seeds", seeds, at_least=1)
-        self.region = _checks.choice("region", region, _REGIONS)
-        self.mode = _checks.choice("mode", mode, _MODES)
+        self.region = _checks.choice("region", region, painter.REGIONS)
+        self.mode = _checks.choice("mode", mode, painter.MODES)
         self.max_batch = _checks.integer("max_batch", max_batch, at_least=1)
         self.compile = _checks.flag("compile", compile)
         self.keep_images = _checks.flag("keep_images", keep_images)
@@ -169,30 +130,29 @@ class RePaintSSIM:
         self.cache_dir = Path(cache_dir) if cache_dir is not None else _user_cache()
         if self.cache_dir.exists() and not self.cache_dir.is_dir():
             raise ValueError(f"cache_dir must be a folder, got the file {str(cache_dir)!r}")
-        self.schedule = self._schedule(self.schedule_calls)
+        self._painter = Painter(
+            **{name: getattr(self, name) for name in _PAINTERS_OWN}, device=str(self.device)
+        )
+        self.schedule = self._painter.schedule
         for i, scene in enumerate(self.pool):  # bad pictures or masks are found now
             pictures.mask(mask, scene, i)
+        if self.engine == "ray":
+            self._painters  # noqa: B018 (connects, and finds out whether there is room)
 
     # -- serving -------------------------------------------------------------------------------
 
     def serve(self, requests: Sequence[Request]) -> list[Result]:
-        """Repaint all requests in one continuous batch; each leaves it when its steps are done.
+        """Repaint all requests, each in a continuous batch which it leaves when its steps are done.
+
+        With engine "ray" they are split over the workers. What a worker had when it died is served
+        again by another: seeds are the requests' own, so the pictures are the same.
 
         Raises:
             TypeError, ValueError: a bad request, before anything is run.
             OutOfMemoryError: says the largest batch that fits, and keeps what was served.
+            RuntimeError: engine "ray", and no worker starts, or the same requests kill each one.
         """
-        checked = [self._check(request) for request in requests]
-        jobs = [self._job(request, (request.steps,)) for request in checked]
-        results: dict[int, Result] = {}
-
-        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
-            request = checked[number]
-            image = np.where(request.mask[..., None], _to_array(picture), request.image)
-            results[number] = Result(image, self.quality(request.image, image, request.mask))
-
-        self._run(jobs, deliver, results)
-        return [results[number] for number in range(len(jobs))]
+        return self._painters.serve([self._check(request) for request in requests])
 
     def measure(
         self, images: Sequence[Any], seeds: Sequence[int], steps: Sequence[int]
@@ -213,53 +173,20 @@ class RePaintSSIM:
                 f"steps must ascend within 1 to {len(self.schedule)}, got {list(steps)!r}"
             )
         scenes = [self._scene(image) for image in images]
-        masks = [pictures.mask(self.mask, scene, i) for i, scene in enumerate(scenes)]
-        return self._measure(scenes, masks, [_seed(seed) for seed in seeds], stops)
-
-    def _measure(
-        self,
-        scenes: list[Scene],
-        masks: list[np.ndarray],
-        seeds: Sequence[int],
-        stops: Sequence[int],
-    ) -> np.ndarray:
-        values = np.zeros((len(scenes), len(seeds), len(stops)))
         chains = [
-            (scene.image, mask, seed)
-            for scene, mask in zip(scenes, masks, strict=True)
-            for seed in seeds
+            Request(scene.image, where, stops[-1], seed)
+            for i, scene in enumerate(scenes)
+            for where in [pictures.mask(self.mask, scene, i)]
+            for seed in map(_seed, seeds)
         ]
-        if self.mode == "respaced":
-            wanted = [
-                Request(image, mask, calls, seed) for image, mask, seed in chains for calls in stops
-            ]
-            values.flat[:] = [result.ssim for result in self.serve(wanted)]
-            return values
-        requests = [Request(image, mask, stops[-1], seed) for image, mask, seed in chains]
-        place = {calls: j for j, calls in enumerate(stops)}
+        return self._measure(chains, stops).reshape(len(scenes), len(seeds), len(stops))
 
-        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
-            request = requests[number]
-            image = np.where(request.mask[..., None], _to_array(picture), request.image)
-            i, j = divmod(number, len(seeds))
-            values[i, j, place[calls]] = self.quality(request.image, image, request.mask)
-
-        self._run([self._job(request, stops) for request in requests], deliver, {})
-        return values
+    def _measure(self, chains: list[Request], stops: Sequence[int]) -> np.ndarray:
+        return np.array(self._painters.measure(chains, stops))
 
     def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
         """SSIM of a picture against the original, over the region that counts."""
-        score, field, *_ = structural_similarity(
-            original,
-            image,
-            channel_axis=-1,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            full=True,
-        )
-        return float(score) if self.region == "whole" else float(field[mask].mean())
+        return self._painter.quality(original, image, mask)
 
     # -- the curve -----------------------------------------------------------------------------
 
@@ -271,27 +198,31 @@ class RePaintSSIM:
         Args:
             progress: called with pictures done and pictures in all.
         """
-        folder = self.cache_dir / self.digest
-        steps = np.arange(len(self.schedule) + 1)
-        scenes = self.pool
-        rows = []
-        for i, scene in enumerate(scenes):
-            path = folder / f"{i}.npy"
-            if path.exists():
-                rows.append(np.load(path))
-                continue
-            where = pictures.mask(self.mask, scene, i)
+        rows = calibration.complete(
+            self.cache_dir / self.digest,
+            len(self.pool),
+            self._rows,
+            at_once=self.workers,
+            progress=progress,
+        )
+        return Curve(np.arange(rows.shape[-1]), rows)
+
+    def _rows(self, numbers: list[int]) -> list[np.ndarray]:
+        """SSIM of pictures of the pool at every step from 0 on, (seeds, M) each."""
+        stops = range(1, len(self.schedule) + 1)
+        at_zero, chains = [], []
+        for i in numbers:
+            image = self.pool[i].image
+            where = pictures.mask(self.mask, self.pool[i], i)
+            at_zero.append(self.quality(image, _grey(image, where), where))
             # Each picture has noise of its own, or the mean would keep the noise they share.
             seeds = range(i * self.seeds, (i + 1) * self.seeds)
-            measured = self._measure([scene], [where], seeds, range(1, len(steps)))[0]
-            nothing = np.where(where[..., None], np.float32(0.5), scene.image)
-            at_zero = np.full((self.seeds, 1), self.quality(scene.image, nothing, where))
-            rows.append(np.concatenate([at_zero, measured], axis=1))
-            folder.mkdir(parents=True, exist_ok=True)
-            _keep(path, rows[-1])
-            if progress:
-                progress(i + 1, len(scenes))
-        return Curve(steps, np.stack(rows))
+            chains += [Request(image, where, stops[-1], seed) for seed in seeds]
+        measured = self._measure(chains, stops).reshape(len(numbers), self.seeds, len(stops))
+        return [
+            np.concatenate([np.full((self.seeds, 1), first), rest], axis=1)
+            for first, rest in zip(at_zero, measured, strict=True)
+        ]
 
     def calibrate(self) -> TabulatedSSIM:
         """The measured mean curve as an SSIM model; read where it was measured before."""
@@ -300,12 +231,12 @@ class RePaintSSIM:
     @cached_property
     def pool(self) -> list[Scene]:
         """The pictures that are calibrated on and played with."""
-        return pictures.load(self.images, self._diffusion.size, self.samples)
+        return pictures.load(self.images, self._painter.diffusion.size, self.samples)
 
     @cached_property
     def digest(self) -> str:
         """Of all that the curve depends on: weights, pictures, masks and settings."""
-        content = hashlib.sha256(self._diffusion.digest.encode())
+        content = hashlib.sha256(self._painter.diffusion.digest.encode())
         for i, scene in enumerate(self.pool):
             # To whole grey values: libraries differ in the last digits of a drawn scene.
             content.update(np.round(scene.image * 255).astype(np.uint8).tobytes())
@@ -372,7 +303,7 @@ class RePaintSSIM:
             if calls >= 1:
                 requests[k] = Request(scene.image, where, int(calls), int(seeds[k]))
             else:
-                grey = np.where(where[..., None], np.float32(0.5), scene.image)
+                grey = _grey(scene.image, where)
                 results[k] = Result(grey, self.quality(scene.image, grey, where))
         results.update(zip(requests, self.serve(list(requests.values())), strict=True))
         return [results[k] for k in range(len(steps))]
@@ -383,7 +314,7 @@ class RePaintSSIM:
         return self  # nothing in it changes, and copies of an environment may share a network
 
     def __getstate__(self) -> dict[str, Any]:
-        loaded = ("_diffusion", "_network", "pool")
+        loaded = ("_painters", "pool")
         return {name: value for name, value in vars(self).items() if name not in loaded}
 
     @cached_property
@@ -395,85 +326,41 @@ class RePaintSSIM:
         return self.curve().table()
 
     @cached_property
-    def _diffusion(self) -> model.Diffusion:
-        return model.load(self.checkpoint)
-
-    @cached_property
-    def _network(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        network: Any = self._diffusion.network
-        network = network.to(self.device)
-        if self.dtype != "float32":  # diffusers warns of any change of type
-            network = network.to(_DTYPES[self.dtype])
-        if self.channels_last:
-            network = network.to(memory_format=torch.channels_last)
-        if self.compile:
-            network = torch.compile(network)
-
-        def predict(noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-            if self.channels_last:
-                noisy = noisy.contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode():
-                return network(noisy, times, return_dict=False)[0]
-
-        return predict
-
-    def _schedule(self, calls: int) -> sampler.Schedule:
-        levels = self._diffusion.alphas_cumprod
-        if calls > len(levels):
-            raise ValueError(
-                f"schedule_calls must be at most {len(levels)}, the model's times, got {calls}"
-            )
-        if self.mode == "respaced":
-            return sampler.respaced(levels, calls)
-        return sampler.with_jumps(levels, calls, self.jump_length, self.jump_n_sample)
-
-    def _job(self, request: Request, stops: Sequence[int]) -> sampler.Job:
-        schedule = self.schedule
-        if self.mode == "respaced":
-            schedule = self._schedule(request.steps)
-        image = torch.from_numpy(request.image).permute(2, 0, 1) * 2 - 1
-        unknown = torch.from_numpy(request.mask)[None]
-        return sampler.Job(image, unknown, schedule, stops, request.seed)
-
-    def _run(
-        self, jobs: list[sampler.Job], deliver: sampler.Deliver, served: dict[int, Result]
-    ) -> None:
+    def _painters(self) -> Painter | Fleet:
+        if self.engine == "local":
+            return self._painter
         try:
-            with torch.inference_mode():
-                sampler.run(
-                    self._network,
-                    jobs,
-                    deliver,
-                    device=self.device,
-                    dtype=_DTYPES[self.dtype],
-                    clip=self._diffusion.clip,
-                    max_batch=self.max_batch,
-                )
-        except torch.OutOfMemoryError as error:
-            traceback.clear_frames(error.__traceback__)  # they hold the batch that did not fit
-            fits = self._largest_batch(min(self.max_batch, len(jobs)) - 1)
-            raise OutOfMemoryError(
-                f"max_batch must be at most {fits} on {self.device}, got {self.max_batch}; "
-                f"{len(served)} of {len(jobs)} requests were served and are kept in `served`",
-                served,
-            ) from error
+            from aigc_market.ssim.repaint.fleet import Fleet
+        except ImportError:
+            raise ImportError(
+                "engine 'ray' needs Ray: pip install 'aigc-market[ray]'; 'local' needs nothing"
+            ) from None
+        return Fleet(self._painter, self.workers, self.num_gpus_per_worker)
 
-    def _largest_batch(self, below: int) -> int:
-        """The largest batch that fits, by halving."""
-        size, fits, dtype = self._diffusion.size, 0, _DTYPES[self.dtype]
-        while fits < below:
-            trial = (fits + below + 1) // 2
-            try:
-                noisy = torch.zeros(trial, 3, size, size, device=self.device, dtype=dtype)
-                self._network(noisy, torch.zeros(trial, device=self.device, dtype=torch.int64))
-                fits = trial
-            except torch.OutOfMemoryError:
-                below = trial - 1
-        return fits
+    def _device(self, name: str) -> torch.device:
+        """The device; with engine "ray" it is the workers', who look for it themselves."""
+        gpus = self.num_gpus_per_worker
+        if self.engine == "local":
+            if self.workers != 1 or gpus != 0:
+                raise ValueError(
+                    "workers must be 1 and num_gpus_per_worker 0 with engine 'local', "
+                    f"got {self.workers} and {gpus:g}: engine 'ray' has more"
+                )
+            return painter.check_device(name)
+        if name not in ("cpu", "cuda"):
+            raise ValueError(
+                f"device must be 'cpu' or 'cuda' with engine 'ray', which picks GPUs, got {name!r}"
+            )
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"num_gpus_per_worker above 1 must be a whole number, got {gpus:g}")
+        if (name == "cuda") != (gpus > 0):
+            allowed = "above 0 with device 'cuda'" if name == "cuda" else "0 with device 'cpu'"
+            raise ValueError(f"num_gpus_per_worker must be {allowed}, got {gpus:g}")
+        return torch.device(name)
 
     def _scene(self, image: Any) -> Scene:
         scene = image if isinstance(image, Scene) else Scene(image, np.zeros((1, 1), bool))
-        return scene._replace(image=pictures.check(scene.image, self._diffusion.size))
+        return scene._replace(image=pictures.check(scene.image, self._painter.diffusion.size))
 
     def _check(self, request: Request) -> Request:
         _checks.instance("request", request, Request, "a Request(image, mask, steps, seed)")
@@ -481,28 +368,9 @@ class RePaintSSIM:
         if steps > len(self.schedule):
             raise ValueError(f"steps must be at most {len(self.schedule)}, got {steps}")
         seed = _seed(request.seed)
-        image = pictures.check(request.image, self._diffusion.size)
+        image = pictures.check(request.image, self._painter.diffusion.size)
         mask = pictures.mask(np.asarray(request.mask), Scene(image, np.zeros((1, 1), bool)), 0)
         return Request(image, mask, steps, seed)
-
-
-def _device(name: str) -> torch.device:
-    allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
-    if not isinstance(name, str):
-        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device must be {allowed}, got {name!r}") from None
-    if device.type not in _DEVICES:  # "meta" would paint nothing at all
-        raise ValueError(f"device must be {allowed}, got {name!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device {name!r} is not there: torch sees no MPS device")
-    return device
 
 
 def _seed(seed: Any) -> int:
@@ -517,14 +385,6 @@ def _user_cache() -> Path:
     return Path(root) / "aigc_market" / "repaint"
 
 
-def _to_array(picture: torch.Tensor) -> np.ndarray:
-    """(3, H, W) in [−1, 1] to (H, W, 3) in [0, 1]."""
-    array = ((picture.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).to("cpu", torch.float32)
-    return np.ascontiguousarray(array.numpy())
-
-
-def _keep(path: Path, array: np.ndarray) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.tmp")  # of this process: several may calibrate
-    with open(partial, "wb") as file:
-        np.save(file, array)
-    partial.replace(path)
+def _grey(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The picture of which nothing has been painted."""
+    return np.where(where[..., None], np.float32(0.5), image)

@@ -1,0 +1,229 @@
+"""Painters on a Ray cluster: requests are split over actors, each with a batch of its own."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+import aigc_market
+from aigc_market.ssim.repaint import painter
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, Request, Result
+
+RETRIES = 3
+"""How often a share is painted again whose worker died, and a worker that died as it started."""
+
+PATIENCE = 300.0
+"""Seconds to wait for a first worker: others may hold the cluster's CPUs and GPUs."""
+
+AHEAD = 2
+"""Shares that a worker is given at most: the one that it paints, and the one that comes next."""
+
+Share = tuple[int, ...]
+"""Numbers of requests that are painted together."""
+
+
+class _Actor:
+    """A painter in a process of its own."""
+
+    def __init__(self, own: Painter) -> None:
+        self._painter = own
+
+    def start(self, digest: str) -> None:
+        """Load the model; ValueError if it is another one here, or the device is not there."""
+        painter.check_device(self._painter.device)
+        if self._painter.diffusion.digest != digest:
+            raise ValueError(
+                f"checkpoint {self._painter.checkpoint!r} must be the same on every node, got "
+                f"another one on {ray.util.get_node_ip_address()}"
+            )
+        _ = self._painter.network
+
+    def paint(self, method: str, requests: list[Request], *arguments: Any) -> list[Any]:
+        """An answer to each request."""
+        return getattr(self._painter, method)(requests, *arguments)
+
+
+class _Worker:
+    """An actor, whether it has started, and how many before it died as they started."""
+
+    def __init__(self, actor: Any, digest: str, deaths: int) -> None:
+        self.actor, self.deaths = actor, deaths
+        self.starting = actor.start.remote(digest)
+        self.started = False
+
+
+class Fleet:
+    """Actors that paint like one painter. One that dies is replaced; others do what it had to do.
+
+    No more than `AHEAD` shares wait in a worker: what it has not been given stays with the caller.
+
+    Args:
+        own: the painter that each actor gets a copy of.
+        workers: actors.
+        num_gpus_per_worker: GPUs that each holds.
+
+    Raises:
+        ValueError: the cluster has no room for so many.
+    """
+
+    def __init__(self, own: Painter, workers: int, num_gpus_per_worker: float) -> None:
+        if not ray.is_initialized():  # nodes get this code, whatever they have installed
+            ray.init(runtime_env={"py_modules": [aigc_market]})
+        _check_room(workers, num_gpus_per_worker)
+        self._painter = own
+        self._actors: Any = ray.remote(num_cpus=1, num_gpus=num_gpus_per_worker)(_Actor)
+        self._workers = [self._hire() for _ in range(workers)]
+        self._lock = threading.Lock()
+
+    def serve(self, requests: Sequence[Request]) -> list[Result]:
+        """As `Painter.serve`; RuntimeError where no worker starts or a share kills each one."""
+        return self._split("serve", requests)
+
+    def measure(self, chains: Sequence[Request], stops: Sequence[int]) -> list[np.ndarray]:
+        """As `Painter.measure`; RuntimeError as in `serve`."""
+        return self._split("measure", chains, stops)
+
+    def _hire(self, deaths: int = 0) -> _Worker:
+        return _Worker(self._actors.remote(self._painter), self._painter.diffusion.digest, deaths)
+
+    def _split(self, method: str, requests: Sequence[Request], *arguments: Any) -> list[Any]:
+        def paint(worker: _Worker, share: Share) -> Any:
+            theirs = [requests[number] for number in share]
+            return worker.actor.paint.remote(method, theirs, *arguments)
+
+        with self._lock:  # rounds of other threads wait here, not in the actors
+            shares = shares_of(requests, len(self._workers), self._painter.max_batch)
+            work = _Round(shares, self._workers, self._hire, paint)
+            while work.goes_on:
+                work.step()
+        if not work.failures:
+            return [work.answers[number] for number in range(len(requests))]
+        failure = work.failures[0][1]
+        if not isinstance(failure, OutOfMemoryError):
+            raise failure
+        served: dict[int, Result] = {}
+        if method == "serve":
+            served.update(work.answers)
+            for share, error in work.failures:
+                if isinstance(error, OutOfMemoryError):
+                    served.update({share[i]: result for i, result in error.served.items()})
+        raise OutOfMemoryError(failure.limit, served, len(requests)) from failure
+
+
+def shares_of(requests: Sequence[Request], workers: int, max_batch: int) -> list[Share]:
+    """Requests that are painted together: as few shares as keep all workers busy.
+
+    A share is two batches at most, and has its longest requests first: shorter ones follow them
+    into the batch, so that it is full almost to the end. Shares do not depend on who is free or
+    dies, so that one that is painted again is the same to the last bit.
+    """
+    order = sorted(range(len(requests)), key=lambda number: -requests[number].steps)
+    count = max(min(workers, len(order)), math.ceil(len(order) / (2 * max_batch)))
+    return [tuple(order[i::count]) for i in range(count)]
+
+
+class _Round:
+    """Shares on their way through the workers, which are replaced in their list as they die."""
+
+    def __init__(
+        self,
+        shares: list[Share],
+        workers: list[_Worker],
+        hire: Callable[[int], _Worker],
+        paint: Callable[[_Worker, Share], Any],
+    ) -> None:
+        self.answers: dict[int, Any] = {}
+        self.failures: list[tuple[Share, Exception]] = []
+        self._waiting = deque(shares)
+        self._running: dict[Any, tuple[_Worker, Share]] = {}
+        self._deaths: Counter[Share] = Counter()
+        self._workers, self._hire, self._paint = workers, hire, paint
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is something to do, or to wait for."""
+        return bool(self._waiting or self._running)
+
+    def step(self) -> None:
+        """Give the workers what they can take, and deal with the next news of one of them."""
+        for worker in self._takers():
+            share = self._waiting.popleft()
+            self._running[self._paint(worker, share)] = worker, share
+        starting = {w.starting: w for w in self._workers if not (w.started or self.failures)}
+        news, _ = ray.wait([*self._running, *starting], timeout=PATIENCE)
+        if not news:
+            if not self._running:
+                self._fail((), RuntimeError(_nobody_started()))
+            return
+        if news[0] in starting:
+            worker, share = starting[news[0]], ()
+        else:
+            worker, share = self._running.pop(news[0])
+        try:
+            answer = ray.get(news[0])
+        except RayTaskError as error:  # the painter's own
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            self._fail(share, cause)
+        except RayError as error:  # its worker died, or the node that kept the answer
+            self._lose(worker, share, error)
+        else:
+            worker.started = True
+            self.answers.update(zip(share, answer or (), strict=True))
+
+    def _takers(self) -> list[_Worker]:
+        """Who gets the next shares, in order."""
+        given = Counter(worker for worker, _ in self._running.values())
+        started = [worker for worker in self._workers if worker.started]
+        # A second share only where enough is left for those who are still starting.
+        spare = len(self._waiting) - sum(given[worker] == 0 for worker in self._workers)
+        idle = [worker for worker in started if not given[worker]]
+        ahead = [worker for n in range(1, AHEAD) for worker in started if given[worker] <= n]
+        return idle[: len(self._waiting)] + ahead[: max(0, spare)]
+
+    def _lose(self, worker: _Worker, share: Share, error: RayError) -> None:
+        if worker in self._workers:
+            ray.kill(worker.actor)  # if it only could not be reached
+            deaths = 0 if worker.started else worker.deaths + 1
+            if deaths > RETRIES:
+                reason = f"workers must start: {deaths} in a row died as they did ({error})"
+                self._fail((), RuntimeError(reason))
+            self._workers[self._workers.index(worker)] = self._hire(deaths)
+        if share and not self.failures:
+            self._deaths[share] += 1
+            self._waiting.appendleft(share)
+            if self._deaths[share] > RETRIES:
+                reason = f"{len(share)} requests killed {self._deaths[share]} workers: {error}"
+                self._fail(share, RuntimeError(reason))
+
+    def _fail(self, share: Share, error: Exception) -> None:
+        """Nothing new is begun; what runs is waited for."""
+        self.failures.append((share, error))
+        self._waiting.clear()
+
+
+def _check_room(workers: int, gpus: float) -> None:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(
+        int(min(has.get("CPU", 0), has.get("GPU", 0) / gpus if gpus else math.inf)) for has in nodes
+    )
+    if workers > room:
+        have = ", ".join(f"{has.get('CPU', 0):g} and {has.get('GPU', 0):g}" for has in nodes)
+        raise ValueError(
+            f"workers must be at most {room} with num_gpus_per_worker={gpus:g} on this cluster, "
+            f"got {workers}: each takes 1 CPU and {gpus:g} GPUs, its nodes have {have}"
+        )
+
+
+def _nobody_started() -> str:
+    free = ray.available_resources()
+    return (
+        f"no worker started within {PATIENCE:g} s: free are {free.get('CPU', 0):g} CPUs and "
+        f"{free.get('GPU', 0):g} GPUs of the cluster"
+    )

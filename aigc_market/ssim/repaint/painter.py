@@ -1,0 +1,238 @@
+"""Repainting itself: one diffusion model on one device, requests in one continuous batch."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+
+from aigc_market.ssim.repaint import model, sampler
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+MODES = ("executed", "respaced")
+REGIONS = ("whole", "unknown")
+
+
+class Request(NamedTuple):
+    """A picture to be repainted with so many steps."""
+
+    image: np.ndarray
+    """(size, size, 3), uint8 or in [0, 1]."""
+    mask: np.ndarray
+    """(size, size) bool: what is to be repainted."""
+    steps: int
+    """S, network calls executed."""
+    seed: int
+    """Of the noise."""
+
+
+class Result(NamedTuple):
+    """A picture repainted."""
+
+    image: np.ndarray
+    """(size, size, 3) float32 in [0, 1]; the known region is the original's."""
+    ssim: float
+    """Against the original."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """The device cannot hold a batch. `served` keeps the results that were done, by number."""
+
+    def __init__(self, limit: str, served: dict[int, Result], requests: int) -> None:
+        super().__init__(limit, served, requests)  # all of them: it has to survive pickling
+        self.limit, self.served, self.requests = limit, served, requests
+
+    def __str__(self) -> str:
+        return (
+            f"{self.limit}; {len(self.served)} of {self.requests} requests were served and are "
+            "kept in `served`"
+        )
+
+
+@dataclass(frozen=True)
+class Painter:
+    """A diffusion model on a device; what it is made of is loaded when it is first needed.
+
+    Fields are the arguments of `RePaintSSIM`, which checks them. A pickle holds nothing else.
+    """
+
+    checkpoint: str
+    device: str
+    dtype: str
+    schedule_calls: int
+    jump_length: int
+    jump_n_sample: int
+    region: str
+    mode: str
+    max_batch: int
+    compile: bool
+    channels_last: bool
+
+    def serve(self, requests: Sequence[Request]) -> list[Result]:
+        """Repaint checked requests in one continuous batch.
+
+        Raises:
+            OutOfMemoryError: says the largest batch that fits, and keeps what was served.
+        """
+        results: dict[int, Result] = {}
+
+        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
+            results[number] = self._result(requests[number], picture)
+
+        self._run([self._job(request, (request.steps,)) for request in requests], deliver, results)
+        return [results[number] for number in range(len(requests))]
+
+    def measure(self, chains: Sequence[Request], stops: Sequence[int]) -> list[np.ndarray]:
+        """SSIM after each of the stops, (stops,) for each chain; their own `steps` do not count."""
+        if self.mode == "respaced":  # another schedule, and so another chain, for each stop
+            wanted = [chain._replace(steps=calls) for chain in chains for calls in stops]
+            scores = np.array([result.ssim for result in self.serve(wanted)])
+            return list(scores.reshape(len(chains), len(stops)))
+        values = [np.zeros(len(stops)) for _ in chains]
+        place = {calls: j for j, calls in enumerate(stops)}
+
+        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
+            values[number][place[calls]] = self._result(chains[number], picture).ssim
+
+        self._run([self._job(chain, stops) for chain in chains], deliver, {})
+        return values
+
+    def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
+        """SSIM of a picture against the original, over the region that counts."""
+        score, field, *_ = structural_similarity(
+            original,
+            image,
+            channel_axis=-1,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )
+        return float(score) if self.region == "whole" else float(field[mask].mean())
+
+    @cached_property
+    def schedule(self) -> sampler.Schedule:
+        """The network calls of a whole chain."""
+        return self._schedule(self.schedule_calls)
+
+    @cached_property
+    def diffusion(self) -> model.Diffusion:
+        """The model, on the CPU until `network` is asked for."""
+        return model.load(self.checkpoint)
+
+    @cached_property
+    def network(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """The model's network on the device."""
+        network: Any = self.diffusion.network
+        network = network.to(self.device)
+        if self.dtype != "float32":  # diffusers warns of any change of type
+            network = network.to(DTYPES[self.dtype])
+        if self.channels_last:
+            network = network.to(memory_format=torch.channels_last)
+        if self.compile:
+            network = torch.compile(network)
+
+        def predict(noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+            if self.channels_last:
+                noisy = noisy.contiguous(memory_format=torch.channels_last)
+            with torch.inference_mode():
+                return network(noisy, times, return_dict=False)[0]
+
+        return predict
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def _schedule(self, calls: int) -> sampler.Schedule:
+        levels = self.diffusion.alphas_cumprod
+        if calls > len(levels):
+            raise ValueError(
+                f"schedule_calls must be at most {len(levels)}, the model's times, got {calls}"
+            )
+        if self.mode == "respaced":
+            return sampler.respaced(levels, calls)
+        return sampler.with_jumps(levels, calls, self.jump_length, self.jump_n_sample)
+
+    def _job(self, request: Request, stops: Sequence[int]) -> sampler.Job:
+        schedule = self._schedule(stops[-1]) if self.mode == "respaced" else self.schedule
+        # Copies: arrays that Ray hands over may not be written to, of which torch warns.
+        image = torch.tensor(request.image).permute(2, 0, 1) * 2 - 1
+        unknown = torch.tensor(request.mask)[None]
+        return sampler.Job(image, unknown, schedule, stops, request.seed)
+
+    def _result(self, request: Request, picture: torch.Tensor) -> Result:
+        image = np.where(request.mask[..., None], _to_array(picture), request.image)
+        return Result(image, self.quality(request.image, image, request.mask))
+
+    def _run(
+        self, jobs: list[sampler.Job], deliver: sampler.Deliver, served: dict[int, Result]
+    ) -> None:
+        try:
+            with torch.inference_mode():
+                sampler.run(
+                    self.network,
+                    jobs,
+                    deliver,
+                    device=torch.device(self.device),
+                    dtype=DTYPES[self.dtype],
+                    clip=self.diffusion.clip,
+                    max_batch=self.max_batch,
+                )
+        except torch.OutOfMemoryError as error:
+            traceback.clear_frames(error.__traceback__)  # they hold the batch that did not fit
+            fits = self._largest_batch(min(self.max_batch, len(jobs)) - 1)
+            limit = f"max_batch must be at most {fits} on {self.device}, got {self.max_batch}"
+            raise OutOfMemoryError(limit, served, len(jobs)) from error
+
+    def _largest_batch(self, below: int) -> int:
+        """The largest batch that fits, by halving."""
+        size, fits, dtype = self.diffusion.size, 0, DTYPES[self.dtype]
+        while fits < below:
+            trial = (fits + below + 1) // 2
+            try:
+                noisy = torch.zeros(trial, 3, size, size, device=self.device, dtype=dtype)
+                self.network(noisy, torch.zeros(trial, device=self.device, dtype=torch.int64))
+                fits = trial
+            except torch.OutOfMemoryError:
+                below = trial - 1
+        return fits
+
+
+def check_device(name: str) -> torch.device:
+    """The device of a name, if it is there.
+
+    Raises:
+        TypeError, ValueError: it is no device, or not there.
+    """
+    allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
+    if not isinstance(name, str):
+        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device must be {allowed}, got {name!r}") from None
+    if device.type not in ("cpu", "cuda", "mps"):  # "meta" would paint nothing at all
+        raise ValueError(f"device must be {allowed}, got {name!r}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device {name!r} is not there: torch sees no MPS device")
+    return device
+
+
+def _to_array(picture: torch.Tensor) -> np.ndarray:
+    """(3, H, W) in [−1, 1] to (H, W, 3) in [0, 1]."""
+    array = ((picture.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).to("cpu", torch.float32)
+    return np.ascontiguousarray(array.numpy())

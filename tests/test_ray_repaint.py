@@ -1,0 +1,156 @@
+"""Live images on a Ray cluster are those of one process."""
+
+import pickle
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ray", reason="needs the extra 'ray'")
+pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
+
+from ray_nodes import two_nodes
+
+import aigc_market
+from aigc_market.ssim.repaint import RePaintSSIM, Request, scene
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
+
+SIZE, CALLS = 16, 40
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with two_nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def service(cluster, tiny, tmp_path_factory):
+    """One for all tests that leave it as it was: its actors take seconds to start."""
+    return make(tiny, tmp_path_factory.mktemp("cache"), engine="ray", workers=2)
+
+
+@pytest.fixture(scope="module")
+def local(tiny, tmp_path_factory):
+    return make(tiny, tmp_path_factory.mktemp("cache"))
+
+
+def make(tiny, folder, **arguments):
+    few = {"schedule_calls": CALLS, "samples": 3, "cache_dir": folder}
+    return RePaintSSIM(**{"checkpoint": tiny, **few, **arguments})
+
+
+def requests(steps):
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[:, SIZE // 2 :] = True
+    return [Request(scene(i, SIZE).image, mask, calls, i) for i, calls in enumerate(steps)]
+
+
+def same(results, others, atol):
+    for one, two in zip(results, others, strict=True):
+        np.testing.assert_allclose(one.image, two.image, rtol=0, atol=atol)
+        assert one.ssim == pytest.approx(two.ssim, abs=atol)
+
+
+# -- what is served ---------------------------------------------------------------------------
+
+
+def test_a_round_is_that_of_one_process(service, local):
+    asked = requests([7, 20, 1, 12, 5])
+    results = service.serve(asked)
+    same(results, local.serve(asked), atol=1e-5)  # batches are others: to rounding
+    same(results, service.serve(asked), atol=0)
+    assert service.serve([]) == []
+    same(service.serve(asked[:1]), results[:1], atol=1e-5)
+
+
+def test_arrays_as_ray_hands_them_over_are_painted_on(local):
+    asked = requests([3])[0]
+    for array in (asked.image, asked.mask):
+        array.flags.writeable = False
+    assert local._painter.serve([asked])[0].image.shape == (SIZE, SIZE, 3)  # and torch is silent
+
+
+def test_what_is_measured_is_that_of_one_process(service, local):
+    images, seeds, stops = [scene(i, SIZE) for i in range(3)], [1, 2], [1, 5, 9]
+    values = service.measure(images, seeds, stops)
+    assert values.shape == (3, 2, 3)
+    np.testing.assert_allclose(values, local.measure(images, seeds, stops), atol=1e-5)
+
+
+def test_a_calibration_is_that_of_one_process(service, local):
+    assert service.digest == local.digest  # so either finds what the other has kept
+    reports = []
+    curve = service.curve(lambda done, count: reports.append((done, count)))
+    assert reports == [(2, 3), (3, 3)]  # two workers, two pictures at once
+    np.testing.assert_allclose(curve.values, local.curve().values, atol=1e-5)
+    assert len(list(service.cache_dir.glob("*/*.npy"))) == 3
+
+
+def test_an_environment_is_served_by_the_cluster(service, local):
+    played = []
+    for ssim in (service, local):
+        env = aigc_market.env(K=3, ssim=ssim, satisfaction=4000.0, max_steps=CALLS, max_cycles=2)
+        env.reset(seed=5)
+        for agent in env.agent_iter(max_iter=8):
+            env.last()
+            env.step(np.array([9.0 if agent == "asp_0" else 15.0], "f4"))
+        played.append([env.infos[f"vmu_{k}"]["ssim"] for k in range(3)])
+    np.testing.assert_allclose(*played, atol=1e-5)
+    assert len(set(played[0])) == 3
+
+
+def test_bad_requests_are_refused_before_anything_is_sent(service):
+    with pytest.raises(ValueError, match="steps must be at most 40, got 41"):
+        service.serve(requests([3, 41]))
+
+
+def test_a_pickle_holds_no_actors_and_serves_the_same(service):
+    content = pickle.dumps(service)
+    assert len(content) < 20_000
+    again = pickle.loads(content)
+    assert again.workers == 2
+    assert "_painters" not in vars(again)
+    assert again.engine == "ray"
+
+
+# -- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"device": "cuda"}, "num_gpus_per_worker must be above 0 with device 'cuda', got 0"),
+        ({"num_gpus_per_worker": 1}, "num_gpus_per_worker must be 0 with device 'cpu', got 1"),
+        ({"device": "cuda:1"}, "device must be 'cpu' or 'cuda' with engine 'ray'.*got 'cuda:1'"),
+        ({"device": "mps"}, "device must be 'cpu' or 'cuda' with engine 'ray'.*got 'mps'"),
+        ({"device": 5}, "device must be 'cpu' or 'cuda' with engine 'ray'.*got 5"),
+        (
+            {"device": "cuda", "num_gpus_per_worker": 1.5},
+            "num_gpus_per_worker above 1 must be a whole number, got 1.5",
+        ),
+        (
+            {"device": "cuda", "num_gpus_per_worker": 1},
+            "workers must be at most 0 with num_gpus_per_worker=1 on this cluster, got 1: each "
+            "takes 1 CPU and 1 GPUs, its nodes have 1 and 0, 1 and 0",
+        ),
+        (
+            {"workers": 3},
+            "workers must be at most 2 with num_gpus_per_worker=0 on this cluster, got 3",
+        ),
+    ],
+)
+def test_what_the_cluster_cannot_do_is_said_at_once(cluster, tiny, tmp_path, arguments, complaint):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=complaint):
+        make(tiny, tmp_path, engine="ray", **arguments)
+    assert time.monotonic() - began < 10  # Ray itself would wait for such a GPU for ever
+
+
+def test_without_ray_it_says_what_to_install(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "aigc_market.ssim.repaint.fleet")
+    with pytest.raises(ImportError, match=r"engine 'ray' needs Ray: pip install"):
+        make(tiny, tmp_path, engine="ray")
