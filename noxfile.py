@@ -5,6 +5,7 @@ docs/libraries.json, from which docs/libraries.md is written.
 """
 
 import json
+import os
 import time
 import tomllib
 from pathlib import Path
@@ -25,15 +26,18 @@ def examples(session: nox.Session, name: str) -> None:
     ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
     version = session.run("python", "-c", ask, silent=True).strip()
     output = Path(session.create_tmp()) / "output.txt"
-    start = time.perf_counter()
+    start, before = time.perf_counter(), os.times()
     with output.open("w") as handle:
         script = ROOT / "examples" / f"{name}.py"
         session.run("python", script, *session.posargs, stdout=handle)
-    seconds = time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
     line = output.read_text().strip().splitlines()[-1]
     session.log(line)
     if not session.posargs:  # a short run proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        records[name] = {"version": version, "seconds": round(seconds), "line": line}
+        records[name] = {"version": version, "line": line}
+        records[name] |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         session.run("python", ROOT / "docs" / "write_libraries.py")

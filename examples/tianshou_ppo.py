@@ -23,7 +23,7 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES, BATCHES = 4, 2 if measure.SHORT else 60
+LANES, BATCHES = 4, 2 if measure.SHORT else 30
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 
 
@@ -104,7 +104,7 @@ algorithm.run_training(
         max_epochs=BATCHES,
         collection_step_num_env_steps=TURNS,
         batch_size=100,
-        update_step_num_repetitions=5,
+        update_step_num_repetitions=10,
         show_progress=False,
     )
 )
