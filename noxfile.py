@@ -1,7 +1,8 @@
 """Run the examples with third-party libraries, each in an environment of its own.
 
-`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
-docs/libraries.json, from which docs/libraries.md is written.
+`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one, with `-- --leader-first` the other
+way about. What they print last is recorded in docs/libraries.json, from which docs/libraries.md is
+written.
 """
 
 import json
@@ -35,9 +36,10 @@ def examples(session: nox.Session, name: str) -> None:
     cpu -= before.children_user + before.children_system
     line = output.read_text().strip().splitlines()[-1]
     session.log(line)
-    if not session.posargs:  # a short run proves nothing
+    if "--short" not in session.posargs:  # which proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        records[name] = {"version": version, "line": line}
-        records[name] |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
+        record = {"version": version, "line": line}
+        record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
+        records[" ".join([name, *session.posargs])] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         session.run("python", ROOT / "docs" / "write_libraries.py")

@@ -56,7 +56,7 @@ config = (
 )
 ray.init(include_dashboard=False)
 algorithm = config.build_algo()
-for _ in range(1 if measure.SHORT else 40):
+for _ in range(1 if measure.SHORT else 55):
     algorithm.train()
 
 
