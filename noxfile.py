@@ -25,7 +25,9 @@ def examples(session: nox.Session, name: str) -> None:
     entry = TABLE[name]
     session.install("-e", ".", *entry["requires"])
     ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
-    version = session.run("python", "-c", ask, silent=True).strip()
+    version = session.run("python", "-c", ask, silent=True)
+    if version is None:  # nox --install-only
+        return
     output = Path(session.create_tmp()) / "output.txt"
     start, before = time.perf_counter(), os.times()
     with output.open("w") as handle:
@@ -38,7 +40,7 @@ def examples(session: nox.Session, name: str) -> None:
     session.log(line)
     if "--short" not in session.posargs:  # which proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        record = {"version": version, "line": line}
+        record = {"version": version.strip(), "line": line}
         record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
         records[" ".join([name, *session.posargs])] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

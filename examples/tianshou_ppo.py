@@ -23,7 +23,7 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES, BATCHES = 4, 2 if measure.SHORT else 30
+WIDTH, LANES, BATCHES = 0.25, 4, 2 if measure.SHORT else 20
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 
 
@@ -54,16 +54,15 @@ class Network(nn.Module):
 
 
 class Actor(Network):
-    """Logits of a bell curve over a grid: neighbours are learned of together."""
+    """Logits of a bell curve over a grid, so wide that the leader goes on trying all prices."""
 
     def __init__(self, inputs: int, levels: int) -> None:
         super().__init__(inputs, 1)
-        self.log_width = nn.Parameter(torch.tensor(-0.7))
         self.register_buffer("grid", torch.linspace(-1.0, 1.0, levels))
 
     def forward(self, obs: Any, state: Any = None, **_: Any) -> tuple[torch.Tensor, Any]:
         """(B, levels), and the state."""
-        return -0.5 * ((self.grid - super().forward(obs)) / self.log_width.exp()) ** 2, state
+        return -0.5 * ((self.grid - super().forward(obs)) / WIDTH) ** 2, state
 
 
 # Glue: rewards.
