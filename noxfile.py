@@ -28,7 +28,8 @@ def examples(session: nox.Session, name: str) -> None:
     version = session.run("python", "-c", ask, silent=True)
     if version is None:  # nox --install-only
         return
-    output = Path(session.create_tmp()) / "output.txt"
+    # Not in create_tmp(), which would become TMPDIR: Ray's sockets have no room for long paths.
+    output = Path(session.virtualenv.location) / "output.txt"
     start, before = time.perf_counter(), os.times()
     with output.open("w") as handle:
         script = ROOT / "examples" / f"{name}.py"
