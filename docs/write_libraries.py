@@ -22,8 +22,9 @@ included, on two cores. `nox -s examples` runs all, each in an environment of it
 library, or the library to the game.
 
 The machine was shared with other work while these ran, so seconds are noisy; CPU seconds, those of
-all processes of a run, say better what each costs. The aim was a share of .95 or more and a gap of
-4% or less. All runs have one seed, 0 or 1, and say nothing of others.
+the example's process, say better what each costs. The aim was a share of .95 or more and a gap of
+4% or less. Each result is of one run, with settings that were chosen by a few runs like it, and
+says nothing of other seeds.
 """
 LEADER_FIRST = """
 ## Two time scales
@@ -31,9 +32,11 @@ LEADER_FIRST = """
 In each example but SuperSuit's, where one network plays for all, and CleanRL's, the leader learns
 more slowly than the followers do. With `--leader-first` the two learning rates are exchanged, and
 nothing else is. Followers who have not learned yet buy much at any price, so a leader that learns
-first raises its price, as far as p_max in the worst case, where every follower buys the least that
-it must (a share of .2699, and a maximum of its own: all prices near it pay less). Followers then
-see no other prices, and learn nothing of those that would bring it back.
+first raises its price. AgileRL's goes to p_max and stays: there every follower buys the least that
+it must, which is worth a share of .2699, and more than any price near it. Its followers have
+learned all the same: MATD3 remembers other prices. Tianshou's leader is not lost, since its prices
+are kept spread out, so that it sees lower ones that pay more: a wide spread does here what two time
+scales do elsewhere.
 """
 FLAG = "--leader-first"
 _SILENT = {

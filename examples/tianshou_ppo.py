@@ -23,7 +23,7 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES, BATCHES = 4, 2 if measure.SHORT else 20
+LANES, BATCHES = 4, 2 if measure.SHORT else 28
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 
 
