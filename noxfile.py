@@ -1,10 +1,12 @@
 """Run the examples with third-party libraries, each in an environment of its own.
 
-`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
-docs/libraries.json, from which docs/libraries.md is written.
+`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one, with `-- --leader-first` the other
+way about. What they print last is recorded in docs/libraries.json, from which docs/libraries.md is
+written.
 """
 
 import json
+import os
 import time
 import tomllib
 from pathlib import Path
@@ -23,18 +25,25 @@ def examples(session: nox.Session, name: str) -> None:
     entry = TABLE[name]
     session.install("-e", ".", *entry["requires"])
     ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
-    version = session.run("python", "-c", ask, silent=True).strip()
-    output = Path(session.create_tmp()) / "output.txt"
-    start = time.perf_counter()
+    version = session.run("python", "-c", ask, silent=True)
+    if version is None:  # nox --install-only
+        return
+    # Not in create_tmp(), which would become TMPDIR: Ray's sockets have no room for long paths.
+    output = Path(session.virtualenv.location) / "output.txt"
+    start, before = time.perf_counter(), os.times()
     with output.open("w") as handle:
         script = ROOT / "examples" / f"{name}.py"
         session.run("python", script, *session.posargs, stdout=handle)
-    seconds = time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
     line = output.read_text().strip().splitlines()[-1]
     session.log(line)
-    if not session.posargs:  # a short run proves nothing
+    if "--short" not in session.posargs:  # which proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        records[name] = {"version": version, "seconds": round(seconds), "line": line}
+        record = {"version": version.strip(), "line": line}
+        record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
+        records[" ".join([name, *session.posargs])] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         session.run("python", ROOT / "docs" / "write_libraries.py")
 

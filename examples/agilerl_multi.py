@@ -14,8 +14,8 @@ from agilerl.training.train_multi_agent_off_policy import train_multi_agent_off_
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 200}
-SLOW, FAST = measure.learning_rates(leader=1e-4, followers=1e-3)
-STEPS = 400 if measure.SHORT else 12_000
+SLOW, FAST = measure.learning_rates(leader=3e-4, followers=1e-3)
+STEPS = 400 if measure.SHORT else 5_000
 
 torch.manual_seed(0)
 np.random.seed(0)  # noqa: NPY002 (AgileRL samples its memory with it)

@@ -1,7 +1,4 @@
-"""The parallel game as a task of BenchMARL: MAPPO and IPPO compared on it.
-
-One policy for the ASP and one that the VMUs share.
-"""
+"""The parallel game as a task of BenchMARL: MAPPO and IPPO, the VMUs sharing a policy."""
 
 import measure  # first, for its clock  # isort: skip
 
@@ -22,6 +19,7 @@ from torchrl.envs.utils import ExplorationType, set_exploration_type
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
+SLOW, FAST = measure.learning_rates(leader=5e-4, followers=3e-3)
 
 
 # Glue: what BenchMARL asks of a task.
@@ -69,21 +67,22 @@ class TwoTimeScales(Callback):
         """Before the first batch."""
         for optimizer in self.experiment.optimizers["asp"].values():
             for group in optimizer.param_groups:
-                group["lr"] *= 0.2
+                group["lr"] = SLOW
 
 
 def train(algorithm: IppoConfig | MappoConfig, folder: str) -> Experiment:
     """One experiment of a minute or so."""
+    # No less spread than .3: the leader goes on trying prices, for followers to learn to answer.
+    algorithm.scale_mapping, algorithm.lmbda = "biased_softplus_1.0_0.3", 0.5
     config = ExperimentConfig.get_from_yaml()
     config.save_folder, config.loggers, config.create_json = folder, [], False
     config.evaluation = config.render = False
-    config.gamma, config.lr = 0.5, 3e-3  # a price is paid in the step after it was posted
-    config.max_n_frames = None
-    config.max_n_iters = 1 if measure.SHORT else 40
-    config.on_policy_collected_frames_per_batch = 1000
+    config.gamma, config.lr = 0.3, FAST  # a price is paid in the step after it was posted
+    config.max_n_frames, config.max_n_iters = None, 1 if measure.SHORT else 30
+    config.on_policy_collected_frames_per_batch = 500
     config.on_policy_n_envs_per_worker = 5
-    config.on_policy_n_minibatch_iters = 6
-    config.on_policy_minibatch_size = 250
+    config.on_policy_n_minibatch_iters = 10
+    config.on_policy_minibatch_size = 125
     model = MlpConfig([64, 64], torch.nn.Linear, activation_class=torch.nn.Tanh)
     experiment = Experiment(
         StackelbergTask("stackelberg_v0", ARGUMENTS),

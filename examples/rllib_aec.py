@@ -16,6 +16,7 @@ from ray.tune.registry import register_env
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
+SLOW, FAST = measure.learning_rates(leader=3e-4, followers=3e-3)
 
 
 def policy_of(agent: str, *args: object, **kwargs: object) -> str:
@@ -32,23 +33,28 @@ config = (
         policies={"asp", "vmu"},
         policy_mapping_fn=policy_of,
         # Two time scales: the leader's price should meet followers who know how to answer it.
-        algorithm_config_overrides_per_module={"asp": PPOConfig.overrides(lr=3e-4)},
+        algorithm_config_overrides_per_module={"asp": PPOConfig.overrides(lr=SLOW)},
     )
     .training(
-        lr=3e-3,
+        lr=FAST,
         gamma=0.0,  # an action moves nothing but the reward of its own round
-        train_batch_size_per_learner=3000,  # turns: a third of them are the leader's
+        train_batch_size_per_learner=1500,  # turns: a third of them are the leader's
         minibatch_size=250,
-        num_epochs=6,
+        num_epochs=10,
         vf_clip_param=100.0,
         use_kl_loss=False,
     )
-    .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[64, 64], vf_share_layers=False))
+    .rl_module(
+        # A spread of its own, that no price can shrink: the leader goes on trying others.
+        model_config=DefaultModelConfig(
+            fcnet_hiddens=[64, 64], vf_share_layers=False, free_log_std=True
+        )
+    )
     .debugging(seed=0)
 )
 ray.init(include_dashboard=False)
 algorithm = config.build_algo()
-for _ in range(1 if measure.SHORT else 60):
+for _ in range(1 if measure.SHORT else 40):
     algorithm.train()
 
 

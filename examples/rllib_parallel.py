@@ -16,6 +16,7 @@ from ray.tune.registry import register_env
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
+SLOW, FAST = measure.learning_rates(leader=3e-4, followers=3e-3)
 
 
 def policy_of(agent: str, *args: object, **kwargs: object) -> str:
@@ -32,25 +33,30 @@ config = (
         policies={"asp", "vmu"},
         policy_mapping_fn=policy_of,
         # Two time scales: the leader's price should meet followers who know how to answer it.
-        algorithm_config_overrides_per_module={"asp": PPOConfig.overrides(lr=3e-4)},
+        algorithm_config_overrides_per_module={"asp": PPOConfig.overrides(lr=SLOW)},
     )
     .training(
-        lr=3e-3,
+        lr=FAST,
         # A price is paid in the step after it was posted, so the discount factor is above 0.
-        gamma=0.5,
+        gamma=0.3,
         lambda_=0.5,
-        train_batch_size_per_learner=1000,
+        train_batch_size_per_learner=500,
         minibatch_size=250,
-        num_epochs=6,
+        num_epochs=10,
         vf_clip_param=100.0,
         use_kl_loss=False,
     )
-    .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[64, 64], vf_share_layers=False))
+    .rl_module(
+        # A spread of its own, that no price can shrink: the leader goes on trying others.
+        model_config=DefaultModelConfig(
+            fcnet_hiddens=[64, 64], vf_share_layers=False, free_log_std=True
+        )
+    )
     .debugging(seed=0)
 )
 ray.init(include_dashboard=False)
 algorithm = config.build_algo()
-for _ in range(1 if measure.SHORT else 60):
+for _ in range(1 if measure.SHORT else 55):
     algorithm.train()
 
 

@@ -16,7 +16,7 @@ from stable_baselines3.common.utils import set_random_seed
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
-TIMESTEPS = 6_000 if measure.SHORT else 240_000
+TIMESTEPS = 6_000 if measure.SHORT else 150_000
 
 
 # Glue: SB3 knows one kind of agent.
@@ -29,15 +29,15 @@ def wrapped() -> ParallelEnv:
 torch.set_num_threads(1)
 set_random_seed(0)  # PPO(seed=0) would call seed() of SuperSuit's adapter, which has none
 lanes = supersuit.pettingzoo_env_to_vec_env_v1(wrapped())
-lanes = supersuit.concat_vec_envs_v1(lanes, 8, num_cpus=1, base_class="stable_baselines3")
+lanes = supersuit.concat_vec_envs_v1(lanes, 16, num_cpus=1, base_class="stable_baselines3")
 model = PPO(
     "MlpPolicy",
     lanes,
     n_steps=50,
     batch_size=300,
-    n_epochs=5,
+    n_epochs=10,
     learning_rate=lambda left: 1e-3 * left,
-    gamma=0.5,  # a price is paid one step after it was posted
+    gamma=0.3,  # a price is paid one step after it was posted
     gae_lambda=0.5,
 )
 model.learn(TIMESTEPS)

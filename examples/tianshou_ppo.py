@@ -23,7 +23,7 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES, BATCHES = 4, 2 if measure.SHORT else 60
+LANES, BATCHES = 4, 2 if measure.SHORT else 28
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 
 
@@ -54,16 +54,17 @@ class Network(nn.Module):
 
 
 class Actor(Network):
-    """Logits of a bell curve over a grid: neighbours are learned of together."""
+    """Logits of a bell curve over a grid; the leader's stays wide, so all prices are tried."""
 
-    def __init__(self, inputs: int, levels: int) -> None:
+    def __init__(self, inputs: int, levels: int, least_width: float) -> None:
         super().__init__(inputs, 1)
-        self.log_width = nn.Parameter(torch.tensor(-0.7))
+        self.least, self.log_width = least_width, nn.Parameter(torch.tensor(-1.0))
         self.register_buffer("grid", torch.linspace(-1.0, 1.0, levels))
 
     def forward(self, obs: Any, state: Any = None, **_: Any) -> tuple[torch.Tensor, Any]:
         """(B, levels), and the state."""
-        return -0.5 * ((self.grid - super().forward(obs)) / self.log_width.exp()) ** 2, state
+        width = self.least + self.log_width.exp()
+        return -0.5 * ((self.grid - super().forward(obs)) / width) ** 2, state
 
 
 # Glue: rewards.
@@ -75,18 +76,18 @@ class ByRound(MultiAgentOnPolicyAlgorithm):
         return super()._preprocess_batch(batch, buffer, indices)
 
 
-def learner(agent: str, learning_rate: float) -> PPO:
+def learner(agent: str, learning_rate: float, least_width: float) -> PPO:
     """For one kind of agents. γ = 0: an action moves nothing but its own round's reward."""
-    space, width = padded().action_space(agent), env.observation_space.shape[0]
+    space, inputs = padded().action_space(agent), env.observation_space.shape[0]
     policy = ProbabilisticActorPolicy(
-        actor=Actor(width, space.n),
+        actor=Actor(inputs, space.n, least_width),
         dist_fn=lambda logits: Categorical(logits=logits),
         action_space=space,
         action_scaling=False,
         action_bound_method=None,
     )
     optimizer = AdamOptimizerFactory(lr=learning_rate)
-    return PPO(policy=policy, critic=Network(width, 1), optim=optimizer, gamma=0.0, ent_coef=0.0)
+    return PPO(policy=policy, critic=Network(inputs, 1), optim=optimizer, gamma=0.0, ent_coef=0.0)
 
 
 torch.manual_seed(0)
@@ -94,7 +95,7 @@ torch.set_num_threads(1)
 env = make_env()
 # Two time scales: the leader's price should meet followers who know how to answer it.
 slow, fast = measure.learning_rates(leader=5e-4, followers=3e-3)
-asp, vmu = learner("asp_0", slow), learner("vmu_0", fast)
+asp, vmu = learner("asp_0", slow, 0.3), learner("vmu_0", fast, 0.1)
 algorithm = ByRound(algorithms=[asp, *[vmu] * K], env=env)
 lanes = DummyVectorEnv([make_env] * LANES)
 algorithm.run_training(
@@ -104,7 +105,7 @@ algorithm.run_training(
         max_epochs=BATCHES,
         collection_step_num_env_steps=TURNS,
         batch_size=100,
-        update_step_num_repetitions=5,
+        update_step_num_repetitions=10,
         show_progress=False,
     )
 )
@@ -113,8 +114,7 @@ algorithm.run_training(
 def act(agent: str, observation: np.ndarray) -> int:
     """The grid's point under the top of the bell curve."""
     actor = (asp if agent == "asp_0" else vmu).policy.actor
-    with torch.no_grad():
-        return int(actor(observation[None])[0].argmax())
+    return int(actor(observation[None])[0].argmax())
 
 
 print(measure.line(*measure.played(padded(), act)))

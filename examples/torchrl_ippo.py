@@ -1,7 +1,4 @@
-"""Leader and followers trained by TorchRL's PPO losses on the AEC game.
-
-Independent learners: an actor and a critic for the ASP, and a pair that the VMUs share.
-"""
+"""Leader and followers trained by TorchRL's PPO losses on the AEC game: independent learners."""
 
 import measure  # first, for its clock  # isort: skip
 
@@ -25,8 +22,10 @@ ARGUMENTS |= {"normalize": True, "scale_rewards": True}
 GROUPS = {"asp": ["asp_0"], "vmu": [f"vmu_{k}" for k in range(K)]}
 # Two time scales: the leader's price should meet followers who know how to answer it.
 LEARNING_RATES = dict(zip(GROUPS, measure.learning_rates(leader=5e-4, followers=3e-3), strict=True))
+# A leader that stays at one price is met by followers who forget how to answer the others.
+LEAST_SCALES = {"asp": 0.5, "vmu": 0.2}
 TURNS_PER_BATCH = (K + 1) * 300
-BATCHES = 2 if measure.SHORT else 60
+BATCHES = 2 if measure.SHORT else 25
 
 
 def make_env() -> PettingZooWrapper:
@@ -39,7 +38,8 @@ def make_env() -> PettingZooWrapper:
 def make_actor(group: str, width: int) -> ProbabilisticActor:
     """From a group's observations to its actions in [−1, 1]."""
     network = torch.nn.Sequential(
-        MLP(width, 2, num_cells=[64, 64], activation_class=torch.nn.Tanh), NormalParamExtractor()
+        MLP(width, 2, num_cells=[64, 64], activation_class=torch.nn.Tanh),
+        NormalParamExtractor(scale_lb=LEAST_SCALES[group]),
     )
     keys = [(group, "loc"), (group, "scale")]
     return ProbabilisticActor(
@@ -70,6 +70,7 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 env = make_env()
 check_env_specs(env)
+# An actor and a critic for the ASP, and a pair that the VMUs share.
 actors, critics, losses, optimizers = {}, {}, {}, {}
 for group in GROUPS:
     width = env.observation_spec[group, "observation"].shape[-1]

@@ -95,6 +95,21 @@ def test_the_page_is_what_the_runs_say():
     assert all(LINE.search(record["line"]) for record in records.values())
 
 
+def test_the_page_tells_a_run_from_one_with_the_leader_first():
+    run = {"version": "1.2", "line": "near", "seconds": 9, "cpu_seconds": 7}
+    records = {"rllib_aec": run, "rllib_aec --leader-first": {**run, "line": "far"}}
+    page = write_libraries.page(TABLE, records)
+    assert "| near | 7 |" in page
+    assert "| `rllib_aec.py` | near | far |" in page
+    assert page.count("not run yet") == len(TABLE) - 1
+
+
+def test_learning_rates_are_exchanged_when_asked(monkeypatch):
+    assert measure.learning_rates(leader=1.0, followers=2.0) == (1.0, 2.0)
+    monkeypatch.setattr(sys, "argv", ["example.py", "--leader-first"])
+    assert measure.learning_rates(leader=1.0, followers=2.0) == (2.0, 1.0)
+
+
 def test_lines_of_code_and_of_glue_are_counted():
     code = ["import a", "", "# Glue: why.", "def f(x):", '    """F."""', "    return [", "    ]"]
     source = "\n".join(['"""Title."""', *code, 'z = """', '"""', ""])
