@@ -41,7 +41,7 @@ def examples(session: nox.Session, name: str) -> None:
     session.log(line)
     if "--short" not in session.posargs:  # which proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        record = {"version": version.strip(), "line": line}
+        record = {"version": version.strip().partition("+")[0], "line": line}
         record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
         records[" ".join([name, *session.posargs])] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
