@@ -7,6 +7,8 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+import aigc_market
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
@@ -43,3 +45,10 @@ def test_local_links_lead_somewhere(page):
         if re.match(r"[a-z]+:", target) or target.startswith("#"):
             continue
         assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_the_reference_has_every_public_name():
+    reference = (ROOT / "docs" / "api.md").read_text()
+    for module in (aigc_market, aigc_market.ssim):
+        for public in module.__all__:
+            assert re.search(rf"\b{public}\b", reference), f"{module.__name__}.{public}"

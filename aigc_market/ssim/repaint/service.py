@@ -160,7 +160,7 @@ class RePaintSSIM:
         """SSIM at every number of steps, from one chain an image and seed.
 
         Args:
-            images: pictures (size, size, 3), or `Scene`s, whose road the mask may be.
+            images: pictures (size, size, 3), or each a `Scene`, whose road the mask may be.
             seeds: of the noise.
             steps: numbers of steps, ascending, from 1 to `schedule_calls`.
 
