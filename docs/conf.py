@@ -10,7 +10,12 @@ project = "aigc_market"
 author = "The aigc_market developers"
 copyright = "2026, The aigc_market developers"  # noqa: A001 (Sphinx's name)
 release = aigc_market.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx-mathjax-offline",  # formulas show without a network too
+]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
