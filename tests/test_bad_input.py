@@ -65,7 +65,7 @@ VIEW = {
     "normalize": NOT_A_FLAG,
     "scale_rewards": NOT_A_FLAG,
     "vmu_reward": ["profit", "", None, 5, []],
-    "render_mode": ["rgb_array", "", 5, True, []],
+    "render_mode": ["rgb", "", 5, True, []],
 }
 BATCHES = {"cost": [[1.0, 2.0]], "satisfaction": [np.ones((3, 2))]}
 """A batch makes a Market, but no environment."""
