@@ -13,7 +13,6 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market.rendering import Round
-from aigc_market.rendering.frames import draw
 from aigc_market.rendering.rounds import EPISODE
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 
@@ -119,6 +118,8 @@ def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: f
 
 def _frames(rounds: Sequence[Round], numbers: Iterable[int]) -> Iterator[np.ndarray]:
     """Of the rounds at these places in the list, each with those before it."""
+    from aigc_market.rendering.frames import draw  # for those alone who want pictures
+
     return (draw(rounds[max(i + 1 - WINDOW, 0) : i + 1]) for i in numbers)
 
 

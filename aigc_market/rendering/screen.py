@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from aigc_market.rendering.canvas import load_pygame
-from aigc_market.rendering.frames import draw
 from aigc_market.rendering.rounds import Round
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 from aigc_market.rendering.text import ansi
@@ -64,6 +63,8 @@ class Screen:
 
     def frame(self) -> np.ndarray:
         """Of the last round, (640, 960, 3) uint8."""
+        from aigc_market.rendering.frames import draw  # for those alone who want pictures
+
         return draw(list(self._rounds))
 
     def close(self) -> None:
