@@ -21,7 +21,7 @@ from baselines.training import Training, make_model
 
 @dataclass(frozen=True)
 class BothTraining:
-    """Hyperparameters of training both sides. The first tried met the targets; none was searched."""
+    """Hyperparameters of training both sides: the first tried, which met the targets."""
 
     leader_pace: float = 1 / 3
     """By what the leader's learning rate is multiplied: the less, the farther apart the scales."""
