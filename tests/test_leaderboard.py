@@ -150,7 +150,7 @@ def cells(text, method):
 
 
 def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
-    fake = dataclasses.replace(LEARNED["ppo"], needs_gradient=True)
+    fake = dataclasses.replace(LEARNED["ppo"], needs="gradient")
     monkeypatch.setitem(LEARNED, "middling", fake)
     policy = tmp_path / "policy.safetensors"
     kept(policy, 6.0)
@@ -382,3 +382,10 @@ def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
     with pytest.raises(SystemExit) as ended:
         command_line.main()
     assert message in str(ended.value)
+
+
+def test_learners_say_where_they_can_be_trained():
+    """Two of them play in the rules themselves, which a table does not allow."""
+    everywhere = {"ppo", "recurrent_ppo", "tppo", "tppo_causal"}
+    assert {name for name, learner in LEARNED.items() if learner.can_train("live")} == everywhere
+    assert all(learner.can_train("hidden") for learner in LEARNED.values())

@@ -241,6 +241,15 @@ TINY = {
 }
 
 
+def test_episodes_of_a_measured_table_can_be_learned(tmp_path):
+    path = tmp_path / "live.safetensors"
+    network = training.train(
+        "tppo_causal", "live", 0, path, recipe=TINY["tppo_causal"], fitting=FEW
+    )
+    assert files.load(path).record["scenario"] == "live"
+    assert 0 < share(network, "live", lanes=4) <= 1
+
+
 @pytest.mark.parametrize("kind", training.KINDS)
 def test_training_is_reproducible_and_ends_in_a_file(kind, tmp_path):
     policies = []

@@ -24,23 +24,26 @@ class Learner:
     whole, with metadata `config`, JSON whose `record` holds at least `rounds` and `seconds`."""
     load: Callable[[Path], Callable[[int], Method]]
     """Called with that path; the answer, called with the number of episodes, is a method."""
-    needs_gradient: bool = False
-    """Whether training differentiates the simulator, which is possible with a quadratic SSIM."""
+    needs: str = ""
+    """What training uses of the simulator's inside: "rules", "gradient" of the rules, or nothing.
+    Both are at hand with a quadratic SSIM."""
 
     def can_train(self, scenario: str) -> bool:
         """Whether the scenario is one that it can be trained in."""
         quadratic = isinstance(Settings.make(scenario).market.ssim, QuadraticSSIM)
-        return quadratic or not self.needs_gradient
+        return quadratic or not self.needs
 
 
 def _load_tppo(path: Path) -> Callable[[int], Method]:
     return files.load(path).method
 
 
+_NEEDS = {"tppo_filter": "rules", "tppo_pathwise": "gradient"}
+
 LEARNED: dict[str, Learner] = {
     **{name: Learner(partial(learned.train, name), learned.load) for name in learned.NAMES},
     **{
-        kind: Learner(partial(training.train, kind), _load_tppo, kind == "tppo_pathwise")
+        kind: Learner(partial(training.train, kind), _load_tppo, _NEEDS.get(kind, ""))
         for kind in training.KINDS
     },
 }

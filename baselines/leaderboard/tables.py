@@ -283,4 +283,4 @@ def _learnt(share: float, floor: float | None, ceiling: float | None) -> str:
 def _needs(method: str) -> str:
     if method in CEILING:
         return "law"
-    return "gradient" if method in LEARNED and LEARNED[method].needs_gradient else ""
+    return LEARNED[method].needs if method in LEARNED else ""
