@@ -115,11 +115,12 @@ def evaluate(
     arguments = {**trained.given(), **env.given()}
     model = load(Path(agent), arguments)
     _show(agent, play_model(model, arguments, episodes, seed))
-    followers = followers_of(Path(agent), run, arguments)
-    if "followers" in run:
-        show_both(model, followers, arguments, seed)
-    if exploit:
-        show_exploit(model, followers, arguments, seed)
+    if "followers" in run or exploit:
+        followers = followers_of(Path(agent), run, arguments)
+        if "followers" in run:
+            show_both(model, followers, arguments, seed)
+        if exploit:
+            show_exploit(model, followers, arguments, seed)
     if live_rounds:
         _show_live(model, arguments, live_rounds, seed)
     return None

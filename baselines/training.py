@@ -170,11 +170,23 @@ def load(folder: Path, arguments: dict[str, Any]) -> PPO:
 
     Raises:
         FileNotFoundError: `folder` holds no run.
+        ValueError: the environment's spaces are others.
     """
     config = json.loads((folder / "config.json").read_text())
     model = make_model(config["method"], arguments, Training(**config["training"]), seed=0)
-    model.policy.load_state_dict(torch.load(folder / "policy.pt", weights_only=True))
+    take_up(model.policy, torch.load(folder / "policy.pt", weights_only=True), folder)
     return model
+
+
+def take_up(policy: torch.nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Put a run's weights into a policy; ValueError where it is of another shape."""
+    shapes, own = ({k: v.shape for k, v in d.items()} for d in (weights, policy.state_dict()))
+    if shapes != own:
+        raise ValueError(
+            f"the market must be one that looks like that of {folder} (K, history, what is drawn, "
+            "who comes and goes): the policy kept there has inputs of another shape"
+        )
+    policy.load_state_dict(weights)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -94,9 +94,19 @@ def test_trembles_post_other_prices():
     played = np.tile(np.arange(2), (400, 1))
     lanes = FollowerLanes(SMALL, constant(0.0), vmus.best_response, played, 0.25, seed=1)
     lanes.reset()
-    assert np.mean(lanes.price != lanes.price[np.argmax(lanes.price == 10.5)]) == pytest.approx(
-        0.25, abs=0.06
-    )
+    assert np.mean(lanes.price != 10.5) == pytest.approx(0.25, abs=0.06)
+
+
+def test_an_episode_ends_with_what_was_seen_in_its_own_market():
+    arguments = {"max_cycles": 2, "satisfaction": aigc_market.Uniform(100, 300)}
+    played = np.tile(np.arange(2), (3, 1))
+    lanes = FollowerLanes(arguments, constant(0.0), vmus.best_response, played, 0.0, seed=1)
+    first = lanes.reset()
+    for _ in range(2):
+        seen, _, dones, infos = lanes.step(np.zeros((6, 1), np.float32))
+    assert dones.all()
+    assert np.stack([info["terminal_observation"] for info in infos]) == pytest.approx(first)
+    assert (seen[:, 0] != first[:, 0]).all()  # the next episode has other VMUs
 
 
 def test_steps_and_actions_mean_each_other():
@@ -124,6 +134,12 @@ def test_independent_followers_need_a_policy_each(tmp_path):
     untrained(settings_of(SMALL), 2).save(tmp_path)
     with pytest.raises(ValueError, match=r"K must be 2.*got 3"):
         Followers.load(tmp_path, settings_of({"K": 3}))
+
+
+def test_followers_of_another_kind_of_market_are_refused(tmp_path):
+    untrained(settings_of(SMALL), 1).save(tmp_path)
+    with pytest.raises(ValueError, match="must be one that looks like that of"):
+        Followers.load(tmp_path, settings_of({"scenario": "hidden"}))
 
 
 def test_absent_vmus_buy_nothing():
@@ -247,6 +263,8 @@ def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
     measured = (out / "curve.csv").read_text().splitlines()
     last = dict(zip(measured[0].split(","), measured[-1].split(","), strict=True))
     assert f"{float(last['share']):.2%}" in share
+    with pytest.raises(SystemExit, match="must be one that looks like that of"):
+        run(monkeypatch, "evaluate", str(out), "--K", "3")
 
 
 @pytest.mark.parametrize(

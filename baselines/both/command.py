@@ -60,10 +60,12 @@ def train_and_keep(
     config = recipe(as_json, of_leader, seed)
     save(out, model, {"method": leader, "followers": followers, "both": vars(both), **config})
     learned.save(out)
-    with open(out / "curve.csv", "w", newline="") as file:
+    partial = out / "curve.csv.tmp"
+    with open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+    partial.replace(out / "curve.csv")
     draw(out / "curve.csv", out / "both.png")
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 

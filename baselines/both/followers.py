@@ -16,7 +16,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from aigc_market import game
 from aigc_market.envs.settings import Settings
 from aigc_market.market import Market
-from baselines.training import for_learners
+from baselines.training import for_learners, take_up
 
 FollowerKind = Literal["shared-ppo", "independent-ppo"]
 
@@ -66,7 +66,7 @@ class Followers:
         policies = []
         for weights in kept:
             policy = ActorCriticPolicy(sees(settings), ACTIONS, lambda _: 0.0)
-            policy.load_state_dict(weights)
+            take_up(policy, weights, folder)
             policies.append(policy)
         return cls(policies, settings)
 

@@ -50,7 +50,7 @@ class FollowerLanes(VecEnv):
         arguments = {**for_learners(arguments), "vmus": self._buy, "normalize": True}
         self.games = make_lanes(len(played), **arguments)
         settings = self.games.settings
-        self.prices = asp_actions(settings)
+        self._reader = asp_actions(settings)
         self._leader, self._others, self._tremble = leader, others, tremble
         self._rows, self._played = np.arange(len(played))[:, None], played
         self._rng, self._seed = np.random.default_rng((seed, 1)), seed
@@ -60,7 +60,7 @@ class FollowerLanes(VecEnv):
         """Begin all games; the first prices are posted."""
         seen, _ = self.games.reset(seed=self._seed)
         self._post(seen)
-        return self._seen()
+        return self._seen_in(self.games.market)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Buy: (N·M, 1) actions, by games and then by VMUs."""
@@ -79,15 +79,14 @@ class FollowerLanes(VecEnv):
         demand = infos.get("final_info", infos)["demand"]
         self.surplus, free = surpluses(market, self.price, np.asarray(demand, np.float64))
         rewards = np.divide(self.surplus, free, out=np.zeros(free.shape), where=free > 0)
-        before = self._seen()
-        self._post(seen)
         rows: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         dones = np.repeat(truncated, self._played.shape[1])
-        if dones.any():
-            for row, last in zip(rows, before, strict=True):
+        if dones.any():  # no price follows the last round's, so what was seen in it stands
+            for row, last in zip(rows, self._seen_in(market), strict=True):
                 row.update({"TimeLimit.truncated": True, "terminal_observation": last})
+        self._post(seen)
         mine = rewards[self._rows, self._played].ravel().astype(np.float32)
-        return self._seen(), mine, dones, rows
+        return self._seen_in(self.games.market), mine, dones, rows
 
     def _buy(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
         return self._steps
@@ -97,10 +96,10 @@ class FollowerLanes(VecEnv):
         trembles = self._rng.random(len(action)) < self._tremble
         action[trembles] = self._rng.uniform(-1.0, 1.0, (int(trembles.sum()), 1))
         self._action = action.astype(np.float32)
-        self.price = self.prices.read_batch(self._action, len(action))
+        self.price = self._reader.read_batch(self._action, len(action))
 
-    def _seen(self) -> np.ndarray:
-        everybody = observe(self.games.settings, self.games.market, self.price)
+    def _seen_in(self, market: Market) -> np.ndarray:
+        everybody = observe(self.games.settings, market, self.price)
         return everybody[self._rows, self._played].reshape(self.num_envs, -1)
 
     def close(self) -> None:
