@@ -59,8 +59,8 @@ __all__ = [
 if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not register twice
     gymnasium.register(
         id="aigc_market/Pricing-v0",
-        entry_point="aigc_market.envs.pricing:PricingEnv",
-        vector_entry_point="aigc_market.envs.pricing:PricingVectorEnv",
+        entry_point="aigc_market.envs.single:PricingEnv",
+        vector_entry_point="aigc_market.envs.vector:PricingVectorEnv",
     )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
         pettingzoo.register("aec", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:env")

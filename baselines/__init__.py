@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from baselines.tppo.files import load_policy
+    from baselines.methods.filter.files import load_policy
 
 __all__ = ["load_policy"]
 
@@ -11,6 +11,6 @@ __all__ = ["load_policy"]
 def __getattr__(name: str) -> Any:
     if name != "load_policy":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from baselines.tppo.files import load_policy  # only now: it imports torch
+    from baselines.methods.filter.files import load_policy  # only now: it imports torch
 
     return load_policy

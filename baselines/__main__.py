@@ -14,18 +14,18 @@ from rich.progress import Progress
 from rich.table import Table
 from stable_baselines3 import PPO
 
-from baselines import agents
-from baselines.arguments import EnvArguments
-from baselines.both.command import followers_of, show_both, show_exploit, train_and_keep
-from baselines.both.followers import FollowerKind
-from baselines.both.training import BothTraining
-from baselines.leaderboard.command import leaderboard
-from baselines.live import play_live
-from baselines.measures import means
-from baselines.reproduce import reproduce
-from baselines.training import Training, load, make_lanes, play_model, recipe, save
-from baselines.training import train as train_model
-from baselines.tune import tune
+from baselines.arena.arguments import EnvArguments
+from baselines.arena.measures import means
+from baselines.experiments.leaderboard.command import leaderboard
+from baselines.experiments.paper.grid import tune
+from baselines.experiments.paper.live import play_live
+from baselines.experiments.paper.reproduce import reproduce
+from baselines.followers.command import followers_of, show_both, show_exploit, train_and_keep
+from baselines.followers.policy import FollowerKind
+from baselines.followers.two_time_scales import BothTraining
+from baselines.methods import scripted as agents
+from baselines.methods.sb3.training import Training, load, make_lanes, play_model, recipe, save
+from baselines.methods.sb3.training import train as train_model
 
 _Env = Annotated[EnvArguments, tyro.conf.arg(name="")]
 _Training = Annotated[Training, tyro.conf.arg(name="")]
@@ -189,7 +189,7 @@ def calibrate(
         out: folder for ssim.csv, fig1.png, strip.png and calibration.md.
     """
     from aigc_market.ssim import RePaintSSIM  # torch and diffusers, for this command alone
-    from baselines.calibrate import calibrate as run
+    from baselines.experiments.paper.calibrate import calibrate as run
 
     service = RePaintSSIM(
         checkpoint,

@@ -4,7 +4,8 @@ import inspect
 from pathlib import Path
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 project = "aigc_market"
 author = "The aigc_market developers"

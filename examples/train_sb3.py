@@ -8,8 +8,8 @@ import torch
 from stable_baselines3 import PPO
 
 import aigc_market
-from baselines.sb3 import GymnasiumVecEnv
-from baselines.transformer import TransformerPolicy
+from aigc_market.sb3.transformer import TransformerPolicy
+from aigc_market.sb3.vec_env import GymnasiumVecEnv
 
 torch.set_num_threads(1)
 lanes = gymnasium.make_vec(

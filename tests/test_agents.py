@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from aigc_market.ssim import TabulatedSSIM
-from baselines.agents import AGENTS, Equilibrium, Greedy, Random, play
-from baselines.measures import means
-from baselines.training import make_lanes
+from baselines.arena.measures import means
+from baselines.methods.sb3.training import make_lanes
+from baselines.methods.scripted import AGENTS, Equilibrium, Greedy, Random, play
 
 HISTORY = np.zeros((1, 5, 3))
 

@@ -14,7 +14,8 @@ import torch
 
 import aigc_market
 from aigc_market import vmus
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM, fit_quadratic
 
 NAN, INF = float("nan"), float("inf")

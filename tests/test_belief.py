@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from aigc_market.envs.pricing import PricingVectorEnv
+from aigc_market.envs.vector import PricingVectorEnv
+from baselines.arena.protocol import Terms
 from baselines.methods.bayes.purchases import likelihood
-from baselines.methods.history import Terms
-from baselines.tppo import fit
-from baselines.tppo.belief import DemandBelief
+from baselines.methods.filter import fit
+from baselines.methods.filter.demand_filter import DemandBelief
 
 SIGMA = 0.3
 

@@ -11,9 +11,11 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 import aigc_market
 from aigc_market import vmus
 from baselines import __main__ as command_line
-from baselines.both import exploit as exploiting
-from baselines.both.exploit import exploit
-from baselines.both.followers import (
+from baselines.followers import exploit as exploiting
+from baselines.followers.exploit import exploit
+from baselines.followers.gaps import measure
+from baselines.followers.lanes import FollowerLanes
+from baselines.followers.policy import (
     ACTIONS,
     Followers,
     observe,
@@ -22,10 +24,8 @@ from baselines.both.followers import (
     to_actions,
     to_steps,
 )
-from baselines.both.lanes import FollowerLanes
-from baselines.both.measures import measure
-from baselines.both.training import BothTraining, train_both
-from baselines.training import Training
+from baselines.followers.two_time_scales import BothTraining, train_both
+from baselines.methods.sb3.training import Training
 
 SMALL = {"satisfaction": [150.0, 300.0], "max_cycles": 20}
 

@@ -10,9 +10,9 @@ import aigc_market
 from aigc_market.ssim import RePaintSSIM, TabulatedSSIM
 from aigc_market.ssim.repaint import Curve
 from baselines import __main__ as command_line
-from baselines import calibrate
-from baselines.live import play_live
-from baselines.training import Training, make_model
+from baselines.experiments.paper import calibrate
+from baselines.experiments.paper.live import play_live
+from baselines.methods.sb3.training import Training, make_model
 
 CALLS = 30
 

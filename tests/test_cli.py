@@ -171,7 +171,7 @@ def test_what_binds_is_said(capsys):
 def test_the_first_market_of_a_scenario_is_solved(capsys):
     flags = ["solve", "--scenario", "hidden", "--seed", 5, "--json"]
     found = json.loads(run(capsys, *flags))
-    env = aigc_market.envs.pricing.PricingEnv(scenario="hidden")
+    env = aigc_market.envs.single.PricingEnv(scenario="hidden")
     env.reset(seed=5)
     assert found["price"] == env.equilibrium.price
     assert found["market"]["satisfaction"] == env.market.satisfaction.tolist()

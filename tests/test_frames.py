@@ -16,7 +16,8 @@ from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.rendering.frames import draw
 from aigc_market.rendering.pictures import picture
 from aigc_market.rendering.rounds import Round

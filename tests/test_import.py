@@ -69,7 +69,7 @@ def test_a_plain_import_warns_of_nothing():
 
 def test_the_rules_can_be_imported_alone():
     """Imports run one way (DESIGN.md §7): whichever module comes first, no cycle."""
-    for module in ("game", "ssim", "vmus", "envs.pricing"):
+    for module in ("game", "ssim", "vmus", "envs.vector"):
         assert run(f"import aigc_market.{module}; print('done')") == ["done"]
 
 

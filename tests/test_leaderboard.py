@@ -12,10 +12,12 @@ from safetensors.numpy import load_file, save_file
 
 from baselines import __main__ as command_line
 from baselines import methods
-from baselines.leaderboard import command, figures, statistics, tables, trial
-from baselines.leaderboard.learners import LEARNED, Learner
-from baselines.leaderboard.play import play, terms
-from baselines.leaderboard.trial import Arena, Training, Trial
+from baselines.arena import statistics
+from baselines.arena.rollout import play, terms
+from baselines.experiments.leaderboard import command, tables, trial
+from baselines.experiments.leaderboard import plots as figures
+from baselines.experiments.leaderboard.learners import LEARNED, Learner
+from baselines.experiments.leaderboard.trial import Arena, Training, Trial
 
 
 class Always:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.leaderboard.play import play
-from baselines.methods import learned
-from baselines.methods.history import History, Terms
-from baselines.policy_files import read
+from baselines.arena.protocol import History, Terms
+from baselines.arena.rollout import play
+from baselines.methods.sb3 import rivals as learned
+from baselines.runs.policy_files import read
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from pettingzoo.utils.env_logger import EnvLogger
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 MULTI_AGENT = [aigc_market.env, aigc_market.raw_env, aigc_market.parallel_env]
 VIEWS = [*MULTI_AGENT, PricingEnv, lambda **kw: PricingVectorEnv(num_envs=3, **kw)]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from aigc_market import LogUniform, Market, Scenario, Uniform, solve
-from aigc_market.envs.pricing import PricingVectorEnv
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from baselines import methods
-from baselines.leaderboard.play import play, terms
-from baselines.methods import History, Terms, tune
+from baselines.arena.rollout import play, terms
+from baselines.experiments.leaderboard import tune
+from baselines.methods import History, Terms
 from baselines.methods.bayes import leader
-from baselines.methods.bayes.belief import Round
+from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import law
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter, resample

@@ -12,7 +12,7 @@ from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 from pettingzoo.utils.env_logger import EnvLogger
 
 import aigc_market
-from aigc_market.envs.pricing import PricingVectorEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 
 class SmallGame(AECEnv):

@@ -18,11 +18,12 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 import ray
 from ray_nodes import kill, two_nodes, until
 
-from baselines import sweep as module
-from baselines.leaderboard import trial
-from baselines.reproduce import write_csvs
-from baselines.sweep import Run, execute, in_parallel, sweep
-from baselines.training import Training
+from baselines.experiments.leaderboard import trial
+from baselines.experiments.paper import sweep as module
+from baselines.experiments.paper.reproduce import write_csvs
+from baselines.experiments.paper.sweep import Run, execute, sweep
+from baselines.methods.sb3.training import Training
+from baselines.runs.parallel import in_parallel
 
 pytestmark = pytest.mark.ray
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers have no tests
@@ -193,8 +194,8 @@ def test_a_worker_that_always_dies_ends_the_sweep(cluster, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from baselines.sweep import Run, sweep
-from baselines.training import Training
+from baselines.experiments.paper.sweep import Run, sweep
+from baselines.methods.sb3.training import Training
 
 runs = [Run("random", 2, 1.0, seed, Training(episodes=3)) for seed in range(2)]
 for run, result in sweep(runs, Path(sys.argv[1]), workers=2, engine="ray"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv
+from aigc_market.envs.single import PricingEnv
 
 
 def after_one_round(view, price=9.0, purchases=(70.0, 130.0), **arguments):

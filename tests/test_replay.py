@@ -12,7 +12,7 @@ from PIL import Image
 
 import aigc_market
 from aigc_market import replay
-from aigc_market.envs.pricing import PricingEnv
+from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering.frames import draw
 
 SCENARIOS = ["paper", "hidden", "drift", "shift", "crowd", "capacity"]

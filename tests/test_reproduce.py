@@ -11,10 +11,11 @@ from matplotlib import image
 from scipy import stats
 
 from baselines import __main__ as command_line
-from baselines import figures, report, reproduce
-from baselines.arguments import EnvArguments
-from baselines.sweep import METHODS, Run
-from baselines.training import Training
+from baselines.arena.arguments import EnvArguments
+from baselines.experiments.paper import fig2 as figures
+from baselines.experiments.paper import report, reproduce
+from baselines.experiments.paper.sweep import METHODS, Run
+from baselines.methods.sb3.training import Training
 
 SHARES = {"tppo": 0.99, "ppo": 0.97, "greedy": 0.9, "random": 0.5, "equilibrium": 1.0}
 

@@ -7,8 +7,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from baselines.sb3 import GymnasiumVecEnv
-from baselines.training import make_lanes
+from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from baselines.methods.sb3.training import make_lanes
 
 ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2}
 

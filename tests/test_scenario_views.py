@@ -15,7 +15,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import aigc_market
 from aigc_market import vmus
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.scenarios import SCENARIOS
 
 ROUNDS = 12

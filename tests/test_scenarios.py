@@ -12,8 +12,9 @@ import aigc_market
 from aigc_market import scenarios, vmus
 from aigc_market.envs.course import Course
 from aigc_market.envs.infos import LazyInfos
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
 from aigc_market.envs.settings import Settings
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 PRESETS = ["hidden", "drift", "shift", "crowd", "capacity"]
 every_preset = pytest.mark.parametrize("name", PRESETS)

@@ -5,7 +5,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv
+from aigc_market.envs.single import PricingEnv
 
 PLAYED = [(9.0, 70.0, 130.0), (11.0, 50.0, 60.0), (5.0, 240.0, 200.0)]
 

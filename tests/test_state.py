@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 ROUNDS = 6
 

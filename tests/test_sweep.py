@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from baselines import sweep as module
-from baselines.sweep import Run, execute, finished, longest_first, sweep
-from baselines.training import Training
+from baselines.experiments.paper import sweep as module
+from baselines.experiments.paper.sweep import Run, execute, finished, longest_first, sweep
+from baselines.methods.sb3.training import Training
 
 TINY = Training(episodes=4, lanes=2, n_steps=10, batch_size=10, n_epochs=1)
 RUN = Run("greedy", 2, 1.0, 0, TINY)
@@ -87,8 +87,8 @@ def test_learners_come_first_and_larger_markets_before_smaller():
 SCRIPT = """
 import sys
 from pathlib import Path
-from baselines.sweep import Run, sweep
-from baselines.training import Training
+from baselines.experiments.paper.sweep import Run, sweep
+from baselines.methods.sb3.training import Training
 
 runs = [Run("random", 2, 1.0, seed, Training(episodes=120)) for seed in range(6)]
 for run, result in sweep(runs, Path(sys.argv[1]), workers=1):

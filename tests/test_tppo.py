@@ -8,19 +8,20 @@ import pytest
 import torch
 
 from aigc_market import game
-from aigc_market.envs.pricing import PricingVectorEnv
 from aigc_market.envs.settings import Settings
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.scenarios import SCENARIOS
-from baselines.leaderboard.play import play as play_in_env
-from baselines.leaderboard.play import terms
-from baselines.methods.history import History, Terms
-from baselines.methods.learned import Lanes
-from baselines.tppo import causal, files, fit, pathwise, training, windows
-from baselines.tppo.checkpoint import Checkpoint
-from baselines.tppo.leader import Leader
-from baselines.tppo.memory import Seen
-from baselines.tppo.network import MarketTransformer, Shape
-from baselines.tppo.simulator import Rules, draw, play
+from baselines.arena.protocol import History, Terms
+from baselines.arena.rollout import play as play_in_env
+from baselines.arena.rollout import terms
+from baselines.methods.filter import files, fit, pathwise, training, windows
+from baselines.methods.filter import ppo as causal
+from baselines.methods.filter.leader import Leader
+from baselines.methods.filter.memory import Seen
+from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.simulator import Rules, draw, play
+from baselines.methods.sb3.rivals import Lanes
+from baselines.runs.checkpoint import Checkpoint
 
 VMU = Shape(band=4)
 ROUND = Shape(tokens="round", slots=3, band=4)

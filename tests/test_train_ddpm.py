@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 
-from baselines.repaint import train_ddpm
-from baselines.repaint.train_ddpm import Recipe, train
+from baselines.experiments.repaint import train_ddpm
+from baselines.experiments.repaint.train_ddpm import Recipe, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

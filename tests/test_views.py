@@ -7,7 +7,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import aigc_market
 from aigc_market.envs import observation
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 ROUNDS, EPISODES, LANES = 4, 3, 5

@@ -5,7 +5,8 @@ import pytest
 
 import aigc_market
 from aigc_market import scenarios, vmus
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 
 def careful(market, price, rng):

@@ -11,7 +11,7 @@ import tyro
 
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import File, MarketFlags, Whole, Word
-from aigc_market.envs.pricing import PricingEnv
+from aigc_market.envs.single import PricingEnv
 
 _SHOWN_VMUS = 8
 

@@ -12,7 +12,7 @@ import tyro
 from aigc_market import _checks
 from aigc_market.cli.arguments import MarketFlags, Mask, Word
 from aigc_market.curves import theorem_2
-from aigc_market.envs.pricing import PricingEnv
+from aigc_market.envs.single import PricingEnv
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
 

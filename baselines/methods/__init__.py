@@ -1,7 +1,7 @@
 """Pricing methods on one interface, each playing many episodes at once.
 
 `make(name, scenario, terms, num_envs, seed)` gives those that nobody has to train, tuned as
-`python -m baselines.methods.tune` found them; `learned` has those that are trained.
+`python -m baselines.experiments.leaderboard.tune` found them; `learned` has those that are trained.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 
 from aigc_market import _checks
 from aigc_market.scenarios import Scenario
+from baselines.arena.protocol import History, Method, Terms
 from baselines.methods.bayes.leader import bayes
 from baselines.methods.fixed import Constant, Random
 from baselines.methods.greedy import EpsilonGreedy, Greedy
-from baselines.methods.history import History, Method, Terms
 from baselines.methods.kalman import KalmanSlots, KalmanTotal
 from baselines.methods.least_squares import Cils, ControlledVariance
 
 __all__ = ["METHODS", "TUNED", "History", "Method", "Terms", "make"]
 
 TUNED = Path(__file__).parent / "tuned.json"
-"""Parameters by scenario and method, written by `baselines.methods.tune`."""
+"""Parameters by scenario and method, written by `baselines.experiments.leaderboard.tune`."""
 
 _BAYES = {"bayes": "greedy", "bayes_thompson": "thompson", "bayes_information": "information"}
 """Rules by which Bayes methods price."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.history import History, Terms
+from baselines.arena.protocol import History, Terms
 
 
 class Constant:

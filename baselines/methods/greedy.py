@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.history import Terms
+from baselines.arena.protocol import Terms
 from baselines.methods.learner import Learner, mean_purchase
 
 
@@ -13,7 +13,7 @@ class Greedy(Learner):
     """With probability .1 a uniform price, else the one that has paid best in this episode.
 
     The value of a price is overwritten each time that it is replayed. That is the paper's baseline
-    as this literature uses it (`baselines.agents.Greedy`, with a memory for each episode).
+    as this literature uses it, with a memory for each episode.
     """
 
     epsilon = 0.1

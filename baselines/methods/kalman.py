@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.history import Terms
+from baselines.arena.protocol import Terms
 from baselines.methods.learner import Learner, mean_purchase
 
 PRICES = 191

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines.methods.history import History, Terms
+from baselines.arena.protocol import History, Terms
 
 
 class Learner:

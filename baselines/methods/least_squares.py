@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.history import Terms
+from baselines.arena.protocol import Terms
 from baselines.methods.learner import Learner, mean_purchase
 
 

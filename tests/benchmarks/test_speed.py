@@ -16,7 +16,8 @@ from pettingzoo import AECEnv
 from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 
 import aigc_market
-from aigc_market.envs.pricing import PricingEnv, PricingVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 with warnings.catch_warnings():
     # PettingZoo 1.27 deprecates importing its own games by their modules.

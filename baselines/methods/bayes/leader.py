@@ -9,15 +9,15 @@ import numpy as np
 from aigc_market import solve
 from aigc_market.envs.settings import Settings
 from aigc_market.scenarios import Scenario
+from baselines.arena.protocol import History, Method, Terms
 from baselines.methods.bayes import rules
-from baselines.methods.bayes.belief import Filter, Round
+from baselines.methods.bayes.interface import Filter, Round
 from baselines.methods.bayes.law import Law, known, law
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter
 from baselines.methods.bayes.rationing import RationedFilter
 from baselines.methods.bayes.regimes import RegimeFilter
 from baselines.methods.fixed import Constant
-from baselines.methods.history import History, Method, Terms
 
 PRICES = 96
 """Prices to choose from, evenly spaced."""

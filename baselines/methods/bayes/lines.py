@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baselines.methods.bayes.belief import Round
+from baselines.arena.protocol import Terms
+from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import SCORES, Law
 from baselines.methods.bayes.purchases import likelihood
-from baselines.methods.history import Terms
 
 _TINY = np.float32(1e-37)
 _CHUNK = 2**18

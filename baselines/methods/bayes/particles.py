@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.methods.bayes.belief import Round
+from baselines.arena.protocol import Terms
+from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import SCORES, Law
 from baselines.methods.bayes.purchases import likelihood
-from baselines.methods.history import Terms
 
 _SHRINKAGE = 0.99
 """a of Liu and West: how much of its own scores a particle keeps."""

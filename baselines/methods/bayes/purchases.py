@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from baselines.methods.history import Terms
+from baselines.arena.protocol import Terms
 
 
 def likelihood(steps: np.ndarray, demand: np.ndarray, terms: Terms, sigma: float) -> np.ndarray:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from baselines.methods.bayes.belief import Round
+from baselines.arena.protocol import Terms
+from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import Law, Quantiles
 from baselines.methods.bayes.particles import (
     LOOKED_AT,
@@ -21,7 +22,6 @@ from baselines.methods.bayes.particles import (
     resample,
 )
 from baselines.methods.bayes.purchases import likelihood
-from baselines.methods.history import Terms
 
 _SAME = 1e-5
 """Relative difference of numbers that are the same: purchases come in single precision."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.methods.bayes.belief import Round
+from baselines.arena.protocol import Terms
+from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
-from baselines.methods.history import Terms
 
 _LONG = 10**9
 """Rounds, more than any episode has."""

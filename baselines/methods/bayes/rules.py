@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.bayes.belief import Belief
+from baselines.methods.bayes.interface import Belief
 
 
 def greedy(

@@ -1,0 +1,1 @@
+"""For Stable-Baselines3: the adapter of the vector environment, and the transformer policy."""

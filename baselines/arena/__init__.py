@@ -1,0 +1,1 @@
+"""What all methods share: the protocol, the registry, the rollout, measures and seeds."""

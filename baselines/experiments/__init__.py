@@ -1,0 +1,1 @@
+"""What is run, and the figures and tables that come of it."""

@@ -1,0 +1,1 @@
+"""A learned Bayes filter of demand, and transformers that price on top of it."""

@@ -1,0 +1,163 @@
+"""PPO on causal whole episodes: one forward pass decides all rounds of an episode.
+
+The rollout keeps the keys and values of past rounds, so no round is encoded twice; the update masks
+attention so that no decision sees its future. It plays the environment and needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from aigc_market.envs.vector import PricingVectorEnv
+from baselines.methods.filter.memory import Seen
+from baselines.methods.filter.network import MarketTransformer
+from baselines.runs.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
+
+    updates: int = 120
+    """Batches of episodes."""
+    lanes: int = 256
+    """Episodes in a batch."""
+    epochs: int = 4
+    """Passes over a batch."""
+    minibatches: int = 8
+    """Gradient steps in a pass."""
+    learning_rate: float = 1e-3
+    """Adam's at the start; it falls linearly to nothing."""
+    clip_range: float = 0.2
+    """PPO's clipping."""
+    value_weight: float = 0.5
+    """Of the critic's squared error."""
+    clip_norm: float = 0.5
+    """Largest norm of a gradient."""
+    log_std: float = -1.5
+    """Logarithm of the first standard deviation of prices in [−1, 1]."""
+    least_log_std: float = -3.0
+    """Its floor."""
+
+
+class Batch(NamedTuple):
+    """Episodes played; (B, T) in front."""
+
+    seen: Seen
+    """What was known before each price."""
+    action: Tensor
+    """What was played, in the units of [−1, 1] and not held within them."""
+    log_probability: Tensor
+    """Of it, when it was played."""
+    advantage: Tensor
+    """Reward minus what the critic expected, standardised."""
+    reward: Tensor
+    """The round's: a price moves no later reward that is worth the noise of waiting (γ = 0)."""
+
+
+def train(
+    network: MarketTransformer,
+    env: PricingVectorEnv,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint,
+    report: Callable[[int], None],
+) -> int:
+    """Train a leader in place, going on from the checkpoint's last update.
+
+    Args:
+        network: the leader, freshly made.
+        env: with history=1, in physical units, and as many lanes as the recipe says.
+        recipe: hyperparameters and budget.
+        seed: of every random choice.
+        checkpoint: where progress is kept.
+        report: called with the number of updates done, after each.
+
+    Returns:
+        Rounds played.
+    """
+    with torch.no_grad():
+        network.log_std.fill_(recipe.log_std)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=1e-5)
+    done = checkpoint.restore(network, optimizer)
+    for update in range(done, recipe.updates):
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * (1 - update / recipe.updates)
+        random = np.random.default_rng([seed, update])
+        batch = rollout(network, env, random)
+        for _ in range(recipe.epochs):
+            order = torch.from_numpy(random.permutation(recipe.lanes))
+            for lanes in order.chunk(recipe.minibatches):
+                _improve(network, optimizer, _pick(batch, lanes), recipe)
+        checkpoint.keep(update + 1, network, optimizer)
+        report(update + 1)
+    return recipe.updates * recipe.lanes * env.max_cycles
+
+
+@torch.no_grad()
+def rollout(
+    network: MarketTransformer, env: PricingVectorEnv, random: np.random.Generator
+) -> Batch:
+    """Play an episode in every lane, exploring."""
+    K = env.settings.market.K
+    noise = torch.from_numpy(random.standard_normal((env.max_cycles, env.num_envs), np.float32))
+    observation, _ = env.reset(seed=int(random.integers(2**31)))
+    rows = torch.from_numpy(np.array(observation))
+    cache, output = network.start(_active(rows, K))
+    seen, actions, values, rewards = [], [], [], []
+    for t in range(env.max_cycles):
+        seen.append(cache.memory.seen)
+        action = output.action + network.log_std.exp() * noise[t]
+        price = network.price(action)
+        observation, reward, _, _, infos = env.step(price.numpy()[:, None])
+        actions.append(action)
+        values.append(output.value)
+        rewards.append(torch.from_numpy(np.asarray(reward, np.float32)))
+        if t + 1 < env.max_cycles:
+            rows = torch.from_numpy(np.array(infos.get("final_obs", observation)))
+            output = network.step(cache, price, rows[:, 1 : K + 1], _active(rows, K))
+    reward = torch.stack(rewards, 1) / (K * network.price_unit * network.steps_unit)
+    action = torch.stack(actions, 1)
+    advantage = reward - torch.stack(values, 1)
+    return Batch(
+        seen=Seen(*(torch.stack(parts, 1) for parts in zip(*seen, strict=True))),
+        action=action,
+        log_probability=Normal(0.0, 1.0).log_prob(noise.T) - network.log_std,
+        advantage=(advantage - advantage.mean()) / (advantage.std() + 1e-8),
+        reward=reward,
+    )
+
+
+def _improve(
+    network: MarketTransformer, optimizer: torch.optim.Optimizer, batch: Batch, recipe: Recipe
+) -> None:
+    """One step on PPO's clipped objective (Schulman et al. 2017)."""
+    output = network.episode(batch.seen)
+    policy = Normal(output.action, network.log_std.exp())
+    ratio = (policy.log_prob(batch.action) - batch.log_probability).exp()
+    clipped = ratio.clamp(1 - recipe.clip_range, 1 + recipe.clip_range)
+    gain = torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
+    error = (output.value - batch.reward).square().mean()
+    optimizer.zero_grad()
+    (recipe.value_weight * error - gain).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+    optimizer.step()
+    with torch.no_grad():
+        network.log_std.clamp_(min=recipe.least_log_std)
+
+
+def _pick(batch: Batch, lanes: Tensor) -> Batch:
+    seen, *others = batch
+    return Batch(Seen(*(part[lanes] for part in seen)), *(part[lanes] for part in others))
+
+
+def _active(rows: Tensor, K: int) -> Tensor:
+    """Who will answer the next price, (B, K): rows (p, S…, m…) say so, rows (p, S…) mean all."""
+    mask = rows[:, K + 1 :]
+    return mask if mask.shape[1] else torch.ones_like(rows[:, 1:])

@@ -1,0 +1,1 @@
+"""PPO, recurrent PPO and TPPO, trained by Stable-Baselines3."""
