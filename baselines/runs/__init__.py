@@ -1,0 +1,1 @@
+"""Runs that are kept: in parallel, resumed, written as a whole, named by what they depend on."""
