@@ -306,7 +306,7 @@ def no_pygame(monkeypatch):
 @pytest.mark.parametrize("mode", ["human", "rgb_array"])
 def test_without_pygame_it_says_what_to_install(view, mode, no_pygame):
     with pytest.raises(ImportError, match=r"pip install 'aigc-market\[render\]'"):
-        VIEWS[view](render_mode=mode)
+        play(view, 1, render_mode=mode).render()
 
 
 @every_view

@@ -87,3 +87,21 @@ def test_every_public_name_is_there_and_described(name):
 def test_the_version():
     major, minor, patch = aigc_market.__version__.split(".")
     assert (major + minor + patch).isdigit()
+
+
+def test_frames_can_be_asked_for_without_pygame_and_are_refused_when_drawn():
+    code = (
+        "import sys\n"
+        "sys.modules['pygame'] = None\n"
+        "from stable_baselines3.common.env_util import make_vec_env\n"
+        "import aigc_market\n"
+        "lanes = make_vec_env('aigc_market/Pricing-v0', n_envs=2, seed=0)\n"
+        "assert lanes.get_attr('render_mode') == ['rgb_array', 'rgb_array']\n"
+        "lanes.reset()\n"
+        "lanes.step([lanes.action_space.sample()] * 2)\n"
+        "try:\n"
+        "    lanes.render()\n"
+        "except ImportError as error:\n"
+        "    print(str(error).split(': ')[1].split(' (')[0])\n"
+    )
+    assert " ".join(run(code)) == "pip install 'aigc-market[render]'"

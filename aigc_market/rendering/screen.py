@@ -31,16 +31,14 @@ class Screen:
         mode: "ansi", "rgb_array" or "human".
         fps: how many rounds a second a window shows at most.
 
-    Raises:
-        ImportError: a mode of pictures without the extra `render`.
+    Pygame is imported when the first frame is drawn, not before: Stable-Baselines3's `make_vec_env`
+    asks every environment for frames that nobody may draw. Without it, drawing raises ImportError.
     """
 
     def __init__(self, mode: str, fps: float) -> None:
         self._mode, self._fps = mode, fps
         self._rounds: deque[Round] = deque(maxlen=1 if mode == "ansi" else WINDOW)
         self._clock: Any = None  # of the window, while it is open
-        if mode != "ansi":
-            load_pygame()
 
     def add(self, record: Round) -> None:
         """Take up a round; number 0 begins an episode. A window shows it at once."""
