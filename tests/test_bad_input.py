@@ -232,8 +232,8 @@ def test_the_table_has_every_public_call():
         for name in module.__all__
         if callable(getattr(module, name))
     }
-    answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit"}
-    to_be_subclassed = {"Distribution", "Move", "SSIMModel"}
+    answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit", "Result"}
+    to_be_subclassed = {"Distribution", "Move", "SSIMModel", "LiveSSIM"}
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
     views = {"PricingEnv", "PricingVectorEnv"}  # public by gymnasium's registry

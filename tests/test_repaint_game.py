@@ -10,6 +10,7 @@ import pytest
 from pettingzoo.test import api_test, parallel_api_test
 
 import aigc_market
+from aigc_market.ssim import LiveSSIM
 from aigc_market.ssim.repaint import RePaintSSIM
 
 CALLS = 12
@@ -70,6 +71,11 @@ def watch(monkeypatch, live):
 
     monkeypatch.setattr(live, "serve_round", watched)
     return calls
+
+
+def test_it_is_a_live_model_whose_demand_is_no_line(live):
+    assert isinstance(live, LiveSSIM)
+    assert not live.linear_demand
 
 
 # -- PettingZoo's own tests -------------------------------------------------------------------

@@ -454,7 +454,10 @@ def test_a_move_must_say_how_it_moves():
 
 def test_live_images_of_a_crowd_are_refused():
     class Live(aigc_market.ssim.QuadraticSSIM):
-        live = True
+        keep_images = False
+
+        def serve_round(self, steps, rng):
+            raise NotImplementedError
 
     ssim = Live(-1e-4, 0.08)
     assert PricingEnv(ssim=ssim).market.ssim is ssim

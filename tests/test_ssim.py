@@ -10,7 +10,14 @@ import torch
 
 import aigc_market
 from aigc_market import ssim
-from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, SSIMModel, TabulatedSSIM, fit_quadratic
+from aigc_market.ssim import (
+    PAPER_SSIM,
+    LiveSSIM,
+    QuadraticSSIM,
+    SSIMModel,
+    TabulatedSSIM,
+    fit_quadratic,
+)
 
 STEPS = [0.0, 20.0, 60.0, 120.0, 160.0, 250.0]
 VALUES = [0.1, 1.0, 2.6, 3.2, 4.7, 5.0]  # the point at 120 lies below the envelope
@@ -62,6 +69,20 @@ def test_models_can_be_copied(model, how):
 @pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
 def test_models_keep_the_protocol(model):
     assert isinstance(model, SSIMModel)
+    assert not isinstance(model, LiveSSIM)
+
+
+def test_demand_is_a_line_where_a_model_says_so():
+    assert PAPER_SSIM.linear_demand
+    assert not TABLE.linear_demand
+
+
+def test_what_a_model_lacks_is_named():
+    class Curve:
+        max_steps = 250.0
+
+    with pytest.raises(TypeError, match=r"Curve, which lacks check_market, .*, linear_demand, map"):
+        aigc_market.Market(ssim=Curve())
 
 
 def test_the_repr_of_a_table_is_short():
@@ -268,9 +289,8 @@ class Measured:
     def __init__(self):
         self.table = TabulatedSSIM(STEPS, VALUES)
 
-    @property
-    def max_steps(self):
-        return 250.0
+    max_steps = 250.0
+    linear_demand = False
 
     @property
     def parameters(self):

@@ -13,6 +13,7 @@ from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 from aigc_market.rendering import Round
+from aigc_market.ssim import LiveSSIM
 
 
 class Episode:
@@ -226,7 +227,7 @@ class Episode:
 
 def is_live(market: Market) -> bool:
     """Whether the market's images are really made, so that steps are whole network calls."""
-    return getattr(market.ssim, "live", False)
+    return isinstance(market.ssim, LiveSSIM)
 
 
 def _of_active(values: list[float], active: list[bool]) -> list[float]:

@@ -14,6 +14,7 @@ from aigc_market._arrays import is_array
 from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic, distribution
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
+from aigc_market.ssim import LiveSSIM
 
 RENDER_MODES = ["ansi", "human", "rgb_array"]
 RENDER_FPS = 4
@@ -103,7 +104,7 @@ class Settings:
                 "satisfaction must have bounds where normalize=True: "
                 "wrap the function as aigc_market.Drawn(low, high, function)"
             )
-        if self.masked and getattr(market.ssim, "live", False):
+        if self.masked and isinstance(market.ssim, LiveSSIM):
             raise ValueError(
                 "ssim must not be live where VMUs come and go: "
                 f"scenario {self.scenario.name!r} has {list(self.scenario.moves)}"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from aigc_market.ssim.model import DemandCurve, SSIMModel
+from aigc_market.ssim.model import DemandCurve, LiveSSIM, Result, SSIMModel
 from aigc_market.ssim.quadratic import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 __all__ = [
     "PAPER_SSIM",
     "DemandCurve",
+    "LiveSSIM",
     "QuadraticFit",
     "QuadraticSSIM",
     "RePaintSSIM",  # pyright: ignore[reportUnsupportedDunderAll] (by __getattr__)
+    "Result",
     "SSIMModel",
     "TabulatedSSIM",
     "fit_quadratic",
@@ -56,8 +58,9 @@ def resolve(model: Any) -> SSIMModel:
     if isinstance(model, str):
         raise ValueError(f"ssim must be an SSIM model, 'quadratic' or 'repaint', got {model!r}")
     if isinstance(model, type) or not isinstance(model, SSIMModel):
+        lacking = [name for name in dir(SSIMModel) if name[0] != "_" and not hasattr(model, name)]
         raise TypeError(
             "ssim must be an SSIM model, 'quadratic' or 'repaint', "
-            f"got {model!r} of type {type(model).__name__}"
+            f"got {model!r} of type {type(model).__name__}, which lacks {', '.join(lacking)}"
         )
     return model

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
 
 
 class DemandCurve(NamedTuple):
@@ -35,6 +37,14 @@ class SSIMModel(Protocol):
         ...
 
     @property
+    def linear_demand(self) -> bool:
+        """Whether demand is one line of the rate, held within the bounds.
+
+        Then Theorem 2 holds, and so do filters that take demand for a line.
+        """
+        ...
+
+    @property
     def parameters(self) -> tuple[Any, ...]:
         """Coefficients that may differ from market to market or from VMU to VMU, if any."""
         ...
@@ -63,5 +73,36 @@ class SSIMModel(Protocol):
         """The same model with `function` applied to each of its `parameters`, in their order.
 
         Nothing is checked again.
+        """
+        ...
+
+
+class Result(NamedTuple):
+    """A picture repainted."""
+
+    image: np.ndarray
+    """(size, size, 3) float32 in [0, 1]; the known region is the original's."""
+    ssim: float
+    """Against the original."""
+
+
+@runtime_checkable
+class LiveSSIM(SSIMModel, Protocol):
+    """A model whose images are really made, so that steps are whole network calls.
+
+    Its curve is what rational followers expect; what they get is the SSIM measured of each image.
+    """
+
+    @property
+    def keep_images(self) -> bool:
+        """Whether an environment's infos carry the images served."""
+        ...
+
+    def serve_round(self, steps: Sequence[float], rng: np.random.Generator) -> Sequence[Result]:
+        """Make the images of a round, one for each VMU.
+
+        Args:
+            steps: whole numbers of steps, one a VMU; for 0 nothing is run.
+            rng: all that is drawn comes from it.
         """
         ...

@@ -64,6 +64,10 @@ class QuadraticSSIM:
         return float("inf")
 
     @property
+    def linear_demand(self) -> bool:
+        return True
+
+    @property
     def parameters(self) -> tuple[Any, ...]:
         return self.alpha, self.beta, self.gamma
 

@@ -100,6 +100,10 @@ class TabulatedSSIM:
         return float(self.steps[-1])
 
     @property
+    def linear_demand(self) -> bool:
+        return False
+
+    @property
     def parameters(self) -> tuple[Any, ...]:
         return ()
 

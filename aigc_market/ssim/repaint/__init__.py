@@ -1,8 +1,9 @@
 """Live RePaint: needs the extra `repaint` (torch, diffusers, scikit-image)."""
 
+from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint.calibration import Curve
 from aigc_market.ssim.repaint.model import CheckpointError
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Request, Result
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Request
 from aigc_market.ssim.repaint.service import RePaintSSIM
 from aigc_market.ssim.scenes import Scene, scene
 

@@ -13,8 +13,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 import aigc_market
+from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint import painter
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, Request, Result
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, Request
 
 RETRIES = 3
 """How often a share is painted again whose worker died, and a worker that died as it started."""

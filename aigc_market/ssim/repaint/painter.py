@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 
+from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint import model, sampler
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -30,15 +31,6 @@ class Request(NamedTuple):
     """S, network calls executed."""
     seed: int
     """Of the noise."""
-
-
-class Result(NamedTuple):
-    """A picture repainted."""
-
-    image: np.ndarray
-    """(size, size, 3) float32 in [0, 1]; the known region is the original's."""
-    ssim: float
-    """Against the original."""
 
 
 class OutOfMemoryError(RuntimeError):

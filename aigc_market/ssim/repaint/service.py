@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from aigc_market import _checks
-from aigc_market.ssim.model import DemandCurve
+from aigc_market.ssim.model import DemandCurve, Result
 from aigc_market.ssim.repaint import calibration, model, painter, pictures
 from aigc_market.ssim.repaint.calibration import Curve
-from aigc_market.ssim.repaint.painter import Painter, Request, Result
+from aigc_market.ssim.repaint.painter import Painter, Request
 from aigc_market.ssim.scenes import Scene
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
@@ -76,8 +76,6 @@ class RePaintSSIM:
             workers or GPUs than the cluster has.
         ImportError: engine "ray" without Ray.
     """
-
-    live = True
 
     def __init__(
         self,
@@ -254,6 +252,11 @@ class RePaintSSIM:
     def max_steps(self) -> float:
         """All that can be bought: the calls of the chain."""
         return float(len(self.schedule))
+
+    @property
+    def linear_demand(self) -> bool:
+        """No: it is that of a table."""
+        return False
 
     @property
     def parameters(self) -> tuple[Any, ...]:
