@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import array_api_compat
@@ -14,6 +14,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import namespace
+from aigc_market._files import write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
 
@@ -87,13 +88,11 @@ class TabulatedSSIM:
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table with columns `steps` and `ssim`; the file appears whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".tmp")
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["steps", "ssim"])
-            writer.writerows(zip(self.steps.tolist(), self.values.tolist(), strict=True))
-        partial.replace(path)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["steps", "ssim"])
+        writer.writerows(zip(self.steps.tolist(), self.values.tolist(), strict=True))
+        write_atomically(path, text.getvalue())
 
     @property
     def max_steps(self) -> float:

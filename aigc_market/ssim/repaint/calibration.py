@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from aigc_market._files import write_atomically
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 
@@ -67,15 +67,8 @@ def complete(
         numbers = missing[start : start + at_once]
         for i, row in zip(numbers, measure(numbers), strict=True):
             folder.mkdir(parents=True, exist_ok=True)
-            _keep(paths[i], row)
+            write_atomically(paths[i], lambda file, row=row: np.save(file, row))
             rows[i] = row
         if progress:
             progress(len(rows), count)
     return np.stack([rows[i] for i in range(count)])
-
-
-def _keep(path: Path, array: np.ndarray) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.tmp")  # of this process: several may calibrate
-    with open(partial, "wb") as file:
-        np.save(file, array)
-    partial.replace(path)
