@@ -1,11 +1,12 @@
-# make baselines: reproduce the paper's figures into results/. make test: run the tests.
+# make baselines: reproduce the paper's figures into results/.
 # make calibrate: measure SSIM against diffusion steps on repainted images.
+# make test: the tests, less the few that are marked slow, ray or browser. make test-all: all.
 # All set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: baselines calibrate test lint types docs examples libraries benchmarks clean
+.PHONY: baselines calibrate test test-all lint types docs examples libraries benchmarks clean
 
 baselines: .venv/baselines
 	$(BIN)/python -m baselines reproduce
@@ -13,12 +14,18 @@ baselines: .venv/baselines
 calibrate: .venv/repaint
 	$(BIN)/python -m baselines calibrate
 
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: .venv/dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(PYTEST) -m "not slow and not ray and not browser"
+
+test-all: .venv/dev
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: .venv/dev
 	$(BIN)/pyright

@@ -28,16 +28,19 @@ autodoc_typehints = "none"
 napoleon_google_docstring = True
 
 # The page of each environment is its docstring, as at Farama's projects.
-_PAGES = {
-    "aec": (aigc_market.raw_env, "AEC: `aigc_market.env`"),
-    "parallel": (aigc_market.parallel_env, "Parallel: `aigc_market.parallel_env`"),
-    "pricing": (PricingEnv, "Single agent: `aigc_market/Pricing-v0`"),
-    "vector": (PricingVectorEnv, "Vector: `gymnasium.make_vec`"),
+PAGES = {
+    "environments/aec.md": (aigc_market.raw_env, "AEC: `aigc_market.env`"),
+    "environments/parallel.md": (aigc_market.parallel_env, "Parallel: `aigc_market.parallel_env`"),
+    "environments/pricing.md": (PricingEnv, "Single agent: `aigc_market/Pricing-v0`"),
+    "environments/vector.md": (PricingVectorEnv, "Vector: `gymnasium.make_vec`"),
 }
-_folder = Path(__file__).parent / "environments"
-_folder.mkdir(exist_ok=True)
-for _name, (_env, _title) in _PAGES.items():
-    _text = f"# {_title}\n\n{inspect.getdoc(_env)}\n"
-    _path = _folder / f"{_name}.md"
-    if not _path.exists() or _path.read_text() != _text:
-        _path.write_text(_text)
+
+
+def setup(app):
+    """Write these pages, before Sphinx looks for pages."""
+    for name, (env, title) in PAGES.items():
+        text = f"# {title}\n\n{inspect.getdoc(env)}\n"
+        path = Path(__file__).parent / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)

@@ -4,13 +4,57 @@ import os
 import warnings
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows without a display
+os.environ["OMP_NUM_THREADS"] = "1"  # the cores are for tests side by side, here and in processes
 
 with warnings.catch_warnings():
     # PettingZoo 1.27's test tools import its own classic games in its own deprecated way.
     warnings.filterwarnings("ignore", "The old environment creation API has been deprecated")
     import pettingzoo.test  # noqa: F401
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
+
+MARKS = ("slow", "ray", "browser")
+_left_out = dict.fromkeys(MARKS, 0)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """As many as there are cores for this process, of which containers may have a few of many."""
+    import joblib
+
+    return min(joblib.cpu_count(), 8)
+
+
+def pytest_deselected(items):
+    """Count the marked tests that `-m` left out."""
+    for item in items:
+        for mark in MARKS:
+            _left_out[mark] += item.get_closest_marker(mark) is not None
+
+
+def pytest_sessionfinish(session):
+    """Tell xdist's controller, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = _left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """All of xdist's workers collect the same tests."""
+    _left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what did not run, and how it does."""
+    counts = ", ".join(f"{count} {mark}" for mark, count in _left_out.items() if count)
+    if counts:
+        terminalreporter.write_line(f"Left out: {counts}. `make test-all` runs them too.")
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import joblib
 
 import aigc_market
-import baselines
 
 Engine = Literal["local", "ray"]
+PACKAGES = [str(Path(aigc_market.__file__).parent), str(Path(__file__).parents[1])]
+"""The folders of `aigc_market` and `baselines`, which Ray's nodes get."""
+
 RETRIES = 3
 """How often a call is made again whose worker or node died."""
 
@@ -60,7 +63,7 @@ def _on_ray(
         ) from None
     started = not ray.is_initialized()
     if started:  # nodes get this code, whatever they have installed
-        ray.init(runtime_env={"py_modules": [aigc_market, baselines]})
+        ray.init(runtime_env={"py_modules": PACKAGES})
     task = ray.remote(function).options(num_cpus=1, max_retries=RETRIES)
     waiting = iter(calls)
     running = [task.remote(*arguments) for arguments in itertools.islice(waiting, workers)]

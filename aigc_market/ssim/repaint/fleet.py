@@ -6,16 +6,19 @@ import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-import aigc_market
 from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint import painter
 from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, Request
+
+PACKAGE = Path(__file__).parents[2]
+"""The folder of `aigc_market`, which the nodes get."""
 
 RETRIES = 3
 """How often a share is painted again whose worker died, and a worker that died as it started."""
@@ -76,7 +79,7 @@ class Fleet:
 
     def __init__(self, own: Painter, workers: int, num_gpus_per_worker: float) -> None:
         if not ray.is_initialized():  # nodes get this code, whatever they have installed
-            ray.init(runtime_env={"py_modules": [aigc_market]})
+            ray.init(runtime_env={"py_modules": [str(PACKAGE)]})
         _check_room(workers, num_gpus_per_worker)
         self._painter = own
         self._actors: Any = ray.remote(num_cpus=1, num_gpus=num_gpus_per_worker)(_Actor)
