@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from aigc_market import _checks, game
 from aigc_market.market import Market
-from aigc_market.ssim import QuadraticSSIM
 
 _STEP = 1e-9  # relative: how far behind a breakpoint demand is looked at, since it may jump there
 
@@ -27,21 +26,23 @@ class Curves(NamedTuple):
 def theorem_2(market: Market) -> float | None:
     """The price of Theorem 2 (Eq. 14), which looks at no bound, no limit and no capacity.
 
-    c/2 + Σ β/a / (2 Σ 1/(a·δ)), a = -α, over the VMUs that are there: Eq. 14 where all have one α
-    and one β. It is the price of the equilibrium where nothing binds (`Equilibrium.closed_form`),
-    and may be far from it elsewhere.
+    c/2 + Σ a_k / (2 Σ b_k), over the VMUs that are there, S_k*(p) = a_k - b_k·p being their
+    demand between the bounds: Eq. 14 where SSIM is one quadratic for all. It is the price of the
+    equilibrium where nothing binds (`Equilibrium.closed_form`), and may be far from it elsewhere.
 
     Returns:
-        The price, or None: SSIM is no quadratic, or nobody is there.
+        The price, or None: demand is no line (`SSIMModel.linear_demand`), or nobody is there.
     """
     market = _one(market)
-    if not isinstance(market.ssim, QuadraticSSIM):
+    if not market.ssim.linear_demand:
         return None
     there = np.ones(market.K) if market.active is None else market.active
-    alpha = np.abs(market.ssim.alpha)
-    level = np.sum(there * market.ssim.beta / alpha)
-    slope = np.sum(there / (market.satisfaction * alpha))
-    return float(market.cost / 2 + level / (2 * slope)) if np.any(there) else None
+    curve = market.ssim.demand_curve(*_bounds(market))
+    line = np.argmin(curve.slopes, axis=-1)[..., None]  # the pieces beside it are the bounds
+    level = np.sum(there * np.take_along_axis(curve.intercepts, line, -1)[..., 0])
+    slope = np.take_along_axis(curve.slopes, line, -1)[..., 0]
+    slope = np.sum(there * slope / market.satisfaction)
+    return float(market.cost / 2 - level / (2 * slope)) if np.any(there) else None
 
 
 def breakpoints(market: Market) -> np.ndarray:
@@ -51,8 +52,7 @@ def breakpoints(market: Market) -> np.ndarray:
     capacity.
     """
     market = _one(market)
-    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    rates = np.asarray(market.ssim.demand_curve(low, high).rates)
+    rates = np.asarray(market.ssim.demand_curve(*_bounds(market)).rates)
     bends = np.broadcast_to(market.satisfaction[:, None] * rates, (market.K, rates.shape[-1]))
     if market.active is not None:
         bends = bends[market.active]
@@ -94,6 +94,10 @@ def _clearing_price(market: Market, breaks: np.ndarray) -> float | None:
     if high <= market.capacity:  # demand falls below it in a jump
         return float(left)
     return float(begins + (high - market.capacity) / (high - low) * (right - begins))
+
+
+def _bounds(market: Market) -> tuple[Any, Any]:
+    return market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
 
 
 def _one(market: Market) -> Market:

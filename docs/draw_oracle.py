@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import aigc_market
+from aigc_market import palette
 
 market = aigc_market.Market(satisfaction=[50, 400], min_steps=0)
 eq = aigc_market.solve(market)
@@ -19,7 +20,7 @@ axes = figure.subplots()
 for k in range(market.K):
     leaves = ssim.beta * delta[k]  # above this price the follower buys nothing
     if leaves < market.max_price:
-        axes.axvline(leaves, color="#E69F00", linestyle=":", linewidth=1.5)
+        axes.axvline(leaves, color=palette.CAPACITY, linestyle=":", linewidth=1.5)
         axes.annotate(
             f"follower with δ = {delta[k]:g}\nbuys nothing above {leaves:.2f}",
             (leaves, 120),
@@ -27,13 +28,13 @@ for k in range(market.K):
             textcoords="offset points",
             fontsize=9,
         )
-axes.plot(prices, utility, color="#0072B2", linewidth=2)
-for price, label, marker, offset in (
-    (formula, "Theorem 2", "s", (14, -12)),
-    (float(eq.price), "equilibrium", "o", (0, 10)),
+axes.plot(prices, utility, color=palette.LEADER, linewidth=2)
+for price, label, colour, marker, offset in (
+    (formula, "Theorem 2", palette.THEOREM, "s", (14, -12)),
+    (float(eq.price), "equilibrium", palette.EQUILIBRIUM, "o", (0, 10)),
 ):
     earned = float(aigc_market.game.leader_utility(market, price))
-    axes.plot(price, earned, marker, color="#D55E00", markersize=7)
+    axes.plot(price, earned, marker, color=colour, markersize=7)
     axes.annotate(
         f"{label}: p = {price:.2f}, U = {earned:.0f}",
         (price, earned),

@@ -47,6 +47,28 @@ def test_theorem_2_counts_those_who_are_there():
     assert theorem_2(aigc_market.Market(ssim=STAIRS)) is None
 
 
+class Line:
+    """A quadratic whose coefficients nobody else knows."""
+
+    def __init__(self, alpha, beta):
+        self._inside = QuadraticSSIM(alpha, beta)
+
+    def __getattr__(self, name):
+        if name in ("alpha", "beta", "gamma", "_inside"):
+            raise AttributeError(name)
+        return getattr(self._inside, name)
+
+    def __call__(self, steps):
+        return self._inside(steps)
+
+
+def test_theorem_2_asks_for_linear_demand_alone():
+    known, unknown = QuadraticSSIM(-2e-4, 0.09), Line(-2e-4, 0.09)
+    markets = [aigc_market.Market(satisfaction=[150, 250], ssim=ssim) for ssim in (known, unknown)]
+    assert theorem_2(markets[1]) == pytest.approx(theorem_2(markets[0]), rel=1e-12)
+    assert theorem_2(markets[1]) == pytest.approx(aigc_market.solve(markets[1]).price, rel=1e-9)
+
+
 def test_breakpoints_are_where_a_vmu_meets_a_bound():
     market = aigc_market.Market(satisfaction=[50, 400], min_steps=0, max_steps=100)
     # δ·(β + 2α·S) at S = 0 and S = 100: the others lie above p_max = 20.

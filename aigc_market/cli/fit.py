@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from aigc_market import palette
 from aigc_market.cli.arguments import File, Number, existing, ssim_column
 from aigc_market.ssim import QuadraticFit, fit_quadratic
 from aigc_market.ssim.tabulated import read_csv
@@ -90,8 +91,8 @@ def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     line = np.linspace(steps.min(), steps.max(), 200)
-    axes.plot(steps, values, "o", color="#0072B2", markersize=4, label="measured")
-    axes.plot(line, fit.ssim(line), color="#D55E00", label=f"fit, R² = {fit.r_squared:.4f}")
+    axes.plot(steps, values, "o", color=palette.MEASURED, markersize=4, label="measured")
+    axes.plot(line, fit.ssim(line), color=palette.FIT, label=f"fit, R² = {fit.r_squared:.4f}")
     axes.set(xlabel="diffusion steps S", ylabel="SSIM")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

@@ -10,14 +10,11 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from aigc_market import game
+from aigc_market import game, palette
 from aigc_market.curves import Curves
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 
-# Okabe and Ito's colours, which those who see few colours can tell apart.
-BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#888888"
-OF_VMUS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#D55E00"]
 _MOST_PIECES = 40
 _HEIGHT = 300
 _COLUMNS = ("round", "price", "demand", "utility", "regret", "share")
@@ -68,15 +65,14 @@ def utility(
     if len(breaks) < _MOST_PIECES:
         layers += _shaded(market, breaks, float(equilibrium.price))
     line = _chart(rows).encode(x=price, y=height)
-    layers.append(line.mark_line(color=BLUE, strokeWidth=2.5))
+    layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
     layers.append(_hover(line, ["price", "utility", "steps"]))
     marks = [_mark(market, "p*", float(equilibrium.price), float(equilibrium.asp_utility))]
     if theorem is not None and differs(market, equilibrium, theorem):
         earned = float(game.leader_utility(market, theorem))
         marks.append(_mark(market, "Theorem 2", theorem, earned))
-    for colour, shape, dy, row in zip(
-        (VERMILLION, PURPLE), ("circle", "diamond"), (-14, 18), marks, strict=False
-    ):
+    colours, shapes = (palette.EQUILIBRIUM, palette.THEOREM), ("circle", "diamond")
+    for colour, shape, dy, row in zip(colours, shapes, (-14, 18), marks, strict=False):
         point = _chart([row]).encode(x=price, y=height)
         layers.append(point.mark_point(color=colour, shape=shape, filled=True, size=110, opacity=1))
         right = row["price"] > (market.cost + market.max_price) / 2
@@ -98,7 +94,7 @@ def demand(market: Market, equilibrium: Equilibrium, curves: Curves) -> alt.Laye
     names = [f"VMU {k}" for k in range(market.K)]
     colour = alt.Color(
         "vmu:N",
-        scale=alt.Scale(domain=names, range=OF_VMUS[: market.K]),
+        scale=alt.Scale(domain=names, range=palette.FOLLOWERS[: market.K]),
         legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3),
     )
     most = max(float(curves.steps.max()), 1.0)
@@ -118,7 +114,7 @@ def demand(market: Market, equilibrium: Equilibrium, curves: Curves) -> alt.Laye
     rule = _chart(bought[:1]).encode(x=price)
     return _framed(
         alt.layer(
-            rule.mark_rule(color=VERMILLION, strokeDash=[2, 3]),
+            rule.mark_rule(color=palette.EQUILIBRIUM, strokeDash=[2, 3]),
             line.mark_line(strokeWidth=2.5).encode(strokeDash=dashes),
             points.mark_point(filled=True, opacity=1).encode(
                 size=alt.Size("size:Q", scale=None, legend=None),  # so that none hides another
@@ -143,7 +139,7 @@ def rounds(played: list[dict[str, Any]]) -> alt.LayerChart:
     ]
     colour = alt.Color(
         "who:N",
-        scale=alt.Scale(domain=["you", "equilibrium"], range=[BLUE, VERMILLION]),
+        scale=alt.Scale(domain=["you", "equilibrium"], range=[palette.LEADER, palette.EQUILIBRIUM]),
         legend=alt.Legend(title=None, orient="top"),
     )
     chart = _chart(rows).encode(
@@ -207,7 +203,8 @@ def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
     shade = alt.Color(
         "shade:N",
         scale=alt.Scale(
-            domain=["best", "other 0", "other 1"], range=[VERMILLION, GREY, "transparent"]
+            domain=["best", "other 0", "other 1"],
+            range=[palette.EQUILIBRIUM, palette.MUTED, "transparent"],
         ),
         legend=None,
     )
@@ -218,7 +215,7 @@ def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
     if len(breaks):
         rules = _chart([{"price": p} for p in breaks])
         layers.append(
-            rules.mark_rule(color=GREY, strokeDash=[4, 3]).encode(
+            rules.mark_rule(color=palette.MUTED, strokeDash=[4, 3]).encode(
                 x=_price(market),
                 tooltip=[alt.Tooltip("price:Q", format=".4f", title="breakpoint")],
             )
@@ -230,7 +227,7 @@ def _hover(line: alt.Chart, said: list[str]) -> alt.Chart:
     """A point that follows the pointer along a line and tells its numbers."""
     nearest = alt.selection_point(nearest=True, on="pointerover", fields=["price"], empty=False)
     return (
-        line.mark_point(color=BLUE, filled=True, size=70)
+        line.mark_point(color=palette.LEADER, filled=True, size=70)
         .encode(
             opacity=alt.condition(nearest, alt.value(1), alt.value(0)),
             tooltip=[alt.Tooltip(f"{name}:Q", format=",.2f") for name in said],

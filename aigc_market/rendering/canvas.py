@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+Colour = str
+"""In hexadecimal digits, as `palette` has them."""
 _FINE = 2
 
 

@@ -5,25 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from aigc_market import palette
 from aigc_market.rendering.canvas import Canvas, Colour
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import (
-    BLUE,
-    GAP,
-    GREEN,
-    GREY,
-    LARGE,
-    LINE,
-    MARGIN,
-    MEDIUM,
-    PALE,
-    SMALL,
-    VERMILLION,
-    WHITE,
-    WIDTH,
-    WINDOW,
-    number,
-)
+from aigc_market.rendering.style import GAP, LARGE, MARGIN, MEDIUM, SMALL, WIDTH, WINDOW, number
 
 _TOP, _HEIGHT = 408, 212
 
@@ -40,25 +25,29 @@ def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
     highest = _round_up(1.05 * max(*best, *utilities, 0.0))
     worst = _round_up(max(0.1 * max(best), *regrets, 0.0))
     panels = (
-        ("Price of a step", prices, best_prices, last.max_price, BLUE),
-        ("Leader's utility", utilities, best, highest, BLUE),
-        ("Regret", regrets, None, worst, VERMILLION),
+        ("Price of a step", prices, best_prices, last.max_price, palette.LEADER),
+        ("Leader's utility", utilities, best, highest, palette.LEADER),
+        ("Regret", regrets, None, worst, palette.REGRET),
     )
     for i, (title, values, equilibria, top, colour) in enumerate(panels):
         x = MARGIN + i * (width + GAP)
-        canvas.rectangle(x, _TOP, width, _HEIGHT, WHITE, radius=10)
-        canvas.text(x + 16, _TOP + 26, title, MEDIUM, GREY)
+        canvas.rectangle(x, _TOP, width, _HEIGHT, palette.WHITE, radius=10)
+        canvas.text(x + 16, _TOP + 26, title, MEDIUM, palette.MUTED)
         words = number(values[-1]) if values else "–"
         used = canvas.text(x + 16, _TOP + 58, words, LARGE, colour, room=width / 2)
         right, room = x + width - 16, width - used - 72
         if equilibria:
             words = f"equilibrium {number(equilibria[-1])}"
-            wide = canvas.text(right, _TOP + 58, words, SMALL, GREEN, anchor=1, room=room)
-            canvas.dashes((right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), GREEN)
+            wide = canvas.text(
+                right, _TOP + 58, words, SMALL, palette.EQUILIBRIUM, anchor=1, room=room
+            )
+            canvas.dashes(
+                (right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), palette.EQUILIBRIUM
+            )
         elif values and last.equilibrium_utility > 0:
             share = values[-1] / last.equilibrium_utility
             words = f"{share * 100:.1f} % of equilibrium"
-            canvas.text(right, _TOP + 58, words, SMALL, GREY, anchor=1, room=room + 26)
+            canvas.text(right, _TOP + 58, words, SMALL, palette.MUTED, anchor=1, room=room + 26)
         _plot(canvas, x + 16, width - 32, values, equilibria, top, colour, rounds, last)
 
 
@@ -75,10 +64,10 @@ def _plot(
 ) -> None:
     upper, lower = _TOP + 76, _TOP + _HEIGHT - 32
     ends = [(lower, "0"), (upper, f"{top:,g}" if top < 1e6 else f"{top:g}")]
-    left = x + 8 + max(canvas.text(x, y + 5, words, SMALL, GREY) for y, words in ends)
+    left = x + 8 + max(canvas.text(x, y + 5, words, SMALL, palette.MUTED) for y, words in ends)
     right = x + width
-    canvas.line([(left, upper), (right, upper)], PALE, 1)
-    canvas.line([(left, lower), (right, lower)], LINE, 1)
+    canvas.line([(left, upper), (right, upper)], palette.PALE, 1)
+    canvas.line([(left, lower), (right, lower)], palette.LINE, 1)
     first = rounds[0].number if rounds else 1
     span = min(WINDOW, last.rounds)
     end = max(min(first + span - 1, last.rounds), last.number)
@@ -98,8 +87,8 @@ def _plot(
         _steps(canvas, edges, [height(value) for value in equilibria])
     for point in points[-1:]:
         canvas.circle(*point, 4.5, colour)
-    canvas.text(left, lower + 20, f"round {first:,}", SMALL, GREY)
-    canvas.text(right, lower + 20, f"{end:,}", SMALL, GREY, anchor=1)
+    canvas.text(left, lower + 20, f"round {first:,}", SMALL, palette.MUTED)
+    canvas.text(right, lower + 20, f"{end:,}", SMALL, palette.MUTED, anchor=1)
 
 
 def _steps(canvas: Canvas, edges: Sequence[float], heights: Sequence[float]) -> None:
@@ -108,7 +97,7 @@ def _steps(canvas: Canvas, edges: Sequence[float], heights: Sequence[float]) -> 
     for i, y in enumerate(heights):
         if i + 1 < len(heights) and heights[i + 1] == y:
             continue  # one stretch as long as nothing changes
-        canvas.dashes((start, y), (edges[i + 1], y), GREEN)
+        canvas.dashes((start, y), (edges[i + 1], y), palette.EQUILIBRIUM)
         start = edges[i + 1]
 
 

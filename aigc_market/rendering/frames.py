@@ -6,24 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aigc_market import palette
 from aigc_market.rendering import charts, street
 from aigc_market.rendering.canvas import Canvas
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import (
-    BLUE,
-    GAP,
-    GREY,
-    HEIGHT,
-    INK,
-    LARGE,
-    MARGIN,
-    MEDIUM,
-    PALE,
-    PAPER,
-    WIDTH,
-    WINDOW,
-    whole,
-)
+from aigc_market.rendering.style import GAP, HEIGHT, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW, whole
 
 
 def draw(rounds: Sequence[Round]) -> np.ndarray:
@@ -40,7 +27,7 @@ def draw(rounds: Sequence[Round]) -> np.ndarray:
         ImportError: without the extra `render`.
     """
     last = rounds[-1]
-    canvas = Canvas(WIDTH, HEIGHT, PAPER)
+    canvas = Canvas(WIDTH, HEIGHT, palette.PAPER)
     _header(canvas, last)
     street.draw(canvas, last)
     charts.draw(canvas, [record for record in rounds[-WINDOW:] if record.number > 0], last)
@@ -50,7 +37,7 @@ def draw(rounds: Sequence[Round]) -> np.ndarray:
 def _header(canvas: Canvas, last: Round) -> None:
     """The round, the market's fixed numbers, and how far the episode is."""
     title = f"Round {last.number:,} of {last.rounds:,}"
-    left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, INK, room=420)
+    left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, palette.INK, room=420)
     K = len(last.asked)
     facts = [
         f"{K:,} vehicle" + "s" * (K > 1),
@@ -62,8 +49,8 @@ def _header(canvas: Canvas, last: Round) -> None:
         facts.append(f"capacity {whole(last.capacity)}")
     right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
     room = right - left - 2 * GAP
-    canvas.text(right, 46, "  ·  ".join(facts), MEDIUM, GREY, anchor=1, room=room)
-    canvas.rectangle(MARGIN, 60, width, 5, PALE, radius=2)
+    canvas.text(right, 46, "  ·  ".join(facts), MEDIUM, palette.MUTED, anchor=1, room=room)
+    canvas.rectangle(MARGIN, 60, width, 5, palette.PALE, radius=2)
     if last.number:
         done = min(last.number / last.rounds, 1.0)
-        canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, BLUE, radius=2)
+        canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, palette.LEADER, radius=2)

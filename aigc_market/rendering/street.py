@@ -6,25 +6,11 @@ import math
 
 import numpy as np
 
+from aigc_market import palette
 from aigc_market.rendering.canvas import Canvas, Colour
 from aigc_market.rendering.pictures import from_hexadecimal, picture
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import (
-    BLUE,
-    GREY,
-    INK,
-    LINE,
-    MARGIN,
-    MEDIUM,
-    SKY,
-    SMALL,
-    VERMILLION,
-    WHITE,
-    WIDTH,
-    number,
-    percent,
-    whole,
-)
+from aigc_market.rendering.style import MARGIN, MEDIUM, SMALL, WIDTH, number, percent, whole
 
 _TOP, _HEIGHT = 80, 312
 _LEFT, _RIGHT = MARGIN, WIDTH - MARGIN
@@ -34,17 +20,11 @@ _IN_A_ROW = 6
 _ONE_BY_ONE = 2 * _IN_A_ROW
 _LARGE_PICTURE, _SMALL_PICTURE = 128, 62
 
-_GROUND = (229, 235, 227)
-_ASPHALT = (96, 102, 110)
-_BODY = (240, 243, 246)
-_GLASS = (84, 104, 124)
-_LAMP = (255, 214, 92)
-
 
 def draw(canvas: Canvas, last: Round) -> None:
     """The scene of a round."""
     K = len(last.asked)
-    canvas.rectangle(_LEFT, _TOP, _RIGHT - _LEFT, _HEIGHT, _GROUND, radius=10)
+    canvas.rectangle(_LEFT, _TOP, _RIGHT - _LEFT, _HEIGHT, palette.GROUND, radius=10)
     two_rows = _IN_A_ROW < K <= _ONE_BY_ONE
     road = _TOP + ((_HEIGHT - _ROAD) / 2 if two_rows else _HEIGHT - _ROAD - 28)
     _road(canvas, road, last.number)
@@ -66,55 +46,55 @@ def draw(canvas: Canvas, last: Round) -> None:
             top = road + _ROAD + 16
         if _here(last, k):
             reach = top - 4 if two_rows and lower else top + side + (40 if two_rows else 58)
-            canvas.line([(x, reach), (x, lane)], LINE, 2)
+            canvas.line([(x, reach), (x, lane)], palette.LINE, 2)
             _vehicle(canvas, k, x, lane)
         _card(canvas, last, k, x, top, side, width - 8)
 
 
 def _road(canvas: Canvas, y: float, number: int) -> None:
     left, right = _LEFT, _RIGHT
-    canvas.rectangle(left, y, right - left, _ROAD, _ASPHALT)
+    canvas.rectangle(left, y, right - left, _ROAD, palette.ASPHALT)
     for edge in (y + 4, y + _ROAD - 6):
-        canvas.rectangle(left, edge, right - left, 2, WHITE)
+        canvas.rectangle(left, edge, right - left, 2, palette.WHITE)
     period = 48
     shift = number * 20 % period  # the markings pass by from round to round
     for x in range(left - shift, right, period):
         start, end = max(x, left), min(x + 26, right)
         if end > start:
-            canvas.rectangle(start, y + _ROAD / 2 - 1, end - start, 2, WHITE)
+            canvas.rectangle(start, y + _ROAD / 2 - 1, end - start, 2, palette.WHITE)
 
 
 def _rsu(canvas: Canvas, last: Round, road: float) -> None:
     """The roadside unit, with its price on a plate."""
     x, top = _LEFT + 86, _TOP + 14
     mast, foot = top + 84, road
-    canvas.rectangle(x - 2, mast, 5, foot - mast, GREY)
+    canvas.rectangle(x - 2, mast, 5, foot - mast, palette.MUTED)
     if foot - mast > 60:
-        canvas.rectangle(x - 24, foot - 36, 48, 36, INK, radius=4)
-        canvas.text(x, foot - 12, "RSU", MEDIUM, WHITE, anchor=0.5)
+        canvas.rectangle(x - 24, foot - 36, 48, 36, palette.INK, radius=4)
+        canvas.text(x, foot - 12, "RSU", MEDIUM, palette.WHITE, anchor=0.5)
         for radius in (14, 24, 34):
             for middle in (0.0, math.pi):
-                canvas.arc(x, mast + 28, radius, middle - 0.6, middle + 0.6, BLUE)
-    canvas.rectangle(x - 68, top, 136, 84, BLUE, radius=8)
-    canvas.text(x, top + 24, "RSU sells at", SMALL, WHITE, anchor=0.5)
+                canvas.arc(x, mast + 28, radius, middle - 0.6, middle + 0.6, palette.LEADER)
+    canvas.rectangle(x - 68, top, 136, 84, palette.LEADER, radius=8)
+    canvas.text(x, top + 24, "RSU sells at", SMALL, palette.WHITE, anchor=0.5)
     if last.number == 0:
-        canvas.text(x, top + 52, "no price yet", MEDIUM, WHITE, anchor=0.5)
+        canvas.text(x, top + 52, "no price yet", MEDIUM, palette.WHITE, anchor=0.5)
         return
-    canvas.text(x, top + 56, number(last.price), 44, WHITE, anchor=0.5, room=120)
-    canvas.text(x, top + 74, "a step", SMALL, WHITE, anchor=0.5)
+    canvas.text(x, top + 56, number(last.price), 44, palette.WHITE, anchor=0.5, room=120)
+    canvas.text(x, top + 74, "a step", SMALL, palette.WHITE, anchor=0.5)
 
 
 def _sales(canvas: Canvas, last: Round, y: float, stacked: bool) -> None:
     """Steps sold and asked for in all, and what the bars mean; below the road."""
     asked, sold = sum(last.asked), sum(last.delivered)
     parts: list[tuple[str, Colour | None, Colour]]
-    parts = [(f"{whole(sold)} steps sold", SKY, INK)]
+    parts = [(f"{whole(sold)} steps sold", palette.DELIVERED, palette.INK)]
     if asked > sold * (1 + 1e-9):
-        parts.append((f"{whole(asked - sold)} more asked for", VERMILLION, INK))
+        parts.append((f"{whole(asked - sold)} more asked for", palette.CAPACITY, palette.INK))
     if stacked:
-        parts.append((f"a bar is {last.max_steps:g} steps", None, GREY))
+        parts.append((f"a bar is {last.max_steps:g} steps", None, palette.MUTED))
         if not last.images:
-            parts.append(("% is image quality", None, GREY))
+            parts.append(("% is image quality", None, palette.MUTED))
     x, y = _LEFT + 18, y + (32 if stacked else 20)
     for words, mark, colour in parts:
         if mark is not None:
@@ -135,12 +115,16 @@ def _here(last: Round, k: int) -> bool:
 
 def _vehicle(canvas: Canvas, k: int, x: float, y: float) -> None:
     """Seen from above, its number on the roof."""
-    canvas.rectangle(x - 27, y - 12, 54, 24, _BODY, radius=7)
-    canvas.polygon([(x + 12, y - 9), (x + 18, y - 10), (x + 18, y + 10), (x + 12, y + 9)], _GLASS)
-    canvas.polygon([(x - 20, y - 9), (x - 16, y - 8), (x - 16, y + 8), (x - 20, y + 9)], _GLASS)
+    canvas.rectangle(x - 27, y - 12, 54, 24, palette.BODY, radius=7)
+    canvas.polygon(
+        [(x + 12, y - 9), (x + 18, y - 10), (x + 18, y + 10), (x + 12, y + 9)], palette.GLASS
+    )
+    canvas.polygon(
+        [(x - 20, y - 9), (x - 16, y - 8), (x - 16, y + 8), (x - 20, y + 9)], palette.GLASS
+    )
     for side in (-8, 8):
-        canvas.circle(x + 23, y + side, 2, _LAMP)
-    canvas.text(x - 2, y + 6, str(k), MEDIUM, INK, anchor=0.5)
+        canvas.circle(x + 23, y + side, 2, palette.LAMP)
+    canvas.text(x - 2, y + 6, str(k), MEDIUM, palette.INK, anchor=0.5)
 
 
 def _card(
@@ -151,22 +135,22 @@ def _card(
     if not _here(last, k):
         corners = [(left, y), (left + side, y), (left + side, y + side), (left, y + side)]
         for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
-            canvas.dashes(start, end, LINE)
-        canvas.text(x, y + side / 2 + 5, "empty", SMALL, GREY, anchor=0.5)
+            canvas.dashes(start, end, palette.LINE)
+        canvas.text(x, y + side / 2 + 5, "empty", SMALL, palette.MUTED, anchor=0.5)
         return
-    canvas.rectangle(left - 3, y - 3, side + 6, side + 21, WHITE, radius=4)
+    canvas.rectangle(left - 3, y - 3, side + 6, side + 21, palette.WHITE, radius=4)
     canvas.picture(left, y, side, _picture(last, k, k))
     _bar(canvas, last, k, left, y + side + 5, side)
     words, quality = _bought(last, k), _quality(last, k)
     if last.number == 0:
-        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+        canvas.text(x, y + side + 34, words, SMALL, palette.INK, anchor=0.5, room=width)
     elif side == _SMALL_PICTURE:
         words = f"{words}  ·  {quality}"
-        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+        canvas.text(x, y + side + 34, words, SMALL, palette.INK, anchor=0.5, room=width)
     else:
-        canvas.text(x, y + side + 34, words, SMALL, INK, anchor=0.5, room=width)
+        canvas.text(x, y + side + 34, words, SMALL, palette.INK, anchor=0.5, room=width)
         quality = quality if last.images else f"quality {quality}"
-        canvas.text(x, y + side + 52, quality, SMALL, INK, anchor=0.5, room=width)
+        canvas.text(x, y + side + 52, quality, SMALL, palette.INK, anchor=0.5, room=width)
 
 
 def _picture(last: Round, k: int, scene: int) -> np.ndarray:
@@ -179,9 +163,9 @@ def _picture(last: Round, k: int, scene: int) -> np.ndarray:
 def _bar(canvas: Canvas, last: Round, k: int, x: float, y: float, width: float) -> None:
     """Of S_max: what was delivered, and what was asked for in vain."""
     share = width / last.max_steps
-    canvas.rectangle(x, y, width, 9, (226, 229, 233))
-    canvas.rectangle(x, y, last.asked[k] * share, 9, VERMILLION)
-    canvas.rectangle(x, y, last.delivered[k] * share, 9, SKY)
+    canvas.rectangle(x, y, width, 9, palette.PALE)
+    canvas.rectangle(x, y, last.asked[k] * share, 9, palette.CAPACITY)
+    canvas.rectangle(x, y, last.delivered[k] * share, 9, palette.DELIVERED)
 
 
 def _bought(last: Round, k: int) -> str:
@@ -207,14 +191,16 @@ def _crowd(canvas: Canvas, last: Round, road: float) -> None:
     count = int(here.sum())
     _traffic(canvas, road, math.ceil(40 * count / K))
     left, middle, top = _VEHICLES_LEFT + 6, _VEHICLES_LEFT + 290, _TOP + 28
-    canvas.text(left, top, "Steps bought", MEDIUM, INK)
-    canvas.text(middle, top, "Image quality", MEDIUM, INK)
+    canvas.text(left, top, "Steps bought", MEDIUM, palette.INK)
+    canvas.text(middle, top, "Image quality", MEDIUM, palette.INK)
     if last.active:
         words = f"{count:,} of {K:,} vehicles are there"
-        canvas.text(_RIGHT - 18, top, words, SMALL, GREY, anchor=1)
+        canvas.text(_RIGHT - 18, top, words, SMALL, palette.MUTED, anchor=1)
     if count == 0 or last.number == 0:
         for x in (left, middle):
-            canvas.text(x, top + 60, "nothing yet" if count else "nobody is there", SMALL, GREY)
+            canvas.text(
+                x, top + 60, "nothing yet" if count else "nobody is there", SMALL, palette.MUTED
+            )
         return
     steps = np.array(last.delivered)[here]
     _histogram(canvas, steps, last.max_steps, left, top + 14, middle - left - 24, 124)
@@ -227,8 +213,8 @@ def _traffic(canvas: Canvas, road: float, count: int) -> None:
     for i in range(count):
         x = _VEHICLES_LEFT + 8 + (i // 2 + 0.5) * pitch
         y = road + _ROAD * (0.74 if i % 2 else 0.26)
-        canvas.rectangle(x - 13, y - 7, 26, 14, _BODY, radius=4)
-        canvas.rectangle(x + 4, y - 5, 4, 10, _GLASS)
+        canvas.rectangle(x - 13, y - 7, 26, 14, palette.BODY, radius=4)
+        canvas.rectangle(x + 4, y - 5, 4, 10, palette.GLASS)
 
 
 def _histogram(
@@ -244,21 +230,21 @@ def _histogram(
     bins = 25
     counts, _ = np.histogram(steps, bins, (0.0, most))
     bar, foot = width / bins, y + height
-    canvas.rectangle(x, y, width, height, WHITE, radius=4)
+    canvas.rectangle(x, y, width, height, palette.WHITE, radius=4)
     for i, count in enumerate(counts):
         if count:
             tall = max((height - 10) * count / counts.max(), 2)
-            canvas.rectangle(x + i * bar + 0.5, foot - tall, bar - 1, tall, SKY)
-    canvas.line([(x, foot), (x + width, foot)], GREY, 1)
+            canvas.rectangle(x + i * bar + 0.5, foot - tall, bar - 1, tall, palette.DELIVERED)
+    canvas.line([(x, foot), (x + width, foot)], palette.MUTED, 1)
     median = float(np.median(steps))
     at = x + width * median / most
-    canvas.line([(at, y + 3), (at, foot)], INK, 2)
-    zero = canvas.text(x, foot + 18, "0", SMALL, GREY)
-    end = canvas.text(x + width, foot + 18, f"{most:g}", SMALL, GREY, anchor=1)
+    canvas.line([(at, y + 3), (at, foot)], palette.INK, 2)
+    zero = canvas.text(x, foot + 18, "0", SMALL, palette.MUTED)
+    end = canvas.text(x + width, foot + 18, f"{most:g}", SMALL, palette.MUTED, anchor=1)
     words = f"median {whole(median)}"
     half = 0.5 * canvas.measure(words, SMALL) + 8
     at = min(max(at, x + zero + half), x + width - end - half)
-    canvas.text(at, foot + 18, words, SMALL, INK, anchor=0.5)
+    canvas.text(at, foot + 18, words, SMALL, palette.INK, anchor=0.5)
 
 
 _QUARTILES = ("poorest", "1st quartile", "median", "3rd quartile", "best")
@@ -276,7 +262,7 @@ def _quantiles(
         k = int(ranked[round(i / (len(_QUARTILES) - 1) * (len(ranked) - 1))])
         left = x + column * i
         middle = left + side / 2
-        canvas.text(middle, y, name, SMALL, GREY, anchor=0.5, room=column - 4)
-        canvas.rectangle(left - 3, y + 7, side + 6, side + 6, WHITE, radius=4)
+        canvas.text(middle, y, name, SMALL, palette.MUTED, anchor=0.5, room=column - 4)
+        canvas.rectangle(left - 3, y + 7, side + 6, side + 6, palette.WHITE, radius=4)
         canvas.picture(left, y + 10, side, _picture(last, k, 0))
-        canvas.text(middle, y + side + 32, _quality(last, k), MEDIUM, INK, anchor=0.5)
+        canvas.text(middle, y + side + 32, _quality(last, k), MEDIUM, palette.INK, anchor=0.5)

@@ -8,18 +8,6 @@ WINDOW = 50
 """The last rounds that the charts show."""
 MARGIN, GAP = 24, 16
 
-# After the palette of Okabe and Ito, which colour-blind people can tell apart too.
-BLUE = (0, 114, 178)  # the leader's price and utility
-GREEN = (0, 128, 96)  # the equilibrium: a shade darker than theirs, to be read as text
-VERMILLION = (213, 94, 0)  # what is lost: regret, steps not delivered
-SKY = (86, 180, 233)  # steps delivered
-INK = (32, 38, 46)
-GREY = (92, 100, 110)
-LINE = (176, 183, 190)
-PALE = (221, 225, 230)
-WHITE = (255, 255, 255)
-PAPER = (242, 244, 246)
-
 LARGE, MEDIUM, SMALL = 38, 21, 18
 """Sizes of text."""
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's
+from aigc_market import palette
+
+_COLOURS = (palette.BLUE, palette.VERMILLION, palette.SKY)
 _FLOOR = 1e-5
 """What is less is drawn here: an axis of logarithms has no zero."""
 

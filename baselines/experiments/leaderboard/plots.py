@@ -11,24 +11,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from aigc_market import palette
 from baselines.arena.rollout import terms
 
-# Okabe and Ito's colours, distinct to colour-blind readers; dashes tell apart what shares one.
+# Dashes tell apart what shares a colour.
 STYLES: dict[str, dict[str, Any]] = {
-    "constant": {"color": "#999999", "linestyle": ":"},
-    "epsilon_greedy": {"color": "#999999", "linestyle": "--"},
-    "cils_discounted": {"color": "#CC79A7"},
-    "thompson": {"color": "#CC79A7", "linestyle": "--"},
-    "kalman": {"color": "#009E73"},
-    "ppo": {"color": "#E69F00"},
-    "recurrent_ppo": {"color": "#E69F00", "linestyle": "--"},
-    "tppo_filter": {"color": "#56B4E9", "linestyle": ":"},
-    "tppo": {"color": "#56B4E9", "linestyle": "--"},
-    "tppo_causal": {"color": "#56B4E9"},
-    "tppo_pathwise": {"color": "#0072B2", "linewidth": 2.2},
-    "bayes": {"color": "black", "linestyle": "--"},
-    "bayes_thompson": {"color": "black", "linestyle": ":"},
-    "bayes_information": {"color": "black"},
+    "constant": {"color": palette.MUTED, "linestyle": ":"},
+    "epsilon_greedy": {"color": palette.MUTED, "linestyle": "--"},
+    "cils_discounted": {"color": palette.PURPLE},
+    "thompson": {"color": palette.PURPLE, "linestyle": "--"},
+    "kalman": {"color": palette.VERMILLION},
+    "ppo": {"color": palette.ORANGE},
+    "recurrent_ppo": {"color": palette.ORANGE, "linestyle": "--"},
+    "tppo_filter": {"color": palette.SKY, "linestyle": ":"},
+    "tppo": {"color": palette.SKY, "linestyle": "--"},
+    "tppo_causal": {"color": palette.SKY},
+    "tppo_pathwise": {"color": palette.BLUE, "linewidth": 2.2},
+    "bayes": {"color": palette.BLACK, "linestyle": "--"},
+    "bayes_thompson": {"color": palette.BLACK, "linestyle": ":"},
+    "bayes_information": {"color": palette.BLACK},
 }
 """The methods that are drawn; the tables have all."""
 _IN_ONE_EPISODE = ("tppo_pathwise", "tppo_causal", "kalman", "ppo", "cils_discounted")
@@ -125,7 +126,7 @@ def _prices(prices: Any) -> Figure | None:
             oracle["round"],
             oracle["equilibrium_price"],
             where="mid",
-            color="black",
+            color=palette.EQUILIBRIUM,
             linewidth=1.8,
             label="oracle",
         )

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import Progress
 
-from aigc_market import PAPER_SSIM, Market, best_response, regret, solve
+from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solve
 from aigc_market.ssim import QuadraticSSIM, RePaintSSIM, TabulatedSSIM
 from aigc_market.ssim.quadratic import LeastSquares, least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
@@ -80,10 +80,16 @@ def draw(folder: Path) -> None:
         axes = figure.add_subplot()
         bought = steps > 0
         axes.fill_between(
-            steps[bought], (mean - std)[bought], (mean + std)[bought], alpha=0.2, color="#0072B2"
+            steps[bought],
+            (mean - std)[bought],
+            (mean + std)[bought],
+            alpha=0.2,
+            color=palette.MEASURED,
         )
-        axes.plot(steps[bought], mean[bought], color="#0072B2", label="Measured, mean ± deviation")
-        styles = {"whole": ("#D55E00", "--"), "paper": ("black", ":")}
+        axes.plot(
+            steps[bought], mean[bought], color=palette.MEASURED, label="Measured, mean ± deviation"
+        )
+        styles = {"whole": (palette.FIT, "--"), "paper": (palette.INK, ":")}
         for name, ((low, high), fit) in fits(steps, mean).items():
             x = np.arange(low, high + 1)
             color, line = styles[name]
@@ -116,11 +122,11 @@ def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
     scale = max(1, 128 // size)
     side, gap, top = size * scale, 4, 18
     sheet = Image.new(
-        "RGB", ((side + gap) * len(tiles[0]), top + (side + gap) * len(tiles)), "white"
+        "RGB", ((side + gap) * len(tiles[0]), top + (side + gap) * len(tiles)), palette.WHITE
     )
     pen = ImageDraw.Draw(sheet)
     for column, title in enumerate(["original", "known", *(f"S = {s}" for s in stops)]):
-        pen.text((column * (side + gap) + 4, 3), title, fill="black")
+        pen.text((column * (side + gap) + 4, 3), title, fill=palette.BLACK)
     for row, images in enumerate(tiles):
         for column, image in enumerate(images):
             tile = Image.fromarray(np.round(image * 255).astype(np.uint8))

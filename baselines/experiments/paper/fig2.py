@@ -9,6 +9,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from aigc_market import palette
+
 NAMES = {
     "tppo": "TPPO",
     "ppo": "PPO",
@@ -16,13 +18,13 @@ NAMES = {
     "random": "Random",
     "equilibrium": "Stackelberg equilibrium",
 }
-# Okabe and Ito's colours, distinct to colour-blind readers; markers for black-and-white print.
+# Markers are for black-and-white print.
 _STYLES: dict[str, dict[str, Any]] = {
-    "tppo": {"color": "#0072B2", "marker": "o", "markersize": 10, "markerfacecolor": "none"},
-    "ppo": {"color": "#E69F00", "marker": "s", "markersize": 4},
-    "greedy": {"color": "#009E73", "marker": "^"},
-    "random": {"color": "#CC79A7", "marker": "v"},
-    "equilibrium": {"color": "black", "linestyle": "--"},
+    "tppo": {"color": palette.BLUE, "marker": "o", "markersize": 10, "markerfacecolor": "none"},
+    "ppo": {"color": palette.ORANGE, "marker": "s", "markersize": 4},
+    "greedy": {"color": palette.SKY, "marker": "^"},
+    "random": {"color": palette.PURPLE, "marker": "v"},
+    "equilibrium": {"color": palette.EQUILIBRIUM, "linestyle": "--"},
 }
 _BIN = 10
 
