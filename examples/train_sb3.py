@@ -8,8 +8,7 @@ import torch
 from stable_baselines3 import PPO
 
 import aigc_market
-from aigc_market.sb3.transformer import TransformerPolicy
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 
 torch.set_num_threads(1)
 lanes = gymnasium.make_vec(

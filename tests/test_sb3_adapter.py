@@ -1,16 +1,21 @@
 """The adapter from Gymnasium's vector environment to SB3's VecEnv, against SB3's DummyVecEnv."""
 
+import subprocess
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 from baselines.methods.sb3.training import make_lanes
 
 ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2}
+SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
 def test_it_gives_what_dummy_vec_env_gives():
@@ -68,6 +73,26 @@ def test_terminations_are_not_called_truncations():
     assert ended > 4
 
 
+def test_a_lane_may_do_without_infos():
+    plain, bare = (
+        GymnasiumVecEnv(make_lanes(2, **ARGUMENTS), infos=wanted) for wanted in (True, False)
+    )
+    for env in (plain, bare):
+        env.seed(5)
+    np.testing.assert_array_equal(plain.reset(), bare.reset())
+    assert bare.reset_infos == [{}, {}]
+    for t in range(1, 9):
+        actions = np.array([[t], [2 * t]], np.float32)
+        (*theirs, full), (*mine, infos) = plain.step(actions), bare.step(actions)
+        for a, b in zip(theirs, mine, strict=True):
+            np.testing.assert_array_equal(a, b)
+        for lane in range(2):
+            own = {name: full[lane][name] for name in SB3_READS if name in full[lane]}
+            assert infos[lane].keys() == own.keys() == (set(SB3_READS) if t % 4 == 0 else set())
+            for name, value in own.items():
+                np.testing.assert_array_equal(infos[lane][name], value)
+
+
 def test_options_reach_the_next_reset_only():
     env = GymnasiumVecEnv(make_lanes(2, **ARGUMENTS))
     env.set_options({"cost": 3.0})
@@ -92,6 +117,36 @@ def test_other_autoresets_are_refused():
     lanes = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
     with pytest.raises(ValueError, match=r"SAME_STEP, got AutoresetMode\.NEXT_STEP"):
         GymnasiumVecEnv(lanes)
+
+
+def test_the_policy_trains_on_gymnasiums_own_lanes():
+    def make():
+        return FlattenObservation(FrameStackObservation(gymnasium.make("CartPole-v1"), 3))
+
+    lanes = SyncVectorEnv([make] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    env = VecMonitor(GymnasiumVecEnv(lanes, infos=False))
+    kwargs = {"history": 3, "query_size": 4, "width": 8, "feedforward": 16}
+    settings = {"n_steps": 64, "batch_size": 64, "seed": 0, "device": "cpu"}
+    model = PPO(TransformerPolicy, env, policy_kwargs=kwargs, **settings)
+    before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    model.learn(256)
+    unmoved = [n for n, value in model.policy.state_dict().items() if value.equal(before[n])]
+    assert unmoved == []
+    assert len(model.ep_info_buffer) > 2
+    assert all(episode["r"] == episode["l"] for episode in model.ep_info_buffer)
+
+
+def test_without_sb3_it_says_what_to_install():
+    code = (
+        "import sys\n"
+        "sys.modules['stable_baselines3'] = None\n"
+        "try:\n"
+        "    import aigc_market.sb3\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'aigc-market[sb3]'" in done.stdout
 
 
 def test_sb3_trains_on_it_and_monitors_episodes():

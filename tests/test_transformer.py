@@ -8,8 +8,7 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
 from torch.nn import functional
 
-from aigc_market.sb3.transformer import EncoderDecoder, TransformerPolicy
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
 from baselines.methods.sb3.training import make_lanes
 
 WIDE = {"query_size": 1, "width": 16, "heads": 2, "layers": 1, "feedforward": 32}

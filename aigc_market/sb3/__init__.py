@@ -1,1 +1,18 @@
-"""For Stable-Baselines3: the adapter of the vector environment, and the transformer policy."""
+"""For Stable-Baselines3: a policy, and an adapter, for any environment of Gymnasium's.
+
+`TransformerPolicy` is an actor-critic policy on an encoder–decoder transformer, for observations
+that are a flat history of equal rows. `GymnasiumVecEnv` is a vector environment of Gymnasium's as a
+`VecEnv` of SB3's. Importing this package without the extra `sb3` raises ImportError.
+"""
+
+try:
+    import stable_baselines3  # noqa: F401 (whether it is there)
+except ImportError as error:
+    raise ImportError(
+        f"aigc_market.sb3 needs Stable-Baselines3: pip install 'aigc-market[sb3]' ({error})"
+    ) from error
+
+from aigc_market.sb3.transformer import EncoderDecoder, TransformerPolicy
+from aigc_market.sb3.vec_env import GymnasiumVecEnv
+
+__all__ = ["EncoderDecoder", "GymnasiumVecEnv", "TransformerPolicy"]

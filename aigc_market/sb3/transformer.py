@@ -3,7 +3,7 @@
 Usable outside this project, wherever an observation is a flat history of equal rows:
 
     from stable_baselines3 import PPO
-    from aigc_market.sb3.transformer import TransformerPolicy
+    from aigc_market.sb3 import TransformerPolicy
 
     model = PPO(TransformerPolicy, env, policy_kwargs={"history": 5})
 

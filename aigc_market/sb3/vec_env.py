@@ -21,16 +21,20 @@ class GymnasiumVecEnv(VecEnv):
 
     Args:
         vector_env: what is adapted. It is seeded as a whole: `seed(s)` passes s on.
+        infos: whether a lane gets the environment's infos. Laying out thousands of dicts takes
+            longer than a round of the pricing game; without them a lane gets only what SB3 itself
+            reads at an episode's end, `terminal_observation` and `TimeLimit.truncated`.
 
     Raises:
         ValueError: another autoreset mode.
     """
 
-    def __init__(self, vector_env: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, vector_env: VectorEnv[Any, Any, Any], infos: bool = True) -> None:
         mode = vector_env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"vector_env must autoreset in mode SAME_STEP, got {mode}")
         self.vector_env = vector_env
+        self._infos = infos
         super().__init__(
             vector_env.num_envs,
             vector_env.single_observation_space,
@@ -57,15 +61,13 @@ class GymnasiumVecEnv(VecEnv):
             self._actions
         )
         dones = terminations | truncations
-        if not dones.any():
-            return observations, rewards, dones, self._split(infos)
-        last, final = infos.pop("final_obs"), self._split(infos.pop("final_info"))
         lanes = self._split({name: infos[name] for name in infos if name not in _OF_THE_END})
-        for lane in np.flatnonzero(dones):
-            lanes[lane] = final[lane]
-            lanes[lane]["terminal_observation"] = last[lane]
-        for lane, cut in enumerate(truncations & ~terminations):
-            lanes[lane]["TimeLimit.truncated"] = bool(cut)
+        if dones.any():
+            last, final = infos["final_obs"], self._split(infos["final_info"])
+            for lane in np.flatnonzero(dones):
+                cut = bool(truncations[lane] and not terminations[lane])
+                ending = {"terminal_observation": last[lane], "TimeLimit.truncated": cut}
+                lanes[lane] = final[lane] | ending
         return observations, rewards, dones, lanes
 
     def close(self) -> None:
@@ -103,13 +105,13 @@ class GymnasiumVecEnv(VecEnv):
 
     def _split(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
         """Infos of arrays (Gymnasium's form) as one dict for each lane (SB3's)."""
-        names = [name for name in infos if not name.startswith("_")]
+        names = [name for name in infos if not name.startswith("_")] if self._infos else []
+        if not names:
+            return [{} for _ in range(self.num_envs)]
         columns = [_entries(infos[name]) for name in names]
         masks = [infos.get(f"_{name}") for name in names]
         if all(mask is None or mask.all() for mask in masks):
-            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] or [
-                {} for _ in range(self.num_envs)
-            ]
+            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         lanes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for name, column, mask in zip(names, columns, masks, strict=True):
             for lane in range(self.num_envs) if mask is None else np.flatnonzero(mask):
@@ -117,7 +119,7 @@ class GymnasiumVecEnv(VecEnv):
         return lanes
 
 
-_OF_THE_END = ("final_obs", "final_info", "_final_obs", "_final_info")
+_OF_THE_END = {"final_obs", "final_info", "_final_obs", "_final_info"}
 
 
 def _entries(column: Any) -> Any:

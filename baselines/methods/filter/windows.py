@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import GymnasiumVecEnv
 from baselines.methods.filter.network import MarketTransformer, Output
 from baselines.methods.sb3.rivals import Lanes
 

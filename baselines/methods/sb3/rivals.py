@@ -24,7 +24,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 import aigc_market
 from aigc_market.envs.vector import PricingVectorEnv
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import GymnasiumVecEnv
 from baselines.arena.protocol import History, Method, Terms
 from baselines.arena.rollout import terms as terms_of
 from baselines.runs.policy_files import read, write

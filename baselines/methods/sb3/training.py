@@ -17,8 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 import aigc_market
 from aigc_market.envs.vector import PricingVectorEnv
-from aigc_market.sb3.transformer import TransformerPolicy
-from aigc_market.sb3.vec_env import GymnasiumVecEnv
+from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 from baselines.arena.measures import means, measure
 
 LEARNERS = ("tppo", "ppo")
