@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aigc_market.envs.vector import PricingVectorEnv
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.purchases import likelihood
 from baselines.methods.filter import fit
 from baselines.methods.filter.demand_filter import DemandBelief
@@ -16,7 +16,7 @@ SIGMA = 0.3
 def make(hazard=0.0, common=1.0, **given) -> DemandBelief:
     """A filter in double precision, of markets in which q stands still."""
     torch.manual_seed(0)
-    belief = DemandBelief(Terms(), **({"intercepts": 5, "chokes": 6} | given)).double()
+    belief = DemandBelief(PublicParameters(), **({"intercepts": 5, "chokes": 6} | given)).double()
     with torch.no_grad():
         belief.log_prior += torch.randn_like(belief.log_prior)
         belief.log_sigma.fill_(np.log(SIGMA))
@@ -29,14 +29,14 @@ def make(hazard=0.0, common=1.0, **given) -> DemandBelief:
 
 def tables(belief, price, steps):
     """The prior (A, Q) and, by the Bayes methods' code, how likely each purchase is (…, A, Q)."""
-    low, high = belief.terms.min_steps, belief.terms.max_steps
+    low, high = belief.public.min_steps, belief.public.max_steps
     a, slope = belief._a.numpy(), belief._slope.numpy()
     price = np.asarray(price)[..., None, None]
     demand = np.clip(a - slope * price, low, high)
     prior = belief.log_prior.detach().flatten().softmax(0).reshape(a.shape).numpy()
     rows = np.asarray(steps)
     flat = [
-        likelihood(np.array([s]), d[None], belief.terms, SIGMA)[0]
+        likelihood(np.array([s]), d[None], belief.public, SIGMA)[0]
         for s, d in zip(rows.ravel(), demand.reshape(-1, *a.shape), strict=True)
     ]
     return prior, np.reshape(flat, (*rows.shape, *a.shape))
@@ -164,7 +164,7 @@ def test_the_guess_is_the_best_price_in_expectation():
 
 
 def test_the_law_is_learned_from_purchases():
-    belief, again = DemandBelief(Terms()), DemandBelief(Terms())
+    belief, again = DemandBelief(PublicParameters()), DemandBelief(PublicParameters())
     env = PricingVectorEnv(32, scenario="shift", history=1)
     rounds = fit.explore(env, np.random.default_rng(99))
     with torch.no_grad():

@@ -12,12 +12,13 @@ from safetensors.numpy import load_file, save_file
 
 from baselines import __main__ as command_line
 from baselines import methods
-from baselines.arena import statistics
-from baselines.arena.rollout import play, terms
+from baselines.arena import registry, seeds, statistics
+from baselines.arena.registry import REGISTRY, Entry
+from baselines.arena.rollout import play
+from baselines.arena.task import Task
 from baselines.experiments.leaderboard import command, tables, trial
 from baselines.experiments.leaderboard import plots as figures
-from baselines.experiments.leaderboard.learners import LEARNED, Learner
-from baselines.experiments.leaderboard.trial import Arena, Training, Trial
+from baselines.experiments.leaderboard.trial import Training, Trial
 
 
 class Always:
@@ -38,19 +39,19 @@ class Always:
 @pytest.mark.parametrize("scenario", ["hidden", "shift", "crowd", "capacity"])
 def test_prices_do_not_shift_markets_or_noise(scenario):
     low, high = Always(4.0, 6), Always(12.0, 6)
-    one, other = (play(method, scenario, 6, seed=3) for method in (low, high))
+    one, other = (play(method, Task(scenario), 6, seed=3) for method in (low, high))
     np.testing.assert_array_equal(one.equilibrium_price, other.equilibrium_price)
     np.testing.assert_array_equal(one.equilibrium_utility, other.equilibrium_utility)
     for a, b in zip(low.seen, high.seen, strict=True):
         np.testing.assert_array_equal(a.active, b.active)
-    again = play(Always(4.0, 6), scenario, 6, seed=3)
+    again = play(Always(4.0, 6), Task(scenario), 6, seed=3)
     np.testing.assert_array_equal(one.utility, again.utility)
-    assert (play(Always(4.0, 6), scenario, 6, seed=4).utility != one.utility).any()
+    assert (play(Always(4.0, 6), Task(scenario), 6, seed=4).utility != one.utility).any()
 
 
 def test_methods_see_the_last_round_as_it_was_delivered():
     method = Always(3.0, 4)
-    played = play(method, "capacity", 4, seed=0)
+    played = play(method, Task("capacity"), 4, seed=0)
     assert method.seen[0].prices.shape == (4, 0)
     assert method.seen[0].steps.shape == (4, 0, 2)
     for t, history in enumerate(method.seen[1:]):
@@ -63,7 +64,7 @@ def test_methods_see_the_last_round_as_it_was_delivered():
 
 
 def test_regret_is_of_followers_without_noise():
-    played = play(Always(7.0, 50), "hidden", 50, seed=0)
+    played = play(Always(7.0, 50), Task("hidden"), 50, seed=0)
     assert (played.regret >= 0).all()
     noiseless = played.equilibrium_utility - played.regret
     assert np.ptp(noiseless, axis=0).max() < 1e-6 * noiseless.max()  # nothing moves
@@ -71,11 +72,12 @@ def test_regret_is_of_followers_without_noise():
 
 
 def test_overrides_reach_the_market():
-    assert terms("crowd", K=4).K == 4
-    assert terms("hidden") == methods.Terms()
-    assert play(Always(7.0, 2), "crowd", 2, seed=0, K=4, max_cycles=5).price.shape == (5, 2)
+    assert Task("crowd", {"K": 4}).public().K == 4
+    assert Task("hidden").public() == methods.PublicParameters()
+    small = Task("crowd", {"K": 4, "max_cycles": 5})
+    assert play(Always(7.0, 2), small, 2, seed=0).price.shape == (5, 2)
     with pytest.raises(ValueError, match="scenario must be one of"):
-        play(Always(7.0, 2), "nowhere", 2, seed=0)
+        play(Always(7.0, 2), Task("nowhere"), 2, seed=0)
 
 
 # --- statistics
@@ -116,9 +118,9 @@ LOST = {"constant": (40.0, 360.0), "middling": (40.0, 180.0), "bayes": (20.0, 80
 """Regret of each episode in rounds 1–10 and 11–100; U* is 100 and 900."""
 
 
-def made_up(out, method, arena="hidden", lost=None, seed=0, policy=None, episodes=4):
+def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes=4):
     """A trial with a file made by hand."""
-    made = Trial(Arena(arena), method, seed, episodes, policy)
+    made = Trial(task if isinstance(task, Task) else Task(task), method, seed, episodes, policy)
     path = made.file(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     regret = np.repeat(np.array(lost or LOST[method])[:, None], episodes, axis=1)
@@ -141,7 +143,7 @@ def made_up(out, method, arena="hidden", lost=None, seed=0, policy=None, episode
 
 def kept(path, price, rounds=5000, **config):
     """A policy's file made by hand."""
-    config["record"] = {"rounds": rounds, "seconds": 60.0}
+    config |= {"rounds": rounds, "seconds": 60.0}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({"price": np.array([price])}, path, metadata={"config": json.dumps(config)})
 
@@ -152,8 +154,8 @@ def cells(text, method):
 
 
 def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
-    fake = dataclasses.replace(LEARNED["ppo"], needs="gradient")
-    monkeypatch.setitem(LEARNED, "middling", fake)
+    fake = dataclasses.replace(REGISTRY["ppo"], knows="gradient")
+    monkeypatch.setitem(REGISTRY, "middling", fake)
     policy = tmp_path / "policy.safetensors"
     kept(policy, 6.0)
     trials = [made_up(tmp_path, name) for name in ("constant", "bayes")]
@@ -171,7 +173,7 @@ def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
     assert order == ["method", "bayes", "middling", "constant"]
     assert rows["bayes"]["share"] == "0.9000 [0.9000, 0.9000]"
     assert rows["bayes"]["behind"] == "–"
-    assert rows["bayes"]["needs"] == "law"
+    assert rows["bayes"]["knows"] == "law"
     assert rows["constant"]["rounds 1–10"].startswith("0.6000")
     assert rows["constant"]["rounds 11–100"].startswith("0.6000")
     assert rows["constant"]["learnt"] == "0.000"
@@ -189,7 +191,7 @@ def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
         "60",
     )
     assert middling["µs"] == "12"
-    assert middling["needs"] == "gradient"
+    assert middling["knows"] == "gradient"
 
 
 def test_the_csv_is_tidy(tmp_path):
@@ -200,10 +202,10 @@ def test_the_csv_is_tidy(tmp_path):
     assert header == [
         "scenario",
         "method",
+        "knows",
         "seed",
         "window",
         "share",
-        "earned_share",
         "regret",
         "train_rounds",
         "train_seconds",
@@ -213,16 +215,16 @@ def test_the_csv_is_tidy(tmp_path):
     assert len(table) == 6
     assert not table.isna().any().any()
     row = table.loc["constant", "1-10"]
-    assert (row["share"], row["earned_share"], row["regret"]) == (0.6, 0.2, 4.0)
+    assert (row["share"], row["regret"]) == (0.6, 4.0)
     row = table.loc["constant", "all"]
-    assert (row["share"], row["earned_share"], row["regret"]) == (0.6, 0.2, 4.0)
+    assert (row["share"], row["regret"]) == (0.6, 4.0)
     assert table.loc["bayes", "11-100"]["regret"] == pytest.approx(80 / 90, abs=1e-4)
 
 
 def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
     trials = [
-        made_up(tmp_path, name, arena)
-        for arena in ("hidden", "shift", "drift", "crowd", "crowd-K40")
+        made_up(tmp_path, name, task)
+        for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
     tables.write(tmp_path, trials, {})
@@ -243,24 +245,45 @@ def test_figures_without_data_are_left_out(tmp_path):
 # --- the command
 
 
+@dataclasses.dataclass
+class FakeRecipe:
+    """What is to be posted."""
+
+    price: float = 6.0
+
+
+class Fake:
+    """A trainer that needs no time."""
+
+    @staticmethod
+    def recipe(task):
+        return FakeRecipe()
+
+    @staticmethod
+    def can_train(task):
+        return None
+
+    @classmethod
+    def train(cls, task, seed, out):
+        cls.counts["train"] += 1
+        kept(out, 6.0 + seed)
+
+    @staticmethod
+    def load(path):
+        return lambda num_envs: Always(load_file(path)["price"].item(), num_envs)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """A learner that is trained in no time, two untrained methods, and how often each was used."""
     counts = {"train": 0, "make": 0}
 
-    def train(scenario, seed, out):
-        counts["train"] += 1
-        kept(out, 6.0 + seed)
-
-    def load(path):
-        return lambda num_envs: Always(load_file(path)["price"].item(), num_envs)
-
-    def make(name, scenario, market, num_envs, seed):
+    def make(name, scenario, market, num_envs, seed, **parameters):
         counts["make"] += 1
         return Always({"constant": 5.0, "random": 9.0}[name], num_envs)
 
-    fake = Learner(train, load)
-    monkeypatch.setitem(LEARNED, "fake", fake)
+    monkeypatch.setattr(Fake, "counts", counts, raising=False)
+    monkeypatch.setitem(REGISTRY, "fake", Entry("fake", trainer=f"{__name__}:Fake"))
     monkeypatch.setattr(methods, "make", make)
     return counts
 
@@ -292,9 +315,9 @@ def test_nothing_is_done_twice(tmp_path, counted):
 
 
 def test_new_weights_are_played_anew(tmp_path, counted):
-    policy = Training("fake", "hidden", 0).file(tmp_path)
+    policy = Training("fake", Task("hidden"), 0).file(tmp_path)
     kept(policy, 6.0)
-    played = Trial(Arena("hidden"), "fake", 0, 3, policy)
+    played = Trial(Task("hidden"), "fake", 0, 3, policy)
     before = trial.execute(played, tmp_path).file(tmp_path)
     kept(policy, 8.0)
     assert played.file(tmp_path) != before
@@ -306,12 +329,12 @@ def test_new_weights_are_played_anew(tmp_path, counted):
 
 
 def test_other_parameters_are_other_results(tmp_path, monkeypatch):
-    played = Trial(Arena("hidden"), "cils", 0, 3)
+    played = Trial(Task("hidden"), "cils", 0, 3)
     before = played.file(tmp_path)
-    tuned = json.loads(methods.TUNED.read_text())
+    tuned = json.loads(registry.TUNED.read_text())
     tuned["hidden"]["cils"]["kappa"] += 1.0
     (tmp_path / "tuned.json").write_text(json.dumps(tuned))
-    monkeypatch.setattr(methods, "TUNED", tmp_path / "tuned.json")
+    monkeypatch.setattr(registry, "TUNED", tmp_path / "tuned.json")
     assert played.file(tmp_path) != before
 
 
@@ -331,7 +354,7 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
 
 
 def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
-    kept(Training("fake", "hidden", 1).file(tmp_path), 6.0)
+    kept(Training("fake", Task("hidden"), 1).file(tmp_path), 6.0)
     run(tmp_path, scenarios=("hidden", "drift"), train=False, episodes=3)
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
@@ -348,8 +371,8 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
         "crowd-K4": {"constant", "random"},
     }
     for seed in range(2):
-        path = Training("fake", "crowd", seed).file(tmp_path)
-        kept(path, 6.0, shape={"tokens": "vmu"})
+        path = Training("fake", Task("crowd"), seed).file(tmp_path)
+        kept(path, 6.0, any_K=True)
     run(tmp_path, **sizes)
     table = pd.read_csv(tmp_path / "leaderboard.csv").query("scenario == 'crowd-K4'")
     assert set(table["method"]) == {"constant", "random", "fake"}
@@ -357,11 +380,11 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
 
 def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
     monkeypatch.setattr(trial, "BLOCK", 4)
-    played = trial.execute(Trial(Arena("hidden"), "constant", 0, 6), tmp_path)
+    played = trial.execute(Trial(Task("hidden"), "constant", 0, 6), tmp_path)
     with np.load(played.file(tmp_path)) as file:
         assert file["regret"].shape == (2, 6)
         first, second = (
-            play(Always(5.0, size), "hidden", size, trial.TEST_SEED + i)
+            play(Always(5.0, size), Task("hidden"), size, seeds.test_seed(i))
             for i, size in enumerate((4, 2))
         )
         by_hand = np.hstack([first.regret, second.regret])
@@ -388,6 +411,10 @@ def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
 
 def test_learners_say_where_they_can_be_trained():
     """Two of them play in the rules themselves, which a table does not allow."""
-    everywhere = {"ppo", "recurrent_ppo", "tppo", "tppo_causal"}
-    assert {name for name, learner in LEARNED.items() if learner.can_train("live")} == everywhere
-    assert all(learner.can_train("hidden") for learner in LEARNED.values())
+    trainers = {
+        name: entry.get_trainer() for name, entry in REGISTRY.items() if entry.trainer is not None
+    }
+    refused = {n: trainer.can_train(Task("live")) for n, trainer in trainers.items()}
+    everywhere = {"ppo", "recurrent_ppo", "tppo", "filter_ppo"}
+    assert {name for name, why in refused.items() if why is None} == everywhere
+    assert all(trainer.can_train(Task("hidden")) is None for trainer in trainers.values())

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.arena.protocol import History, Terms
+from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.rollout import play
+from baselines.arena.task import Task
 from baselines.methods.sb3 import rivals as learned
 from baselines.runs.policy_files import read
 
@@ -25,16 +26,16 @@ def trained(tmp_path_factory, one_thread):
     """Both policies, trained for a moment on `crowd`, whose rows have masks."""
     folder = tmp_path_factory.mktemp("trained")
     for name, recipe in SHORT_RECIPES.items():
-        learned.train(name, "crowd", 3, folder / f"{name}.safetensors", recipe)
+        learned.train(name, Task("crowd"), 3, folder / f"{name}.safetensors", recipe)
     return folder
 
 
 def test_units_are_the_markets():
-    units = learned.Units(Terms(K=2, cost=1.0, max_price=21.0), masked=False)
+    units = learned.Units(PublicParameters(K=2, cost=1.0, max_price=21.0), masked=False)
     np.testing.assert_allclose(units.price(np.array([-3.0, -1.0, 0.0, 1.0])), [1, 1, 11, 21])
     rows = np.array([[[1.0, 0.0, 0.0], [21.0, 100.0, 250.0]]])
     np.testing.assert_allclose(units.features(rows), [[-1, 0, 0, 1, 1, 2.5]])
-    masked = learned.Units(Terms(K=2), masked=True)
+    masked = learned.Units(PublicParameters(K=2), masked=True)
     assert masked.row == 5
     np.testing.assert_allclose(
         masked.features(np.array([[20.0, 50.0, 0.0, 1.0, 0.0]])), [1, 0.5, 0, 1, 0]
@@ -57,11 +58,11 @@ class Watched:
 
 @pytest.mark.parametrize("scenario", ["hidden", "crowd", "capacity"])
 def test_played_policies_see_what_they_see_in_training(scenario):
-    lanes = learned.Lanes(5, scenario, history=3)
+    lanes = learned.Lanes(5, Task(scenario), history=3)
     watched = Watched()
     method = learned.WindowMethod(watched, lanes.units, 3, 5)
-    play(method, scenario, 5, seed=1)
-    play(method, scenario, 5, seed=2)  # a second episode remembers nothing of the first
+    play(method, Task(scenario), 5, seed=1)
+    play(method, Task(scenario), 5, seed=2)  # a second episode remembers nothing of the first
     rng = np.random.default_rng(0)
     for seed in (1, 2):
         observations, _ = lanes.reset(seed=seed)
@@ -72,7 +73,7 @@ def test_played_policies_see_what_they_see_in_training(scenario):
 
 
 def test_training_lanes_end_as_sb3_wants():
-    lanes = learned.Lanes(2, "hidden", history=1)
+    lanes = learned.Lanes(2, Task("hidden"), history=1)
     lanes.reset(seed=0)
     for t in range(100):
         observations, rewards, _, truncated, infos = lanes.step(np.zeros((2, 1)))
@@ -85,7 +86,7 @@ def test_training_lanes_end_as_sb3_wants():
 
 def test_an_lstm_forgets_at_an_episodes_start(trained):
     method = learned.load(trained / "recurrent_ppo.safetensors")(3)
-    first, again = (play(method, "crowd", 3, seed=1).price for _ in range(2))
+    first, again = (play(method, Task("crowd"), 3, seed=1).price for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert np.ptp(first) > 0
 
@@ -108,22 +109,22 @@ def test_an_lstm_remembers_within_one(trained):
 @pytest.mark.parametrize("name", learned.NAMES)
 def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp_path):
     path = trained / f"{name}.safetensors"
-    record = read(path)[0]["record"]
+    record = read(path)[0]
     assert record["rounds"] == 800
     assert record["seconds"] > 0
     assert record["recipe"] == dataclasses.asdict(SHORT_RECIPES[name])
-    prices = play(learned.load(path)(4), "crowd", 4, seed=1).price
+    prices = play(learned.load(path)(4), Task("crowd"), 4, seed=1).price
     assert np.isfinite(prices).all()
     assert prices.min() >= 1
     assert prices.max() <= 20
-    learned.train(name, "crowd", 3, tmp_path / "again.safetensors", SHORT_RECIPES[name])
-    again = play(learned.load(tmp_path / "again.safetensors")(4), "crowd", 4, seed=1).price
+    learned.train(name, Task("crowd"), 3, tmp_path / "again.safetensors", SHORT_RECIPES[name])
+    again = play(learned.load(tmp_path / "again.safetensors")(4), Task("crowd"), 4, seed=1).price
     np.testing.assert_array_equal(prices, again)  # the seed decides everything
     assert [file.name for file in tmp_path.iterdir()] == ["again.safetensors"]
 
 
 def test_lanes_do_not_see_each_other(trained):
-    three = play(learned.load(trained / "ppo.safetensors")(3), "crowd", 3, seed=1)
+    three = play(learned.load(trained / "ppo.safetensors")(3), Task("crowd"), 3, seed=1)
     method = learned.load(trained / "ppo.safetensors")(1)
     alone = method.act(History(np.empty((1, 0)), np.empty((1, 0, 10)), np.ones((1, 10), bool)))
     assert alone.shape == (1,)

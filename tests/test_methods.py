@@ -10,9 +10,10 @@ from aigc_market import LogUniform, Market, Scenario, Uniform, solve
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from baselines import methods
-from baselines.arena.rollout import play, terms
+from baselines.arena.rollout import play
+from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
-from baselines.methods import History, Terms
+from baselines.methods import History, PublicParameters
 from baselines.methods.bayes import leader
 from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import law
@@ -30,16 +31,16 @@ PRICES = np.linspace(1, 20, 20).astype("f4")
 
 def record(method, scenario="hidden", lanes=4, rounds=30, seed=0, **overrides):
     """Prices (T, N) of an episode."""
-    return play(method, scenario, lanes, seed, max_cycles=rounds, **overrides).price
+    return play(method, Task(scenario, {"max_cycles": rounds, **overrides}), lanes, seed).price
 
 
 def share(method, scenario, lanes, rounds, seed=0, **overrides):
-    played = play(method, scenario, lanes, seed, max_cycles=rounds, **overrides)
+    played = play(method, Task(scenario, {"max_cycles": rounds, **overrides}), lanes, seed)
     return 1 - played.regret.sum() / played.equilibrium_utility.sum()
 
 
 def made(name, scenario="hidden", lanes=4, seed=0, parameters=None, **overrides):
-    market = terms(scenario, **overrides)
+    market = Task(scenario, overrides).public()
     return methods.make(name, scenario, market, lanes, seed, **(parameters or {}))
 
 
@@ -134,7 +135,7 @@ def test_bayes_knows_what_is_not_hidden():
     prices = record(made("bayes", "paper"), "paper")
     np.testing.assert_allclose(prices, 8.0, rtol=1e-6)
     custom = Scenario("mine", arguments={"K": 1, "satisfaction": 300.0})
-    method = methods.make("bayes", custom, terms(custom), 2, 0)
+    method = methods.make("bayes", custom, Task(custom).public(), 2, 0)
     np.testing.assert_allclose(record(method, custom, 2), solve(Market(1, satisfaction=300)).price)
 
 
@@ -180,15 +181,15 @@ class Strange(Move):
 )
 def test_bayes_refuses_laws_that_it_does_not_know(scenario, message):
     with pytest.raises(ValueError, match=message):
-        methods.make("bayes", scenario, Terms(), 2, 0)
+        methods.make("bayes", scenario, PublicParameters(), 2, 0)
 
 
 def test_scenarios_that_are_not_tuned_for_need_their_parameters():
     custom = Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 400)})
     with pytest.raises(TypeError, match="price"):
-        methods.make("constant", custom, Terms(), 2, 0)
-    assert methods.make("constant", custom, Terms(), 2, 0, price=7.0) is not None
-    bayes = share(methods.make("bayes", custom, Terms(), 64, 0), custom, 64, 40)
+        methods.make("constant", custom, PublicParameters(), 2, 0)
+    assert methods.make("constant", custom, PublicParameters(), 2, 0, price=7.0) is not None
+    bayes = share(methods.make("bayes", custom, PublicParameters(), 64, 0), custom, 64, 40)
     assert bayes > 0.97
 
 
@@ -260,7 +261,7 @@ def test_kalman_is_the_textbook_recursion_on_lines():
         gain = P @ h / (h @ P @ h + noise)
         m, P = m + gain * (steps - h @ m), P - np.outer(gain, h @ P)
         m, P = mean + keep * (m - mean), cov + keep**2 * (P - cov)
-        lines.learn(np.array([True]), np.array([price]), np.array([steps]), 2, Terms())
+        lines.learn(np.array([True]), np.array([price]), np.array([steps]), 2, PublicParameters())
         lines.forget()
     np.testing.assert_allclose(lines.mean[0], m)
     np.testing.assert_allclose(lines.cov[0], P, atol=1e-9)
@@ -298,8 +299,10 @@ def test_kalman_forgets_a_slot_that_is_left_and_minds_the_bounds():
 @pytest.mark.parametrize("demand", [10.0, 30.0, 120.0, 190.0, 249.0])
 def test_likelihood_is_a_law_with_chances_at_the_bounds(demand):
     steps = np.linspace(10, 250, 200_001)[1:-1]
-    inside = likelihood(steps, np.full(len(steps), demand), Terms(), SIGMA).sum() * (240 / 200_000)
-    bounds = likelihood(np.array([10.0, 250.0]), np.full(2, demand), Terms(), SIGMA)
+    inside = likelihood(steps, np.full(len(steps), demand), PublicParameters(), SIGMA).sum() * (
+        240 / 200_000
+    )
+    bounds = likelihood(np.array([10.0, 250.0]), np.full(2, demand), PublicParameters(), SIGMA)
     constant = SIGMA * np.sqrt(2 * np.pi)
     assert (inside + bounds.sum()) / constant == pytest.approx(1, abs=1e-3)
     bought = np.clip(
@@ -323,7 +326,7 @@ def chance_of(grid, a, slopes, seen):
     for k, slope in enumerate(slopes):
         if seen.answered[0, k]:
             demand = np.clip(grid.intercept[a] - grid.slope[slope] * seen.price[0], 10, 250)
-            chance *= likelihood(seen.steps[:, k], demand[None], Terms(), SIGMA)[0]
+            chance *= likelihood(seen.steps[:, k], demand[None], PublicParameters(), SIGMA)[0]
     return chance
 
 
@@ -334,7 +337,7 @@ def rounds(number, K, rng):
 
 def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior():
     grid, K = toy(), 3
-    filters = LineFilter(grid, Terms(K), 2)
+    filters = LineFilter(grid, PublicParameters(K), 2)
     rng = np.random.default_rng(1)
     price, steps = rounds(5, K, rng)
     # Slot 1 is left after the third round and taken by another one after the fourth.
@@ -356,7 +359,7 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior():
         np.add.at(lines, (a, own[follower]), weight / weight.sum())
     np.testing.assert_allclose(posterior.lines()[0], lines, atol=1e-5)
     assert posterior.evidence()[0] == pytest.approx(np.log(weight.sum()), abs=1e-3)
-    demand = Terms(K).demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = PublicParameters(K).demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
     np.testing.assert_allclose(posterior.mean(PRICES)[0], (demand * lines).sum((1, 2)), rtol=1e-4)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
     np.testing.assert_allclose(draws.mean(axis=0), posterior.mean(PRICES)[0], rtol=0.02)
@@ -368,7 +371,7 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior():
 
 def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior():
     grid, K, hazard, T = toy(), 2, 0.2, 6
-    filters = RegimeFilter(grid, Terms(K), 1, hazard, hypotheses=T + 1)
+    filters = RegimeFilter(grid, PublicParameters(K), 1, hazard, hypotheses=T + 1)
     rng = np.random.default_rng(2)
     price, steps = rounds(T, K, rng)
     everybody, lanes = np.ones((1, K), bool), np.array([0])
@@ -381,7 +384,7 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior():
         posterior = filters.observe(lanes, seen, everybody)
         weight = weight * chance_of(grid, a, own, seen)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
-    demand = Terms(K).demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = PublicParameters(K).demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
     mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-4)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -389,7 +392,9 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior():
 
 
 def test_regimes_beyond_what_is_kept_cost_little():
-    few, many = (RegimeFilter(toy(), Terms(2), 20, 0.05, hypotheses=count) for count in (8, 40))
+    few, many = (
+        RegimeFilter(toy(), PublicParameters(2), 20, 0.05, hypotheses=count) for count in (8, 40)
+    )
     rng = np.random.default_rng(3)
     everybody, lanes = np.ones((20, 2), bool), np.arange(20)
     demand = np.clip(180 - 11 * np.linspace(4, 12, 30), 10, 250)
@@ -432,7 +437,7 @@ def solve_free(scenario, lanes):
 
 
 def test_particles_agree_with_the_grid_where_nothing_drifts():
-    hidden, market, lanes = law("hidden"), Terms(2), np.arange(6)
+    hidden, market, lanes = law("hidden"), PublicParameters(2), np.arange(6)
     exact = LineFilter(LineGrid.of(hidden, 48, 72), market, 6)
     particles = ParticleFilter(hidden, market, 6, 8192, seed=0)
     rng = np.random.default_rng(0)
@@ -454,7 +459,7 @@ def test_particles_agree_with_the_grid_where_nothing_drifts():
 
 def test_particles_drift_as_the_law_says():
     drift = law("drift")
-    filters = ParticleFilter(drift, Terms(2), 4, 2048, seed=0)
+    filters = ParticleFilter(drift, PublicParameters(2), 4, 2048, seed=0)
     lanes = np.arange(4)
     for _ in range(50):
         filters._move(lanes)
@@ -471,7 +476,7 @@ def test_resampling_keeps_proportions():
 
 
 def test_likelihood_of_cut_deliveries_is_their_density():
-    filters = RationedFilter(law("capacity"), Terms(2), 1, 1, seed=0)
+    filters = RationedFilter(law("capacity"), PublicParameters(2), 1, 1, seed=0)
     filters._intercept[:], filters._slope[:] = 150.0, [[[5.0, 12.0]]]
     price, capacity = 8.0, 120.0
     rng = np.random.default_rng(0)
@@ -493,7 +498,7 @@ def test_likelihood_of_cut_deliveries_is_their_density():
 
 
 def test_capacity_is_found_when_the_largest_total_comes_again():
-    filters = RationedFilter(law("capacity"), Terms(2), 3, 256, seed=0)
+    filters = RationedFilter(law("capacity"), PublicParameters(2), 3, 256, seed=0)
     lanes, everybody = np.arange(3), np.ones((3, 2), bool)
     filters.observe(lanes, None, everybody)
     price = np.full(3, 8.0)
@@ -565,4 +570,4 @@ def test_traffic_of_custom_scenarios_is_known():
     custom = Scenario(
         "mine", "noisy", {"K": 3, "satisfaction": LogUniform(80, 400)}, [Traffic(0.5, 0.1, 0.1)]
     )
-    assert share(methods.make("bayes", custom, terms(custom), 64, 0), custom, 64, 40) > 0.96
+    assert share(methods.make("bayes", custom, Task(custom).public(), 64, 0), custom, 64, 40) > 0.96

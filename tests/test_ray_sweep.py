@@ -18,6 +18,7 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 import ray
 from ray_nodes import kill, two_nodes, until
 
+from baselines.arena.task import Task
 from baselines.experiments.leaderboard import trial
 from baselines.experiments.paper import sweep as module
 from baselines.experiments.paper.reproduce import write_csvs
@@ -88,7 +89,7 @@ def without_seconds_json(path):
 
 def test_the_leaderboards_trials_too(cluster, tmp_path):
     trials = [
-        trial.Trial(trial.Arena(scenario), method, 0, 10)
+        trial.Trial(Task(scenario), method, 0, 10)
         for scenario in ("paper", "drift")
         for method in ("random", "greedy", "cils")
     ]

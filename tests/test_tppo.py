@@ -11,9 +11,9 @@ from aigc_market import game
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.scenarios import SCENARIOS
-from baselines.arena.protocol import History, Terms
+from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.rollout import play as play_in_env
-from baselines.arena.rollout import terms
+from baselines.arena.task import Task
 from baselines.methods.filter import files, fit, pathwise, training, windows
 from baselines.methods.filter import ppo as causal
 from baselines.methods.filter.leader import Leader
@@ -31,7 +31,7 @@ PLAIN = Shape(belief=False, band=4)
 def make(shape: Shape, seed: int = 0, **given) -> MarketTransformer:
     """A network with random weights, far from its careful beginning."""
     torch.manual_seed(seed)
-    network = MarketTransformer(Terms(**given), shape)
+    network = MarketTransformer(PublicParameters(**given), shape)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
@@ -86,7 +86,7 @@ def test_a_step_an_episode_and_a_window_decide_alike(shape):
 def test_the_window_trainer_and_the_causal_trainer_decide_alike():
     # The same weights and the same history: through SB3's policy, in the units that it observes.
     network = make(Shape(), K=10)
-    lanes = Lanes(4, "crowd", history=12)
+    lanes = Lanes(4, Task("crowd"), history=12)
     policy = windows.make_policy(network, lanes, windows.Recipe(history=12))
     observation, _ = lanes.reset(seed=3)
     rows = observation.reshape(4, 12, -1)
@@ -109,7 +109,7 @@ def test_a_leader_that_was_trained_on_windows_plays_on_windows(tmp_path):
     path = tmp_path / "leader.safetensors"
     files.save(path, network, {"method": "tppo", "recipe": dataclasses.asdict(recipe)})
     leader = files.load(path).method(3)
-    lanes = Lanes(3, "crowd", history=4)
+    lanes = Lanes(3, Task("crowd"), history=4)
     policy = windows.make_policy(network, lanes, recipe)
     observation, _ = lanes.reset(seed=3)
     prices, steps = np.empty((3, 0)), np.empty((3, 0, 10))
@@ -156,14 +156,14 @@ def test_a_policy_plays_any_number_of_vmus():
         actions, *_ = step_by_step(network, *some_rounds(K=K))
         assert actions.isfinite().all()
         assert (actions.abs() <= 1).all()
-    played = play_in_env(Leader(network, 8), "crowd", 8, seed=0, K=40, max_cycles=5)
+    played = play_in_env(Leader(network, 8), Task("crowd", {"K": 40, "max_cycles": 5}), 8, seed=0)
     assert ((played.price >= 1) & (played.price <= 20)).all()
 
 
 @torch.no_grad()
 def test_prices_take_turns_and_move_less_and_less():
     # Before training, and followers on a line: above and below by turns, or its slope is not told.
-    network = MarketTransformer(Terms())
+    network = MarketTransformer(PublicParameters())
     network.jump[1] = network.belief.log_wander[...] = -9.0
     network.belief.logit_hazard.fill_(-99.0)
     cache, output = network.start(torch.ones(1, 2))
@@ -184,7 +184,7 @@ def test_the_simulator_plays_by_the_rules(scenario):
     settings = Settings.make(scenario, max_cycles=6)
     paths = draw(settings, 16, np.random.default_rng(0), solved=True)
     exact = paths._replace(noise=torch.ones_like(paths.noise))
-    rules, price = Rules(exact, terms(scenario)), torch.linspace(2, 18, 16)
+    rules, price = Rules(exact, Task(scenario).public()), torch.linspace(2, 18, 16)
     for t in range(6):
         delivered, utility = rules.buy(t, price)
         market = dataclasses.replace(
@@ -207,7 +207,7 @@ def test_the_gradient_goes_through_the_history():
     paths = draw(settings, 64, np.random.default_rng(1))
     paths = type(paths)(*(None if part is None else part.double() for part in paths))
     torch.manual_seed(0)
-    network = MarketTransformer(terms("hidden")).double()
+    network = MarketTransformer(Task("hidden").public()).double()
     with torch.no_grad():
         network.jump[1] = -9.0
 
@@ -230,24 +230,24 @@ def test_the_gradient_goes_through_the_history():
 
 
 def share(network, scenario, lanes=100):
-    played = play_in_env(Leader(network, lanes), scenario, lanes, seed=10**6)
+    played = play_in_env(Leader(network, lanes), Task(scenario), lanes, seed=10**6)
     return 1 - played.regret.sum() / played.equilibrium_utility.sum()
 
 
 FEW = fit.Recipe(updates=2, lanes=8)
 TINY = {
     "tppo": windows.Recipe(history=3, rounds=400, lanes=8, batch_size=100, n_epochs=1),
-    "tppo_causal": causal.Recipe(updates=3, lanes=8, epochs=1, minibatches=2),
-    "tppo_pathwise": pathwise.Recipe(updates=3, lanes=4, trial=4),
+    "filter_ppo": causal.Recipe(updates=3, lanes=8, epochs=1, minibatches=2),
+    "filter_pathwise": pathwise.Recipe(updates=3, lanes=4, trial=4),
 }
 
 
 def test_episodes_of_a_measured_table_can_be_learned(tmp_path):
     path = tmp_path / "live.safetensors"
     network = training.train(
-        "tppo_causal", "live", 0, path, recipe=TINY["tppo_causal"], fitting=FEW
+        "filter_ppo", Task("live"), 0, path, recipe=TINY["filter_ppo"], fitting=FEW
     )
-    assert files.load(path).record["scenario"] == "live"
+    assert files.load(path).record["task"]["scenario"] == "live"
     assert 0 < share(network, "live", lanes=4) <= 1
 
 
@@ -256,27 +256,27 @@ def test_training_is_reproducible_and_ends_in_a_file(kind, tmp_path):
     policies = []
     for name in "ab":
         path = tmp_path / f"{name}.safetensors"
-        training.train(kind, "hidden", 5, path, recipe=TINY.get(kind), fitting=FEW)
+        training.train(kind, Task("hidden"), 5, path, recipe=TINY.get(kind), fitting=FEW)
         policies.append(files.load(path))
     first, second = (policy.network.state_dict() for policy in policies)
-    fresh = MarketTransformer(terms("hidden")).state_dict()
+    fresh = MarketTransformer(Task("hidden").public()).state_dict()
     for name in first:
         torch.testing.assert_close(first[name], second[name], atol=0, rtol=0)
-    filtered, trained = kind != "tppo", kind != "tppo_filter"
+    filtered, trained = kind != "tppo", kind != "filter"
     for name in ["belief.log_sigma"] * filtered + ["head.weight"] * trained:
         assert (first[name] != fresh[name]).any()
     record = policies[0].record
-    assert (record["method"], record["scenario"], record["seed"]) == (kind, "hidden", 5)
+    assert (record["method"], record["task"]["scenario"], record["seed"]) == (kind, "hidden", 5)
     assert record["rounds"] > 0
     assert record["seconds"] > 0
     kept = {path.name for path in tmp_path.iterdir()}
-    of_filter = {"hidden-filter-seed5.safetensors"} if filtered else set()
+    of_filter = {"hidden-fit-seed5.safetensors"} if filtered else set()
     assert kept == {"a.safetensors", "b.safetensors", *of_filter}
 
 
 def test_pathwise_training_finds_a_better_leader():
     torch.manual_seed(0)
-    network = MarketTransformer(terms("hidden"))
+    network = MarketTransformer(Task("hidden").public())
     env = PricingVectorEnv(32, scenario="hidden", history=1)
     fit.fit(network.belief, env, fit.Recipe(updates=8, lanes=32), seed=0)
     with torch.no_grad():  # far more than is worth learning from
@@ -288,11 +288,11 @@ def test_pathwise_training_finds_a_better_leader():
     assert share(network, "hidden") > before + 0.01
 
 
-@pytest.mark.parametrize("kind", ["tppo_causal", "tppo_pathwise"])
+@pytest.mark.parametrize("kind", ["filter_ppo", "filter_pathwise"])
 def test_a_training_that_was_killed_goes_on(kind, tmp_path):
     recipe = TINY[kind]
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    training.train(kind, "hidden", 1, whole, recipe=recipe, fitting=FEW, every=1)
+    training.train(kind, Task("hidden"), 1, whole, recipe=recipe, fitting=FEW, every=1)
 
     class KilledError(Exception):
         pass
@@ -302,10 +302,14 @@ def test_a_training_that_was_killed_goes_on(kind, tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        training.train(kind, "hidden", 1, path, recipe=recipe, fitting=FEW, every=1, report=kill)
+        training.train(
+            kind, Task("hidden"), 1, path, recipe=recipe, fitting=FEW, every=1, report=kill
+        )
     assert not path.exists()
     done = []
-    training.train(kind, "hidden", 1, path, recipe=recipe, fitting=FEW, every=1, report=done.append)
+    training.train(
+        kind, Task("hidden"), 1, path, recipe=recipe, fitting=FEW, every=1, report=done.append
+    )
     assert done == [3]
     a, b = (files.load(p).network.state_dict() for p in (whole, path))
     for name in a:
@@ -317,8 +321,8 @@ def test_a_file_holds_all_that_is_needed(tmp_path):
     network = make(ROUND, K=3, max_price=15.0)
     files.save(path, network, {"method": "tppo"})
     policy = files.load_policy(path)
-    assert policy.record == {"method": "tppo"}
-    assert policy.network.terms.max_price == 15.0
+    assert policy.record["method"] == "tppo"
+    assert policy.network.public.max_price == 15.0
     rounds = some_rounds()
     prices = [step_by_step(leader, *rounds)[0] for leader in (network, policy.network)]
     torch.testing.assert_close(prices[0], prices[1], atol=0, rtol=0)
@@ -340,12 +344,12 @@ def test_bad_files_and_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match="name must be a path or one of"):
         files.load_policy("nobody")
     with pytest.raises(ValueError, match="heads must divide width = 30"):
-        MarketTransformer(Terms(), Shape(width=30, heads=4))
+        MarketTransformer(PublicParameters(), Shape(width=30, heads=4))
     with pytest.raises(ValueError, match="slots must be K"):
-        MarketTransformer(Terms(), Shape(tokens="round"))
+        MarketTransformer(PublicParameters(), Shape(tokens="round"))
     settings = Settings.make(dataclasses.replace(SCENARIOS["hidden"], vmus="random"))
     with pytest.raises(ValueError, match="vmus must be rational or noisy"):
         draw(settings, 2, np.random.default_rng(0))
-    leader = Leader(MarketTransformer(Terms()), 1)
+    leader = Leader(MarketTransformer(PublicParameters()), 1)
     with pytest.raises(ValueError, match="history must begin"):
         leader.act(History(np.ones((1, 1)), np.ones((1, 1, 2)), np.ones((1, 2), bool)))

@@ -27,7 +27,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Terms:
+class PublicParameters:
     """What the leader knows of the market: the public parameters, as `aigc_market.Market`'s."""
 
     K: int = 2

@@ -1,17 +1,20 @@
-"""One method in many episodes of one scenario, side by side."""
+"""One method in many episodes of one task, side by side: the one evaluation loop."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aigc_market.envs.settings import Settings
 from aigc_market.envs.vector import PricingVectorEnv
-from aigc_market.scenarios import Scenario
-from baselines.arena.protocol import History, Method, Terms
+from baselines.arena.protocol import History, Method
+from baselines.arena.task import Task
+
+Watch = Callable[[History, dict[str, Any]], None]
+"""Called after each round with what the next decision knows, and the environment's infos."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,14 @@ class Played:
     seconds_per_decision: float
     """Time in the method alone, over all T·N decisions."""
 
+    @property
+    def share(self) -> float:
+        """1 − Σ regret / Σ U*, over all rounds and episodes."""
+        return float(1.0 - self.regret.sum() / self.equilibrium_utility.sum())
+
 
 def play(
-    method: Method, scenario: str | Scenario, num_envs: int, seed: int, **overrides: Any
+    method: Method, task: Task, num_envs: int, seed: int, watch: Watch | None = None
 ) -> Played:
     """Play an episode in each of `num_envs` lanes.
 
@@ -40,40 +48,41 @@ def play(
 
     Args:
         method: it sees the last round only, and no round at the start.
-        scenario: a preset's name or your own.
-        num_envs: episodes, side by side.
-        seed: of the markets and of the followers' noise.
-        overrides: keyword arguments of the environment, such as K or max_cycles.
+        task: what is played, in physical units whatever its arguments say of units.
+        num_envs: N, episodes side by side.
+        seed: of the markets and of the followers' noise; see `baselines.arena.seeds`.
+        watch: see `Watch`.
 
     Raises:
         TypeError, ValueError: bad arguments of the environment, or prices that are none.
     """
-    env = PricingVectorEnv(num_envs, scenario=scenario, history=1, **overrides)
-    K, T = env.settings.market.K, env.max_cycles
+    units = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
+    return play_in(task.environment(num_envs, history=1, **units), method, seed, watch)
+
+
+def play_in(env: PricingVectorEnv, method: Method, seed: int, watch: Watch | None = None) -> Played:
+    """Play an episode in each lane of an environment with history=1, in physical units."""
+    K, T, N = env.settings.market.K, env.max_cycles, env.num_envs
     names = ("price", "utility", "regret", "equilibrium_price", "equilibrium_utility")
-    rounds = {name: np.empty((T, num_envs)) for name in names}
+    rounds = {name: np.empty((T, N)) for name in names}
     observations, _ = env.reset(seed=seed)
-    history = History(np.empty((num_envs, 0)), np.empty((num_envs, 0, K)), _active(observations, K))
+    history = History(np.empty((N, 0)), np.empty((N, 0, K)), _active(observations, K))
     seconds = 0.0
     for t in range(T):
         began = time.perf_counter()
         prices = method.act(history)
         seconds += time.perf_counter() - began
         observations, _, _, _, infos = env.step(prices[:, None].astype(np.float32))
+        observations = infos.get("final_obs", observations)
         infos = infos.get("final_info", infos)
         for name in names:
             rounds[name][t] = infos[name]
         # The observation has the steps delivered; infos have those asked for.
         steps = observations[:, None, 1 : K + 1].astype(np.float64)
         history = History(rounds["price"][t][:, None], steps, _active(observations, K))
-    return Played(**rounds, seconds_per_decision=seconds / (T * num_envs))
-
-
-def terms(scenario: str | Scenario, **overrides: Any) -> Terms:
-    """What the leader knows of the scenario's markets."""
-    market = Settings.make(scenario, **overrides).market
-    names = ("K", "cost", "max_price", "min_steps", "max_steps")
-    return Terms(**{name: getattr(market, name) for name in names})
+        if watch is not None:
+            watch(history, infos)
+    return Played(**rounds, seconds_per_decision=seconds / (T * N))
 
 
 def _active(observations: np.ndarray, K: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Pricing methods on one interface, each playing many episodes at once.
 
-`make(name, scenario, terms, num_envs, seed)` gives those that nobody has to train, tuned as
+`make(name, scenario, public, num_envs, seed)` gives those that nobody has to train, tuned as
 `python -m baselines.experiments.leaderboard.tune` found them; `learned` has those that are trained.
 """
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from aigc_market import _checks
 from aigc_market.scenarios import Scenario
-from baselines.arena.protocol import History, Method, Terms
+from baselines.arena.protocol import History, Method, PublicParameters
 from baselines.methods.bayes.leader import bayes
 from baselines.methods.fixed import Constant, Random
 from baselines.methods.greedy import EpsilonGreedy, Greedy
 from baselines.methods.kalman import KalmanSlots, KalmanTotal
 from baselines.methods.least_squares import Cils, ControlledVariance
 
-__all__ = ["METHODS", "TUNED", "History", "Method", "Terms", "make"]
+__all__ = ["METHODS", "TUNED", "History", "Method", "PublicParameters", "make"]
 
 TUNED = Path(__file__).parent / "tuned.json"
 """Parameters by scenario and method, written by `baselines.experiments.leaderboard.tune`."""
@@ -45,14 +45,19 @@ METHODS: dict[str, Any] = {
 
 
 def make(
-    name: str, scenario: str | Scenario, terms: Terms, num_envs: int, seed: int, **parameters: Any
+    name: str,
+    scenario: str | Scenario,
+    public: PublicParameters,
+    num_envs: int,
+    seed: int,
+    **parameters: Any,
 ) -> Method:
     """A method for `num_envs` episodes side by side.
 
     Args:
         name: one of `METHODS`.
         scenario: a preset's name or your own; the one whose tuned parameters are taken.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         num_envs: N.
         seed: of the method's random choices.
         parameters: of the method, in place of the tuned ones.
@@ -63,7 +68,7 @@ def make(
     """
     _checks.choice("name", name, METHODS)
     tuned = _tuned().get(scenario.name if isinstance(scenario, Scenario) else scenario, {})
-    market = (scenario, terms) if name in _BAYES else (terms,)
+    market = (scenario, public) if name in _BAYES else (public,)
     return METHODS[name](*market, num_envs, seed, **{**tuned.get(name, {}), **parameters})
 
 

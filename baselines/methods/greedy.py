@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_market import _checks
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.learner import Learner, mean_purchase
 
 
@@ -26,12 +26,12 @@ class Greedy(Learner):
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Overwrite the value of each lane's price."""
-        self._values[self._lanes, self._tried] = (prices - self.terms.cost) * steps.sum(axis=1)
+        self._values[self._lanes, self._tried] = (prices - self.public.cost) * steps.sum(axis=1)
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best so far, or a new one."""
         # A new column a round, for the lanes that explore; the others leave theirs at −∞.
-        drawn = self.rng.uniform(self.terms.cost, self.terms.max_price, self.num_envs)
+        drawn = self.rng.uniform(self.public.cost, self.public.max_price, self.num_envs)
         explores = self.rng.random(self.num_envs) < self.epsilon
         self._prices = np.hstack([self._prices, drawn[:, None]])
         self._values = np.hstack([self._values, np.full((self.num_envs, 1), -np.inf)])
@@ -49,7 +49,7 @@ class EpsilonGreedy(Learner):
     tried are only explored.
 
     Args:
-        terms, num_envs, seed: see `Learner`.
+        public, num_envs, seed: see `Learner`.
         arms: how many prices, evenly spaced above the cost.
         epsilon: ε, the probability of a random one of them.
         step: least weight of the newest play in an average, in [0, 1].
@@ -58,7 +58,7 @@ class EpsilonGreedy(Learner):
 
     def __init__(
         self,
-        terms: Terms,
+        public: PublicParameters,
         num_envs: int,
         seed: int,
         arms: int,
@@ -66,9 +66,9 @@ class EpsilonGreedy(Learner):
         step: float,
         start: float,
     ) -> None:
-        super().__init__(terms, num_envs, seed)
+        super().__init__(public, num_envs, seed)
         count = _checks.integer("arms", arms, at_least=1)
-        self._grid = np.linspace(terms.cost, terms.max_price, count + 1)[1:]
+        self._grid = np.linspace(public.cost, public.max_price, count + 1)[1:]
         self._epsilon = _checks.number("epsilon", epsilon, at_least=0)
         self._step = _checks.number("step", step, at_least=0)
         self._start = np.abs(self._grid - _checks.number("start", start, above=0)).argmin()
@@ -87,7 +87,7 @@ class EpsilonGreedy(Learner):
         arm = self._arm[lane]
         self._plays[lane, arm] += 1
         first = self._plays[lane, arm] == 1
-        earned = (prices - self.terms.cost)[lane] * bought[lane]
+        earned = (prices - self.public.cost)[lane] * bought[lane]
         old = np.where(first, 0.0, self._values[lane, arm])
         weight = np.maximum(1 / self._plays[lane, arm], self._step)
         self._values[lane, arm] = old + weight * (earned - old)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.learner import Learner, mean_purchase
 
 PRICES = 191
@@ -64,7 +64,12 @@ class Lines:
         self.cov += (1 - keep**2) * (self._prior[1] - self.cov)
 
     def learn(
-        self, where: np.ndarray, price: np.ndarray, steps: np.ndarray, count: Any, terms: Terms
+        self,
+        where: np.ndarray,
+        price: np.ndarray,
+        steps: np.ndarray,
+        count: Any,
+        public: PublicParameters,
     ) -> None:
         """Take in purchases, the means of `count` of them each. Lines elsewhere stay.
 
@@ -72,12 +77,12 @@ class Lines:
         """
         row = np.stack(np.broadcast_arrays(1.0, -price), axis=-1)
         expected = (row * self.mean).sum(axis=-1)
-        floor = (steps <= terms.min_steps) & (expected <= terms.min_steps)
-        ceiling = (steps >= terms.max_steps) & (expected >= terms.max_steps)
+        floor = (steps <= public.min_steps) & (expected <= public.min_steps)
+        ceiling = (steps >= public.max_steps) & (expected >= public.max_steps)
         where = where & ~floor & ~ceiling
         spread = (self.cov * row[..., None, :]).sum(axis=-1)  # cov·row
         variance = (spread * row).sum(axis=-1)
-        demand = np.clip(expected, terms.min_steps, terms.max_steps)
+        demand = np.clip(expected, public.min_steps, public.max_steps)
         # σ² times the mean square of the demand that the noise is in proportion to.
         noise = self._sigma**2 * (demand**2 + variance) / np.maximum(count, 1)
         gain = spread / np.maximum(variance + noise, 1e-9)[..., None] * where[..., None]
@@ -103,7 +108,7 @@ class KalmanTotal(Learner):
     (certainty equivalence).
 
     Args:
-        terms, num_envs, seed: see `Learner`.
+        public, num_envs, seed: see `Learner`.
         sigma, persistence: see `Lines`.
         spread: of the draw.
         prior: `mean` (2,) and `cov` (2, 2) of lines fitted to training markets.
@@ -111,7 +116,7 @@ class KalmanTotal(Learner):
 
     def __init__(
         self,
-        terms: Terms,
+        public: PublicParameters,
         num_envs: int,
         seed: int,
         sigma: float,
@@ -119,7 +124,7 @@ class KalmanTotal(Learner):
         spread: float,
         prior: Mapping[str, Any],
     ) -> None:
-        super().__init__(terms, num_envs, seed)
+        super().__init__(public, num_envs, seed)
         self._arguments = (num_envs,), prior["mean"], prior["cov"], persistence, sigma
         self._spread = _checks.number("spread", spread, at_least=0)
         self.begin()
@@ -131,15 +136,15 @@ class KalmanTotal(Learner):
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
         bought, count = mean_purchase(steps, answered)
-        self._lines.learn(count > 0, prices, bought, count, self.terms)
+        self._lines.learn(count > 0, prices, bought, count, self.public)
         self._lines.forget()
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """(a/b + c)/2."""
         level, slope = np.moveaxis(self._lines.sample(self.rng, self._spread), -1, 0)
         falls = slope > 1e-9
-        best = (level / np.where(falls, slope, 1.0) + self.terms.cost) / 2
-        return np.where(falls, best, self.terms.max_price)
+        best = (level / np.where(falls, slope, 1.0) + self.public.cost) / 2
+        return np.where(falls, best, self.public.max_price)
 
 
 class KalmanSlots(Learner):
@@ -152,7 +157,7 @@ class KalmanSlots(Learner):
 
     def __init__(
         self,
-        terms: Terms,
+        public: PublicParameters,
         num_envs: int,
         seed: int,
         sigma: float,
@@ -160,11 +165,11 @@ class KalmanSlots(Learner):
         spread: float,
         prior: Mapping[str, Any],
     ) -> None:
-        super().__init__(terms, num_envs, seed)
-        shape = num_envs, terms.K
+        super().__init__(public, num_envs, seed)
+        shape = num_envs, public.K
         self._arguments = shape, prior["mean"], prior["cov"], persistence, sigma
         self._spread = _checks.number("spread", spread, at_least=0)
-        self._prices = np.linspace(terms.cost, terms.max_price, PRICES)
+        self._prices = np.linspace(public.cost, public.max_price, PRICES)
         self.begin()
 
     def begin(self) -> None:
@@ -173,7 +178,7 @@ class KalmanSlots(Learner):
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
-        self._lines.learn(answered, prices[:, None], steps, 1, self.terms)
+        self._lines.learn(answered, prices[:, None], steps, 1, self.public)
         self._lines.forget()
 
     def price(self, active: np.ndarray) -> np.ndarray:
@@ -181,9 +186,9 @@ class KalmanSlots(Learner):
         self._lines.reset(~active)
         lines = self._lines.sample(self.rng, self._spread)
         total = np.zeros((self.num_envs, len(self._prices)))
-        for k in range(self.terms.K):
+        for k in range(self.public.K):
             rows = active[:, k]
-            total[rows] += self.terms.demand(
+            total[rows] += self.public.demand(
                 lines[rows, k, :1], np.maximum(lines[rows, k, 1:], 0.0), self._prices
             )
-        return self._prices[((self._prices - self.terms.cost) * total).argmax(axis=1)]
+        return self._prices[((self._prices - self.public.cost) * total).argmax(axis=1)]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines.arena.protocol import History, Terms
+from baselines.arena.protocol import History, PublicParameters
 
 
 class Learner:
     """A method that prices, sees what is bought, and prices again.
 
     Args:
-        terms: what is known of the markets.
+        public: what is known of the markets.
         num_envs: N.
         seed: of every random choice.
     """
 
-    def __init__(self, terms: Terms, num_envs: int, seed: int) -> None:
-        self.terms, self.num_envs = terms, num_envs
+    def __init__(self, public: PublicParameters, num_envs: int, seed: int) -> None:
+        self.public, self.num_envs = public, num_envs
         self.rng = np.random.default_rng(seed)
 
     def act(self, history: History) -> np.ndarray:
@@ -27,7 +27,7 @@ class Learner:
         else:
             self.learn(history.prices[:, -1], history.steps[:, -1], self._answering)
         self._answering = history.active.copy()
-        return self.terms.clip(self.price(history.active))
+        return self.public.clip(self.price(history.active))
 
     def begin(self) -> None:
         """Forget everything: new markets."""

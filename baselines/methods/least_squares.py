@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc_market import _checks
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.learner import Learner, mean_purchase
 
 
@@ -19,7 +19,7 @@ class LeastSquares(Learner):
     """The fit, and the first two prices.
 
     Args:
-        terms, num_envs, seed: see `Learner`.
+        public, num_envs, seed: see `Learner`.
         kappa: κ ≥ 0, how far prices are kept apart.
         first: the first two prices; they must differ.
         discount: in (0, 1], what a round weighs beside the next one.
@@ -27,16 +27,16 @@ class LeastSquares(Learner):
 
     def __init__(
         self,
-        terms: Terms,
+        public: PublicParameters,
         num_envs: int,
         seed: int,
         kappa: float,
         first: Sequence[float],
         discount: float = 1.0,
     ) -> None:
-        super().__init__(terms, num_envs, seed)
+        super().__init__(public, num_envs, seed)
         self._kappa = _checks.number("kappa", kappa, at_least=0)
-        self._first = _checks.numeric("first", first, at_least=terms.cost)
+        self._first = _checks.numeric("first", first, at_least=public.cost)
         if np.shape(self._first) != (2,) or self._first[0] == self._first[1]:
             raise ValueError(f"first must be two different prices, got {first!r}")
         self._discount = _checks.number("discount", discount, above=0)
@@ -60,7 +60,7 @@ class LeastSquares(Learner):
         weight, mean, variance, best = self._fit()
         turn = self._first[self._round % 2]
         self._round += 1
-        fitted = self.keep_apart(self.terms.clip(best), weight, mean, variance)
+        fitted = self.keep_apart(self.public.clip(best), weight, mean, variance)
         return np.where((self._round > 2) & (variance > 1e-9), fitted, turn)
 
     def keep_apart(
@@ -82,9 +82,9 @@ class LeastSquares(Learner):
         slope = (price * steps - products) / np.maximum(variance, 1e-12)
         level = steps + slope * price
         falls = slope > 1e-9
-        best = (level / np.where(falls, slope, 1.0) + self.terms.cost) / 2
+        best = (level / np.where(falls, slope, 1.0) + self.public.cost) / 2
         # Demand that does not fall calls for the highest price.
-        return weight, price, variance, np.where(falls, best, self.terms.max_price)
+        return weight, price, variance, np.where(falls, best, self.public.max_price)
 
 
 class Cils(LeastSquares):
@@ -100,7 +100,7 @@ class Cils(LeastSquares):
         self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
     ) -> np.ndarray:
         """Away from the mean of earlier prices."""
-        return _outside(best, mean, self._kappa * weight**-0.25, self.terms)
+        return _outside(best, mean, self._kappa * weight**-0.25, self.public)
 
 
 class ControlledVariance(LeastSquares):
@@ -118,17 +118,19 @@ class ControlledVariance(LeastSquares):
         # A price p adds t/(t + 1)·(p − mean)² to t·Var.
         missing = self._kappa**2 * np.sqrt(weight + 1) - weight * variance
         reach = np.sqrt(np.maximum(missing, 0.0) * (weight + 1) / weight)
-        return _outside(best, mean, reach, self.terms)
+        return _outside(best, mean, reach, self.public)
 
 
-def _outside(best: np.ndarray, mean: np.ndarray, reach: np.ndarray, terms: Terms) -> np.ndarray:
+def _outside(
+    best: np.ndarray, mean: np.ndarray, reach: np.ndarray, public: PublicParameters
+) -> np.ndarray:
     """The price nearest to `best` that is `reach` or more from `mean`, on its side of it.
 
     On the other side where that would leave [cost, max_price].
     """
     side = np.where(best >= mean, 1.0, -1.0)
     near = mean + side * reach
-    over = (near > terms.max_price) | (near < terms.cost)
+    over = (near > public.max_price) | (near < public.cost)
     other = mean - side * reach
-    moved = np.where(over & (other <= terms.max_price) & (other >= terms.cost), other, near)
+    moved = np.where(over & (other <= public.max_price) & (other >= public.cost), other, near)
     return np.where(np.abs(best - mean) < reach, moved, best)

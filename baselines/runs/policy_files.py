@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
+
+from baselines.runs.files import write_atomically
 
 
 def write(path: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> None:
@@ -21,11 +22,8 @@ def write(path: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> 
         weights: by name.
         config: what the weights are of and how they came to be, as JSON takes it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # runs may write the same file
     whole = {name: value.contiguous() for name, value in weights.items()}
-    save_file(whole, partial, metadata={"config": json.dumps(config)})
-    os.replace(partial, path)
+    write_atomically(path, save(whole, metadata={"config": json.dumps(config)}))
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -12,12 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aigc_market import _checks
 from aigc_market.scenarios import SCENARIOS
-from baselines import methods as untrained
-from baselines.arena.rollout import terms
+from baselines.arena.registry import REGISTRY
+from baselines.arena.task import Task
 from baselines.experiments.leaderboard import plots, tables
-from baselines.experiments.leaderboard.learners import LEARNED
 from baselines.experiments.leaderboard.trial import (
-    Arena,
     Training,
     Trial,
     execute,
@@ -35,7 +33,7 @@ OTHER_SIZES_EPISODES = 200
 
 def leaderboard(
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
-    methods: tuple[str, ...] = (*untrained.METHODS, *LEARNED),
+    methods: tuple[str, ...] = tuple(REGISTRY),
     seeds: int = 5,
     quick: bool = False,
     train: bool = True,
@@ -66,7 +64,7 @@ def leaderboard(
     for name in scenarios:
         _checks.choice("--scenarios", name, SCENARIOS)
     for name in methods:
-        _checks.choice("--methods", name, (*untrained.METHODS, *LEARNED))
+        _checks.choice("--methods", name, tuple(REGISTRY))
     _checks.integer("--seeds", seeds, at_least=1)
     _checks.integer("--episodes", episodes, at_least=1)
     for K in sizes:
@@ -78,18 +76,18 @@ def leaderboard(
     console = Console()
     if train and not quick:
         trainings = [
-            Training(method, scenario, seed)
+            Training(method, task, seed)
             for seed in range(seeds)
-            for scenario in scenarios
+            for task in map(Task, scenarios)
             for method in methods
-            if method in LEARNED and LEARNED[method].can_train(scenario)
+            if _can_train(method, task)
         ]
         _run("trainings", train_once, trainings, out, workers, engine, console)
     trials = [
         trial
-        for arena in _arenas(scenarios, sizes)
+        for task in _tasks(scenarios, sizes)
         for method in methods
-        for trial in _trials(arena, method, seeds, episodes if arena.K is None else few, out, quick)
+        for trial in _trials(task, method, seeds, few if task.arguments else episodes, out, quick)
     ]
     _run("trials", execute, trials, out, workers, engine, console)
     tables.write(
@@ -105,29 +103,36 @@ def leaderboard(
     console.print(f"leaderboard.md, CSV files and figures are in {out}/")
 
 
-def _arenas(scenarios: Sequence[str], sizes: Sequence[int]) -> list[Arena]:
-    arenas = [Arena(name) for name in scenarios]
-    if "crowd" in scenarios:
-        arenas += [Arena("crowd", K) for K in sizes if K != terms("crowd").K]
-    return arenas
+def _tasks(scenarios: Sequence[str], sizes: Sequence[int]) -> list[Task]:
+    tasks = [Task(name) for name in scenarios]
+    for task in list(tasks):
+        if task.settings().masked:
+            tasks += [Task(task.scenario, {"K": K}) for K in sizes if K != task.settings().market.K]
+    return tasks
+
+
+def _can_train(method: str, task: Task) -> bool:
+    entry = REGISTRY[method]
+    return entry.trainer is not None and entry.get_trainer().can_train(task) is None
 
 
 def _trials(
-    arena: Arena, method: str, seeds: int, episodes: int, out: Path, quick: bool
+    task: Task, method: str, seeds: int, episodes: int, out: Path, quick: bool
 ) -> list[Trial]:
-    if method not in LEARNED:
-        return [Trial(arena, method, 0, episodes)]
-    if not LEARNED[method].can_train(arena.scenario):
+    trained_on = Task(task.scenario)
+    if REGISTRY[method].trainer is None:
+        return [Trial(task, method, 0, episodes)]
+    if not _can_train(method, trained_on):
         return []
     if quick:
-        policies = {0: shipped(method, arena.scenario)}
+        policies = {0: shipped(method, task)}
     else:
-        files = {seed: Training(method, arena.scenario, seed).file(out) for seed in range(seeds)}
+        files = {seed: Training(method, trained_on, seed).file(out) for seed in range(seeds)}
         policies = {seed: file for seed, file in files.items() if file.exists()}
     return [
-        Trial(arena, method, seed, episodes, policy)
+        Trial(task, method, seed, episodes, policy)
         for seed, policy in policies.items()
-        if policy is not None and (arena.K is None or plays_any_size(policy))
+        if policy is not None and (not task.arguments or plays_any_size(policy))
     ]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aigc_market import palette
-from baselines.arena.rollout import terms
+from baselines.arena.task import Task
 
 # Dashes tell apart what shares a colour.
 STYLES: dict[str, dict[str, Any]] = {
@@ -23,16 +23,16 @@ STYLES: dict[str, dict[str, Any]] = {
     "kalman": {"color": palette.VERMILLION},
     "ppo": {"color": palette.ORANGE},
     "recurrent_ppo": {"color": palette.ORANGE, "linestyle": "--"},
-    "tppo_filter": {"color": palette.SKY, "linestyle": ":"},
+    "filter": {"color": palette.SKY, "linestyle": ":"},
     "tppo": {"color": palette.SKY, "linestyle": "--"},
-    "tppo_causal": {"color": palette.SKY},
-    "tppo_pathwise": {"color": palette.BLUE, "linewidth": 2.2},
+    "filter_ppo": {"color": palette.SKY},
+    "filter_pathwise": {"color": palette.BLUE, "linewidth": 2.2},
     "bayes": {"color": palette.BLACK, "linestyle": "--"},
     "bayes_thompson": {"color": palette.BLACK, "linestyle": ":"},
     "bayes_information": {"color": palette.BLACK},
 }
 """The methods that are drawn; the tables have all."""
-_IN_ONE_EPISODE = ("tppo_pathwise", "tppo_causal", "kalman", "ppo", "cils_discounted")
+_IN_ONE_EPISODE = ("filter_pathwise", "filter_ppo", "kalman", "ppo", "cils_discounted")
 _MOST_IN_ONE_EPISODE = 3
 _KNOWN = ("paper", "live")
 """Markets without noise, which are the same in all episodes: regret there is a comb."""
@@ -158,7 +158,7 @@ def _sizes(table: Any) -> Figure | None:
     sizes = rows["scenario"].str.extract(r"-K(\d+)$", expand=False)
     if sizes.isna().all():
         return None
-    rows = rows.assign(K=sizes.astype(float).fillna(terms("crowd").K))
+    rows = rows.assign(K=sizes.astype(float).fillna(Task("crowd").public().K))
     figure, [axes] = _panels(1, 1, (6.4, 4.2))
     for method in _drawn(rows):
         shares = rows[rows["method"] == method].groupby("K")["share"].mean()

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from baselines.arena.registry import REGISTRY
+from baselines.arena.seeds import test_seed
 from baselines.arena.statistics import Interval, interval, iqm, resampled, shares
-from baselines.experiments.leaderboard.learners import LEARNED
-from baselines.experiments.leaderboard.trial import TEST_SEED, WINDOWS, Trial
-from baselines.experiments.paper.reproduce import write_csv
-from baselines.methods import METHODS
+from baselines.experiments.leaderboard.trial import WINDOWS, Trial
+from baselines.runs.files import write_atomically, write_csv
 from baselines.runs.policy_files import read
 
 COLUMNS = (
     "scenario",
     "method",
+    "knows",
     "seed",
     "window",
     "share",
-    "earned_share",
     "regret",
     "train_rounds",
     "train_seconds",
@@ -32,7 +32,7 @@ COLUMNS = (
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
 FLOOR = ("constant",)
-CEILING = tuple(name for name in METHODS if name.startswith("bayes"))
+CEILING = tuple(name for name, entry in REGISTRY.items() if entry.knows == "law")
 """Those that know the law. Between FLOOR and the best of these lies what learning can gain."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 
@@ -46,7 +46,7 @@ class Result:
             self.arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
         self.train_rounds, self.train_seconds = 0, 0.0
         if trial.policy is not None:
-            record = read(trial.policy)[0]["record"]
+            record = read(trial.policy)[0]
             self.train_rounds, self.train_seconds = record["rounds"], record["seconds"]
 
     @property
@@ -84,14 +84,12 @@ def write(out: Path, trials: Sequence[Trial], settings: dict[str, Any]) -> Path:
     write_csv(out / "leaderboard.csv", COLUMNS, [row for r in results for row in _rows(r)])
     write_csv(out / "rounds.csv", ROUND_COLUMNS, _round_rows(results))
     write_csv(out / "prices.csv", PRICE_COLUMNS, _price_rows(results))
-    by_arena: dict[str, dict[str, list[Result]]] = {}
+    by_task: dict[str, dict[str, list[Result]]] = {}
     for result in results:
-        methods = by_arena.setdefault(result.trial.arena.name, {})
+        methods = by_task.setdefault(result.trial.task.name, {})
         methods.setdefault(result.trial.method, []).append(result)
     path = out / "leaderboard.md"
-    partial = path.with_name("leaderboard.md.tmp")
-    partial.write_text("\n".join(_page(by_arena, settings)))
-    partial.replace(path)
+    write_atomically(path, "\n".join(_page(by_task, settings)))
     return path
 
 
@@ -100,15 +98,14 @@ def _rows(result: Result) -> list[dict[str, Any]]:
     for window in WINDOWS:
         best = result.window("equilibrium_utility", window)
         regret = result.window("regret", window)
-        utility = result.window("utility", window)
         rows.append(
             {
-                "scenario": result.trial.arena.name,
+                "scenario": result.trial.task.name,
                 "method": result.trial.method,
+                "knows": REGISTRY[result.trial.method].knows,
                 "seed": result.trial.seed,
                 "window": window,
                 "share": f"{shares(regret, best):.6f}",
-                "earned_share": f"{utility.sum() / best.sum():.6f}",
                 "regret": f"{regret.mean() / result.lengths(window):.4f}",
                 "train_rounds": result.train_rounds,
                 "train_seconds": f"{result.train_seconds:.1f}",
@@ -122,15 +119,15 @@ def _round_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Means over episodes and seeds."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.trial.arena.name, result.trial.method), []).append(result)
+        groups.setdefault((result.trial.task.name, result.trial.method), []).append(result)
     rows = []
-    for (arena, method), group in groups.items():
+    for (task, method), group in groups.items():
         episodes = group[0].trial.episodes
         regret = np.mean([r.arrays["round_regret"] for r in group], axis=0) / episodes
         best = group[0].arrays["round_equilibrium_utility"] / episodes
         for i in range(len(best)):
             values = i + 1, f"{regret[i]:.4f}", f"{best[i]:.4f}"
-            rows.append(dict(zip(ROUND_COLUMNS, (arena, method, *values), strict=True)))
+            rows.append(dict(zip(ROUND_COLUMNS, (task, method, *values), strict=True)))
     return rows
 
 
@@ -139,7 +136,7 @@ def _price_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     seen: set[tuple[str, str]] = set()
     rows = []
     for result in results:
-        key = result.trial.arena.name, result.trial.method
+        key = result.trial.task.name, result.trial.method
         if key in seen:
             continue
         seen.add(key)
@@ -150,7 +147,7 @@ def _price_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     return rows
 
 
-def _page(by_arena: dict[str, dict[str, list[Result]]], settings: dict[str, Any]) -> list[str]:
+def _page(by_task: dict[str, dict[str, list[Result]]], settings: dict[str, Any]) -> list[str]:
     return [
         "# Leaderboard",
         "",
@@ -168,11 +165,12 @@ def _page(by_arena: dict[str, dict[str, list[Result]]], settings: dict[str, Any]
         "",
         *(
             line
-            for name, methods in by_arena.items()
-            for line in (f"## {name}", "", _arena_table(methods), "")
+            for name, methods in by_task.items()
+            for line in (f"## {name}", "", _task_table(methods), "")
         ),
-        "*law*: the method knows the law that the market is drawn and moved by. *gradient*: "
-        "training differentiates the simulator, which the other methods never do.",
+        "What a method *knows* beside the public parameters and past rounds: *form*, that demand "
+        "is a line within bounds; *gradient*, its training differentiates the simulator; *law*, "
+        "how the market is drawn and moves.",
         "",
         "## Figures",
         "",
@@ -182,7 +180,7 @@ def _page(by_arena: dict[str, dict[str, list[Result]]], settings: dict[str, Any]
         "",
         "## Settings",
         "",
-        f"- first test seed: `{TEST_SEED}`",
+        f"- first test seed: `{test_seed(0)}`",
         *(f"- {name}: `{value}`" for name, value in settings.items()),
         f"- Python {platform.python_version()} on {platform.machine()}",
         *(f"- {name} {importlib.metadata.version(name)}" for name in _PACKAGES),
@@ -191,7 +189,7 @@ def _page(by_arena: dict[str, dict[str, list[Result]]], settings: dict[str, Any]
 
 
 class _Standing:
-    """One method in one arena, over its seeds."""
+    """One method in one task, over its seeds."""
 
     def __init__(self, results: Sequence[Result]) -> None:
         self.results = results
@@ -219,7 +217,7 @@ class _Standing:
         return float(np.mean([getattr(result, name) for result in self.results]))
 
 
-def _arena_table(methods: dict[str, list[Result]]) -> str:
+def _task_table(methods: dict[str, list[Result]]) -> str:
     standings = {name: _Standing(results) for name, results in methods.items()}
     ranked = sorted(standings, key=lambda name: -standings[name].share)
     first = standings[ranked[0]]
@@ -240,12 +238,12 @@ def _arena_table(methods: dict[str, list[Result]]) -> str:
         "training rounds",
         "training s",
         "µs",
-        "needs",
+        "knows",
     )
     rows: list[tuple[str, ...]] = [header]
     for name in ranked:
         standing = standings[name]
-        trained = name in LEARNED
+        trained = REGISTRY[name].trainer is not None
         behind = "–" if standing is first else _bracketed(standing.behind(first))
         rows.append(
             (
@@ -261,7 +259,7 @@ def _arena_table(methods: dict[str, list[Result]]) -> str:
                 f"{standing.mean('train_rounds'):,.0f}" if trained else "–",
                 f"{standing.mean('train_seconds'):,.0f}" if trained else "–",
                 f"{standing.mean('decision_microseconds'):,.0f}",
-                _needs(name),
+                REGISTRY[name].knows,
             )
         )
     lines = ["| " + " | ".join(row) + " |" for row in rows]
@@ -278,9 +276,3 @@ def _learnt(share: float, floor: float | None, ceiling: float | None) -> str:
     if floor is None or ceiling is None or ceiling - floor < 1e-3:
         return "–"
     return f"{(share - floor) / (ceiling - floor):.3f}"
-
-
-def _needs(method: str) -> str:
-    if method in CEILING:
-        return "law"
-    return LEARNED[method].needs if method in LEARNED else ""

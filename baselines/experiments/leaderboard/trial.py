@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,17 @@ import numpy as np
 import torch
 
 import aigc_market
-from baselines import methods
 from baselines.arena.protocol import Method
-from baselines.arena.rollout import Played, play, terms
-from baselines.experiments.leaderboard.learners import LEARNED
-from baselines.methods.filter.files import WEIGHTS
+from baselines.arena.registry import REGISTRY
+from baselines.arena.rollout import Played, play
+from baselines.arena.seeds import test_seed
+from baselines.arena.task import Task
+from baselines.runs.digest import code_digest, digest
+from baselines.runs.files import write_atomically
 from baselines.runs.policy_files import read
 
-TEST_SEED = 7_000_000
-"""Of the first block of test episodes; tuning and training use seeds far below."""
+WEIGHTS = Path(__file__).parents[2] / "weights"
+"""The trained policies that are kept in the repository."""
 BLOCK = 500
 """Test episodes played side by side."""
 WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}
@@ -31,60 +32,51 @@ TRACES = 8
 
 
 @dataclass(frozen=True)
-class Arena:
-    """A scenario, with its own number of VMUs or another."""
-
-    scenario: str
-    K: int | None = None
-
-    @property
-    def name(self) -> str:
-        """As it stands in the tables."""
-        return self.scenario if self.K is None else f"{self.scenario}-K{self.K}"
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Keyword arguments of the environment."""
-        return {} if self.K is None else {"K": self.K}
-
-
-@dataclass(frozen=True)
 class Training:
     """One training of a learned method."""
 
     method: str
-    scenario: str
+    task: Task
     seed: int
 
     def file(self, out: Path) -> Path:
-        """Where its policy stands."""
-        return out / "trained" / f"{self.scenario}-{self.method}-seed{self.seed}.safetensors"
+        """Where its policy stands: readable, and different for all that it depends on."""
+        recipe = REGISTRY[self.method].get_trainer().recipe(self.task)
+        depends = _depends_on(self.task, dataclasses.asdict(recipe))
+        name = f"{self.task.name}-{self.method}-seed{self.seed}-{depends}.safetensors"
+        return out / "trained" / name
 
 
 def train_once(training: Training, out: Path) -> Training:
     """Train and keep the policy, unless that was done before."""
     path = training.file(out)
     if not path.exists():
-        LEARNED[training.method].train(training.scenario, training.seed, path)
+        trainer = REGISTRY[training.method].get_trainer()
+        trainer.train(training.task, training.seed, path)
     return training
 
 
-def shipped(method: str, scenario: str) -> Path | None:
+def _depends_on(task: Task, *more: Any) -> str:
+    """Digest of the task, the code of the rules, the package's version, and more."""
+    return digest([task.digest_parts(), code_digest(), aigc_market.__version__, *more])
+
+
+def shipped(method: str, task: Task) -> Path | None:
     """The policy that comes with the package, None where there is none."""
-    path = WEIGHTS / f"{scenario}-{method}.safetensors"
+    path = WEIGHTS / f"{task.scenario}-{method}.safetensors"
     return path if path.exists() else None
 
 
 def plays_any_size(policy: Path) -> bool:
     """Whether it takes one token for each VMU, and so any number of them."""
-    return read(policy)[0].get("shape", {}).get("tokens") == "vmu"
+    return read(policy)[0].get("any_K", False)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One method on an arena's test episodes."""
+    """One method on a task's test episodes."""
 
-    arena: Arena
+    task: Task
     method: str
     seed: int
     """Of its training; where nothing is trained, of its own random choices."""
@@ -94,27 +86,21 @@ class Trial:
 
     def file(self, out: Path) -> Path:
         """Readable, and different for all that the result depends on."""
-        settings = [self.episodes, TEST_SEED, BLOCK, self._what(), aigc_market.__version__]
-        digest = _digest(json.dumps(settings).encode())[:12]
-        return out / "played" / f"{self.method}-{self.arena.name}-seed{self.seed}-{digest}.npz"
+        depends = _depends_on(self.task, self.episodes, BLOCK, test_seed(0), self._what())
+        return out / "played" / f"{self.method}-{self.task.name}-seed{self.seed}-{depends}.npz"
 
     def _what(self) -> Any:
         """The policy, or the parameters of a method that is tuned instead of trained."""
         if self.policy is not None:
-            return _digest(self.policy.read_bytes())
-        tuned = json.loads(methods.TUNED.read_text())
-        return tuned.get(self.arena.scenario, {}).get(self.method, {})
+            return hashlib.sha256(self.policy.read_bytes()).hexdigest()
+        return REGISTRY[self.method].tuned(self.task)
 
     def make(self, num_envs: int) -> Method:
         """The method, for this many episodes side by side."""
+        entry = REGISTRY[self.method]
         if self.policy is not None:
-            return LEARNED[self.method].load(self.policy)(num_envs)
-        market = terms(self.arena.scenario, **self.arena.overrides)
-        return methods.make(self.method, self.arena.scenario, market, num_envs, self.seed)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+            return entry.get_trainer().load(self.policy)(num_envs)
+        return entry.make(self.task, num_envs, self.seed)
 
 
 def execute(trial: Trial, out: Path) -> Trial:
@@ -129,13 +115,12 @@ def execute(trial: Trial, out: Path) -> Trial:
     if path.exists():
         return trial
     torch.set_num_threads(1)
-    scenario, overrides = trial.arena.scenario, trial.arena.overrides
     blocks: list[Played] = []
     sizes = [min(BLOCK, trial.episodes - i) for i in range(0, trial.episodes, BLOCK)]
     players = {size: trial.make(size) for size in set(sizes)}
     for i, size in enumerate(sizes):
-        blocks.append(play(players[size], scenario, size, TEST_SEED + i, **overrides))
-    alone = play(trial.make(1), scenario, 1, TEST_SEED, **overrides)
+        blocks.append(play(players[size], trial.task, size, test_seed(i)))
+    alone = play(trial.make(1), trial.task, 1, test_seed(0))
     arrays: dict[str, Any] = {"decision_microseconds": np.array(1e6 * alone.seconds_per_decision)}
     for name in ("regret", "utility", "equilibrium_utility"):
         rounds = np.hstack([getattr(played, name) for played in blocks])
@@ -145,9 +130,5 @@ def execute(trial: Trial, out: Path) -> Trial:
             arrays[f"round_{name}"] = rounds.sum(axis=1)
     for name in ("price", "equilibrium_price"):
         arrays[name] = getattr(blocks[0], name)[:, :TRACES]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.tmp")
-    with open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
     return trial

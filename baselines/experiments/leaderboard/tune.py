@@ -22,7 +22,8 @@ from aigc_market import game
 from aigc_market.envs.course import Course
 from aigc_market.envs.settings import Settings
 from baselines import methods
-from baselines.arena.rollout import play, terms
+from baselines.arena.rollout import play
+from baselines.arena.task import Task
 
 TRAINING_SEED = 1_000_000
 """Of the training markets and episodes; those of the leaderboard have another."""
@@ -152,8 +153,8 @@ def _try(
     """Play one configuration in the training episodes: its share of the oracle's utility."""
     began = time.perf_counter()
     parameters = _complete(name, configuration, known)
-    method = methods.make(name, scenario, terms(scenario), EPISODES, seed=0, **parameters)
-    played = play(method, scenario, EPISODES, TRAINING_SEED)
+    method = methods.make(name, scenario, Task(scenario).public(), EPISODES, seed=0, **parameters)
+    played = play(method, Task(scenario), EPISODES, TRAINING_SEED)
     share = 1 - played.regret.sum() / played.equilibrium_utility.sum()
     seconds = time.perf_counter() - began
     print(f"  {scenario} {name} {configuration}: {share:.4f}", flush=True)

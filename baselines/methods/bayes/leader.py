@@ -9,7 +9,7 @@ import numpy as np
 from aigc_market import solve
 from aigc_market.envs.settings import Settings
 from aigc_market.scenarios import Scenario
-from baselines.arena.protocol import History, Method, Terms
+from baselines.arena.protocol import History, Method, PublicParameters
 from baselines.methods.bayes import rules
 from baselines.methods.bayes.interface import Filter, Round
 from baselines.methods.bayes.law import Law, known, law
@@ -28,13 +28,18 @@ PARTICLES = 1024
 
 
 def bayes(
-    scenario: str | Scenario, terms: Terms, num_envs: int, seed: int, rule: str, **parameters: Any
+    scenario: str | Scenario,
+    public: PublicParameters,
+    num_envs: int,
+    seed: int,
+    rule: str,
+    **parameters: Any,
 ) -> Method:
     """A Bayes method.
 
     Args:
         scenario: its law is known, and its parameters where they are not drawn.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         num_envs: N.
         seed: of every random choice.
         rule: "greedy", "thompson" or "information".
@@ -44,20 +49,20 @@ def bayes(
         TypeError, ValueError: a bad parameter, or a scenario with a law that is not known here.
     """
     if known(scenario):
-        market = Settings.make(scenario, **vars(terms)).market
-        return Constant(terms, num_envs, seed, solve(market).price)
+        market = Settings.make(scenario, **vars(public)).market
+        return Constant(public, num_envs, seed, solve(market).price)
     laws = law(scenario)
     chosen: Any
     if rule == "information":
         chosen = rules.Information(laws.sigma, **parameters)
     else:
         chosen = {"greedy": rules.greedy, "thompson": rules.thompson}[rule]
-    return Bayes(make_filter(laws, terms, num_envs, seed), terms, num_envs, seed, chosen)
+    return Bayes(make_filter(laws, public, num_envs, seed), public, num_envs, seed, chosen)
 
 
 def make_filter(
     law: Law,
-    terms: Terms,
+    public: PublicParameters,
     lanes: int,
     seed: int,
     intercepts: int = INTERCEPTS,
@@ -67,13 +72,13 @@ def make_filter(
 ) -> Filter:
     """The filter that a law calls for, of N lanes."""
     if law.share is not None:
-        return RationedFilter(law, terms, lanes, particles, seed)
+        return RationedFilter(law, public, lanes, particles, seed)
     if law.drift is not None:
-        return ParticleFilter(law, terms, lanes, particles, seed)
+        return ParticleFilter(law, public, lanes, particles, seed)
     grid = LineGrid.of(law, intercepts, slopes)
     if law.hazard:
-        return RegimeFilter(grid, terms, lanes, law.hazard, hypotheses)
-    return LineFilter(grid, terms, lanes)
+        return RegimeFilter(grid, public, lanes, law.hazard, hypotheses)
+    return LineFilter(grid, public, lanes)
 
 
 class Bayes:
@@ -81,18 +86,20 @@ class Bayes:
 
     Args:
         belief: the filter.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         num_envs: N.
         seed: of every random choice.
         rule: one of `rules`.
     """
 
-    def __init__(self, belief: Filter, terms: Terms, num_envs: int, seed: int, rule: Any) -> None:
+    def __init__(
+        self, belief: Filter, public: PublicParameters, num_envs: int, seed: int, rule: Any
+    ) -> None:
         self._filter, self._rule = belief, rule
         self._lanes = np.arange(num_envs)
         self._rng = np.random.default_rng(seed)
-        self._prices = np.linspace(terms.cost, terms.max_price, PRICES).astype("f4")
-        self._gain = self._prices - np.float32(terms.cost)
+        self._prices = np.linspace(public.cost, public.max_price, PRICES).astype("f4")
+        self._gain = self._prices - np.float32(public.cost)
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import SCORES, Law
 from baselines.methods.bayes.purchases import likelihood
@@ -64,10 +64,10 @@ class LineGrid:
         tables = np.exp(a), np.exp(b), prior / prior.sum(), kernel
         return cls(*(table.astype("f4") for table in tables), sigma=law.sigma)
 
-    def demand(self, price: np.ndarray, terms: Terms) -> np.ndarray:
+    def demand(self, price: np.ndarray, public: PublicParameters) -> np.ndarray:
         """Rational demand (n, a, b) of each line at prices (n,)."""
         price = price.astype("f4")[:, None, None]
-        return terms.demand(self.intercept[:, None], self.slope, price)
+        return public.demand(self.intercept[:, None], self.slope, price)
 
 
 def _axis(values: np.ndarray, count: int) -> np.ndarray:
@@ -89,15 +89,15 @@ class LineFilter:
 
     Args:
         grid: the prior.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         lanes: N.
     """
 
-    def __init__(self, grid: LineGrid, terms: Terms, lanes: int) -> None:
-        self.grid, self.terms = grid, terms
+    def __init__(self, grid: LineGrid, public: PublicParameters, lanes: int) -> None:
+        self.grid, self.public = grid, public
         self._log_prior = np.log(np.maximum(grid.prior, _TINY))
         self._market = np.empty((lanes, *grid.prior.shape), "f4")
-        self._tables = np.empty((lanes, terms.K, len(grid.intercept), len(grid.slope)), "f4")
+        self._tables = np.empty((lanes, public.K, len(grid.intercept), len(grid.slope)), "f4")
         self._scale = np.empty(lanes)
         self.together = max(1, _CHUNK // self._tables[0].size)
         self.begin()
@@ -130,8 +130,8 @@ class LineFilter:
             bought = seen.answered[lane, slot]
             tables[bought] *= likelihood(
                 seen.steps[lane, slot][bought].astype("f4"),
-                self.grid.demand(seen.price, self.terms)[lane[bought]],
-                self.terms,
+                self.grid.demand(seen.price, self.public)[lane[bought]],
+                self.public,
                 self.grid.sigma,
             )
             top = np.maximum(tables.max(axis=(1, 2)), _TINY)
@@ -147,7 +147,7 @@ class LineFilter:
         add_rows(market, told[stay], lane[stay])
         return LinesPosterior(
             self.grid,
-            self.terms,
+            self.public,
             market,
             self._scale[lanes],
             lane[stay],
@@ -162,7 +162,7 @@ class LinesPosterior:
     """What is known of n lanes, about to be played."""
 
     grid: LineGrid
-    terms: Terms
+    public: PublicParameters
     market: np.ndarray
     """(n, a, c) log-probabilities of (A, c), up to a constant."""
     scale: np.ndarray
@@ -208,7 +208,7 @@ class LinesPosterior:
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) expected demand at prices (P,)."""
-        demand = self.grid.demand(prices, self.terms).reshape(len(prices), -1)
+        demand = self.grid.demand(prices, self.public).reshape(len(prices), -1)
         return self.lines().reshape(len(self.market), -1) @ demand.T
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -232,7 +232,7 @@ class LinesPosterior:
         own = self.tables[pair, a[draw]] * self.grid.kernel.T[c[draw]]
         slope = self.grid.slope[_pick(own, np.arange(len(own)), rng)]
         intercept = self.grid.intercept[a[draw]]
-        demand = self.terms.demand(intercept[:, None], slope[:, None], prices.astype("f4"))
+        demand = self.public.demand(intercept[:, None], slope[:, None], prices.astype("f4"))
         total = np.zeros((len(rows), len(prices)), "f4")
         add_rows(total, demand, draw)
         return total

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import SCORES, Law
 from baselines.methods.bayes.purchases import likelihood
@@ -33,20 +33,22 @@ class ParticleFilter:
 
     Args:
         law: the prior, and the drift.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         lanes: N.
         particles: P, of each lane.
         seed: of every random choice.
     """
 
-    def __init__(self, law: Law, terms: Terms, lanes: int, particles: int, seed: int) -> None:
-        self._law, self._terms = law, terms
+    def __init__(
+        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
+    ) -> None:
+        self._law, self._public = law, public
         self._rng = np.random.default_rng((seed, 1))
         self._shape = lanes, particles
         self.together = max(1, _CHUNK // particles)
-        self._scores = np.empty((lanes, particles, SCORES + terms.K), "f4")
+        self._scores = np.empty((lanes, particles, SCORES + public.K), "f4")
         self._intercept = np.empty((lanes, particles), "f4")
-        self._slope = np.empty((lanes, particles, terms.K), "f4")
+        self._slope = np.empty((lanes, particles, public.K), "f4")
         self._drift = np.empty((lanes, particles), "f4")
         self._log_weight = np.empty((lanes, particles), "f4")
         self.begin()
@@ -73,7 +75,7 @@ class ParticleFilter:
         """(n, P, K) rational demand at prices (n,)."""
         slope = self._slope[lanes] * np.exp(-self._drift[lanes])[..., None]
         price = price.astype("f4")[:, None, None]
-        return self._terms.demand(self._intercept[lanes][..., None], slope, price)
+        return self._public.demand(self._intercept[lanes][..., None], slope, price)
 
     def _log_likelihood(
         self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray
@@ -81,9 +83,9 @@ class ParticleFilter:
         """(n, P) of purchases (n, K) at prices (n,)."""
         demand = self._demand(lanes, price)
         total = np.zeros(demand.shape[:2], "f4")
-        for k in range(self._terms.K):
+        for k in range(self._public.K):
             bought = steps[:, k].astype("f4")
-            each = likelihood(bought, demand[..., k], self._terms, self._law.sigma)
+            each = likelihood(bought, demand[..., k], self._public, self._law.sigma)
             total += np.log(np.maximum(each, _TINY))
         return total
 
@@ -128,14 +130,14 @@ class ParticleFilter:
         """Of some of the particles (n, M), equally probable."""
         where = lanes[:, None], kept
         slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
-        return ParticlesBelief(self._terms, self._intercept[where], slope)
+        return ParticlesBelief(self._public, self._intercept[where], slope)
 
 
 @dataclass(frozen=True)
 class ParticlesBelief:
     """M markets of each of n lanes, equally probable."""
 
-    terms: Terms
+    public: PublicParameters
     intercept: np.ndarray
     """(n, M)."""
     slope: np.ndarray
@@ -146,8 +148,8 @@ class ParticlesBelief:
     def demand(self, prices: np.ndarray, lane: np.ndarray, particle: np.ndarray) -> np.ndarray:
         """(r, P) total demand of some particles (r,)."""
         total = np.zeros((len(lane), len(prices)), "f4")
-        for k in range(self.terms.K):
-            total += self.terms.demand(
+        for k in range(self.public.K):
+            total += self.public.demand(
                 self.intercept[lane, particle][:, None],
                 self.slope[lane, particle, k][:, None],
                 prices,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 
 
-def likelihood(steps: np.ndarray, demand: np.ndarray, terms: Terms, sigma: float) -> np.ndarray:
+def likelihood(
+    steps: np.ndarray, demand: np.ndarray, public: PublicParameters, sigma: float
+) -> np.ndarray:
     """Likelihood of the steps bought by a follower whose rational demand is `demand`.
 
     Between the bounds it is a density (a normal one about the demand, σ·demand wide), at a bound
@@ -18,7 +20,7 @@ def likelihood(steps: np.ndarray, demand: np.ndarray, terms: Terms, sigma: float
     Args:
         steps: purchases, any shape.
         demand: rational demand within the bounds, (…) + more axes behind those of `steps`.
-        terms: the bounds.
+        public: the bounds.
         sigma: σ > 0.
 
     Returns:
@@ -34,7 +36,7 @@ def likelihood(steps: np.ndarray, demand: np.ndarray, terms: Terms, sigma: float
     density *= -0.5
     np.exp(density, out=density)
     density *= inverse
-    for bound, sign in ((terms.min_steps, 1), (terms.max_steps, -1)):
+    for bound, sign in ((public.min_steps, 1), (public.max_steps, -1)):
         at = sign * (steps - bound) <= 1e-6 * bound
         if at.any():
             density[at] = (sigma * np.sqrt(2 * np.pi)) * ndtr(sign * score[at])

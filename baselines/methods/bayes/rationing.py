@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.law import Law, Quantiles
 from baselines.methods.bayes.particles import (
@@ -39,17 +39,19 @@ class RationedFilter(ParticleFilter):
     without a capacity.
     """
 
-    def __init__(self, law: Law, terms: Terms, lanes: int, particles: int, seed: int) -> None:
+    def __init__(
+        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
+    ) -> None:
         if law.share is None:
             raise ValueError("law must have a share: a capacity that is drawn")
         self._share = _Share(law.share)
-        self._least = terms.K * terms.min_steps
+        self._least = public.K * public.min_steps
         self._free = np.empty((lanes, particles), "f4")
         self._most = np.zeros(lanes)  # the largest total so far
         self._known = np.zeros(lanes, bool)  # whether it is R
         self._open = np.zeros(lanes, bool)  # whether it may be: its round is not in the weights yet
-        self._price, self._steps = np.zeros(lanes), np.zeros((lanes, terms.K))  # of its round
-        super().__init__(law, terms, lanes, particles, seed)
+        self._price, self._steps = np.zeros(lanes), np.zeros((lanes, public.K))  # of its round
+        super().__init__(law, public, lanes, particles, seed)
 
     def begin(self) -> None:
         """Draw from the prior."""
@@ -69,7 +71,7 @@ class RationedFilter(ParticleFilter):
     def _take_in(self, lanes: np.ndarray, seen: Round) -> None:
         """Weigh the particles by the rounds of which it is settled whether they were rationed."""
         total = seen.steps.sum(axis=1)
-        low, high = self._terms.min_steps, self._terms.max_steps
+        low, high = self._public.min_steps, self._public.max_steps
         # Purchases that are all at a bound are as they were asked for.
         free = np.all(_same(seen.steps, low) | _same(seen.steps, high), axis=1)
         known, most = self._known[lanes], self._most[lanes]
@@ -127,7 +129,7 @@ class RationedFilter(ParticleFilter):
         above = free * self._share.at(below + (1 - below) * self._rng.random(below.shape))
         is_most = self._rng.random(below.shape) < rationed
         capacity = np.maximum(np.where(is_most, most, np.maximum(above, most)), self._least)
-        return ParticlesBelief(belief.terms, belief.intercept, belief.slope, capacity.astype("f4"))
+        return ParticlesBelief(belief.public, belief.intercept, belief.slope, capacity.astype("f4"))
 
     def _weigh(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
         if len(lanes):
@@ -152,7 +154,7 @@ class RationedFilter(ParticleFilter):
         what was delivered and g gives R·∫ gᴷ⁻¹ Π_k f(g·steps_k) dg; where g·steps_k is a bound,
         which has a probability, the integral over g leaves 1/steps_k of that.
         """
-        K, low, high = self._terms.K, self._terms.min_steps, self._terms.max_steps
+        K, low, high = self._public.K, self._public.min_steps, self._public.max_steps
         demand = self._demand(lanes, price)
         most = high / steps.max(axis=1)  # of g
         width = np.log(np.maximum(most, 1.0)) / _NODES
@@ -169,7 +171,7 @@ class RationedFilter(ParticleFilter):
             term = np.where(possible, weight(ratio), 0.0).astype("f4")[:, None]
             for k in range(K):
                 term = term * likelihood(
-                    asked[:, k].astype("f4"), demand[..., k], self._terms, self._law.sigma
+                    asked[:, k].astype("f4"), demand[..., k], self._public, self._law.sigma
                 )
             integral += term
         return np.log(np.maximum(integral * steps.sum(axis=1)[:, None], _TINY))
@@ -178,11 +180,11 @@ class RationedFilter(ParticleFilter):
         """Put particles where their scores say."""
         super()._place(lanes, scores)
         best, free = np.full((2, *scores.shape[:2]), -1.0, "f4")
-        for price in np.linspace(self._terms.cost, self._terms.max_price, _PRICES, dtype="f4"):
-            demand = self._terms.demand(
+        for price in np.linspace(self._public.cost, self._public.max_price, _PRICES, dtype="f4"):
+            demand = self._public.demand(
                 self._intercept[lanes][..., None], self._slope[lanes], price
             ).sum(axis=2)
-            earned = (price - np.float32(self._terms.cost)) * demand
+            earned = (price - np.float32(self._public.cost)) * demand
             better = earned >= best
             free = np.where(better, demand, free)
             best = np.where(better, earned, best)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.interface import Round
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
 
@@ -26,16 +26,16 @@ class RegimeFilter:
 
     Args:
         grid: the prior of a regime.
-        terms: what is known of the markets.
+        public: what is known of the markets.
         lanes: N.
         hazard: the probability that a regime ends, each round.
         hypotheses: how many are kept, M.
     """
 
     def __init__(
-        self, grid: LineGrid, terms: Terms, lanes: int, hazard: float, hypotheses: int
+        self, grid: LineGrid, public: PublicParameters, lanes: int, hazard: float, hypotheses: int
     ) -> None:
-        self._filter = LineFilter(grid, terms, lanes * hypotheses)
+        self._filter = LineFilter(grid, public, lanes * hypotheses)
         self._hazard, self._shape = hazard, (lanes, hypotheses)
         self.together = max(1, self._filter.together // hypotheses)
         self.begin()

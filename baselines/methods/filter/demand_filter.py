@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 
 _TINY = 1e-30
 _LEAST = -50.0
@@ -87,14 +87,14 @@ class DemandBelief(nn.Module):
     """The filter.
 
     Args:
-        terms: the market's public parameters; K plays no part.
+        public: the market's public parameters; K plays no part.
         intercepts: values of A, from a fifth of max_steps to two and a half times max_steps.
         chokes: values of q, from just above the cost to five times p_max.
         trials: prices compared.
     """
 
     def __init__(
-        self, terms: Terms, intercepts: int = 24, chokes: int = 48, trials: int = 33
+        self, public: PublicParameters, intercepts: int = 24, chokes: int = 48, trials: int = 33
     ) -> None:
         super().__init__()
         self._a: Tensor
@@ -102,23 +102,23 @@ class DemandBelief(nn.Module):
         self._margin: Tensor
         self._reads: Tensor
         self._steps_apart: Tensor
-        self.terms = terms
+        self.public = public
         self._trials = trials
-        low, high = terms.min_steps, terms.max_steps
+        low, high = public.min_steps, public.max_steps
         log_a = torch.linspace(math.log(0.2 * high), math.log(2.5 * high), intercepts)
-        least = terms.cost + 0.01 * (terms.max_price - terms.cost)
-        log_q = torch.linspace(math.log(least), math.log(5 * terms.max_price), chokes)
+        least = public.cost + 0.01 * (public.max_price - public.cost)
+        log_q = torch.linspace(math.log(least), math.log(5 * public.max_price), chokes)
         # Closer together where prices are low: there a unit makes more of a difference.
         share = torch.linspace(0, 1, trials) ** 1.5
-        price = terms.cost + share * (terms.max_price - terms.cost)
+        price = public.cost + share * (public.max_price - public.cost)
         a, q = (axis.flatten() for axis in torch.meshgrid(log_a, log_q, indexing="ij"))
         line = a.exp()[:, None] * (1 - price / q.exp()[:, None])
-        centred_a, centred_q = a - math.log(0.7 * high), q - math.log(terms.max_price)
+        centred_a, centred_q = a - math.log(0.7 * high), q - math.log(public.max_price)
         moments = torch.stack([centred_a, centred_a**2, centred_q, centred_q**2], dim=1)
         tables = {
             "_a": log_a.exp()[:, None].expand(-1, chokes),
             "_slope": (log_a[:, None] - log_q).exp(),
-            "_margin": price - terms.cost,
+            "_margin": price - public.cost,
             "_reads": torch.cat([line.clamp(low, high), (line <= low).float(), moments], dim=1),
             "_steps_apart": (torch.arange(chokes)[:, None] - torch.arange(chokes)).float() ** 2,
         }
@@ -196,7 +196,7 @@ class DemandBelief(nn.Module):
 
     def read(self, state: State, active: Tensor) -> Reading:
         """What is known, and the price that is best in expectation; `active` as in `begin`."""
-        terms = self.terms
+        public = self.public
         others = self._others(state)
         others = others / (state.of_a * others).sum(-1, keepdim=True)
         reads = (state.weight * others[..., None]).flatten(-2) @ self._reads
@@ -212,7 +212,7 @@ class DemandBelief(nn.Module):
         all_floor = (floor.clamp(min=1e-6).log() * there).sum(-2).exp()
         # Above the price at which all are on the floor utility rises again, up to p_max: what is
         # earned there does not count for the prices below, so that both can be compared.
-        least = (count * terms.min_steps)[..., None]
+        least = (count * public.min_steps)[..., None]
         inner = self._margin * (sold - least * all_floor)
         best = inner[..., 1:-1].argmax(-1, keepdim=True) + 1
         before, at, behind = (inner.gather(-1, best + i) for i in (-1, 0, 1))
@@ -243,7 +243,7 @@ class DemandBelief(nn.Module):
         comes again is the limit, unless everybody is at a bound.
         """
         with torch.no_grad():
-            at_bound = (steps <= self.terms.min_steps) | (steps >= self.terms.max_steps)
+            at_bound = (steps <= self.public.min_steps) | (steps >= self.public.max_steps)
             free = (at_bound | (present == 0)).all(-1)
             total = steps.sum(-1)
             same = ~free & ((total - state.most).abs() <= _SAME * total)
@@ -257,7 +257,7 @@ class DemandBelief(nn.Module):
 
         Of a purchase that was cut all that is known is that no less was asked for.
         """
-        low, high = self.terms.min_steps, self.terms.max_steps
+        low, high = self.public.min_steps, self.public.max_steps
         width = (self._a - self._slope * price[:, None, None]).clamp(low, high) * law.sigma
         score = torch.addcmul(-1 / law.sigma, steps[..., None, None], (1 / width)[:, None])
         density = torch.addcmul((high / width).log()[:, None], score, score, value=-0.5)

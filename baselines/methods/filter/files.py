@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.arena.protocol import Method, Terms
+from baselines.arena.protocol import Method, PublicParameters
 from baselines.methods.filter.leader import Leader, WindowLeader
 from baselines.methods.filter.network import MarketTransformer, Shape
 from baselines.runs.policy_files import read, write
@@ -23,7 +23,7 @@ class Policy:
     network: MarketTransformer
     """Its weights."""
     record: dict[str, Any]
-    """How it was trained: method, scenario, seed, recipe, rounds, seconds."""
+    """How it was trained: method, task, seed, recipe, rounds, seconds."""
 
     def method(self, num_envs: int) -> Method:
         """The leader of `num_envs` episodes side by side, as a `baselines.methods` method.
@@ -44,9 +44,10 @@ def save(path: Path, network: MarketTransformer, record: dict[str, Any]) -> None
         record: how it was trained, as JSON takes it.
     """
     config = {
-        "terms": dataclasses.asdict(network.terms),
+        "public": dataclasses.asdict(network.public),
         "shape": dataclasses.asdict(network.shape),
-        "record": record,
+        "any_K": network.shape.tokens == "vmu",
+        **record,
     }
     write(path, network.state_dict(), config)
 
@@ -60,13 +61,13 @@ def load(path: Path) -> Policy:
     """
     try:
         config, weights = read(path)
-        network = MarketTransformer(Terms(**config["terms"]), Shape(**config["shape"]))
+        network = MarketTransformer(PublicParameters(**config["public"]), Shape(**config["shape"]))
         network.load_state_dict(weights)
     except FileNotFoundError:
         raise
     except Exception as error:
         raise ValueError(f"path must be a leader's file, got {str(path)!r} ({error})") from error
-    return Policy(network.eval(), config["record"])
+    return Policy(network.eval(), config)
 
 
 def load_policy(name: str | Path) -> Policy:
@@ -74,7 +75,7 @@ def load_policy(name: str | Path) -> Policy:
 
     Args:
         name: a scenario, such as `hidden`, whose pathwise leader is meant, or the causal one where
-            there is none; or `SCENARIO-METHOD`, such as `crowd-tppo_causal`; anything that ends in
+            there is none; or `SCENARIO-METHOD`, such as `crowd-filter_ppo`; anything that ends in
             `.safetensors` is a path.
 
     Raises:
@@ -84,7 +85,7 @@ def load_policy(name: str | Path) -> Policy:
     if str(name).endswith(".safetensors"):
         return load(Path(name))
     known = {path.stem for path in WEIGHTS.glob("*.safetensors")}
-    for stem in (str(name), f"{name}-tppo_pathwise", f"{name}-tppo_causal"):
+    for stem in (str(name), f"{name}-filter_pathwise", f"{name}-filter_ppo"):
         if stem in known:
             return load(WEIGHTS / f"{stem}.safetensors")
     raise ValueError(f"name must be a path or one of {', '.join(sorted(known))}, got {name!r}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from aigc_market.envs.vector import PricingVectorEnv
+from baselines.arena.task import Task
 from baselines.methods.filter.demand_filter import DemandBelief
 from baselines.runs.policy_files import read, write
 
@@ -31,19 +32,19 @@ class Recipe:
     """Learning rate of the other parameters, single numbers, as a multiple."""
 
 
-def recipe_for(scenario: str) -> Recipe:
+def recipe_for(task: Task) -> Recipe:
     """The recipe in use."""
-    return Recipe(lanes=32) if scenario == "crowd" else Recipe()
+    return Recipe(lanes=32) if task.scenario == "crowd" else Recipe()
 
 
 def fitted(
-    belief: DemandBelief, scenario: str, recipe: Recipe, seed: int, path: Path
+    belief: DemandBelief, task: Task, recipe: Recipe, seed: int, path: Path
 ) -> dict[str, Any]:
     """Fit a filter in place, or take it from the file in which an equal fit was kept.
 
     Args:
         belief: the filter.
-        scenario: a preset's name.
+        task: what is played.
         recipe: hyperparameters and budget.
         seed: of every random choice.
         path: of the file.
@@ -51,13 +52,13 @@ def fitted(
     Returns:
         What the file records: among others the rounds played and the seconds spent.
     """
-    wanted = {"scenario": scenario, "seed": seed, "recipe": dataclasses.asdict(recipe)}
+    wanted = {"task": task.as_json(), "seed": seed, "recipe": dataclasses.asdict(recipe)}
     if path.exists():
         record, weights = read(path)
         if {key: record.get(key) for key in wanted} == wanted:
             belief.load_state_dict(weights)
             return record
-    env = PricingVectorEnv(recipe.lanes, scenario=scenario, history=1)
+    env = task.environment(recipe.lanes, history=1)
     began = time.perf_counter()
     fit(belief, env, recipe, seed)
     seconds = time.perf_counter() - began

@@ -63,7 +63,7 @@ class WindowLeader:
         """Prices (N,) for the round to come; called once a round."""
         active = _tensor(history.active)
         if history.prices.shape[1] == 0:
-            price = torch.full((self.num_envs, self._rounds), self._network.terms.cost)
+            price = torch.full((self.num_envs, self._rounds), self._network.public.cost)
             masks = active[:, None].expand(-1, self._rounds, -1)
             self._window = price, torch.zeros_like(masks), masks
         elif self._window is None:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.filter import memory
 from baselines.methods.filter.demand_filter import DemandBelief
 from baselines.methods.filter.memory import Memory, Seen
@@ -126,26 +126,26 @@ class MarketTransformer(nn.Module):
     is best in expectation by a learned filter of demand.
 
     Args:
-        terms: the market's public parameters; K plays no part where tokens are VMUs.
+        public: the market's public parameters; K plays no part where tokens are VMUs.
         shape: the architecture.
 
     Raises:
         ValueError: a width that the heads do not divide, or tokens a round without `slots`.
     """
 
-    def __init__(self, terms: Terms, shape: Shape = Shape()) -> None:
+    def __init__(self, public: PublicParameters, shape: Shape = Shape()) -> None:
         super().__init__()
         if shape.width % shape.heads:
             raise ValueError(f"heads must divide width = {shape.width}, got {shape.heads}")
         if shape.tokens == "round" and shape.slots < 1:
             raise ValueError(f"slots must be K where tokens are rounds, got {shape.slots}")
-        self.terms, self.shape = terms, shape
-        self.price_unit = terms.max_price / 2
+        self.public, self.shape = public, shape
+        self.price_unit = public.max_price / 2
         """Money per step that the network counts as 1."""
-        self.steps_unit = terms.max_steps / 2.5
+        self.steps_unit = public.max_steps / 2.5
         """Steps that the network counts as 1."""
         width = shape.width
-        self.belief = DemandBelief(terms) if shape.belief else None
+        self.belief = DemandBelief(public) if shape.belief else None
         own, market = (
             facts + read
             for facts, read in zip((_OWN, _MARKET), memory.width(shape.belief), strict=True)
@@ -175,12 +175,12 @@ class MarketTransformer(nn.Module):
 
     def price(self, action: Tensor) -> Tensor:
         """Unit prices that actions in [−1, 1] mean."""
-        terms = self.terms
-        return terms.cost + (action.clamp(-1, 1) + 1) / 2 * (terms.max_price - terms.cost)
+        public = self.public
+        return public.cost + (action.clamp(-1, 1) + 1) / 2 * (public.max_price - public.cost)
 
     def begin(self, active: Tensor) -> Memory:
         """Memory of episodes before their first round; `active` (B, K)."""
-        return Memory(active, self.terms.cost, self.belief)
+        return Memory(active, self.public.cost, self.belief)
 
     # --- a step at a time
 
@@ -261,7 +261,7 @@ class MarketTransformer(nn.Module):
             steps: (B, n, K).
             active: (B, n, K), row t: who was there once round t was over.
         """
-        padding = ((steps == 0).all(-1) & (price <= self.terms.cost * (1 + 1e-6))).long()
+        padding = ((steps == 0).all(-1) & (price <= self.public.cost * (1 + 1e-6))).long()
         padding = padding.cumprod(dim=1).bool()
         # Who answered the first price is not in the window, but it shows.
         known = self.begin(torch.where(padding[:, :1], active[:, 0], (steps[:, 0] > 0).to(price)))

@@ -13,7 +13,7 @@ from aigc_market import game, vmus
 from aigc_market.envs.course import Course
 from aigc_market.envs.settings import Settings
 from aigc_market.ssim import QuadraticSSIM
-from baselines.arena.protocol import Terms
+from baselines.arena.protocol import PublicParameters
 from baselines.methods.filter.network import MarketTransformer
 
 
@@ -39,20 +39,20 @@ class Paths(NamedTuple):
 class Rules:
     """The package's rules of the markets in `Paths`, on tensors."""
 
-    def __init__(self, paths: Paths, terms: Terms) -> None:
-        self._paths, self._terms = paths, terms
+    def __init__(self, paths: Paths, public: PublicParameters) -> None:
+        self._paths, self._public = paths, public
         self._ssim = QuadraticSSIM(paths.alpha, paths.beta)
 
     def buy(self, t: int, price: Tensor) -> tuple[Tensor, Tensor]:
         """What VMUs are delivered (B, K), noise included, and U_p without noise, at prices (B,)."""
-        paths, low, high = self._paths, self._terms.min_steps, self._terms.max_steps
+        paths, low, high = self._paths, self._public.min_steps, self._public.max_steps
         ssim = self._ssim.map(lambda c: c[t] if isinstance(c, Tensor) else c)
         rational = game.purchase(price[:, None], paths.satisfaction[t], ssim, low, high)
         noisy = (rational * paths.noise[t]).clamp(low, high) * paths.active[t]
         capacity = None if paths.capacity is None else paths.capacity[t]
         delivered, _ = game.deliver(noisy, capacity)
         _, sold = game.deliver(rational * paths.active[t], capacity)
-        return delivered, game.asp_utility(price, self._terms.cost, sold)
+        return delivered, game.asp_utility(price, self._public.cost, sold)
 
 
 def draw(settings: Settings, lanes: int, rng: np.random.Generator, solved: bool = False) -> Paths:
@@ -116,7 +116,7 @@ def play(
     Returns:
         Prices (T, B) and U_p without noise (T, B).
     """
-    rules = Rules(paths, network.terms)
+    rules = Rules(paths, network.public)
     cache, output = network.start(paths.active[0])
     prices, utilities = [], []
     rounds = len(paths.noise)

@@ -13,6 +13,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
 from aigc_market.sb3 import GymnasiumVecEnv
+from baselines.arena.task import Task
 from baselines.methods.filter.network import MarketTransformer, Output
 from baselines.methods.sb3.rivals import Lanes
 
@@ -99,7 +100,7 @@ class _Windows(nn.Module):
 
 def train(
     network: MarketTransformer,
-    scenario: Any,
+    task: Task,
     recipe: Recipe,
     seed: int,
     report: Callable[[int], None],
@@ -108,7 +109,7 @@ def train(
 
     Args:
         network: the leader, freshly made.
-        scenario: a preset's name or your own.
+        task: what is trained on.
         recipe: hyperparameters and budget.
         seed: of every random choice.
         report: called with the number of rounds played, after each batch.
@@ -118,7 +119,7 @@ def train(
     """
     if network.belief:
         network.belief.requires_grad_(False)
-    lanes = Lanes(recipe.lanes, scenario, recipe.history)
+    lanes = Lanes(recipe.lanes, task, recipe.history)
     model = PPO(
         WindowPolicy,
         GymnasiumVecEnv(lanes),
@@ -147,7 +148,7 @@ def _arguments(network: MarketTransformer, lanes: Lanes, recipe: Recipe) -> dict
     return {
         "network": network,
         "history": recipe.history,
-        "slots": lanes.units.terms.K,
+        "slots": lanes.units.public.K,
         "log_std_init": recipe.log_std,
     }
 

@@ -23,10 +23,10 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 import aigc_market
-from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.sb3 import GymnasiumVecEnv
-from baselines.arena.protocol import History, Method, Terms
-from baselines.arena.rollout import terms as terms_of
+from baselines.arena.protocol import History, Method, PublicParameters
+from baselines.arena.registry import Report
+from baselines.arena.task import Task
 from baselines.runs.policy_files import read, write
 
 
@@ -79,26 +79,26 @@ def recipe_for(method: str, scenario: str) -> Recipe:
 class Units:
     """Between the market's units and the network's."""
 
-    terms: Terms
+    public: PublicParameters
     masked: bool
     """Whether rows say who will answer the next price: (p, S_1 … S_K, m_1 … m_K)."""
 
     @property
     def row(self) -> int:
         """Numbers in a row."""
-        return 1 + self.terms.K * (2 if self.masked else 1)
+        return 1 + self.public.K * (2 if self.masked else 1)
 
     def price(self, action: np.ndarray) -> np.ndarray:
         """Prices that actions in [−1, 1] mean."""
-        low, high = self.terms.cost, self.terms.max_price
+        low, high = self.public.cost, self.public.max_price
         return low + (np.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (high - low)
 
     def features(self, rows: np.ndarray) -> np.ndarray:
         """Rows (…, n, row) as a network's input (…, n·row): all numbers around 0 and 1."""
-        low, high = self.terms.cost, self.terms.max_price
+        low, high = self.public.cost, self.public.max_price
         scaled = np.array(rows, np.float32)
         scaled[..., 0] = 2.0 * (scaled[..., 0] - low) / (high - low) - 1.0
-        scaled[..., 1 : self.terms.K + 1] *= 2.5 / self.terms.max_steps
+        scaled[..., 1 : self.public.K + 1] *= 2.5 / self.public.max_steps
         return scaled.reshape(*scaled.shape[:-2], -1)
 
     def spaces(self, history: int) -> tuple[Box, Box]:
@@ -110,10 +110,10 @@ class Units:
 class Lanes(VectorWrapper):
     """A scenario as the networks train in it: their units, and no infos."""
 
-    def __init__(self, num_envs: int, scenario: str, history: int) -> None:
-        env = PricingVectorEnv(num_envs, scenario=scenario, history=history)
+    def __init__(self, num_envs: int, task: Task, history: int) -> None:
+        env = task.environment(num_envs, history=history)
         super().__init__(env)
-        market = terms_of(scenario)
+        market = task.public()
         self._shape = (num_envs, history, -1)
         width = flatdim(env.single_observation_space) // history
         self.units = Units(market, masked=width > market.K + 1)
@@ -162,19 +162,19 @@ class SeenRows(BaseFeaturesExtractor):
         return torch.cat([flagged, 1.0 / (1.0 + played.sum(dim=1))], dim=1)
 
 
-def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | None = None) -> None:
+def train(method: str, task: Task, seed: int, out: Path, recipe: Recipe | None = None) -> None:
     """Train a policy and keep it.
 
     Args:
         method: "ppo" or "recurrent_ppo".
-        scenario: a preset's name.
+        task: what is trained on.
         seed: of every random choice.
         out: path of the safetensors file, which appears whole or not at all.
         recipe: the tuned one by default.
     """
-    recipe = recipe or recipe_for(method, scenario)
+    recipe = recipe or recipe_for(method, task.scenario_name)
     torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
-    lanes = Lanes(recipe.lanes, scenario, recipe.history)
+    lanes = Lanes(recipe.lanes, task, recipe.history)
     arguments: dict[str, Any] = {
         "env": GymnasiumVecEnv(lanes),
         "learning_rate": lambda remaining: recipe.learning_rate * remaining,
@@ -193,15 +193,13 @@ def train(method: str, scenario: str, seed: int, out: Path, recipe: Recipe | Non
     model.learn(recipe.rounds)
     config = {
         "units": dataclasses.asdict(lanes.units),
-        "record": {
-            "method": method,
-            "scenario": scenario,
-            "seed": seed,
-            "recipe": dataclasses.asdict(recipe),
-            "rounds": model.num_timesteps,
-            "seconds": time.perf_counter() - began,
-            "version": aigc_market.__version__,
-        },
+        "method": method,
+        "task": task.as_json(),
+        "seed": seed,
+        "recipe": dataclasses.asdict(recipe),
+        "rounds": model.num_timesteps,
+        "seconds": time.perf_counter() - began,
+        "version": aigc_market.__version__,
     }
     write(out, model.policy.state_dict(), config)
 
@@ -217,9 +215,9 @@ def load(path: Path) -> Callable[[int], Method]:
     """
     try:
         config, weights = read(path)
-        recipe = Recipe(**config["record"]["recipe"])
-        units = Units(Terms(**config["units"]["terms"]), config["units"]["masked"])
-        method = config["record"]["method"]
+        recipe = Recipe(**config["recipe"])
+        units = Units(PublicParameters(**config["units"]["public"]), config["units"]["masked"])
+        method = config["method"]
         policy: Any = _POLICIES[method](
             *units.spaces(recipe.history), lambda _: 0.0, **_policy_arguments(method, recipe, units)
         )
@@ -241,7 +239,7 @@ def _policy_arguments(method: str, recipe: Recipe, units: Units) -> dict[str, An
         "net_arch": [recipe.width, recipe.width],
         "log_std_init": recipe.log_std_init,
         "features_extractor_class": SeenRows,
-        "features_extractor_kwargs": {"row": units.row, "K": units.terms.K},
+        "features_extractor_kwargs": {"row": units.row, "K": units.public.K},
     }
     if method == "recurrent_ppo":
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
@@ -271,10 +269,10 @@ class WindowMethod:
         return self._units.price(actions[:, 0].double().numpy())
 
     def _observe(self, history: History) -> None:
-        K = self._units.terms.K
+        K = self._units.public.K
         if history.prices.shape[1] == 0:
             self._window[:] = 0.0
-            self._window[:, :, 0] = self._units.terms.cost
+            self._window[:, :, 0] = self._units.public.cost
             if self._units.masked:
                 self._window[:, :, K + 1 :] = history.active[:, None]
             return
@@ -299,3 +297,36 @@ class RecurrentMethod(WindowMethod):
         starts = torch.full((N,), float(begins))
         actions, self._state = self._policy._predict(features, self._state, starts, True)
         return actions
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The trainer of one of `NAMES`."""
+
+    method: str
+
+    def recipe(self, task: Task) -> Recipe:
+        """The tuned recipe."""
+        return recipe_for(self.method, task.scenario_name)
+
+    def can_train(self, task: Task) -> str | None:
+        """It can everywhere."""
+        return None
+
+    def train(
+        self,
+        task: Task,
+        seed: int,
+        out: Path,
+        recipe: Recipe | None = None,
+        report: Report = lambda done, total, row: None,
+    ) -> None:
+        """Train and keep a policy."""
+        train(self.method, task, seed, out, recipe)
+
+    def load(self, path: Path) -> Callable[[int], Method]:
+        """A policy kept by `train`."""
+        return load(path)
+
+
+PPO_TRAINER, RECURRENT_PPO_TRAINER = Rival("ppo"), Rival("recurrent_ppo")

@@ -1,0 +1,179 @@
+"""Every method by name: how it is made or trained, and what it may know.
+
+Factories and trainers are named, not imported: a method's module is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from aigc_market import _checks
+from baselines.arena.protocol import Method
+from baselines.arena.task import Task
+
+Knows = Literal["nothing", "form", "gradient", "law"]
+"""Beside the public parameters and past rounds: nothing; `form`, that demand is a line within
+bounds; `gradient`, training went through the simulator; `law`, how markets are drawn and move."""
+KNOWS = ("nothing", "form", "gradient", "law")
+TUNED = Path(__file__).parents[1] / "methods" / "tuned.json"
+"""Parameters by scenario and method, of methods that are tuned instead of trained."""
+Report = Callable[[int, int, dict[str, float]], None]
+"""Called with what is done, of how much in all, and what was measured, if anything was."""
+
+
+class Trainer(Protocol):
+    """How a method is trained and kept."""
+
+    def recipe(self, task: Task) -> Any:
+        """The recipe in use: a frozen dataclass that is JSON by `dataclasses.asdict`."""
+        ...
+
+    def can_train(self, task: Task) -> str | None:
+        """None if it can be trained for the task, else why not."""
+        ...
+
+    def train(
+        self, task: Task, seed: int, out: Path, recipe: Any = None, report: Report = ...
+    ) -> None:
+        """Train, and keep the policy in one safetensors file, which appears whole or not at all.
+
+        Its metadata `config` is JSON with `method, task, seed, recipe, rounds, seconds, version`;
+        `any_K` is true where the policy plays any number of VMUs.
+
+        Args:
+            task: what is trained on.
+            seed: of every random choice.
+            out: path of the file. A checkpoint beside it may hold what is not finished.
+            recipe: in place of the one in use.
+            report: told of the progress.
+        """
+        ...
+
+    def load(self, path: Path) -> Callable[[int], Method]:
+        """A policy kept by `train`: called with the number of episodes, it gives a method.
+
+        Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is of another kind.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method: either a factory makes it, or a trainer trains it; each as "module:attribute"."""
+
+    name: str
+    knows: Knows = "nothing"
+    factory: str | None = None
+    """Called with (task, num_envs, seed, **parameters); gives a `Method`."""
+    trainer: str | None = None
+    """A `Trainer`."""
+
+    def make(self, task: Task, num_envs: int, seed: int, **parameters: Any) -> Method:
+        """The method for N episodes, tuned for the task's scenario; of those that nobody trains.
+
+        Args:
+            task: what is played.
+            num_envs: N.
+            seed: of the method's random choices.
+            parameters: in place of the tuned ones.
+
+        Raises:
+            TypeError, ValueError: a bad parameter, or one that is missing because the scenario has
+                not been tuned for.
+        """
+        if self.factory is None:
+            raise ValueError(f"{self.name} must be trained before it plays")
+        return imported(self.factory)(task, num_envs, seed, **{**self.tuned(task), **parameters})
+
+    def tuned(self, task: Task) -> dict[str, Any]:
+        """Parameters that were found for the task's scenario; none where it was not tuned for."""
+        return _tuned(TUNED).get(task.scenario_name, {}).get(self.name, {})
+
+    def get_trainer(self) -> Trainer:
+        """The trainer.
+
+        Raises:
+            ValueError: nobody trains this method.
+        """
+        if self.trainer is None:
+            raise ValueError(f"{self.name} must be a method that is trained: it plays as it is")
+        return imported(self.trainer)
+
+
+def _entries() -> list[Entry]:
+    methods = "baselines.methods"
+    made = f"{methods}.factories"
+    return [
+        Entry("tppo", trainer=f"{methods}.filter.training:TPPO"),
+        Entry("ppo", trainer=f"{methods}.sb3.rivals:PPO_TRAINER"),
+        Entry("recurrent_ppo", trainer=f"{methods}.sb3.rivals:RECURRENT_PPO_TRAINER"),
+        Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
+        Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
+        Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
+        Entry("greedy", factory=f"{made}:greedy"),
+        Entry("random", factory=f"{made}:random"),
+        Entry("constant", factory=f"{made}:constant"),
+        Entry("epsilon_greedy", factory=f"{made}:epsilon_greedy"),
+        Entry("cils", "form", factory=f"{made}:cils"),
+        Entry("cils_discounted", "form", factory=f"{made}:cils_discounted"),
+        Entry("controlled_variance", "form", factory=f"{made}:controlled_variance"),
+        Entry("thompson", "form", factory=f"{made}:thompson"),
+        Entry("kalman_total", "form", factory=f"{made}:kalman_total"),
+        Entry("kalman", "form", factory=f"{made}:kalman"),
+        Entry("bayes", "law", factory=f"{made}:bayes"),
+        Entry("bayes_thompson", "law", factory=f"{made}:bayes_thompson"),
+        Entry("bayes_information", "law", factory=f"{made}:bayes_information"),
+    ]
+
+
+REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _entries()}
+"""The methods of these baselines by name."""
+
+
+def resolve(name: str, knows: Knows = "nothing") -> Entry:
+    """The entry that a name means: one of the registry, or a factory `module:attribute`.
+
+    Args:
+        name: of a method, or of a user's own factory.
+        knows: what a user's own method may know.
+
+    Raises:
+        ValueError: neither; or the factory cannot be found.
+    """
+    if ":" in name:
+        _checks.choice("knows", knows, KNOWS)
+        imported(name)
+        return Entry(name, knows, factory=name)
+    if name not in REGISTRY:
+        raise ValueError(
+            f"method must be one of {', '.join(REGISTRY)}, or module:factory, got {name!r}"
+        )
+    return REGISTRY[name]
+
+
+def imported(reference: str) -> Any:
+    """What "module:attribute" names.
+
+    Raises:
+        ValueError: there is no such module, or nothing of that name in it.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"method must be module:factory, got {reference!r}: {error}") from error
+
+
+@cache
+def _tuned(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads(path.read_text())

@@ -1,0 +1,98 @@
+"""Names of what a result depends on: when it changes, kept results are not taken up again."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import aigc_market
+from aigc_market.ssim.model import LiveSSIM
+
+_LENGTH = 12
+_PACKAGE = Path(aigc_market.__file__).parent
+_NOT_RULES = ("cli", "explorer", "rendering", "sb3", "curves.py", "replay.py")
+"""Modules of the package that show what was played, and decide nothing."""
+
+
+def digest(parts: Any) -> str:
+    """Twelve hexadecimal digits of JSON, whatever the order of its keys."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+@cache
+def code_digest() -> str:
+    """Of the code of the rules: how markets are drawn and move, are solved, played and settled.
+
+    Comments, docstrings and the layout of the code do not count.
+    """
+    paths = sorted(_PACKAGE.rglob("*.py"))
+    rules = [path for path in paths if path.relative_to(_PACKAGE).parts[0] not in _NOT_RULES]
+    return source_digest(rules)
+
+
+def source_digest(paths: Iterable[Path]) -> str:
+    """Of Python files, without comments, docstrings and layout."""
+    return digest([_statements(path.read_text(encoding="utf-8")) for path in paths])
+
+
+def _statements(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            strings = [part for part in node.body if _is_string(part)]
+            node.body = [part for part in node.body if part not in strings]
+    return ast.unparse(tree)
+
+
+def _is_string(statement: ast.stmt) -> bool:
+    """A docstring, of a module, class, function or attribute."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def described(value: Any) -> Any:
+    """Any value as JSON that tells it from others: numbers, laws, moves, SSIM models, functions.
+
+    Code that is not the package's counts by its source; the package's, by `code_digest`.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): described(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(part) for part in value]
+    if inspect.isroutine(value) or isinstance(value, type):
+        return _code(value)
+    if isinstance(value, LiveSSIM):  # its model, schedule and pictures decide this and no more
+        parts = {"curve": value(np.arange(value.max_steps + 1)).tolist()}
+    elif dataclasses.is_dataclass(value):
+        parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    else:
+        parts = {name: part for name, part in vars(value).items() if not name.startswith("_")}
+    return {"class": _code(type(value)), **described(parts)}
+
+
+def _code(value: Any) -> str:
+    """A class or function, by name and, where it is not the package's, by source."""
+    name = f"{value.__module__}:{value.__qualname__}"
+    if value.__module__.partition(".")[0] == aigc_market.__name__:
+        return name
+    try:
+        return f"{name} {digest(inspect.getsource(value))}"
+    except (OSError, TypeError):  # made in an interpreter, or compiled
+        return name

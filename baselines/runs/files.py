@@ -1,0 +1,41 @@
+"""Files of results: each appears whole or not at all, in a folder that is made if need be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from aigc_market import _files
+
+
+def write_atomically(path: Path, content: str | bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file of which nobody ever sees a part, however many write it at once.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        content: text (UTF-8), bytes, or a function that writes them into the open file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _files.write_atomically(path, content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, indented by one."""
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table with a header.
+
+    Raises:
+        ValueError: a row with another column.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
