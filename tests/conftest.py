@@ -51,9 +51,9 @@ def pytest_testnodedown(node, error):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say what did not run, and how it does."""
+    """Say what `-m` left out, and how it runs."""
     counts = ", ".join(f"{count} {mark}" for mark, count in _left_out.items() if count)
-    if counts:
+    if counts and terminalreporter.config.option.markexpr:
         terminalreporter.write_line(f"Left out: {counts}. `make test-all` runs them too.")
 
 

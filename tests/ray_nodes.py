@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import tempfile
 import time
 
@@ -9,22 +10,18 @@ import ray
 from ray.cluster_utils import Cluster
 
 SMALL = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+HERE = {  # what Ray reads from the environment; None: is not set, whoever runs the tests
+    "RAY_ADDRESS": None,
+    "PYTHONPATH": None,  # nodes are not told where this code is
+    "RAY_worker_niceness": "0",  # 15 would starve them on a busy machine
+    "RAY_memory_monitor_refresh_ms": "0",  # others may have filled the memory
+}
 
 
 @contextlib.contextmanager
 def two_nodes():
-    """The cluster and its second node, which may be killed; RAY_ADDRESS names it meanwhile.
-
-    It has a folder of its own, so that no other Ray of this machine joins it or is joined; and its
-    nodes are not told where this code is.
-    """
-    with contextlib.ExitStack() as stack:
-        # Names of sockets may not be long, as pytest's own folders are.
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray", dir="/tmp"))
-        for name in ("RAY_TMPDIR", "RAY_ADDRESS", "RAY_worker_niceness", "PYTHONPATH"):
-            stack.callback(_restore, name, os.environ.pop(name, None))
-        os.environ["RAY_TMPDIR"] = folder
-        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (Ray's own); 15 would starve them on a busy machine
+    """The cluster and its second node, which may be killed; RAY_ADDRESS names it meanwhile."""
+    with alone(), contextlib.ExitStack() as stack:
         cluster = Cluster(initialize_head=True, head_node_args=SMALL)
         stack.callback(cluster.shutdown)
         second = cluster.add_node(**SMALL)
@@ -33,18 +30,34 @@ def two_nodes():
         yield cluster, second
 
 
-def _restore(name, value):
-    os.environ.pop(name, None)
-    if value is not None:
-        os.environ[name] = value
+@contextlib.contextmanager
+def alone():
+    """No other Ray of this machine is joined, or joins what is started here."""
+    before = dict(os.environ)
+    # Names of sockets may not be long, as pytest's own folders are.
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:
+        for name, value in {**HERE, "RAY_TMPDIR": folder}.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
-def kill(cluster, node):
-    """All its processes at once, as when a machine loses its power."""
+def kill(cluster, node, worker):
+    """The node and its worker's process at once, as when a machine loses its power.
+
+    Ray's own call leaves the worker to find out that its node is gone, and to answer until then.
+    """
     cluster.remove_node(node, allow_graceful=False)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
 
 
-def until(condition, seconds=120.0):
+def until(condition, seconds=300.0):
     """Wait for it, but not for ever."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -1,13 +1,13 @@
 """Actors that paint: what they are given, and what happens when they die."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
-import threading
-import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 
 import ray
+import ray_nodes
 import torch
 from ray_nodes import SMALL, kill, two_nodes, until
 
@@ -24,24 +25,26 @@ from aigc_market.ssim.repaint.fleet import Fleet
 from aigc_market.ssim.repaint.painter import Painter
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
-ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers have no tests
+for module in (sys.modules[__name__], ray_nodes):
+    ray.cloudpickle.register_pickle_by_value(module)  # workers have no tests
 
 SIZE, CALLS, BATCH = 16, 40, 2
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def nodes():
-    with two_nodes() as (cluster, second):
-        yield [cluster, second]
+    """Each test has its own: almost all of them kill something."""
+    with two_nodes() as nodes:
+        yield nodes
 
 
 @pytest.fixture
 def painter(nodes, tiny, tmp_path):
-    """Makes painters that write a line for each share that they begin and end.
+    """Makes painters that log which process begins which share, and wait while `hold` exists.
 
     `before` is called in the actor before each share, with the painter and the share's requests.
     """
-    path = tmp_path / "log"
+    path, hold = tmp_path / "log", tmp_path / "hold"
     path.touch()
 
     def make(before=None, **changed):
@@ -49,29 +52,35 @@ def painter(nodes, tiny, tmp_path):
             def serve(self, requests):
                 with open(path, "a") as file:
                     file.write(f"{os.getpid()} {[request.seed for request in requests]}\n")
+                until(lambda: not hold.exists())
                 if before:
                     before(self, requests)
-                results = super().serve(requests)
-                with open(path, "a") as file:
-                    file.write(f"{os.getpid()} done\n")
-                return results
+                return super().serve(requests)
 
         own = RePaintSSIM(tiny, schedule_calls=CALLS, max_batch=BATCH)._painter
         return Logged(**{**own.__getstate__(), **changed})
 
-    make.log = lambda: [tuple(line.split(" ", 1)) for line in path.read_text().splitlines()]
-    make.begun = lambda: [(int(pid), what) for pid, what in make.log() if what != "done"]
+    def begun():
+        lines = [line.split(" ", 1) for line in path.read_text().splitlines()]
+        return [(int(pid), share) for pid, share in lines]
+
+    make.begun, make.hold = begun, hold
     return make
+
+
+@contextlib.contextmanager
+def meanwhile(function):
+    """Call it in a thread that has ended, and not failed, when the block is left."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(function)
+        yield
+        done.result()
 
 
 def requests(steps):
     mask = np.zeros((SIZE, SIZE), bool)
     mask[:, SIZE // 2 :] = True
     return [Request(scene(i, SIZE).image, mask, calls, i) for i, calls in enumerate(steps)]
-
-
-def slowly(painter, asked):
-    time.sleep(0.5)
 
 
 def same(results, others):
@@ -82,7 +91,7 @@ def same(results, others):
 
 def started(actors):
     """The same, when none of them is still starting."""
-    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors._workers), 120)
+    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors._workers))
     return actors
 
 
@@ -111,11 +120,16 @@ def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monke
         return wait(refs, **options)
 
     monkeypatch.setattr(fleet.ray, "wait", counting)
-    made = painter(slowly)
-    results = Fleet(made, 2, 0).serve(requests(STEPS * 3))
-    begun = painter.begun()
-    assert len(begun) == 9  # 36 requests, four in a share
-    assert len({pid for pid, _ in begun}) == 2
+    made = painter()
+    painter.hold.touch()
+
+    def release():
+        until(lambda: len({pid for pid, _ in painter.begun()}) == 2)
+        painter.hold.unlink()
+
+    with meanwhile(release):
+        results = Fleet(made, 2, 0).serve(requests(STEPS * 3))
+    assert len(painter.begun()) == 9  # 36 requests, four in a share
     assert max(sent) == 2 * fleet.AHEAD
     alone = RePaintSSIM(made.checkpoint, schedule_calls=CALLS).serve(requests(STEPS * 3))
     for one, two in zip(results, alone, strict=True):
@@ -124,29 +138,26 @@ def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monke
 
 def test_an_actor_killed_in_the_middle_is_replaced_and_its_requests_served_again(painter):
     asked = requests(STEPS)  # 3 shares
-    actors = started(Fleet(painter(slowly), 2, 0))
+    actors = started(Fleet(painter(), 2, 0))
     pids, expected, before = crew(actors), actors.serve(asked), len(painter.begun())
-    killed = []
+    painter.hold.touch()
 
     def kill_one():
-        until(lambda: len(painter.begun()) > before)
-        pid, _ = painter.begun()[before]
-        os.kill(pid, signal.SIGKILL)
-        killed.append(pid)
+        until(lambda: len(painter.begun()) == before + 2)  # one each
+        os.kill(painter.begun()[before][0], signal.SIGKILL)
+        painter.hold.unlink()
 
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    results = actors.serve(asked)
-    thread.join()
+    with meanwhile(kill_one):
+        results = actors.serve(asked)
     same(results, expected)  # to the last bit
     begun = painter.begun()[before:]
+    killed, interrupted = begun[0]
     again = [share for share, times in Counter(share for _, share in begun).items() if times == 2]
-    assert again == [begun[0][1]]  # what the killed one had begun, and nothing else
-    assert begun[0][0] == killed[0]
+    assert again == [interrupted]  # what the killed one had begun, and nothing else
     assert len(begun) == 4
     # The replacement takes part from then on.
     now = crew(started(actors))
-    assert killed[0] in pids - now
+    assert killed in pids - now
     assert len(now - pids) == 1
     same(actors.serve(asked), expected)
 
@@ -160,7 +171,7 @@ def crew(actors):
 
 def test_a_node_killed_in_the_middle_loses_nothing(painter, nodes):
     asked = requests(STEPS)
-    actors = started(Fleet(painter(slowly), 2, 0))
+    actors = started(Fleet(painter(), 2, 0))
     expected, before = actors.serve(asked), len(painter.begun())
 
     def place(_):
@@ -168,20 +179,20 @@ def test_a_node_killed_in_the_middle_loses_nothing(painter, nodes):
 
     where = dict(ray.get([w.actor.__ray_call__.remote(place) for w in actors._workers]))
     cluster, second = nodes
+    painter.hold.touch()
 
     def kill_it():
-        until(lambda: where[second.node_id] in {pid for pid, _ in painter.begun()[before:]})
-        kill(cluster, second)
+        until(lambda: len(painter.begun()) == before + 2)  # one each
+        kill(cluster, second, where[second.node_id])
+        painter.hold.unlink()
 
-    thread = threading.Thread(target=kill_it)
-    thread.start()
-    results = actors.serve(asked)  # the one that is left does all: no place for another
-    thread.join()
+    with meanwhile(kill_it):
+        results = actors.serve(asked)  # the one that is left does all: no place for another
     same(results, expected)
     times = Counter(share for _, share in painter.begun()[before:])
     assert sorted(times.values()) == [1, 1, 2]
     same(actors.serve(asked), expected)
-    nodes[1] = cluster.add_node(**SMALL)  # where the replacement then starts
+    cluster.add_node(**SMALL)  # where the replacement then starts
     assert len(crew(started(actors))) == 2
 
 
@@ -250,19 +261,16 @@ def test_workers_that_find_no_room_are_not_waited_for_for_ever(painter, monkeypa
     with pytest.raises(RuntimeError, match="no worker started within 1 s: free are"):
         second.serve(requests([3]))
     del first
-    monkeypatch.setattr(fleet, "PATIENCE", 120.0)
+    monkeypatch.undo()
     assert len(second.serve(requests([3]))) == 1
 
 
 def test_gpus_are_asked_of_the_cluster_and_looked_for_by_the_worker(painter, nodes, tiny):
     cluster, _ = nodes
-    third = cluster.add_node(**{**SMALL, "num_cpus": 2}, num_gpus=1)  # Ray takes the word for it
-    try:
-        with pytest.raises(ValueError, match=r"workers must be at most 2 with .*=0.5 .*got 3"):
-            RePaintSSIM(tiny, "cuda", engine="ray", workers=3, num_gpus_per_worker=0.5)
-        service = RePaintSSIM(tiny, "cuda", engine="ray", num_gpus_per_worker=0.5)
-        until(lambda: ray.available_resources().get("GPU") == 0.5)
-        with pytest.raises(ValueError, match="device 'cuda' is not there"):
-            service.serve(requests([3]))
-    finally:
-        cluster.remove_node(third)
+    cluster.add_node(**{**SMALL, "num_cpus": 2}, num_gpus=1)  # Ray takes the word for it
+    with pytest.raises(ValueError, match=r"workers must be at most 2 with .*=0.5 .*got 3"):
+        RePaintSSIM(tiny, "cuda", engine="ray", workers=3, num_gpus_per_worker=0.5)
+    service = RePaintSSIM(tiny, "cuda", engine="ray", num_gpus_per_worker=0.5)
+    until(lambda: ray.available_resources().get("GPU") == 0.5)
+    with pytest.raises(ValueError, match="device 'cuda' is not there"):
+        service.serve(requests([3]))

