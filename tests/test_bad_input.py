@@ -256,9 +256,9 @@ def test_an_unknown_argument_of_a_view_comes_with_those_allowed(label):
 
 @pytest.mark.parametrize("label", ["Market", "env", "parallel_env", "PricingEnv"])
 def test_live_repainting_without_its_model_says_so(monkeypatch, tmp_path, label):
-    from aigc_market.ssim.repaint import CheckpointError, model
+    from aigc_market.ssim.repaint import CheckpointError, diffusion
 
-    monkeypatch.setattr(model, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(diffusion, "BUNDLED", tmp_path / "bundled")
     with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be.*it is not there"):
         TABLE[label][0](ssim="repaint")
 

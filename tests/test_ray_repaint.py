@@ -117,9 +117,8 @@ def test_a_pickle_holds_no_actors_and_serves_the_same(service):
     content = pickle.dumps(service)
     assert len(content) < 20_000
     again = pickle.loads(content)
-    assert again.workers == 2
+    assert again._dispatch == service._dispatch
     assert "_painters" not in vars(again)
-    assert again.engine == "ray"
 
 
 # -- what is refused --------------------------------------------------------------------------
@@ -155,6 +154,6 @@ def test_what_the_cluster_cannot_do_is_said_at_once(cluster, tiny, tmp_path, arg
 
 def test_without_ray_it_says_what_to_install(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "aigc_market.ssim.repaint.fleet")
+    monkeypatch.delitem(sys.modules, "aigc_market.ssim.repaint.fleet", raising=False)
     with pytest.raises(ImportError, match=r"engine 'ray' needs Ray: pip install"):
         make(tiny, tmp_path, engine="ray")

@@ -8,7 +8,8 @@ from scipy.stats import spearmanr
 
 import aigc_market
 from aigc_market.ssim import RePaintSSIM
-from aigc_market.ssim.repaint import Request, model, pictures, scene, service
+from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
+from aigc_market.ssim.repaint.calibration import Calibration
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -27,24 +28,24 @@ def live(tmp_path_factory):
 def no_run(monkeypatch):
     """The bundled curve is read: measuring it here would take minutes."""
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("the shipped curve was not found: calibrate anew and ship it")
 
-    monkeypatch.setattr(service.RePaintSSIM, "_measure", refuse)
+    monkeypatch.setattr(Calibration, "curve", refuse)
 
 
 def test_it_is_small(live):
     parameters = sum(p.numel() for p in live._painter.diffusion.network.parameters())
     assert 1e6 <= parameters <= 4e6
-    sizes = {path: path.stat().st_size for path in model.BUNDLED.rglob("*") if path.is_file()}
+    sizes = {path: path.stat().st_size for path in diffusion.BUNDLED.rglob("*") if path.is_file()}
     assert sizes
     assert max(sizes.values()) < 5e6, sizes
 
 
 def test_no_more_is_shipped_than_is_read(live):
-    curves = [path.name for path in (model.BUNDLED / "curves").iterdir()]
+    curves = [path.name for path in (diffusion.BUNDLED / "curves").iterdir()]
     assert f"{live.digest}.npy" in curves
-    assert not list(model.BUNDLED.rglob("*.bin"))
+    assert not list(diffusion.BUNDLED.rglob("*.bin"))
 
 
 @pytest.mark.usefixtures("no_run")

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_market.ssim.repaint import model, sampler, scene
+from aigc_market.ssim.repaint import diffusion as checkpoints
+from aigc_market.ssim.repaint import sampler, scene
 from aigc_market.ssim.repaint.sampler import Job, Schedule, respaced, with_jumps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,7 +22,7 @@ ROUNDING = 2e-5
 
 @pytest.fixture(scope="module")
 def diffusion(tiny):
-    return model.load(str(tiny))
+    return checkpoints.load(str(tiny))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from aigc_market.ssim.repaint import (
     Request,
     Scene,
     calibration,
-    model,
+    diffusion,
     pictures,
     scene,
 )
@@ -169,7 +169,7 @@ def test_pickles_are_not_asked_of_the_hub_either(monkeypatch, live):
         asked.update(options, source=source)
         raise OSError("nothing in safetensors there")
 
-    monkeypatch.setattr(model.UNet2DModel, "from_pretrained", from_pretrained)
+    monkeypatch.setattr(diffusion.UNet2DModel, "from_pretrained", from_pretrained)
     with pytest.raises(CheckpointError, match="nothing in safetensors there"):
         live(checkpoint="nobody/pickles")
     assert asked["source"] == "nobody/pickles"
@@ -177,7 +177,7 @@ def test_pickles_are_not_asked_of_the_hub_either(monkeypatch, live):
 
 
 def test_a_package_without_its_model_says_so(monkeypatch, live, tmp_path):
-    monkeypatch.setattr(model, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(diffusion, "BUNDLED", tmp_path / "bundled")
     with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be the folder .*bundled"):
         live(checkpoint="bundled")
 
@@ -320,13 +320,13 @@ def made(folder, half=False, **settings):
 def test_other_channels_than_3(tmp_path, channels):
     folder = made(tmp_path, sample_size=16, **channels)
     with pytest.raises(CheckpointError, match="must take and give 3 channels"):
-        model.load(folder)
+        diffusion.load(folder)
 
 
 @pytest.mark.parametrize("size", [8, None, [16, 16]])
 def test_pictures_that_ssim_cannot_measure(tmp_path, size):
     with pytest.raises(CheckpointError, match=r"sample_size of at least 11 pixels, .*got"):
-        model.load(made(tmp_path, sample_size=size))
+        diffusion.load(made(tmp_path, sample_size=size))
 
 
 def test_a_model_of_the_size_of_celebahqs_is_accepted(tmp_path):
@@ -345,12 +345,12 @@ def test_a_model_of_the_size_of_celebahqs_is_accepted(tmp_path):
         down_block_types=("DownBlock2D",) * 4 + ("AttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "AttnUpBlock2D") + ("UpBlock2D",) * 4,
     )
-    diffusion = model.load(folder)
+    loaded = diffusion.load(folder)
     shutil.rmtree(folder)  # 230 MB
-    assert diffusion.size == 256
-    assert diffusion.alphas_cumprod.shape == (1000,)
-    assert sum(p.numel() for p in diffusion.network.parameters()) == 113_673_219
-    assert {p.dtype for p in diffusion.network.parameters()} == {torch.float32}
+    assert loaded.size == 256
+    assert loaded.alphas_cumprod.shape == (1000,)
+    assert sum(p.numel() for p in loaded.network.parameters()) == 113_673_219
+    assert {p.dtype for p in loaded.network.parameters()} == {torch.float32}
 
 
 # -- serving ----------------------------------------------------------------------------------
@@ -681,7 +681,7 @@ def test_a_curve_that_is_shipped_is_not_measured(monkeypatch, live, tmp_path):
     values = np.random.default_rng(0).random((2, 1, CALLS + 1)).astype(np.float32)
     (tmp_path / "curves").mkdir()
     np.save(tmp_path / "curves" / f"{ssim.digest}.npy", values)
-    monkeypatch.setattr(model, "BUNDLED", tmp_path)
+    monkeypatch.setattr(diffusion, "BUNDLED", tmp_path)
     batches = watch(ssim)
     table = ssim.calibrate()
     np.testing.assert_array_equal(table.values, values.astype(np.float64).mean(axis=(0, 1)))
@@ -733,7 +733,7 @@ def test_a_pickle_is_small_and_serves_the_same(live):
     content = pickle.dumps(ssim)
     assert len(content) < 20_000  # no network, no pictures
     again = pickle.loads(content)
-    assert "pool" not in vars(again)
+    assert "scenes" not in vars(again._pool)
     assert not {"network", "diffusion"} & set(vars(again._painter))
     batches = watch(again)
     assert again.digest == ssim.digest

@@ -2,8 +2,9 @@
 
 from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint.calibration import Curve
-from aigc_market.ssim.repaint.model import CheckpointError
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Request
+from aigc_market.ssim.repaint.diffusion import CheckpointError
+from aigc_market.ssim.repaint.painter import OutOfMemoryError
+from aigc_market.ssim.repaint.request import Request
 from aigc_market.ssim.repaint.service import RePaintSSIM
 from aigc_market.ssim.scenes import Scene, scene
 

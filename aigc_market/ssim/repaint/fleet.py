@@ -14,8 +14,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc_market.ssim.model import Result
-from aigc_market.ssim.repaint import painter
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, Request
+from aigc_market.ssim.repaint.dispatch import check_device
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter
+from aigc_market.ssim.repaint.request import Request
 
 PACKAGE = Path(__file__).parents[2]
 """The folder of `aigc_market`, which the nodes get."""
@@ -41,7 +42,7 @@ class _Actor:
 
     def start(self, digest: str) -> None:
         """Load the model; ValueError if it is another one here, or the device is not there."""
-        painter.check_device(self._painter.device)
+        check_device(self._painter.device)
         if self._painter.diffusion.digest != digest:
             raise ValueError(
                 f"checkpoint {self._painter.checkpoint!r} must be the same on every node, got "

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 
+from aigc_market import _checks
 from aigc_market.ssim.model import Result
-from aigc_market.ssim.repaint import model, sampler
+from aigc_market.ssim.repaint import diffusion, sampler
+from aigc_market.ssim.repaint.request import Request
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 MODES = ("executed", "respaced")
 REGIONS = ("whole", "unknown")
-
-
-class Request(NamedTuple):
-    """A picture to be repainted with so many steps."""
-
-    image: np.ndarray
-    """(size, size, 3), uint8 or in [0, 1]."""
-    mask: np.ndarray
-    """(size, size) bool: what is to be repainted."""
-    steps: int
-    """S, network calls executed."""
-    seed: int
-    """Of the noise."""
 
 
 class OutOfMemoryError(RuntimeError):
@@ -51,10 +41,14 @@ class OutOfMemoryError(RuntimeError):
 class Painter:
     """A diffusion model on a device; what it is made of is loaded when it is first needed.
 
-    Fields are the arguments of `RePaintSSIM`, which checks them. A pickle holds nothing else.
+    Fields are the arguments of `RePaintSSIM`; a pickle holds nothing else. The device is looked for
+    by who sends the painter there.
+
+    Raises:
+        TypeError, ValueError: a bad argument.
     """
 
-    checkpoint: str
+    checkpoint: str | os.PathLike[str]
     device: str
     dtype: str
     schedule_calls: int
@@ -65,6 +59,17 @@ class Painter:
     max_batch: int
     compile: bool
     channels_last: bool
+
+    def __post_init__(self) -> None:
+        allowed = "'bundled', a folder or a hub id"
+        _checks.instance("checkpoint", self.checkpoint, (str, os.PathLike), allowed)
+        object.__setattr__(self, "checkpoint", str(self.checkpoint))
+        for name in ("schedule_calls", "jump_length", "jump_n_sample", "max_batch"):
+            _checks.integer(name, getattr(self, name), at_least=1)
+        for name, choices in (("dtype", DTYPES), ("region", REGIONS), ("mode", MODES)):
+            _checks.choice(name, getattr(self, name), choices)
+        for name in ("compile", "channels_last"):
+            _checks.flag(name, getattr(self, name))
 
     def serve(self, requests: Sequence[Request]) -> list[Result]:
         """Repaint checked requests in one continuous batch.
@@ -115,9 +120,9 @@ class Painter:
         return self._schedule(self.schedule_calls)
 
     @cached_property
-    def diffusion(self) -> model.Diffusion:
+    def diffusion(self) -> diffusion.Diffusion:
         """The model, on the CPU until `network` is asked for."""
-        return model.load(self.checkpoint)
+        return diffusion.load(str(self.checkpoint))
 
     @cached_property
     def network(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
@@ -198,30 +203,6 @@ class Painter:
             except torch.OutOfMemoryError:
                 below = trial - 1
         return fits
-
-
-def check_device(name: str) -> torch.device:
-    """The device of a name, if it is there.
-
-    Raises:
-        TypeError, ValueError: it is no device, or not there.
-    """
-    allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
-    if not isinstance(name, str):
-        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device must be {allowed}, got {name!r}") from None
-    if device.type not in ("cpu", "cuda", "mps"):  # "meta" would paint nothing at all
-        raise ValueError(f"device must be {allowed}, got {name!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device {name!r} is not there: torch sees no MPS device")
-    return device
 
 
 def _to_array(picture: torch.Tensor) -> np.ndarray:

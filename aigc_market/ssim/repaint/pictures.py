@@ -75,6 +75,13 @@ def check(picture: Any, size: int) -> np.ndarray:
     return array
 
 
+def as_scene(picture: Any, size: int) -> Scene:
+    """A picture, or a scene, whose picture is checked."""
+    if isinstance(picture, Scene):
+        return picture._replace(image=check(picture.image, size))
+    return _bare(check(picture, size))
+
+
 def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
     """Where a picture is repainted, (size, size) bool.
 
@@ -90,8 +97,8 @@ def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
     size = len(picture.image)
     rows, columns = np.indices((size, size))
     if isinstance(kind, np.ndarray):
-        chosen = kind.astype(bool)
-    elif kind == "half":
+        return check_mask(kind, size)
+    if kind == "half":
         chosen = columns >= size // 2
     elif kind == "box":
         low, high = size // 4, size - size // 4
@@ -104,8 +111,17 @@ def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
         chosen = _strokes(size, seed)
     else:
         raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean array, got {kind!r}")
+    return check_mask(chosen, size, given=repr(kind))
+
+
+def check_mask(mask: Any, size: int, given: str = "an array") -> np.ndarray:
+    """A mask (size, size) as bool.
+
+    Raises:
+        ValueError: another shape, or nothing is covered; the message says what was `given`.
+    """
+    chosen = np.asarray(mask).astype(bool)
     if chosen.shape != (size, size) or not chosen.any():
-        given = repr(kind) if isinstance(kind, str) else "an array"
         raise ValueError(
             f"mask must cover some of the ({size}, {size}) picture, got {given} of shape "
             f"{chosen.shape} with {int(chosen.sum())} pixels"

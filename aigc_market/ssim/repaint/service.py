@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,22 +13,18 @@ import torch
 
 from aigc_market import _checks
 from aigc_market.ssim.model import DemandCurve, Result
-from aigc_market.ssim.repaint import calibration, model, painter, pictures
-from aigc_market.ssim.repaint.calibration import Curve
-from aigc_market.ssim.repaint.painter import Painter, Request
+from aigc_market.ssim.repaint import pictures, pool, request
+from aigc_market.ssim.repaint.calibration import Calibration, Curve
+from aigc_market.ssim.repaint.dispatch import Dispatch
+from aigc_market.ssim.repaint.painter import Painter
+from aigc_market.ssim.repaint.pool import Pool
+from aigc_market.ssim.repaint.request import Request
+from aigc_market.ssim.repaint.sampler import Schedule
 from aigc_market.ssim.scenes import Scene
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 if TYPE_CHECKING:
     from aigc_market.ssim.repaint.fleet import Fleet
-
-_ENGINES = ("local", "ray")
-_PAINTERS_OWN = (
-    *("checkpoint", "dtype", "schedule_calls", "jump_length", "jump_n_sample", "region", "mode"),
-    *("max_batch", "compile", "channels_last"),
-)
-_PATH = (str, os.PathLike)
-_CHECKPOINTS = "'bundled', a folder or a hub id"
 
 
 class RePaintSSIM:
@@ -100,42 +94,65 @@ class RePaintSSIM:
         workers: int = 1,
         num_gpus_per_worker: float = 0,
     ) -> None:
-        self.checkpoint = str(_checks.instance("checkpoint", checkpoint, _PATH, _CHECKPOINTS))
-        self.engine = _checks.choice("engine", engine, _ENGINES)
-        self.workers = _checks.integer("workers", workers, at_least=1)
-        self.num_gpus_per_worker = _checks.number(
-            "num_gpus_per_worker", num_gpus_per_worker, at_least=0
-        )
-        self.device = self._device(device)
-        self.dtype = _checks.choice("dtype", dtype, painter.DTYPES)
-        self.schedule_calls = _checks.integer("schedule_calls", schedule_calls, at_least=1)
-        self.jump_length = _checks.integer("jump_length", jump_length, at_least=1)
-        self.jump_n_sample = _checks.integer("jump_n_sample", jump_n_sample, at_least=1)
-        if not isinstance(mask, np.ndarray):
-            _checks.choice("mask", mask, pictures.MASKS)
-        self.mask = mask
-        self.images = images
-        self.samples = _checks.integer("samples", samples, at_least=1)
-        self.seeds = _checks.integer("seeds", seeds, at_least=1)
-        self.region = _checks.choice("region", region, painter.REGIONS)
-        self.mode = _checks.choice("mode", mode, painter.MODES)
-        self.max_batch = _checks.integer("max_batch", max_batch, at_least=1)
-        self.compile = _checks.flag("compile", compile)
         self.keep_images = _checks.flag("keep_images", keep_images)
-        self.channels_last = _checks.flag("channels_last", channels_last)
-        if cache_dir is not None:
-            _checks.instance("cache_dir", cache_dir, _PATH, "a folder or None")
-        self.cache_dir = Path(cache_dir) if cache_dir is not None else _user_cache()
-        if self.cache_dir.exists() and not self.cache_dir.is_dir():
-            raise ValueError(f"cache_dir must be a folder, got the file {str(cache_dir)!r}")
+        self._dispatch = Dispatch(engine, device, workers, num_gpus_per_worker)
         self._painter = Painter(
-            **{name: getattr(self, name) for name in _PAINTERS_OWN}, device=str(self.device)
+            checkpoint=checkpoint,
+            device=device,
+            dtype=dtype,
+            schedule_calls=schedule_calls,
+            jump_length=jump_length,
+            jump_n_sample=jump_n_sample,
+            region=region,
+            mode=mode,
+            max_batch=max_batch,
+            compile=compile,
+            channels_last=channels_last,
         )
-        self.schedule = self._painter.schedule
-        for i, scene in enumerate(self.pool):  # bad pictures or masks are found now
-            pictures.mask(mask, scene, i)
-        if self.engine == "ray":
-            self._painters  # noqa: B018 (connects, and finds out whether there is room)
+        self._pool = Pool(self._painter, images, mask, samples)
+        self._calibration = Calibration(self._painter, self._pool, seeds, cache_dir)
+        # What is wrong with the model, the pictures or the cluster is found now.
+        _ = self.schedule, self.pool, self._painters
+
+    @property
+    def checkpoint(self) -> str:
+        """The diffusion model's name or folder."""
+        return str(self._painter.checkpoint)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it paints; with engine "ray", of each worker."""
+        return torch.device(self._painter.device)
+
+    @property
+    def mode(self) -> str:
+        """What a step is."""
+        return self._painter.mode
+
+    @property
+    def schedule(self) -> Schedule:
+        """The calls of the whole chain."""
+        return self._painter.schedule
+
+    @property
+    def pool(self) -> list[Scene]:
+        """The pictures that are calibrated on and played with."""
+        return self._pool.scenes
+
+    @property
+    def mask(self) -> Any:
+        """Where they are repainted."""
+        return self._pool.mask
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where calibrations are kept."""
+        return self._calibration.folder
+
+    @property
+    def digest(self) -> str:
+        """Of all that the curve depends on: weights, pictures, masks and settings."""
+        return self._calibration.digest
 
     # -- serving -------------------------------------------------------------------------------
 
@@ -150,7 +167,8 @@ class RePaintSSIM:
             OutOfMemoryError: says the largest batch that fits, and keeps what was served.
             RuntimeError: engine "ray", and no worker starts, or the same requests kill each one.
         """
-        return self._painters.serve([self._check(request) for request in requests])
+        size, calls = self._painter.diffusion.size, len(self.schedule)
+        return self._painters.serve([request.checked(asked, size, calls) for asked in requests])
 
     def measure(
         self, images: Sequence[Any], seeds: Sequence[int], steps: Sequence[int]
@@ -170,23 +188,19 @@ class RePaintSSIM:
             raise ValueError(
                 f"steps must ascend within 1 to {len(self.schedule)}, got {list(steps)!r}"
             )
-        scenes = [self._scene(image) for image in images]
+        seeds = [request.checked_seed(seed) for seed in seeds]
+        scenes = [pictures.as_scene(image, self._painter.diffusion.size) for image in images]
         chains = [
-            Request(scene.image, where, stops[-1], seed)
-            for i, scene in enumerate(scenes)
-            for where in [pictures.mask(self.mask, scene, i)]
-            for seed in map(_seed, seeds)
+            self._pool.ask(scene, number, stops[-1], seed)
+            for number, scene in enumerate(scenes)
+            for seed in seeds
         ]
-        return self._measure(chains, stops).reshape(len(scenes), len(seeds), len(stops))
-
-    def _measure(self, chains: list[Request], stops: Sequence[int]) -> np.ndarray:
-        return np.array(self._painters.measure(chains, stops))
+        values = np.array(self._painters.measure(chains, stops))
+        return values.reshape(len(scenes), len(seeds), len(stops))
 
     def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
         """SSIM of a picture against the original, over the region that counts."""
         return self._painter.quality(original, image, mask)
-
-    # -- the curve -----------------------------------------------------------------------------
 
     def curve(self, progress: Callable[[int, int], None] | None = None) -> Curve:
         """The calibration: SSIM at every step over `samples` pictures, kept on disk.
@@ -196,55 +210,11 @@ class RePaintSSIM:
         Args:
             progress: called with pictures done and pictures in all.
         """
-        rows = calibration.complete(
-            self.cache_dir / self.digest,
-            len(self.pool),
-            self._rows,
-            at_once=self.workers,
-            progress=progress,
-        )
-        return Curve(np.arange(rows.shape[-1]), rows)
-
-    def _rows(self, numbers: list[int]) -> list[np.ndarray]:
-        """SSIM of pictures of the pool at every step from 0 on, (seeds, M) each."""
-        stops = range(1, len(self.schedule) + 1)
-        at_zero, chains = [], []
-        for i in numbers:
-            image = self.pool[i].image
-            where = pictures.mask(self.mask, self.pool[i], i)
-            at_zero.append(self.quality(image, _grey(image, where), where))
-            # Each picture has noise of its own, or the mean would keep the noise they share.
-            seeds = range(i * self.seeds, (i + 1) * self.seeds)
-            chains += [Request(image, where, stops[-1], seed) for seed in seeds]
-        measured = self._measure(chains, stops).reshape(len(numbers), self.seeds, len(stops))
-        return [
-            np.concatenate([np.full((self.seeds, 1), first), rest], axis=1)
-            for first, rest in zip(at_zero, measured, strict=True)
-        ]
+        return self._calibration.curve(self._painters.measure, self._dispatch.workers, progress)
 
     def calibrate(self) -> TabulatedSSIM:
         """The measured mean curve as an SSIM model; read where it was measured before."""
         return self._table
-
-    @cached_property
-    def pool(self) -> list[Scene]:
-        """The pictures that are calibrated on and played with."""
-        return pictures.load(self.images, self._painter.diffusion.size, self.samples)
-
-    @cached_property
-    def digest(self) -> str:
-        """Of all that the curve depends on: weights, pictures, masks and settings."""
-        content = hashlib.sha256(self._painter.diffusion.digest.encode())
-        for i, scene in enumerate(self.pool):
-            # To whole grey values: libraries differ in the last digits of a drawn scene.
-            content.update(np.round(scene.image * 255).astype(np.uint8).tobytes())
-            content.update(pictures.mask(self.mask, scene, i).tobytes())
-        settings = {
-            name: getattr(self, name)
-            for name in ("dtype", "jump_length", "jump_n_sample", "mode", "region", "seeds")
-        }
-        content.update(json.dumps({**settings, "calls": len(self.schedule)}).encode())
-        return content.hexdigest()[:20]
 
     # -- the model of the game -----------------------------------------------------------------
 
@@ -295,21 +265,20 @@ class RePaintSSIM:
         Args:
             steps: whole numbers of steps, one a VMU.
             rng: draws the pictures and the seeds of the noise.
+
+        Raises:
+            TypeError, ValueError: steps that are no whole calls of the chain.
         """
-        chosen = rng.integers(len(self.pool), size=len(steps))
-        seeds = rng.integers(2**31, size=len(steps))
-        results: dict[int, Result] = {}
-        requests = {}
-        for k, calls in enumerate(steps):
-            scene = self.pool[chosen[k]]
-            where = pictures.mask(self.mask, scene, int(chosen[k]))
-            if calls >= 1:
-                requests[k] = Request(scene.image, where, int(calls), int(seeds[k]))
-            else:
-                grey = _grey(scene.image, where)
-                results[k] = Result(grey, self.quality(scene.image, grey, where))
-        results.update(zip(requests, self.serve(list(requests.values())), strict=True))
-        return [results[k] for k in range(len(steps))]
+        calls = _whole(steps, len(self.schedule))
+        chosen = rng.integers(len(self.pool), size=len(calls)).tolist()
+        seeds = rng.integers(2**31, size=len(calls)).tolist()
+        brought = [self._pool.request(*each) for each in zip(chosen, calls, seeds, strict=True)]
+        painted = iter(self._painters.serve([asked for asked in brought if asked.steps]))
+        return [next(painted) if asked.steps else self._unpainted(asked) for asked in brought]
+
+    def _unpainted(self, asked: Request) -> Result:
+        grey = pool.grey(asked)
+        return Result(grey, self.quality(asked.image, grey, asked.mask))
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -317,77 +286,20 @@ class RePaintSSIM:
         return self  # nothing in it changes, and copies of an environment may share a network
 
     def __getstate__(self) -> dict[str, Any]:
-        loaded = ("_painters", "pool")
-        return {name: value for name, value in vars(self).items() if name not in loaded}
+        return {name: value for name, value in vars(self).items() if name != "_painters"}
 
     @cached_property
     def _table(self) -> TabulatedSSIM:
-        shipped = model.BUNDLED / "curves" / f"{self.digest}.npy"  # of the bundled model
-        if shipped.exists():
-            values = np.load(shipped).astype(np.float64)
-            return Curve(np.arange(values.shape[-1]), values).table()
-        return self.curve().table()
+        return (self._calibration.shipped() or self.curve()).table()
 
     @cached_property
     def _painters(self) -> Painter | Fleet:
-        if self.engine == "local":
-            return self._painter
-        try:
-            from aigc_market.ssim.repaint.fleet import Fleet
-        except ImportError:
-            raise ImportError(
-                "engine 'ray' needs Ray: pip install 'aigc-market[ray]'; 'local' needs nothing"
-            ) from None
-        return Fleet(self._painter, self.workers, self.num_gpus_per_worker)
-
-    def _device(self, name: str) -> torch.device:
-        """The device; with engine "ray" it is the workers', who look for it themselves."""
-        gpus = self.num_gpus_per_worker
-        if self.engine == "local":
-            if self.workers != 1 or gpus != 0:
-                raise ValueError(
-                    "workers must be 1 and num_gpus_per_worker 0 with engine 'local', "
-                    f"got {self.workers} and {gpus:g}: engine 'ray' has more"
-                )
-            return painter.check_device(name)
-        if name not in ("cpu", "cuda"):
-            raise ValueError(
-                f"device must be 'cpu' or 'cuda' with engine 'ray', which picks GPUs, got {name!r}"
-            )
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"num_gpus_per_worker above 1 must be a whole number, got {gpus:g}")
-        if (name == "cuda") != (gpus > 0):
-            allowed = "above 0 with device 'cuda'" if name == "cuda" else "0 with device 'cpu'"
-            raise ValueError(f"num_gpus_per_worker must be {allowed}, got {gpus:g}")
-        return torch.device(name)
-
-    def _scene(self, image: Any) -> Scene:
-        scene = image if isinstance(image, Scene) else Scene(image, np.zeros((1, 1), bool))
-        return scene._replace(image=pictures.check(scene.image, self._painter.diffusion.size))
-
-    def _check(self, request: Request) -> Request:
-        _checks.instance("request", request, Request, "a Request(image, mask, steps, seed)")
-        steps = _checks.integer("steps", request.steps, at_least=1)
-        if steps > len(self.schedule):
-            raise ValueError(f"steps must be at most {len(self.schedule)}, got {steps}")
-        seed = _seed(request.seed)
-        image = pictures.check(request.image, self._painter.diffusion.size)
-        mask = pictures.mask(np.asarray(request.mask), Scene(image, np.zeros((1, 1), bool)), 0)
-        return Request(image, mask, steps, seed)
+        return self._dispatch.start(self._painter)
 
 
-def _seed(seed: Any) -> int:
-    seed = _checks.integer("seed", seed, at_least=0)
-    if seed >= 2**63:
-        raise ValueError(f"seed must be below 2**63, got {seed}")
-    return seed
-
-
-def _user_cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "aigc_market" / "repaint"
-
-
-def _grey(image: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """The picture of which nothing has been painted."""
-    return np.where(where[..., None], np.float32(0.5), image)
+def _whole(steps: Sequence[float], most: int) -> list[int]:
+    """Steps as whole calls, checked."""
+    values = np.asarray(_checks.numeric("steps", steps, at_least=0))
+    if values.ndim != 1 or np.any(values != np.rint(values)) or np.any(values > most):
+        raise ValueError(f"steps must be whole numbers from 0 to {most}, one a VMU, got {steps!r}")
+    return values.astype(int).tolist()
