@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc_market.ssim.model import Result
-from aigc_market.ssim.repaint.dispatch import check_device
+from aigc_market.ssim.repaint.device import check_device
 from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter
 from aigc_market.ssim.repaint.request import Request
 
