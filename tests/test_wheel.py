@@ -56,22 +56,21 @@ def wheel(shipped):
 @pytest.fixture(scope="module")
 def python(shipped, tmp_path_factory):
     """An interpreter with the wheel and what it requires, and nothing else."""
-    folder = tmp_path_factory.mktemp("venv")
+    return installed(shipped[1], tmp_path_factory.mktemp("venv"))
+
+
+def installed(what, folder):
+    """The interpreter of a new environment; where pip reaches no index, the test is skipped."""
     venv.create(folder, with_pip=True)
     interpreter = folder / "bin" / "python"
-    install(interpreter, shipped[1])
-    return interpreter
-
-
-def install(python, what):
-    """Install into an environment; where pip reaches no index, the test is skipped."""
-    pip = [python, "-m", "pip", "install", "--quiet", what]
+    pip = [interpreter, "-m", "pip", "install", "--quiet", what]
     done = subprocess.run([str(word) for word in pip], capture_output=True, text=True, check=False)
     if done.returncode:
         probe = [sys.executable, "-m", "pip", "index", "versions", "numpy"]
         if subprocess.run(probe, capture_output=True, check=False).returncode:
             pytest.skip(f"pip reaches no index: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
+    return interpreter
 
 
 def tracked(folder):
@@ -116,6 +115,7 @@ def test_twine_finds_no_fault(shipped):
     assert run(sys.executable, "-m", "twine", "check", "--strict", *shipped).count("PASSED") == 2
 
 
+@pytest.mark.slow
 def test_the_readmes_ten_lines_run_where_nothing_else_is_installed(python, tmp_path):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
     (tmp_path / "ten_lines.py").write_text(code)
@@ -125,6 +125,7 @@ def test_the_readmes_ten_lines_run_where_nothing_else_is_installed(python, tmp_p
     assert printed[1].startswith("8.0 [100.57")
 
 
+@pytest.mark.slow
 def test_nothing_is_installed_that_the_core_does_not_need(python):
     run(python, "-m", "pip", "check")
     listed = json.loads(run(python, "-m", "pip", "list", "--format", "json"))
@@ -133,12 +134,16 @@ def test_nothing_is_installed_that_the_core_does_not_need(python):
     assert not names & {"torch", "tyro", "rich", "pygame", "pygame-ce", "matplotlib", "marimo"}
 
 
-def test_the_console_command_is_installed(python, shipped, tmp_path):
-    command = python.with_name("aigc-market")
-    told = run(command, "info", cwd=tmp_path, status=2)
+@pytest.mark.slow
+def test_the_console_command_says_what_it_needs(python, tmp_path):
+    told = run(python.with_name("aigc-market"), "info", cwd=tmp_path, status=2)
     assert told.count("\n") == 1
     assert "pip install 'aigc-market[cli]'" in told
-    install(python, f"{shipped[1]}[cli]")
+
+
+@pytest.mark.slow
+def test_the_console_command_is_installed(shipped, tmp_path):
+    command = installed(f"{shipped[1]}[cli]", tmp_path).with_name("aigc-market")
     found = json.loads(run(command, "info", "--json", cwd=tmp_path))
     assert found["aigc-market"] == VERSION
     assert found["extras"]["cli"] == []
@@ -164,6 +169,7 @@ equilibrium.prize
 """
 
 
+@pytest.mark.slow
 def test_a_users_type_checker_sees_the_types(python, tmp_path):
     (tmp_path / "project.py").write_text(USER)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
