@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import aigc_market
 from aigc_market import vmus
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.scenarios import Scenario
 from baselines.arena.arguments import EnvArguments
 from baselines.arena.protocol import PublicParameters
-from baselines.runs.digest import described
+from baselines.runs.digest import code_digest, described, digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,3 +122,7 @@ class Task:
             "law": described(settings),
             "followers": described(vmus.resolve(followers)),
         }
+
+    def digest(self, *more: Any) -> str:
+        """Digest of the task, the code of the rules, the package's version, and more JSON."""
+        return digest([self.digest_parts(), code_digest(), aigc_market.__version__, *more])

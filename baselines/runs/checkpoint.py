@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from baselines.runs import policy_files
 
 
 class Checkpoint:
@@ -16,22 +20,44 @@ class Checkpoint:
 
     Args:
         path: of the file; None keeps nothing.
+        of: names all that the training depends on, such as a digest of its task and recipe.
         every: updates between two writes.
     """
 
-    def __init__(self, path: Path | None = None, every: int = 50) -> None:
-        self._path, self._every = path, every
+    def __init__(self, path: Path | None = None, of: str = "", every: int = 50) -> None:
+        self._path, self._of, self._every = path, of, every
         self.seconds = 0.0
         """Spent by the trainings that were cut short, up to what was kept."""
         self._began = time.perf_counter()
 
     def restore(self, network: nn.Module, optimizer: Optimizer) -> int:
-        """Put back what was kept. Returns the number of updates done."""
+        """Put back what was kept of this very training; another's is left alone, with a warning.
+
+        Learning rates and the like stay as the optimizer has them.
+
+        Returns:
+            The number of updates done.
+        """
         if self._path is None or not self._path.is_file():
             return 0
-        kept = torch.load(self._path, weights_only=True)
-        network.load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
+        try:
+            kept, tensors = policy_files.read(self._path)
+        except (KeyError, SafetensorError):
+            kept, tensors = {}, {}
+        if kept.get("of") != self._of:
+            warnings.warn(
+                f"{self._path} is the checkpoint of another training (another recipe, task, seed "
+                "or version): this one begins anew",
+                stacklevel=2,
+            )
+            return 0
+        network.load_state_dict(_under("network", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("optimizer", tensors).items():
+            number, _, of_what = name.partition(".")
+            state.setdefault(int(number), {})[of_what] = value
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.seconds = kept["seconds"]
         return kept["updates"]
 
@@ -39,18 +65,23 @@ class Checkpoint:
         """Write, if it is time; the file is replaced as a whole."""
         if self._path is None or updates % self._every:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(self._path.name + ".tmp")
-        state = {
+        config: dict[str, Any] = {
+            "of": self._of,
             "updates": updates,
             "seconds": self.seconds + time.perf_counter() - self._began,
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
         }
-        torch.save(state, partial)
-        os.replace(partial, self._path)
+        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+        for number, state in optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
+        policy_files.write(self._path, tensors, config)
 
     def discard(self) -> None:
         """Remove the file: the training is finished."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}

@@ -8,8 +8,9 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,9 @@ def described(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [described(part) for part in value]
     if inspect.isroutine(value) or isinstance(value, type):
-        return _code(value)
+        return [_code(value), *_within(value)]
+    if isinstance(value, partial):
+        return described([value.func, value.args, value.keywords])
     if isinstance(value, LiveSSIM):  # its model, schedule and pictures decide this and no more
         parts = {"curve": value(np.arange(value.max_steps + 1)).tolist()}
     elif dataclasses.is_dataclass(value):
@@ -85,6 +88,15 @@ def described(value: Any) -> Any:
     else:
         parts = {name: part for name, part in vars(value).items() if not name.startswith("_")}
     return {"class": _code(type(value)), **described(parts)}
+
+
+def _within(function: Any) -> list[Any]:
+    """What a function written on a line with others, or made by another, differs by."""
+    if not inspect.isfunction(function):
+        return []
+    constants = [c for c in function.__code__.co_consts if not isinstance(c, CodeType)]
+    closure = [cell.cell_contents for cell in function.__closure__ or ()]
+    return described([constants, closure, function.__defaults__, function.__kwdefaults__])
 
 
 def _code(value: Any) -> str:

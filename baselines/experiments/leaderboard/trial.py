@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-import aigc_market
 from baselines.arena.protocol import Method
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import Played, play
 from baselines.arena.seeds import test_seed
 from baselines.arena.task import Task
-from baselines.runs.digest import code_digest, digest
 from baselines.runs.files import write_atomically
 from baselines.runs.policy_files import read
 
@@ -42,7 +40,7 @@ class Training:
     def file(self, out: Path) -> Path:
         """Where its policy stands: readable, and different for all that it depends on."""
         recipe = REGISTRY[self.method].get_trainer().recipe(self.task)
-        depends = _depends_on(self.task, dataclasses.asdict(recipe))
+        depends = self.task.digest(dataclasses.asdict(recipe))
         name = f"{self.task.name}-{self.method}-seed{self.seed}-{depends}.safetensors"
         return out / "trained" / name
 
@@ -54,11 +52,6 @@ def train_once(training: Training, out: Path) -> Training:
         trainer = REGISTRY[training.method].get_trainer()
         trainer.train(training.task, training.seed, path)
     return training
-
-
-def _depends_on(task: Task, *more: Any) -> str:
-    """Digest of the task, the code of the rules, the package's version, and more."""
-    return digest([task.digest_parts(), code_digest(), aigc_market.__version__, *more])
 
 
 def shipped(method: str, task: Task) -> Path | None:
@@ -86,7 +79,7 @@ class Trial:
 
     def file(self, out: Path) -> Path:
         """Readable, and different for all that the result depends on."""
-        depends = _depends_on(self.task, self.episodes, BLOCK, test_seed(0), self._what())
+        depends = self.task.digest(self.episodes, BLOCK, test_seed(0), self._what())
         return out / "played" / f"{self.method}-{self.task.name}-seed{self.seed}-{depends}.npz"
 
     def _what(self) -> Any:

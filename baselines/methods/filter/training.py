@@ -84,7 +84,8 @@ def train(
         fitting = fitting or fit.recipe_for(task)
         path = out.with_name(f"{task.name}-fit-seed{seed}.safetensors")
         fitted = fit.fitted(network.belief, task, fitting, seed, path)
-    checkpoint = Checkpoint(out.with_suffix(".checkpoint"), every)
+    of = task.digest(kind, seed, repr((network.shape, recipe, fitting)))
+    checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, every)
     began = time.perf_counter()
     rounds = 0
     if recipe is None:
