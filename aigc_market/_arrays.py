@@ -53,6 +53,8 @@ def larger(a: Any, b: Any) -> Any:
     """The larger of two, elementwise; `a` decides the library."""
     if isinstance(a, float):
         return max(a, b)
+    if isinstance(a, np.ndarray):
+        return np.maximum(a, b)
     return namespace(a).where(a > b, a, b)
 
 

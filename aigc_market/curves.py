@@ -72,8 +72,8 @@ def curves(market: Market, points: int = 400) -> Curves:
     grid = np.linspace(market.cost, market.max_price, points)
     behind = np.minimum(breaks * (1 + _STEP), market.max_price)
     price = np.unique(np.concatenate([grid, breaks, behind]))
-    steps, sold = game.deliver(game.best_response(market, price), market.capacity)
-    return Curves(price, steps, game.asp_utility(price, market.cost, sold))
+    settled = game.settle(market, price, game.best_response(market, price))
+    return Curves(price, settled.delivered, settled.asp_utility)
 
 
 def _clearing_price(market: Market, breaks: np.ndarray) -> float | None:

@@ -163,7 +163,7 @@ class DemandShare:
     """A capacity R that is a drawn share of what the market would buy if there were none.
 
     R = share · Σ S_k* at the equilibrium without a capacity and with every VMU active, and at least
-    K · S_min.
+    K · S_min. Where nobody would buy it is K · S_max, which binds nowhere.
 
     Args:
         share: its law; below 1 the capacity binds.
@@ -174,11 +174,22 @@ class DemandShare:
     def __post_init__(self) -> None:
         _law("share", self.share)
 
-    def draw(self, rng: np.random.Generator, market: Market) -> np.ndarray:
-        """The capacity of each market of a batch, (…)."""
-        share = self.share.draw(rng, (*market.batch_shape, 1))[..., 0]
+    def draw(self, rng: np.random.Generator, market: Market, lanes: tuple[int, ...]) -> Any:
+        """The capacity of each lane.
+
+        Args:
+            rng: of the draws.
+            market: of all lanes, or one for each.
+            lanes: the batch axes.
+
+        Returns:
+            `lanes`, or a float where there are none.
+        """
+        share = self.share.draw(rng, (*lanes, 1))[..., 0]
         free = solve(market.replace(capacity=None, active=None)).steps.sum(axis=-1)
-        return np.maximum(share * free, market.K * market.min_steps)
+        capacity = np.maximum(share * free, market.K * market.min_steps)
+        capacity = np.where(capacity > 0, capacity, market.K * market.max_steps)
+        return capacity if lanes else float(capacity)
 
     def bounds(self, market: Market) -> tuple[float, float]:
         """What the capacity never leaves, given the market's K and bounds of purchases."""

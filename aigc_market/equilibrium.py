@@ -9,7 +9,9 @@ import numpy as np
 
 from aigc_market import _checks, game
 from aigc_market._arrays import clip, convert, holds, namespace, unwrap
+from aigc_market.layouts import Columns
 from aigc_market.market import Market
+from aigc_market.ssim.model import LiveSSIM
 
 
 class Binding(NamedTuple):
@@ -79,6 +81,9 @@ def solve(market: Market) -> Equilibrium:
         any price, the utility is 0 and the price the cost.
     """
     _checks.instance("market", market, Market, "a Market")
+    if market.capacity is not None and isinstance(market.ssim, LiveSSIM):
+        price = _best_jump(market)
+        return _describe(market, price, price < 0)
     left, right, slope, intercept = _demand_pieces(market)
     price, is_vertex = _best_price(market, left, right, slope, intercept)
     return _describe(market, _step_below(market, price), is_vertex)
@@ -155,6 +160,20 @@ def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: An
     return xp.where(earns, price, market.cost), earns & inside & (kind[..., 0] == 0)
 
 
+def _best_jump(market: Market) -> Any:
+    """The lowest price that maximises U_p where whole calls are rationed; (…).
+
+    Demand is then a step function of the price, but what is delivered of it is no share of it: each
+    VMU loses the fraction of a call. So every step is settled, at its end, which pays best.
+    """
+    prices = _in_chunks(market, _bends(market), _step_below)
+    utility = _in_chunks(market, prices, game.leader_utility)
+    xp = namespace(utility)
+    first = xp.argmax(utility, axis=0)[None]
+    price, utility = (xp.take_along_axis(a, first, axis=0)[0, ...] for a in (prices, utility))
+    return xp.where(utility > 0, price, market.cost)
+
+
 def _step_below(market: Market, price: Any) -> Any:
     """The price, or the next one below where rounding has pushed it past a jump of demand."""
     xp = namespace(price)
@@ -165,27 +184,27 @@ def _step_below(market: Market, price: Any) -> Any:
 
 
 def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
-    bought = game.best_response(market, price)
-    steps, sold = game.deliver(bought, market.capacity)
+    layout = Columns(market)
+    settled = game.best_responses(layout, price)
+    bought = settled.asked
+    wanted = layout.total(bought)
     xp = namespace(bought)
-    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    column = price[..., None]
     binding = Binding(
-        min_steps=_those_active(market, bought <= low),
-        max_steps=_those_active(market, bought >= high),
+        min_steps=_those_active(market, bought <= layout.min_steps),
+        max_steps=_those_active(market, bought >= layout.max_steps),
         min_price=price <= market.cost,
         max_price=price >= market.max_price,
-        capacity=sold * 0 > 1
+        capacity=wanted * 0 > 1
         if market.capacity is None
-        else sold >= market.capacity * (1 - 16 * market.K * float(xp.finfo(sold.dtype).eps)),
+        else wanted >= market.capacity * (1 - 16 * market.K * float(xp.finfo(wanted.dtype).eps)),
     )
     clipped = xp.any(binding.min_steps | binding.max_steps, axis=-1) | binding.capacity
     return Equilibrium(
         price=unwrap(price),
-        steps=steps,
-        asp_utility=unwrap(game.asp_utility(price, market.cost, sold)),
-        vmu_utility=game.vmu_utility(column, market.satisfaction, market.ssim, steps),
-        vmu_surplus=game.vmu_surplus(column, market.satisfaction, market.ssim, steps),
+        steps=settled.delivered,
+        asp_utility=unwrap(settled.asp_utility),
+        vmu_utility=settled.utility(),
+        vmu_surplus=settled.surplus(),
         binding=binding,
         closed_form=is_vertex & ~clipped,
     )
@@ -249,21 +268,11 @@ def _best_deviation(market: Market) -> Any:
     Between neighbouring prices at which some VMU's demand bends, total demand is a line, which two
     trials inside tell; its best prices are then tried as well.
     """
-    xp = namespace(market.satisfaction)
-    curve = market.ssim.demand_curve(
-        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    )
-    bends = market.satisfaction[..., None] * convert(curve.rates, market.satisfaction)
-    bends = xp.reshape(
-        xp.broadcast_to(bends, (*market.batch_shape, *bends.shape[-2:])), (*market.batch_shape, -1)
-    )
-    zero = 0 * bends[..., :1]
-    cost, max_price = market.per_vmu(market.cost), market.per_vmu(market.max_price)
-    edges = xp.concat([bends, zero + cost, zero + max_price], axis=-1)
-    edges = xp.sort(clip(edges, cost, max_price), axis=-1)
-    edges = xp.moveaxis(edges, -1, 0)
+    edges = _bends(market)
+    xp = namespace(edges)
+    zero = 0 * edges[0, ...]
     eps = 4 * float(xp.finfo(edges.dtype).eps)
-    tried = [edges, xp.maximum(edges * (1 - eps), zero[..., 0] + market.cost)]
+    tried = [edges, xp.maximum(edges * (1 - eps), zero + market.cost)]
     low, high = edges[:-1, ...], edges[1:, ...]
     a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
     demand_a, demand_b = (_demand(market, prices) for prices in (a, b))
@@ -278,9 +287,30 @@ def _best_deviation(market: Market) -> Any:
     return xp.max(xp.concat(utilities, axis=0), axis=0)
 
 
+def _bends(market: Market) -> Any:
+    """The cost, the prices at which some VMU's demand bends or jumps, and p_max; (E, …) ascending.
+
+    Those beyond the cost or p_max are moved there.
+    """
+    xp = namespace(market.satisfaction)
+    curve = market.ssim.demand_curve(
+        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    )
+    bends = market.satisfaction[..., None] * convert(curve.rates, market.satisfaction)
+    bends = xp.reshape(
+        xp.broadcast_to(bends, (*market.batch_shape, *bends.shape[-2:])), (*market.batch_shape, -1)
+    )
+    zero = 0 * bends[..., :1]
+    cost, max_price = market.per_vmu(market.cost), market.per_vmu(market.max_price)
+    edges = xp.concat([bends, zero + cost, zero + max_price], axis=-1)
+    edges = xp.sort(clip(edges, cost, max_price), axis=-1)
+    return xp.moveaxis(edges, -1, 0)
+
+
 def _demand(market: Market, prices: Any) -> Any:
     def total(market: Market, prices: Any) -> Any:
-        return game.deliver(game.best_response(market, prices), None)[1]
+        bought = game.best_response(market, prices)
+        return namespace(bought).sum(bought, axis=-1)
 
     return _in_chunks(market, prices, total)
 

@@ -1,11 +1,14 @@
 """The rules of the game, once, for every view of it.
 
-Pure functions on NumPy arrays or torch tensors of any shape that broadcasts; `axis` is the axis of
-VMUs where a rule sums over them. Equation numbers are those of Lai et al. 2025 (see the README).
+Pure elementwise functions on Python floats, NumPy arrays or torch tensors of any shape that
+broadcasts; `settle` puts them together. Equation numbers are those of Lai et al. 2025 (see the
+README).
 """
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import array_api_compat
@@ -13,6 +16,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import convert, is_array, larger, namespace
+from aigc_market.layouts import Columns, Layout
 from aigc_market.market import Market
 from aigc_market.ssim import SSIMModel
 
@@ -36,8 +40,8 @@ def purchase(
 
 def present(active: Any, steps: Any) -> Any:
     """The steps of the VMUs that are there, and 0 for the others."""
-    if isinstance(steps, np.ndarray):
-        return steps * active  # five times as fast
+    if isinstance(steps, (np.ndarray, float)):
+        return steps * active  # for arrays five times as fast
     return namespace(steps).where(active, steps, 0.0)
 
 
@@ -46,22 +50,15 @@ def fill_rate(demand: Any, capacity: Any) -> Any:
     return capacity / larger(demand, capacity)
 
 
-def deliver(steps: Any, capacity: Any, axis: int = -1, total: Any = None) -> tuple[Any, Any]:
-    """Steps delivered to each VMU, and in all (of type `total`); no capacity is no limit.
-
-    Where the VMUs ask for more than can be run, each gets the same share of what it asked for.
-    """
-    xp = namespace(steps)
-    demand = xp.sum(steps, axis=axis, dtype=total)
-    if capacity is None:
-        return steps, demand
-    share = fill_rate(demand, capacity)
-    return steps * xp.expand_dims(share, axis=axis), demand * share
+def nearest_calls(steps: Any) -> Any:
+    """The whole network calls nearest to the steps asked for: a live model executes no others."""
+    return float(round(steps)) if isinstance(steps, float) else namespace(steps).round(steps)
 
 
 def whole_calls(steps: Any) -> Any:
     """The whole network calls in the steps delivered: all that a live model can execute."""
-    return namespace(steps).floor(steps + 1e-9)  # a whole number may have lost its last digit
+    steps = steps + 1e-9  # a whole number may have lost its last digit
+    return float(math.floor(steps)) if isinstance(steps, float) else namespace(steps).floor(steps)
 
 
 def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
@@ -118,8 +115,154 @@ def leader_utility(market: Market, price: Any) -> Any:
     Args and raises: as `best_response`. Returns: (…) utility.
     """
     market, price = _together(market, _checks.numeric("price", price, above=0))
-    _, sold = deliver(best_response(market, price), market.capacity)
-    return asp_utility(price, market.cost, sold)
+    return best_responses(Columns(market), price).asp_utility
+
+
+class Settlement:
+    """All that a round pays. Arrays have the layout's axis of VMUs; lists hold a float for each.
+
+    What costs as much as the round itself (`surplus`, `rational`) is worked out when it is asked
+    for.
+    """
+
+    __slots__ = ("_rational", "asked", "asp_utility", "delivered", "layout", "price", "sold")
+
+    layout: Layout
+    """Of the market in which the round was played."""
+    price: Any
+    """(…) p."""
+    asked: Any
+    """(…, K) steps asked for: those of VMUs that are not there are 0."""
+    delivered: Any
+    """(…, K) steps delivered and paid."""
+    sold: Any
+    """(…) Σ S_k."""
+    asp_utility: Any
+    """(…) U_p (Eq. 6)."""
+
+    def __init__(self, *fields: Any) -> None:
+        (
+            self.layout,
+            self.price,
+            self.asked,
+            self.delivered,
+            self.sold,
+            self.asp_utility,
+            self._rational,
+        ) = fields
+
+    def gain(self) -> Any:
+        """(…, K) SSIM(S_k) − SSIM(0) of the steps delivered, by the market's model."""
+        return self.layout.each(_gain, self.layout.ssim, self.delivered)
+
+    def surplus(self, gain: Any = None) -> Any:
+        """(…, K) U_k(S_k) − U_k(0), without SSIM's constant; 0 for a VMU that is not there.
+
+        Args:
+            gain: (…, K) what of SSIM was gained, where it was measured; the model's by default.
+        """
+        layout, quality = self.layout, self.gain() if gain is None else gain
+        price = layout.spread(self.price)
+        return layout.each(payoff, price, layout.satisfaction, quality, self.delivered)
+
+    def utility(self, quality: Any = None) -> Any:
+        """(…, K) U_k as printed in Eq. 4; 0 for a VMU that is not there.
+
+        Args:
+            quality: (…, K) SSIM, where it was measured; the model's by default.
+        """
+        layout = self.layout
+        if quality is None:
+            quality = layout.each(_quality, layout.ssim, self.delivered)
+        price = layout.spread(self.price)
+        paid = layout.each(payoff, price, layout.satisfaction, quality, self.delivered)
+        return paid if layout.active is None else layout.each(present, layout.active, paid)
+
+    def rational(self) -> Settlement:
+        """The round that rational VMUs would have made of the price, in an environment's units."""
+        purchases = self._rational
+        if purchases is None:
+            purchases = best_purchases(self.layout, self.price)
+        return settle_in(self.layout, self.price, self.layout.in_actions(purchases))
+
+
+def settle(market: Market, price: Any, asked: Any) -> Settlement:
+    """Turn a price and the purchases asked for into all that the round pays.
+
+    Where VMUs ask for more than the capacity each is delivered the same share of what it asked for
+    (Eq. 7). A live model executes whole calls: of what is asked the nearest, of what is delivered
+    those that are full.
+
+    Args:
+        market: one market or a batch.
+        price: (…) unit price.
+        asked: (…, K) steps, within the bounds of a purchase.
+
+    Returns:
+        The settlement, in the library of the arrays given.
+
+    Raises:
+        TypeError, ValueError: numbers that are none, or purchases of another shape.
+    """
+    _checks.instance("market", market, Market, "a Market")
+    price, asked = _checks.numeric("price", price, above=0), _checks.numeric("asked", asked)
+    if np.shape(asked)[-1:] != (market.K,):
+        raise ValueError(f"asked must hold K = {market.K} along its last axis, got {asked!r}")
+    market, price = _together(market.like(asked), price)
+    return settle_in(Columns(market), price, convert(asked, market.satisfaction))
+
+
+def settle_in(layout: Layout, price: Any, asked: Any, rational: Any = None) -> Settlement:
+    """`settle` without checks, for a market that is laid out already. No other code settles.
+
+    Args:
+        layout: of the market.
+        price: of each market.
+        asked: by each VMU, within the bounds of a purchase.
+        rational: what `best_purchases` says at this price, if it is known.
+    """
+    if layout.active is not None:
+        asked = layout.each(present, layout.active, asked)
+    if layout.whole_calls:
+        asked = layout.each(nearest_calls, asked)
+    delivered, sold = asked, layout.total(asked)
+    if layout.capacity is not None:
+        share = fill_rate(sold, layout.capacity)
+        delivered = layout.each(operator.mul, asked, layout.spread(share))
+        sold = sold * share
+        if layout.whole_calls:
+            delivered = layout.each(whole_calls, delivered)
+            sold = layout.total(delivered)
+    utility = asp_utility(price, layout.cost, sold)
+    return Settlement(layout, price, asked, delivered, sold, utility, rational)
+
+
+def best_purchases(layout: Layout, price: Any) -> Any:
+    """What rational VMUs buy, as `best_response` has it, in a layout; absent ones not yet left out.
+
+    They are left out where the round is settled.
+    """
+    return layout.each(
+        purchase,
+        layout.spread(price),
+        layout.satisfaction,
+        layout.ssim,
+        layout.min_steps,
+        layout.max_steps,
+    )
+
+
+def best_responses(layout: Layout, price: Any) -> Settlement:
+    """The round that rational VMUs make of a price."""
+    return settle_in(layout, price, best_purchases(layout, price))
+
+
+def _gain(ssim: SSIMModel, steps: Any) -> Any:
+    return ssim.gain(steps)
+
+
+def _quality(ssim: SSIMModel, steps: Any) -> Any:
+    return ssim(steps)
 
 
 def _together(market: Market, price: Any) -> tuple[Market, Any]:

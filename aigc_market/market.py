@@ -27,7 +27,8 @@ class Market:
         max_price: p_max ≥ c, the highest unit price.
         satisfaction: δ > 0, what a unit of SSIM is worth to a VMU: one number for all,
             (K,) or (B, K).
-        min_steps: S_min ≥ 0, the fewest steps that a VMU may buy (Eq. 5).
+        min_steps: S_min ≥ 0, the fewest steps that a VMU may buy (Eq. 5). Above 0 VMUs are made to
+            buy, at a loss where the price is high.
         max_steps: S_max ≥ S_min, the most.
         capacity: R > 0, the steps that the ASP can run in a round (Eq. 7), or None: no limit.
         ssim: the SSIM model, or "quadratic" or None for the paper's. The coefficients of a
@@ -45,7 +46,7 @@ class Market:
     cost: Any = 1.0
     max_price: Any = 20.0
     satisfaction: Any = 200.0
-    min_steps: Any = 10.0
+    min_steps: Any = 0.0
     max_steps: Any = 250.0
     capacity: Any = None
     ssim: Any = None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, game
-from aigc_market._arrays import normals
+from aigc_market._arrays import as_numpy, normals
 from aigc_market.market import Market
 
 FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
@@ -168,6 +168,32 @@ SCRIPTED: dict[str, FollowerPolicy] = {
     "random": random,
 }
 """Follower policies by name."""
+
+
+def purchases(
+    policy: FollowerPolicy, market: Market, price: Any, rng: np.random.Generator
+) -> np.ndarray:
+    """What a follower policy buys, checked and held within the bounds of a purchase.
+
+    Args:
+        policy: is asked.
+        market: one market or a batch, of NumPy.
+        price: (…) posted.
+        rng: of its random choices.
+
+    Returns:
+        (…, K) steps. Those of VMUs that are not active are left out where the round is settled.
+
+    Raises:
+        ValueError: it answers with something else than finite numbers of that shape.
+    """
+    steps = as_numpy(policy(market, price, rng))
+    shape = (*np.broadcast_shapes(np.shape(price), market.batch_shape), market.K)
+    numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
+    if steps.shape != shape or not numbers:
+        raise ValueError(f"vmus must buy finite steps of shape {shape}, got {steps!r}")
+    low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    return np.clip(steps.astype(np.float64), low, high)
 
 
 def resolve(policy: str | FollowerPolicy) -> FollowerPolicy:

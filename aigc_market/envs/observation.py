@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from aigc_market import game
+from aigc_market.envs.rows import RoundRow
 from aigc_market.envs.settings import Settings
 from aigc_market.market import Market
 
@@ -21,11 +22,15 @@ class History:
 
     Where VMUs come and go a row ends in m_1, …, m_K: who is there to answer the next price.
 
-    Rows are only ever appended, to a chunk of memory that is left behind when it is full. A window
-    over the last rows is therefore a view, and what has been handed out never changes.
+    Rows are only ever appended, to a chunk of memory that is left behind when it is full, so that a
+    window over the last rows is one piece.
     """
 
-    def __init__(self, rounds: int, max_rows: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, rounds: int, max_rows: int, where: RoundRow, lanes: tuple[int, ...] = ()
+    ) -> None:
+        shape = where.width, *lanes
+        self._where = where
         fitting = _MAX_CHUNK_BYTES // (4 * math.prod(shape))
         length = max(2 * rounds, min(rounds + max_rows, fitting)) + 1
         self._rows = np.zeros((length, *shape), "f4")
@@ -51,15 +56,20 @@ class History:
         Where VMUs come and go, all rows end in who is there to answer the first price.
         """
         for _ in range(self._rounds):
-            row = self.row
-            row[0] = price
-            row[1:] = 0.0
-            if active is not None:
-                row[-len(active) :] = active
+            self.row[:] = 0.0
+            self.write(price, 0.0, active)
             self.advance()
 
+    def write(self, price: Any, steps: Any, active: Any = None) -> None:
+        """Fill the row in play: the price, the steps delivered, and who will answer next."""
+        row, where = self.row, self._where
+        row[where.price] = price
+        row[where.steps] = steps
+        if active is not None:
+            row[where.active] = active
+
     def window(self) -> np.ndarray:
-        """The last rounds, oldest first, (n, K + 1, …): a view that later rounds do not change."""
+        """The last rounds, oldest first, (n, width, …): a view."""
         return self._rows[self._now - self._rounds : self._now]
 
     def take(self, index: np.ndarray) -> np.ndarray:
@@ -81,11 +91,6 @@ class Scales:
             self.beta = 1.0 / settings.ssim.beta.high
         if normalize and settings.capacity is not None:
             self.capacity = 1.0 / settings.capacity.bounds(market)[1]
-
-
-def row_width(settings: Settings) -> int:
-    """Numbers in a row of the history: p, S_1 … S_K and, where VMUs come and go, who is there."""
-    return 1 + settings.market.K * (2 if settings.masked else 1)
 
 
 def private(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
@@ -162,14 +167,16 @@ class ObservationSpaces:
 
 
 @lru_cache(maxsize=16)
-def vmu_index(K: int, n: int, width: int, private: int) -> np.ndarray:
+def vmu_index(row: RoundRow, n: int, private: int) -> np.ndarray:
     """Where, in the last n rounds and the price in force, the numbers stand that each VMU sees.
 
     They are (K, private + 1 + 2n): places for what it knows of itself, the price in force, and its
-    own rounds (p, S_k). `width` is that of a row of the history.
+    own rounds (p, S_k).
     """
-    index = np.empty((K, private + 1 + 2 * n), np.intp)
-    index[:, : private + 1] = n * width
-    index[:, private + 1 :: 2] = width * np.arange(n)
-    index[:, private + 2 :: 2] = index[:, private + 1 :: 2] + 1 + np.arange(K)[:, None]
+    own = np.arange(row.width)[row.steps]
+    prices = row.width * np.arange(n) + row.price
+    index = np.empty((row.K, private + 1 + 2 * n), np.intp)
+    index[:, : private + 1] = n * row.width + row.price
+    index[:, private + 1 :: 2] = prices
+    index[:, private + 2 :: 2] = prices - row.price + own[:, None]
     return index

@@ -12,6 +12,7 @@ import numpy as np
 from aigc_market import _checks, scenarios
 from aigc_market._arrays import is_array
 from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic, distribution
+from aigc_market.envs.rows import RoundRow
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
 from aigc_market.ssim import LiveSSIM
@@ -137,6 +138,11 @@ class Settings:
     def masked(self) -> bool:
         """Whether VMUs come and go."""
         return any(move.masks for move in self.scenario.moves)
+
+    @property
+    def row(self) -> RoundRow:
+        """Where the numbers of a round stand in the leader's history."""
+        return RoundRow(self.market.K, self.masked)
 
     @cached_property
     def equilibrium(self) -> Equilibrium:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market.envs.oracle import Oracle
 from aigc_market.envs.settings import OPTIONS, Settings
-from aigc_market.equilibrium import Binding, Equilibrium, solve
+from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 from aigc_market.moves import State
 
 
-class Course:
+class MarketProcess:
     """The market in force, round by round, of one game or of a batch of lanes side by side.
 
     Args:
@@ -57,7 +58,7 @@ class Course:
         self._draws_capacity = settings.capacity is not None and "capacity" not in given
         self._base = self._draw_first(rng, given)
         known = settings.equilibrium if self._base is settings.market else None
-        self._now = Stand(self._base, known)
+        self._now = Oracle(self._base, known)
         self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
         if self._moves:
             self._bounds = settings.seen_satisfaction_bounds
@@ -74,8 +75,8 @@ class Course:
         return self._now.equilibrium
 
     @property
-    def stand(self) -> Stand:
-        """Both of the round in force; it keeps them when the course advances."""
+    def oracle(self) -> Oracle:
+        """What is best in the market in force; it stays so when the process advances."""
         return self._now
 
     def advance(self) -> None:
@@ -132,7 +133,7 @@ class Course:
         law = self._settings.capacity
         if law is None or not self._draws_capacity:
             return market
-        return market.replace(capacity=law.draw(rng, market))
+        return market.replace(capacity=law.draw(rng, market, self._lanes))
 
     def _begin_moves(self, rng: np.random.Generator) -> None:
         self._rng = np.random.default_rng(rng.integers(2**63))
@@ -148,7 +149,7 @@ class Course:
         )
         for move in self._moves:
             move.begin(self._state, self._rng)
-        self._now = Stand(self._moved())
+        self._now = Oracle(self._moved())
 
     def _draw_again(self, rng: np.random.Generator, where: np.ndarray) -> dict[str, Any]:
         """δ, SSIM model and R of new markets in these lanes, as far as they are drawn."""
@@ -158,9 +159,10 @@ class Course:
             drawn["satisfaction"] = settings.satisfaction.draw(rng, shape)
         if settings.ssim is not None:
             drawn["ssim"] = settings.ssim.draw(rng, (len(where),))
-        if self._draws_capacity:
+        if settings.capacity is not None and self._draws_capacity:
             base = self._base.lanes(where) if self._lanes else self._base
-            drawn["capacity"] = self._with_capacity(base.replace(**drawn), rng).capacity
+            market = base.replace(**drawn)
+            drawn["capacity"] = settings.capacity.draw(rng, market, (len(where),))
         return drawn
 
     def _moved(self) -> Market:
@@ -168,7 +170,7 @@ class Course:
         state = self._state
         satisfaction = state.satisfaction
         for move in self._moves:
-            if not isinstance(move.factor, float):
+            if np.ndim(move.factor) or move.factor != 1:
                 satisfaction = satisfaction * move.factor
         low, high = self._bounds
         if not (satisfaction.min() >= low and satisfaction.max() <= high):  # NaN fails too
@@ -182,72 +184,3 @@ class Course:
             capacity=state.capacity,
             active=state.active,
         )
-
-
-class Stand:
-    """A market as it stands in a round, with its equilibrium, solved when it is first asked for.
-
-    Of a batch only those lanes are solved that have changed since the last equilibrium known.
-    """
-
-    def __init__(self, market: Market, equilibrium: Equilibrium | None = None) -> None:
-        self.market = market
-        self._equilibrium = equilibrium
-        self._before: Stand | None = None
-        self._known: Equilibrium | None = None
-        self._changed: Any = True
-        self._per_lane: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def equilibrium(self) -> Equilibrium:
-        """The exact equilibrium of `market`."""
-        if self._equilibrium is None:
-            self._look_back()
-            self._equilibrium = self._solve()
-            self._known = None
-        return self._equilibrium
-
-    def best(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The equilibrium's price and utility in each of so many lanes, (count,)."""
-        if self._per_lane is None:
-            every, equilibrium = np.ones(count), self.equilibrium
-            self._per_lane = equilibrium.price * every, equilibrium.asp_utility * every
-        return self._per_lane
-
-    def followed_by(self, market: Market, changed: Any) -> Stand:
-        """What stands in the next round, when these lanes have changed."""
-        self._look_back()  # and forget what was before, or a whole episode would be kept
-        after = Stand(market)
-        after._before, after._changed = self, changed
-        return after
-
-    def _look_back(self) -> None:
-        """Find the last equilibrium known, and which lanes have changed since."""
-        before, self._before = self._before, None
-        if before is None:
-            return
-        if before._equilibrium is not None:
-            self._known = before._equilibrium
-        else:
-            self._known, self._changed = before._known, before._changed | self._changed
-
-    def _solve(self) -> Equilibrium:
-        known, where = self._known, self._changed
-        if known is None or np.all(where):
-            return solve(self.market)
-        if not np.any(where):
-            return known
-        found = solve(self.market.lanes(where))
-        merged = {
-            field.name: _merge(getattr(known, field.name), getattr(found, field.name), where)
-            for field in dataclasses.fields(Equilibrium)
-        }
-        return Equilibrium(**merged)
-
-
-def _merge(known: Any, found: Any, where: np.ndarray) -> Any:
-    if isinstance(known, Binding):
-        return Binding(*(_merge(a, b, where) for a, b in zip(known, found, strict=True)))
-    merged = known.copy()
-    merged[where] = found
-    return merged

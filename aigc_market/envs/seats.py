@@ -1,0 +1,26 @@
+"""Who sits where: a seat is a role and a number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LEADER, FOLLOWER = "asp", "vmu"
+
+
+class Seat(NamedTuple):
+    """One agent's place in the game."""
+
+    role: str
+    """`LEADER` or `FOLLOWER`."""
+    number: int
+    """Among those of the same role, from 0."""
+
+    @property
+    def agent(self) -> str:
+        """The agent's name in the environments."""
+        return f"{self.role}_{self.number}"
+
+
+def seats(K: int) -> list[Seat]:
+    """The seats of a game in the order of their turns: the leader, then K followers."""
+    return [Seat(LEADER, 0), *(Seat(FOLLOWER, k) for k in range(K))]
