@@ -10,7 +10,7 @@ import pytest
 
 import aigc_market
 from aigc_market import scenarios, vmus
-from aigc_market.envs.course import Course
+from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.infos import LazyInfos
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.single import PricingEnv
@@ -23,7 +23,7 @@ E = np.exp(1)
 
 def course(scenario, lanes=(), seed=0, options=None, **arguments):
     settings = Settings.make(scenario, **arguments)
-    return Course(settings, np.random.default_rng(seed), options, lanes)
+    return MarketProcess(settings, np.random.default_rng(seed), options, lanes)
 
 
 def markets(scenario, rounds, lanes, **arguments):
@@ -136,7 +136,7 @@ def test_paper_and_hidden_stand_still():
         path.advance()
         assert path.market is market
     settings = Settings.make("paper")
-    path = Course(settings, np.random.default_rng(0))
+    path = MarketProcess(settings, np.random.default_rng(0))
     assert path.market is settings.market
     assert path.equilibrium is settings.equilibrium
 
@@ -144,7 +144,7 @@ def test_paper_and_hidden_stand_still():
 def test_only_scenarios_that_move_take_a_seed_for_it():
     def left(name):
         rng = np.random.default_rng(5)
-        Course(Settings.make(name), rng, None, (4,))
+        MarketProcess(Settings.make(name), rng, None, (4,))
         return rng.random()
 
     assert left("paper") == np.random.default_rng(5).random()
@@ -328,7 +328,7 @@ def test_only_the_lanes_that_have_changed_are_solved_again(monkeypatch):
         solved.append(market.batch_shape[0])
         return aigc_market.solve(market)
 
-    monkeypatch.setattr("aigc_market.envs.course.solve", counting)
+    monkeypatch.setattr("aigc_market.envs.oracle.solve", counting)
     path = course("shift", (1000,))
     for _ in range(20):
         assert path.equilibrium.price.shape == (1000,)

@@ -64,20 +64,19 @@ class ActionReader:
         Raises:
             TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
         """
+        if self._grid is not None:
+            return min(max(self._grid[int(self._coerce(action))], self.low), self.high)
         if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
             value = action.item()
         else:
             value = self._coerce(action)
-        if self._grid is None and not self._normalize:
+        if not self._normalize:
             if self.low <= value <= self.high:
                 return value
             return self._clip(action, value, *self._base)
-        if self._grid is not None:
-            value = self._grid[int(value)]
-        else:
-            if not -1.0 <= value <= 1.0:
-                value = self._clip(action, value, -1.0, 1.0)
-            value = float(np.float32(_from_unit(value, *self._base)))
+        if not -1.0 <= value <= 1.0:
+            value = self._clip(action, value, -1.0, 1.0)
+        value = float(np.float32(_from_unit(value, *self._base)))
         return min(max(value, self.low), self.high)
 
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from pettingzoo import AECEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from aigc_market.envs.agents import MarketAgents
+from aigc_market.envs.seats import LEADER
 
 _AFTER_RESET = {
     "agents",
@@ -42,7 +43,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     | `cost` | 1.0 | c, what a step costs the leader |
     | `max_price` | 20.0 | p_max |
     | `satisfaction` | 200.0 | δ: a number, K numbers, or a distribution redrawn at each reset |
-    | `min_steps`, `max_steps` | 10, 250 | bounds of a purchase (Eq. 5) |
+    | `min_steps`, `max_steps` | 0, 250 | bounds of a purchase (Eq. 5); at 0 a VMU may decline |
     | `capacity` | None | R, steps that can be run in a round (Eq. 7), or a law of it |
     | `ssim` | None | SSIM model, or a law of it; None or "quadratic" for the paper's fit |
     | `history` | 5 | n, the rounds observed |
@@ -113,7 +114,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self._set_up("asp", arguments)
-        self._seat = -1  # whose turn it is; -1 while nobody may play
+        self._turn = -1  # whose it is, in the order of seats; -1 while nobody may play
         self._stepped = False
 
     def __getattr__(self, name: str) -> Any:
@@ -143,7 +144,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         self.truncations = dict.fromkeys(self.agents, False)
         self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
         self.agent_selection = self.agents[0]
-        self._seat = 0
+        self._turn = 0
         self._asked: list[float] = []
         self._paid = False
         self._stepped = True
@@ -159,10 +160,10 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
             AssertionError: before the first reset.
             TypeError, ValueError: NaN, infinity, a wrong shape or type.
         """
-        seat = self._seat
-        if seat < 0:
+        turn = self._turn
+        if turn < 0:
             return self._step_out_of_play(action)
-        if seat == 0:
+        if self._order[turn].role == LEADER:
             self._episode.post(self._prices.read(action))
             if self._paid:
                 self.rewards = dict.fromkeys(self.agents, 0.0)
@@ -171,13 +172,13 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
             self._asked.append(self._purchases.read(action))
         self._stepped = True
         agents = self.possible_agents
-        self._cumulative_rewards[agents[seat]] = 0.0
-        seat += 1
-        if seat == len(agents):
+        self._cumulative_rewards[agents[turn]] = 0.0
+        turn += 1
+        if turn == len(agents):
             self._end_round()
         else:
-            self._seat = seat
-            self.agent_selection = agents[seat]
+            self._turn = turn
+            self.agent_selection = agents[turn]
         return None
 
     def _end_round(self) -> None:
@@ -187,12 +188,12 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         self._cumulative_rewards = self.rewards.copy()
         self.infos = dict(zip(agents, infos, strict=True))
         self.agent_selection = agents[0]
-        self._seat = 0
+        self._turn = 0
         self._asked = []
         self._paid = True
         if self._episode.round >= self.max_cycles:
             self.truncations = dict.fromkeys(agents, True)
-            self._seat = -1
+            self._turn = -1
 
     def _step_out_of_play(self, action: Any) -> None:
         """Before the first reset, or when the episode is over and agents only leave.
@@ -232,8 +233,8 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         if self._rng is None:
             EnvLogger.error_observe_before_reset()
         episode = self._episode
-        seat = self._seats[agent]
-        return episode.vmu_observation(seat - 1) if seat else episode.asp_observation()
+        role, number = self._seats[agent]
+        return episode.asp_observation() if role == LEADER else episode.vmu_observation(number)
 
     # A generator is twice as fast as PettingZoo's iterable of iterators.
     def agent_iter(  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -10,15 +10,14 @@ from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
 from aigc_market.envs.actions import asp_actions, vmu_actions
-from aigc_market.envs.course import Course
 from aigc_market.envs.episode import Episode
+from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import ObservationSpaces
+from aigc_market.envs.seats import FOLLOWER, LEADER, Seat, seats
 from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES, Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 from aigc_market.rendering import Round, Screen
-
-ASP = "asp_0"
 
 
 class MarketAgents:
@@ -36,36 +35,48 @@ class MarketAgents:
         self.max_cycles = settings.max_cycles
         self.render_mode = mode = settings.render_mode
         self._screen = Screen(mode, RENDER_FPS) if mode else None
-        vmus = [f"vmu_{k}" for k in range(settings.market.K)]
-        self.possible_agents = [ASP, *vmus]
-        self._seats = {agent: seat for seat, agent in enumerate(self.possible_agents)}
+        self._order = seats(settings.market.K)
+        self._seats: dict[str, Seat] = {seat.agent: seat for seat in self._order}
+        self.possible_agents = list(self._seats)
         spaces = ObservationSpaces(settings)
-        self.observation_spaces = {
-            ASP: getattr(spaces, asp_space),
-            **dict.fromkeys(vmus, spaces.vmu),
-        }
+        seen = {LEADER: getattr(spaces, asp_space), FOLLOWER: spaces.vmu}
+        self.observation_spaces = {seat.agent: seen[seat.role] for seat in self._order}
         self.state_space = spaces.state
         self._prices = asp_actions(settings)
         self._purchases = vmu_actions(settings)
         # Sampling must be independent from VMU to VMU, so each has a space of its own.
-        self.action_spaces = {ASP: self._prices.space}
-        self.action_spaces.update({vmu: vmu_actions(settings).space for vmu in vmus})
+        self.action_spaces = {
+            seat.agent: self._prices.space if seat.role == LEADER else vmu_actions(settings).space
+            for seat in self._order
+        }
         self._rng: Any = None  # a numpy.random.Generator from the first reset on
         self._episode: Any = None  # an Episode from the first reset on
 
-    def _begin(
-        self, seed: int | None, options: dict[str, Any] | None, *other_options: str
-    ) -> np.random.Generator:
-        if seed is not None or self._rng is None:
-            self._rng, _ = seeding.np_random(seed)
-        course = Course(self.settings, self._rng, options, (), other_options)
-        market = course.market
+    def _begin(self, seed: int | None, options: dict[str, Any] | None, *other: str) -> None:
+        """Begin an episode; where an option is refused, the last one and its stream go on.
+
+        `other` options are read by `_take_options`.
+        """
+        fresh = seed is not None or self._rng is None
+        rng = seeding.np_random(seed)[0] if fresh else self._rng
+        before = rng.bit_generator.state if options else None
+        try:
+            process = MarketProcess(self.settings, rng, options, (), other)
+            self._take_options(options or {}, process.market)
+        except Exception:
+            if before is not None:
+                rng.bit_generator.state = before
+            raise
+        self._rng = rng
+        market = process.market
         self._prices.limit(market.cost, market.max_price)
         self._purchases.limit(market.min_steps, market.max_steps)
-        self._episode = Episode(self.settings, course, self._rng)
+        self._episode = Episode(self.settings, process, rng)
         if self._screen is not None:
             self._screen.add(self._episode.record(self.max_cycles))
-        return self._rng
+
+    def _take_options(self, options: dict[str, Any], market: Market) -> None:
+        """Read the options that are no parameters of the market, before anything changes."""
 
     @property
     def market(self) -> Market:

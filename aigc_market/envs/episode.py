@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Episode:
                 "regret": regret,
             }
         ]
-        qualities = list(map(float.__add__, gains, self._at_zero))
+        qualities = list(map(operator.add, gains, self._at_zero))
         infos += [
             {"steps": steps, "ssim": quality, "surplus": surplus, "best_response": bought}
             for steps, quality, surplus, bought in zip(
@@ -125,7 +126,15 @@ class Episode:
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
         self._last = records.Played(
-            self.market, self.round, settled, self._best, regret, tuple(served)
+            self.market,
+            self.round,
+            self.price,
+            settled.asp_utility,
+            self._best,
+            regret,
+            settled.asked,
+            settled.delivered,
+            tuple(served),
         )
         if not last:
             self._process.advance()
@@ -141,13 +150,13 @@ class Episode:
         """Write down the round, with those who are there for the next one."""
         if self._rescale:
             delivered = [steps * self._scales.steps for steps in delivered]
-        price = self.price * self._scales.price
-        self._history.write(price, delivered, self.market.active)
+        self._history.steps_in_play[:] = delivered
+        self._history.write(self.price * self._scales.price, self.market.active)
         self._history.advance()
         self._post_in_history()
 
     def _post_in_history(self) -> None:
-        self._history.row[self._settings.row.price] = self.price * self._scales.price
+        self._history.write(self.price * self._scales.price)
         self._vmu_views = None
 
     def record(self, rounds: int) -> Round:
@@ -189,12 +198,14 @@ class Episode:
 
     @property
     def _price_in_force(self) -> np.ndarray:
-        return self._history.row[self._settings.row.price, None]
+        return self._history.price_in_play
 
     def _serve(self, delivered: list[float]) -> list[Any]:
         """The images that are really made of these steps, if any are."""
         assert self._layout is not None
-        return self.market.ssim.serve_round(delivered, self._rng) if self._layout.whole_calls else []
+        return (
+            self.market.ssim.serve_round(delivered, self._rng) if self._layout.whole_calls else []
+        )
 
 
 def _reward_scales(market: Market, equilibrium: Equilibrium) -> list[float]:

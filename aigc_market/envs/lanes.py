@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from aigc_market import game, vmus
-from aigc_market._arrays import as_numpy
 from aigc_market.envs.actions import asp_actions
-from aigc_market.envs.course import Course, Stand
-from aigc_market.envs.episode import is_live, reciprocals
-from aigc_market.envs.observation import History, Scales, row_width
-from aigc_market.envs.records import opening, played
+from aigc_market.envs.episode import reciprocals
+from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.observation import History, Scales
+from aigc_market.envs.records import Played, opening, record
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
+from aigc_market.game import Settlement
+from aigc_market.layouts import Columns
 from aigc_market.market import Market
 from aigc_market.rendering import Round
 
@@ -36,170 +36,119 @@ class Lanes:
         self._followers = vmus.resolve(settings.scenario.vmus if followers is None else followers)
         self._scripted = self._followers is not vmus.best_response
         self._scales = Scales(settings)
-        self._history = History(settings.history, settings.max_cycles, (row_width(settings), N))
-        self._course: Any = None  # a Course from the first reset on
-        self.stand = Stand(settings.market, settings.equilibrium)
-        """What the last round was played in; before the first, what it will be."""
-        # What a price costs against rational followers comes for free where these ones are, in a
-        # market that stands still; elsewhere it is as much work as the round itself.
-        self.lazy = self._scripted or bool(settings.scenario.moves)
+        self._history = History(settings.history, settings.max_cycles, settings.row, (N,))
+        self._process: Any = None  # a MarketProcess from the first reset on
+        self._played: Any = None  # the Settlement of the last round
+        self._oracle: Any = None  # the Oracle of its market
 
     @property
     def market(self) -> Market:
         """Of the lanes in force."""
-        return self._course.market if self._course else self.settings.market
+        return self._process.market if self._process else self.settings.market
 
     @property
     def equilibrium(self) -> Equilibrium:
         """Of `market`."""
-        return self._course.equilibrium if self._course else self.settings.equilibrium
+        return self._process.equilibrium if self._process else self.settings.equilibrium
 
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""
-        self._course, self._rng = Course(self.settings, rng, options, self._batch), rng
+        self._process, self._rng = MarketProcess(self.settings, rng, options, self._batch), rng
         market = self.market
-        self.stand = self._course.stand
         self.actions.limit(market.cost, market.max_price)
-        self._across: Any = None
+        self._layout: Any = None
         self._take_up()
-        self._live = is_live(market)
         self.round = 0
-        self._history.fill(market.cost * self._scales.price, self._across.active)
+        self._history.fill(market.cost * self._scales.price, self._layout.active)
 
     def _take_up(self) -> None:
-        """Lay out the markets in force with the axis of VMUs in front.
-
-        Parameters are then (K, N), (K, 1), (1, N) or a number.
-        """
-        market, before = self.market, self._across
-        if before is not None and market.ssim is self._ssim:
-            ssim = before.ssim
-        else:
-            self._ssim, ssim = market.ssim, market.ssim.map(_vmus_first)
-        self._across = market.replace(
-            satisfaction=_vmus_first(market.satisfaction),
-            ssim=ssim,
-            active=_vmus_first(market.active),
-        )
+        """Lay out the markets in force with the axis of VMUs in front."""
+        self._layout = Columns(self.market, axis=0, single=True, before=self._layout)
 
     def play(self, price: np.ndarray, last: bool) -> np.ndarray:
         """One round at these prices, (N,), and the move to the next market unless it is the last.
 
-        Returns the leader's rewards, (N,).
+        Returns: the leader's rewards, (N,), fresh memory.
         """
-        market, capacity, K = self._across, self._across.capacity, self._across.K
-        row = self._history.row
-        verbatim = capacity is None and not self.settings.normalize
-        # Single precision, as actions are.
-        asked = row[1 : K + 1] if verbatim else np.empty((K, self.num_envs), np.float32)
-        rational = game.purchase(
-            price,
-            market.satisfaction,
-            market.ssim,
-            market.min_steps,
-            market.max_steps,
-            market.active,
-        )
+        layout, history = self._layout, self._history
+        rational = game.best_purchases(layout, price)
         bought = self._bought(price, rational) if self._scripted else rational
-        asked[...] = np.rint(bought) if self._live else bought
-        delivered, sold = game.deliver(asked, capacity, axis=0, total=np.float64)
-        if self._live and capacity is not None:
-            delivered = game.whole_calls(delivered)
-            sold = delivered.sum(axis=0)
-        utility = game.asp_utility(price, market.cost, sold)
-        row[0] = price * self._scales.price
-        if not verbatim:
-            row[1 : K + 1] = delivered * np.float64(self._scales.steps)
+        # Rows hold what was delivered: where that is what was asked for, it is written there.
+        in_place = layout.capacity is None and not self.settings.normalize
+        asked = history.steps_in_play if in_place else np.empty(bought.shape, np.float32)
+        asked[...] = bought  # single precision, as actions are
+        self._played = played = game.settle_in(layout, price, asked, rational)
         self.round += 1
-        self.price, self.asked, self.delivered, self.utility = price, asked, delivered, utility
-        self.stand = self._course.stand
-        self.judge = partial(
-            _judge, self.stand, price, rational if self._scripted else None, utility
-        )
-        reward = utility
+        self._oracle = self._process.oracle
+        scale = 1.0
         if self.settings.scale_rewards:
-            reward = utility * reciprocals(self.judge()["equilibrium_utility"])
+            scale = reciprocals(np.asarray(self._oracle.utility))
         if not last and self.settings.scenario.moves:
-            self._course.advance()
+            self._process.advance()
             self._take_up()
-        if self._across.active is not None:
-            row[K + 1 :] = self._across.active
-        self._history.advance()
-        return reward
+        if not (in_place and played.delivered is asked):
+            history.steps_in_play[...] = played.delivered * np.float64(self._scales.steps)
+        history.write(price * self._scales.price, self._layout.active)
+        history.advance()
+        return played.asp_utility * scale
+
+    @property
+    def last(self) -> Settlement:
+        """The last round, VMUs first; not to be written into."""
+        return self._played
+
+    def judgement(self) -> dict[str, np.ndarray]:
+        """The optimum of the last round, and what its prices cost against rational followers.
+
+        Returns: (N,) each, fresh memory.
+        """
+        rational = self._played.rational() if self._scripted else self._played
+        oracle, every = self._oracle, np.ones(self.num_envs)
+        return {
+            "equilibrium_price": oracle.price * every,
+            "equilibrium_utility": oracle.utility * every,
+            "regret": np.asarray(oracle.regret(rational)),
+        }
 
     def records(self, count: int, rounds: int) -> list[Round]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""
-        best_price, best = self.stand.best(self.num_envs)
-        regret = self.judge()["regret"] if self.round else None
-        records = []
-        for lane in range(count):
-            market = self.stand.market.lanes(lane)
-            equilibrium = best_price[lane].item(), best[lane].item()
-            if regret is None:
-                records.append(opening(rounds, market, equilibrium))
-                continue
-            records.append(
-                played(
-                    rounds,
+        oracle = self._oracle if self.round else self._process.oracle
+        every = np.ones(self.num_envs)
+        best = list(zip(oracle.price * every, oracle.utility * every, strict=True))
+        markets = [oracle.market.lanes(lane) for lane in range(count)]
+        if self.round == 0:
+            return [opening(rounds, market, best[i]) for i, market in enumerate(markets)]
+        last, regret = self.last, self.judgement()["regret"]
+        return [
+            record(
+                rounds,
+                Played(
                     market,
                     self.round,
-                    self.price[lane].item(),
-                    equilibrium,
-                    self.utility[lane].item(),
-                    regret[lane].item(),
-                    self.asked[:, lane],
-                    self.delivered[:, lane],
-                )
+                    last.price[i],
+                    last.asp_utility[i],
+                    best[i],
+                    regret[i],
+                    last.asked[:, i],
+                    last.delivered[:, i],
+                ),
             )
-        return records
+            for i, market in enumerate(markets)
+        ]
 
     @property
     def active(self) -> np.ndarray | None:
         """Who is there to answer the next price, (N, K); None where nobody comes or goes."""
-        return None if self._across.active is None else self._across.active.T
+        return None if self._layout.active is None else self._layout.active.T.copy()
 
     def observation(self) -> np.ndarray:
-        """The last n rounds of each lane, oldest first, (N, n·(K + 1)) or wider: a view."""
-        return self._history.window().reshape(-1, self.num_envs).T
+        """The last n rounds of each lane, oldest first, (N, n·(K + 1)) or wider; fresh memory."""
+        return self._history.window().reshape(-1, self.num_envs).copy().T
 
     def _bought(self, price: np.ndarray, rational: np.ndarray) -> np.ndarray:
-        """What the follower policy buys, held within the bounds, (K, N)."""
-        K, market = self.market.K, self._across
-        low, high = market.min_steps, market.max_steps
-        if isinstance(self._followers, vmus.Noisy):
-            return self._followers.around(rational, low, high, market.active, self._rng)
-        steps = as_numpy(self._followers(self.market, price, self._rng))
-        numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
-        if steps.shape != (self.num_envs, K) or not numbers:
-            raise ValueError(
-                f"vmus must buy finite steps of shape ({self.num_envs}, {K}), got {steps!r}"
-            )
-        steps = np.clip(steps.T.astype(np.float64), low, high)
-        return steps if market.active is None else game.present(market.active, steps)
-
-
-def _judge(
-    stand: Stand, price: np.ndarray, rational: np.ndarray | None, utility: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The equilibrium of the round, and what its prices cost against rational followers, (N,).
-
-    `rational` is what these would have bought, (K, N); None: they are what `utility` comes from.
-    """
-    market = stand.market
-    if rational is not None:
-        asked = rational.astype(np.float32)
-        _, sold = game.deliver(asked, market.capacity, axis=0, total=np.float64)
-        utility = game.asp_utility(price, market.cost, sold)
-    best_price, best = stand.best(len(price))
-    return {
-        "equilibrium_price": best_price,
-        "equilibrium_utility": best,
-        "regret": np.maximum(best - utility, 0.0),
-    }
-
-
-def _vmus_first(value: Any) -> Any:
-    """(K,) as (K, 1), (N, K) as (K, N), one for all VMUs (N, 1) as (1, N)."""
-    if np.ndim(value) == 0:  # None too
-        return value
-    return value[:, None] if value.ndim == 1 else np.ascontiguousarray(value.T)
+        """What the follower policy buys, (K, N)."""
+        layout, policy = self._layout, self._followers
+        if type(policy) is vmus.Noisy:  # what is rational need not be worked out again
+            low, high = layout.min_steps, layout.max_steps
+            return policy.around(rational, low, high, layout.active, self._rng)
+        return vmus.purchases(policy, self.market, price, self._rng).T

@@ -30,7 +30,7 @@ class History:
         self, rounds: int, max_rows: int, where: RoundRow, lanes: tuple[int, ...] = ()
     ) -> None:
         shape = where.width, *lanes
-        self._where = where
+        self._price, self._steps, self._active = where.price, where.steps, where.active
         fitting = _MAX_CHUNK_BYTES // (4 * math.prod(shape))
         length = max(2 * rounds, min(rounds + max_rows, fitting)) + 1
         self._rows = np.zeros((length, *shape), "f4")
@@ -57,16 +57,25 @@ class History:
         """
         for _ in range(self._rounds):
             self.row[:] = 0.0
-            self.write(price, 0.0, active)
+            self.write(price, active)
             self.advance()
 
-    def write(self, price: Any, steps: Any, active: Any = None) -> None:
-        """Fill the row in play: the price, the steps delivered, and who will answer next."""
-        row, where = self.row, self._where
-        row[where.price] = price
-        row[where.steps] = steps
+    def write(self, price: Any, active: Any = None) -> None:
+        """Write the price and, where VMUs come and go, who will answer next, in the row in play."""
+        row = self.row
+        row[self._price] = price
         if active is not None:
-            row[where.active] = active
+            row[self._active] = active
+
+    @property
+    def price_in_play(self) -> np.ndarray:
+        """The price of the row in play, (1, …)."""
+        return self.row[self._price, None]
+
+    @property
+    def steps_in_play(self) -> np.ndarray:
+        """The steps of the row in play, (K, …), to be written."""
+        return self.row[self._steps]
 
     def window(self) -> np.ndarray:
         """The last rounds, oldest first, (n, width, …): a view."""

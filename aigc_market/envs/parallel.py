@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from aigc_market.envs.agents import ASP, MarketAgents
+from aigc_market import _checks
+from aigc_market.envs.agents import MarketAgents
+from aigc_market.market import Market
 
 
 class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
@@ -69,7 +71,8 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         Args:
             seed: of every random choice; None goes on with the stream of the last seed.
             options: parameters of this episode's market, as for the AEC environment, and `price`:
-                the first price, in the units of the leader's actions, instead of a random one.
+                the first price, in units of money whatever the units of actions, instead of a
+                random one.
 
         Returns:
             Observations, and empty infos, of every agent.
@@ -77,17 +80,23 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        rng = self._begin(seed, options, "price")
-        if options and "price" in options:
-            try:
-                price = self._prices.read(options["price"])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"reset option price: {error}") from None
-        else:
-            price = self._prices.draw(rng)
-        self._episode.post(price)
+        self._begin(seed, options, "price")
+        price = self._first_price
+        self._episode.post(self._prices.draw(self._rng) if price is None else price)
         self.agents = self.possible_agents[:]
         return self._observations(), {agent: {} for agent in self.agents}
+
+    def _take_options(self, options: dict[str, Any], market: Market) -> None:
+        self._first_price: float | None = None
+        if "price" in options:
+            low, high = (float(np.float32(b)) for b in (market.cost, market.max_price))
+            price = float(np.float32(_checks.number("reset option price", options["price"])))
+            if not low <= price <= high:
+                raise ValueError(
+                    f"reset option price must be within [{low:g}, {high:g}], "
+                    f"got {options['price']!r}"
+                )
+            self._first_price = price
 
     def step(
         self, actions: dict[str, Any]
@@ -116,9 +125,10 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
             raise ValueError(
                 f"actions must be given for exactly {self.possible_agents}, got {given!r}"
             )
-        next_price = self._prices.read(actions[ASP])
         agents = self.possible_agents
-        asked = [self._purchases.read(actions[vmu]) for vmu in agents[1:]]
+        leader, *followers = agents
+        next_price = self._prices.read(actions[leader])
+        asked = [self._purchases.read(actions[vmu]) for vmu in followers]
         rewards, infos = self._settle(asked)
         self._episode.post(next_price)
         over = self._episode.round >= self.max_cycles

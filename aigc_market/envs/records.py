@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,42 +11,41 @@ from aigc_market.market import Market
 from aigc_market.rendering import Round
 
 
+class Played(NamedTuple):
+    """A round of one market, as it was settled."""
+
+    market: Market
+    number: int
+    """Of the round."""
+    price: float
+    utility: float
+    """U_p."""
+    best: tuple[float, float]
+    """p* and U_p* of the market."""
+    regret: float
+    """Of the leader, against rational followers."""
+    asked: Any
+    """(K,) steps."""
+    delivered: Any
+    """(K,) steps."""
+    served: tuple[Any, ...] = ()
+    """(K) the images that were really made, each with its `image`, (size, size, 3) in [0, 1], and
+    its `ssim`; none where none are made."""
+
+
 def opening(rounds: int, market: Market, best: tuple[float, float]) -> Round:
-    """What there is to see before the first round of an episode."""
+    """What there is to see before the first of so many rounds."""
     nothing = np.zeros(market.K)
-    return played(rounds, market, 0, market.cost, best, 0.0, 0.0, nothing, nothing)
+    return record(rounds, Played(market, 0, market.cost, 0.0, best, 0.0, nothing, nothing))
 
 
-def played(
-    rounds: int,
-    market: Market,
-    number: int,
-    price: float,
-    best: tuple[float, float],
-    utility: float,
-    regret: float,
-    asked: Any,
-    delivered: Any,
-    served: Sequence[Any] = (),
-) -> Round:
-    """The record of a round.
-
-    Args:
-        rounds: T.
-        market: the one market in which the round was played.
-        number: of the round.
-        price: p.
-        best: p* and U_p* of the market.
-        utility: U_p.
-        regret: of the leader.
-        asked: (K,) steps.
-        delivered: (K,) steps.
-        served: (K) the images that were really made, each with its `image`, (size, size, 3) in
-            [0, 1], and its `ssim`.
-    """
-    ssim, delivered = market.ssim, np.asarray(delivered, np.float64)
+def record(rounds: int, played: Played) -> Round:
+    """The record of a round, of so many."""
+    market, ssim = played.market, played.market.ssim
+    delivered = np.asarray(played.delivered, np.float64)
     most = game.best_surplus(np.ones(market.K), ssim, market.min_steps, market.max_steps)
     gained = ssim.gain(delivered)
+    served = played.served
     measured = [result.ssim for result in served] if served else ssim(delivered).tolist()
     return Round(
         rounds=rounds,
@@ -55,14 +53,14 @@ def played(
         max_price=float(market.max_price),
         min_steps=float(market.min_steps),
         max_steps=float(market.max_steps),
-        number=number,
-        price=float(price),
-        equilibrium_price=float(best[0]),
-        utility=float(utility),
-        equilibrium_utility=float(best[1]),
-        regret=float(regret),
+        number=played.number,
+        price=float(played.price),
+        equilibrium_price=float(played.best[0]),
+        utility=float(played.utility),
+        equilibrium_utility=float(played.best[1]),
+        regret=float(played.regret),
         capacity=None if market.capacity is None else float(market.capacity),
-        asked=np.asarray(asked, np.float64).tolist(),
+        asked=np.asarray(played.asked, np.float64).tolist(),
         delivered=delivered.tolist(),
         ssim=measured,
         quality=np.where(most > 0, gained / np.where(most > 0, most, 1.0), 0.0).tolist(),

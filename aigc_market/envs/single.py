@@ -103,7 +103,7 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         self._lanes.begin(self.np_random, options)
         if self._screen is not None:
             self._screen.add(self._record())
-        return self._lanes.observation()[0].copy(), {}
+        return self._lanes.observation()[0], {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Post a price; the scripted VMUs buy at it.
@@ -119,16 +119,16 @@ class PricingEnv(gymnasium.Env[np.ndarray, Any]):
         reward = lanes.play(np.array([lanes.actions.read(action)]), last=over)
         info = {
             "round": lanes.round,
-            "price": lanes.price.item(),
-            "demand": lanes.asked[:, 0].copy(),
-            "utility": lanes.utility.item(),
-            **{name: value.item() for name, value in lanes.judge().items()},
+            "price": lanes.last.price.item(),
+            "demand": lanes.last.asked[:, 0].copy(),
+            "utility": lanes.last.asp_utility.item(),
+            **{name: value.item() for name, value in lanes.judgement().items()},
         }
         if lanes.active is not None:
-            info["active"] = lanes.active[0].copy()
+            info["active"] = lanes.active[0]
         if self._screen is not None:
             self._screen.add(self._record())
-        return lanes.observation()[0].copy(), reward.item(), False, over, info
+        return lanes.observation()[0], reward.item(), False, over, info
 
     def render(self) -> str | np.ndarray | None:
         """The last round: text, a frame (640, 960, 3) uint8, or None in mode "human".

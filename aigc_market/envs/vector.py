@@ -10,7 +10,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks, vmus
-from aigc_market.envs.infos import LazyInfos
 from aigc_market.envs.lanes import Lanes
 from aigc_market.envs.observation import ObservationSpaces
 from aigc_market.envs.settings import RENDER_FPS
@@ -21,9 +20,6 @@ from aigc_market.rendering import Screen
 SHOWN_LANES = 4
 """Environments of a batch that are drawn: a frame takes longer than a round of them all."""
 
-_JUDGED = ("equilibrium_price", "equilibrium_utility", "regret")
-_JUDGED_MASKS = tuple(f"_{name}" for name in _JUDGED)
-
 
 class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     """A batch of `PricingEnv`, played as arrays without a loop over environments or VMUs.
@@ -31,11 +27,15 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     All lanes begin and end together. Autoreset is `SAME_STEP`: the step that ends the episodes
     returns the first observations of the next ones, and `infos["final_obs"]` and
     `infos["final_info"]` those of the end. Draws come from one generator for the whole batch.
-    Observations are views of memory that is never written again: keep them as long as you like,
-    and do not write to them. Where the market moves or followers are not rational, the infos
-    `equilibrium_price`, `equilibrium_utility` and `regret` are worked out when they are first read
-    (of the round that they belong to), which costs more than the round itself; such infos are a
-    dict that copies and pickles as a plain one.
+    All arrays that are handed out are the caller's own.
+
+    Args:
+        num_envs: N.
+        vmus: a follower policy or its name, as for `PricingEnv`.
+        judged: whether infos hold `equilibrium_price`, `equilibrium_utility` and `regret`. Where
+            the market moves these cost more than the round itself; without them `judgement` tells
+            them of the rounds for which it is asked.
+        arguments: as for `PricingEnv`.
     """
 
     metadata = {  # noqa: RUF012
@@ -45,9 +45,14 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     }
 
     def __init__(
-        self, num_envs: int = 1, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any
+        self,
+        num_envs: int = 1,
+        vmus: str | vmus.FollowerPolicy | None = None,
+        judged: bool = True,
+        **arguments: Any,
     ) -> None:
         self.num_envs = _checks.integer("num_envs", num_envs, at_least=1)
+        self._judged = _checks.flag("judged", judged)
         self._lanes = Lanes((num_envs,), vmus, arguments)
         self.settings = settings = self._lanes.settings
         _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])
@@ -59,7 +64,6 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.single_observation_space = ObservationSpaces(settings).asp
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self._all = np.ones(num_envs, bool)
 
     @property
     def market(self) -> Market:
@@ -135,6 +139,20 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             return None
         return tuple(screen.frame() for screen in self._screens)
 
+    def judgement(self) -> dict[str, np.ndarray]:
+        """How the last round played compares with the best that the leader could have done.
+
+        Returns:
+            `equilibrium_price`, `equilibrium_utility` and `regret` of the round, as in infos, (N,)
+            each. After the step that ends the episodes they are of its round too.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first round.
+        """
+        if self._lanes.last is None:
+            raise gymnasium.error.ResetNeeded("no round has been played yet")
+        return self._lanes.judgement()
+
     def _take_frames(self) -> None:
         """Tell the screens, if there are any, of the last round or of a new episode."""
         if self._screens:
@@ -144,20 +162,19 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
 
     def _infos(self) -> dict[str, Any]:
         """Of the round played."""
-        lanes = self._lanes
+        lanes, last = self._lanes, self._lanes.last
         infos = {
             "round": np.full(self.num_envs, lanes.round),
-            "price": lanes.price,
-            "demand": lanes.asked.T,
-            "utility": lanes.utility,
+            "price": last.price.copy(),
+            "demand": last.asked.T.copy(),
+            "utility": last.asp_utility.copy(),
         }
         if lanes.active is not None:
             infos["active"] = lanes.active
-        if not lanes.lazy:
-            return self._masked({**infos, **lanes.judge()})
-        masks = dict.fromkeys(_JUDGED_MASKS, self._all)
-        return LazyInfos({**self._masked(infos), **masks}, _JUDGED, lanes.judge)
+        if self._judged:
+            infos |= lanes.judgement()
+        return self._masked(infos)
 
     def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every lane has every one."""
-        return {**infos, **{f"_{name}": self._all for name in infos}}
+        return {**infos, **{f"_{name}": np.ones(self.num_envs, bool) for name in infos}}

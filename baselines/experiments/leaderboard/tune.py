@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 
 from aigc_market import game
-from aigc_market.envs.course import Course
+from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import Settings
 from baselines import methods
 from baselines.arena.rollout import play
@@ -66,7 +66,7 @@ def learn_from_markets(scenario: str) -> dict[str, Any]:
     """
     settings = Settings.make(scenario)
     prices = np.linspace(settings.market.cost, settings.market.max_price, 96)
-    course = Course(settings, np.random.default_rng(TRAINING_SEED), lanes=(EPISODES,))
+    course = MarketProcess(settings, np.random.default_rng(TRAINING_SEED), lanes=(EPISODES,))
     earned, total, slot = np.zeros(len(prices)), [], []
     for t in range(settings.max_cycles):
         if t % _MARKETS_EVERY == 0:

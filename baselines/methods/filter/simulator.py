@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aigc_market import game, vmus
-from aigc_market.envs.course import Course
+from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import Settings
 from aigc_market.ssim import QuadraticSSIM
 from baselines.arena.protocol import PublicParameters
@@ -73,7 +73,7 @@ def draw(settings: Settings, lanes: int, rng: np.random.Generator, solved: bool 
         raise ValueError(f"vmus must be rational or noisy, got {name!r}")
     if not isinstance(settings.market.ssim, QuadraticSSIM):
         raise ValueError(f"ssim must be a quadratic, got {settings.market.ssim!r}")
-    course = Course(settings, rng, lanes=(lanes,))
+    course = MarketProcess(settings, rng, lanes=(lanes,))
     K, rounds = settings.market.K, settings.max_cycles
     columns: dict[str, list[np.ndarray]] = {name: [] for name in Paths._fields}
 
