@@ -95,7 +95,7 @@ def test_where_nobody_is_there_nothing_is_earned_and_nothing_forgone(capacity, s
 
 
 def test_the_verifier_refuses_purchases_of_those_who_are_not_there():
-    market = aigc_market.Market(active=[True, False])
+    market = aigc_market.Market(min_steps=10, active=[True, False])
     assert np.isfinite(aigc_market.regret(market, 8.0, [100.0, 0.0]).leader)
     for steps in ([100.0, 20.0], [0.0, 0.0]):
         with pytest.raises(ValueError, match="steps must lie between"):

@@ -31,8 +31,8 @@ ON_MARKET = {
     "max_price": [*NOT_POSITIVE_NOR_NONE, 0.5],
     "satisfaction": [*NOT_POSITIVE, [200.0] * 3, [1.0, -1.0], [1.0, "2"], np.ones((4, 3))],
     "min_steps": [-1, NAN, INF, "10", None, True, {}, 300],
-    "max_steps": [*NOT_POSITIVE_NOR_NONE, 9],
-    "capacity": [*NOT_POSITIVE, 19.5],
+    "max_steps": NOT_POSITIVE_NOR_NONE,
+    "capacity": NOT_POSITIVE,
     "ssim": [
         "cubic",
         5,
@@ -109,7 +109,7 @@ TABLE = {
     "PricingEnv": (PricingEnv, SINGLE),
     "PricingVectorEnv": (
         PricingVectorEnv,
-        {**SINGLE, "num_envs": NOT_A_COUNT, "render_mode": ["ansi", "human", "", 5]},
+        {**SINGLE, "num_envs": NOT_A_COUNT, "judged": NOT_A_FLAG, "render_mode": ["ansi", "human", "", 5]},
     ),
     "best_response": (
         aigc_market.best_response,
@@ -121,7 +121,7 @@ TABLE = {
         {
             "market": NOT_A_MARKET,
             "price": [0.5, 21.0, *NOT_NUMBERS],
-            "steps": [100.0, [100.0], [100.0] * 3, [9.0, 100.0], [100.0, 251.0], *NOT_NUMBERS],
+            "steps": [100.0, [100.0], [100.0] * 3, [-1.0, 100.0], [100.0, 251.0], *NOT_NUMBERS],
         },
     ),
     "QuadraticSSIM": (
@@ -301,7 +301,7 @@ def test_batches_that_do_not_fit_are_refused_with_their_shapes():
             {"min_steps": 10.2, "max_steps": 10.8, "continuous_actions": False},
             "min_steps and max_steps must have a whole number between them",
         ),
-        ({"K": 30, "capacity": 299}, "capacity must be at least K · min_steps = 300"),
+        ({"K": 30, "min_steps": 10, "capacity": 299}, "capacity must be at least K · min_steps = 300"),
         ({"ssim": TabulatedSSIM([0, 99], [0, 1])}, "max_steps must be at most 99, the last step"),
         ({"cost": 5.0, "max_price": 4.0}, "max_price must be at least cost = 5"),
         ({"min_steps": 50, "max_steps": 40}, "max_steps must be at least min_steps = 50"),
@@ -352,11 +352,14 @@ RESET_OPTIONS = {
     "cost": [*NOT_POSITIVE_NOR_NONE, 0.5, 21.0],
     "max_price": [*NOT_POSITIVE_NOR_NONE, 0.5, 21.0],
     "satisfaction": [*NOT_POSITIVE_NOR_NONE, [1.0] * 3, 401.0, lambda rng: 200.0],
-    "min_steps": [-1, NAN, INF, "10", None, True, {}, 9, 300],
-    "max_steps": [*NOT_POSITIVE_NOR_NONE, 9, 300],
-    "capacity": [*NOT_POSITIVE, 19.5],
+    "min_steps": [-1, NAN, INF, "10", None, True, {}, 300],
+    "max_steps": [*NOT_POSITIVE_NOR_NONE, 300],
+    "capacity": NOT_POSITIVE,
 }
-PARALLEL_OPTIONS = {**RESET_OPTIONS, "price": [NAN, INF, "8", None, True, {}, [1.0, 2.0]]}
+PARALLEL_OPTIONS = {
+    **RESET_OPTIONS,
+    "price": [NAN, INF, "8", None, True, {}, [1.0, 2.0], 0.5, 20.5],
+}
 RESETS = {
     "env": (aigc_market.env, RESET_OPTIONS),
     "parallel_env": (aigc_market.parallel_env, PARALLEL_OPTIONS),
@@ -428,7 +431,10 @@ NOT_A_NUMBER = [
     [[], [1]],
     np.array([True]),
 ]
-NOT_AN_INDEX = [-1, 96, 1.0, NAN, None, "8", True, [1, 2], [], np.array([1.0]), np.array([[3]])]
+NOT_AN_INDEX = [
+    *(-1, 96, 1.0, NAN, None, "8", True, [1, 2], [], np.array([1.0]), np.array([[3]])),
+    *(np.array([value], "f4") for value in (3.7, -1.0, 400.0)),
+]
 ACTIONS = [(True, value) for value in NOT_A_NUMBER] + [(False, value) for value in NOT_AN_INDEX]
 
 
@@ -446,7 +452,7 @@ def test_a_bad_action_of_the_leader(continuous, action):
 @pytest.mark.parametrize(("continuous", "action"), ACTIONS)
 def test_a_bad_action_of_a_follower(continuous, action):
     if isinstance(action, int) and action == 96:
-        action = 241  # 10 to 250 steps
+        action = 251  # 0 to 250 steps
     aec = aigc_market.env(continuous_actions=continuous)
     aec.reset(seed=0)
     aec.step(aec.action_space("asp_0").sample())
@@ -459,7 +465,7 @@ def test_a_bad_action_of_a_follower(continuous, action):
 @pytest.mark.parametrize("agent", ["asp_0", "vmu_1"])
 def test_a_bad_action_in_the_parallel_game(continuous, action, agent):
     if isinstance(action, int) and action == 96:
-        action = 241
+        action = 251
     env = aigc_market.parallel_env(continuous_actions=continuous)
     env.reset(seed=0)
     actions = {each: env.action_space(each).sample() for each in env.agents}

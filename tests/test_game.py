@@ -7,6 +7,7 @@ import torch
 
 import aigc_market
 from aigc_market import game
+from aigc_market.layouts import Columns, Floats
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 ALPHA, BETA, GAMMA = -0.000174, 0.075, 4891.89
@@ -153,23 +154,93 @@ def test_a_price_of_its_own_for_each_vmu():
 
 
 def test_rationing_is_in_proportion():
-    delivered, sold = game.deliver(np.array([30.0, 60.0, 10.0]), 50.0)
-    np.testing.assert_allclose(delivered, [15.0, 30.0, 5.0])
-    assert sold == pytest.approx(50.0)
+    market = aigc_market.Market(K=3, capacity=50.0)
+    settled = game.settle(market, 3.0, np.array([30.0, 60.0, 10.0]))
+    np.testing.assert_allclose(settled.delivered, [15.0, 30.0, 5.0])
+    assert settled.sold == pytest.approx(50.0)
+    assert settled.asp_utility == pytest.approx(100.0)
 
 
 def test_enough_capacity_rations_nobody():
+    market = aigc_market.Market(capacity=[90.0, 50.0])
     steps = np.array([[30.0, 60.0], [20.0, 30.0]])
-    delivered, sold = game.deliver(steps, np.array([90.0, 50.0]))
-    np.testing.assert_array_equal(delivered, steps)
-    np.testing.assert_array_equal(sold, [90.0, 50.0])
+    settled = game.settle(market, 3.0, steps)
+    np.testing.assert_array_equal(settled.delivered, steps)
+    np.testing.assert_array_equal(settled.sold, [90.0, 50.0])
 
 
 def test_no_capacity_is_no_limit():
     steps = np.array([1e9, 1e9])
-    delivered, sold = game.deliver(steps, None)
-    assert delivered is steps
-    assert sold == 2e9
+    settled = game.settle(aigc_market.Market(), 3.0, steps)
+    np.testing.assert_array_equal(settled.delivered, steps)
+    assert settled.sold == 2e9
+
+
+LAID_OUT = {
+    "paper": aigc_market.Market(K=3, satisfaction=[90.0, 200.0, 400.0]),
+    "scarce": aigc_market.Market(K=3, satisfaction=[90.0, 200.0, 400.0], capacity=120.0),
+    "some are away": aigc_market.Market(K=3, active=[True, False, True], capacity=120.0),
+    "a model each": aigc_market.Market(K=3, ssim=QuadraticSSIM(ALPHA, np.array([0.05, 0.07, 0.1]))),
+    "table": aigc_market.Market(K=3, ssim=TabulatedSSIM([0, 90, 250], [0, 4.0, 6.0])),
+}
+
+
+@pytest.mark.parametrize("market", LAID_OUT.values(), ids=LAID_OUT)
+def test_a_round_is_settled_alike_in_every_layout(market):
+    price, asked = 6.5, [30.0, 77.0, 120.0]
+    plain = game.settle(market, price, asked)
+    batch, rows = np.array([price, 9.0]), np.array([asked, [1.0, 2.0, 3.0]])
+    settled = {
+        "floats": game.settle_in(Floats(market), price, asked),
+        "first axis": game.settle_in(Columns(market, axis=0), batch, rows.T),
+        "last axis": game.settle(market, batch, rows),
+        "tensors": game.settle(market, torch.tensor(batch), torch.tensor(rows)),
+    }
+    for name, one in settled.items():
+        for both in ((plain, one), (plain.rational(), one.rational())):
+            theirs, ours = both
+            for field in ("asked", "delivered", "sold", "asp_utility", "surplus", "utility"):
+                a, b = (getattr(part, field) for part in (theirs, ours))
+                a, b = (part() if callable(part) else part for part in (a, b))
+                b = np.asarray(b)
+                if name != "floats":
+                    b = b[..., 0] if name == "first axis" else b[0]
+                single = name == "floats" and theirs is not plain  # as actions are
+                np.testing.assert_allclose(b, a, rtol=1e-6 if single else 1e-12, err_msg=name)
+
+
+def test_who_is_not_there_buys_and_is_paid_nothing():
+    settled = game.settle(LAID_OUT["some are away"], 6.5, [30.0, 77.0, 120.0])
+    assert settled.asked.tolist() == [30.0, 0.0, 120.0]
+    assert settled.surplus()[1] == settled.utility()[1] == settled.delivered[1] == 0.0
+    assert settled.sold == pytest.approx(120.0)
+
+
+def test_a_settlement_is_differentiable():
+    market = aigc_market.Market(capacity=120.0)
+    price = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
+    asked = torch.tensor([90.0, 60.0], dtype=torch.float64, requires_grad=True)
+
+    def paid(price, asked):
+        settled = game.settle(market, price, asked)
+        return settled.asp_utility, settled.surplus()
+
+    assert torch.autograd.gradcheck(paid, (price, asked))
+    free = torch.tensor([30.0, 60.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(paid, (price, free))
+
+
+@pytest.mark.parametrize(
+    ("price", "asked", "complaint"),
+    [
+        (0.0, [1.0, 2.0], "price must be finite numbers above 0, got 0"),
+        (8.0, [1.0], "asked must hold K = 2 along its last axis"),
+        (8.0, [1.0, float("nan")], "asked must be finite numbers"),
+    ],
+)
+def test_a_settlement_of_bad_numbers_is_refused(price, asked, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        game.settle(aigc_market.Market(), price, asked)
 
 
 def test_below_the_clearing_price_utility_rises_with_the_price():

@@ -65,7 +65,7 @@ def answers(env, policy, price):
     # What an inactive VMU does is ignored, but it has to do something that it may.
     bought = np.maximum(bought, np.float32(market.min_steps))
     if env.settings.normalize:
-        return [np.array([2 * (s - 10.0) / 240.0 - 1], "f4") for s in bought.astype(float)]
+        return [np.array([2 * s / 250.0 - 1], "f4") for s in bought.astype(float)]
     return [np.array([s], "f4") for s in bought]
 
 
@@ -153,7 +153,7 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
     aec, parallel = aigc_market.env(**arguments), aigc_market.parallel_env(**arguments)
     followers, actions = aec.possible_agents[1:], prices(aec, ROUNDS + 1)
     aec.reset(seed=4)
-    seen, _ = parallel.reset(seed=4, options={"price": actions[0]})
+    seen, _ = parallel.reset(seed=4, options={"price": meant(aec, actions[0])})
     for t in range(ROUNDS):
         before = aec.observe("asp_0")
         aec.step(actions[t])

@@ -99,7 +99,7 @@ def test_normalised_observations_lie_between_0_and_1():
     env = played(normalize=True, history=1, rounds=[(-1.0, -1.0, 1.0)])
     assert env.observation_space("asp_0") == Box(0, 1, (3,), np.float32)
     assert env.observation_space("vmu_0") == Box(0, 1, (4,), np.float32)
-    np.testing.assert_allclose(env.observe("asp_0"), [1 / 20, 10 / 250, 1])
+    np.testing.assert_allclose(env.observe("asp_0"), [1 / 20, 0, 1])
     np.testing.assert_allclose(env.observe("vmu_1"), [260 / 520, 1 / 20, 1 / 20, 1])
 
 
@@ -169,7 +169,7 @@ def test_normalised_actions_span_the_bounds():
     for action in (0.0, -1.0, 0.5):
         env.step(np.array([action], "f4"))
     assert env.infos["asp_0"]["price"] == 10.5
-    np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [10.0, 190.0])
+    np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [0.0, 187.5])
 
 
 @pytest.mark.parametrize("action", [9, 9.0, np.float64(9), [9.0], np.array([9.0]), np.array(9)])

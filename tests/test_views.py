@@ -302,7 +302,7 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
         aec.action_space(vmu).seed(k)
 
     aec.reset()
-    parallel_seen, _ = parallel.reset(options={"price": prices[0]})
+    parallel_seen, _ = parallel.reset(options={"price": posted_price(aec, prices[0])})
     for t in range(ROUNDS):
         before = aec.observe("asp_0")
         aec.step(prices[t])

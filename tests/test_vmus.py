@@ -53,7 +53,7 @@ def test_regret_does_not_depend_on_what_followers_do():
 
 
 def test_purchases_are_held_within_the_bounds():
-    for bought, held in ((1e6, 250.0), (-5.0, 10.0)):
+    for bought, held in ((1e6, 250.0), (-5.0, 0.0)):
         _, (*_, info) = play(lambda market, price, rng, bought=bought: np.full((1, 2), bought))
         np.testing.assert_array_equal(info["demand"], held)
 
@@ -87,7 +87,7 @@ def test_a_batch_gives_the_policy_markets_and_prices_of_every_lane(satisfaction)
     batch = () if satisfaction == 200.0 else (5,)
     assert shapes == [((5,), batch)]
     rational = aigc_market.best_response(env.market, np.full(5, 9.0))
-    np.testing.assert_allclose(infos["demand"], np.maximum(0.9 * rational, 10.0), rtol=1e-6)
+    np.testing.assert_allclose(infos["demand"], 0.9 * rational, rtol=1e-6)
     np.testing.assert_allclose(rewards, 8.0 * infos["demand"].sum(axis=1), rtol=1e-6)
 
 
@@ -122,3 +122,21 @@ def test_a_scenario_brings_its_followers(monkeypatch):
         env.reset(seed=3)
         reward = env.step(np.array([9.0], "f4"))[1]
         assert reward == play(expected)[1][1]
+
+
+@pytest.mark.parametrize("lanes", [None, 3])
+def test_a_subclass_of_noisy_buys_as_it_says(lanes):
+    class Shy(vmus.Noisy):
+        def __call__(self, market, price, rng):
+            return 0.0 * super().__call__(market, price, rng)
+
+    class Calm(vmus.Noisy):
+        def factors(self, shape, rng):
+            return np.full(shape, 0.5, "f4")
+
+    view = PricingEnv if lanes is None else lambda **kw: PricingVectorEnv(num_envs=lanes, **kw)
+    _, (*_, info) = play(Shy(), view=view)
+    np.testing.assert_array_equal(info["demand"], 0.0)
+    env, (*_, info) = play(Calm(), view=view)
+    rational = aigc_market.best_response(env.market, 9.0)
+    np.testing.assert_allclose(info["demand"], np.broadcast_to(rational / 2, info["demand"].shape), rtol=1e-6)

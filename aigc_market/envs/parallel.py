@@ -90,13 +90,13 @@ class parallel_env(MarketAgents, ParallelEnv):  # noqa: N801 (PettingZoo's name)
         self._first_price: float | None = None
         if "price" in options:
             low, high = (float(np.float32(b)) for b in (market.cost, market.max_price))
-            price = float(np.float32(_checks.number("reset option price", options["price"])))
-            if not low <= price <= high:
+            given = np.asarray(_checks.numeric("reset option price", options["price"]), np.float32)
+            if given.shape not in ((), (1,)) or not low <= given.item() <= high:
                 raise ValueError(
-                    f"reset option price must be within [{low:g}, {high:g}], "
+                    f"reset option price must be one number within [{low:g}, {high:g}], "
                     f"got {options['price']!r}"
                 )
-            self._first_price = price
+            self._first_price = given.item()
 
     def step(
         self, actions: dict[str, Any]
