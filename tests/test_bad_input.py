@@ -109,7 +109,12 @@ TABLE = {
     "PricingEnv": (PricingEnv, SINGLE),
     "PricingVectorEnv": (
         PricingVectorEnv,
-        {**SINGLE, "num_envs": NOT_A_COUNT, "judged": NOT_A_FLAG, "render_mode": ["ansi", "human", "", 5]},
+        {
+            **SINGLE,
+            "num_envs": NOT_A_COUNT,
+            "judged": NOT_A_FLAG,
+            "render_mode": ["ansi", "human", "", 5],
+        },
     ),
     "best_response": (
         aigc_market.best_response,
@@ -301,7 +306,10 @@ def test_batches_that_do_not_fit_are_refused_with_their_shapes():
             {"min_steps": 10.2, "max_steps": 10.8, "continuous_actions": False},
             "min_steps and max_steps must have a whole number between them",
         ),
-        ({"K": 30, "min_steps": 10, "capacity": 299}, "capacity must be at least K · min_steps = 300"),
+        (
+            {"K": 30, "min_steps": 10, "capacity": 299},
+            "capacity must be at least K · min_steps = 300",
+        ),
         ({"ssim": TabulatedSSIM([0, 99], [0, 1])}, "max_steps must be at most 99, the last step"),
         ({"cost": 5.0, "max_price": 4.0}, "max_price must be at least cost = 5"),
         ({"min_steps": 50, "max_steps": 40}, "max_steps must be at least min_steps = 50"),

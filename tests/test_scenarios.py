@@ -1,12 +1,10 @@
 """Laws of the scenarios: how markets are drawn, and how they move."""
 
-import copy
 import itertools
-import pickle
 from dataclasses import dataclass
 
-import numpy as np
 import gymnasium
+import numpy as np
 import pytest
 
 import aigc_market

@@ -139,4 +139,6 @@ def test_a_subclass_of_noisy_buys_as_it_says(lanes):
     np.testing.assert_array_equal(info["demand"], 0.0)
     env, (*_, info) = play(Calm(), view=view)
     rational = aigc_market.best_response(env.market, 9.0)
-    np.testing.assert_allclose(info["demand"], np.broadcast_to(rational / 2, info["demand"].shape), rtol=1e-6)
+    np.testing.assert_allclose(
+        info["demand"], np.broadcast_to(rational / 2, info["demand"].shape), rtol=1e-6
+    )

@@ -57,8 +57,9 @@ class MarketAgents:
 
         `other` options are read by `_take_options`.
         """
-        fresh = seed is not None or self._rng is None
-        rng = seeding.np_random(seed)[0] if fresh else self._rng
+        rng: Any = self._rng
+        if seed is not None or rng is None:
+            rng, _ = seeding.np_random(seed)
         before = rng.bit_generator.state if options else None
         try:
             process = MarketProcess(self.settings, rng, options, (), other)

@@ -147,7 +147,8 @@ class Lanes:
 
     def _bought(self, price: np.ndarray, rational: np.ndarray) -> np.ndarray:
         """What the follower policy buys, (K, N)."""
-        layout, policy = self._layout, self._followers
+        layout = self._layout
+        policy: Any = self._followers
         if type(policy) is vmus.Noisy:  # what is rational need not be worked out again
             low, high = layout.min_steps, layout.max_steps
             return policy.around(rational, low, high, layout.active, self._rng)

@@ -83,8 +83,7 @@ def grid(market: Market, size: int) -> np.ndarray:
 def best_against(market: Market, followers: FollowerPolicy) -> np.ndarray:
     """The greatest U_p against followers over a fine grid of prices: (GAMES,)."""
     prices = grid(market, FINE_GRID)
-    _, sold = game.deliver(np.asarray(followers(market, prices, _RNG)), market.capacity)
-    return game.asp_utility(prices, market.cost, sold).max(axis=0)
+    return game.settle(market, prices, followers(market, prices, _RNG)).asp_utility.max(axis=0)
 
 
 def losses(

@@ -134,11 +134,9 @@ def surpluses(
     market: Market, price: np.ndarray, asked: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What VMUs gain by what is delivered of (…, K) steps asked, and would gain if it were free."""
-    delivered, _ = game.deliver(asked, market.capacity)
-    satisfaction, ssim = market.satisfaction, market.ssim
-    surplus = game.vmu_surplus(price[..., None], satisfaction, ssim, delivered)
+    surplus = game.settle(market, price, asked).surplus()
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    free = game.best_surplus(satisfaction, ssim, low, high)
+    free = game.best_surplus(market.satisfaction, market.ssim, low, high)
     if market.active is not None:
-        surplus, free = (game.present(market.active, part) for part in (surplus, free))
+        free = game.present(market.active, free)
     return surplus, np.broadcast_to(free, surplus.shape)

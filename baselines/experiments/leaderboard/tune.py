@@ -72,8 +72,9 @@ def learn_from_markets(scenario: str) -> dict[str, Any]:
         if t % _MARKETS_EVERY == 0:
             market = course.market
             bought = game.best_response(market, prices[:, None])  # (P, N, K)
-            delivered, sold = game.deliver(bought, market.capacity)
-            earned += (prices - market.cost) * sold.sum(axis=1)
+            settled = game.settle(market, prices[:, None], bought)
+            delivered = settled.delivered
+            earned += settled.asp_utility.sum(axis=1)
             count = np.count_nonzero(bought[0], axis=1)  # who is there: nobody buys nothing else
             mean = delivered.sum(axis=2)[:, count > 0] / count[count > 0]
             total.append(_lines(prices, mean, np.ones(mean.shape, bool)))

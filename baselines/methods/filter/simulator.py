@@ -12,6 +12,8 @@ from torch import Tensor
 from aigc_market import game, vmus
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import Settings
+from aigc_market.layouts import Columns
+from aigc_market.market import Market
 from aigc_market.ssim import QuadraticSSIM
 from baselines.arena.protocol import PublicParameters
 from baselines.methods.filter.network import MarketTransformer
@@ -40,19 +42,23 @@ class Rules:
     """The package's rules of the markets in `Paths`, on tensors."""
 
     def __init__(self, paths: Paths, public: PublicParameters) -> None:
-        self._paths, self._public = paths, public
+        self._paths = paths
+        self._market = Market(**vars(public))
         self._ssim = QuadraticSSIM(paths.alpha, paths.beta)
 
     def buy(self, t: int, price: Tensor) -> tuple[Tensor, Tensor]:
         """What VMUs are delivered (B, K), noise included, and U_p without noise, at prices (B,)."""
-        paths, low, high = self._paths, self._public.min_steps, self._public.max_steps
-        ssim = self._ssim.map(lambda c: c[t] if isinstance(c, Tensor) else c)
-        rational = game.purchase(price[:, None], paths.satisfaction[t], ssim, low, high)
-        noisy = (rational * paths.noise[t]).clamp(low, high) * paths.active[t]
-        capacity = None if paths.capacity is None else paths.capacity[t]
-        delivered, _ = game.deliver(noisy, capacity)
-        _, sold = game.deliver(rational * paths.active[t], capacity)
-        return delivered, game.asp_utility(price, self._public.cost, sold)
+        paths = self._paths
+        market = self._market.replace(
+            satisfaction=paths.satisfaction[t],
+            ssim=self._ssim.map(lambda c: c[t] if isinstance(c, Tensor) else c),
+            capacity=None if paths.capacity is None else paths.capacity[t],
+            active=paths.active[t] > 0,
+        )
+        layout = Columns(market)
+        rational = game.best_responses(layout, price)
+        noisy = (rational.asked * paths.noise[t]).clamp(market.min_steps, market.max_steps)
+        return game.settle_in(layout, price, noisy).delivered, rational.asp_utility
 
 
 def draw(settings: Settings, lanes: int, rng: np.random.Generator, solved: bool = False) -> Paths:
