@@ -1,0 +1,65 @@
+"""Policies of Stable-Baselines3 as methods of the arena."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from baselines.arena.protocol import History
+from baselines.methods.sb3.features import Units
+
+
+class WindowPlayer:
+    """A policy on the last n rounds; before the first, the price was the cost and nothing sold.
+
+    Args:
+        policy: of SB3.
+        units: of its input and its answer.
+        rounds: n.
+        num_envs: N.
+    """
+
+    def __init__(self, policy: Any, units: Units, rounds: int, num_envs: int) -> None:
+        self._policy = policy
+        self._units = units
+        self._window = np.zeros((num_envs, rounds, units.row))
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,), without exploring."""
+        self._observe(history)
+        features = torch.from_numpy(self._units.features(self._window))
+        with torch.no_grad():
+            actions = self._decide(features, begins=history.prices.shape[1] == 0)
+        return self._units.price(actions[:, 0].double().numpy())
+
+    def _observe(self, history: History) -> None:
+        K, window = self._units.K, self._window
+        if history.prices.shape[1] == 0:
+            window[:] = 0.0
+            window[:, :, 0] = self._units.cost
+            if self._units.masked:
+                window[:, :, K + 1 :] = history.active[:, None]
+            return
+        window[:, :-1] = window[:, 1:]
+        window[:, -1, 0] = history.prices[:, -1]
+        window[:, -1, 1 : K + 1] = history.steps[:, -1]
+        if self._units.masked:
+            window[:, -1, K + 1 :] = history.active
+
+    def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:
+        return self._policy._predict(features, deterministic=True)
+
+
+class RecurrentPlayer(WindowPlayer):
+    """A policy with an LSTM, whose state lasts an episode."""
+
+    def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:
+        N = len(features)
+        if begins:
+            layers, _, size = self._policy.lstm_hidden_state_shape
+            self._state = (torch.zeros(layers, N, size), torch.zeros(layers, N, size))
+        starts = torch.full((N,), float(begins))
+        actions, self._state = self._policy._predict(features, self._state, starts, True)
+        return actions

@@ -1,0 +1,224 @@
+"""PPO, recurrent PPO and TPPO, trained by Stable-Baselines3 and kept as files."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+import aigc_market
+from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
+from aigc_market.vmus import FollowerPolicy
+from baselines.arena.protocol import Method
+from baselines.arena.registry import Report
+from baselines.arena.seeds import training_seed
+from baselines.arena.task import Task
+from baselines.methods.sb3.features import UNITS, FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.players import RecurrentPlayer, WindowPlayer
+from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
+from baselines.runs import policy_files
+
+_POLICIES: dict[str, Any] = {
+    "tppo": TransformerPolicy,
+    "ppo": ActorCriticPolicy,
+    "recurrent_ppo": RecurrentActorCriticPolicy,
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A policy, and how it came to be."""
+
+    method: str
+    policy: ActorCriticPolicy
+    units: Units
+    recipe: Sb3Recipe
+    episodes: list[float]
+    """Mean utility a round of each training episode, exploration included."""
+    rounds: int
+    """In all lanes together."""
+    seconds: float
+
+    def player(self, num_envs: int) -> Method:
+        """The policy in N episodes, without exploring."""
+        return _player(self.method, self.policy, self.units, self.recipe, num_envs)
+
+
+@dataclass(frozen=True)
+class Sb3Trainer:
+    """A trainer of the registry. A training that was cut short begins anew."""
+
+    method: str
+    """One of `NAMES`."""
+
+    def recipe(self, task: Task) -> Sb3Recipe:
+        """The recipe in use."""
+        return recipe(self.method, task)
+
+    def can_train(self, task: Task) -> str | None:
+        """None: it needs nothing but the environment."""
+        return None
+
+    def learn(
+        self,
+        task: Task,
+        seed: int,
+        recipe: Sb3Recipe | None = None,
+        report: Report = lambda done, total, row: None,
+        followers: FollowerPolicy | None = None,
+    ) -> Trained:
+        """Train a policy.
+
+        Args:
+            task: what is trained on.
+            seed: of every random choice.
+            recipe: in place of the one in use.
+            report: told, after each update, the rounds played and the mean `utility` a round of the
+                episodes that ended since the last one.
+            followers: whom it learns against, in place of the task's.
+        """
+        torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
+        recipe = recipe or self.recipe(task)
+        given = UNITS if followers is None else {**UNITS, "vmus": followers}
+        lanes = FeatureEnv(task.environment(recipe.lanes, history=recipe.history, **given))
+        model = make_model(self.method, lanes, recipe, training_seed(seed))
+        began = time.perf_counter()
+        model.learn(recipe.rounds, callback=_Progress(lanes, recipe.rounds, report))
+        seconds = time.perf_counter() - began
+        policy = model.policy
+        policy.set_training_mode(False)
+        trained = self.method, policy, lanes.units, recipe
+        return Trained(*trained, lanes.episodes, model.num_timesteps, seconds)
+
+    def train(
+        self,
+        task: Task,
+        seed: int,
+        out: Path,
+        recipe: Sb3Recipe | None = None,
+        report: Report = lambda done, total, row: None,
+    ) -> None:
+        """Train a policy and keep it in one safetensors file: see `learn`."""
+        trained = self.learn(task, seed, recipe, report)
+        config = {
+            "method": self.method,
+            "task": task.as_json(),
+            "seed": seed,
+            "recipe": dataclasses.asdict(trained.recipe),
+            "units": dataclasses.asdict(trained.units),
+            "rounds": trained.rounds,
+            "seconds": trained.seconds,
+            "version": aigc_market.__version__,
+        }
+        policy_files.write(out, trained.policy.state_dict(), config)
+
+    def load(self, path: Path) -> Callable[[int], Method]:
+        """A policy kept by `train`: called with the number of episodes, it gives a method.
+
+        Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is of another kind.
+        """
+        try:
+            config, weights = policy_files.read(path)
+            kept, units = Sb3Recipe(**config["recipe"]), Units(**config["units"])
+            method = config["method"]
+            arguments = _policy_arguments(method, kept, units)
+            policy = _POLICIES[method](*units.spaces(kept.history), lambda _: 0.0, **arguments)
+            policy.load_state_dict(weights)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r} ({error})"
+            ) from error
+        policy.set_training_mode(False)
+        return partial(_player, method, policy, units, kept)
+
+
+TPPO, PPO_MLP, RECURRENT_PPO = (Sb3Trainer(name) for name in NAMES)
+
+
+def make_model(method: str, lanes: FeatureEnv, recipe: Sb3Recipe, seed: int) -> PPO | RecurrentPPO:
+    """An untrained model of SB3's with the environment that it is to be trained in.
+
+    Args:
+        method: one of `NAMES`.
+        lanes: the environment, of `recipe.history` rounds.
+        recipe: hyperparameters; `rounds` is not used.
+        seed: of the weights, the exploration and the environment.
+    """
+    algorithm = RecurrentPPO if method == "recurrent_ppo" else PPO
+    return algorithm(
+        _POLICIES[method],
+        GymnasiumVecEnv(lanes, infos=False),
+        learning_rate=lambda left: recipe.learning_rate * max(left, recipe.least_rate),
+        n_steps=recipe.n_steps,
+        batch_size=recipe.batch_size,
+        n_epochs=recipe.n_epochs,
+        gamma=recipe.gamma,
+        policy_kwargs=_policy_arguments(method, recipe, lanes.units),
+        seed=seed,
+        device="cpu",
+    )
+
+
+def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str, Any]:
+    """Of the policy's class, beside its spaces."""
+    width = recipe.width
+    of_network: dict[str, dict[str, Any]] = {
+        "tppo": {"history": recipe.history, "width": width, "feedforward": 2 * width},
+        "ppo": {"net_arch": [width, width]},
+        # The critic reads the actor's LSTM: as good as one of its own, in half the time.
+        "recurrent_ppo": {
+            "net_arch": [width],
+            "lstm_hidden_size": width,
+            "shared_lstm": True,
+            "enable_critic_lstm": False,
+        },
+    }
+    return {
+        "log_std_init": recipe.log_std_init,
+        "features_extractor_class": SeenRows,
+        "features_extractor_kwargs": {"units": units},
+        **of_network[method],
+    }
+
+
+def _player(
+    method: str, policy: Any, units: Units, recipe: Sb3Recipe, num_envs: int
+) -> WindowPlayer:
+    player = RecurrentPlayer if method == "recurrent_ppo" else WindowPlayer
+    return player(policy, units, recipe.history, num_envs)
+
+
+class _Progress(BaseCallback):
+    """Reports after each update."""
+
+    def __init__(self, lanes: FeatureEnv, total: int, report: Report) -> None:
+        super().__init__()
+        self._lanes, self._total, self._report = lanes, total, report
+        self._told = 0
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        ended = self._lanes.episodes[self._told :]
+        self._told += len(ended)
+        row = {"utility": float(np.mean(ended))} if ended else {}
+        self._report(min(self.num_timesteps, self._total), self._total, row)
