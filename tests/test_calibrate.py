@@ -12,7 +12,8 @@ from aigc_market.ssim.repaint import Curve
 from baselines import __main__ as command_line
 from baselines.experiments.paper import calibrate
 from baselines.experiments.paper.live import play_live
-from baselines.methods.sb3.training import Training, make_model
+from baselines.arena.protocol import History
+from baselines.arena.task import Task
 
 CALLS = 30
 
@@ -48,7 +49,7 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     values = -1e-5 * steps**2 + 3.4e-3 * steps + 0.4
     curve = Curve(steps, values[None, None])
     ((low, high), fit), (paper_range, paper) = calibrate.fits(steps, curve.mean).values()
-    assert (low, high) == (1, 250)
+    assert (low, high) == (0, 250)
     assert paper_range == (120, 160)
     for found in (fit, paper):
         assert found.coefficients == pytest.approx((-1e-5, 3.4e-3, 0.4))
@@ -56,7 +57,7 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     lines = "\n".join(calibrate._game(curve, fit))
     delta = 15 / 3.4e-3
     market = aigc_market.Market(
-        satisfaction=delta, ssim=TabulatedSSIM(steps, values), min_steps=10, max_steps=250
+        satisfaction=delta, ssim=TabulatedSSIM(steps, values), min_steps=0, max_steps=250
     )
     best = aigc_market.solve(market)
     row = (
@@ -66,18 +67,37 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     assert f"δ = {delta:.0f}" in lines
 
 
-def test_a_trained_leader_plays_live_rounds(tiny, tmp_path):
+class Haggler:
+    """A leader that keeps what it sees, and asks for more each round."""
+
+    def __init__(self):
+        self.seen: list[History] = []
+
+    def act(self, history):
+        self.seen.append(history)
+        return np.array([4.0 + 0.1 * len(self.seen)])
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_leader_plays_live_rounds(tiny, tmp_path, normalize):
     service = RePaintSSIM(str(tiny), schedule_calls=CALLS, samples=2, cache_dir=tmp_path)
-    arguments = {"ssim": service, "satisfaction": 4000.0, "min_steps": 1, "max_steps": CALLS}
-    model = make_model("ppo", arguments, Training(), seed=0)
-    done = []
-    records = play_live(model, arguments, rounds=2, seed=0, progress=done.append)
+    given = {"satisfaction": 4000.0, "min_steps": 0.0, "max_steps": CALLS}
+    scenario = aigc_market.Scenario("own", arguments={"ssim": service, **given})
+    task = Task(scenario, {"normalize": normalize, "vmus": "noisy"})
+    done, leader = [], Haggler()
+    records = play_live(leader, task, rounds=2, seed=0, progress=done.append)
     assert done == [1, 2]
     assert [(r["round"], r["vmu"]) for r in records] == [(1, 0), (1, 1), (2, 0), (2, 1)]
-    market = aigc_market.Market(**arguments)
+    market = aigc_market.Market(ssim=service, **given)
     for record in records:
+        assert record["price"] == pytest.approx(4.0 + 0.1 * record["round"])
         bought = aigc_market.best_response(market, record["price"])[0]
         assert record["steps"] == bought == int(bought)
         assert record["table"] == pytest.approx(float(service(record["steps"])))
         assert record["luck"] == pytest.approx(4000 * (record["ssim"] - record["table"]))
-    assert play_live(model, arguments, rounds=2, seed=0) == records
+    first, second = leader.seen
+    assert first.prices.shape == (1, 0)
+    assert second.prices == [[records[0]["price"]]]
+    assert second.steps.tolist() == [[[records[0]["steps"], records[1]["steps"]]]]
+    again = play_live(Haggler(), task, rounds=2, seed=0)
+    assert again == records

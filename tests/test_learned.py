@@ -1,4 +1,4 @@
-"""The learned rivals: their units, what they see when they play, how they are kept."""
+"""PPO, recurrent PPO and TPPO: their units, what they see when they play, how they are kept."""
 
 import dataclasses
 
@@ -6,46 +6,71 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.arena.protocol import History, PublicParameters
+from aigc_market import LogUniform, Scenario
+from aigc_market.envs.settings import Settings
+from baselines.arena.protocol import History
+from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.methods.sb3 import rivals as learned
+from baselines.methods.sb3 import trainer
+from baselines.methods.sb3.features import UNITS, FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.players import WindowPlayer
+from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs.policy_files import read
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "width": 8}
-SHORT_RECIPES = {
-    "ppo": learned.Recipe(**SHORT, n_steps=50, history=3),
-    "recurrent_ppo": learned.Recipe(**SHORT, n_steps=100, history=1),
+SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "n_epochs": 1, "width": 8}
+RATES = {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5}
+RECIPES = {
+    "tppo": Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3),
+    "ppo": Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3),
+    "recurrent_ppo": Sb3Recipe(**SHORT, **RATES, n_steps=100, history=1),
 }
+CROWD = Task("crowd")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, one_thread):
-    """Both policies, trained for a moment on `crowd`, whose rows have masks."""
+    """All policies, trained for a moment on `crowd`, whose rows have masks."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, recipe in SHORT_RECIPES.items():
-        learned.train(name, Task("crowd"), 3, folder / f"{name}.safetensors", recipe)
+    for name, how in RECIPES.items():
+        trainer.Sb3Trainer(name).train(CROWD, 3, folder / f"{name}.safetensors", how)
     return folder
 
 
+def loaded(folder, name):
+    return resolve(name).get_trainer().load(folder / f"{name}.safetensors")
+
+
+def lanes_of(task, num_envs, history):
+    return FeatureEnv(task.environment(num_envs, history=history, **UNITS))
+
+
 def test_units_are_the_markets():
-    units = learned.Units(PublicParameters(K=2, cost=1.0, max_price=21.0), masked=False)
+    units = Units.of(Settings.make(K=2, cost=1.0, max_price=21.0))
     np.testing.assert_allclose(units.price(np.array([-3.0, -1.0, 0.0, 1.0])), [1, 1, 11, 21])
     rows = np.array([[[1.0, 0.0, 0.0], [21.0, 100.0, 250.0]]])
     np.testing.assert_allclose(units.features(rows), [[-1, 0, 0, 1, 1, 2.5]])
-    masked = learned.Units(PublicParameters(K=2), masked=True)
+    masked = dataclasses.replace(units, max_price=20.0, masked=True)
     assert masked.row == 5
     np.testing.assert_allclose(
         masked.features(np.array([[20.0, 50.0, 0.0, 1.0, 0.0]])), [1, 0.5, 0, 1, 0]
     )
 
 
+def test_rows_before_the_first_round_are_flagged():
+    units = Units(K=2, cost=1.0, max_price=20.0, max_steps=250.0, masked=False)
+    rows = torch.tensor([[-1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [-1.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
+    space, _ = units.spaces(4)
+    seen = SeenRows(space, units)(rows.reshape(1, -1)).reshape(4, 5)
+    third = 1 / 3  # two rounds were played
+    expected = [[0, 0, 0, 0, third]] * 2 + [[-1, 1, 0, 1, third], [0.5, 0, 0, 1, third]]
+    torch.testing.assert_close(seen, torch.tensor(expected, dtype=torch.float32))
+
+
 class Watched:
     """A policy that keeps what it is shown, and posts prices at random."""
-
-    lstm_hidden_state_shape = (1, 1, 2)
 
     def __init__(self):
         self.shown = []
@@ -58,9 +83,9 @@ class Watched:
 
 @pytest.mark.parametrize("scenario", ["hidden", "crowd", "capacity"])
 def test_played_policies_see_what_they_see_in_training(scenario):
-    lanes = learned.Lanes(5, Task(scenario), history=3)
+    lanes = lanes_of(Task(scenario), 5, history=3)
     watched = Watched()
-    method = learned.WindowMethod(watched, lanes.units, 3, 5)
+    method = WindowPlayer(watched, lanes.units, 3, 5)
     play(method, Task(scenario), 5, seed=1)
     play(method, Task(scenario), 5, seed=2)  # a second episode remembers nothing of the first
     rng = np.random.default_rng(0)
@@ -73,26 +98,57 @@ def test_played_policies_see_what_they_see_in_training(scenario):
 
 
 def test_training_lanes_end_as_sb3_wants():
-    lanes = learned.Lanes(2, Task("hidden"), history=1)
+    lanes = lanes_of(Task("hidden"), 2, history=1)
     lanes.reset(seed=0)
+    utilities = []
     for t in range(100):
         observations, rewards, _, truncated, infos = lanes.step(np.zeros((2, 1)))
         assert truncated.all() == (t == 99)
         assert np.abs(rewards).max() < 10
+        utilities.append(infos.get("final_info", infos)["utility"])
+        np.testing.assert_allclose(rewards, utilities[-1] * lanes.units.reward)
     np.testing.assert_allclose(observations, [[-1, 0, 0]] * 2)  # of the next episode
     assert infos["final_obs"][0, 0] == pytest.approx(0.0)
-    assert infos["final_info"] == {}
+    np.testing.assert_allclose(lanes.episodes, np.mean(utilities, axis=0))
+
+
+def test_the_oracle_is_left_alone_in_training(monkeypatch):
+    monkeypatch.setattr("aigc_market.envs.lanes.Lanes.judge", None, raising=False)
+    trainer.Sb3Trainer("ppo").learn(Task("hidden"), 0, RECIPES["ppo"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_progress_is_told_with_the_learning_curve(name):
+    told = []
+    task = Task("paper", {"max_cycles": 25})
+    how = dataclasses.replace(RECIPES[name], rounds=390, n_steps=25)
+    trained = trainer.Sb3Trainer(name).learn(task, 0, how, report=lambda *row: told.append(row))
+    assert [(done, total) for done, total, _ in told] == [
+        (done, 390) for done in (100, 200, 300, 390)
+    ]
+    assert trained.rounds == 400
+    means = np.reshape(trained.episodes, (4, 4)).mean(axis=1)
+    np.testing.assert_allclose([row["utility"] for _, _, row in told], means)
+
+
+def test_it_learns_against_the_followers_that_are_given():
+    def nobody(market, price, rng):
+        return np.zeros((len(price), market.K))
+
+    task = Task("paper", {"min_steps": 0.0})
+    trained = trainer.Sb3Trainer("ppo").learn(task, 0, RECIPES["ppo"], followers=nobody)
+    assert trained.episodes == [0.0] * 8
 
 
 def test_an_lstm_forgets_at_an_episodes_start(trained):
-    method = learned.load(trained / "recurrent_ppo.safetensors")(3)
-    first, again = (play(method, Task("crowd"), 3, seed=1).price for _ in range(2))
+    method = loaded(trained, "recurrent_ppo")(3)
+    first, again = (play(method, CROWD, 3, seed=1).price for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert np.ptp(first) > 0
 
 
 def test_an_lstm_remembers_within_one(trained):
-    method = learned.load(trained / "recurrent_ppo.safetensors")(1)
+    method = loaded(trained, "recurrent_ppo")(1)
     K = 10
     everybody = np.ones((1, K), bool)
 
@@ -106,34 +162,57 @@ def test_an_lstm_remembers_within_one(trained):
     assert last_price(3.0) != last_price(18.0)
 
 
-@pytest.mark.parametrize("name", learned.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp_path):
-    path = trained / f"{name}.safetensors"
-    record = read(path)[0]
-    assert record["rounds"] == 800
-    assert record["seconds"] > 0
-    assert record["recipe"] == dataclasses.asdict(SHORT_RECIPES[name])
-    prices = play(learned.load(path)(4), Task("crowd"), 4, seed=1).price
+    config, _ = read(trained / f"{name}.safetensors")
+    assert config["method"] == name
+    assert config["task"] == CROWD.as_json()
+    assert config["rounds"] == 800
+    assert config["seconds"] > 0
+    assert config["recipe"] == dataclasses.asdict(RECIPES[name])
+    prices = play(loaded(trained, name)(4), CROWD, 4, seed=1).price
     assert np.isfinite(prices).all()
     assert prices.min() >= 1
     assert prices.max() <= 20
-    learned.train(name, Task("crowd"), 3, tmp_path / "again.safetensors", SHORT_RECIPES[name])
-    again = play(learned.load(tmp_path / "again.safetensors")(4), Task("crowd"), 4, seed=1).price
-    np.testing.assert_array_equal(prices, again)  # the seed decides everything
-    assert [file.name for file in tmp_path.iterdir()] == ["again.safetensors"]
+    again = trainer.Sb3Trainer(name).learn(CROWD, 3, RECIPES[name])
+    played = play(again.player(4), CROWD, 4, seed=1).price
+    np.testing.assert_array_equal(prices, played)  # the seed decides everything
 
 
 def test_lanes_do_not_see_each_other(trained):
-    three = play(learned.load(trained / "ppo.safetensors")(3), Task("crowd"), 3, seed=1)
-    method = learned.load(trained / "ppo.safetensors")(1)
-    alone = method.act(History(np.empty((1, 0)), np.empty((1, 0, 10)), np.ones((1, 10), bool)))
-    assert alone.shape == (1,)
-    assert three.price.shape == (100, 3)
+    policy = loaded(trained, "ppo")
+    steps = np.random.default_rng(0).uniform(0, 200, (3, 1, 10))
+    prices, everybody = np.array([[3.0], [9.0], [15.0]]), np.ones((3, 10), bool)
+
+    def second_price(lanes):
+        method, N = policy(len(prices[lanes])), len(prices[lanes])
+        method.act(History(np.empty((N, 0)), np.empty((N, 0, 10)), everybody[lanes]))
+        return method.act(History(prices[lanes], steps[lanes], everybody[lanes]))
+
+    together = second_price(slice(3))
+    assert len(set(together.tolist())) == 3
+    for lane in range(3):
+        alone = second_price(slice(lane, lane + 1))
+        np.testing.assert_allclose(alone, together[lane : lane + 1], rtol=1e-5)
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
-        learned.load(tmp_path / "none.safetensors")
-    (tmp_path / "other.safetensors").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="path must be a policy of ppo, recurrent_ppo"):
-        learned.load(tmp_path / "other.safetensors")
+    for name in NAMES:
+        with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
+            loaded(tmp_path, name)
+        (tmp_path / f"{name}.safetensors").write_bytes(b"something else")
+        with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, recurrent_ppo"):
+            loaded(tmp_path, name)
+
+
+def test_recipes_are_of_the_market():
+    standing = recipe("ppo", Task())
+    assert standing.rounds == 20_000
+    assert recipe("ppo", Task("paper", {"K": 5, "cost": 3.0})) == standing
+    hidden = recipe("ppo", Task("hidden"))
+    assert hidden.rounds > 1_000_000
+    assert recipe("ppo", Task("paper", {"satisfaction": ["uniform", "80", "400"]})) == hidden
+    assert recipe("ppo", Task("drift")).history == 32
+    own = Scenario("mine", arguments={"satisfaction": LogUniform(80, 400)})
+    assert recipe("ppo", Task(own)) == hidden
+    assert recipe("tppo", Task("crowd")).history == 16

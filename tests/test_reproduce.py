@@ -14,8 +14,7 @@ from baselines import __main__ as command_line
 from baselines.arena.arguments import EnvArguments
 from baselines.experiments.paper import fig2 as figures
 from baselines.experiments.paper import report, reproduce
-from baselines.experiments.paper.sweep import METHODS, Run
-from baselines.methods.sb3.training import Training
+from baselines.experiments.paper.sweep import METHODS
 
 SHARES = {"tppo": 0.99, "ppo": 0.97, "greedy": 0.9, "random": 0.5, "equilibrium": 1.0}
 
@@ -26,7 +25,7 @@ def results(seeds, better=0.0):
     for K, cost in sorted({(2, float(c)) for c in range(1, 6)} | {(k, 1.0) for k in range(2, 7)}):
         for method in METHODS:
             for seed in range(seeds):
-                run = Run(method, K, cost, seed, Training())
+                run = reproduce.make_run(method, "paper", K, cost, seed)
                 noise = np.random.default_rng((seed, METHODS.index(method), K)).normal(0, 1e-3)
                 share = SHARES[method] + noise * (method != "equilibrium")
                 share += better * (method == "ppo")
@@ -131,10 +130,12 @@ def test_episodes_to_the_mark_are_counted():
 
 
 def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
-    tiny = Training(episodes=4, lanes=2, n_steps=10, batch_size=10, n_epochs=1)
+    tiny = {"lanes": 2, "n_steps": 10, "batch_size": 10, "n_epochs": 1}
+    usual = reproduce.recipe
     monkeypatch.setattr(
-        reproduce, "Training", lambda **given: dataclasses.replace(tiny, episodes=4)
+        reproduce, "recipe", lambda *given: dataclasses.replace(usual(*given), **tiny)
     )
+    monkeypatch.setattr(reproduce, "QUICK_ROUNDS", 400)
     reproduce.reproduce(quick=True, out=tmp_path, workers=1)
     assert {path.name for path in tmp_path.iterdir()} >= {
         "runs.csv",
@@ -144,7 +145,8 @@ def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
         "fig2d.svg",
     }
     assert "of the equilibrium's utility" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="seeds must be at least 1, got 0"):
+    assert not list(tmp_path.rglob("*.tmp"))
+    with pytest.raises(ValueError, match="seeds must be a whole number of at least 1, got 0"):
         reproduce.reproduce(seeds=0, out=tmp_path)
 
 

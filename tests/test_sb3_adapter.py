@@ -11,15 +11,15 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
-from baselines.methods.sb3.training import make_lanes
 
 ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2}
 SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
 def test_it_gives_what_dummy_vec_env_gives():
-    ours = GymnasiumVecEnv(make_lanes(3, **ARGUMENTS))
+    ours = GymnasiumVecEnv(PricingVectorEnv(3, **ARGUMENTS))
     sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **ARGUMENTS)] * 3)
     ours.seed(5)
     sb3.seed(5)
@@ -40,7 +40,7 @@ def test_it_gives_what_dummy_vec_env_gives():
 
 def test_drawn_markets_follow_the_seed():
     arguments = {**ARGUMENTS, "satisfaction": lambda rng: rng.uniform(80, 400, 3)}
-    ours = GymnasiumVecEnv(make_lanes(1, **arguments))
+    ours = GymnasiumVecEnv(PricingVectorEnv(1, **arguments))
     sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)])
     ours.seed(5)
     sb3.seed(5)
@@ -75,7 +75,7 @@ def test_terminations_are_not_called_truncations():
 
 def test_a_lane_may_do_without_infos():
     plain, bare = (
-        GymnasiumVecEnv(make_lanes(2, **ARGUMENTS), infos=wanted) for wanted in (True, False)
+        GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS), infos=wanted) for wanted in (True, False)
     )
     for env in (plain, bare):
         env.seed(5)
@@ -94,7 +94,7 @@ def test_a_lane_may_do_without_infos():
 
 
 def test_options_reach_the_next_reset_only():
-    env = GymnasiumVecEnv(make_lanes(2, **ARGUMENTS))
+    env = GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS))
     env.set_options({"cost": 3.0})
     env.reset()
     assert env.get_attr("market")[0].cost == 3.0
@@ -103,7 +103,7 @@ def test_options_reach_the_next_reset_only():
 
 
 def test_attributes_are_shared_by_all_lanes():
-    env = GymnasiumVecEnv(make_lanes(2, **ARGUMENTS))
+    env = GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS))
     env.set_attr("max_cycles", 7)
     assert env.get_attr("max_cycles") == [7, 7]
     assert env.get_attr("max_cycles", indices=[1]) == [7]
@@ -150,7 +150,7 @@ def test_without_sb3_it_says_what_to_install():
 
 
 def test_sb3_trains_on_it_and_monitors_episodes():
-    env = VecMonitor(GymnasiumVecEnv(make_lanes(4, **ARGUMENTS, normalize=True)))
+    env = VecMonitor(GymnasiumVecEnv(PricingVectorEnv(4, **ARGUMENTS, normalize=True)))
     model = PPO("MlpPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
     lengths = {episode["l"] for episode in model.ep_info_buffer}
     assert lengths == {4}

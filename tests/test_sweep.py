@@ -3,25 +3,31 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
+import numpy as np
 import pytest
 
+from aigc_market.scenarios import SCENARIOS, Scenario
+from baselines.arena.registry import resolve
+from baselines.arena.rollout import play
+from baselines.arena.task import Task
 from baselines.experiments.paper import sweep as module
 from baselines.experiments.paper.sweep import Run, execute, finished, longest_first, sweep
-from baselines.methods.sb3.training import Training
+from baselines.methods.sb3.recipes import recipe
 
-TINY = Training(episodes=4, lanes=2, n_steps=10, batch_size=10, n_epochs=1)
-RUN = Run("greedy", 2, 1.0, 0, TINY)
+PAPER = Task("paper", {"K": 2, "cost": 1.0})
+TINY = dataclasses.replace(
+    recipe("ppo", PAPER), rounds=400, lanes=2, n_steps=10, batch_size=10, n_epochs=1
+)
+RUN = Run("greedy", PAPER, 0, TINY)
 
 
 def test_a_run_records_what_it_was_and_what_it_did():
     result = execute(RUN)
     assert result["method"] == "greedy"
-    assert result["arguments"] == {"K": 2, "cost": 1.0}
+    assert result["task"]["arguments"] == {"K": 2, "cost": 1.0}
     assert result["rounds"] == 400
     assert len(result["episodes"]) == 4
     assert result["equilibrium_price"] == pytest.approx(8.0)
@@ -29,9 +35,27 @@ def test_a_run_records_what_it_was_and_what_it_did():
     assert 0 < result["utility"] < result["equilibrium_utility"]
 
 
+def test_greedy_remembers_what_it_tried_in_all_its_rounds():
+    recipe = dataclasses.replace(TINY, rounds=3000)
+    result = execute(dataclasses.replace(RUN, recipe=recipe))
+    assert len(result["episodes"]) == 30
+    after = np.mean(result["episodes"][20:])
+    assert after > np.mean(result["episodes"][:3])
+    forgetful = play(resolve("greedy").make(PAPER, 30, 0), PAPER, 30, seed=0)
+    assert after > forgetful.utility.mean()
+
+
+@pytest.mark.parametrize("scenario", ["paper", "rationed"])
+def test_the_oracle_earns_the_equilibrium(scenario):
+    arguments = {"K": 2, "cost": 2.0} | ({"capacity": 150.0} if scenario == "rationed" else {})
+    result = execute(Run("equilibrium", Task("paper", arguments), 0, TINY))
+    assert result["utility"] == pytest.approx(result["equilibrium_utility"], rel=1e-5)
+    assert result["regret"] == pytest.approx(0.0, abs=1e-5 * result["utility"])
+
+
 @pytest.mark.parametrize("method", ["tppo", "ppo"])
 def test_learners_repeat_themselves_under_equal_seeds(method):
-    run = Run(method, 2, 1.0, 3, TINY)
+    run = Run(method, PAPER, 3, TINY)
     first, second = execute(run), execute(run)
     assert first["rounds"] == 400
     assert first["episodes"] == second["episodes"]
@@ -43,11 +67,13 @@ def test_learners_repeat_themselves_under_equal_seeds(method):
     "change",
     [
         {"method": "random"},
-        {"num_vmus": 3},
-        {"cost": 2.0},
+        {"task": Task("paper", {"K": 3, "cost": 1.0})},
+        {"task": Task("paper", {"K": 2, "cost": 2.0})},
+        {"task": Task("hidden", {"K": 2, "cost": 1.0})},
         {"seed": 1},
-        {"training": dataclasses.replace(TINY, learning_rate=1e-4)},
-        {"training": dataclasses.replace(TINY, episodes=5)},
+        {"recipe": dataclasses.replace(TINY, learning_rate=1e-4)},
+        {"recipe": dataclasses.replace(TINY, rounds=500)},
+        {"live_rounds": 1},
     ],
 )
 def test_other_settings_are_another_run(change):
@@ -57,6 +83,16 @@ def test_other_settings_are_another_run(change):
 def test_another_version_of_the_package_is_another_run(monkeypatch):
     before = RUN.file_name
     monkeypatch.setattr("aigc_market.__version__", "99")
+    assert RUN.file_name != before
+
+
+def test_another_law_of_the_scenario_or_other_rules_are_another_run(monkeypatch):
+    before = RUN.file_name
+    monkeypatch.setitem(SCENARIOS, "paper", Scenario("paper", arguments={"max_price": 19.0}))
+    other = dataclasses.replace(RUN, task=Task("paper", {"K": 2, "cost": 1.0}))
+    assert other.file_name != before
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "code_digest", lambda: "other rules")
     assert RUN.file_name != before
 
 
@@ -79,38 +115,47 @@ def test_workers_give_the_numbers_that_one_gives(tmp_path):
 
 
 def test_learners_come_first_and_larger_markets_before_smaller():
-    runs = [Run(m, K, 1.0, 0, TINY) for m in ("random", "ppo", "tppo") for K in (2, 5)]
+    markets = [Task("paper", {"K": K}) for K in (2, 5)]
+    runs = [Run(m, task, 0, TINY) for m in ("random", "ppo", "tppo") for task in markets]
     order = [(run.method, run.num_vmus) for run in longest_first(runs)]
     assert order[:3] == [("tppo", 5), ("tppo", 2), ("ppo", 5)]
 
 
 SCRIPT = """
-import sys
+import dataclasses, sys
 from pathlib import Path
-from baselines.experiments.paper.sweep import Run, sweep
-from baselines.methods.sb3.training import Training
+from baselines.arena.task import Task
+from baselines.experiments.paper import sweep as module
+from baselines.methods.sb3.recipes import recipe
 
-runs = [Run("random", 2, 1.0, seed, Training(episodes=120)) for seed in range(6)]
-for run, result in sweep(runs, Path(sys.argv[1]), workers=1):
+recipe = dataclasses.replace(recipe("ppo", Task()), rounds=400)
+runs = [module.Run("random", Task(), seed, recipe) for seed in range(6)]
+execute = module.execute
+
+def wait(run):
+    if run.seed == 2 and sys.argv[2] == "killed":
+        print("begun 2", flush=True)
+        sys.stdin.read()  # until it is killed
+    return execute(run)
+
+module.execute = wait
+for run, result in module.sweep(runs, Path(sys.argv[1]), workers=1):
     print("done", run.seed, flush=True)
 """
 
 
 def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(2)]
-    time.sleep(0.02)  # into the third run
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert lines == ["done 0\n", "done 1\n"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "killed"], **pipes) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.kill()
+    assert lines == ["done 0\n", "done 1\n", "begun 2\n"]
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
-    assert 2 <= len(kept) < 6
+    assert len(kept) == 2
     contents = {name: json.loads((tmp_path / name).read_text()) for name in kept}
 
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([*command, "whole"], capture_output=True, text=True, check=True)
     assert sorted(again.stdout.split()[1::2]) == list("012345")
     for name, modified in kept.items():
         assert (tmp_path / name).stat().st_mtime_ns == modified

@@ -8,8 +8,8 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
 from torch.nn import functional
 
+from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
-from baselines.methods.sb3.training import make_lanes
 
 WIDE = {"query_size": 1, "width": 16, "heads": 2, "layers": 1, "feedforward": 32}
 
@@ -67,7 +67,7 @@ def test_attention_is_torchs_own(network, monkeypatch):
 
 @pytest.mark.parametrize(("K", "history"), [(1, 1), (2, 5), (7, 3)])
 def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, K, history):
-    env = GymnasiumVecEnv(make_lanes(2, K=K, history=history, normalize=True))
+    env = GymnasiumVecEnv(PricingVectorEnv(2, K=K, history=history, normalize=True))
     kwargs = {"history": history, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
@@ -114,6 +114,6 @@ def test_it_plays_gymnasiums_own_environments_under_another_algorithm():
     ],
 )
 def test_misfits_are_named(arguments, named):
-    env = GymnasiumVecEnv(make_lanes(1, normalize=True))
+    env = GymnasiumVecEnv(PricingVectorEnv(1, normalize=True))
     with pytest.raises(ValueError, match=named):
         PPO(TransformerPolicy, env, policy_kwargs=arguments, n_steps=4, batch_size=4)

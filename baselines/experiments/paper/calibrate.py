@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solv
 from aigc_market.ssim import QuadraticSSIM, RePaintSSIM, TabulatedSSIM
 from aigc_market.ssim.quadratic import LeastSquares, least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
+from baselines.runs.files import write_atomically, write_csv
 
 PAPER_RANGE = (120, 160)
 PAPER_BETA_DELTA = 15.0
 """β·δ of the paper's market: what decides the price. δ is scaled to keep it."""
+COLUMNS = ("steps", "mean", "std", "samples")
 STRIP = (1, 20, 60, 120, 160, 250)
 
 
@@ -33,35 +36,29 @@ def calibrate(service: RePaintSSIM, out: Path) -> None:
         out: folder for ssim.csv, fig1.png, strip.png and calibration.md.
     """
     console = Console()
-    out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
         task = progress.add_task("repainting", total=len(service.pool))
         curve = service.curve(lambda done, _: progress.update(task, completed=done))
         progress.update(task, completed=len(service.pool))
-    write_csv(out / "ssim.csv", curve)
+    write_csv(out / "ssim.csv", COLUMNS, _rows(curve))
     draw(out)
-    strip(service).save(out / "strip.png")
+    write_atomically(out / "strip.png", partial(strip(service).save, format="png"))
     text = describe(service, curve)
-    (out / "calibration.md").write_text(text)
+    write_atomically(out / "calibration.md", text)
     print(text)
     console.print(f"In {out}/: fig1.png, strip.png, ssim.csv, calibration.md")
 
 
-def write_csv(path: Path, curve: Curve) -> None:
-    """`steps, mean, std, samples`; the file appears whole or not at all."""
-    partial = path.with_name(path.name + ".tmp")
-    with open(partial, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["steps", "mean", "std", "samples"])
-        for row in zip(curve.steps.tolist(), curve.mean, curve.std, strict=True):
-            writer.writerow([row[0], f"{row[1]:.6f}", f"{row[2]:.6f}", curve.samples])
-    partial.replace(path)
+def _rows(curve: Curve) -> Iterator[dict[str, Any]]:
+    for steps, mean, std in zip(curve.steps.tolist(), curve.mean, curve.std, strict=True):
+        row = steps, f"{mean:.6f}", f"{std:.6f}", curve.samples
+        yield dict(zip(COLUMNS, row, strict=True))
 
 
 def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], LeastSquares]]:
-    """Quadratic fits of the mean, on the paper's range and on all steps bought."""
+    """Quadratic fits of the mean, on the paper's range and on the whole curve from S = 0."""
     last = int(steps[-1])
-    ranges = {"whole": (1, last)}
+    ranges = {"whole": (0, last)}
     if last >= PAPER_RANGE[1]:
         ranges["paper"] = PAPER_RANGE
     fitted = {}
@@ -78,17 +75,8 @@ def draw(folder: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
         axes = figure.add_subplot()
-        bought = steps > 0
-        axes.fill_between(
-            steps[bought],
-            (mean - std)[bought],
-            (mean + std)[bought],
-            alpha=0.2,
-            color=palette.MEASURED,
-        )
-        axes.plot(
-            steps[bought], mean[bought], color=palette.MEASURED, label="Measured, mean ± deviation"
-        )
+        axes.fill_between(steps, mean - std, mean + std, alpha=0.2, color=palette.MEASURED)
+        axes.plot(steps, mean, color=palette.MEASURED, label="Measured, mean ± deviation")
         styles = {"whole": (palette.FIT, "--"), "paper": (palette.INK, ":")}
         for name, ((low, high), fit) in fits(steps, mean).items():
             x = np.arange(low, high + 1)
@@ -102,8 +90,9 @@ def draw(folder: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right")
-        figure.savefig(folder / "fig1.png", dpi=150)
-        figure.savefig(folder / "fig1.svg", metadata={"Date": None})
+        for suffix, metadata in (("png", None), ("svg", {"Date": None})):
+            save = partial(figure.savefig, format=suffix, dpi=150, metadata=metadata)
+            write_atomically(folder / f"fig1.{suffix}", save)
 
 
 def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
@@ -170,7 +159,7 @@ def _game(curve: Curve, fit: LeastSquares) -> list[str]:
         return ["The fit of the whole curve is not concave and rising at 0: no game on it."]
     delta = PAPER_BETA_DELTA / beta
     top = float(curve.steps[-1])
-    arguments: dict[str, Any] = {"satisfaction": delta, "max_steps": top, "min_steps": min(10, top)}
+    arguments: dict[str, Any] = {"satisfaction": delta, "max_steps": top, "min_steps": 0}
     measured = Market(ssim=TabulatedSSIM(curve.steps, curve.mean), **arguments)
     smooth = Market(ssim=QuadraticSSIM(alpha, beta, gamma), **arguments)
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aigc_market import palette
+from baselines.runs.files import write_atomically
 
 NAMES = {
     "tppo": "TPPO",
@@ -46,9 +48,10 @@ def draw(folder: Path) -> list[Path]:
         }
         paths = []
         for name, figure in figures.items():
-            for suffix, metadata in ((".png", None), (".svg", {"Date": None})):
-                paths.append(folder / f"{name}{suffix}")
-                figure.savefig(paths[-1], dpi=150, metadata=metadata)
+            for suffix, metadata in (("png", None), ("svg", {"Date": None})):
+                paths.append(folder / f"{name}.{suffix}")
+                save = partial(figure.savefig, format=suffix, dpi=150, metadata=metadata)
+                write_atomically(paths[-1], save)
     return paths
 
 

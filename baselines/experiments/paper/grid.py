@@ -11,8 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from baselines.experiments.paper.sweep import Run, longest_first, sweep
-from baselines.methods.sb3.training import LEARNERS, Training
+from baselines.arena.task import Task
+from baselines.experiments.paper.sweep import LEARNERS, Run, longest_first, sweep
+from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 
 GRID = {
     "learning_rate": (1e-3, 3e-3, 1e-2),
@@ -20,6 +21,8 @@ GRID = {
     "log_std_init": (-1.0, -0.5),
     "gamma": (0.0, 0.9),
 }
+_FIRST_SEED = 1000
+"""`reproduce` uses those from 0 on."""
 
 
 def tune(out: Path = Path("results/tuning"), seeds: int = 2, workers: int | None = None) -> None:
@@ -31,23 +34,24 @@ def tune(out: Path = Path("results/tuning"), seeds: int = 2, workers: int | None
         workers: runs at the same time; as many as there are cores by default.
     """
     points = [dict(zip(GRID, point, strict=True)) for point in itertools.product(*GRID.values())]
+    task = Task()
     runs = [
-        Run(method, 2, 1.0, 1000 + seed, dataclasses.replace(Training(), **point))
+        Run(method, task, _FIRST_SEED + seed, dataclasses.replace(recipe(method, task), **point))
         for point in points
         for method in LEARNERS
         for seed in range(seeds)
     ]
-    shares: dict[tuple[str, Training], list[tuple[float, float]]] = {}
+    shares: dict[tuple[str, Sb3Recipe], list[tuple[float, float]]] = {}
     for run, result in sweep(longest_first(runs), out, workers or os.cpu_count() or 1):
         best = result["equilibrium_utility"]
         scores = float(np.mean(result["episodes"])) / best, result["utility"] / best
-        shares.setdefault((run.method, run.training), []).append(scores)
+        shares.setdefault((run.method, run.recipe), []).append(scores)
     table = Table(title="Share of U_p*: mean over all training, and played after it")
     for column in ("method", *GRID, "training", "after"):
         table.add_column(column, justify="right")
     ranked = sorted(shares, key=lambda key: (key[0], -np.mean(shares[key], axis=0)[0]))
-    for method, training in ranked:
-        during, after = np.mean(shares[method, training], axis=0)
-        values = (f"{getattr(training, name):g}" for name in GRID)
+    for method, tried in ranked:
+        during, after = np.mean(shares[method, tried], axis=0)
+        values = (f"{getattr(tried, name):g}" for name in GRID)
         table.add_row(method, *values, f"{during:.4f}", f"{after:.5f}")
     Console().print(table)

@@ -1,4 +1,4 @@
-"""A trained leader on the live service: the VMUs' images are really repainted."""
+"""A leader on the live service: the VMUs' images are really repainted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from stable_baselines3 import PPO
 
 import aigc_market
-from baselines.methods.sb3.training import for_learners
+from baselines.arena.protocol import History, Method
+from baselines.arena.task import Task
+from baselines.methods.sb3.features import UNITS
 
 LIVE_COLUMNS = ("method", "seed", "round", "vmu", "price", "steps", "ssim", "table", "luck")
 """Columns of `live.csv`: SSIM as measured and as the table has it, and what the difference is worth
@@ -17,17 +18,17 @@ to the VMU."""
 
 
 def play_live(
-    model: PPO,
-    arguments: dict[str, Any],
+    method: Method,
+    task: Task,
     rounds: int,
     seed: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, float]]:
-    """Play the leader against VMUs that best respond to the table, and serve them live.
+    """Play a leader against VMUs that best respond to the table, and serve them live.
 
     Args:
-        model: plays without exploring.
-        arguments: of the environment, with a live SSIM model.
+        method: for one episode.
+        task: with a live SSIM model; its scripted VMUs are not used.
         rounds: how many.
         seed: of the pictures and the noise.
         progress: called with the rounds done.
@@ -36,31 +37,28 @@ def play_live(
         A record for each round and VMU: `round`, `vmu`, `price`, `steps`, `ssim` measured, the
         `table`'s, and `luck`: the surplus that the difference is worth.
     """
-    env = aigc_market.env(**for_learners({**arguments, "max_cycles": rounds}))
+    given = {**task.keywords(), **UNITS, "max_cycles": rounds}
+    given.pop("vmus", None)
+    env = aigc_market.env(**given)
     env.reset(seed=seed)
-    low, high = env.market.min_steps, env.market.max_steps
+    K = env.market.K
+    everybody = np.ones((1, K), bool)
+    history = History(np.empty((1, 0)), np.empty((1, 0, K)), everybody)
     records = []
-    for agent in env.agent_iter():
-        observation, _, _, over, _ = env.last()
-        assert observation is not None
-        if over:
-            env.step(None)
-        elif agent == "asp_0":
-            env.step(model.predict(observation, deterministic=True)[0])
-        else:
-            vmu = env.possible_agents.index(agent) - 1
-            price = float(observation[1]) * env.settings.market.max_price
-            steps = aigc_market.best_response(env.market, price)[vmu]
-            unit = 2 * (steps - low) / (high - low) - 1
-            env.step(np.array([unit], np.float32))
-            if vmu == env.market.K - 1:
-                records += _records(env)
-                if progress:
-                    progress(env.infos["asp_0"]["round"])
+    for t in range(rounds):
+        price = method.act(history).astype(np.float32)
+        env.step(price)
+        for steps in aigc_market.best_response(env.market, float(price[0])):
+            env.step(np.array([steps], np.float32))
+        played = _records(env)
+        steps = np.array([[[record["steps"] for record in played]]])
+        history = History(np.array([[played[0]["price"]]]), steps, everybody)
+        records += played
+        progress(t + 1)
     return records
 
 
-def _records(env: aigc_market.raw_env) -> list[dict[str, float]]:
+def _records(env: Any) -> list[dict[str, float]]:
     leader = env.infos["asp_0"]
     records = []
     for vmu, agent in enumerate(env.possible_agents[1:]):

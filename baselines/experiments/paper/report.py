@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from baselines.runs.files import write_atomically
+
 _NEAR = 0.95
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "pettingzoo", "stable-baselines3", "torch")
 
@@ -61,7 +63,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
     ]
     path = folder / "report.md"
-    path.write_text("\n".join(lines))
+    write_atomically(path, "\n".join(lines))
     return path
 
 

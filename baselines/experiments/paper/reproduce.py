@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from aigc_market import _checks
+from baselines.arena.task import Task
 from baselines.experiments.paper import fig2, report
 from baselines.experiments.paper.live import LIVE_COLUMNS
-from baselines.experiments.paper.sweep import METHODS, Run, longest_first, sweep
-from baselines.methods.sb3.training import LEARNERS, Training
+from baselines.experiments.paper.sweep import LEARNERS, METHODS, Run, longest_first, sweep
+from baselines.methods.sb3.recipes import recipe
+from baselines.runs.files import write_csv
 from baselines.runs.parallel import Engine
 
 RUN_COLUMNS = (
@@ -32,6 +35,9 @@ RUN_COLUMNS = (
 )
 CURVE_COLUMNS = ("method", "seed", "episode", "utility")
 _BASE = (2, 1.0)  # K and c of the paper
+QUICK_ROUNDS = 8000
+LIVE_ROUNDS = 3
+"""They cost seconds each: learners play them in the paper's market alone."""
 
 
 def reproduce(
@@ -55,16 +61,15 @@ def reproduce(
         ssim: the paper's fit, or the scenario `live`: training on the measured table, then a few
             rounds in which the images are really repainted (needs the extra `repaint`).
     """
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    _checks.integer("seeds", seeds, at_least=1)
     workers = workers or os.cpu_count() or 1
-    training = Training(episodes=80) if quick else Training()
     seeds = 1 if quick else seeds
     costs = (1.0, 3.0, 5.0) if quick else (1.0, 2.0, 3.0, 4.0, 5.0)
     crowds = (2, 4, 6) if quick else (2, 3, 4, 5, 6)
     markets = sorted({(2, cost) for cost in costs} | {(K, 1.0) for K in crowds})
+    scenario = "paper" if ssim == "quadratic" else "live"
     runs = [
-        Run(method, K, cost, seed, training, _live_rounds(ssim, method, K, cost))
+        make_run(method, scenario, K, cost, seed, quick)
         for method in METHODS
         for K, cost in markets
         for seed in range(1 if method == "equilibrium" else seeds)  # nothing in it is random
@@ -86,8 +91,8 @@ def reproduce(
     settings = {
         "markets (K, c)": ", ".join(f"({K}, {cost:g})" for K, cost in markets),
         "seeds": seeds,
-        "rounds an episode": 100,
-        "both learners": training,
+        "rounds an episode": runs[0].task.settings().max_cycles,
+        **{name: next(run.recipe for run in runs if run.method == name) for name in LEARNERS},
         "SSIM": ssim,
     }
     report.write(out, settings)
@@ -95,11 +100,15 @@ def reproduce(
     console.print(f"Figures and report.md are in {out}/")
 
 
-def _live_rounds(ssim: str, method: str, K: int, cost: float) -> int | None:
-    """Live rounds cost seconds each: learners play them in the paper's market alone."""
-    if ssim == "quadratic":
-        return None
-    return 3 if method in LEARNERS and (K, cost) == _BASE else 0
+def make_run(
+    method: str, scenario: str, K: int, cost: float, seed: int, quick: bool = False
+) -> Run:
+    """A method in one market, by its recipe in use; the quick ones are shorter."""
+    task = Task(scenario, {"K": K, "cost": cost})
+    how = recipe(method if method in LEARNERS else "ppo", task)
+    how = dataclasses.replace(how, rounds=QUICK_ROUNDS) if quick else how
+    served = scenario == "live" and method in LEARNERS and (K, cost) == _BASE
+    return Run(method, task, seed, how, LIVE_ROUNDS if served else 0)
 
 
 def write_csvs(out: Path, runs: Iterable[Run], results: dict[Run, dict[str, Any]]) -> None:
@@ -137,13 +146,3 @@ def _figures(run: Run) -> list[str]:
     if run.cost == _BASE[1]:
         names.append("2c")
     return names
-
-
-def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """A file that appears whole or not at all."""
-    partial = path.with_name(path.name + ".tmp")
-    with open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -10,52 +10,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.arena.measures import means
+import numpy as np
+
+import aigc_market
+from baselines.arena.protocol import Method
+from baselines.arena.registry import resolve
+from baselines.arena.rollout import play
+from baselines.arena.seeds import test_seed
+from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
-from baselines.methods import scripted as agents
-from baselines.methods.sb3.training import (
-    LEARNERS,
-    Training,
-    make_lanes,
-    play_model,
-    recipe,
-    train,
-    write_json,
-)
+from baselines.methods.fixed import Constant
+from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.trainer import Sb3Trainer
+from baselines.runs.digest import code_digest, digest
+from baselines.runs.files import write_json
 from baselines.runs.parallel import Engine, in_parallel
 
-METHODS = (*LEARNERS, *agents.AGENTS)
+LEARNERS = ("tppo", "ppo")
+METHODS = (*LEARNERS, "greedy", "random", "equilibrium")
+_MEASURES = ("price", "utility", "equilibrium_price", "equilibrium_utility", "regret")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One method in one market under one seed."""
+    """One method in one market that stands still, under one seed."""
 
     method: str
-    num_vmus: int
-    cost: float
+    task: Task
     seed: int
-    training: Training
-    live_rounds: int | None = None
-    """Rounds that a learner plays on the live service after training; None: SSIM is the paper's."""
+    recipe: Sb3Recipe
+    """Of a learner. The other methods play as many rounds as learners are trained."""
+    live_rounds: int = 0
+    """Rounds that a learner plays on the live service after training."""
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """The environment's keyword arguments."""
-        market: dict[str, Any] = {"K": self.num_vmus, "cost": self.cost}
-        return market if self.live_rounds is None else {"scenario": "live", **market}
+    def num_vmus(self) -> int:
+        """K."""
+        return self.task.public().K
+
+    @property
+    def cost(self) -> float:
+        """Of a step."""
+        return self.task.public().cost
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that the result depends on."""
-        settings = {"method": self.method, **recipe(self.arguments, self.training, self.seed)}
-        return settings | ({} if self.live_rounds is None else {"live_rounds": self.live_rounds})
+        return {
+            "method": self.method,
+            "task": self.task.digest_parts(),
+            "seed": self.seed,
+            "recipe": dataclasses.asdict(self.recipe),
+            "live_rounds": self.live_rounds,
+            "code": code_digest(),
+            "version": aigc_market.__version__,
+        }
 
     @property
     def file_name(self) -> str:
         """Readable, and different for different settings."""
-        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
-        return f"{self.method}-K{self.num_vmus}-c{self.cost:g}-seed{self.seed}-{digest[:12]}.json"
+        return f"{self.method}-{self.task.name}-seed{self.seed}-{digest(self.settings)}.json"
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -63,32 +77,55 @@ def execute(run: Run) -> dict[str, Any]:
 
     Returns:
         Its settings, `price` and `utility` after training (learners without exploring; greedy and
-        random as they always play), the equilibrium's, `rounds` of training, `seconds`, and
-        `episodes`: the mean utility of each training episode, and `live`: see `play_live`.
+        random as they always play, in the last tenth of their rounds), the equilibrium's, `regret`,
+        `rounds` of training, `seconds`, `episodes`: the mean utility of each training episode, and
+        `live`: see `play_live`.
     """
     began = time.perf_counter()
+    result = _train(run) if run.method in LEARNERS else _play_on(run)
+    return {**run.settings, **result, "seconds": time.perf_counter() - began}
+
+
+def _train(run: Run) -> dict[str, Any]:
+    trained = Sb3Trainer(run.method).learn(run.task, run.seed, run.recipe)
+    played = play(trained.player(1), run.task, 1, test_seed(run.seed))
     live: list[dict[str, float]] = []
-    if run.method in LEARNERS:
-        model, utilities = train(run.method, run.arguments, run.training, run.seed)
-        max_cycles = model.num_timesteps // len(utilities)
-        result = play_model(model, run.arguments, episodes=1, seed=run.seed)
-        if run.live_rounds:
-            live = play_live(model, run.arguments, run.live_rounds, run.seed)
-    else:
-        env = make_lanes(1, **run.arguments)
-        max_cycles = env.max_cycles
-        agent = agents.AGENTS[run.method](env, run.seed)
-        episodes = agents.play(env, agent, run.training.episodes, run.seed)
-        utilities = [episode["utility"] for episode in episodes]
-        result = means(episodes[-max(1, len(episodes) // 10) :])
+    if run.live_rounds:
+        live = play_live(trained.player(1), run.task, run.live_rounds, test_seed(run.seed))
     return {
-        **run.settings,
-        **result,
-        "rounds": max_cycles * len(utilities),
-        "seconds": time.perf_counter() - began,
-        "episodes": utilities,
+        **{name: float(getattr(played, name).mean()) for name in _MEASURES},
+        "rounds": trained.rounds,
+        "episodes": trained.episodes,
         "live": live,
     }
+
+
+def _play_on(run: Run) -> dict[str, Any]:
+    """One long episode, so that greedy remembers all that it has tried; measured in pieces."""
+    length, rounds = run.task.settings().max_cycles, run.recipe.rounds
+    task = Task(run.task.scenario, {**run.task.arguments, "max_cycles": rounds})
+    if run.method == "equilibrium":
+        method = _oracle(task)
+    else:
+        method = resolve(run.method).make(task, 1, run.seed)
+    played = play(method, task, 1, test_seed(run.seed))
+    last = -max(rounds // 10, 1)
+    pieces = np.array_split(played.utility, max(rounds // length, 1))
+    return {
+        **{name: float(getattr(played, name)[last:].mean()) for name in _MEASURES},
+        "rounds": rounds,
+        "episodes": [float(piece.mean()) for piece in pieces],
+        "live": [],
+    }
+
+
+def _oracle(task: Task) -> Method:
+    """The equilibrium's price in every round."""
+    exact = float(task.settings().equilibrium.price)
+    price = np.float32(exact)
+    # Actions are single-precision; above the exact price demand may jump down.
+    price = np.nextafter(price, np.float32(0)) if price > exact else price
+    return Constant(task.public(), 1, 0, float(price))
 
 
 def finished(run: Run, folder: Path) -> dict[str, Any] | None:
@@ -109,7 +146,6 @@ def sweep(
         workers: runs at the same time, each on one core.
         engine: "local" processes, or "ray": see `in_parallel`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     open_runs = []
     for run in runs:
         result = finished(run, folder)
