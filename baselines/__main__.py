@@ -6,16 +6,17 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from stable_baselines3 import PPO
 
 from baselines.arena.arguments import EnvArguments
 from baselines.arena.measures import means
+from baselines.arena.protocol import Method
+from baselines.arena.task import Task
 from baselines.experiments.leaderboard.command import leaderboard
 from baselines.experiments.paper.grid import tune
 from baselines.experiments.paper.live import play_live
@@ -122,7 +123,7 @@ def evaluate(
         if exploit:
             show_exploit(model, followers, arguments, seed)
     if live_rounds:
-        _show_live(model, arguments, live_rounds, seed)
+        raise ValueError("--live-rounds must be left out")
     return None
 
 
@@ -142,11 +143,11 @@ def _show(agent: str, measured: dict[str, float]) -> None:
     Console().print(table)
 
 
-def _show_live(model: PPO, arguments: dict[str, Any], rounds: int, seed: int) -> None:
+def _show_live(leader: Method, task: Task, rounds: int, seed: int) -> None:
     with Progress() as progress:
-        task = progress.add_task("repainting", total=rounds)
+        bar = progress.add_task("repainting", total=rounds)
         records = play_live(
-            model, arguments, rounds, seed, lambda done: progress.update(task, completed=done)
+            leader, task, rounds, seed, lambda done: progress.update(bar, completed=done)
         )
     table = Table(title="served live; luck is what SSIM beside the table's is worth to a VMU")
     for column in ("round", "vmu", "price", "steps", "ssim", "table", "luck"):

@@ -10,10 +10,10 @@ import aigc_market
 from aigc_market.ssim import RePaintSSIM, TabulatedSSIM
 from aigc_market.ssim.repaint import Curve
 from baselines import __main__ as command_line
-from baselines.experiments.paper import calibrate
-from baselines.experiments.paper.live import play_live
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
+from baselines.experiments.paper import calibrate
+from baselines.experiments.paper.live import play_live
 
 CALLS = 30
 

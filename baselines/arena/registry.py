@@ -114,9 +114,9 @@ def _entries() -> list[Entry]:
     methods = "baselines.methods"
     made = f"{methods}.factories"
     return [
-        Entry("tppo", trainer=f"{methods}.filter.training:TPPO"),
-        Entry("ppo", trainer=f"{methods}.sb3.rivals:PPO_TRAINER"),
-        Entry("recurrent_ppo", trainer=f"{methods}.sb3.rivals:RECURRENT_PPO_TRAINER"),
+        Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO"),
+        Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP"),
+        Entry("recurrent_ppo", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO"),
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
