@@ -1,6 +1,7 @@
 """Sweeps and trials on a Ray cluster give the bytes of one machine."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -13,14 +14,16 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard import trial
 from baselines.experiments.paper.reproduce import write_csvs
 from baselines.experiments.paper.sweep import Run, sweep
-from baselines.methods.sb3.training import Training
+from baselines.methods.sb3.recipes import recipe
 from baselines.runs.parallel import in_parallel
 
 pytestmark = pytest.mark.ray
 
-TINY = Training(episodes=4, lanes=2, n_steps=10, batch_size=10, n_epochs=1)
+TINY = dataclasses.replace(
+    recipe("ppo", Task()), rounds=400, lanes=2, n_steps=10, batch_size=10, n_epochs=1
+)
 RUNS = [
-    Run(method, 2, cost, seed, TINY)
+    Run(method, Task("paper", {"K": 2, "cost": cost}), seed, TINY)
     for method in ("tppo", "ppo", "greedy", "random")
     for cost, seed in ((1.0, 0), (3.0, 1))
 ]

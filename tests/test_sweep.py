@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from aigc_market.scenarios import SCENARIOS, Scenario
+from baselines.arena import task as tasks
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
@@ -92,7 +93,7 @@ def test_another_law_of_the_scenario_or_other_rules_are_another_run(monkeypatch)
     other = dataclasses.replace(RUN, task=Task("paper", {"K": 2, "cost": 1.0}))
     assert other.file_name != before
     monkeypatch.undo()
-    monkeypatch.setattr(module, "code_digest", lambda: "other rules")
+    monkeypatch.setattr(tasks, "code_digest", lambda: "other rules")
     assert RUN.file_name != before
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import aigc_market
 from baselines.arena.protocol import Method
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
@@ -22,7 +21,6 @@ from baselines.experiments.paper.live import play_live
 from baselines.methods.fixed import Constant
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.methods.sb3.trainer import Sb3Trainer
-from baselines.runs.digest import code_digest, digest
 from baselines.runs.files import write_json
 from baselines.runs.parallel import Engine, in_parallel
 
@@ -55,21 +53,20 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the result depends on."""
+        """What was done, as JSON."""
         return {
             "method": self.method,
-            "task": self.task.digest_parts(),
+            "task": self.task.as_json(),
             "seed": self.seed,
             "recipe": dataclasses.asdict(self.recipe),
             "live_rounds": self.live_rounds,
-            "code": code_digest(),
-            "version": aigc_market.__version__,
         }
 
     @property
     def file_name(self) -> str:
-        """Readable, and different for different settings."""
-        return f"{self.method}-{self.task.name}-seed{self.seed}-{digest(self.settings)}.json"
+        """Readable, and different for all that the result depends on."""
+        depends = self.task.digest(self.settings)
+        return f"{self.method}-{self.task.name}-seed{self.seed}-{depends}.json"
 
 
 def execute(run: Run) -> dict[str, Any]:
