@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,7 +34,7 @@ class PublicParameters:
     K: int = 2
     cost: float = 1.0
     max_price: float = 20.0
-    min_steps: float = 10.0
+    min_steps: float = 0.0
     max_steps: float = 250.0
 
     def __post_init__(self) -> None:
@@ -59,3 +60,7 @@ class Method(Protocol):
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) in [cost, max_price] for the round to come; called once a round."""
         ...
+
+
+Player = Callable[[int], Method]
+"""A method to be played: called with the number of episodes, N."""

@@ -13,6 +13,9 @@ from aigc_market.envs.vector import PricingVectorEnv
 from baselines.arena.protocol import History, Method
 from baselines.arena.task import Task
 
+PHYSICAL = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
+"""Arguments of an environment in the market's own units."""
+
 Watch = Callable[[History, dict[str, Any]], None]
 """Called after each round with what the next decision knows, and the environment's infos."""
 
@@ -56,17 +59,19 @@ def play(
     Raises:
         TypeError, ValueError: bad arguments of the environment, or prices that are none.
     """
-    units = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
-    return play_in(task.environment(num_envs, history=1, **units), method, seed, watch)
+    return play_in(task.environment(num_envs, history=1, **PHYSICAL), method, seed, watch)
 
 
 def play_in(env: PricingVectorEnv, method: Method, seed: int, watch: Watch | None = None) -> Played:
-    """Play an episode in each lane of an environment with history=1, in physical units."""
-    K, T, N = env.settings.market.K, env.max_cycles, env.num_envs
+    """Play an episode in each lane of an environment with history=1, in physical units.
+
+    Where the environment does not judge (`judged=False`), regret and equilibria are NaN.
+    """
+    T, N = env.max_cycles, env.num_envs
     names = ("price", "utility", "regret", "equilibrium_price", "equilibrium_utility")
-    rounds = {name: np.empty((T, N)) for name in names}
+    rounds = {name: np.full((T, N), np.nan) for name in names}
     observations, _ = env.reset(seed=seed)
-    history = History(np.empty((N, 0)), np.empty((N, 0, K)), _active(observations, K))
+    history = history_of(env, observations, begins=True)
     seconds = 0.0
     for t in range(T):
         began = time.perf_counter()
@@ -76,13 +81,26 @@ def play_in(env: PricingVectorEnv, method: Method, seed: int, watch: Watch | Non
         observations = infos.get("final_obs", observations)
         infos = infos.get("final_info", infos)
         for name in names:
-            rounds[name][t] = infos[name]
-        # The observation has the steps delivered; infos have those asked for.
-        steps = observations[:, None, 1 : K + 1].astype(np.float64)
-        history = History(rounds["price"][t][:, None], steps, _active(observations, K))
+            if name in infos:
+                rounds[name][t] = infos[name]
+        history = history_of(env, observations, begins=False)
         if watch is not None:
             watch(history, infos)
     return Played(**rounds, seconds_per_decision=seconds / (T * N))
+
+
+def history_of(env: PricingVectorEnv, observations: np.ndarray, begins: bool) -> History:
+    """What a method sees of an environment with history=1, in physical units.
+
+    Args:
+        env: where it plays.
+        observations: (N, row): price and steps delivered (infos have those asked for) of the last
+            round, and, where VMUs come and go, who will answer the next price.
+        begins: whether no round has been played yet.
+    """
+    K = env.settings.market.K
+    seen = observations[:, None, : K + 1].astype(np.float64)[:, 1 if begins else 0 :]
+    return History(seen[..., 0], seen[..., 1:], _active(observations, K))
 
 
 def _active(observations: np.ndarray, K: int) -> np.ndarray:
