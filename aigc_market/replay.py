@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market._files import write_atomically
 from aigc_market.rendering import Round
 from aigc_market.rendering.rounds import EPISODE
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
@@ -52,15 +54,9 @@ def write(path: str | os.PathLike[str], rounds: Iterable[Round]) -> None:
         _follow(f"rounds[{i}]", record, rounds[i - 1] if i else None)
     if not rounds:
         raise ValueError("rounds must hold at least one round, got none")
-    path = Path(path)
-    partial = path.with_name(path.name + ".tmp")
-    with open(partial, "w", encoding="utf-8") as file:
-        header = {**_FORMAT, **{name: getattr(rounds[0], name) for name in EPISODE}}
-        print(json.dumps(header, allow_nan=False), file=file)
-        for record in rounds:
-            line = {name: getattr(record, name) for name in _OF_ROUND}
-            print(json.dumps(line, allow_nan=False), file=file)
-    partial.replace(path)
+    lines = [{**_FORMAT, **{name: getattr(rounds[0], name) for name in EPISODE}}]
+    lines += [{name: getattr(record, name) for name in _OF_ROUND} for record in rounds]
+    write_atomically(path, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
 
 
 def read(path: str | os.PathLike[str]) -> list[Round]:
@@ -90,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> list[Round]:
 
 
 def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: float = 4.0) -> None:
-    """Draw the rounds of an episode as a film, one frame a round.
+    """Draw the rounds of an episode as a film, one frame a round; it appears whole or not at all.
 
     Args:
         rounds: at least one, in order.
@@ -108,8 +104,12 @@ def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: f
         raise ValueError(f"path must end in .gif or .mp4, got {str(path)!r}")
     if not rounds:
         raise ValueError("rounds must hold at least one round, got none")
+    write = _write_gif if kind == ".gif" else _write_mp4
     try:
-        (_write_gif if kind == ".gif" else _write_mp4)(rounds, path, fps)
+        with tempfile.TemporaryDirectory() as folder:
+            film = Path(folder) / f"film{kind}"
+            write(rounds, film, fps)
+            write_atomically(path, film.read_bytes())
     except ModuleNotFoundError as error:
         raise ImportError(
             f"videos need more packages: pip install 'aigc-market[render]' ({error})"

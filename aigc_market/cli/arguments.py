@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from gymnasium.utils import seeding
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from aigc_market import _checks, scenarios
+from aigc_market.envs.single import PricingEnv
+from aigc_market.market import Market
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 
@@ -21,25 +27,28 @@ def _truth(word: str) -> bool:
 
 
 def _flag(kind: Callable[[str], Any], said: str, metavar: str, many: bool = False) -> Any:
-    """A flag that may be left out, so that the scenario's value holds."""
+    """How the words of a flag are read; None stands for a flag left out."""
 
     def read(words: list[str]) -> Any:
         try:
             values = tuple(kind(word) for word in words)
-            return values if many else values[0]
+            return values if many and values else values[0]
         except (ValueError, IndexError):
-            raise ValueError(f"it must be {said}, got {' '.join(words)!r}") from None
+            got = repr(" ".join(words)) if words else "nothing"
+            raise ValueError(f"it must be {said}, got {got}") from None
 
     return PrimitiveConstructorSpec(
         nargs="*" if many else 1,
         metavar=metavar,
         instance_from_str=read,
-        is_instance=lambda value: value is None,
-        str_from_instance=lambda _: ["none"],
+        is_instance=lambda _: True,
+        str_from_instance=lambda value: ["none" if value is None else str(value)],
     )
 
 
 _QUIET = arg(help_behavior_hint="")  # its help tells the default
+AWhole = Annotated[int, _flag(int, "a whole number", "WHOLE")]
+ANumber = Annotated[float, _flag(float, "a number", "NUMBER")]
 Number = Annotated[float | None, _flag(float, "a number", "NUMBER"), _QUIET]
 Whole = Annotated[int | None, _flag(int, "a whole number", "WHOLE"), _QUIET]
 Numbers = Annotated[
@@ -61,7 +70,7 @@ class MarketFlags:
     """The fields of `Market`; those left out take the scenario's values."""
 
     K: Whole = None
-    """Number of VMUs (followers); 2 in `paper`."""
+    """Number of VMUs (followers); as many as --satisfaction has, 2 in `paper`."""
     cost: Number = None
     """c, what a step costs the ASP (leader); 1 in `paper`."""
     max_price: Number = None
@@ -70,7 +79,7 @@ class MarketFlags:
     """δ, what a unit of SSIM is worth to a VMU, one number for all or K numbers;
     200 in `paper`."""
     min_steps: Number = None
-    """S_min, the fewest steps that a VMU may buy; 10 in `paper`."""
+    """S_min, the fewest steps that a VMU may buy; 0, so that it may decline."""
     max_steps: Number = None
     """S_max, the most; 250 in `paper`."""
     capacity: Number = None
@@ -87,25 +96,29 @@ class MarketFlags:
     gamma: Number = None
     """γ of a quadratic SSIM; 4891.89 in `paper`."""
 
-    def given(self) -> dict[str, Any]:
+    def given(self, scenario: str | None = None) -> dict[str, Any]:
         """What was given, as keyword arguments of a `Market` or an environment.
 
+        Args:
+            scenario: whose values hold for what was left out.
+
         Raises:
-            OSError, ValueError: a file that is not there or is no table, or flags that exclude each
-                other.
+            OSError, ValueError: a scenario that is none, a file that is not there or is no table,
+                or flags that exclude each other.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
+        _check_order(given, scenario)
         at_zero = given.pop("at_zero", None)
         coefficients = {
             name: given.pop(name) for name in ("alpha", "beta", "gamma") if name in given
         }
-        if "satisfaction" in given and len(given["satisfaction"]) == 1:
-            (given["satisfaction"],) = given["satisfaction"]
+        if "satisfaction" in given:
+            given.update(_spread(given["satisfaction"], given.get("K")))
         if coefficients:
             if given.get("ssim", "quadratic") != "quadratic":
+                beside = ", ".join(map(flag, coefficients))
                 raise ValueError(
-                    f"ssim must be left out or `quadratic` beside {_flags(coefficients)}, "
-                    f"got {given['ssim']!r}"
+                    f"ssim must be left out or `quadratic` beside {beside}, got {given['ssim']!r}"
                 )
             paper = {name: getattr(PAPER_SSIM, name) for name in ("alpha", "beta", "gamma")}
             given["ssim"] = QuadraticSSIM(**{**paper, **coefficients})
@@ -125,6 +138,54 @@ class MarketFlags:
         return given
 
 
+def _check_order(given: dict[str, Any], scenario: str | None) -> None:
+    """Refuse bounds in the wrong order; a bound left out is not to blame."""
+    usual = {f.name: f.default for f in dataclasses.fields(Market)}
+    values = {**usual, **scenarios.resolve(scenario).arguments, **given}
+    for low, high in (("cost", "max_price"), ("min_steps", "max_steps")):
+        if values[low] > values[high]:
+            name, allowed, limit = (high, "least", low) if high in given else (low, "most", high)
+            raise ValueError(
+                f"{name} must be at {allowed} {flag(limit)} {values[limit]:g}, got {values[name]:g}"
+            )
+
+
+def _spread(satisfaction: tuple[float, ...], K: int | None) -> dict[str, Any]:
+    """δ and the K that it implies: one number is for all, more are one a VMU."""
+    if len(satisfaction) == 1:
+        return {"satisfaction": satisfaction[0]}
+    if K not in (None, len(satisfaction)):
+        raise ValueError(
+            f"satisfaction must be one number or as many as --K {K}, got {len(satisfaction)}: "
+            + " ".join(f"{delta:g}" for delta in satisfaction)
+        )
+    return {"satisfaction": satisfaction, "K": len(satisfaction)}
+
+
+def check_seed(seed: int | None, env: PricingEnv | None, play: bool = False) -> int | None:
+    """Refuse a seed from which nothing is drawn.
+
+    Args:
+        seed: as given, or None.
+        env: what would be seeded, or None; it is reset, and played a round of where `play`.
+        play: whether rounds are drawn too, and not the market alone.
+    """
+    if seed is None:
+        return None
+    _checks.integer("seed", seed, at_least=0)
+    if env is not None:
+        env.reset(seed=seed)
+        if play:
+            env.step(np.array([env.market.max_price], np.float32))
+        untouched, _ = seeding.np_random(seed)
+        if env.np_random.bit_generator.state != untouched.bit_generator.state:
+            return seed
+    raise ValueError(
+        f"seed must be left out where nothing is drawn from it (a --scenario such as hidden draws "
+        f"its market{', and --vmus such as noisy what they buy' if play else ''}), got {seed}"
+    )
+
+
 def existing(name: str, path: Path, allowed: str) -> Path:
     """A file that is there."""
     if not path.is_file():
@@ -139,5 +200,6 @@ def ssim_column(path: Path) -> str:
     return "mean" if "mean" in header and "ssim" not in header else "ssim"
 
 
-def _flags(names: Any) -> str:
-    return ", ".join(f"--{name}" for name in names)
+def flag(name: str) -> str:
+    """The flag of a parameter."""
+    return f"--{name.replace('_', '-')}"

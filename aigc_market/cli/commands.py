@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import io
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import tyro
-from tyro.conf import subcommand
+from tyro.extras import subcommand_cli_from_dict
 
+import aigc_market
+from aigc_market.cli.arguments import MarketFlags, flag
 from aigc_market.cli.explore import Explore
 from aigc_market.cli.fit import Fit
 from aigc_market.cli.info import Info
@@ -21,14 +23,7 @@ from aigc_market.cli.play import Play
 from aigc_market.cli.replay import Replay
 from aigc_market.cli.solve import Solve
 
-_Command = (
-    Annotated[Solve, subcommand("solve")]
-    | Annotated[Fit, subcommand("fit")]
-    | Annotated[Play, subcommand("play")]
-    | Annotated[Explore, subcommand("explore")]
-    | Annotated[Replay, subcommand("replay")]
-    | Annotated[Info, subcommand("info")]
-)
+_COMMANDS = {c.__name__.lower(): c for c in (Solve, Fit, Play, Explore, Replay, Info)}
 
 
 def run(words: Sequence[str]) -> None:
@@ -37,6 +32,10 @@ def run(words: Sequence[str]) -> None:
     Raises:
         SystemExit: 2 where the words are bad, 130 after Ctrl-C.
     """
+    if words and words[0] == "--version":
+        print(f"aigc-market {aigc_market.__version__}")
+        return
+    _check_names(words)
     command = _parse(words)
     try:
         command.run()
@@ -55,10 +54,11 @@ def _parse(words: Sequence[str]) -> Any:
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
-            return tyro.cli(
-                _Command,
+            return subcommand_cli_from_dict(
+                _COMMANDS,
                 prog="aigc-market",
-                description="The AIGC pricing game: a leader, its followers, and the equilibrium.",
+                description="The AIGC pricing game: a leader, its followers, and the equilibrium."
+                " --version tells the version.",
                 args=words,
             )
     except SystemExit as stop:
@@ -71,17 +71,57 @@ def _parse(words: Sequence[str]) -> Any:
         if line.startswith("───"):
             break
         body.append(line)
-    return _end(" ".join(" ".join(body or inside).split()), 2)
+    message = " ".join(" ".join(body or inside).split())
+    for found, put in _IN_OUR_WORDS:
+        message = re.sub(found, put.format(command=words[0]), message)
+    return _end(message, 2)
+
+
+_IN_OUR_WORDS = (
+    (r"^Error parsing (\S+): it must", r"\1 must"),
+    (r"^Missing value for argument '(\S+)'.*", r"\1 must be followed by a value"),
+    (r"^Missing from .*?: (\S+) (.*) \(required\)$", r"\1 must be given: \2"),
+    (r"^Unrecognized options: (.*)", r"{command} has no use for \1: see {command} --help"),
+)
+
+
+def _check_names(words: Sequence[str]) -> None:
+    """Say of a command or a flag that there is none of this name which one may be meant."""
+    if not words or words[0] not in _COMMANDS:
+        if words and words[0] in ("-h", "--help"):
+            return
+        got = _guess(words[0], _COMMANDS) if words else "nothing"
+        _end(f"the command must be one of {', '.join(_COMMANDS)}, got {got}", 2)
+    name, *rest = words
+    flags = {"--help"}
+    for field in _fields(_COMMANDS[name]):
+        flags.add(flag(field.name))
+        if field.type == "bool":
+            flags.add(flag(f"no_{field.name}"))
+    for word in rest:
+        given = word.partition("=")[0].replace("_", "-")
+        if given.startswith("--") and given not in flags:
+            _end(f"{name} has no flag {_guess(given, flags)}: see aigc-market {name} --help", 2)
+
+
+def _guess(name: str, allowed: Iterable[str]) -> str:
+    """A name in quotes, and the one that is nearest to it, if any is near."""
+    longer = sorted(each for each in allowed if each.startswith(name))
+    near = longer or difflib.get_close_matches(name, list(allowed), 1)
+    return f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def _fields(kind: Any) -> list[dataclasses.Field[Any]]:
+    """Of a command, those that are flags."""
+    own = [field for field in dataclasses.fields(kind) if "Positional" not in str(field.type)]
+    of_market = dataclasses.fields(MarketFlags)
+    return [f for field in own for f in (of_market if field.name == "market" else (field,))]
 
 
 def _with_flag(message: str, command: Any) -> str:
     """The message with the flag in place of the parameter's name that it begins with."""
     name, _, rest = message.partition(" ")
-    parts = [command, *(getattr(command, field.name) for field in dataclasses.fields(command))]
-    names = {
-        f.name for part in parts if dataclasses.is_dataclass(part) for f in dataclasses.fields(part)
-    }
-    return f"--{name.replace('_', '-')} {rest}" if name in names else message
+    return f"{flag(name)} {rest}" if name in {f.name for f in _fields(command)} else message
 
 
 def _end(message: str, status: int) -> Any:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from aigc_market import explorer
+from aigc_market.cli.arguments import AWhole
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Explore:
 
     host: str = "127.0.0.1"
     """Address to listen at; `0.0.0.0` lets other machines in."""
-    port: int = 2718
+    port: AWhole = 2718
     """Port to listen at; 0 takes a free one."""
     browser: bool = True
     """Open the browser."""

@@ -11,8 +11,11 @@ import numpy as np
 import tyro
 
 from aigc_market import palette
+from aigc_market._files import write_atomically
 from aigc_market.cli.arguments import File, Number, existing, ssim_column
-from aigc_market.ssim import QuadraticFit, fit_quadratic
+from aigc_market.market import Market
+from aigc_market.rendering.numbers import count, exact
+from aigc_market.ssim import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
 from aigc_market.ssim.tabulated import read_csv
 
 
@@ -30,7 +33,7 @@ class Fit:
     """A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
     matplotlib."""
     json: bool = False
-    """The numbers as JSON."""
+    """The numbers as JSON, with the δ that keeps the paper's β·δ."""
 
     def run(self) -> None:
         """Fit and print."""
@@ -51,7 +54,7 @@ class Fit:
             _show(fit, steps)
 
 
-def _as_json(fit: QuadraticFit, count: int) -> dict[str, object]:
+def _as_json(fit: QuadraticFit, measurements: int) -> dict[str, object]:
     model = fit.ssim
     return {
         "alpha": model.alpha,
@@ -59,7 +62,8 @@ def _as_json(fit: QuadraticFit, count: int) -> dict[str, object]:
         "gamma": model.gamma,
         "standard_errors": dict(zip(("alpha", "beta", "gamma"), fit.standard_errors, strict=True)),
         "r_squared": fit.r_squared,
-        "measurements": count,
+        "measurements": measurements,
+        "satisfaction": _satisfaction(model),
     }
 
 
@@ -68,17 +72,30 @@ def _show(fit: QuadraticFit, steps: np.ndarray) -> None:
     from rich.table import Table
 
     model = fit.ssim
-    table = Table(title=f"{len(steps)} measurements, {steps.min():g} to {steps.max():g} steps")
+    measured = f"{exact(steps.min())} to {exact(steps.max())} steps"
+    table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
     for column in ("", "value", "standard error"):
         table.add_column(column, justify="right")
     values = (model.alpha, model.beta, model.gamma)
     for name, value, error in zip("αβγ", values, fit.standard_errors, strict=True):
         table.add_row(name, f"{value:.6g}", f"{error:.2g}")
     table.add_row("R²", f"{fit.r_squared:.4f}", "")
-    table.add_row("best at", f"{-model.beta / (2 * model.alpha):.1f}", "steps")
+    table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
     Console().print(table)
     flags = f"--alpha {model.alpha:.6g} --beta {model.beta:.6g} --gamma {model.gamma:.6g}"
-    print(f"The game on it: aigc-market solve {flags}")
+    delta, usual = _satisfaction(model), float(Market().satisfaction[0])
+    print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
+    print(
+        f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the price "
+        f"above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
+        f"{exact(model.beta * usual, 3)}."
+    )
+
+
+def _satisfaction(model: QuadraticSSIM) -> float:
+    """The δ with which a curve makes the paper's market: what decides is β·δ."""
+    delta = PAPER_SSIM.beta * float(Market().satisfaction[0]) / model.beta
+    return float(f"{delta:.4g}")
 
 
 def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) -> None:
@@ -97,6 +114,7 @@ def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) 
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     try:
-        figure.savefig(path, dpi=160)
+        kind = path.suffix[1:] or "png"
+        write_atomically(path, lambda file: figure.savefig(file, dpi=160, format=kind))
     except (ValueError, OSError) as error:
         raise ValueError(f"plot must be a picture that can be written: {error}") from None

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import File, MarketFlags, Whole, Word
+from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed
 from aigc_market.envs.single import PricingEnv
-
-_SHOWN_VMUS = 8
+from aigc_market.rendering import Round
+from aigc_market.rendering.numbers import beside, count, exact, money, percent, steps
+from aigc_market.rendering.text import sales
 
 
 @dataclass(frozen=True)
 class Play:
-    """Be the ASP: post a price each round; scripted VMUs buy at it. `q` ends the game.
+    """Be the provider (the ASP): post a price each round; scripted VMUs buy at it.
 
-    Regret is what a price costs against rational VMUs; the share is what you have earned of what
-    the equilibrium's prices earn. The equilibrium itself is told at the end.
+    `q` ends the game. Regret is what a price costs against rational VMUs, whatever these ones buy;
+    your share is what is left of the equilibrium's utility, 1 − Σ regret / Σ U_p*. The equilibrium
+    itself is told at the end.
     """
 
     market: Annotated[MarketFlags, tyro.conf.arg(name="")] = MarketFlags()  # noqa: RUF009 (frozen)
@@ -29,7 +32,7 @@ class Play:
     """paper, hidden, drift, shift, crowd, capacity or live; paper, left out."""
     vmus: Word = None
     """best_response, noisy, quantal, myopic_discount or random; the scenario's own, left out."""
-    rounds: int = 10
+    rounds: AWhole = 10
     """How many."""
     seed: Whole = None
     """Of every random choice; a new game each time without it."""
@@ -40,32 +43,29 @@ class Play:
 
     def run(self) -> None:
         """Play until the last round, `q` or the end of the input."""
-        given = self.market.given()
+        given = self.market.given(self.scenario)
         named = {name: getattr(self, name) for name in ("scenario", "vmus")}
         given.update({name: value for name, value in named.items() if value is not None})
         rounds = _checks.integer("rounds", self.rounds, at_least=1)
-        if self.seed is not None:
-            _checks.integer("seed", self.seed, at_least=0)
         if self.record is not None and not self.record.parent.is_dir():
             raise ValueError(f"record must be in a folder that is there, got {str(self.record)!r}")
         env = PricingEnv(max_cycles=rounds, **given)
-        env.reset(seed=self.seed)
-        played: list[dict[str, Any]] = []
-        records = []
+        env.reset(seed=check_seed(self.seed, env, play=True))
+        print(_introduction(env))
+        played: list[Round] = []
         try:
             while len(played) < rounds:
                 price = self._ask(env, len(played) + 1)
                 if price is None:
                     break
-                *_, info = env.step(np.array([price], np.float32))
-                played.append(info)
-                records.append(env.round_record())
-                _tell(played)
+                env.step(np.array([price], np.float32))
+                replay.collect(env, played)
+                print(_told(played))
         finally:  # after Ctrl-C too
-            if self.record is not None and records:
-                replay.write(self.record, records)
-        _sum_up(played, env)
-        if self.record is not None and records:
+            if self.record is not None and played:
+                replay.write(self.record, played)
+        print(_summary(played))
+        if self.record is not None and played:
             print(f"Kept in {self.record}: aigc-market replay {self.record}")
 
     def _ask(self, env: PricingEnv, number: int) -> float | None:
@@ -73,11 +73,11 @@ class Play:
         market, hint = env.market, ""
         if self.show_equilibrium:
             best = env.equilibrium
-            hint = f" (equilibrium {best.price:.4g} earns {best.asp_utility:.2f})"
-        limits = f"from {market.cost:g} to {market.max_price:g}"
+            hint = f" (equilibrium {exact(best.price)} earns {money(best.asp_utility)})"
+        limits = f"from {exact(market.cost)} to {exact(market.max_price)}"
         while True:
             try:
-                word = input(f"round {number}/{self.rounds}{hint}, price {limits}, q ends > ")
+                word = input(f"round {number:,}/{self.rounds:,}{hint}, price {limits}, q ends > ")
             except EOFError:
                 print()
                 return None
@@ -96,39 +96,66 @@ class Play:
             print(f"  a price must be {limits}, got {word}")
 
 
-def _tell(played: list[dict[str, Any]]) -> None:
+def _introduction(env: PricingEnv) -> str:
+    """Who the player is, what he sees, and what he may do."""
+    market = env.market
+    least = f"{steps(market.min_steps)} to" if market.min_steps > 0 else "up to"
+    lines = [
+        f"You are the provider (the ASP): you sell diffusion steps to {count(market.K, 'VMU')}, "
+        "whose images they improve.",
+        f"A step costs you {exact(market.cost)}. Each round you post its price; each VMU sees it "
+        f"and buys {least} {steps(market.max_steps)}.",
+    ]
+    if market.capacity is not None:
+        lines.append(
+            f"You can run {exact(market.capacity, 4)} steps in a round: if they ask for more, each "
+            "gets the same share of what it asked for."
+        )
+    if market.active is not None:
+        lines.append("VMUs come and go.")
+    lines.append(
+        "You see what they buy and what you earn, but not what an image is worth to them (δ)."
+    )
+    return "\n".join(lines)
+
+
+def _told(played: Sequence[Round]) -> str:
+    """The last round."""
     last = played[-1]
-    demand = last["demand"]
-    bought = " ".join(f"{steps:.1f}" for steps in demand[:_SHOWN_VMUS])
-    more = len(demand) - _SHOWN_VMUS
-    print(
-        f"  price {last['price']:.4g}   demand {bought}{f' and {more} more' if more > 0 else ''}"
-        f" = {demand.sum():.1f} steps   utility {last['utility']:.2f}"
-        f"   regret {last['regret']:.2f}   share so far {_share(played)}"
+    regret = money(beside(last.regret, last.equilibrium_utility))
+    return (
+        f"  price {exact(last.price)}: steps sold {sales(last)}\n"
+        f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
+        f"share so far {_share(played)}"
     )
 
 
-def _sum_up(played: list[dict[str, Any]], env: PricingEnv) -> None:
+def _summary(played: Sequence[Round]) -> str:
+    """All rounds."""
     if not played:
-        print("No round was played.")
-        return
-    earned, best, regret = (
-        sum(info[name] for info in played) for name in ("utility", "equilibrium_utility", "regret")
+        return "No round was played."
+    best = sum(record.equilibrium_utility for record in played)
+    regret = money(beside(sum(record.regret for record in played), best))
+    prices = [record.equilibrium_price for record in played]
+    moved = " (it moved)" if min(prices) < max(prices) else ""
+    return (
+        f"{count(len(played), 'round')}: you earned "
+        f"{money(sum(record.utility for record in played))}; rational VMUs pay {money(best)} at "
+        "equilibrium prices.\n"
+        f"Against rational VMUs: regret {regret} in all, share {_share(played)}.\n"
+        f"The equilibrium price was {_range(prices)}{moved}; you asked "
+        f"{_range([record.price for record in played])}."
     )
-    print(
-        f"{len(played)} rounds: you earned {earned:.2f} of the {best:.2f} that equilibrium prices "
-        f"earn ({_share(played)}), regret {regret:.2f} in all."
-    )
-    prices = [info["equilibrium_price"] for info in played]
-    told = f"{prices[0]:.4g}" if min(prices) == max(prices) else f"{_range(prices)} (it moved)"
-    print(f"The equilibrium price was {told}; you asked {_range([i['price'] for i in played])}.")
 
 
-def _share(played: list[dict[str, Any]]) -> str:
-    best = sum(info["equilibrium_utility"] for info in played)
-    return f"{sum(info['utility'] for info in played) / best:.1%}" if best > 0 else "-"
+def _share(played: Sequence[Round]) -> str:
+    """1 − Σ regret / Σ U_p*, which never exceeds 100 %."""
+    best = sum(record.equilibrium_utility for record in played)
+    if best <= 0:
+        return "none (nobody buys at any price)"
+    return percent(1 - sum(record.regret for record in played) / best)
 
 
-def _range(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+def _range(values: Sequence[float]) -> str:
+    low, high = (exact(end) for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"

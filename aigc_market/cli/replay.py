@@ -10,8 +10,9 @@ from typing import Annotated
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import File, existing
+from aigc_market.cli.arguments import ANumber, File, existing
 from aigc_market.rendering import Round, Screen
+from aigc_market.rendering.numbers import count
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Replay:
     """What `aigc-market play --record` kept."""
     video: File = None
     """A .gif or .mp4 to draw the rounds to, in place of the window."""
-    fps: float = 4.0
+    fps: ANumber = 4.0
     """Rounds a second."""
     text: bool = False
     """Tell the rounds as text, in place of the window."""
@@ -57,4 +58,4 @@ class Replay:
         if not video.parent.is_dir():
             raise ValueError(f"video must be in a folder that is there, got {str(video)!r}")
         replay.write_video(rounds, video, fps=self.fps)
-        print(f"{len(rounds)} rounds in {video}")
+        print(f"{count(len(rounds), 'round')} in {video}")

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from aigc_market import _checks
-from aigc_market.cli.arguments import MarketFlags, Mask, Word
+from aigc_market.cli.arguments import MarketFlags, Mask, Whole, Word, check_seed
 from aigc_market.curves import theorem_2
 from aigc_market.envs.single import PricingEnv
 from aigc_market.equilibrium import Equilibrium, solve
+from aigc_market.game import best_response
 from aigc_market.market import Market
+from aigc_market.rendering.numbers import count, exact, money
 
 _ROWS = 12  # of the table: a larger market shows this many of its VMUs
 
@@ -28,8 +29,8 @@ class Solve:
     """Which VMUs are there to buy; all, left out."""
     scenario: Word = None
     """A scenario whose first market is solved, as it is drawn from the seed; `paper`."""
-    seed: int = 0
-    """Of the scenario's draws."""
+    seed: Whole = None
+    """Of the scenario's draws; 0, left out."""
     json: bool = False
     """All numbers of all VMUs, as JSON."""
 
@@ -43,15 +44,16 @@ class Solve:
             _show(market, equilibrium)
 
     def _market(self) -> Market:
-        given = self.market.given()
-        if self.active is not None:
-            given["active"] = self.active
+        given = self.market.given(self.scenario)
         if self.scenario is None:
+            check_seed(self.seed, None)
+            if self.active is not None:
+                given = {"K": len(self.active), **given, "active": self.active}
             return Market(**given)
         if self.active is not None:
             raise ValueError("active must be left out beside --scenario, which says who is there")
         env = PricingEnv(scenario=self.scenario, **given)
-        env.reset(seed=_checks.integer("seed", self.seed, at_least=0))
+        env.reset(seed=check_seed(self.seed, env) or 0)
         return env.market
 
 
@@ -84,21 +86,20 @@ def _show(market: Market, equilibrium: Equilibrium) -> None:
     for name, value in _totals(market, equilibrium):
         totals.add_row(name, value)
     vmus = Table(title="VMUs")
-    for column in ("k", "δ", "steps", "surplus", "utility"):
+    for column in ("k", "δ", "steps", "surplus"):
         vmus.add_column(column, justify="right")
     vmus.add_column("binds")
     cut = market.K > _ROWS
     for k in range(market.K):
         if cut and k == _ROWS // 2:
-            vmus.add_row("…", *[""] * 4, f"{market.K - _ROWS} more VMUs: see --json")
+            vmus.add_row("…", *[""] * 3, f"{count(market.K - _ROWS, 'more VMU')}: see --json")
         if cut and _ROWS // 2 <= k < market.K - _ROWS // 2:
             continue
         vmus.add_row(
             str(k),
-            f"{market.satisfaction[k]:g}",
-            f"{equilibrium.steps[k]:.3f}",
-            f"{equilibrium.vmu_surplus[k]:.2f}",
-            f"{equilibrium.vmu_utility[k]:.2f}",
+            exact(market.satisfaction[k]),
+            f"{equilibrium.steps[k]:,.3f}",
+            money(equilibrium.vmu_surplus[k]),
             _binds(market, equilibrium, k),
         )
     console = Console()
@@ -107,34 +108,43 @@ def _show(market: Market, equilibrium: Equilibrium) -> None:
 
 
 def _totals(market: Market, equilibrium: Equilibrium) -> list[tuple[str, str]]:
-    binding = equilibrium.binding
+    binding, vmus = equilibrium.binding, count(market.K, "VMU")
     limits = {
-        f"the cost {market.cost:g} as a price": binding.min_price,
-        f"the highest price {market.max_price:g}": binding.max_price,
-        f"the capacity {market.capacity}": binding.capacity,
-        f"S_min = {market.min_steps:g} for {int(np.sum(binding.min_steps))} of {market.K} VMUs": (
+        f"the cost {exact(market.cost)} as a price": binding.min_price,
+        f"the highest price {exact(market.max_price)}": binding.max_price,
+        f"the capacity {exact(market.capacity or 0)}": binding.capacity,
+        f"S_min = {exact(market.min_steps)} for {np.sum(binding.min_steps):,} of {vmus}": (
             np.any(binding.min_steps)
         ),
-        f"S_max = {market.max_steps:g} for {int(np.sum(binding.max_steps))} of {market.K} VMUs": (
+        f"S_max = {exact(market.max_steps)} for {np.sum(binding.max_steps):,} of {vmus}": (
             np.any(binding.max_steps)
         ),
     }
     return [
-        ("price p*", f"{equilibrium.price:.6g}"),
-        ("ASP utility U_p*", f"{equilibrium.asp_utility:.2f}"),
-        ("steps sold", f"{np.sum(equilibrium.steps):.3f}"),
+        ("price p*", exact(equilibrium.price)),
+        ("ASP utility U_p*", money(equilibrium.asp_utility)),
+        ("steps sold", _sold(market, equilibrium)),
         ("binds", ", ".join(name for name, binds in limits.items() if binds) or "nothing"),
         ("Theorem 2", _theorem(market, equilibrium)),
     ]
 
 
+def _sold(market: Market, equilibrium: Equilibrium) -> str:
+    sold = np.sum(equilibrium.steps)
+    if sold == 0:
+        return "none: nobody buys at any price"
+    asked = np.sum(best_response(market, equilibrium.price))
+    cut = f", cut from {asked:,.3f} asked for" if asked > sold * (1 + 1e-9) else ""
+    return f"{sold:,.3f}{cut}"
+
+
 def _theorem(market: Market, equilibrium: Equilibrium) -> str:
     price = theorem_2(market)
     if price is None:
-        return "says nothing: SSIM is a table, or nobody is there"
+        return "says nothing: demand is no line (SSIM is a table), or nobody is there"
     if equilibrium.closed_form:
-        return f"{price:.6g}: it applies"
-    return f"{price:.6g}: it does not apply, since a bound binds"
+        return f"{exact(price)}: it applies"
+    return f"{exact(price)}: it does not apply, since a bound binds"
 
 
 def _binds(market: Market, equilibrium: Equilibrium, k: int) -> str:

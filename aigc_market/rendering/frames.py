@@ -9,8 +9,9 @@ import numpy as np
 from aigc_market import palette
 from aigc_market.rendering import charts, street
 from aigc_market.rendering.canvas import Canvas
+from aigc_market.rendering.numbers import count, exact, short, steps
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import GAP, HEIGHT, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW, whole
+from aigc_market.rendering.style import GAP, HEIGHT, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW
 
 
 def draw(rounds: Sequence[Round]) -> np.ndarray:
@@ -38,15 +39,15 @@ def _header(canvas: Canvas, last: Round) -> None:
     """The round, the market's fixed numbers, and how far the episode is."""
     title = f"Round {last.number:,} of {last.rounds:,}"
     left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, palette.INK, room=420)
-    K = len(last.asked)
+    floor = f"{steps(last.min_steps)} to" if last.min_steps > 0 else "up to"
     facts = [
-        f"{K:,} vehicle" + "s" * (K > 1),
-        f"a step costs {last.cost:g}",
-        f"price up to {last.max_price:g}",
-        f"{last.min_steps:g} to {last.max_steps:g} steps each",
+        count(len(last.asked), "vehicle"),
+        f"a step costs {_limit(last.cost)}",
+        f"price up to {_limit(last.max_price)}",
+        f"{floor} {steps(last.max_steps)} steps each",
     ]
     if last.capacity is not None:
-        facts.append(f"capacity {whole(last.capacity)}")
+        facts.append(f"capacity {steps(last.capacity)}")
     right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
     room = right - left - 2 * GAP
     canvas.text(right, 46, "  ·  ".join(facts), MEDIUM, palette.MUTED, anchor=1, room=room)
@@ -54,3 +55,7 @@ def _header(canvas: Canvas, last: Round) -> None:
     if last.number:
         done = min(last.number / last.rounds, 1.0)
         canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, palette.LEADER, radius=2)
+
+
+def _limit(value: float) -> str:
+    return short(value) if value >= 1e6 else exact(value)

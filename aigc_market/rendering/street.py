@@ -8,9 +8,10 @@ import numpy as np
 
 from aigc_market import palette
 from aigc_market.rendering.canvas import Canvas, Colour
+from aigc_market.rendering.numbers import count, percent, short, steps
 from aigc_market.rendering.pictures import from_hexadecimal, picture
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import MARGIN, MEDIUM, SMALL, WIDTH, number, percent, whole
+from aigc_market.rendering.style import MARGIN, MEDIUM, SMALL, WIDTH
 
 _TOP, _HEIGHT = 80, 312
 _LEFT, _RIGHT = MARGIN, WIDTH - MARGIN
@@ -18,6 +19,7 @@ _VEHICLES_LEFT, _VEHICLES_RIGHT = 200, _RIGHT - 8  # the RSU stands left of them
 _ROAD = 72
 _IN_A_ROW = 6
 _ONE_BY_ONE = 2 * _IN_A_ROW
+_CARS = 40  # of a crowd, at most
 _LARGE_PICTURE, _SMALL_PICTURE = 128, 62
 
 
@@ -80,19 +82,25 @@ def _rsu(canvas: Canvas, last: Round, road: float) -> None:
     if last.number == 0:
         canvas.text(x, top + 52, "no price yet", MEDIUM, palette.WHITE, anchor=0.5)
         return
-    canvas.text(x, top + 56, number(last.price), 44, palette.WHITE, anchor=0.5, room=120)
+    canvas.text(x, top + 56, short(last.price), 44, palette.WHITE, anchor=0.5, room=120)
     canvas.text(x, top + 74, "a step", SMALL, palette.WHITE, anchor=0.5)
 
 
 def _sales(canvas: Canvas, last: Round, y: float, stacked: bool) -> None:
     """Steps sold and asked for in all, and what the bars mean; below the road."""
     asked, sold = sum(last.asked), sum(last.delivered)
+    words = f"{steps(sold)} steps sold"
+    if last.number and sold == 0:
+        there = any(_here(last, k) for k in range(len(last.asked)))
+        words = "nobody buys at this price" if there else "nobody is there to buy"
     parts: list[tuple[str, Colour | None, Colour]]
-    parts = [(f"{whole(sold)} steps sold", palette.DELIVERED, palette.INK)]
+    parts = [(words, palette.DELIVERED, palette.INK)]
     if asked > sold * (1 + 1e-9):
-        parts.append((f"{whole(asked - sold)} more asked for", palette.CAPACITY, palette.INK))
+        parts.append((f"{steps(asked - sold)} more asked for", palette.CAPACITY, palette.INK))
+    if (many := _vehicles_of_a_car(last)) > 1:
+        parts.append((f"a car stands for {many:,} vehicles", None, palette.MUTED))
     if stacked:
-        parts.append((f"a bar is {last.max_steps:g} steps", None, palette.MUTED))
+        parts.append((f"a bar is {steps(last.max_steps)} steps", None, palette.MUTED))
         if not last.images:
             parts.append(("% is image quality", None, palette.MUTED))
     x, y = _LEFT + 18, y + (32 if stacked else 20)
@@ -170,15 +178,15 @@ def _bar(canvas: Canvas, last: Round, k: int, x: float, y: float, width: float) 
 
 def _bought(last: Round, k: int) -> str:
     """In numbers."""
-    steps = whole(last.delivered[k])
+    bought = steps(last.delivered[k])
     if last.asked[k] > last.delivered[k] * (1 + 1e-9):
-        steps = f"{steps} of {whole(last.asked[k])}"
-    return f"{steps} steps" if last.number else "nothing yet"
+        bought = f"{bought} of {steps(last.asked[k])}"
+    return f"{bought} steps" if last.number else "nothing yet"
 
 
 def _quality(last: Round, k: int) -> str:
     """The SSIM measured where the image is really made, else the share of the best gain."""
-    return f"SSIM {last.ssim[k]:.2f}" if last.images else percent(last.quality[k])
+    return f"SSIM {last.ssim[k]:.2f}" if last.images else percent(last.quality[k], 0)
 
 
 # -- a crowd ---------------------------------------------------------------------------------------
@@ -187,30 +195,34 @@ def _quality(last: Round, k: int) -> str:
 def _crowd(canvas: Canvas, last: Round, road: float) -> None:
     """Too many to be shown: how steps and quality are spread over those who are there."""
     K = len(last.asked)
-    here = np.array([_here(last, k) for k in range(K)])
-    count = int(here.sum())
-    _traffic(canvas, road, math.ceil(40 * count / K))
+    here = np.flatnonzero([_here(last, k) for k in range(K)])
+    _traffic(canvas, road, math.ceil(len(here) / _vehicles_of_a_car(last)))
     left, middle, top = _VEHICLES_LEFT + 6, _VEHICLES_LEFT + 290, _TOP + 28
     canvas.text(left, top, "Steps bought", MEDIUM, palette.INK)
     canvas.text(middle, top, "Image quality", MEDIUM, palette.INK)
+    words = count(K, "vehicle")
     if last.active:
-        words = f"{count:,} of {K:,} vehicles are there"
-        canvas.text(_RIGHT - 18, top, words, SMALL, palette.MUTED, anchor=1)
-    if count == 0 or last.number == 0:
+        words = f"{len(here):,} of {words} are there"
+    canvas.text(_RIGHT - 18, top, words, SMALL, palette.MUTED, anchor=1)
+    if len(here) == 0 or last.number == 0:
+        words = "nothing yet" if len(here) else "nobody is there"
         for x in (left, middle):
-            canvas.text(
-                x, top + 60, "nothing yet" if count else "nobody is there", SMALL, palette.MUTED
-            )
+            canvas.text(x, top + 60, words, SMALL, palette.MUTED)
         return
-    steps = np.array(last.delivered)[here]
-    _histogram(canvas, steps, last.max_steps, left, top + 14, middle - left - 24, 124)
-    _quantiles(canvas, last, np.flatnonzero(here), middle, top + 32, _RIGHT - middle - 14)
+    bought = np.array(last.delivered)[here]
+    _histogram(canvas, bought, last.max_steps, left, top + 14, middle - left - 24, 124)
+    _quantiles(canvas, last, here, middle, top + 32, _RIGHT - middle - 14)
 
 
-def _traffic(canvas: Canvas, road: float, count: int) -> None:
-    """So many small cars, of 40."""
-    pitch = (_RIGHT - _VEHICLES_LEFT - 16) / 20
-    for i in range(count):
+def _vehicles_of_a_car(last: Round) -> int:
+    """One as long as all have room on the road."""
+    return math.ceil(len(last.asked) / _CARS)
+
+
+def _traffic(canvas: Canvas, road: float, cars: int) -> None:
+    """So many small cars, of `_CARS` at most."""
+    pitch = (_RIGHT - _VEHICLES_LEFT - 16) / (_CARS / 2)
+    for i in range(cars):
         x = _VEHICLES_LEFT + 8 + (i // 2 + 0.5) * pitch
         y = road + _ROAD * (0.74 if i % 2 else 0.26)
         canvas.rectangle(x - 13, y - 7, 26, 14, palette.BODY, radius=4)
@@ -219,7 +231,7 @@ def _traffic(canvas: Canvas, road: float, count: int) -> None:
 
 def _histogram(
     canvas: Canvas,
-    steps: np.ndarray,
+    bought: np.ndarray,
     most: float,
     x: float,
     y: float,
@@ -228,20 +240,20 @@ def _histogram(
 ) -> None:
     """How many bought how much, from none to S_max."""
     bins = 25
-    counts, _ = np.histogram(steps, bins, (0.0, most))
+    counts, _ = np.histogram(bought, bins, (0.0, most))
     bar, foot = width / bins, y + height
     canvas.rectangle(x, y, width, height, palette.WHITE, radius=4)
-    for i, count in enumerate(counts):
-        if count:
-            tall = max((height - 10) * count / counts.max(), 2)
+    for i, share in enumerate(counts / counts.max()):
+        if share:
+            tall = max((height - 10) * share, 2)
             canvas.rectangle(x + i * bar + 0.5, foot - tall, bar - 1, tall, palette.DELIVERED)
     canvas.line([(x, foot), (x + width, foot)], palette.MUTED, 1)
-    median = float(np.median(steps))
+    median = float(np.median(bought))
     at = x + width * median / most
     canvas.line([(at, y + 3), (at, foot)], palette.INK, 2)
     zero = canvas.text(x, foot + 18, "0", SMALL, palette.MUTED)
-    end = canvas.text(x + width, foot + 18, f"{most:g}", SMALL, palette.MUTED, anchor=1)
-    words = f"median {whole(median)}"
+    end = canvas.text(x + width, foot + 18, steps(most), SMALL, palette.MUTED, anchor=1)
+    words = f"median {steps(median)}"
     half = 0.5 * canvas.measure(words, SMALL) + 8
     at = min(max(at, x + zero + half), x + width - end - half)
     canvas.text(at, foot + 18, words, SMALL, palette.INK, anchor=0.5)

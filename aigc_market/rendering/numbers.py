@@ -1,0 +1,77 @@
+"""Numbers as people read them: no exponents from a millionth to 10^15, thousands set apart."""
+
+from __future__ import annotations
+
+import math
+
+_LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
+_MOST, _LEAST = 1e15, 1e-6
+
+
+def short(value: float) -> str:
+    """Three digits or a few more, for a picture: 0.052, 8.00, 1,408, 2.50 M."""
+    size = abs(value)
+    if size >= 999_999.5:
+        return _with_letter(value, trailing=True)
+    if size >= 99.995:
+        return f"{value:,.0f}"
+    if size >= 0.9995 or size == 0:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.0995 else exact(value, 2)
+
+
+def tick(value: float) -> str:
+    """An axis's end, which has few digits: 0, 0.5, 1,500, 2.5 M."""
+    return _with_letter(value, trailing=False) if abs(value) >= 999_999.5 else exact(value, 3)
+
+
+def steps(value: float) -> str:
+    """Steps, as whole ones where there are ten or more: 0, 9.5, 101, 2.5 M."""
+    if abs(value) >= 999_999.5:
+        return _with_letter(value, trailing=False)
+    return f"{value:,.0f}" if abs(value) >= 9.95 else exact(round(value, 1))
+
+
+def exact(value: float, digits: int = 6) -> str:
+    """So many digits at most, and no zeros behind them: 3.83333, 20, 2,500,000."""
+    size = abs(value)
+    if size == 0:
+        return "0"
+    power = math.floor(math.log10(size))
+    if not _LEAST <= size < _MOST:
+        return f"{exact(value / 10.0**power, min(digits, 3))} × 10^{power}"
+    text = f"{value:,.{max(digits - 1 - power, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money(value: float) -> str:
+    """What is paid, to the hundredth: 1,408.05; three digits where that would show none."""
+    return f"{value:,.2f}" if value == 0 or 0.1 <= abs(value) < _MOST else exact(value, 3)
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share in hundredths: 98.0 %."""
+    return f"{share * 100:,.{decimals}f} %"
+
+
+def count(number: int, thing: str) -> str:
+    """So many things: 1 round, 2 rounds, 1,000 vehicles."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def beside(value: float, whole: float) -> float:
+    """A part of a whole, or 0 where it is but the rounding error of a difference from it."""
+    return value if abs(value) > 1e-9 * abs(whole) else 0.0
+
+
+def _with_letter(value: float, trailing: bool) -> str:
+    """In millions and more: 2.50 M, or 2.5 M without trailing zeros."""
+    if abs(value) >= _MOST:
+        return exact(value, 3)
+    unit, letter = next(pair for pair in _LETTERS if abs(value) >= 0.9995 * pair[0])
+    scaled = value / unit
+    text = f"{scaled:.2f}" if abs(scaled) < 9.995 else f"{scaled:.1f}"
+    text = f"{scaled:.0f}" if abs(scaled) >= 99.95 else text
+    if not trailing and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {letter}"
