@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from rounds import record
 
 import aigc_market
 from aigc_market.curves import breakpoints, curves, theorem_2
@@ -105,6 +107,33 @@ def test_the_app_runs_as_a_program():
     assert found["game"].unwrapped.market.K == 2
 
 
+def test_rounds_are_told_as_delivered_and_against_rational_vmus():
+    cut = record(asked=[120.0, 80.0], delivered=[90.0, 60.0], utility=4000.0, regret=28.161)
+    text = charts.table([record(number=1), cut._replace(number=2)])
+    cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
+    assert cells == [
+        ["2", "9.00", "90 60 of 200", "4,000.00", "28.16", "98.0 %"],
+        ["1", "9.00", "86 86", "1,379.31", "28.74", "98.0 %"],
+    ]
+
+
+def test_a_market_without_trade_is_drawn():
+    shown = aigc_market.Market(satisfaction=10, min_steps=0)
+    best, drawn, breaks = aigc_market.solve(shown), curves(shown), breakpoints(shown)
+    assert best.steps.sum() == 0
+    curve = rows(charts.utility(shown, best, drawn, breaks, theorem_2(shown)).to_dict())[-2]
+    assert {float(row["utility"]) for row in curve if "utility" in row} == {0.0}
+    assert rows(charts.demand(shown, best, drawn).to_dict())
+
+
+def test_examples_say_what_differs_from_the_papers_market():
+    usual = aigc_market.Market()
+    for name, given in markets.EXAMPLES.items():
+        start = markets.example(name)
+        for argument in {"K", "cost", "max_price", "max_steps", "capacity"} - set(given):
+            assert start[argument] == getattr(usual, argument)
+
+
 # -- in a browser ----------------------------------------------------------------------------------
 
 
@@ -176,6 +205,7 @@ def page(browser, url):
     page.context.close()
 
 
+@pytest.mark.browser
 def test_a_slider_moves_the_equilibrium(page):
     page.press("c, cost of a step", "PageUp")
     page.shows("price p*", "8.500")
@@ -186,6 +216,7 @@ def test_a_slider_moves_the_equilibrium(page):
     page.shows("U_p*", f"{expected.asp_utility:,.2f}")
 
 
+@pytest.mark.browser
 def test_an_example_shows_theorem_2_beside_the_equilibrium(page):
     page.page.locator("select").first.select_option(label="a VMU that is priced out")
     page.shows("price p*", "15.500")
@@ -193,6 +224,7 @@ def test_an_example_shows_theorem_2_beside_the_equilibrium(page):
     page.shows("Theorem 2", "not the best here")
 
 
+@pytest.mark.browser
 def test_more_vmus_have_more_sliders(page):
     assert page.page.get_by_text("δ of VMU 2").count() == 0
     page.press("K, VMUs", "ArrowRight")
@@ -200,12 +232,14 @@ def test_more_vmus_have_more_sliders(page):
     page.shows("U_p*", "2,112.07")  # half as much again
 
 
+@pytest.mark.browser
 def test_the_measured_curve_can_be_chosen(page):
     page.page.locator("select").nth(1).select_option(label=markets.MEASURED)
     page.shows("Theorem 2", "needs a quadratic SSIM")
     assert page.page.get_by_text("β").count() == 0
 
 
+@pytest.mark.browser
 def test_a_market_that_cannot_be_is_refused_in_words(page):
     page.press("S_max", "Home")
     said = "max_steps must be finite numbers above 0"
@@ -214,23 +248,25 @@ def test_a_market_that_cannot_be_is_refused_in_words(page):
     page.shows("price p*", "8.000")
 
 
+@pytest.mark.browser
 def test_a_few_rounds_are_played(page):
     page.press("your price p", "PageUp", times=16)  # 1 + 160 · .05 = 9
     post = page.page.get_by_role("button", name="post the price")
     post.click()
-    page.page.get_by_text("1 rounds: 1,379.3 of the oracle's 1,408.0").wait_for()
+    page.page.get_by_text("1 round: you earned 1,379.31").wait_for()
     page.press("your price p", "PageDown", times=2)
     post.click()
-    page.page.get_by_text("2 rounds: 2,787.4 of the oracle's 2,816.1").wait_for()
+    page.page.get_by_text("2 rounds: you earned 2,787.36").wait_for()
     table = page.page.locator("table.rounds tr").all_inner_texts()
     assert [row.split() for row in table[1:]] == [
-        ["2", "8.00", "101", "101", "1,408.0", "0.0", "100.0%"],
-        ["1", "9.00", "86", "86", "1,379.3", "28.7", "98.0%"],
+        ["2", "8.00", "101", "101", "1,408.05", "0.00", "100.0", "%"],
+        ["1", "9.00", "86", "86", "1,379.31", "28.74", "98.0", "%"],
     ]
     page.page.get_by_role("button", name="new game").click()
     page.page.get_by_text("2 rounds:").wait_for(state="detached")
 
 
+@pytest.mark.browser
 def test_the_curves_are_drawn(page):
     charts_drawn = page.page.locator("marimo-mime-renderer canvas")
     charts_drawn.nth(1).wait_for()
@@ -239,6 +275,7 @@ def test_the_curves_are_drawn(page):
     assert box["height"] > 250
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_all_fits_the_width(browser, url, scheme):
     page = Page(
@@ -261,6 +298,7 @@ def test_on_a_phone_all_fits_the_width(browser, url, scheme):
         page.context.close()
 
 
+@pytest.mark.browser
 def test_ctrl_c_ends_it_while_a_browser_looks_on(browser):
     with serve() as server:
         try:

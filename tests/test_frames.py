@@ -4,8 +4,8 @@ import builtins
 import copy
 import itertools
 import pickle
+import re
 import sys
-import time
 
 import gymnasium
 import numpy as np
@@ -14,10 +14,13 @@ import pytest
 from gymnasium.wrappers import RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
+from rounds import record
 
 import aigc_market
+from aigc_market import palette
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.rendering.canvas import Canvas
 from aigc_market.rendering.frames import draw
 from aigc_market.rendering.pictures import picture
 from aigc_market.rendering.rounds import Round
@@ -35,7 +38,7 @@ def play(view, rounds, price=9.0, seed=0, **arguments):
     posted = np.array([price], "f4")
     env.reset(seed=seed, **({"options": {"price": posted}} if view == "parallel" else {}))
     for _ in range(rounds):
-        bought = aigc_market.best_response(env.market, price).astype("f4").clip(10)
+        bought = aigc_market.best_response(env.market, price).astype("f4")
         if view == "single":
             env.step(posted)
         elif view == "aec":
@@ -47,35 +50,25 @@ def play(view, rounds, price=9.0, seed=0, **arguments):
     return env
 
 
-def record(K=2, **changes):
-    """A round as the paper's market plays it."""
-    fields = {
-        "rounds": 100,
-        "cost": 1.0,
-        "max_price": 20.0,
-        "min_steps": 10.0,
-        "max_steps": 250.0,
-        "number": 7,
-        "price": 9.0,
-        "equilibrium_price": 8.0,
-        "utility": 1379.31,
-        "equilibrium_utility": 1408.05,
-        "regret": 28.74,
-        "capacity": None,
-        "asked": [86.2] * K,
-        "delivered": [86.2] * K,
-        "ssim": [4897.0] * K,
-        "quality": [0.6] * K,
-        "active": None,
-        "images": None,
-    }
-    return Round(**{**fields, **changes})
-
-
 def differs(a, b):
     """(top, left, bottom, right) of what two frames do not share."""
     rows, columns = np.nonzero((a != b).any(axis=-1))
     return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+
+
+@pytest.fixture(autouse=True)
+def happened(monkeypatch):
+    """What windows did, in order; their clock counts and does not wait."""
+    done = []
+
+    class Clock:
+        def tick(self, fps):
+            done.append(f"{fps:g} a second")
+
+    flip = pygame.display.flip
+    monkeypatch.setattr(pygame.time, "Clock", Clock)
+    monkeypatch.setattr(pygame.display, "flip", lambda: (done.append("shown"), flip()))
+    return done
 
 
 @every_view
@@ -84,7 +77,7 @@ def test_a_frame_is_a_picture(view, K):
     frame = play(view, 1, K=K).render()
     assert frame.shape == SHAPE
     assert frame.dtype == np.uint8
-    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 100
+    assert len(np.unique(frame @ [65536, 256, 1])) > 100  # colours
 
 
 @every_view
@@ -211,6 +204,111 @@ def test_nobody_there(K):
     assert draw([empty._replace(utility=0.0, equilibrium_utility=0.0, regret=0.0)]).shape == SHAPE
 
 
+# -- words and cars --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """Every text drawn: what it says, its box, and how much smaller it had to be set."""
+    found = []
+    text = Canvas.text
+
+    def tell(self, x, y, words, size, colour, anchor=0, room=float("inf")):
+        width = text(self, x, y, words, size, colour, anchor, room)
+        left = x - anchor * width
+        # Letters without descent; of two words on each other the capitals would meet.
+        box = left, y - 0.5 * size, left + width, y
+        found.append((words, box, width / max(self.measure(words, size), 1)))
+        return width
+
+    monkeypatch.setattr(Canvas, "text", tell)
+    return found
+
+
+GALLERY = {
+    "paper": record(),
+    "waiting": record(number=0),
+    "one": record(1),
+    "twelve": record(12),
+    "thirteen": record(13),
+    "thousand": record(1000),
+    "slots": record(1000, active=[k % 4 == 0 for k in range(1000)]),
+    "cut": record(capacity=100.0, asked=[86.2] * 2, delivered=[50.0] * 2),
+    "cut twelve": record(12, capacity=500.0, asked=[158.2] * 12, delivered=[41.7] * 12),
+    "cut crowd": record(1000, capacity=2e4, asked=[86.2] * 1000, delivered=[20.0] * 1000),
+    "large": record(utility=2.2e6, equilibrium_utility=705_000.0, regret=548_973.0),
+    "millions": record(
+        price=9e6, equilibrium_price=8e6, max_price=2e7, utility=1.38e9, equilibrium_utility=1.41e9
+    ),
+    "small": record(price=9e-6, equilibrium_price=8e-6, max_price=2e-5, utility=1.38e-3),
+    "nobody buys": record(asked=[0.0] * 2, delivered=[0.0] * 2, quality=[0.0] * 2, utility=0.0),
+    "nobody is there": record(asked=[0.0] * 2, delivered=[0.0] * 2, active=[False] * 2),
+    "no trade": record(
+        asked=[0.0] * 2, delivered=[0.0] * 2, utility=0.0, equilibrium_utility=0.0, regret=0.0
+    ),
+    "floor": record(min_steps=120.0, max_steps=160.0),
+    "live": record(images=["80" * 48] * 2, ssim=[0.5, 0.6]),
+}
+
+
+@pytest.mark.parametrize("shown", GALLERY)
+def test_words_fit_and_do_not_meet(shown, words):
+    draw([GALLERY[shown]._replace(number=min(GALLERY[shown].number, 6)), GALLERY[shown]])
+    for said, (left, top, right, bottom), shrunk in words:
+        assert 20 <= left <= right <= 940, said
+        assert 10 <= top <= bottom <= 630, said
+        assert shrunk > 0.7, said
+    for (one, a, _), (other, b, _) in itertools.combinations(words, 2):
+        meet = min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+        assert not meet, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("paper", {"Regret against rational VMUs", "2.0 % of equilibrium", "up to 250 steps each"}),
+        ("large", {"77.9 % of equilibrium", "548,973", "2.20 M", "2.5 M"}),
+        ("cut", {"50 of 86 steps", "100 steps sold", "72 more asked for", "capacity 100"}),
+        ("cut crowd", {"20,000 steps sold", "66,200 more asked for", "capacity 20,000"}),
+        ("thirteen", {"13 vehicles", "1,121 steps sold"}),
+        ("thousand", {"1,000 vehicles", "a car stands for 25 vehicles"}),
+        ("slots", {"250 of 1,000 vehicles are there", "a car stands for 25 vehicles"}),
+        ("one", {"1 vehicle"}),
+        ("nobody buys", {"nobody buys at this price", "0 steps"}),
+        ("nobody is there", {"nobody is there to buy", "empty"}),
+        ("no trade", {"nobody buys at any price"}),
+        ("floor", {"120 to 160 steps each"}),
+        ("live", {"SSIM 0.50", "SSIM 0.60"}),
+    ],
+)
+def test_a_frame_says(shown, expected, words):
+    draw([GALLERY[shown]])
+    said = {part for text, *_ in words for part in text.split("  ·  ")}
+    assert expected <= said
+
+
+@pytest.mark.parametrize("shown", GALLERY)
+def test_no_number_has_an_exponent(shown, words):
+    draw([GALLERY[shown]])
+    assert not [text for text, *_ in words if re.search(r"\de[+-]?\d", text)]
+
+
+def cars(frame):
+    """How many small cars there are, by their panes."""
+    pane = [int(palette.GLASS[i : i + 2], 16) for i in (1, 3, 5)]
+    lanes = (frame[[310, 345]] == pane).all(axis=-1)
+    return int((lanes[:, 1:] & ~lanes[:, :-1]).sum())
+
+
+@pytest.mark.parametrize(
+    ("K", "there", "drawn"),
+    [(13, 13, 13), (40, 40, 40), (40, 14, 14), (41, 41, 21), (100, 100, 34), (1000, 283, 12)],
+)
+def test_no_car_is_invented(K, there, drawn):
+    active = None if there == K else [k < there for k in range(K)]
+    assert cars(draw([record(K, active=active)])) == drawn
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1e12])
 def test_numbers_of_any_size_fit(scale):
     """The margins stay clean, which they would not if text ran out of its place."""
@@ -245,25 +343,10 @@ def test_a_copy_shows_the_same(view, copied, mode):
     env.close()
 
 
-class NoClock:
-    def tick(self, fps):
-        assert fps == 4
-
-
-@pytest.fixture
-def unhurried(monkeypatch):
-    """Windows that do not wait, and how often they were shown."""
-    shown = []
-    flip = pygame.display.flip
-    monkeypatch.setattr(pygame.time, "Clock", NoClock)
-    monkeypatch.setattr(pygame.display, "flip", lambda: (shown.append(1), flip()))
-    return shown
-
-
 @every_view
-def test_a_window_shows_every_round_unasked(view, unhurried):
+def test_a_window_shows_every_round_unasked(view, happened):
     env = play(view, 3, render_mode="human")
-    assert len(unhurried) == 4  # and the market that waits for its first price
+    assert happened == ["shown", "4 a second"] * 4  # also the market that waits for its first price
     window = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
     assert (window == play(view, 3).render()).all()
     assert env.render() is None
@@ -272,16 +355,7 @@ def test_a_window_shows_every_round_unasked(view, unhurried):
     env.close()
 
 
-def test_a_window_keeps_time():
-    env = play("single", 1, render_mode="human")
-    before = time.perf_counter()
-    for _ in range(4):
-        env.step(np.array([9.0], "f4"))
-    assert time.perf_counter() - before > 0.7  # four rounds a second
-    env.close()
-
-
-def test_two_windows_share_the_display(unhurried):
+def test_two_windows_share_the_display():
     a, b = play("single", 1, render_mode="human"), play("aec", 1, render_mode="human")
     a.close()
     b.render()

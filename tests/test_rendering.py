@@ -1,10 +1,13 @@
-"""Rendering as text that a person can read, and what all modes have in common."""
+"""Rendering as text that a person can read, numbers, and what all modes have in common."""
 
 import numpy as np
 import pytest
+from rounds import record
 
 import aigc_market
 from aigc_market.envs.single import PricingEnv
+from aigc_market.rendering.numbers import beside, count, exact, money, percent, short, steps, tick
+from aigc_market.rendering.text import ansi, sales, share, summary
 
 
 def after_one_round(view, price=9.0, purchases=(70.0, 130.0), **arguments):
@@ -40,29 +43,28 @@ def test_a_round_as_text(view):
     assert text.startswith("round 1 of 12\n")
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
     assert rows["price"] == ["utility"]
-    assert rows["equilibrium"] == ["8.000", "1408.05"]
-    assert rows["played"][0] == "9.000"
+    assert rows["equilibrium"] == ["8", "1,408.05"]
+    regret = ["regret", "28.74", "against", "rational", "VMUs"]
     if view is PricingEnv:
-        assert rows["played"][1:] == ["1379.31", "regret", "28.74"]
-        assert rows["steps"] == ["sold", "86.2", "86.2"]
+        assert rows["played"] == ["9", "1,379.31", *regret]
+        assert rows["steps"] == ["sold", "86.2", "86.2", "=", "172.4"]
     else:
-        assert rows["played"][1:] == ["1600.00", "regret", "28.74"]
-        assert rows["steps"] == ["sold", "70.0", "130.0"]
-    assert "rationed" not in text
+        assert rows["played"] == ["9", "1,600.00", *regret]
+        assert rows["steps"] == ["sold", "70.0", "130.0", "=", "200.0"]
 
 
 @multi_agent
 def test_rationing_is_shown(view):
     text = after_one_round(view, render_mode="ansi", capacity=100).render()
-    assert "rationed    200.0 asked for" in text
-    assert "steps sold  35.0  65.0" in text
+    assert "steps sold  35.0 65.0 = 100.0, cut by the capacity of 100 from " in text
+    assert " from 70.0 130.0 = 200.0 asked for" in text
     assert "800.00" in text  # paid as delivered
 
 
 def test_rationing_is_shown_to_the_leader():
     text = after_one_round(PricingEnv, price=2.0, render_mode="ansi", capacity=100).render()
-    assert "steps sold  50.0  50.0" in text
-    assert "rationed    373.6 asked for" in text
+    assert "steps sold  50.0 50.0 = 100.0, cut by" in text
+    assert "= 373.6 asked for" in text
 
 
 @every_view
@@ -71,20 +73,20 @@ def test_before_the_first_round(view):
     env.reset(seed=0)
     text = env.render()
     assert "round 0 of 100: no price yet" in text
-    assert "1408.05" in text
+    assert "1,408.05" in text
 
 
 @every_view
 def test_the_equilibrium_shown_is_that_of_the_episode(view):
     env = view(render_mode="ansi")
     env.reset(seed=0, options={"cost": 3.0})
-    assert "1034.48" in env.render()
+    assert "1,034.48" in env.render()
 
 
 @multi_agent
 def test_many_vmus_are_cut_short(view):
     text = after_one_round(view, purchases=[50.0] * 20, K=20, render_mode="ansi").render()
-    assert "steps sold  " + "  ".join(["50.0"] * 8) + "  and 12 more VMUs" in text
+    assert "steps sold  " + " ".join(["50.0"] * 8) + " and 12 more = 1,000.0" in text
 
 
 @every_view
@@ -111,3 +113,76 @@ def test_an_unknown_mode_is_refused(view):
 def test_rendering_needs_a_reset(view):
     with pytest.raises(AssertionError, match="reset\\(\\) needs to be called before render"):
         view(render_mode="ansi").render()
+
+
+# -- of records alone ------------------------------------------------------------------------------
+
+
+def test_where_nobody_buys_it_says_so():
+    nothing = {"asked": [0.0] * 2, "delivered": [0.0] * 2, "utility": 0.0}
+    assert "steps sold  0: nobody buys" in ansi(record(price=16.0, regret=1408.05, **nothing))
+    assert sales(record(active=[False, False], **nothing)) == "0: nobody is there"
+    never = record(equilibrium_utility=0.0, regret=0.0, **nothing)
+    assert "equilibrium         8          0.00   nobody buys at any price" in ansi(never)
+    assert share([never]) == "none: nobody buys at any price"
+    assert share([never, record()]) == "98.0 %"
+
+
+def test_only_those_who_are_there_are_listed():
+    there = record(
+        3, asked=[70.0, 0.0, 0.0], delivered=[70.0, 0.0, 0.0], active=[True, False, True]
+    )
+    assert sales(there) == "70.0 0.0 = 70.0 (2 of 3 VMUs there)"
+
+
+def test_the_share_never_exceeds_what_there_is():
+    """Against followers that buy too much, utility may exceed the equilibrium's by any factor."""
+    generous = record(utility=4200.0, regret=0.0)
+    assert share([generous]) == "100.0 %"
+    assert share([generous, record(regret=704.025)]) == "75.0 %"
+    told = summary([generous, record(utility=4200.0, regret=704.025)])
+    assert told.startswith("2 rounds: you earned 8,400.00; rational VMUs pay 2,816.10")
+    assert "Against rational VMUs: regret 704.02 in all, share 75.0 %." in told
+    assert summary([generous]).startswith("1 round: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "in_picture", "on_axis", "as_steps", "in_text", "paid"),
+    [
+        (0, "0.00", "0", "0", "0", "0.00"),
+        (8, "8.00", "8", "8", "8", "8.00"),
+        (3.83333333, "3.83", "3.83", "3.8", "3.83333", "3.83"),
+        (9.96, "9.96", "9.96", "10", "9.96", "9.96"),
+        (0.0523, "0.052", "0.0523", "0.1", "0.0523", "0.0523"),
+        (1408.05, "1,408", "1,408", "1,408", "1,408.05", "1,408.05"),
+        (548973.4, "548,973", "548,973", "548,973", "548,973", "548,973.40"),
+        (999999.9, "1.00 M", "1 M", "1 M", "1,000,000", "999,999.90"),
+        (2.5e6, "2.50 M", "2.5 M", "2.5 M", "2,500,000", "2,500,000.00"),
+        (-2.5e6, "-2.50 M", "-2.5 M", "-2.5 M", "-2,500,000", "-2,500,000.00"),
+        (123456789, "123 M", "123 M", "123 M", "123,456,789", "123,456,789.00"),
+        (9.996e8, "1.00 G", "1 G", "1 G", "999,600,000", "999,600,000.00"),
+        (1.25e13, "12.5 T", "12.5 T", "12.5 T", "12,500,000,000,000", "12,500,000,000,000.00"),
+        (3e18, "3 × 10^18", "3 × 10^18", "3 × 10^18", "3 × 10^18", "3 × 10^18"),
+        (4e-9, "4 × 10^-9", "4 × 10^-9", "0", "4 × 10^-9", "4 × 10^-9"),
+    ],
+)
+def test_numbers_as_people_read_them(value, in_picture, on_axis, as_steps, in_text, paid):
+    found = short(value), tick(value), steps(value), exact(value), money(value)
+    assert found == (in_picture, on_axis, as_steps, in_text, paid)
+
+
+@pytest.mark.parametrize("power", range(-6, 15))
+def test_no_number_has_an_exponent(power):
+    for digits in (1.0, 1.5, 2.5, 9.9999, 9.99999999):
+        for write in (short, tick, steps, exact, money):
+            text = write(digits * 10.0**power)
+            assert "e" not in text
+            assert len(text.replace(",", "")) <= 19
+
+
+def test_parts_and_counts():
+    assert percent(0.98) == "98.0 %"
+    assert percent(0.6, 0) == "60 %"
+    assert [count(n, "round") for n in (0, 1, 1000)] == ["0 rounds", "1 round", "1,000 rounds"]
+    assert beside(1e-12, 1408.05) == 0.0
+    assert beside(28.74, 1408.05) == 28.74

@@ -64,14 +64,11 @@ def _parse(words: Sequence[str]) -> Any:
     except SystemExit as stop:
         if stop.code != 2:
             raise
+    # A title, and paragraphs between rules; drawn in ASCII where the terminal has nothing else.
     lines = [line.strip("│╭╮╰╯ ") for line in told.getvalue().splitlines()]
-    inside = [line for line in lines if line and not re.search("──$", line)]
-    body = []
-    for line in lines[1:]:  # the first holds the title
-        if line.startswith("───"):
-            break
-        body.append(line)
-    message = " ".join(" ".join(body or inside).split())
+    ruled = ["" if not line.strip("─-") else line for line in lines[1:]]
+    paragraphs = "\n".join(ruled).strip().split("\n\n")
+    message = " ".join(paragraphs[0].split())
     for found, put in _IN_OUR_WORDS:
         message = re.sub(found, put.format(command=words[0]), message)
     return _end(message, 2)

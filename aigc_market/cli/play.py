@@ -14,8 +14,8 @@ from aigc_market import _checks, replay
 from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed
 from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, count, exact, money, percent, steps
-from aigc_market.rendering.text import sales
+from aigc_market.rendering.numbers import beside, count, exact, money, steps
+from aigc_market.rendering.text import sales, share, summary
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Play:
         finally:  # after Ctrl-C too
             if self.record is not None and played:
                 replay.write(self.record, played)
-        print(_summary(played))
+        print(f"{summary(played)}\n{_prices(played)}" if played else "No round was played.")
         if self.record is not None and played:
             print(f"Kept in {self.record}: aigc-market replay {self.record}")
 
@@ -126,34 +126,16 @@ def _told(played: Sequence[Round]) -> str:
     return (
         f"  price {exact(last.price)}: steps sold {sales(last)}\n"
         f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
-        f"share so far {_share(played)}"
+        f"share so far {share(played)}"
     )
 
 
-def _summary(played: Sequence[Round]) -> str:
-    """All rounds."""
-    if not played:
-        return "No round was played."
-    best = sum(record.equilibrium_utility for record in played)
-    regret = money(beside(sum(record.regret for record in played), best))
-    prices = [record.equilibrium_price for record in played]
-    moved = " (it moved)" if min(prices) < max(prices) else ""
-    return (
-        f"{count(len(played), 'round')}: you earned "
-        f"{money(sum(record.utility for record in played))}; rational VMUs pay {money(best)} at "
-        "equilibrium prices.\n"
-        f"Against rational VMUs: regret {regret} in all, share {_share(played)}.\n"
-        f"The equilibrium price was {_range(prices)}{moved}; you asked "
-        f"{_range([record.price for record in played])}."
-    )
-
-
-def _share(played: Sequence[Round]) -> str:
-    """1 − Σ regret / Σ U_p*, which never exceeds 100 %."""
-    best = sum(record.equilibrium_utility for record in played)
-    if best <= 0:
-        return "none (nobody buys at any price)"
-    return percent(1 - sum(record.regret for record in played) / best)
+def _prices(played: Sequence[Round]) -> str:
+    """The equilibrium's and the player's."""
+    best = _range([record.equilibrium_price for record in played])
+    moved = " (it moved)" if " " in best else ""
+    asked = _range([record.price for record in played])
+    return f"The equilibrium price was {best}{moved}; you asked {asked}."
 
 
 def _range(values: Sequence[float]) -> str:

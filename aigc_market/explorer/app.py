@@ -19,8 +19,21 @@ def _():
     from aigc_market import vmus
     from aigc_market.curves import breakpoints, curves, theorem_2
     from aigc_market.explorer import charts, markets
+    from aigc_market.rendering.text import summary
 
-    return aigc_market, breakpoints, charts, curves, gymnasium, markets, mo, np, theorem_2, vmus
+    return (
+        aigc_market,
+        breakpoints,
+        charts,
+        curves,
+        gymnasium,
+        markets,
+        mo,
+        np,
+        summary,
+        theorem_2,
+        vmus,
+    )
 
 
 @app.cell
@@ -115,6 +128,7 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
             "S_max": best.binding.max_steps.any(),
         }
         _binds = ", ".join(name for name, binds in _names.items() if binds) or "nothing"
+        _sales = f"binds: {_binds}" if best.steps.any() else "nobody buys at any price"
         if _theorem is None:
             _said = "needs a quadratic SSIM"
         elif charts.differs(market, best, _theorem):
@@ -127,7 +141,7 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
                     [
                         _stat("price p*", f"{best.price:.3f}", "the equilibrium"),
                         _stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
-                        _stat("steps sold", f"{best.steps.sum():,.1f}", f"binds: {_binds}"),
+                        _stat("steps sold", f"{best.steps.sum():,.1f}", _sales),
                         _stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
                     ],
                     widths="equal",
@@ -170,8 +184,8 @@ def _(again, arguments, followers, gymnasium, market, mo):
 @app.cell
 def _(cost, game, max_price, mo, np, set_played):
     def _post(_):
-        *_, info = game.step(np.array([price.value], np.float32))
-        set_played(lambda rounds: [*rounds, info])
+        game.step(np.array([price.value], np.float32))
+        set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
 
     price = mo.ui.slider(
         cost.value,
@@ -186,12 +200,13 @@ def _(cost, game, max_price, mo, np, set_played):
 
 
 @app.cell
-def _(again, charts, followers, game, mo, played, post, price):
+def _(again, charts, followers, game, mo, played, post, price, summary):
     _parts = [
         mo.Html('<div class="title" role="heading" aria-level="2">Play the leader</div>'),
         mo.md(
-            "Post a price and see what the VMUs buy. Regret is what the price costs against "
-            "rational VMUs; the oracle's is 0."
+            "You are the provider: post a price and see what the VMUs buy. Regret is what the "
+            "price costs against rational VMUs, whatever these ones buy; your share is what is "
+            "left of the equilibrium's utility."
         ),
         mo.hstack([followers, again], justify="start", wrap=True),
         price,
@@ -199,7 +214,7 @@ def _(again, charts, followers, game, mo, played, post, price):
     ]
     if played():
         _parts += [
-            mo.md(f"**{charts.summary(played())}**"),
+            mo.md(f"**{summary(played())}**"),
             charts.rounds(played()),
             mo.Html(charts.table(played()[-12:])),
         ]

@@ -14,10 +14,13 @@ from aigc_market import game, palette
 from aigc_market.curves import Curves
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
+from aigc_market.rendering import Round
+from aigc_market.rendering.numbers import beside, money, steps
+from aigc_market.rendering.text import share
 
 _MOST_PIECES = 40
 _HEIGHT = 300
-_COLUMNS = ("round", "price", "demand", "utility", "regret", "share")
+_COLUMNS = ("round", "price", "steps sold", "utility", "regret", "share")
 
 
 def pieces(market: Market, breaks: np.ndarray, best: float) -> list[dict[str, Any]]:
@@ -130,12 +133,12 @@ def differs(market: Market, equilibrium: Equilibrium, theorem: float) -> bool:
     return bool(possible and not np.isclose(theorem, equilibrium.price, rtol=1e-6))
 
 
-def rounds(played: list[dict[str, Any]]) -> alt.LayerChart:
+def rounds(played: list[Round]) -> alt.LayerChart:
     """What was earned in each round played, beside the equilibrium's."""
     rows = [
-        {"round": info["round"], "who": who, "utility": info[name]}
-        for info in played
-        for who, name in (("you", "utility"), ("equilibrium", "equilibrium_utility"))
+        {"round": record.number, "who": who, "utility": earned}
+        for record in played
+        for who, earned in (("you", record.utility), ("equilibrium", record.equilibrium_utility))
     ]
     colour = alt.Color(
         "who:N",
@@ -156,36 +159,28 @@ def rounds(played: list[dict[str, Any]]) -> alt.LayerChart:
     )
 
 
-def summary(played: list[dict[str, Any]]) -> str:
-    """What the rounds played have earned, in words."""
-    earned, best, regret = (
-        sum(info[name] for info in played) for name in ("utility", "equilibrium_utility", "regret")
-    )
-    return (
-        f"{len(played)} rounds: {earned:,.1f} of the oracle's {best:,.1f} "
-        f"({_share(earned, best)}), regret {regret:,.1f}"
-    )
-
-
-def table(played: list[dict[str, Any]]) -> str:
+def table(played: list[Round]) -> str:
     """The rounds played, the last one first, as an HTML table."""
     header = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     body = ""
-    for info in reversed(played):
+    for record in reversed(played):
         cells = (
-            str(info["round"]),
-            f"{info['price']:.2f}",
-            " ".join(f"{steps:.0f}" for steps in info["demand"]),
-            f"{info['utility']:,.1f}",
-            f"{info['regret']:,.1f}",
-            _share(info["utility"], info["equilibrium_utility"]),
+            f"{record.number:,}",
+            f"{record.price:,.2f}",
+            _sold(record),
+            money(record.utility),
+            money(beside(record.regret, record.equilibrium_utility)),
+            share([record]),
         )
         body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     return f"<table class='rounds'><tr>{header}</tr>{body}</table>"
 
 
-def _share(earned: float, best: float) -> str:
-    return f"{earned / best:.1%}" if best > 0 else "-"
+def _sold(record: Round) -> str:
+    """Steps delivered to each VMU, and what they had asked for where a capacity cut it."""
+    asked, sold = sum(record.asked), sum(record.delivered)
+    cut = f" of {steps(asked)}" if asked > sold * (1 + 1e-9) else ""
+    return " ".join(map(steps, record.delivered)) + cut
 
 
 def _chart(rows: list[dict[str, Any]]) -> alt.Chart:

@@ -19,13 +19,12 @@ _MEASURED_SATISFACTION = SCENARIOS["live"].arguments["satisfaction"]
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "the paper's market": {},
-    "a VMU that is priced out": {"satisfaction": [50, 400], "min_steps": 0},
+    "a VMU that is priced out": {"satisfaction": [50, 400]},
     "captive demand (120 to 160 steps)": {"min_steps": 120, "max_steps": 160},
-    "a capacity of 150 steps": {"min_steps": 0, "capacity": 150},
-    "six different VMUs": {"K": 6, "satisfaction": [60, 120, 180, 260, 360, 500], "min_steps": 0},
+    "a capacity of 150 steps": {"capacity": 150},
+    "six different VMUs": {"K": 6, "satisfaction": [60, 120, 180, 260, 360, 500]},
     "SSIM as measured": {
         "satisfaction": [3000, _MEASURED_SATISFACTION],
-        "min_steps": 0,
         "ssim": MEASURED,
     },
 }
@@ -39,7 +38,7 @@ def example(name: str) -> dict[str, Any]:
         "cost": 1.0,
         "max_price": 20.0,
         "satisfaction": 200,
-        "min_steps": 10,
+        "min_steps": 0,
         "max_steps": 250,
         "capacity": None,
         "ssim": QUADRATIC,

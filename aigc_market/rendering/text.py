@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aigc_market.rendering.numbers import beside, count, exact, money, steps
+from aigc_market.rendering.numbers import beside, count, exact, money, percent, steps
 from aigc_market.rendering.rounds import Round
 
 _SHOWN_VMUS = 8
@@ -45,6 +45,26 @@ def sales(last: Round) -> str:
         limit = "" if last.capacity is None else f" by the capacity of {exact(last.capacity, 4)}"
         words += f", cut{limit} from {_of_those(there, last.asked)} = {_steps(asked)} asked for"
     return words
+
+
+def share(rounds: Sequence[Round]) -> str:
+    """What is left of the equilibrium's utility, 1 − Σ regret / Σ U_p*: never above 100 %."""
+    best = sum(record.equilibrium_utility for record in rounds)
+    if best <= 0:
+        return "none: nobody buys at any price"
+    return percent(1 - sum(record.regret for record in rounds) / best)
+
+
+def summary(rounds: Sequence[Round]) -> str:
+    """What these rounds have earned, and what their prices earn from rational VMUs."""
+    best = sum(record.equilibrium_utility for record in rounds)
+    regret = money(beside(sum(record.regret for record in rounds), best))
+    earned = money(sum(record.utility for record in rounds))
+    return (
+        f"{count(len(rounds), 'round')}: you earned {earned}; rational VMUs pay {money(best)} at "
+        "equilibrium prices.\n"
+        f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
+    )
 
 
 def _row(name: str, price: float, utility: float) -> str:
