@@ -10,10 +10,10 @@ from aigc_market import LogUniform, Scenario
 from aigc_market.envs.settings import Settings
 from baselines.arena.protocol import History
 from baselines.arena.registry import resolve
-from baselines.arena.rollout import play
+from baselines.arena.rollout import PHYSICAL, play
 from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
-from baselines.methods.sb3.features import UNITS, FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
 from baselines.methods.sb3.players import WindowPlayer
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs.policy_files import read
@@ -44,7 +44,7 @@ def loaded(folder, name):
 
 
 def lanes_of(task, num_envs, history):
-    return FeatureEnv(task.environment(num_envs, history=history, **UNITS))
+    return FeatureEnv(task.environment(num_envs, history=history, **PHYSICAL))
 
 
 def test_units_are_the_markets():
@@ -53,7 +53,7 @@ def test_units_are_the_markets():
     rows = np.array([[[1.0, 0.0, 0.0], [21.0, 100.0, 250.0]]])
     np.testing.assert_allclose(units.features(rows), [[-1, 0, 0, 1, 1, 2.5]])
     masked = dataclasses.replace(units, max_price=20.0, masked=True)
-    assert masked.row == 5
+    assert masked.row.width == 5
     np.testing.assert_allclose(
         masked.features(np.array([[20.0, 50.0, 0.0, 1.0, 0.0]])), [1, 0.5, 0, 1, 0]
     )
@@ -113,7 +113,7 @@ def test_training_lanes_end_as_sb3_wants():
 
 
 def test_the_oracle_is_left_alone_in_training(monkeypatch):
-    monkeypatch.setattr("aigc_market.envs.lanes.Lanes.judge", None, raising=False)
+    monkeypatch.delattr("aigc_market.envs.lanes.Lanes.judgement")
     trainer.Sb3Trainer("ppo").learn(Task("hidden"), 0, RECIPES["ppo"])
 
 
@@ -135,8 +135,7 @@ def test_it_learns_against_the_followers_that_are_given():
     def nobody(market, price, rng):
         return np.zeros((len(price), market.K))
 
-    task = Task("paper", {"min_steps": 0.0})
-    trained = trainer.Sb3Trainer("ppo").learn(task, 0, RECIPES["ppo"], followers=nobody)
+    trained = trainer.Sb3Trainer("ppo").learn(Task(), 0, RECIPES["ppo"], followers=nobody)
     assert trained.episodes == [0.0] * 8
 
 

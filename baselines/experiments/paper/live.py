@@ -9,8 +9,8 @@ import numpy as np
 
 import aigc_market
 from baselines.arena.protocol import History, Method
+from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
-from baselines.methods.sb3.features import UNITS
 
 LIVE_COLUMNS = ("method", "seed", "round", "vmu", "price", "steps", "ssim", "table", "luck")
 """Columns of `live.csv`: SSIM as measured and as the table has it, and what the difference is worth
@@ -37,7 +37,7 @@ def play_live(
         A record for each round and VMU: `round`, `vmu`, `price`, `steps`, `ssim` measured, the
         `table`'s, and `luck`: the surplus that the difference is worth.
     """
-    given = {**task.keywords(), **UNITS, "max_cycles": rounds}
+    given = {**task.keywords(), **PHYSICAL, "max_cycles": rounds}
     given.pop("vmus", None)
     env = aigc_market.env(**given)
     env.reset(seed=seed)

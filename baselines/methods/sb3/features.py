@@ -12,11 +12,9 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
+from aigc_market.envs.rows import RoundRow
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.vector import PricingVectorEnv
-
-UNITS = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
-"""Arguments of an environment in the market's own units."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Units:
     max_price: float
     max_steps: float
     masked: bool
-    """Whether rows say who will answer the next price: (p, S_1 … S_K, m_1 … m_K)."""
+    """Whether VMUs come and go, and rows say who will answer the next price."""
 
     @classmethod
     def of(cls, settings: Settings) -> Units:
@@ -39,9 +37,9 @@ class Units:
         )
 
     @property
-    def row(self) -> int:
-        """Numbers in a row."""
-        return 1 + self.K * (2 if self.masked else 1)
+    def row(self) -> RoundRow:
+        """What stands where in a row."""
+        return RoundRow(self.K, self.masked)
 
     def price(self, action: np.ndarray) -> np.ndarray:
         """Prices that actions in [−1, 1] mean; others are clipped."""
@@ -50,9 +48,9 @@ class Units:
     def features(self, rows: np.ndarray) -> np.ndarray:
         """Rows (…, n, row) as a network's input (…, n·row)."""
         scaled = np.array(rows, np.float32)
-        low, high = self.cost, self.max_price
-        scaled[..., 0] = 2.0 * (scaled[..., 0] - low) / (high - low) - 1.0
-        scaled[..., 1 : self.K + 1] *= 2.5 / self.max_steps
+        row, low, high = self.row, self.cost, self.max_price
+        scaled[..., row.price] = 2.0 * (scaled[..., row.price] - low) / (high - low) - 1.0
+        scaled[..., row.steps] *= 2.5 / self.max_steps
         return scaled.reshape(*scaled.shape[:-2], -1)
 
     @property
@@ -62,7 +60,7 @@ class Units:
 
     def spaces(self, history: int) -> tuple[Box, Box]:
         """Of a network's input and of its action."""
-        features = Box(-np.inf, np.inf, (history * self.row,), np.float32)
+        features = Box(-np.inf, np.inf, (history * self.row.width,), np.float32)
         return features, Box(-1.0, 1.0, (1,), np.float32)
 
 
@@ -70,7 +68,7 @@ class FeatureEnv(VectorWrapper):
     """A vector environment as the networks train in it: their units, and rewards of about 1.
 
     Args:
-        env: in the market's units (see `UNITS`).
+        env: in the market's units (see `baselines.arena.rollout.PHYSICAL`).
     """
 
     def __init__(self, env: PricingVectorEnv) -> None:
@@ -119,13 +117,13 @@ class SeenRows(BaseFeaturesExtractor):
     """
 
     def __init__(self, space: Box, units: Units) -> None:
-        super().__init__(space, space.shape[0] // units.row * (units.row + 2))
-        self._row, self._K = units.row, units.K
+        self._row = row = units.row
+        super().__init__(space, space.shape[0] // row.width * (row.width + 2))
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """(B, n·row) to (B, n·(row + 2))."""
-        rows = observations.unflatten(1, (-1, self._row))
-        steps = rows[..., 1 : self._K + 1]
-        played = (rows[..., :1] > -1.0) | (steps > 0.0).any(dim=-1, keepdim=True)
-        rarity = (1.0 / (1.0 + played.sum(dim=1, keepdim=True))).expand_as(rows[..., :1])
+        rows = observations.unflatten(1, (-1, self._row.width))
+        price, steps, _ = self._row.split(rows)
+        played = (price[..., None] > -1.0) | (steps > 0.0).any(dim=-1, keepdim=True)
+        rarity = (1.0 / (1.0 + played.sum(dim=1, keepdim=True))).expand_as(played)
         return torch.cat([rows * played, played, rarity], dim=-1).flatten(1)

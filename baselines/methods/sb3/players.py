@@ -24,7 +24,7 @@ class WindowPlayer:
     def __init__(self, policy: Any, units: Units, rounds: int, num_envs: int) -> None:
         self._policy = policy
         self._units = units
-        self._window = np.zeros((num_envs, rounds, units.row))
+        self._window = np.zeros((num_envs, rounds, units.row.width))
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,), without exploring."""
@@ -35,18 +35,18 @@ class WindowPlayer:
         return self._units.price(actions[:, 0].double().numpy())
 
     def _observe(self, history: History) -> None:
-        K, window = self._units.K, self._window
+        row, window = self._units.row, self._window
         if history.prices.shape[1] == 0:
             window[:] = 0.0
-            window[:, :, 0] = self._units.cost
-            if self._units.masked:
-                window[:, :, K + 1 :] = history.active[:, None]
+            window[:, :, row.price] = self._units.cost
+            if row.masked:
+                window[:, :, row.active] = history.active[:, None]
             return
         window[:, :-1] = window[:, 1:]
-        window[:, -1, 0] = history.prices[:, -1]
-        window[:, -1, 1 : K + 1] = history.steps[:, -1]
-        if self._units.masked:
-            window[:, -1, K + 1 :] = history.active
+        window[:, -1, row.price] = history.prices[:, -1]
+        window[:, -1, row.steps] = history.steps[:, -1]
+        if row.masked:
+            window[:, -1, row.active] = history.active
 
     def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:
         return self._policy._predict(features, deterministic=True)

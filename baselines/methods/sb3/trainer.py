@@ -23,9 +23,10 @@ from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 from aigc_market.vmus import FollowerPolicy
 from baselines.arena.protocol import Method
 from baselines.arena.registry import Report
+from baselines.arena.rollout import PHYSICAL
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.methods.sb3.features import UNITS, FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
 from baselines.methods.sb3.players import RecurrentPlayer, WindowPlayer
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs import policy_files
@@ -91,8 +92,10 @@ class Sb3Trainer:
         """
         torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
         recipe = recipe or self.recipe(task)
-        given = UNITS if followers is None else {**UNITS, "vmus": followers}
-        lanes = FeatureEnv(task.environment(recipe.lanes, history=recipe.history, **given))
+        given = {**PHYSICAL, "history": recipe.history, "judged": False}
+        if followers is not None:
+            given["vmus"] = followers
+        lanes = FeatureEnv(task.environment(recipe.lanes, **given))
         model = make_model(self.method, lanes, recipe, training_seed(seed))
         began = time.perf_counter()
         model.learn(recipe.rounds, callback=_Progress(lanes, recipe.rounds, report))
