@@ -1,5 +1,6 @@
 """Live images on a Ray cluster are those of one process."""
 
+import itertools
 import pickle
 import sys
 
@@ -10,6 +11,7 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 
 from ray_nodes import two_nodes
+from rounding import rounding
 
 import aigc_market
 from aigc_market.ssim.repaint import RePaintSSIM, Request, scene
@@ -54,10 +56,17 @@ def requests(steps):
     return [Request(scene(i, SIZE).image, mask, calls, i) for i, calls in enumerate(steps)]
 
 
-def same(results, others, atol):
+def same(results, others, atol=0.0):
     for one, two in zip(results, others, strict=True):
         np.testing.assert_allclose(one.image, two.image, rtol=0, atol=atol)
         assert one.ssim == pytest.approx(two.ssim, abs=atol)
+
+
+def alike(results, others, service):
+    """The same to rounding, as from other batches; those of other requests are far off."""
+    same(results, others, atol=rounding(service.schedule))
+    for one, two in itertools.pairwise(results):
+        assert np.abs(one.image - two.image).max() > 5 * rounding(service.schedule)
 
 
 # -- what is served ---------------------------------------------------------------------------
@@ -66,10 +75,10 @@ def same(results, others, atol):
 def test_a_round_is_that_of_one_process(service, local):
     asked = requests([7, 20, 1, 12, 5])
     results = service.serve(asked)
-    same(results, local.serve(asked), atol=1e-5)  # batches are others: to rounding
-    same(results, service.serve(asked), atol=0)
+    alike(results, local.serve(asked), service)
+    same(results, service.serve(asked))  # in the same batches
     assert service.serve([]) == []
-    same(service.serve(asked[:1]), results[:1], atol=1e-5)
+    alike(service.serve(asked[:1]), results[:1], service)
 
 
 def test_arrays_as_ray_hands_them_over_are_painted_on(local):
@@ -83,14 +92,16 @@ def test_what_is_measured_is_that_of_one_process(service, local):
     images, seeds, stops = [scene(i, SIZE) for i in range(3)], [1, 2], [1, 5, 9]
     values = service.measure(images, seeds, stops)
     assert values.shape == (3, 2, 3)
-    np.testing.assert_allclose(values, local.measure(images, seeds, stops), atol=1e-5)
+    expected = local.measure(images, seeds, stops)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=rounding(local.schedule))
 
 
 def test_a_calibration_is_that_of_one_process(service, local, calibration):
     assert service.digest == local.digest  # so either finds what the other has kept
     curve, reports = calibration
     assert reports == [(2, 3), (3, 3)]  # two workers, two pictures at once
-    np.testing.assert_allclose(curve.values, local.curve().values, atol=1e-5)
+    expected = local.curve().values
+    np.testing.assert_allclose(curve.values, expected, rtol=0, atol=rounding(local.schedule))
     assert len(list(service.cache_dir.glob("*/*.npy"))) == 3
 
 
@@ -104,7 +115,7 @@ def test_an_environment_is_served_by_the_cluster(service, local):
             env.last()
             env.step(np.array([9.0 if agent == "asp_0" else 15.0], "f4"))
         played.append([env.infos[f"vmu_{k}"]["ssim"] for k in range(3)])
-    np.testing.assert_allclose(*played, atol=1e-5)
+    np.testing.assert_allclose(*played, rtol=0, atol=rounding(local.schedule))
     assert len(set(played[0])) == 3
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounding import rounding
 
 from aigc_market.ssim.repaint import diffusion as checkpoints
 from aigc_market.ssim.repaint import sampler, scene
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZE = 16
 CPU = torch.device("cpu")
-ROUNDING = 2e-5
-"""In [−1, 1], so 1e-5 of a pixel in [0, 1]; 6.4e-6 was measured."""
+LINEAR = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+"""ᾱ of Ho et al. 2020, which leaves enough signal at the noisiest time to compare digits."""
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,12 @@ def levels(diffusion):
 
 @pytest.fixture(scope="module")
 def network(diffusion):
+    """Takes the pictures of a batch one by one: the size of a batch decides how libraries round."""
+
     def predict(noisy, times):
         with torch.inference_mode():
-            return diffusion.network(noisy, times, return_dict=False)[0]
+            pairs = zip(noisy.split(1), times.split(1), strict=True)
+            return torch.cat([diffusion.network(*pair, return_dict=False)[0] for pair in pairs])
 
     return predict
 
@@ -169,24 +173,24 @@ def algorithm_1(network, schedule, image, unknown, seed):
 
 
 @pytest.mark.parametrize(("jump_length", "jump_n_sample"), [(10, 1), (3, 2), (1, 3), (4, 4)])
-def test_a_whole_chain_is_the_papers_algorithm(network, levels, jump_length, jump_n_sample):
-    chain = with_jumps(levels, 24, jump_length, jump_n_sample)
+def test_a_whole_chain_is_the_papers_algorithm(network, jump_length, jump_n_sample):
+    chain = with_jumps(LINEAR, 24, jump_length, jump_n_sample)
     task = job(chain, list(range(1, len(chain) + 1)), seed=5)
     painted, batches = paint(network, [task])
     expected = algorithm_1(network, chain, task.image, task.unknown, 5)
     assert len(batches) == len(expected) == len(chain)
     for i, picture in enumerate(expected):
-        assert difference(painted[0, i + 1], picture) < 5e-5, i
+        assert difference(painted[0, i + 1], picture) < rounding(chain), i
 
 
-def test_it_agrees_with_diffusers_repaint_scheduler(network, levels):
+def test_it_agrees_with_diffusers_repaint_scheduler(network):
     from diffusers import RePaintScheduler
 
-    theirs = RePaintScheduler(1000, beta_schedule="squaredcos_cap_v2", eta=1.0)
+    theirs = RePaintScheduler(1000, beta_schedule="linear", eta=1.0)
     theirs.set_timesteps(20, jump_length=10, jump_n_sample=1)
     times = theirs.timesteps.numpy()
     assert times.tolist() == list(range(950, -1, -50))
-    chain = Schedule(times, levels[times], np.append(levels[times[1:]], 1.0))
+    chain = Schedule(times, LINEAR[times], np.append(LINEAR[times[1:]], 1.0))
     task = job(chain, list(range(1, 21)), seed=8)
     painted, _ = paint(network, [task])
     generator = torch.Generator().manual_seed(8)
@@ -196,19 +200,19 @@ def test_it_agrees_with_diffusers_repaint_scheduler(network, levels):
         noise = network(x, t[None])
         step = theirs.step(noise, int(t), x, task.image[None], known, generator=generator)
         clean = torch.where(task.unknown, step.pred_original_sample[0], task.image)
-        assert difference(painted[0, i + 1], clean) < 5e-5, i
+        assert difference(painted[0, i + 1], clean) < rounding(chain), i
         x = step.prev_sample
 
 
 @pytest.mark.parametrize("jump_n_sample", [1, 2])
-def test_a_network_that_knows_the_picture_gives_it_back(levels, jump_n_sample):
+def test_a_network_that_knows_the_picture_gives_it_back(jump_n_sample):
     image = picture(3)
-    chain = with_jumps(levels, 24, 4, jump_n_sample)
+    chain = with_jumps(LINEAR, 24, 4, jump_n_sample)
     everything = torch.ones(1, SIZE, SIZE, dtype=torch.bool)
     jobs = [job(chain, [len(chain)], seed, image, everything) for seed in range(3)]
-    painted, _ = paint(sampler.oracle(image, levels), jobs)
+    painted, _ = paint(sampler.oracle(image, LINEAR), jobs)
     for result in painted.values():
-        assert difference(result, image) < 1e-5
+        assert difference(result, image) < rounding(chain)
 
 
 def test_the_known_region_is_exactly_the_originals(network, levels):
@@ -253,7 +257,7 @@ def greedy(steps, max_batch):
     return max(places)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(st.integers(1, 9), max_size=9), max_batch=st.integers(1, 5))
 def test_a_small_batch_serves_all_in_as_few_calls_as_it_can(steps, max_batch):
     levels = np.linspace(0.999, 0.01, 50)
@@ -272,12 +276,10 @@ def test_a_batch_paints_what_one_by_one_paints(network, levels, jump_n_sample):
     chain = with_jumps(levels, 20, 4, jump_n_sample)
     jobs = [job(chain, [steps], seed) for seed, steps in enumerate([16, 3, 11, 1, 16, 7])]
     together, _ = paint(network, jobs)
-    worst = 0.0
     for k, task in enumerate(jobs):
         alone, _ = paint(network, [task])
         steps = task.stops[0]
-        worst = max(worst, difference(together[k, steps], alone[0, steps]))
-    assert worst < ROUNDING
+        assert torch.equal(together[k, steps], alone[0, steps])
 
 
 @pytest.mark.parametrize("max_batch", [1, 2, 4])
@@ -286,14 +288,14 @@ def test_nobodys_picture_depends_on_who_shares_the_batch(network, levels, max_ba
     all_at_once, _ = paint(network, jobs)
     backwards, _ = paint(network, jobs[::-1], max_batch=max_batch)
     for (k, steps), result in all_at_once.items():
-        assert difference(backwards[len(jobs) - 1 - k, steps], result) < ROUNDING
+        assert torch.equal(backwards[len(jobs) - 1 - k, steps], result)
 
 
 def test_a_seed_is_a_picture(network, levels):
     chain = respaced(levels, 5)
     same = picture(0)
     painted, _ = paint(network, [job(chain, [5], seed, same) for seed in (7, 8, 7)])
-    assert difference(painted[0, 5], painted[2, 5]) < ROUNDING
+    assert torch.equal(painted[0, 5], painted[2, 5])
     assert difference(painted[0, 5], painted[1, 5]) > 0.1
     again, _ = paint(network, [job(chain, [5], seed, same) for seed in (7, 8, 7)])
     assert all(torch.equal(again[key], painted[key]) for key in painted)
@@ -315,7 +317,7 @@ def test_chains_of_different_schedules_share_a_batch(network, levels):
     assert len(batches) == 9
     for k, task in enumerate(jobs):
         alone, _ = paint(network, [task])
-        assert difference(together[k, task.stops[0]], alone[0, task.stops[0]]) < ROUNDING
+        assert torch.equal(together[k, task.stops[0]], alone[0, task.stops[0]])
 
 
 def test_half_precision_reaches_the_network(levels):
