@@ -2,6 +2,7 @@
 
 import json
 
+import joblib
 import pytest
 
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
@@ -15,20 +16,20 @@ TINY = Recipe(size=16, channels=(8, 32), scenes=12, steps=7, batch_size=4)
 RESULTS = ("diffusion_pytorch_model.safetensors", "config.json", "losses.csv")
 
 
-@pytest.fixture
-def often(monkeypatch):
-    """Checkpoints every three updates, and few samples at the end."""
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Checkpoints every three updates, few samples at the end, and no processes to be started."""
     monkeypatch.setattr(train_ddpm, "KEEP_EVERY", 3)
     monkeypatch.setattr(train_ddpm, "SAMPLE_CALLS", 2)
+    with joblib.parallel_config("threading"):
+        yield
 
 
 def results(out):
     return [(out / name).read_bytes() for name in RESULTS]
 
 
-@pytest.mark.usefixtures("often")
-@pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("last", [2, 5])
+@pytest.mark.parametrize(("bfloat16", "last"), [(False, 2), (True, 5)])
 def test_a_training_cut_short_ends_with_the_same_weights(tmp_path, monkeypatch, bfloat16, last):
     train(TINY, tmp_path / "whole", bfloat16=bfloat16)
     step, updates = train_ddpm.EMAModel.step, []
@@ -56,7 +57,6 @@ def test_a_training_cut_short_ends_with_the_same_weights(tmp_path, monkeypatch, 
     ).read_bytes()
 
 
-@pytest.mark.usefixtures("often")
 def test_what_is_trained_can_be_painted_with_and_trained_no_further(tmp_path):
     from aigc_market.ssim import RePaintSSIM
 
@@ -69,7 +69,6 @@ def test_what_is_trained_can_be_painted_with_and_trained_no_further(tmp_path):
     assert results(tmp_path) == before
 
 
-@pytest.mark.usefixtures("often")
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     train(TINY, tmp_path)
     with pytest.raises(SystemExit, match="belongs to another recipe"):

@@ -7,10 +7,8 @@ out). A killed training goes on from its last checkpoint.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from aigc_market.ssim.scenes import scene
+from baselines.runs.files import write_atomically, write_csv, write_json
 
 FIRST_TRAINING_SEED = 1_000_000
 KEEP_EVERY = 250
@@ -81,15 +80,78 @@ def training_set(recipe: Recipe, folder: Path) -> torch.Tensor:
         seeds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + recipe.scenes)
         draw: Any = Parallel(n_jobs=-1)
         images = draw(delayed(_pixels)(seed, recipe.size) for seed in seeds)
-        partial = path.with_suffix(".tmp")
-        with open(partial, "wb") as file:
-            np.save(file, np.stack(images))
-        os.replace(partial, path)
+        write_atomically(path, lambda file: np.save(file, np.stack(images)))
     return torch.from_numpy(np.load(path))
 
 
 def _pixels(seed: int, size: int) -> np.ndarray:
     return np.round(scene(seed, size).image * 255).astype(np.uint8).transpose(2, 0, 1)
+
+
+class _Training:
+    """The network, what updates it, and how far it has come."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        torch.manual_seed(recipe.seed)
+        self.model = make_model(recipe)
+        weights = self.model.parameters
+        self.optimizer = torch.optim.AdamW(weights(), recipe.learning_rate, weight_decay=1e-4)
+        self.average = EMAModel(weights(), decay=recipe.ema, use_ema_warmup=True, power=0.75)
+        self.done, self.seconds = 0, 0.0
+        self.losses: list[float] = []
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            SystemExit: it is of another recipe.
+        """
+        kept = torch.load(path, weights_only=True)
+        if kept["recipe"] != json.dumps(asdict(self.recipe)):
+            raise SystemExit(f"{path} belongs to another recipe: {kept['recipe']}")
+        self.model.load_state_dict(kept["model"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.average.load_state_dict(kept["average"])
+        self.done, self.seconds, self.losses = kept["step"], kept["seconds"], kept["losses"]
+
+    def keep(self, path: Path) -> None:
+        """Write a checkpoint."""
+        content = {
+            "recipe": json.dumps(asdict(self.recipe)),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict(),
+            "step": self.done,
+            "seconds": self.seconds,
+            "losses": self.losses,
+        }
+        write_atomically(path, lambda file: torch.save(content, file))
+
+    def update(self, images: torch.Tensor, noise_schedule: DDPMScheduler, bfloat16: bool) -> None:
+        """One step of the optimizer, on scenes, times and noise that its number decides."""
+        began, recipe, step = time.perf_counter(), self.recipe, self.done
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _schedule(step / recipe.steps)
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        chosen = torch.randint(len(images), (recipe.batch_size,), generator=generator)
+        clean = images[chosen].float() / 127.5 - 1.0
+        mirrored = torch.rand(recipe.batch_size, generator=generator) < 0.5
+        clean[mirrored] = clean[mirrored].flip(-1)
+        noise = torch.randn(clean.shape, generator=generator)
+        times = torch.randint(1000, (recipe.batch_size,), generator=generator)
+        noisy = noise_schedule.add_noise(clean, noise, times)  # type: ignore[arg-type] (any integers)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            predicted = self.model(noisy, times).sample
+        loss = (predicted.float() - noise).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.step(self.model.parameters())
+        self.losses.append(float(loss.detach()))
+        self.done += 1
+        self.seconds += time.perf_counter() - began
 
 
 def train(
@@ -105,76 +167,35 @@ def train(
         out: folder of the checkpoints and of the result.
         threads: of torch; all cores by default.
         bfloat16: multiply in bfloat16, which halves the time on recent processors.
+
+    Raises:
+        SystemExit: the folder holds the checkpoint of another recipe.
     """
     if threads:
         torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
-    images = training_set(recipe, out)
-    torch.manual_seed(recipe.seed)
-    model = make_model(recipe)
-    noise_schedule = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", clip_sample=True)
-    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=1e-4)
-    average = EMAModel(model.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75)
-    checkpoint = out / "checkpoint.pt"
-    first, seconds, losses = 0, 0.0, []
+    training, checkpoint = _Training(recipe), out / "checkpoint.pt"
     if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        if kept["recipe"] != json.dumps(asdict(recipe)):
-            raise SystemExit(f"{checkpoint} belongs to another recipe: {kept['recipe']}")
-        model.load_state_dict(kept["model"])
-        optimizer.load_state_dict(kept["optimizer"])
-        average.load_state_dict(kept["average"])
-        first, seconds, losses = kept["step"], kept["seconds"], kept["losses"]
-
-    def keep(step: int) -> None:
-        content = {
-            "recipe": json.dumps(asdict(recipe)),
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "average": average.state_dict(),
-            "step": step,
-            "seconds": seconds,
-            "losses": losses,
-        }
-        torch.save(content, out / "checkpoint.tmp")
-        os.replace(out / "checkpoint.tmp", checkpoint)
-
-    model.train()
+        training.restore(checkpoint)
+    images = training_set(recipe, out)
+    noise_schedule = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", clip_sample=True)
+    training.model.train()
     with Progress() as progress:
-        task = progress.add_task("training", total=recipe.steps, completed=first)
-        for step in range(first, recipe.steps):
-            began = time.perf_counter()
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * _schedule(step / recipe.steps)
-            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-            chosen = torch.randint(len(images), (recipe.batch_size,), generator=generator)
-            clean = images[chosen].float() / 127.5 - 1.0
-            mirrored = torch.rand(recipe.batch_size, generator=generator) < 0.5
-            clean[mirrored] = clean[mirrored].flip(-1)
-            noise = torch.randn(clean.shape, generator=generator)
-            times = torch.randint(1000, (recipe.batch_size,), generator=generator)
-            noisy = noise_schedule.add_noise(clean, noise, times)  # type: ignore[arg-type] (any integers)
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                predicted = model(noisy, times).sample
-            loss = (predicted.float() - noise).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            average.step(model.parameters())
-            losses.append(float(loss.detach()))
-            seconds += time.perf_counter() - began
+        task = progress.add_task("training", total=recipe.steps, completed=training.done)
+        while training.done < recipe.steps:
+            training.update(images, noise_schedule, bfloat16)
             progress.advance(task)
-            if (step + 1) % KEEP_EVERY == 0 or step + 1 == recipe.steps:
-                keep(step + 1)
-                recent = np.mean(losses[-250:])
-                progress.console.print(f"{step + 1} updates, {seconds:.0f} s, loss {recent:.4f}")
-    average.copy_to(model.parameters())
+            if training.done % KEEP_EVERY == 0 or training.done == recipe.steps:
+                training.keep(checkpoint)
+                loss, seconds = np.mean(training.losses[-250:]), training.seconds
+                progress.console.print(f"{training.done} updates, {seconds:.0f} s, loss {loss:.4f}")
+    model = training.model
+    training.average.copy_to(model.parameters())
     model.eval()
     model.half().save_pretrained(out, safe_serialization=True)
     noise_schedule.save_config(out)
-    _report(out, recipe, losses, seconds)
-    _samples(model.float(), noise_schedule, recipe.size).save(out / "samples.png")
+    _report(out, training)
+    sheet = _samples(model.float(), noise_schedule, recipe.size)
+    write_atomically(out / "samples.png", lambda file: sheet.save(file, "png"))
 
 
 def _schedule(done: float) -> float:
@@ -183,13 +204,12 @@ def _schedule(done: float) -> float:
     return 0.02 + 0.49 * (1 + math.cos(math.pi * (done - 0.02) / 0.98))
 
 
-def _report(out: Path, recipe: Recipe, losses: list[float], seconds: float) -> None:
-    with open(out / "losses.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["update", "loss"])
-        writer.writerows(enumerate(losses, start=1))
-    summary = {**asdict(recipe), "seconds": round(seconds), "loss": float(np.mean(losses[-250:]))}
-    (out / "recipe.json").write_text(json.dumps(summary, indent=1) + "\n")
+def _report(out: Path, training: _Training) -> None:
+    losses = training.losses
+    rows = ({"update": i, "loss": loss} for i, loss in enumerate(losses, start=1))
+    write_csv(out / "losses.csv", ("update", "loss"), rows)
+    spent = {"seconds": round(training.seconds), "loss": float(np.mean(losses[-250:]))}
+    write_json(out / "recipe.json", {**asdict(training.recipe), **spent})
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
     smooth = np.convolve(losses, np.ones(50) / 50, mode="valid")
@@ -197,7 +217,7 @@ def _report(out: Path, recipe: Recipe, losses: list[float], seconds: float) -> N
     axes.set_xlabel("Update")
     axes.set_ylabel("Loss, mean of 50 updates")
     axes.grid(alpha=0.3, which="both")
-    figure.savefig(out / "loss.png", dpi=150)
+    write_atomically(out / "loss.png", lambda file: figure.savefig(file, format="png", dpi=150))
 
 
 def _samples(model: UNet2DModel, schedule: DDPMScheduler, size: int) -> Image.Image:
