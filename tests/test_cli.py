@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from rounds import record
 
 import aigc_market
 from aigc_market import cli, replay
@@ -80,9 +82,9 @@ def test_solve_prints_the_papers_equilibrium(capsys):
 
 
 def test_solve_tells_all_as_json(capsys):
-    flags = ["--satisfaction", 50, 400, "--min-steps", 0, "--json"]
+    flags = ["--satisfaction", 50, 400, "--json"]
     found = json.loads(run(capsys, "solve", *flags))
-    market = aigc_market.Market(satisfaction=[50, 400], min_steps=0)
+    market = aigc_market.Market(satisfaction=[50, 400])
     equilibrium = aigc_market.solve(market)
     assert found["price"] == equilibrium.price == pytest.approx(15.5)
     assert found["asp_utility"] == equilibrium.asp_utility
@@ -165,14 +167,12 @@ def test_a_large_market_is_cut_in_the_table_alone(capsys):
 
 def test_what_binds_is_said(capsys):
     assert "the highest price 20" in run(capsys, "solve", "--min-steps", 120, "--max-steps", 160)
-    assert "the capacity 150" in run(capsys, "solve", "--min-steps", 0, "--capacity", 150)
-    out = run(capsys, "solve", "--satisfaction", 50, 400, "--min-steps", 0)
+    assert "the capacity 150" in run(capsys, "solve", "--capacity", 150)
+    out = run(capsys, "solve", "--satisfaction", 50, 400)
     assert "S_min = 0 for 1 of 2 VMUs" in out
     assert "3.83333: it does not apply" in out
-    assert "none: nobody buys at any price" in run(
-        capsys, "solve", "--satisfaction", 10, "--min-steps", 0
-    )
-    cut = run(capsys, "solve", "--min-steps", 0, "--capacity", 50, "--max-price", 5)
+    assert "none: nobody buys at any price" in run(capsys, "solve", "--satisfaction", 10)
+    cut = run(capsys, "solve", "--capacity", 50, "--max-price", 5)
     assert "50.000, cut from 287.356 asked for" in cut
     assert "not there" in run(capsys, "solve", "--active", 1, 0)
 
@@ -346,7 +346,7 @@ def test_a_game_is_played_and_summed_up(capsys, typed):
     assert f"you earned 1,379.31; {against} 28.74, share so far 98.0 %" in out
     assert f"you earned 1,408.05; {against} 0.00, share so far 99.0 %" in out
     assert "price 9: steps sold 86.2 86.2 = 172.4\n" in out
-    assert "2 rounds: you earned 2,787.36; rational VMUs pay 2,816.09 at equilibrium" in out
+    assert "2 rounds: you earned 2,787.36; equilibrium prices earn 2,816.09 from" in out
     assert "Against rational VMUs: regret 28.74 in all, share 99.0 %." in out
     assert "The equilibrium price was 8; you asked 8 to 9." in out
     assert out.index("equilibrium price") > out.rindex("share so far")  # not before the end
@@ -378,7 +378,7 @@ def test_the_equilibrium_is_shown_on_demand(capsys, typed):
 
 def test_a_player_is_told_who_he_is(capsys, typed):
     typed()
-    out = run(capsys, "play", "--min-steps", 0, "--cost", 2)
+    out = run(capsys, "play", "--cost", 2)
     assert out.startswith("You are the provider (the ASP): you sell diffusion steps to 2 VMUs")
     assert "A step costs you 2. Each round you post its price" in out
     assert "buys up to 250." in out
@@ -400,18 +400,18 @@ def test_what_a_capacity_cuts_is_said(capsys, typed):
 
 def test_a_price_at_which_nobody_buys(capsys, typed):
     typed(16)
-    out = run(capsys, "play", "--rounds", 1, "--min-steps", 0)
+    out = run(capsys, "play", "--rounds", 1)
     assert "price 16: steps sold 0: nobody buys" in out
     assert "share 0.0 %" in out
     typed(8)
-    out = run(capsys, "play", "--rounds", 1, "--min-steps", 0, "--satisfaction", 10)
+    out = run(capsys, "play", "--rounds", 1, "--satisfaction", 10)
     assert "share so far none: nobody buys at any price" in out
 
 
 def test_the_share_is_of_rational_vmus(capsys, typed):
     """Random ones buy for three times what the equilibrium earns."""
     typed(20, 20)
-    flags = ["--vmus", "random", "--seed", 1, "--min-steps", 0, "--rounds", 2]
+    flags = ["--vmus", "random", "--seed", 1, "--rounds", 2]
     out = run(capsys, "play", *flags)
     earned = float(out.split("2 rounds: you earned ")[1].split(";")[0].replace(",", ""))
     assert earned > 2 * 1408.05
@@ -618,7 +618,7 @@ def test_explore_serves_until_ctrl_c():
                 assert connection.recv(12) == b"HTTP/1.1 200"
         finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=60) == 130
+        assert server.wait(timeout=120) == 130
         assert server.stderr.read() == "aigc-market: interrupted\n"
 
 
@@ -663,6 +663,24 @@ def test_help(capsys, command):
     out = capsys.readouterr().out
     assert out.startswith(" ".join(["usage: aigc-market", *command]))
     assert "scenario's" not in out or command in (["solve"], ["play"])
+
+
+@pytest.mark.parametrize("command", ["solve", "fit", "play", "replay", "explore"])
+def test_a_bad_value_of_any_flag_names_it(capsys, command, table, tmp_path):
+    run_file = tmp_path / "run.jsonl"
+    replay.write(run_file, [record(number=1)])
+    needed = {"fit": [table], "replay": [run_file], "explore": ["--no-browser"]}.get(command, [])
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    flags = set(re.findall(r"(?m)^\W*(--[a-zA-Z](?:-?\w)*)", capsys.readouterr().out))
+    truths = {"--help", "--json", "--no-json", "--show-equilibrium", "--no-show-equilibrium"}
+    truths |= {"--text", "--no-text", "--browser", "--no-browser"}
+    assert len(flags - truths) >= 2
+    for flag in flags - truths:
+        bad = tmp_path / "no" / "where.txt" if flag in ("--plot", "--record", "--video") else "§"
+        line = refused(capsys, command, *needed, flag, bad)
+        assert flag in line or (flag, line[13:19]) == ("--host", "--port"), line
+        assert str(bad) in line, line
 
 
 def test_errors_in_a_process_of_its_own():

@@ -304,7 +304,7 @@ def test_ctrl_c_ends_it_while_a_browser_looks_on(browser):
         try:
             page = Page(browser, server.stdout.readline().split()[4])
             server.send_signal(signal.SIGINT)
-            assert server.wait(timeout=30) == 130
+            assert server.wait(timeout=120) == 130
         finally:
             server.kill()
     page.context.close()

@@ -141,7 +141,7 @@ def test_the_share_never_exceeds_what_there_is():
     assert share([generous]) == "100.0 %"
     assert share([generous, record(regret=704.025)]) == "75.0 %"
     told = summary([generous, record(utility=4200.0, regret=704.025)])
-    assert told.startswith("2 rounds: you earned 8,400.00; rational VMUs pay 2,816.10")
+    assert told.startswith("2 rounds: you earned 8,400.00; equilibrium prices earn 2,816.10 from")
     assert "Against rational VMUs: regret 704.02 in all, share 75.0 %." in told
     assert summary([generous]).startswith("1 round: ")
 

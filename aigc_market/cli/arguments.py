@@ -193,6 +193,12 @@ def existing(name: str, path: Path, allowed: str) -> Path:
     return path
 
 
+def writable(name: str, path: Path | None) -> None:
+    """Refuse a file, if one is asked for, that has no folder to be written to."""
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{name} must be in a folder that is there, got {str(path)!r}")
+
+
 def ssim_column(path: Path) -> str:
     """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
     with open(path, newline="", encoding="utf-8") as file:

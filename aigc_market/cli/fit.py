@@ -12,7 +12,7 @@ import tyro
 
 from aigc_market import palette
 from aigc_market._files import write_atomically
-from aigc_market.cli.arguments import File, Number, existing, ssim_column
+from aigc_market.cli.arguments import File, Number, existing, ssim_column, writable
 from aigc_market.market import Market
 from aigc_market.rendering.numbers import count, exact
 from aigc_market.ssim import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
@@ -38,6 +38,7 @@ class Fit:
     def run(self) -> None:
         """Fit and print."""
         path = existing("CSV", self.csv, "a file")
+        writable("plot", self.plot)
         try:
             rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
             low = -np.inf if self.min_steps is None else self.min_steps

@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed
+from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed, writable
 from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering import Round
 from aigc_market.rendering.numbers import beside, count, exact, money, steps
@@ -47,8 +47,7 @@ class Play:
         named = {name: getattr(self, name) for name in ("scenario", "vmus")}
         given.update({name: value for name, value in named.items() if value is not None})
         rounds = _checks.integer("rounds", self.rounds, at_least=1)
-        if self.record is not None and not self.record.parent.is_dir():
-            raise ValueError(f"record must be in a folder that is there, got {str(self.record)!r}")
+        writable("record", self.record)
         env = PricingEnv(max_cycles=rounds, **given)
         env.reset(seed=check_seed(self.seed, env, play=True))
         print(_introduction(env))

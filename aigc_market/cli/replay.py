@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import ANumber, File, existing
+from aigc_market.cli.arguments import ANumber, File, existing, writable
 from aigc_market.rendering import Round, Screen
 from aigc_market.rendering.numbers import count
 
@@ -55,7 +55,6 @@ class Replay:
             raise ValueError("text must be left out beside --video")
         if video.suffix.lower() not in (".gif", ".mp4"):
             raise ValueError(f"video must end in .gif or .mp4, got {str(video)!r}")
-        if not video.parent.is_dir():
-            raise ValueError(f"video must be in a folder that is there, got {str(video)!r}")
+        writable("video", video)
         replay.write_video(rounds, video, fps=self.fps)
         print(f"{count(len(rounds), 'round')} in {video}")

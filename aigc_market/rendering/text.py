@@ -61,8 +61,8 @@ def summary(rounds: Sequence[Round]) -> str:
     regret = money(beside(sum(record.regret for record in rounds), best))
     earned = money(sum(record.utility for record in rounds))
     return (
-        f"{count(len(rounds), 'round')}: you earned {earned}; rational VMUs pay {money(best)} at "
-        "equilibrium prices.\n"
+        f"{count(len(rounds), 'round')}: you earned {earned}; equilibrium prices earn "
+        f"{money(best)} from rational VMUs.\n"
         f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
     )
 

@@ -1,0 +1,40 @@
+"""Draws the frames and the film of docs/rendering.md."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import aigc_market
+from aigc_market.envs.single import PricingEnv
+from aigc_market.rendering.frames import draw
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def play(prices, **arguments):
+    """The rounds of a leader that posts these prices."""
+    env = PricingEnv(max_cycles=len(prices), **arguments)
+    env.reset(seed=3)
+    rounds = []
+    for price in prices:
+        env.step(np.array([price], np.float32))
+        aigc_market.replay.collect(env, rounds)
+    return rounds
+
+
+def save(name, rounds):
+    """The last frame, in few colours, which a drawing needs no more of."""
+    picture = Image.fromarray(draw(rounds)).quantize(255, dither=Image.Dither.NONE)
+    picture.save(IMAGES / name, optimize=True)
+
+
+drawn = np.random.default_rng(0).normal(0, 1, 32)
+closing_in = np.clip(8 + 6 * drawn * 0.87 ** np.arange(32), 1, 20)
+film = play(closing_in, satisfaction=[150, 250])
+aigc_market.replay.write_video(film, IMAGES / "render.gif", fps=4)
+save(
+    "render-10.png",
+    play([9, 8, 7, 6, 5], K=10, capacity=1000, satisfaction=np.arange(100, 300, 20)),
+)
+save("render-1000.png", play(np.linspace(14, 9, 24), K=1000, scenario="crowd"))
