@@ -48,7 +48,9 @@ class Policy:
     def check(self, task: Task) -> None:
         """Raise ValueError where it cannot play a task, whose rounds look unlike its own."""
         ours, other = self.task.settings(), task.settings()
-        kinds: list[tuple[str, Any, Any]] = [("whether VMUs come and go", ours.masked, other.masked)]
+        kinds: list[tuple[str, Any, Any]] = [
+            ("whether VMUs come and go", ours.masked, other.masked)
+        ]
         if not self.any_K:
             kinds.append(("K", ours.market.K, other.market.K))
         for name, trained, asked in kinds:
