@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, game
-from aigc_market._arrays import as_numpy, normals
+from aigc_market._arrays import as_numpy, clip, normals
 from aigc_market.market import Market
 
 FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
@@ -192,8 +192,13 @@ def purchases(
     numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
     if steps.shape != shape or not numbers:
         raise ValueError(f"vmus must buy finite steps of shape {shape}, got {steps!r}")
+    return within_bounds(market, steps.astype(np.float64))
+
+
+def within_bounds(market: Market, steps: Any) -> Any:
+    """Steps (…, K), NumPy or torch, held within the bounds of a purchase."""
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    return np.clip(steps.astype(np.float64), low, high)
+    return clip(steps, low, high)
 
 
 def resolve(policy: str | FollowerPolicy) -> FollowerPolicy:

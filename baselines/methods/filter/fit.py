@@ -1,4 +1,4 @@
-"""Fit the filter of demand to what is bought in a scenario: by likelihood, and nothing hidden."""
+"""Fit the filter of demand to what is bought at random prices: by likelihood, nothing hidden."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 
 from aigc_market.envs.vector import PricingVectorEnv
+from baselines.arena.rollout import PHYSICAL
+from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.methods.filter.demand_filter import DemandBelief
+from baselines.methods.filter import demand_filter as filters
+from baselines.methods.filter.demand_filter import DemandFilter
+from baselines.runs.digest import source_digest
 from baselines.runs.policy_files import read, write
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FitRecipe:
     """How a filter is fitted."""
 
     updates: int = 100
@@ -32,47 +36,45 @@ class Recipe:
     """Learning rate of the other parameters, single numbers, as a multiple."""
 
 
-def recipe_for(task: Task) -> Recipe:
-    """The recipe in use."""
-    return Recipe(lanes=32) if task.scenario == "crowd" else Recipe()
-
-
 def fitted(
-    belief: DemandBelief, task: Task, recipe: Recipe, seed: int, path: Path
+    demand_filter: DemandFilter, task: Task, recipe: FitRecipe, seed: int, folder: Path
 ) -> dict[str, Any]:
     """Fit a filter in place, or take it from the file in which an equal fit was kept.
 
     Args:
-        belief: the filter.
+        demand_filter: the filter.
         task: what is played.
         recipe: hyperparameters and budget.
         seed: of every random choice.
-        path: of the file.
+        folder: of the file. Its name holds all that the fit depends on.
 
     Returns:
-        What the file records: among others the rounds played and the seconds spent.
+        The rounds played and the seconds spent.
     """
-    wanted = {"task": task.as_json(), "seed": seed, "recipe": dataclasses.asdict(recipe)}
+    grid = list(demand_filter.log_prior.shape)
+    code = source_digest([Path(filters.__file__), Path(__file__)])
+    of = task.digest(dataclasses.asdict(recipe), grid, seed, code)
+    path = folder / f"{task.name}-fit-seed{seed}-{of}.safetensors"
     if path.exists():
         record, weights = read(path)
-        if {key: record.get(key) for key in wanted} == wanted:
-            belief.load_state_dict(weights)
-            return record
-    env = task.environment(recipe.lanes, history=1)
+        demand_filter.load_state_dict(weights)
+        return record
+    env = task.environment(recipe.lanes, history=1, judged=False, **PHYSICAL)
     began = time.perf_counter()
-    fit(belief, env, recipe, seed)
+    fit(demand_filter, env, recipe, seed)
     seconds = time.perf_counter() - began
-    rounds = recipe.updates * recipe.lanes * env.max_cycles
-    record = {**wanted, "rounds": rounds, "seconds": seconds}
-    write(path, belief.state_dict(), record)
+    record = {"rounds": recipe.updates * recipe.lanes * env.max_cycles, "seconds": seconds}
+    write(path, demand_filter.state_dict(), record)
     return record
 
 
-def fit(belief: DemandBelief, env: PricingVectorEnv, recipe: Recipe, seed: int) -> list[float]:
+def fit(
+    demand_filter: DemandFilter, env: PricingVectorEnv, recipe: FitRecipe, seed: int
+) -> list[float]:
     """Fit a filter in place.
 
     Args:
-        belief: the filter.
+        demand_filter: the filter.
         env: with history=1, in physical units.
         recipe: hyperparameters and budget.
         seed: of every random choice.
@@ -81,8 +83,8 @@ def fit(belief: DemandBelief, env: PricingVectorEnv, recipe: Recipe, seed: int) 
         Mean log-likelihood of a round in each batch.
     """
     groups = [
-        {"params": [p for p in belief.parameters() if p.ndim]},
-        {"params": [p for p in belief.parameters() if not p.ndim]},
+        {"params": [p for p in demand_filter.parameters() if p.ndim]},
+        {"params": [p for p in demand_filter.parameters() if not p.ndim]},
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
     trace = []
@@ -90,41 +92,42 @@ def fit(belief: DemandBelief, env: PricingVectorEnv, recipe: Recipe, seed: int) 
         rate = recipe.learning_rate * (1 - update / recipe.updates)
         for group, scale in zip(optimizer.param_groups, (1.0, recipe.single), strict=True):
             group["lr"] = rate * scale
-        found = evidence(belief, *explore(env, np.random.default_rng([seed, update])))
+        rng = np.random.default_rng([seed, update])
+        found = log_likelihood(demand_filter, *explore(env, rng))
         optimizer.zero_grad()
         (-found).backward()
         optimizer.step()
         trace.append(found.item())
-    belief.zero_grad()  # what is trained next must not find these gradients
+    demand_filter.zero_grad()  # what is trained next must not find these gradients
     return trace
 
 
-def evidence(belief: DemandBelief, price: Tensor, steps: Tensor, active: Tensor) -> Tensor:
+def log_likelihood(
+    demand_filter: DemandFilter, price: Tensor, steps: Tensor, active: Tensor
+) -> Tensor:
     """Mean log-likelihood of a round, by what was known before it; shapes as `explore` returns."""
-    state, found = belief.begin(active[:, 0]), []
+    state, found = demand_filter.begin(active[:, 0]), []
     for t in range(price.shape[1]):
         now = price[:, t], steps[:, t], active[:, t], active[:, t + 1]
-        state, of_round = belief.observe(state, *now)
+        state, of_round = demand_filter.observe(state, *now)
         found.append(of_round)
     return torch.stack(found).mean()
 
 
-def explore(env: PricingVectorEnv, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def explore(env: PricingVectorEnv, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """An episode in every lane at random prices.
 
     Returns:
-        Prices (B, T), steps (B, T, K) and who is there (B, T + 1, K).
+        Prices (B, T), steps delivered (B, T, K), and 1 for who is there (B, T + 1, K).
     """
     market = env.settings.market
-    K, T = market.K, env.max_cycles
-    shares = random.random((T, env.num_envs, 1), np.float32) ** 1.5
+    shares = rng.random((env.max_cycles, env.num_envs, 1), np.float32) ** 1.5
     prices = np.float32(market.cost) + shares * np.float32(market.max_price - market.cost)
-    observation, _ = env.reset(seed=int(random.integers(2**31)))
-    rows = [np.array(observation)]
+    observation, _ = env.reset(seed=training_seed(int(rng.integers(2**31))))
+    rows = [observation]
     for price in prices:
         observation, _, _, _, infos = env.step(price)
-        rows.append(np.array(infos.get("final_obs", observation)))
+        rows.append(infos.get("final_obs", observation))
     seen = torch.from_numpy(np.stack(rows, axis=1))
-    masks = seen[..., K + 1 :]
-    active = masks if masks.shape[-1] else torch.ones_like(seen[..., 1:])
-    return seen[:, 1:, 0], seen[:, 1:, 1 : K + 1], active
+    price, steps, active = env.settings.row.split(seen)
+    return price[:, 1:], steps[:, 1:], active

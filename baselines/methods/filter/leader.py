@@ -45,39 +45,5 @@ class Leader:
         return self._network.price(actions).double().numpy()
 
 
-class WindowLeader:
-    """Plays N episodes at once and sees the last n rounds alone.
-
-    Args:
-        network: the policy.
-        rounds: n; those before the first are the price at cost and nothing sold.
-        num_envs: N.
-    """
-
-    def __init__(self, network: MarketTransformer, rounds: int, num_envs: int) -> None:
-        self._network, self._rounds, self.num_envs = network, rounds, num_envs
-        self._window: tuple[Tensor, Tensor, Tensor] | None = None
-
-    @torch.inference_mode()
-    def act(self, history: History) -> np.ndarray:
-        """Prices (N,) for the round to come; called once a round."""
-        active = _tensor(history.active)
-        if history.prices.shape[1] == 0:
-            price = torch.full((self.num_envs, self._rounds), self._network.public.cost)
-            masks = active[:, None].expand(-1, self._rounds, -1)
-            self._window = price, torch.zeros_like(masks), masks
-        elif self._window is None:
-            raise ValueError("history must begin with no round at all, got one in play")
-        else:
-            now = _tensor(history.prices[:, -1]), _tensor(history.steps[:, -1]), active
-            price, steps, masks = (
-                torch.cat([past[:, 1:], row[:, None]], dim=1)
-                for past, row in zip(self._window, now, strict=True)
-            )
-            self._window = price, steps, masks
-        output = self._network.window(*self._window)
-        return self._network.price(output.action).double().numpy()
-
-
 def _tensor(array: np.ndarray) -> Tensor:
     return torch.as_tensor(array, dtype=torch.float32)

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_market.envs.settings import Settings
+from aigc_market import vmus
+from baselines.arena.task import Task
 from baselines.methods.filter.network import MarketTransformer
 from baselines.methods.filter.simulator import draw, play
 from baselines.runs.checkpoint import Checkpoint
 
-_BIASES = (-1.2, -0.8, -0.6, -0.4, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05)
-"""Of the logarithm of the ratio of what p_max and the best lower price are expected to earn."""
-_SETTLING = 1_000_000
-"""Told apart from the numbers of updates, in seeds."""
-
 
 @dataclass(frozen=True)
-class Recipe:
+class PathwiseRecipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 100
+    updates: int = 40
     """Gradient steps."""
     lanes: int = 128
     """Episodes in a gradient."""
@@ -42,17 +39,24 @@ class Recipe:
     """Learning rate of how far prices vary, as a multiple."""
     clip_norm: float = 0.3
     """Largest norm of a gradient."""
-    trial: int = 512
-    """Episodes in which it is tried when to go to p_max."""
     clip_history: float = 100.0
     """Largest gradient that a price or purchase gets through what later rounds know of it, in units
     of the gradient of one round's utility: a few wild paths would drown the others."""
 
 
+def obstacle(task: Task) -> str | None:
+    """What keeps the gradient from going through the rules of a task; None: nothing."""
+    if not task.settings().market.ssim.linear_demand:
+        return "ssim must be a quadratic: the demand of other models has no useful gradient"
+    if type(_followers(task)) is not vmus.Noisy:
+        return "vmus must be rational or noisy: the gradient holds their noise fixed"
+    return None
+
+
 def train(
     network: MarketTransformer,
-    settings: Settings,
-    recipe: Recipe,
+    task: Task,
+    recipe: PathwiseRecipe,
     seed: int,
     checkpoint: Checkpoint,
     report: Callable[[int], None],
@@ -61,7 +65,7 @@ def train(
 
     Args:
         network: the leader, freshly made.
-        settings: of the environment; VMUs must be noisy or rational and SSIM a quadratic.
+        task: what is played; there must be no `obstacle`.
         recipe: hyperparameters and budget.
         seed: of the episodes.
         checkpoint: where progress is kept.
@@ -70,14 +74,9 @@ def train(
     Returns:
         Rounds played.
     """
+    settings, followers = task.settings(), _followers(task)
     # The filter stays as it was fitted: what purchases say is not to be bent for a price's sake.
-    if network.belief:
-        network.belief.requires_grad_(False)
-    # At p_max nothing is learnt, and the gradient there does not see what lower prices would have
-    # taught: it would go there too often. So that is left to the filter, but for one number that is
-    # settled by trying.
-    network.leap.requires_grad_(False)
-    network.jump.requires_grad_(False)
+    network.demand_filter.requires_grad_(False)
     others = [
         parameter
         for name, parameter in network.named_parameters()
@@ -89,15 +88,12 @@ def train(
     def into_history(fact: Tensor) -> Tensor:
         return _clamped(fact, limit)
 
-    done = checkpoint.restore(network, optimizer)
-    if not done:
-        settle(network, settings, recipe.trial, seed)
-    for update in range(done, recipe.updates):
+    for update in range(checkpoint.restore(network, optimizer), recipe.updates):
         rate = min(1.0, (update + 1) / recipe.warmup) * (1 - update / recipe.updates)
         for group, scale in zip(optimizer.param_groups, (1.0, recipe.dispersion), strict=True):
             group["lr"] = recipe.learning_rate * rate * scale
-        paths = draw(settings, recipe.lanes, np.random.default_rng([seed, update]))
-        _, utility = play(network, paths, into_history)
+        rng = np.random.default_rng([seed, update])
+        _, utility = play(network, draw(settings, followers, recipe.lanes, rng), into_history)
         loss = -utility.mean() / utility.mean().detach()
         optimizer.zero_grad()
         loss.backward()
@@ -105,23 +101,13 @@ def train(
         optimizer.step()
         checkpoint.keep(update + 1, network, optimizer)
         report(update + 1)
-    tried = settle(network, settings, recipe.trial, seed)
-    return recipe.updates * recipe.lanes * settings.max_cycles + 2 * tried
+    return recipe.updates * recipe.lanes * settings.max_cycles
 
 
-@torch.no_grad()
-def settle(network: MarketTransformer, settings: Settings, lanes: int, seed: int) -> int:
-    """Set how much better p_max must seem before it is played, by trying values in episodes.
-
-    Returns: rounds played.
-    """
-    paths = draw(settings, lanes, np.random.default_rng([seed, _SETTLING]))
-    earned = []
-    for bias in _BIASES:
-        network.jump[1] = bias
-        earned.append(play(network, paths)[1].mean().item())
-    network.jump[1] = _BIASES[int(np.argmax(earned))]
-    return len(_BIASES) * lanes * settings.max_cycles
+def _followers(task: Task) -> Any:
+    """The follower policy of a task, rational ones as noisy ones without noise."""
+    policy = vmus.resolve(task.keywords().get("vmus") or task.settings().scenario.vmus)
+    return vmus.Noisy(0.0) if policy is vmus.best_response else policy
 
 
 def _clamped(fact: Tensor, limit: float) -> Tensor:

@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from aigc_market.envs.vector import PricingVectorEnv
-from baselines.methods.filter.memory import Seen
+from baselines.arena.seeds import training_seed
+from baselines.methods.filter.information import InformationState, over_rounds
 from baselines.methods.filter.network import MarketTransformer
 from baselines.runs.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PpoRecipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
     updates: int = 120
@@ -50,7 +51,7 @@ class Recipe:
 class Batch(NamedTuple):
     """Episodes played; (B, T) in front."""
 
-    seen: Seen
+    known: InformationState
     """What was known before each price."""
     action: Tensor
     """What was played, in the units of [−1, 1] and not held within them."""
@@ -65,7 +66,7 @@ class Batch(NamedTuple):
 def train(
     network: MarketTransformer,
     env: PricingVectorEnv,
-    recipe: Recipe,
+    recipe: PpoRecipe,
     seed: int,
     checkpoint: Checkpoint,
     report: Callable[[int], None],
@@ -89,10 +90,10 @@ def train(
     done = checkpoint.restore(network, optimizer)
     for update in range(done, recipe.updates):
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * (1 - update / recipe.updates)
-        random = np.random.default_rng([seed, update])
-        batch = rollout(network, env, random)
+        rng = np.random.default_rng([seed, update])
+        batch = rollout(network, env, rng)
         for _ in range(recipe.epochs):
-            order = torch.from_numpy(random.permutation(recipe.lanes))
+            order = torch.from_numpy(rng.permutation(recipe.lanes))
             for lanes in order.chunk(recipe.minibatches):
                 _improve(network, optimizer, _pick(batch, lanes), recipe)
         checkpoint.keep(update + 1, network, optimizer)
@@ -101,32 +102,30 @@ def train(
 
 
 @torch.no_grad()
-def rollout(
-    network: MarketTransformer, env: PricingVectorEnv, random: np.random.Generator
-) -> Batch:
+def rollout(network: MarketTransformer, env: PricingVectorEnv, rng: np.random.Generator) -> Batch:
     """Play an episode in every lane, exploring."""
-    K = env.settings.market.K
-    noise = torch.from_numpy(random.standard_normal((env.max_cycles, env.num_envs), np.float32))
-    observation, _ = env.reset(seed=int(random.integers(2**31)))
-    rows = torch.from_numpy(np.array(observation))
-    cache, output = network.start(_active(rows, K))
-    seen, actions, values, rewards = [], [], [], []
+    row = env.settings.row
+    noise = torch.from_numpy(rng.standard_normal((env.max_cycles, env.num_envs), np.float32))
+    observation, _ = env.reset(seed=training_seed(int(rng.integers(2**31))))
+    _, _, active = row.split(torch.from_numpy(observation))
+    cache, output = network.start(active)
+    known, actions, values, rewards = [], [], [], []
     for t in range(env.max_cycles):
-        seen.append(cache.memory.seen)
+        known.append(cache.tracker.state)
         action = output.action + network.log_std.exp() * noise[t]
         price = network.price(action)
-        observation, reward, _, _, infos = env.step(price.numpy()[:, None])
+        observation, reward, _, _, _ = env.step(price.numpy()[:, None])
         actions.append(action)
         values.append(output.value)
-        rewards.append(torch.from_numpy(np.asarray(reward, np.float32)))
+        rewards.append(torch.from_numpy(reward.astype(np.float32)))
         if t + 1 < env.max_cycles:
-            rows = torch.from_numpy(np.array(infos.get("final_obs", observation)))
-            output = network.step(cache, price, rows[:, 1 : K + 1], _active(rows, K))
-    reward = torch.stack(rewards, 1) / (K * network.price_unit * network.steps_unit)
+            _, steps, active = row.split(torch.from_numpy(observation))
+            output = network.step(cache, price, steps, active)
+    reward = torch.stack(rewards, 1) / (row.K * network.price_unit * network.steps_unit)
     action = torch.stack(actions, 1)
     advantage = reward - torch.stack(values, 1)
     return Batch(
-        seen=Seen(*(torch.stack(parts, 1) for parts in zip(*seen, strict=True))),
+        known=over_rounds(known),
         action=action,
         log_probability=Normal(0.0, 1.0).log_prob(noise.T) - network.log_std,
         advantage=(advantage - advantage.mean()) / (advantage.std() + 1e-8),
@@ -135,10 +134,10 @@ def rollout(
 
 
 def _improve(
-    network: MarketTransformer, optimizer: torch.optim.Optimizer, batch: Batch, recipe: Recipe
+    network: MarketTransformer, optimizer: torch.optim.Optimizer, batch: Batch, recipe: PpoRecipe
 ) -> None:
     """One step on PPO's clipped objective (Schulman et al. 2017)."""
-    output = network.episode(batch.seen)
+    output = network.episode(batch.known)
     policy = Normal(output.action, network.log_std.exp())
     ratio = (policy.log_prob(batch.action) - batch.log_probability).exp()
     clipped = ratio.clamp(1 - recipe.clip_range, 1 + recipe.clip_range)
@@ -153,11 +152,5 @@ def _improve(
 
 
 def _pick(batch: Batch, lanes: Tensor) -> Batch:
-    seen, *others = batch
-    return Batch(Seen(*(part[lanes] for part in seen)), *(part[lanes] for part in others))
-
-
-def _active(rows: Tensor, K: int) -> Tensor:
-    """Who will answer the next price, (B, K): rows (p, S…, m…) say so, rows (p, S…) mean all."""
-    mask = rows[:, K + 1 :]
-    return mask if mask.shape[1] else torch.ones_like(rows[:, 1:])
+    known, *others = batch
+    return Batch(InformationState(*(part[lanes] for part in known)), *(p[lanes] for p in others))

@@ -1,154 +1,152 @@
-"""One command for all ways to train a leader: train, and keep the result as one file."""
+"""Trainers of the registry: fit a filter, train the network on it, keep the result as one file."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import aigc_market
-from aigc_market.ssim import QuadraticSSIM
 from baselines.arena.protocol import Method
 from baselines.arena.registry import Report
+from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
-from baselines.methods.filter import files, fit, pathwise, ppo, windows
+from baselines.methods.filter import pathwise, policy, ppo
+from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.pathwise import PathwiseRecipe
+from baselines.methods.filter.ppo import PpoRecipe
 from baselines.runs.checkpoint import Checkpoint
-
-KINDS = ("filter", "tppo", "filter_ppo", "filter_pathwise")
-"""The fitted filter alone, with the network as it is before training: what the others start from;
-PPO on windows, without a filter (the paper's way); PPO on causal episodes; and straight through the
-rules."""
-
-Recipe = windows.Recipe | ppo.Recipe | pathwise.Recipe | None
-
-
-def recipe_for(kind: str, scenario: str) -> Recipe:
-    """The tuned recipe, None for the filter; docs/hidden-markets.md tells what else was tried."""
-    if kind == "filter":
-        return None
-    if kind == "tppo":
-        return windows.Recipe()
-    if kind == "filter_ppo":
-        return ppo.Recipe(lanes=64) if scenario == "crowd" else ppo.Recipe()
-    return _PATHWISE.get(scenario, pathwise.Recipe())
-
-
-def shape_for(kind: str) -> Shape:
-    """The architecture; windows go without the filter, which would run anew for each of them."""
-    return Shape(belief=kind != "tppo")
-
-
-_PATHWISE = {"crowd": pathwise.Recipe(lanes=48, trial=192)}
-
-
-def train(
-    kind: str,
-    task: Task,
-    seed: int,
-    out: Path,
-    shape: Shape | None = None,
-    recipe: Recipe | None = None,
-    fitting: fit.Recipe | None = None,
-    every: int = 50,
-    report: Callable[[int], None] = lambda _: None,
-) -> MarketTransformer:
-    """Train a leader and keep it.
-
-    A training by `filter_ppo` or `filter_pathwise` that was cut short goes on from its checkpoint,
-    a file beside `out`, with the same result as if it had not been.
-
-    Args:
-        kind: one of `KINDS`.
-        task: what is trained on.
-        seed: of every random choice.
-        out: path of the safetensors file, which appears whole or not at all.
-        shape: the architecture; by default that of `shape_for`.
-        recipe: hyperparameters and budget; the tuned ones by default.
-        fitting: how the filter of demand is fitted before that. The fit is kept beside `out`, where
-            other trainings of the same scenario and seed find it.
-        every: updates between two writes of the checkpoint.
-        report: called with the rounds or updates done.
-    """
-    torch.set_num_threads(1)  # the network is small, and sweeps fill the cores with runs
-    torch.manual_seed(seed)
-    recipe = recipe or recipe_for(kind, task.scenario_name)
-    network = MarketTransformer(task.public(), shape or shape_for(kind))
-    fitted: dict[str, Any] = {"rounds": 0, "seconds": 0.0}
-    if network.belief:
-        fitting = fitting or fit.recipe_for(task)
-        path = out.with_name(f"{task.name}-fit-seed{seed}.safetensors")
-        fitted = fit.fitted(network.belief, task, fitting, seed, path)
-    of = task.digest(kind, seed, repr((network.shape, recipe, fitting)))
-    checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, every)
-    began = time.perf_counter()
-    rounds = 0
-    if recipe is None:
-        trial = _PATHWISE.get(task.scenario_name, pathwise.Recipe()).trial
-        rounds = pathwise.settle(network, task.settings(), trial, seed)
-    if isinstance(recipe, windows.Recipe):
-        rounds = windows.train(network, task, recipe, seed, report)
-    elif isinstance(recipe, ppo.Recipe):
-        env = task.environment(recipe.lanes, history=1)
-        rounds = ppo.train(network, env, recipe, seed, checkpoint, report)
-    elif isinstance(recipe, pathwise.Recipe):
-        settings = task.settings()
-        rounds = pathwise.train(network, settings, recipe, seed, checkpoint, report)
-    record: dict[str, Any] = {
-        "method": kind,
-        "task": task.as_json(),
-        "seed": seed,
-        "recipe": dataclasses.asdict(recipe) if recipe else None,
-        "fitted": fitted,
-        "rounds": rounds + fitted["rounds"],
-        "seconds": fitted["seconds"] + checkpoint.seconds + time.perf_counter() - began,
-        "version": aigc_market.__version__,
-    }
-    files.save(out, network, record)
-    checkpoint.discard()
-    return network
+from baselines.runs.digest import source_digest
 
 
 @dataclass(frozen=True)
-class Trainer:
-    """The trainer of one of `KINDS`."""
+class FilterRecipe:
+    """How a leader on a filter of demand is made."""
 
-    kind: str
+    improvement: PpoRecipe | PathwiseRecipe | None
+    """How the network is trained once the filter is fitted; None: it stays as it begins, with the
+    price that is best by the filter and some dispersion."""
+    fit: FitRecipe = field(default_factory=FitRecipe)
+    shape: Shape = field(default_factory=Shape)
 
-    def recipe(self, task: Task) -> Any:
-        """The tuned recipe; the fit's where that is all."""
-        return recipe_for(self.kind, task.scenario_name) or fit.recipe_for(task)
+
+@dataclass(frozen=True)
+class FilterTrainer:
+    """A trainer of the registry.
+
+    A training that was cut short goes on from its checkpoint, a file beside that of the leader,
+    with the same result as if it had not been.
+    """
+
+    method: str
+    """Its name in the registry."""
+    improvement: type[PpoRecipe | PathwiseRecipe] | None
+    """How the network is trained once the filter is fitted."""
+    every: int = 50
+    """Updates between two writes of the checkpoint."""
+
+    def recipe(self, task: Task) -> FilterRecipe:
+        """The recipe in use; docs/hidden-markets.md tells what else was tried."""
+        K, improvement = task.public().K, None
+        if self.improvement is PpoRecipe:
+            improvement = PpoRecipe(lanes=_lanes(256, 640, K))
+        if self.improvement is PathwiseRecipe:
+            improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
+        return FilterRecipe(improvement, FitRecipe(lanes=_lanes(128, 320, K)))
 
     def can_train(self, task: Task) -> str | None:
-        """Two play in the rules themselves, which only a quadratic SSIM allows."""
-        quadratic = isinstance(task.settings().market.ssim, QuadraticSSIM)
-        if quadratic or self.kind in ("tppo", "filter_ppo"):
+        """None; or why the gradient cannot go through the rules."""
+        if self.improvement is not PathwiseRecipe:
             return None
-        return f"{self.kind} needs a quadratic SSIM"
+        return pathwise.obstacle(task)
 
     def train(
         self,
         task: Task,
         seed: int,
         out: Path,
-        recipe: Any = None,
+        recipe: FilterRecipe | None = None,
         report: Report = lambda done, total, row: None,
     ) -> None:
-        """Train and keep a leader."""
-        if isinstance(recipe, fit.Recipe):
-            train(self.kind, task, seed, out, fitting=recipe)
-        else:
-            train(self.kind, task, seed, out, recipe=recipe)
+        """Train a leader and keep it.
+
+        Args:
+            task: what is played.
+            seed: of every random choice.
+            out: path of the file. The fit of the filter is kept beside it, where other trainings of
+                the same task and seed find it.
+            recipe: in place of the one in use.
+            report: told of the updates done.
+
+        Raises:
+            ValueError: the task is one for which `can_train` says why not.
+        """
+        reason = self.can_train(task)
+        if reason is not None:
+            raise ValueError(f"task must be one that {self.method} can train for: {reason}")
+        torch.set_num_threads(1)  # the network is small, and sweeps fill the cores with runs
+        torch.manual_seed(seed)
+        recipe = self.recipe(task) if recipe is None else recipe
+        network = MarketTransformer(task.public(), recipe.shape)
+        fit = fitted(network.demand_filter, task, recipe.fit, seed, out.parent)
+        record: dict[str, Any] = {
+            "method": self.method,
+            "task": task.as_json(),
+            "seed": seed,
+            "recipe": dataclasses.asdict(recipe),
+            "version": aigc_market.__version__,
+        }
+        of = task.digest(record, source_digest(sorted(Path(__file__).parent.glob("*.py"))))
+        checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, self.every)
+        began = time.perf_counter()
+        rounds = _improve(network, task, recipe.improvement, seed, checkpoint, report)
+        record["rounds"] = fit["rounds"] + rounds
+        record["seconds"] = fit["seconds"] + checkpoint.seconds + time.perf_counter() - began
+        policy.save(out, network, record)
+        checkpoint.discard()
 
     def load(self, path: Path) -> Callable[[int], Method]:
-        """A leader kept by `train`."""
-        return files.load(path).method
+        """A leader kept by `train`: called with the number of episodes, it gives a method.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is of another kind.
+        """
+        return policy.load(path).method
 
 
-FILTER, TPPO = Trainer("filter"), Trainer("tppo")
-FILTER_PPO, FILTER_PATHWISE = Trainer("filter_ppo"), Trainer("filter_pathwise")
+def _improve(
+    network: MarketTransformer,
+    task: Task,
+    recipe: PpoRecipe | PathwiseRecipe | None,
+    seed: int,
+    checkpoint: Checkpoint,
+    report: Report,
+) -> int:
+    """Train the network in place; returns the rounds played."""
+    if recipe is None:
+        return 0
+
+    def done(updates: int) -> None:
+        report(updates, recipe.updates, {})
+
+    if isinstance(recipe, PpoRecipe):
+        env = task.environment(recipe.lanes, history=1, judged=False, **PHYSICAL)
+        return ppo.train(network, env, recipe, seed, checkpoint, done)
+    return pathwise.train(network, task, recipe, seed, checkpoint, done)
+
+
+def _lanes(most: int, slots: int, K: int) -> int:
+    """Episodes in a batch: at most so many, and so many slots of VMUs in all of them together."""
+    return max(1, min(most, slots // K))
+
+
+FILTER = FilterTrainer("filter", None)
+FILTER_PPO = FilterTrainer("filter_ppo", PpoRecipe)
+FILTER_PATHWISE = FilterTrainer("filter_pathwise", PathwiseRecipe)

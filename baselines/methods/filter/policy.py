@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.arena.protocol import Method, PublicParameters
-from baselines.methods.filter.leader import Leader, WindowLeader
+from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import MarketTransformer, Shape
 from baselines.runs.policy_files import read, write
 
@@ -26,12 +26,7 @@ class Policy:
     """How it was trained: method, task, seed, recipe, rounds, seconds."""
 
     def method(self, num_envs: int) -> Method:
-        """The leader of `num_envs` episodes side by side, as a `baselines.methods` method.
-
-        It plays as it was trained: on windows of the last rounds, or remembering whole episodes.
-        """
-        if self.record.get("method") == "tppo":
-            return WindowLeader(self.network, self.record["recipe"]["history"], num_envs)
+        """The leader of `num_envs` episodes side by side, for the arena."""
         return Leader(self.network, num_envs)
 
 
@@ -44,10 +39,10 @@ def save(path: Path, network: MarketTransformer, record: dict[str, Any]) -> None
         record: how it was trained, as JSON takes it.
     """
     config = {
+        **record,
+        "any_K": True,
         "public": dataclasses.asdict(network.public),
         "shape": dataclasses.asdict(network.shape),
-        "any_K": network.shape.tokens == "vmu",
-        **record,
     }
     write(path, network.state_dict(), config)
 
@@ -74,9 +69,8 @@ def load_policy(name: str | Path) -> Policy:
     """A trained leader: one of the repository's, or one's own.
 
     Args:
-        name: a scenario, such as `hidden`, whose pathwise leader is meant, or the causal one where
-            there is none; or `SCENARIO-METHOD`, such as `crowd-filter_ppo`; anything that ends in
-            `.safetensors` is a path.
+        name: a scenario, such as `hidden`, whose pathwise leader is meant; or `SCENARIO-METHOD`,
+            such as `crowd-filter_ppo`; anything that ends in `.safetensors` is a path.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -85,7 +79,7 @@ def load_policy(name: str | Path) -> Policy:
     if str(name).endswith(".safetensors"):
         return load(Path(name))
     known = {path.stem for path in WEIGHTS.glob("*.safetensors")}
-    for stem in (str(name), f"{name}-filter_pathwise", f"{name}-filter_ppo"):
+    for stem in (str(name), f"{name}-filter_pathwise"):
         if stem in known:
             return load(WEIGHTS / f"{stem}.safetensors")
     raise ValueError(f"name must be a path or one of {', '.join(sorted(known))}, got {name!r}")

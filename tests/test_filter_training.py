@@ -1,0 +1,232 @@
+"""How leaders on the filter are trained: fit, PPO on episodes, and through the rules."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from aigc_market import game, solve, vmus
+from aigc_market.scenarios import SCENARIOS
+from baselines.arena.rollout import play as play_in_arena
+from baselines.arena.seeds import validation_seed
+from baselines.arena.task import Task
+from baselines.methods.filter import fit, pathwise, policy
+from baselines.methods.filter.fit import FitRecipe
+from baselines.methods.filter.leader import Leader
+from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.pathwise import PathwiseRecipe
+from baselines.methods.filter.ppo import PpoRecipe
+from baselines.methods.filter.simulator import Episodes, buy, draw, play
+from baselines.methods.filter.training import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
+from baselines.runs.checkpoint import Checkpoint
+
+SHAPE = Shape(width=8, feedforward=8, band=4, intercepts=6, chokes=8)
+SHORT = Task("hidden", {"max_cycles": 8})
+FIT = FitRecipe(updates=2, lanes=4)
+IMPROVEMENTS = {
+    "filter": None,
+    "filter_ppo": PpoRecipe(updates=3, lanes=4, epochs=1, minibatches=2),
+    "filter_pathwise": PathwiseRecipe(updates=3, lanes=4),
+}
+TRAINERS = {trainer.method: trainer for trainer in (FILTER, FILTER_PPO, FILTER_PATHWISE)}
+
+
+def recipe_of(method: str) -> FilterRecipe:
+    return FilterRecipe(IMPROVEMENTS[method], FIT, SHAPE)
+
+
+def assert_same_weights(one, other):
+    first, second = (policy.load(path).network.state_dict() for path in (one, other))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
+def test_the_simulator_plays_by_the_rules(scenario):
+    settings = Task(scenario, {"max_cycles": 6}).settings()
+    episodes = draw(settings, vmus.Noisy(0.3), 16, np.random.default_rng(0))
+    price = torch.linspace(2, 18, 16)
+    for market, factors in zip(*episodes, strict=True):
+        delivered, utility = buy(market, factors, price)
+        torch.testing.assert_close(utility, game.leader_utility(market, price))
+        assert (utility <= solve(market).asp_utility * (1 + 1e-5)).all()
+        rational, _ = buy(market, torch.ones_like(factors), price)
+        torch.testing.assert_close(utility, game.asp_utility(price, 1.0, rational.sum(-1)))
+        # Noise makes nobody buy who declines, and nobody decline who buys.
+        assert torch.equal(delivered > 0, rational > 0)
+        assert not torch.equal(delivered, rational)
+        if market.capacity is not None:
+            assert (delivered.sum(-1) <= market.capacity * (1 + 1e-5)).all()
+
+
+def test_gradients_go_through_the_history_and_through_purchases_of_0():
+    # Before training the price is the filter's: all that later rounds know comes by it.
+    settings = Task("hidden", {"max_cycles": 6}).settings()
+    drawn = draw(settings, vmus.Noisy(0.3), 64, np.random.default_rng(1))
+    double = torch.empty(0, dtype=torch.float64)
+    episodes = Episodes([market.like(double) for market in drawn.markets], drawn.factors.double())
+    torch.manual_seed(0)
+    network = MarketTransformer(SHORT.public(), SHAPE).double()
+    with torch.no_grad():
+        prices = play(network, episodes)[0]
+        bought = [buy(*of_round)[0] for of_round in zip(*episodes, prices, strict=True)]
+    assert (torch.stack(bought) == 0).float().mean() > 0.05
+
+    def slope(parameter, into_history):
+        network.zero_grad()
+        play(network, episodes, into_history)[1].mean().backward()
+        return parameter.grad.flatten()[0].item()
+
+    for parameter in (network.dispersion, network.demand_filter.log_sigma):
+        values = []
+        for sign in (1e-6, -2e-6):
+            with torch.no_grad():
+                parameter.view(-1)[0] += sign
+                values.append(play(network, episodes)[1].mean().item())
+        with torch.no_grad():
+            parameter.view(-1)[0] += 1e-6
+        true = (values[0] - values[1]) / 2e-6
+        assert slope(parameter, lambda fact: fact) == pytest.approx(true, rel=0.02)
+        assert slope(parameter, lambda fact: fact.detach()) != pytest.approx(true, rel=0.05)
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("method", TRAINERS)
+def test_training_is_reproducible_and_ends_in_a_file(method, tmp_path):
+    trainer, reports = TRAINERS[method], []
+    paths = [tmp_path / folder / "leader.safetensors" for folder in "ab"]
+    for path in paths:
+        trainer.train(SHORT, 5, path, recipe_of(method), lambda *now: reports.append(now))
+    assert_same_weights(*paths)
+    kept = policy.load(paths[0])
+    torch.manual_seed(5)
+    fresh = MarketTransformer(SHORT.public(), SHAPE).state_dict()
+    weights = kept.network.state_dict()
+    assert weights["demand_filter.log_sigma"] != fresh["demand_filter.log_sigma"]
+    assert torch.equal(weights["head.weight"], fresh["head.weight"]) == (method == "filter")
+    record = kept.record
+    assert (record["method"], record["task"], record["seed"]) == (method, SHORT.as_json(), 5)
+    assert record["recipe"]["fit"]["updates"] == 2
+    assert record["rounds"] == 8 * 4 * (2 if method == "filter" else 5)
+    assert record["seconds"] > 0
+    assert reports == [] if method == "filter" else [(n, 3, {}) for n in (1, 2, 3)] * 2
+    leader, fit_of_filter = sorted(
+        paths[0].parent.iterdir(), key=lambda path: path.name != "leader.safetensors"
+    )
+    assert leader == paths[0]
+    assert fit_of_filter.name.startswith("hidden-max_cycles8-fit-seed5-")
+    played = play_in_arena(trainer.load(paths[0])(3), SHORT, 3, seed=0)
+    assert played.share > 0
+
+
+def test_a_fit_is_kept_for_the_trainings_that_share_it(tmp_path, monkeypatch):
+    fits = []
+    monkeypatch.setattr(fit, "fit", lambda *given: fits.append(given[3]))
+    recipe = recipe_of("filter")
+    for seed, of_fit in ((1, FIT), (1, FIT), (2, FIT), (1, replace(FIT, updates=3))):
+        FILTER.train(SHORT, seed, tmp_path / "leader.safetensors", replace(recipe, fit=of_fit))
+    FILTER.train(Task("hidden", {"max_cycles": 9}), 1, tmp_path / "leader.safetensors", recipe)
+    assert fits == [1, 2, 1, 1]
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("method", ["filter_ppo", "filter_pathwise"])
+def test_a_training_that_was_killed_goes_on(method, tmp_path):
+    trainer = replace(TRAINERS[method], every=1)
+    recipe, whole, path = (
+        recipe_of(method),
+        tmp_path / "whole.safetensors",
+        tmp_path / "k.safetensors",
+    )
+    trainer.train(SHORT, 1, whole, recipe)
+
+    def kill(updates, *_):
+        if updates == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trainer.train(SHORT, 1, path, recipe, kill)
+    assert not path.exists()
+    done = []
+    trainer.train(SHORT, 1, path, recipe, lambda updates, *_: done.append(updates))
+    assert done == [3]
+    assert_same_weights(whole, path)
+    assert not list(tmp_path.glob("*.checkpoint"))
+
+
+@pytest.mark.parametrize("method", ["filter_ppo", "filter_pathwise"])
+def test_another_recipe_does_not_go_on_from_a_checkpoint(method, tmp_path):
+    trainer, recipe = replace(TRAINERS[method], every=1), recipe_of(method)
+    other = replace(recipe, improvement=replace(recipe.improvement, learning_rate=1e-2))
+    whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    trainer.train(SHORT, 1, whole, other)
+
+    def kill(updates, *_):
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        trainer.train(SHORT, 1, path, recipe, kill)
+    done = []
+    with pytest.warns(UserWarning, match="of another training"):
+        trainer.train(SHORT, 1, path, other, lambda updates, *_: done.append(updates))
+    assert done == [1, 2, 3]
+    assert_same_weights(whole, path)
+
+
+def test_pathwise_training_finds_a_better_leader():
+    task = Task("hidden", {"max_cycles": 25})
+    torch.manual_seed(0)
+    shape = replace(SHAPE, intercepts=12, chokes=24)
+    network = MarketTransformer(task.public(), shape)
+    env = task.environment(32, history=1, judged=False)
+    fit.fit(network.demand_filter, env, FitRecipe(updates=8, lanes=32), seed=0)
+    with torch.no_grad():  # far more than is worth learning from
+        network.dispersion.copy_(torch.tensor([0.5, 0.0]))
+
+    def share():
+        return play_in_arena(Leader(network, 200), task, 200, validation_seed(0)).share
+
+    before = share()
+    recipe = PathwiseRecipe(updates=8, lanes=32, learning_rate=4e-3, warmup=2)
+    pathwise.train(network, task, recipe, 0, Checkpoint(), lambda _: None)
+    assert share() > before + 0.01
+
+
+def test_episodes_of_a_measured_table_can_be_learned(tmp_path):
+    task = Task("live", {"max_cycles": 8})
+    FILTER_PPO.train(task, 0, tmp_path / "live.safetensors", recipe_of("filter_ppo"))
+    played = play_in_arena(FILTER_PPO.load(tmp_path / "live.safetensors")(4), task, 4, seed=0)
+    assert np.isfinite(played.utility).all()
+
+
+def test_trainers_say_what_they_cannot_train(tmp_path):
+    random = Task(replace(SCENARIOS["hidden"], vmus="random"))
+    for task, reason in ((Task("live"), "ssim must be"), (random, "vmus must be")):
+        assert reason in FILTER_PATHWISE.can_train(task)
+        assert FILTER.can_train(task) is FILTER_PPO.can_train(task) is None
+        with pytest.raises(ValueError, match=reason):
+            FILTER_PATHWISE.train(task, 0, tmp_path / "leader.safetensors")
+    for name in ("paper", "hidden", "crowd"):
+        assert FILTER_PATHWISE.can_train(Task(name)) is None
+
+
+def test_batches_shrink_where_markets_are_large():
+    small, large = (FILTER_PATHWISE.recipe(Task("crowd", {"K": K})) for K in (2, 1000))
+    assert small.improvement.lanes == small.fit.lanes == 128
+    assert large.improvement.lanes == large.fit.lanes == 1
+
+
+@pytest.mark.parametrize("path", sorted(policy.WEIGHTS.glob("*.safetensors")), ids=lambda p: p.stem)
+def test_the_leaders_that_come_along_play_well(path):
+    kept = policy.load(path)
+    task = Task.from_json(kept.record["task"])
+    share = play_in_arena(kept.method(64), task, 64, validation_seed(0)).share
+    assert share > 0.93  # the constant price that is best in training earns less than .85
+
+
+def test_a_scenarios_name_means_its_pathwise_leader():
+    assert policy.load_policy("hidden").record["method"] == "filter_pathwise"
