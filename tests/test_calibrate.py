@@ -55,7 +55,7 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
         assert found.coefficients == pytest.approx((-1e-5, 3.4e-3, 0.4))
         assert found.r_squared == pytest.approx(1.0)
     lines = "\n".join(calibrate._game(curve, fit))
-    delta = 15 / 3.4e-3
+    delta = 15 / 3.39e-3  # the first step gains most
     market = aigc_market.Market(
         satisfaction=delta, ssim=TabulatedSSIM(steps, values), min_steps=0, max_steps=250
     )
@@ -65,6 +65,16 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     )
     assert row in lines
     assert f"δ = {delta:.0f}" in lines
+
+
+def test_there_is_no_game_where_painting_only_harms():
+    values = 0.5 - 1e-5 * (np.arange(31) - 40.0) ** 2
+    values[0] = 0.9
+    curve = Curve(np.arange(31), values[None, None])
+    (_, fit), *_ = calibrate.fits(curve.steps[1:], curve.mean[1:]).values()
+    assert calibrate._game(curve, fit) == [
+        "No picture is better than the one of which nothing is painted: no game on it."
+    ]
 
 
 class Haggler:

@@ -1,5 +1,7 @@
 """The model of road scenes that the package brings, and its curve."""
 
+import dataclasses
+
 import allowed
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from pettingzoo.test import api_test
 from scipy.stats import spearmanr
 
 import aigc_market
+from aigc_market import game
+from aigc_market.envs.settings import Settings
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
 from aigc_market.ssim.repaint.calibration import Calibration
@@ -65,12 +69,37 @@ def test_the_curve_rises_and_saturates(live):
 
 
 @pytest.mark.usefixtures("no_run")
-def test_the_live_preset_has_an_equilibrium_to_be_played(live):
-    market = aigc_market.Market(ssim=live, satisfaction=4450.0, max_steps=250)
+def test_the_live_preset_has_an_equilibrium_well_inside_the_prices(live):
+    market = dataclasses.replace(Settings.make("live").market, ssim=live)
+    assert market.min_steps == 0
     found = aigc_market.solve(market)
-    assert market.cost < found.price <= market.max_price
-    assert found.asp_utility > 0
-    assert aigc_market.regret(market, found.price, found.steps).leader == pytest.approx(0, abs=1e-6)
+    assert not any(np.any(bound) for bound in found.binding)
+    assert found.price == pytest.approx(11.9126, abs=1e-4)
+    assert found.steps.tolist() == [86, 86]
+    assert found.asp_utility == pytest.approx(1876.97, abs=0.01)
+    assert np.all(found.vmu_surplus > 100)  # nobody buys at a loss
+    gap = aigc_market.regret(market, found.price, found.steps)
+    assert gap.leader == pytest.approx(0, abs=1e-9 * found.asp_utility)
+
+
+@pytest.mark.usefixtures("no_run")
+def test_nobody_buys_above_the_price_that_ends_the_papers_market(live):
+    market = dataclasses.replace(Settings.make("live").market, ssim=live)
+    prices = np.linspace(market.cost, market.max_price, 400)
+    utility = game.leader_utility(market, prices)
+    assert np.all(utility[prices > 15] == 0)
+    assert np.all(utility[(prices > 2) & (prices < 14.9)] > 0)
+    # No other peak comes near, nor is one near enough to be taken for this one.
+    assert np.all(utility[np.abs(prices - 11.9) > 1.2] < 0.93 * 1876.97)
+
+
+@pytest.mark.usefixtures("no_run")
+def test_few_steps_are_worth_less_than_none(live):
+    """A grey patch is closer to the original than what the first calls predict."""
+    gain = live.gain(np.arange(251.0))
+    assert np.all(gain[1:34] < 0)
+    assert np.all(gain[34:] > 0)
+    assert set(live.demand(np.linspace(0, 0.01, 999), 0.0, 250.0)) == {0, 57, 86, 108, 146, 153}
 
 
 def test_it_repaints_for_real(live):

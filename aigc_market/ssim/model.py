@@ -90,7 +90,8 @@ class Result(NamedTuple):
 class LiveSSIM(SSIMModel, Protocol):
     """A model whose images are really made, so that steps are whole network calls.
 
-    Its curve is what rational followers expect; what they get is the SSIM measured of each image.
+    Its curve is what rational followers expect, and its demand of whole calls; what they get is the
+    SSIM measured of each image.
     """
 
     @property

@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solve
-from aigc_market.ssim import QuadraticSSIM, RePaintSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM, RePaintSSIM
 from aigc_market.ssim.quadratic import LeastSquares, least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
 from baselines.runs.files import write_atomically, write_csv
 
 PAPER_RANGE = (120, 160)
-PAPER_BETA_DELTA = 15.0
-"""β·δ of the paper's market: what decides the price. δ is scaled to keep it."""
+CHOKE_PRICE = 15.0
+"""Above it nobody buys in the paper's market: β·δ. δ is scaled to keep it on a measured curve."""
 COLUMNS = ("steps", "mean", "std", "samples")
 STRIP = (1, 20, 60, 120, 160, 250)
 
@@ -157,14 +157,17 @@ def _game(curve: Curve, fit: LeastSquares) -> list[str]:
     alpha, beta, gamma = fit.coefficients
     if not alpha < 0 < beta:
         return ["The fit of the whole curve is not concave and rising at 0: no game on it."]
-    delta = PAPER_BETA_DELTA / beta
-    top = float(curve.steps[-1])
+    table, top = curve.table(), float(curve.steps[-1])
+    best_gain = float(table.demand_curve(0.0, top).rates[-1])  # of a step
+    if best_gain <= 0:
+        return ["No picture is better than the one of which nothing is painted: no game on it."]
+    delta = CHOKE_PRICE / best_gain
     arguments: dict[str, Any] = {"satisfaction": delta, "max_steps": top, "min_steps": 0}
-    measured = Market(ssim=TabulatedSSIM(curve.steps, curve.mean), **arguments)
+    measured = Market(ssim=table, **arguments)
     smooth = Market(ssim=QuadraticSSIM(alpha, beta, gamma), **arguments)
     rows = [
-        f"The game with K = 2, c = 1 and δ = {delta:.0f} (which keeps the paper's β·δ = 15: a "
-        "measured SSIM lies in [0, 1], so its β is smaller):",
+        f"The game with K = 2, c = 1 and δ = {delta:.0f}, with which nobody who knows the table "
+        f"buys above {CHOKE_PRICE:g}, as in the paper's market (β·δ = {CHOKE_PRICE:g}):",
         "",
         "| SSIM | p* | steps a VMU | U_p* |",
         "|---|---|---|---|",
