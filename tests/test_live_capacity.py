@@ -1,0 +1,112 @@
+"""A live model executes whole calls: every view, the judge, the solver and the verifier agree."""
+
+import numpy as np
+import pytest
+
+import aigc_market
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.ssim import LiveSSIM, TabulatedSSIM
+from aigc_market.ssim.model import Result
+
+CALLS = 24
+
+
+class Service(TabulatedSSIM):
+    """Serves what its table says; no image is made."""
+
+    keep_images = False
+
+    def serve_round(self, steps, rng):
+        assert all(s == int(s) for s in steps)
+        return [Result(np.zeros((2, 2, 3)), float(self(s))) for s in steps]
+
+
+SERVICE = Service(np.arange(CALLS + 1), 0.4 + 0.4 * (1 - np.exp(-np.arange(CALLS + 1) / 6)))
+SCARCE = {"ssim": SERVICE, "max_steps": CALLS, "satisfaction": [400.0, 650.0], "capacity": 15.0}
+PRICES = np.linspace(1, 20, 400)
+
+
+def test_it_is_a_live_model():
+    assert isinstance(SERVICE, LiveSSIM)
+
+
+def by_hand(market, price):
+    """U_p against rational VMUs, written apart from the rules."""
+    steps = np.arange(CALLS + 1)
+    worth = market.satisfaction[:, None] * (SERVICE(steps) - SERVICE(0.0)) - price * steps
+    asked = [int(np.flatnonzero(row >= row.max() - 1e-9)[-1]) for row in worth]
+    total = sum(asked)
+    if market.capacity is not None and total > market.capacity:
+        asked = [int(np.floor(a * market.capacity / total + 1e-9)) for a in asked]
+    return (price - market.cost) * sum(asked)
+
+
+@pytest.mark.parametrize("capacity", [None, 3.0, 7.5, 15.0, 22.0, 1000.0])
+@pytest.mark.parametrize("satisfaction", [[400.0, 650.0], [120.0, 700.0, 701.0], 60.0])
+def test_the_solver_finds_the_best_of_whole_calls(capacity, satisfaction):
+    K = np.size(satisfaction) if np.ndim(satisfaction) else 2
+    market = aigc_market.Market(
+        **{**SCARCE, "K": K, "satisfaction": satisfaction, "capacity": capacity}
+    )
+    solved = aigc_market.solve(market)
+    fine = np.linspace(market.cost, market.max_price, 20_001)
+    best = max(by_hand(market, price) for price in fine)
+    assert solved.asp_utility >= best - 1e-9
+    assert solved.asp_utility == pytest.approx(by_hand(market, solved.price), rel=1e-9)
+    gap = aigc_market.regret(market, solved.price, aigc_market.best_response(market, solved.price))
+    assert gap.leader <= 1e-9
+    assert (solved.steps == np.floor(solved.steps)).all()
+
+
+def test_a_batch_is_solved_like_its_markets():
+    capacity = np.array([3.0, 7.5, 15.0, 1000.0])
+    batch = aigc_market.solve(aigc_market.Market(**{**SCARCE, "capacity": capacity}))
+    for i, one in enumerate(capacity):
+        alone = aigc_market.solve(aigc_market.Market(**{**SCARCE, "capacity": one}))
+        assert batch.price[i] == alone.price
+        assert batch.asp_utility[i] == alone.asp_utility
+        np.testing.assert_array_equal(batch.steps[i], alone.steps)
+        assert batch.binding.capacity[i] == alone.binding.capacity
+
+
+@pytest.mark.parametrize("view", ["aec", "single", "vector"])
+def test_regret_is_the_same_in_every_view(view):
+    market = aigc_market.Market(**SCARCE)
+    best = aigc_market.solve(market).asp_utility
+    prices = np.array([3.0, 6.1, 9.7, 14.0], "f4")
+    if view == "vector":
+        env = PricingVectorEnv(len(prices), **SCARCE)
+        env.reset(seed=0)
+        *_, infos = env.step(prices[:, None])
+        utility, regret = infos["utility"], infos["regret"]
+    else:
+        env = aigc_market.env(**SCARCE) if view == "aec" else PricingEnv(**SCARCE)
+        env.reset(seed=0)
+        utility, regret = [], []
+        for price in prices:
+            if view == "aec":
+                env.step(np.array([price]))
+                for steps in aigc_market.best_response(market, float(price)):
+                    env.step(np.array([steps], "f4"))
+                info = env.infos["asp_0"]
+            else:
+                info = env.step(np.array([price]))[-1]
+            utility.append(info["utility"])
+            regret.append(info["regret"])
+    expected = [by_hand(market, float(price)) for price in prices]
+    np.testing.assert_allclose(utility, expected, rtol=1e-9)
+    np.testing.assert_allclose(regret, np.maximum(best - expected, 0.0), rtol=1e-9, atol=1e-9)
+    for price, value in zip(prices, np.atleast_1d(regret), strict=True):
+        bought = aigc_market.best_response(market, float(price))
+        assert aigc_market.regret(market, float(price), bought).leader == pytest.approx(value)
+
+
+def test_every_vmu_loses_the_fraction_of_a_call():
+    env = aigc_market.env(**SCARCE)
+    env.reset(seed=0)
+    for action in ([5.0], [11.0], [9.0]):
+        env.step(np.array(action, "f4"))
+    # 20 are asked for and 15 can be run: three quarters of 11 and of 9, in whole calls.
+    assert [env.infos[vmu]["steps"] for vmu in ("vmu_0", "vmu_1")] == [8.0, 6.0]
+    assert env.infos["asp_0"]["utility"] == 4 * 14
