@@ -140,20 +140,27 @@ class Settlement:
     asp_utility: Any
     """(…) U_p (Eq. 6)."""
 
-    def __init__(self, *fields: Any) -> None:
-        (
-            self.layout,
-            self.price,
-            self.asked,
-            self.delivered,
-            self.sold,
-            self.asp_utility,
-            self._rational,
-        ) = fields
+    def __init__(
+        self,
+        layout: Layout,
+        price: Any,
+        asked: Any,
+        delivered: Any,
+        sold: Any,
+        asp_utility: Any,
+        rational: Any,
+    ) -> None:
+        self.layout = layout
+        self.price = price
+        self.asked = asked
+        self.delivered = delivered
+        self.sold = sold
+        self.asp_utility = asp_utility
+        self._rational = rational
 
     def gain(self) -> Any:
         """(…, K) SSIM(S_k) − SSIM(0) of the steps delivered, by the market's model."""
-        return self.layout.each(_gain, self.layout.ssim, self.delivered)
+        return self.layout.gain(self.delivered)
 
     def surplus(self, gain: Any = None) -> Any:
         """(…, K) U_k(S_k) − U_k(0), without SSIM's constant; 0 for a VMU that is not there.
@@ -173,7 +180,7 @@ class Settlement:
         """
         layout = self.layout
         if quality is None:
-            quality = layout.each(_quality, layout.ssim, self.delivered)
+            quality = layout.quality(self.delivered)
         price = layout.spread(self.price)
         paid = layout.each(payoff, price, layout.satisfaction, quality, self.delivered)
         return paid if layout.active is None else layout.each(present, layout.active, paid)
@@ -255,14 +262,6 @@ def best_purchases(layout: Layout, price: Any) -> Any:
 def best_responses(layout: Layout, price: Any) -> Settlement:
     """The round that rational VMUs make of a price."""
     return settle_in(layout, price, best_purchases(layout, price))
-
-
-def _gain(ssim: SSIMModel, steps: Any) -> Any:
-    return ssim.gain(steps)
-
-
-def _quality(ssim: SSIMModel, steps: Any) -> Any:
-    return ssim(steps)
 
 
 def _together(market: Market, price: Any) -> tuple[Market, Any]:

@@ -7,6 +7,7 @@ times as fast as arrays.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Protocol, TypeVar
@@ -45,6 +46,14 @@ class Layout(Protocol):
         """A number of each market, beside the numbers of each VMU."""
         ...
 
+    def gain(self, steps: Any) -> Any:
+        """SSIM(S) − SSIM(0) of every VMU's steps."""
+        ...
+
+    def quality(self, steps: Any) -> Any:
+        """SSIM(S) of every VMU's steps."""
+        ...
+
     def in_actions(self, steps: Any) -> Any:
         """Purchases as the actions of an environment can name them."""
         ...
@@ -75,7 +84,7 @@ class Columns:
             self.ssim = market.ssim
             self.min_steps = market.per_vmu(market.min_steps)
             self.max_steps = market.per_vmu(market.max_steps)
-        self.whole_calls = _whole_calls(market, before)
+        self.whole_calls = _whole_calls(market.ssim)
 
     def each(self, rule: Callable[..., Any], *columns: Any) -> Any:
         """The rule on whole arrays."""
@@ -86,6 +95,14 @@ class Columns:
         if isinstance(values, np.ndarray):
             return values.sum(axis=self._axis, dtype=np.float64)
         return namespace(values).sum(values, axis=self._axis)
+
+    def gain(self, steps: Any) -> Any:
+        """By the market's model."""
+        return self.ssim.gain(steps)
+
+    def quality(self, steps: Any) -> Any:
+        """By the market's model."""
+        return self.ssim(steps)
 
     def spread(self, value: Any) -> Any:
         """(…) as (…, 1), or as it is where the axis of VMUs comes first."""
@@ -113,23 +130,27 @@ class Floats:
         self.ssim: list[Any] = before.ssim if before is not None else _models(market)
         self.min_steps, self.max_steps = repeat(market.min_steps), repeat(market.max_steps)
         self.active = None if market.active is None else market.active.tolist()
-        self.whole_calls = _whole_calls(market, before)
+        self.whole_calls = _whole_calls(market.ssim)
+
+    # Builtins as they are: a call of ours would cost as much as they do.
+    total: Any = staticmethod(sum)
+    spread: Any = staticmethod(repeat)
 
     def each(self, rule: Callable[..., Any], *columns: Any) -> list[Any]:
         """The rule on one VMU after the other."""
         return list(map(rule, *columns))
 
-    def total(self, values: list[float]) -> float:
-        """The sum."""
-        return sum(values)
+    def gain(self, steps: list[float]) -> list[float]:
+        """By each VMU's own model."""
+        return [ssim.gain(s) for ssim, s in zip(self.ssim, steps, strict=True)]
 
-    def spread(self, value: Any) -> Any:
-        """The same number for every VMU."""
-        return repeat(value)
+    def quality(self, steps: list[float]) -> list[float]:
+        """By each VMU's own model."""
+        return [ssim(s) for ssim, s in zip(self.ssim, steps, strict=True)]
 
     def in_actions(self, steps: list[float]) -> list[float]:
         """Rounded to single precision."""
-        return np.array(steps, np.float32).tolist()
+        return array("f", steps).tolist()  # on a few numbers faster than NumPy
 
 
 _L = TypeVar("_L", Columns, Floats)
@@ -140,9 +161,15 @@ def _same_model(market: Market, before: _L | None) -> _L | None:
     return before if before is not None and before.market.ssim is market.ssim else None
 
 
-def _whole_calls(market: Market, before: Columns | Floats | None) -> bool:
-    # Asked once for a model: it takes longer than to settle a round.
-    return before.whole_calls if before is not None else isinstance(market.ssim, LiveSSIM)
+def _whole_calls(model: Any) -> bool:
+    # Asked once for a class of models: it takes longer than to settle a round.
+    kind = type(model)
+    if kind not in _LIVE:
+        _LIVE[kind] = isinstance(model, LiveSSIM)
+    return _LIVE[kind]
+
+
+_LIVE: dict[type, bool] = {}
 
 
 def _first(value: Any) -> Any:

@@ -157,9 +157,7 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
     for t in range(ROUNDS):
         before = aec.observe("asp_0")
         aec.step(actions[t])
-        np.testing.assert_array_equal(
-            seen["asp_0"], np.append(aec._episode._history.row[0], before)
-        )
+        np.testing.assert_array_equal(seen["asp_0"], np.append(aec._episode._history.price, before))
         for vmu in followers:
             np.testing.assert_array_equal(seen[vmu], aec.observe(vmu))
         np.testing.assert_array_equal(parallel.state(), aec.state())

@@ -163,7 +163,7 @@ class raw_env(MarketAgents, AECEnv):  # noqa: N801 (PettingZoo's name)
         turn = self._turn
         if turn < 0:
             return self._step_out_of_play(action)
-        if self._order[turn].role == LEADER:
+        if self._leads[turn]:
             self._episode.post(self._prices.read(action))
             if self._paid:
                 self.rewards = dict.fromkeys(self.agents, 0.0)

@@ -36,6 +36,7 @@ class MarketAgents:
         self.render_mode = mode = settings.render_mode
         self._screen = Screen(mode, RENDER_FPS) if mode else None
         self._order = seats(settings.market.K)
+        self._leads = [seat.role == LEADER for seat in self._order]
         self._seats: dict[str, Seat] = {seat.agent: seat for seat in self._order}
         self.possible_agents = list(self._seats)
         spaces = ObservationSpaces(settings)

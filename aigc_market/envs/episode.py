@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ class Episode:
         self._settings = settings
         self._process = process
         self._scales = observation.Scales(settings)
-        self._layout: Floats | None = None
+        self._layout: Any = None  # a Floats
         self.market: Any = None
         """The market in force."""
         self._take_up()
@@ -41,11 +40,10 @@ class Episode:
         self.round = 0
         self.price = market.cost
         """The price in force; the cost before the first."""
-        self._last: records.Played | None = None
+        self._last: tuple[Any, ...] = ()
         self._rescale = settings.normalize
         self._history = observation.History(settings.history, settings.max_cycles, settings.row)
         self._history.fill(market.cost * self._scales.price, market.active)
-        self._post_in_history()
         self._vmu_index = observation.vmu_index(
             settings.row, settings.history, self._private.shape[1]
         )
@@ -68,7 +66,6 @@ class Episode:
         self._reward_scales = (
             _reward_scales(market, self.equilibrium) if self._settings.scale_rewards else None
         )
-        self._best = float(oracle.price), float(oracle.utility)
 
     @property
     def equilibrium(self) -> Equilibrium:
@@ -78,7 +75,8 @@ class Episode:
     def post(self, price: float) -> None:
         """The leader's price for the round to come."""
         self.price = price
-        self._post_in_history()
+        self._history.post(price * self._scales.price)
+        self._vmu_views = None
 
     def settle(self, asked: list[float], last: bool) -> tuple[list[float], list[dict[str, Any]]]:
         """End the round in which the VMUs asked for these steps at the price in force.
@@ -88,59 +86,50 @@ class Episode:
         Returns:
             Rewards and infos, of the leader first and then of each VMU.
         """
-        assert self._layout is not None
-        settled = game.settle_in(self._layout, self.price, asked)
-        served = self._serve(settled.delivered)
-        if served:
-            gains = [result.ssim - zero for result, zero in zip(served, self._at_zero, strict=True)]
+        layout, at_zero = self._layout, self._at_zero
+        settled = game.settle_in(layout, self.price, asked)
+        served: list[Any] = []
+        if layout.whole_calls:
+            served = self.market.ssim.serve_round(settled.delivered, self._rng)
+            gains = [result.ssim - zero for result, zero in zip(served, at_zero, strict=True)]
         else:
-            gains = settled.gain()
+            gains = layout.gain(settled.delivered)
         surpluses = settled.surplus(gains)
         rational = settled.rational()
-        regret = float(self._oracle.regret(rational))
+        oracle = self._oracle
+        regret = oracle.regret(rational)
         self.round += 1
-        best_price, best = self._best
         infos: list[dict[str, Any]] = [
             {
                 "round": self.round,
                 "price": self.price,
                 "demand": np.array(settled.asked, np.float32),
                 "utility": settled.asp_utility,
-                "equilibrium_price": best_price,
-                "equilibrium_utility": best,
+                "equilibrium_price": oracle.price,
+                "equilibrium_utility": oracle.utility,
                 "regret": regret,
             }
         ]
-        qualities = list(map(operator.add, gains, self._at_zero))
         infos += [
-            {"steps": steps, "ssim": quality, "surplus": surplus, "best_response": bought}
-            for steps, quality, surplus, bought in zip(
-                settled.delivered, qualities, surpluses, rational.asked, strict=True
+            {"steps": steps, "ssim": gain + zero, "surplus": surplus, "best_response": bought}
+            for steps, gain, zero, surplus, bought in zip(
+                settled.delivered, gains, at_zero, surpluses, rational.asked, strict=True
             )
         ]
         if served and self.market.ssim.keep_images:
             for info, result in zip(infos[1:], served, strict=True):
                 info["image"] = result.image
-        paid = settled.utility(qualities) if self._pays_utility else surpluses
-        rewards = [settled.asp_utility, *paid]
+        if self._pays_utility:
+            surpluses = settled.utility([info["ssim"] for info in infos[1:]])
+        rewards = [settled.asp_utility, *surpluses]
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
-        self._last = records.Played(
-            self.market,
-            self.round,
-            self.price,
-            settled.asp_utility,
-            self._best,
-            regret,
-            settled.asked,
-            settled.delivered,
-            tuple(served),
-        )
+        self._last = settled, oracle, regret, tuple(served)
         if not last:
             self._process.advance()
             self._take_up()
         self._record(settled.delivered)
-        if self._layout.active is not None:
+        if layout.active is not None:
             infos[0]["active"] = self.market.active.copy()
             for info, active in zip(infos[1:], self._layout.active, strict=True):
                 info["is_active"] = active
@@ -150,20 +139,27 @@ class Episode:
         """Write down the round, with those who are there for the next one."""
         if self._rescale:
             delivered = [steps * self._scales.steps for steps in delivered]
-        self._history.steps_in_play[:] = delivered
-        self._history.write(self.price * self._scales.price, self.market.active)
-        self._history.advance()
-        self._post_in_history()
-
-    def _post_in_history(self) -> None:
-        self._history.write(self.price * self._scales.price)
+        self._history.end(delivered, self.market.active, self.price * self._scales.price)
         self._vmu_views = None
 
     def record(self, rounds: int) -> Round:
         """The last round played, of so many; before the first, the market that waits for it."""
-        if self._last is None:
-            return records.opening(rounds, self.market, self._best)
-        return records.record(rounds, self._last)
+        if not self._last:
+            best = self._oracle.price, self._oracle.utility
+            return records.opening(rounds, self.market, best)
+        settled, oracle, regret, served = self._last
+        played = records.Played(
+            oracle.market,
+            self.round,
+            settled.price,
+            settled.asp_utility,
+            (oracle.price, oracle.utility),
+            regret,
+            settled.asked,
+            settled.delivered,
+            served,
+        )
+        return records.record(rounds, played)
 
     def asp_observation(self) -> np.ndarray:
         """The last n rounds, oldest first, flat; fresh memory."""
@@ -171,7 +167,7 @@ class Episode:
 
     def parallel_asp_observation(self) -> np.ndarray:
         """The price in force, then the last n rounds; fresh memory."""
-        return np.append(self._price_in_force, self._history.window())
+        return np.append(self._history.price, self._history.window())
 
     def vmu_observation(self, k: int) -> np.ndarray:
         """What VMU k sees: what it knows of itself, the price in force, its rounds of (p, S_k).
@@ -194,18 +190,7 @@ class Episode:
 
         Returns: (K + 1 + n·(K + 1),) or more (see `observation.hidden`), fresh memory.
         """
-        return np.concatenate([self._hidden, self._price_in_force, self._history.window().ravel()])
-
-    @property
-    def _price_in_force(self) -> np.ndarray:
-        return self._history.price_in_play
-
-    def _serve(self, delivered: list[float]) -> list[Any]:
-        """The images that are really made of these steps, if any are."""
-        assert self._layout is not None
-        return (
-            self.market.ssim.serve_round(delivered, self._rng) if self._layout.whole_calls else []
-        )
+        return np.concatenate([self._hidden, self._history.price, self._history.window().ravel()])
 
 
 def _reward_scales(market: Market, equilibrium: Equilibrium) -> list[float]:

@@ -75,22 +75,23 @@ class Lanes:
         bought = self._bought(price, rational) if self._scripted else rational
         # Rows hold what was delivered: where that is what was asked for, it is written there.
         in_place = layout.capacity is None and not self.settings.normalize
-        asked = history.steps_in_play if in_place else np.empty(bought.shape, np.float32)
+        asked = history.steps if in_place else np.empty(bought.shape, np.float32)
         asked[...] = bought  # single precision, as actions are
         self._played = played = game.settle_in(layout, price, asked, rational)
         self.round += 1
         self._oracle = self._process.oracle
-        scale = 1.0
+        reward_scale: Any = 1.0
         if self.settings.scale_rewards:
-            scale = reciprocals(np.asarray(self._oracle.utility))
+            reward_scale = reciprocals(np.asarray(self._oracle.utility))
         if not last and self.settings.scenario.moves:
             self._process.advance()
             self._take_up()
         if not (in_place and played.delivered is asked):
-            history.steps_in_play[...] = played.delivered * np.float64(self._scales.steps)
-        history.write(price * self._scales.price, self._layout.active)
-        history.advance()
-        return played.asp_utility * scale
+            unit, delivered = self._scales.steps, played.delivered
+            history.steps[...] = delivered if unit == 1 else delivered * np.float64(unit)
+        history.post(price * self._scales.price)
+        history.end(None, self._layout.active, 0.0)
+        return played.asp_utility * reward_scale
 
     @property
     def last(self) -> Settlement:
@@ -103,18 +104,18 @@ class Lanes:
         Returns: (N,) each, fresh memory.
         """
         rational = self._played.rational() if self._scripted else self._played
-        oracle, every = self._oracle, np.ones(self.num_envs)
+        oracle = self._oracle
         return {
-            "equilibrium_price": oracle.price * every,
-            "equilibrium_utility": oracle.utility * every,
-            "regret": np.asarray(oracle.regret(rational)),
+            "equilibrium_price": self._each_lane(oracle.price),
+            "equilibrium_utility": self._each_lane(oracle.utility),
+            "regret": oracle.regret(rational),
         }
 
     def records(self, count: int, rounds: int) -> list[Round]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""
         oracle = self._oracle if self.round else self._process.oracle
-        every = np.ones(self.num_envs)
-        best = list(zip(oracle.price * every, oracle.utility * every, strict=True))
+        prices, utilities = map(self._each_lane, (oracle.price, oracle.utility))
+        best = list(zip(prices, utilities, strict=True))
         markets = [oracle.market.lanes(lane) for lane in range(count)]
         if self.round == 0:
             return [opening(rounds, market, best[i]) for i, market in enumerate(markets)]
@@ -135,6 +136,10 @@ class Lanes:
             )
             for i, market in enumerate(markets)
         ]
+
+    def _each_lane(self, value: Any) -> np.ndarray:
+        """(N,), fresh memory."""
+        return np.array(value) if np.ndim(value) else np.full(self.num_envs, value)
 
     @property
     def active(self) -> np.ndarray | None:

@@ -37,45 +37,47 @@ class History:
         self._rounds = rounds
         self._now = 0
 
-    @property
-    def row(self) -> np.ndarray:
-        """The row of the round in play, to be written."""
-        return self._rows[self._now]
+    def end(self, steps: Any, active: Any, price: Any) -> None:
+        """End the round in play, and begin another with the price in force.
 
-    def advance(self) -> None:
-        """End the round in play and begin another."""
+        Args:
+            steps: (K, …) delivered; None: they are written already.
+            active: (K, …) who will answer the next price, where VMUs come and go.
+            price: in force as the next round begins.
+        """
+        if steps is not None:
+            self._rows[self._now, self._steps] = steps
+        if active is not None:
+            self._rows[self._now, self._active] = active
         self._now += 1
         if self._now == len(self._rows):
             last, self._rows = self._rows[-self._rounds :], np.empty_like(self._rows)
             self._rows[: self._rounds] = last
             self._now = self._rounds
+        self._rows[self._now, self._price] = price
 
     def fill(self, price: float | np.ndarray, active: Any = None) -> None:
         """Begin an episode: `rounds` rows in which the price was the cost and nothing was sold.
 
         Where VMUs come and go, all rows end in who is there to answer the first price.
         """
+        self.post(price)
         for _ in range(self._rounds):
-            self.row[:] = 0.0
-            self.write(price, active)
-            self.advance()
+            self.end(0.0, active, price)
 
-    def write(self, price: Any, active: Any = None) -> None:
-        """Write the price and, where VMUs come and go, who will answer next, in the row in play."""
-        row = self.row
-        row[self._price] = price
-        if active is not None:
-            row[self._active] = active
+    def post(self, price: Any) -> None:
+        """Write the price of the round in play."""
+        self._rows[self._now, self._price] = price
 
     @property
-    def price_in_play(self) -> np.ndarray:
-        """The price of the row in play, (1, …)."""
-        return self.row[self._price, None]
+    def price(self) -> np.ndarray:
+        """Of the round in play, (1, …): a view."""
+        return self._rows[self._now, self._price, None]
 
     @property
-    def steps_in_play(self) -> np.ndarray:
-        """The steps of the row in play, (K, …), to be written."""
-        return self.row[self._steps]
+    def steps(self) -> np.ndarray:
+        """Of the round in play, (K, …): a view, to be written."""
+        return self._rows[self._now, self._steps]
 
     def window(self) -> np.ndarray:
         """The last rounds, oldest first, (n, width, …): a view."""

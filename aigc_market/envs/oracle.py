@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,15 @@ class Oracle:
             self._known = None
         return self._equilibrium
 
-    @property
+    @cached_property
     def price(self) -> Any:
-        """p* of each market."""
-        return self.equilibrium.price
+        """p* of each market; a float where there is one."""
+        return _plain(self.equilibrium.price)
 
-    @property
+    @cached_property
     def utility(self) -> Any:
-        """U_p* of each market."""
-        return self.equilibrium.asp_utility
+        """U_p* of each market; a float where there is one."""
+        return _plain(self.equilibrium.asp_utility)
 
     def regret(self, rational: Settlement) -> Any:
         """What a price costs the leader against rational followers; never negative.
@@ -82,6 +83,10 @@ class Oracle:
             for field in dataclasses.fields(Equilibrium)
         }
         return Equilibrium(**merged)
+
+
+def _plain(value: Any) -> Any:
+    return value if np.ndim(value) else float(value)
 
 
 def _merge(known: Any, found: Any, where: np.ndarray) -> Any:

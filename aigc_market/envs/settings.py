@@ -134,12 +134,12 @@ class Settings:
             low, high = low * move.reach[0], high * move.reach[1]
         return (0.0 if self.masked else low), high
 
-    @property
+    @cached_property
     def masked(self) -> bool:
         """Whether VMUs come and go."""
         return any(move.masks for move in self.scenario.moves)
 
-    @property
+    @cached_property
     def row(self) -> RoundRow:
         """Where the numbers of a round stand in the leader's history."""
         return RoundRow(self.market.K, self.masked)

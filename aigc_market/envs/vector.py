@@ -166,7 +166,7 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         infos = {
             "round": np.full(self.num_envs, lanes.round),
             "price": last.price.copy(),
-            "demand": last.asked.T.copy(),
+            "demand": last.asked.copy().T,
             "utility": last.asp_utility.copy(),
         }
         if lanes.active is not None:
@@ -177,4 +177,5 @@ class PricingVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
 
     def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every lane has every one."""
-        return {**infos, **{f"_{name}": np.ones(self.num_envs, bool) for name in infos}}
+        masks = np.ones((len(infos), self.num_envs), bool)
+        return {**infos, **{f"_{name}": mask for name, mask in zip(infos, masks, strict=True)}}

@@ -81,6 +81,8 @@ class QuadraticSSIM:
         """Eqs. 9–11: the vertex of SSIM(S) − rate·S, held within the bounds."""
         steps = rate * self._slope
         steps += self._vertex
+        if isinstance(steps, float):  # a turn is short enough to feel a call
+            return min_steps if steps < min_steps else max_steps if steps > max_steps else steps
         return clip(steps, min_steps, max_steps)
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
