@@ -188,6 +188,27 @@ def test_infos_and_rewards_are_of_the_ssim_measured(monkeypatch, live, vmu_rewar
         assert "image" not in info
 
 
+def test_a_vmu_may_decline_and_keeps_its_grey_picture(make_live):
+    live = make_live(keep_images=True)
+    env = aigc_market.raw_env(**rounds(live, min_steps=0))
+    env.reset(seed=0)
+    rewards, infos = play(env, 5.0, [0.0, 4.0])
+    assert rewards["asp_0"] == (5.0 - 1.0) * 4
+    declined, bought = infos["vmu_0"], infos["vmu_1"]
+    assert declined["steps"] == 0
+    assert (declined["image"][:, 8:] == 0.5).all()
+    assert (bought["image"][:, 8:] != 0.5).any()
+    gained = declined["ssim"] - live(0.0)  # its picture is not the mean of the pool
+    assert declined["surplus"] == pytest.approx(DELTA * gained, rel=1e-9)
+
+
+@pytest.mark.parametrize("bounds", [{"min_steps": 1.5}, {"max_steps": 10.5}])
+def test_bounds_of_one_episode_must_be_whole_calls_too(live, bounds):
+    env = aigc_market.raw_env(**rounds(live))
+    with pytest.raises(ValueError, match=f"{next(iter(bounds))} must be a whole number"):
+        env.reset(seed=0, options=bounds)
+
+
 @pytest.mark.parametrize("view", ["raw_env", "parallel_env"])
 def test_a_round_is_served_once_for_all(monkeypatch, live, view):
     served = watch(monkeypatch, live)

@@ -154,6 +154,13 @@ def test_a_table_goes_through_csv_unchanged(tmp_path):
     assert list(tmp_path.iterdir()) == [path]  # nothing half-written is left behind
 
 
+def test_writing_a_csv_leaves_what_another_writer_has_begun(tmp_path):
+    half = tmp_path / "table.csv.tmp"
+    half.write_text("steps,ss")
+    TABLE.to_csv(tmp_path / "table.csv")
+    assert half.read_text() == "steps,ss"
+
+
 def test_a_csv_may_name_its_columns_otherwise(tmp_path):
     path = tmp_path / "measured.csv"
     path.write_text("calls,std,mean\n120,0.1,0.6\n160,0.1,0.7\n")
