@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import importlib
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,15 +12,18 @@ import pytest
 from matplotlib import image
 from safetensors.numpy import load_file, save_file
 
+from aigc_market import LogUniform, SharedLevel, vmus
+from aigc_market.scenarios import SCENARIOS
 from baselines import __main__ as command_line
-from baselines import methods
-from baselines.arena import registry, seeds, statistics
+from baselines.arena import policies, registry, seeds, statistics
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import command, tables, trial
+from baselines.experiments.leaderboard import command, evaluation, tables
 from baselines.experiments.leaderboard import plots as figures
-from baselines.experiments.leaderboard.trial import Training, Trial
+from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.training_run import TrainingRun
+from baselines.runs import digest
 
 
 class Always:
@@ -26,60 +31,9 @@ class Always:
 
     def __init__(self, price, num_envs):
         self.prices = np.full(num_envs, price)
-        self.seen = []
 
     def act(self, history):
-        self.seen.append(history)
         return self.prices
-
-
-# --- play
-
-
-@pytest.mark.parametrize("scenario", ["hidden", "shift", "crowd", "capacity"])
-def test_prices_do_not_shift_markets_or_noise(scenario):
-    low, high = Always(4.0, 6), Always(12.0, 6)
-    one, other = (play(method, Task(scenario), 6, seed=3) for method in (low, high))
-    np.testing.assert_array_equal(one.equilibrium_price, other.equilibrium_price)
-    np.testing.assert_array_equal(one.equilibrium_utility, other.equilibrium_utility)
-    for a, b in zip(low.seen, high.seen, strict=True):
-        np.testing.assert_array_equal(a.active, b.active)
-    again = play(Always(4.0, 6), Task(scenario), 6, seed=3)
-    np.testing.assert_array_equal(one.utility, again.utility)
-    assert (play(Always(4.0, 6), Task(scenario), 6, seed=4).utility != one.utility).any()
-
-
-def test_methods_see_the_last_round_as_it_was_delivered():
-    method = Always(3.0, 4)
-    played = play(method, Task("capacity"), 4, seed=0)
-    assert method.seen[0].prices.shape == (4, 0)
-    assert method.seen[0].steps.shape == (4, 0, 2)
-    for t, history in enumerate(method.seen[1:]):
-        np.testing.assert_allclose(history.prices[:, 0], 3.0)
-        assert history.steps.shape == (4, 1, 2)
-        paid = 2.0 * history.steps[:, 0].sum(axis=1)  # price 3, cost 1
-        np.testing.assert_allclose(paid, played.utility[t], rtol=1e-5)
-    assert len(method.seen) == 100
-    assert played.seconds_per_decision > 0
-
-
-def test_regret_is_of_followers_without_noise():
-    played = play(Always(7.0, 50), Task("hidden"), 50, seed=0)
-    assert (played.regret >= 0).all()
-    noiseless = played.equilibrium_utility - played.regret
-    assert np.ptp(noiseless, axis=0).max() < 1e-6 * noiseless.max()  # nothing moves
-    trades = noiseless[0] > 0
-    assert 0 < trades.sum() < len(trades)  # some markets are priced out
-    assert np.ptp(played.utility, axis=0)[trades].min() > 0  # noise does move
-
-
-def test_overrides_reach_the_market():
-    assert Task("crowd", {"K": 4}).public().K == 4
-    assert Task("hidden").public() == methods.PublicParameters()
-    small = Task("crowd", {"K": 4, "max_cycles": 5})
-    assert play(Always(7.0, 2), small, 2, seed=0).price.shape == (5, 2)
-    with pytest.raises(ValueError, match="scenario must be one of"):
-        play(Always(7.0, 2), Task("nowhere"), 2, seed=0)
 
 
 # --- statistics
@@ -114,21 +68,22 @@ def test_differences_are_paired_by_episode():
     np.testing.assert_allclose(one - other, 0.01)
 
 
-# --- trials and tables
+# --- what was played, and tables
 
 LOST = {"constant": (40.0, 360.0), "middling": (40.0, 180.0), "bayes": (20.0, 80.0)}
 """Regret of each episode in rounds 1–10 and 11–100; U* is 100 and 900."""
 
 
 def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes=4):
-    """A trial with a file made by hand."""
-    made = Trial(task if isinstance(task, Task) else Task(task), method, seed, episodes, policy)
+    """An evaluation with a file made by hand."""
+    task = task if isinstance(task, Task) else Task(task)
+    made = Evaluation(REGISTRY[method], task, seed, episodes, policy)
     path = made.file(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     regret = np.repeat(np.array(lost or LOST[method])[:, None], episodes, axis=1)
     best = np.repeat(np.array([[100.0], [900.0]]), episodes, axis=1)
     rounds = np.repeat(regret.sum(axis=1) / [10, 90], [10, 90])
-    moving = 8 + np.arange(100)[:, None] % 50 / 10 * np.ones(trial.TRACES)
+    moving = 8 + np.arange(100)[:, None] % 50 / 10 * np.ones(evaluation.TRACES)
     np.savez(
         path,
         regret=regret,
@@ -145,7 +100,8 @@ def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes
 
 def kept(path, price, rounds=5000, **config):
     """A policy's file made by hand."""
-    config |= {"rounds": rounds, "seconds": 60.0}
+    task = {"scenario": "hidden", "arguments": {}}
+    config = {"method": "fake", "task": task, "rounds": rounds, "seconds": 60.0, **config}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({"price": np.array([price])}, path, metadata={"config": json.dumps(config)})
 
@@ -156,16 +112,16 @@ def cells(text, method):
 
 
 def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
-    fake = dataclasses.replace(REGISTRY["ppo"], knows="gradient")
+    fake = Entry("middling", "gradient", trainer=f"{__name__}:Fake")
     monkeypatch.setitem(REGISTRY, "middling", fake)
     policy = tmp_path / "policy.safetensors"
-    kept(policy, 6.0)
-    trials = [made_up(tmp_path, name) for name in ("constant", "bayes")]
-    trials += [
+    kept(policy, 6.0, method="middling")
+    played = [made_up(tmp_path, name) for name in ("constant", "bayes")]
+    played += [
         made_up(tmp_path, "middling", lost=(40.0, rest), seed=seed, policy=policy)
         for seed, rest in enumerate((140.0, 180.0, 220.0))
     ]
-    text = tables.write(tmp_path, trials, {"test episodes": 4}).read_text()
+    text = tables.write(tmp_path, played, {"test episodes": 4}).read_text()
     header = cells(text, "method")
     rows = {
         name: dict(zip(header, cells(text, name), strict=True))
@@ -197,8 +153,8 @@ def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
 
 
 def test_the_csv_is_tidy(tmp_path):
-    trials = [made_up(tmp_path, name) for name in ("constant", "bayes")]
-    tables.write(tmp_path, trials, {})
+    played = [made_up(tmp_path, name) for name in ("constant", "bayes")]
+    tables.write(tmp_path, played, {})
     with open(tmp_path / "leaderboard.csv", newline="") as file:
         header, *_ = csv.reader(file)
     assert header == [
@@ -224,12 +180,12 @@ def test_the_csv_is_tidy(tmp_path):
 
 
 def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
-    trials = [
+    played = [
         made_up(tmp_path, name, task)
         for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
-    tables.write(tmp_path, trials, {})
+    tables.write(tmp_path, played, {})
     for path in (tmp_path / "played").iterdir():
         path.unlink()
     paths = figures.draw(tmp_path)
@@ -275,18 +231,26 @@ class Fake:
         return lambda num_envs: Always(load_file(path)["price"].item(), num_envs)
 
 
+def constant(task, num_envs, seed, price=None):
+    Fake.counts["make"] += 1
+    return Always(5.0, num_envs)
+
+
+def random(task, num_envs, seed):
+    Fake.counts["make"] += 1
+    return Always(9.0, num_envs)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """A learner that is trained in no time, two untrained methods, and how often each was used."""
     counts = {"train": 0, "make": 0}
-
-    def make(name, scenario, market, num_envs, seed, **parameters):
-        counts["make"] += 1
-        return Always({"constant": 5.0, "random": 9.0}[name], num_envs)
-
     monkeypatch.setattr(Fake, "counts", counts, raising=False)
     monkeypatch.setitem(REGISTRY, "fake", Entry("fake", trainer=f"{__name__}:Fake"))
-    monkeypatch.setattr(methods, "make", make)
+    for name in ("constant", "random"):
+        monkeypatch.setitem(REGISTRY, name, Entry(name, factory=f"{__name__}:{name}"))
+    # Whether they can be made is asked too, which does not count.
+    monkeypatch.setattr(Entry, "obstacle", lambda self, task: None)
     return counts
 
 
@@ -317,13 +281,15 @@ def test_nothing_is_done_twice(tmp_path, counted):
 
 
 def test_new_weights_are_played_anew(tmp_path, counted):
-    policy = Training("fake", Task("hidden"), 0).file(tmp_path)
+    entry = REGISTRY["fake"]
+    policy = TrainingRun(entry, Task("hidden"), 0).file(tmp_path)
     kept(policy, 6.0)
-    played = Trial(Task("hidden"), "fake", 0, 3, policy)
-    before = trial.execute(played, tmp_path).file(tmp_path)
+    played = Evaluation(entry, Task("hidden"), 0, 3, policy)
+    played.execute(tmp_path)
+    before = played.file(tmp_path)
     kept(policy, 8.0)
     assert played.file(tmp_path) != before
-    trial.execute(played, tmp_path)
+    played.execute(tmp_path)
     with np.load(before) as one, np.load(played.file(tmp_path)) as other:
         assert (one["price"] == 6).all()
         assert (other["price"] == 8).all()
@@ -331,7 +297,7 @@ def test_new_weights_are_played_anew(tmp_path, counted):
 
 
 def test_other_parameters_are_other_results(tmp_path, monkeypatch):
-    played = Trial(Task("hidden"), "cils", 0, 3)
+    played = Evaluation(REGISTRY["cils"], Task("hidden"), 0, 3)
     before = played.file(tmp_path)
     tuned = json.loads(registry.TUNED.read_text())
     tuned["hidden"]["cils"]["kappa"] += 1.0
@@ -340,8 +306,121 @@ def test_other_parameters_are_other_results(tmp_path, monkeypatch):
     assert played.file(tmp_path) != before
 
 
+def changed_law(monkeypatch):
+    spread = SharedLevel(LogUniform(80, 400), spread=0.4)
+    law = {**SCENARIOS["hidden"].arguments, "satisfaction": spread}
+    monkeypatch.setitem(
+        SCENARIOS, "hidden", dataclasses.replace(SCENARIOS["hidden"], arguments=law)
+    )
+
+
+CHANGES = {
+    "recipe": lambda patch: patch.setattr(Fake, "recipe", lambda task: FakeRecipe(7.0)),
+    "law": changed_law,
+    "followers": lambda patch: patch.setitem(vmus.SCRIPTED, "noisy", vmus.Noisy(0.4)),
+    "rules": lambda patch: patch.setattr("baselines.arena.task.code_digest", lambda: "others"),
+    "version": lambda patch: patch.setattr("aigc_market.__version__", "99"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_result_depends_on_is_in_its_name(change, tmp_path, counted, monkeypatch):
+    """Changed, it makes kept results others', and the work is done anew."""
+    run(tmp_path, episodes=3)
+    assert counted == {"train": 2, "make": 4}
+    CHANGES[change](monkeypatch)
+    run(tmp_path, episodes=3)
+    assert counted == {"train": 4, "make": 4 if change == "recipe" else 8}
+
+
+OWN = """
+import numpy as np
+
+
+class Own:
+    def __init__(self, task, num_envs, seed):
+        self.prices = np.full(num_envs, {price})
+
+    def act(self, history):
+        return self.prices
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's own module, whose code is written by a call with a price."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+
+    def write(price):
+        (folder / "my_method.py").write_text(OWN.format(price=price))
+        sys.modules.pop("my_method", None)
+        importlib.invalidate_caches()
+        digest.module_digest.cache_clear()
+
+    write(7.0)
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    yield write
+    sys.dont_write_bytecode = before
+    sys.modules.pop("my_method", None)
+
+
+def test_a_users_own_method_is_played_beside_the_others(tmp_path, counted, own):
+    mine = {"method": "my_method:Own", "methods": ("random",), "episodes": 3}
+    run(tmp_path, **mine, track="form")
+    table = pd.read_csv(tmp_path / "leaderboard.csv").query("window == 'all'").set_index("method")
+    assert table["knows"].to_dict() == {"random": "nothing", "my_method:Own": "form"}
+    first = table.loc["my_method:Own", "share"]
+    assert table.loc["random", "share"] != first
+    own(8.0)  # its code is another now: what was played is not taken up again
+    run(tmp_path, **mine)
+    table = pd.read_csv(tmp_path / "leaderboard.csv").query("window == 'all'").set_index("method")
+    assert table.loc["my_method:Own", "share"] != first
+    assert table.loc["my_method:Own", "knows"] == "nothing"
+
+
+def breaks(task, num_envs, seed):
+    if task.name == "drift":
+        raise RuntimeError("it does not know what drifts")
+    return Always(5.0, num_envs)
+
+
+def test_one_failure_does_not_end_the_others(tmp_path, counted, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "breaks", Entry("breaks", factory=f"{__name__}:breaks"))
+    both = {"scenarios": ("drift", "hidden"), "methods": ("breaks", "random"), "episodes": 2}
+    with pytest.raises(SystemExit) as ended:
+        run(tmp_path, **both)
+    assert "1 failed, the others are kept: breaks on drift, seed 0" in str(ended.value)
+    errors = (tmp_path / "errors.txt").read_text()
+    assert "RuntimeError: it does not know what drifts" in errors
+    assert "line" in errors
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert set(zip(table["scenario"], table["method"], strict=True)) == {
+        ("drift", "random"),
+        ("hidden", "random"),
+        ("hidden", "breaks"),
+    }
+    monkeypatch.setattr(sys.modules[__name__], "breaks", random)
+    run(tmp_path, **both)  # mended: all is well, and the old errors are gone
+    assert not (tmp_path / "errors.txt").exists()
+
+
+def test_a_failed_training_does_not_end_the_others(tmp_path, counted, monkeypatch):
+    def train(task, seed, out):
+        if seed == 0:
+            raise ValueError("diverged")
+        kept(out, 6.0)
+
+    monkeypatch.setattr(Fake, "train", train)
+    with pytest.raises(SystemExit, match="training of fake on hidden, seed 0"):
+        run(tmp_path, episodes=2)
+    table = pd.read_csv(tmp_path / "leaderboard.csv").query("method == 'fake'")
+    assert set(table["seed"]) == {1}
+
+
 def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch):
-    monkeypatch.setattr(trial, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
     kept(tmp_path / "weights" / "hidden-fake.safetensors", 11.0, rounds=7)
     run(tmp_path, scenarios=("hidden", "drift"), quick=True, episodes=3)
     assert counted["train"] == 0
@@ -356,7 +435,7 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
 
 
 def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
-    kept(Training("fake", Task("hidden"), 1).file(tmp_path), 6.0)
+    kept(TrainingRun(REGISTRY["fake"], Task("hidden"), 1).file(tmp_path), 6.0)
     run(tmp_path, scenarios=("hidden", "drift"), train=False, episodes=3)
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
@@ -373,7 +452,7 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
         "crowd-K4": {"constant", "random"},
     }
     for seed in range(2):
-        path = Training("fake", Task("crowd"), seed).file(tmp_path)
+        path = TrainingRun(REGISTRY["fake"], Task("crowd"), seed).file(tmp_path)
         kept(path, 6.0, any_K=True)
     run(tmp_path, **sizes)
     table = pd.read_csv(tmp_path / "leaderboard.csv").query("scenario == 'crowd-K4'")
@@ -381,8 +460,9 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
 
 
 def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
-    monkeypatch.setattr(trial, "BLOCK", 4)
-    played = trial.execute(Trial(Task("hidden"), "constant", 0, 6), tmp_path)
+    monkeypatch.setattr(evaluation, "BLOCK", 4)
+    played = Evaluation(REGISTRY["constant"], Task("hidden"), 0, 6)
+    played.execute(tmp_path)
     with np.load(played.file(tmp_path)) as file:
         assert file["regret"].shape == (2, 6)
         first, second = (
@@ -402,6 +482,8 @@ def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
         (["--seeds", "0"], "--seeds must be a whole number of at least 1, got 0"),
         (["--episodes", "-2"], "--episodes must be a whole number of at least 1, got -2"),
         (["--sizes", "0"], "--sizes must be a whole number of at least 1, got 0"),
+        (["--method", "nobody"], "--method must be module:factory, got 'nobody'"),
+        (["--method", "no_module:Thing"], "no_module"),
     ],
 )
 def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
@@ -412,7 +494,7 @@ def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
 
 
 def test_learners_say_where_they_can_be_trained():
-    """One goes through the rules by their gradient, which a table does not have."""
+    """One of them is trained through the rules themselves, which a table does not allow."""
     trainers = {
         name: entry.get_trainer() for name, entry in REGISTRY.items() if entry.trainer is not None
     }

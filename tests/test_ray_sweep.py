@@ -10,8 +10,10 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 
 from ray_nodes import two_nodes
 
+from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import trial
+from baselines.experiments.leaderboard.command import attempt
+from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.paper.reproduce import write_csvs
 from baselines.experiments.paper.sweep import Run, sweep
 from baselines.methods.sb3.recipes import recipe
@@ -61,19 +63,20 @@ def without_seconds_json(path):
     return kept
 
 
-def test_the_leaderboards_trials_too(cluster, tmp_path):
-    trials = [
-        trial.Trial(Task(scenario), method, 0, 10)
+def test_the_leaderboards_evaluations_too(cluster, tmp_path):
+    plan = [
+        Evaluation(REGISTRY[method], Task(scenario), 0, 10)
         for scenario in ("paper", "drift")
         for method in ("random", "greedy", "cils")
     ]
     for engine, workers in (("local", 1), ("ray", 2)):
         out = tmp_path / engine
-        assert (
-            len(list(in_parallel(trial.execute, [(t, out) for t in trials], workers, engine))) == 6
-        )
-    for t in trials:
-        with np.load(t.file(tmp_path / "local")) as local, np.load(t.file(tmp_path / "ray")) as far:
+        calls = [(unit, out) for unit in plan]
+        done = list(in_parallel(attempt, calls, workers, engine))
+        assert [error for _, error in done] == [None] * 6
+    for unit in plan:
+        files = [unit.file(tmp_path / engine) for engine in ("local", "ray")]
+        with np.load(files[0]) as local, np.load(files[1]) as far:
             assert set(local) == set(far)
             for name in set(local) - {"decision_microseconds"}:
                 assert local[name].tobytes() == far[name].tobytes()

@@ -6,6 +6,7 @@ Factories and trainers are named, not imported: a method's module is imported wh
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, Literal, Protocol
 from aigc_market import _checks
 from baselines.arena.protocol import Method
 from baselines.arena.task import Task
+from baselines.runs.digest import module_digest
 
 Knows = Literal["nothing", "form", "gradient", "law"]
 """Beside the public parameters and past rounds: nothing; `form`, that demand is a line within
@@ -78,6 +80,15 @@ class Entry:
     trainer: str | None = None
     """A `Trainer`."""
 
+    def __post_init__(self) -> None:
+        if (self.factory is None) == (self.trainer is None):
+            raise ValueError(f"method {self.name!r} needs either a factory or a trainer")
+
+    @property
+    def reference(self) -> str:
+        """Of the factory or the trainer."""
+        return self.factory or self.trainer or ""
+
     def make(self, task: Task, num_envs: int, seed: int, **parameters: Any) -> Method:
         """The method for N episodes, tuned for the task's scenario; of those that nobody trains.
 
@@ -98,6 +109,27 @@ class Entry:
     def tuned(self, task: Task) -> dict[str, Any]:
         """Parameters that were found for the task's scenario; none where it was not tuned for."""
         return _tuned(TUNED).get(task.scenario_name, {}).get(self.name, {})
+
+    def obstacle(self, task: Task) -> str | None:
+        """Why the method cannot be made or trained for a task; None where it can."""
+        if self.trainer is not None:
+            return self.get_trainer().can_train(task)
+        parameters = inspect.signature(imported(self.reference)).parameters
+        needed = [p for p in list(parameters.values())[3:] if p.default is p.empty]
+        named = [p.name for p in needed if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        missing = [name for name in named if name not in self.tuned(task)]
+        if missing:
+            return f"it was not tuned for it, and needs {', '.join(missing)}"
+        if self.name in REGISTRY:
+            try:
+                self.make(task, 1, seed=0)
+            except ValueError as error:
+                return str(error)
+        return None
+
+    def code_digest(self) -> str:
+        """Of the source of the method, and of all that it imports from beside it."""
+        return module_digest(self.reference.partition(":")[0])
 
     def get_trainer(self) -> Trainer:
         """The trainer.

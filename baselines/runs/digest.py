@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
+import importlib.util
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from types import CodeType
@@ -44,6 +45,53 @@ def code_digest() -> str:
 def source_digest(paths: Iterable[Path]) -> str:
     """Of Python files, without comments, docstrings and layout."""
     return digest([_statements(path.read_text(encoding="utf-8")) for path in paths])
+
+
+@cache
+def module_digest(module: str) -> str:
+    """Of the source of a module, and of what it imports, directly or not, from beside it.
+
+    Beside it: from its own package or folder, but not `aigc_market`, which `code_digest` is for.
+    """
+    origin = _origin(module)
+    if origin is None:
+        return ""
+    root = origin.parents[module.count(".") + (origin.name == "__init__.py")]
+    sources: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _origin(name)
+        if name in sources or path is None or not path.is_relative_to(root):
+            continue
+        if "site-packages" in path.parts or path.is_relative_to(_PACKAGE):
+            continue
+        sources[name] = path
+        waiting += _imports(name, path)
+    return source_digest(sources[name] for name in sorted(sources))
+
+
+def _origin(module: str) -> Path | None:
+    """The file of a module in Python; None where there is no such module or file."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # the parent is no package, or has no specification
+        return None
+    origin = spec.origin if spec is not None else None
+    return Path(origin) if origin is not None and origin.endswith(".py") else None
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """Modules that a module may import, wherever in it; some of the names may be no modules."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(name, package) if node.level else name
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def _statements(source: str) -> str:

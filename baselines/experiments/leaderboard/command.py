@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aigc_market import _checks
 from aigc_market.scenarios import SCENARIOS
-from baselines.arena.registry import REGISTRY
+from baselines.arena import policies
+from baselines.arena.registry import REGISTRY, Entry, Knows, resolve
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import plots, tables
-from baselines.experiments.leaderboard.trial import (
-    Training,
-    Trial,
-    execute,
-    plays_any_size,
-    shipped,
-    train_once,
-)
+from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.training_run import TrainingRun
+from baselines.runs.files import write_atomically
 from baselines.runs.parallel import Engine, in_parallel
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
+DEFAULT_METHODS = tuple(name for name in REGISTRY if name != "equilibrium")
+"""All but the oracle, by whose utility they are measured."""
 QUICK_EPISODES = 200
 OTHER_SIZES_EPISODES = 200
 """Test episodes of crowds of other sizes: large ones take long."""
 
+Work = TrainingRun | Evaluation
+
 
 def leaderboard(
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
-    methods: tuple[str, ...] = tuple(REGISTRY),
+    methods: tuple[str, ...] = DEFAULT_METHODS,
+    method: str | None = None,
+    track: Knows = "nothing",
     seeds: int = 5,
     quick: bool = False,
     train: bool = True,
@@ -45,18 +49,23 @@ def leaderboard(
 ) -> None:
     """Play every method in every scenario, and write leaderboard.csv, leaderboard.md and figures.
 
-    What is trained or played is kept; a run that was cut short goes on where it stopped.
+    What is trained or played is kept; a run that was cut short goes on where it stopped. A method
+    that cannot be tuned, trained or made for a scenario is left out there. Where a training or an
+    evaluation fails, the others go on; the errors are in errors.txt, and the exit status is 1.
 
     Args:
         scenarios: presets.
-        methods: all by default.
+        methods: of the registry; all but the oracle by default.
+        method: one of your own beside them, `module:factory`: a callable (task, num_envs, seed)
+            that gives a Method.
+        track: what your own knows of the markets.
         seeds: trainings of each learned method in each scenario.
         quick: no training: the policies that come with the package and the untrained methods, on
             200 episodes.
         train: whether to train what has not been trained; otherwise it is left out.
         episodes: test episodes in each scenario, the same for all methods.
-        sizes: other numbers of slots in `crowd`, for methods that play any number without being
-            trained anew.
+        sizes: other numbers of slots where VMUs come and go, for methods that play any number
+            without being trained anew.
         out: folder of the results.
         workers: runs at the same time; as many as there are cores by default.
         engine: local processes, or a Ray cluster (needs the extra `ray`).
@@ -64,35 +73,34 @@ def leaderboard(
     for name in scenarios:
         _checks.choice("--scenarios", name, SCENARIOS)
     for name in methods:
-        _checks.choice("--methods", name, tuple(REGISTRY))
+        _checks.choice("--methods", name, REGISTRY)
     _checks.integer("--seeds", seeds, at_least=1)
     _checks.integer("--episodes", episodes, at_least=1)
     for K in sizes:
         _checks.integer("--sizes", K, at_least=1)
-    workers = workers or os.cpu_count() or 1
+    entries = [REGISTRY[name] for name in methods]
+    if method is not None:
+        entries.append(_own(method, track))
     episodes = min(episodes, QUICK_EPISODES) if quick else episodes
     few = min(episodes, OTHER_SIZES_EPISODES)
     out = out.absolute()
     console = Console()
+    run = _Runner(out, workers or os.cpu_count() or 1, engine, console)
+    tasks = [Task(name) for name in scenarios]
+    able = [(task, entry) for task in tasks for entry in entries if _able(entry, task, console)]
+    trained = [(task, entry) for task, entry in able if entry.trainer is not None]
     if train and not quick:
-        trainings = [
-            Training(method, task, seed)
-            for seed in range(seeds)
-            for task in map(Task, scenarios)
-            for method in methods
-            if _can_train(method, task)
-        ]
-        _run("trainings", train_once, trainings, out, workers, engine, console)
-    trials = [
-        trial
-        for task in _tasks(scenarios, sizes)
-        for method in methods
-        for trial in _trials(task, method, seeds, few if task.arguments else episodes, out, quick)
+        run("trainings", [TrainingRun(e, t, seed) for seed in range(seeds) for t, e in trained])
+    plan = [
+        Evaluation(entry, of_size, seed, few if of_size.arguments else episodes, policy)
+        for task, entry in able
+        for of_size in (task, *_other_sizes(task, sizes))
+        for seed, policy in _policies(entry, task, of_size, seeds, quick, out)
     ]
-    _run("trials", execute, trials, out, workers, engine, console)
+    run("evaluations", plan)
     tables.write(
         out,
-        trials,
+        [evaluation for evaluation in plan if evaluation.file(out).exists()],
         {
             "test episodes a scenario": episodes,
             "test episodes of crowds of other sizes": few,
@@ -101,52 +109,92 @@ def leaderboard(
     )
     plots.draw(out)
     console.print(f"leaderboard.md, CSV files and figures are in {out}/")
+    run.report()
 
 
-def _tasks(scenarios: Sequence[str], sizes: Sequence[int]) -> list[Task]:
-    tasks = [Task(name) for name in scenarios]
-    for task in list(tasks):
-        if task.settings().masked:
-            tasks += [Task(task.scenario, {"K": K}) for K in sizes if K != task.settings().market.K]
-    return tasks
+def _own(method: str, track: Knows) -> Entry:
+    if ":" not in method:
+        raise ValueError(f"--method must be module:factory, got {method!r}")
+    return resolve(method, track)
 
 
-def _can_train(method: str, task: Task) -> bool:
-    entry = REGISTRY[method]
-    return entry.trainer is not None and entry.get_trainer().can_train(task) is None
+def _able(entry: Entry, task: Task, console: Console) -> bool:
+    """Whether a method can be played on a task; says why not."""
+    reason = entry.obstacle(task)
+    if reason is not None:
+        console.print(f"{entry.name} is left out of {task.name}: {reason}", soft_wrap=True)
+    return reason is None
 
 
-def _trials(
-    task: Task, method: str, seeds: int, episodes: int, out: Path, quick: bool
-) -> list[Trial]:
-    trained_on = Task(task.scenario)
-    if REGISTRY[method].trainer is None:
-        return [Trial(task, method, 0, episodes)]
-    if not _can_train(method, trained_on):
-        return []
+def _other_sizes(task: Task, sizes: Sequence[int]) -> list[Task]:
+    """The same with other numbers of slots, where VMUs come and go."""
+    settings = task.settings()
+    others = [K for K in sizes if K != settings.market.K]
+    return [Task(task.scenario, {"K": K}) for K in others] if settings.masked else []
+
+
+def _policies(
+    entry: Entry, task: Task, of_size: Task, seeds: int, quick: bool, out: Path
+) -> Iterator[tuple[int, Path | None]]:
+    """Seeds and files of policies trained on a task that can play the same of a size."""
+    if entry.trainer is None:
+        yield 0, None
+        return
     if quick:
-        policies = {0: shipped(method, task)}
+        files = {0: policies.shipped(entry.name, task.scenario_name)}
     else:
-        files = {seed: Training(method, trained_on, seed).file(out) for seed in range(seeds)}
-        policies = {seed: file for seed, file in files.items() if file.exists()}
-    return [
-        Trial(task, method, seed, episodes, policy)
-        for seed, policy in policies.items()
-        if policy is not None and (not task.arguments or plays_any_size(policy))
-    ]
+        files = {seed: TrainingRun(entry, task, seed).file(out) for seed in range(seeds)}
+    for seed, file in files.items():
+        if file is None or not file.exists():
+            continue
+        if of_size == task or policies.load(file).any_K:
+            yield seed, file
 
 
-def _run(
-    name: str,
-    function: Callable[[Any, Path], Any],
-    work: Sequence[Any],
-    out: Path,
-    workers: int,
-    engine: Engine,
-    console: Console,
-) -> None:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task(name, total=len(work))
-        for _ in in_parallel(function, [(item, out) for item in work], workers, engine):
-            progress.advance(task)
+@dataclass
+class _Runner:
+    """Does units of work at the same time, and keeps the errors of those that fail."""
+
+    out: Path
+    workers: int
+    engine: Engine
+    console: Console
+
+    def __post_init__(self) -> None:
+        self._errors: dict[str, str] = {}
+
+    def __call__(self, name: str, work: Sequence[Work]) -> None:
+        """Do all, or as many as can be done."""
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        calls = [(unit, self.out) for unit in work]
+        with Progress(*columns, TimeElapsedColumn(), console=self.console) as progress:
+            task = progress.add_task(name, total=len(work))
+            for unit, error in in_parallel(attempt, calls, self.workers, self.engine):
+                progress.advance(task)
+                if error is not None:
+                    self._errors[str(unit)] = error
+                    last = error.strip().splitlines()[-1]
+                    self.console.print(f"{unit} failed: {last}", soft_wrap=True)
+
+    def report(self) -> None:
+        """End the command with the errors, if there were any."""
+        path = self.out / "errors.txt"
+        path.unlink(missing_ok=True)
+        if not self._errors:
+            return
+        parts = [f"{unit}\n{error}" for unit, error in self._errors.items()]
+        write_atomically(path, "\n".join(parts))
+        raise SystemExit(
+            f"error: {len(parts)} failed, the others are kept: {', '.join(self._errors)}; "
+            f"what happened is in {path}"
+        )
+
+
+def attempt(unit: Work, out: Path) -> tuple[Work, str | None]:
+    """Do a unit of work. Returns it, and the traceback of its error, if it had one."""
+    torch.set_num_threads(1)  # the networks are small, and runs fill the cores
+    try:
+        unit.execute(out)
+    except Exception:  # whatever it is: the others go on
+        return unit, traceback.format_exc()
+    return unit, None

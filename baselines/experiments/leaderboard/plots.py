@@ -58,7 +58,18 @@ def draw(folder: Path) -> list[Path]:
 
 
 def _drawn(rows: Any) -> list[str]:
-    return [name for name in STYLES if name in set(rows["method"])]
+    played = set(rows["method"])
+    return [name for name in STYLES if name in played] + sorted(filter(_is_own, played))
+
+
+def _is_own(method: str) -> bool:
+    """A user's, `module:factory`."""
+    return ":" in method
+
+
+def _style(method: str) -> dict[str, Any]:
+    own = {"color": palette.VERMILLION, "linestyle": "-.", "linewidth": 2.2}
+    return own if _is_own(method) else STYLES[method]
 
 
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
@@ -88,16 +99,17 @@ def _legend(figure: Figure, axes: Sequence[Any]) -> None:
 
 def _regret(rounds: Any) -> Figure | None:
     """Presets of their own size: the others say little more, and would be many."""
-    names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
+    drawn = rounds[rounds["method"].isin(_drawn(rounds))]
+    names = [n for n in drawn["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
         return None
     figure, axes = _panels(len(names), 3, (4.2, 3.2))
     for one, name in zip(axes, names, strict=True):
-        rows = rounds[(rounds["scenario"] == name) & rounds["method"].isin(STYLES)]
+        rows = drawn[drawn["scenario"] == name]
         for method in _drawn(rows):
             of_method = rows[rows["method"] == method]
             relative = of_method["regret"] / of_method["equilibrium_utility"]
-            one.plot(of_method["round"], relative, label=method, **STYLES[method])
+            one.plot(of_method["round"], relative, label=method, **_style(method))
         relative = rows["regret"] / rows["equilibrium_utility"]
         low, high = max(relative.min(), 1e-5) / 1.2, relative.max() * 1.2
         levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
@@ -132,7 +144,7 @@ def _prices(prices: Any) -> Figure | None:
         )
         for method in methods:
             of_method = rows[rows["method"] == method]
-            one.plot(of_method["round"], of_method["price"], label=method, **STYLES[method])
+            one.plot(of_method["round"], of_method["price"], label=method, **_style(method))
         one.set(title=f"{name}, one episode", xlabel="Round", ylabel="Price")
         one.set_xlim(1, oracle["round"].max())
     _legend(figure, axes)
@@ -164,7 +176,7 @@ def _sizes(table: Any) -> Figure | None:
         shares = rows[rows["method"] == method].groupby("K")["share"].mean()
         if len(shares) == 1:  # trained for one size
             continue
-        axes.plot(shares.index, shares, marker="o", markersize=4, label=method, **STYLES[method])
+        axes.plot(shares.index, shares, marker="o", markersize=4, label=method, **_style(method))
     ticks = sorted(rows["K"].unique())
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])

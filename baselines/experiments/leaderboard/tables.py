@@ -1,4 +1,4 @@
-"""The leaderboard's CSV files and `leaderboard.md`, from the trials' files."""
+"""The leaderboard's CSV files and `leaderboard.md`, from the evaluations' files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from baselines.arena.registry import REGISTRY
+from baselines.arena import policies
 from baselines.arena.seeds import test_seed
 from baselines.arena.statistics import Interval, interval, iqm, resampled, shares
-from baselines.experiments.leaderboard.trial import WINDOWS, Trial
+from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
 from baselines.runs.files import write_atomically, write_csv
-from baselines.runs.policy_files import read
 
 COLUMNS = (
     "scenario",
@@ -32,22 +31,27 @@ COLUMNS = (
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
 FLOOR = ("constant",)
-CEILING = tuple(name for name, entry in REGISTRY.items() if entry.knows == "law")
+CEILING = ("bayes", "bayes_thompson", "bayes_information")
 """Those that know the law. Between FLOOR and the best of these lies what learning can gain."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 
 
 class Result:
-    """A trial's file, and its method's training."""
+    """An evaluation's file, and its method's training."""
 
-    def __init__(self, trial: Trial, out: Path) -> None:
-        self.trial = trial
-        with np.load(trial.file(out), allow_pickle=False) as file:
+    def __init__(self, evaluation: Evaluation, out: Path) -> None:
+        self.evaluation = evaluation
+        with np.load(evaluation.file(out), allow_pickle=False) as file:
             self.arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
         self.train_rounds, self.train_seconds = 0, 0.0
-        if trial.policy is not None:
-            record = read(trial.policy)[0]
+        if evaluation.policy is not None:
+            record = policies.load(evaluation.policy).config
             self.train_rounds, self.train_seconds = record["rounds"], record["seconds"]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The task's name and the method's."""
+        return self.evaluation.task.name, self.evaluation.entry.name
 
     @property
     def rounds(self) -> int:
@@ -69,25 +73,25 @@ class Result:
         return len(range(self.rounds)[WINDOWS[window]])
 
 
-def write(out: Path, trials: Sequence[Trial], settings: dict[str, Any]) -> Path:
-    """Write `leaderboard.csv`, `rounds.csv`, `prices.csv` and `leaderboard.md` of finished trials.
+def write(out: Path, evaluations: Sequence[Evaluation], settings: dict[str, Any]) -> Path:
+    """Write `leaderboard.csv`, `rounds.csv`, `prices.csv` and `leaderboard.md` of what was played.
 
     Args:
-        out: folder of the trials' files, and of these.
-        trials: those to be listed.
+        out: folder of the evaluations' files, and of these.
+        evaluations: those to be listed, all finished.
         settings: listed at the end.
 
     Returns:
         Path of `leaderboard.md`.
     """
-    results = [Result(trial, out) for trial in trials]
+    results = [Result(evaluation, out) for evaluation in evaluations]
     write_csv(out / "leaderboard.csv", COLUMNS, [row for r in results for row in _rows(r)])
     write_csv(out / "rounds.csv", ROUND_COLUMNS, _round_rows(results))
     write_csv(out / "prices.csv", PRICE_COLUMNS, _price_rows(results))
     by_task: dict[str, dict[str, list[Result]]] = {}
     for result in results:
-        methods = by_task.setdefault(result.trial.task.name, {})
-        methods.setdefault(result.trial.method, []).append(result)
+        task, method = result.key
+        by_task.setdefault(task, {}).setdefault(method, []).append(result)
     path = out / "leaderboard.md"
     write_atomically(path, "\n".join(_page(by_task, settings)))
     return path
@@ -100,10 +104,10 @@ def _rows(result: Result) -> list[dict[str, Any]]:
         regret = result.window("regret", window)
         rows.append(
             {
-                "scenario": result.trial.task.name,
-                "method": result.trial.method,
-                "knows": REGISTRY[result.trial.method].knows,
-                "seed": result.trial.seed,
+                "scenario": result.evaluation.task.name,
+                "method": result.evaluation.entry.name,
+                "knows": result.evaluation.entry.knows,
+                "seed": result.evaluation.seed,
                 "window": window,
                 "share": f"{shares(regret, best):.6f}",
                 "regret": f"{regret.mean() / result.lengths(window):.4f}",
@@ -119,10 +123,10 @@ def _round_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Means over episodes and seeds."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.trial.task.name, result.trial.method), []).append(result)
+        groups.setdefault(result.key, []).append(result)
     rows = []
     for (task, method), group in groups.items():
-        episodes = group[0].trial.episodes
+        episodes = group[0].evaluation.episodes
         regret = np.mean([r.arrays["round_regret"] for r in group], axis=0) / episodes
         best = group[0].arrays["round_equilibrium_utility"] / episodes
         for i in range(len(best)):
@@ -136,7 +140,7 @@ def _price_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     seen: set[tuple[str, str]] = set()
     rows = []
     for result in results:
-        key = result.trial.task.name, result.trial.method
+        key = result.key
         if key in seen:
             continue
         seen.add(key)
@@ -193,6 +197,7 @@ class _Standing:
 
     def __init__(self, results: Sequence[Result]) -> None:
         self.results = results
+        self.entry = results[0].evaluation.entry
         self.share, self.resamples = self._of("all", "regret")
 
     def _of(self, window: str, lost: str) -> tuple[float, np.ndarray]:
@@ -243,7 +248,7 @@ def _task_table(methods: dict[str, list[Result]]) -> str:
     rows: list[tuple[str, ...]] = [header]
     for name in ranked:
         standing = standings[name]
-        trained = REGISTRY[name].trainer is not None
+        trained = standing.entry.trainer is not None
         behind = "–" if standing is first else _bracketed(standing.behind(first))
         rows.append(
             (
@@ -259,7 +264,7 @@ def _task_table(methods: dict[str, list[Result]]) -> str:
                 f"{standing.mean('train_rounds'):,.0f}" if trained else "–",
                 f"{standing.mean('train_seconds'):,.0f}" if trained else "–",
                 f"{standing.mean('decision_microseconds'):,.0f}",
-                REGISTRY[name].knows,
+                standing.entry.knows,
             )
         )
     lines = ["| " + " | ".join(row) + " |" for row in rows]

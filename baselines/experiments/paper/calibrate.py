@@ -56,9 +56,12 @@ def _rows(curve: Curve) -> Iterator[dict[str, Any]]:
 
 
 def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], LeastSquares]]:
-    """Quadratic fits of the mean, on the paper's range and on the whole curve from S = 0."""
+    """Quadratic fits of the mean, on the paper's range and on all steps that can be bought.
+
+    What a VMU has without any is no picture of the model's, and no part of the fits.
+    """
     last = int(steps[-1])
-    ranges = {"whole": (0, last)}
+    ranges = {"whole": (1, last)}
     if last >= PAPER_RANGE[1]:
         ranges["paper"] = PAPER_RANGE
     fitted = {}
@@ -75,8 +78,11 @@ def draw(folder: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
         axes = figure.add_subplot()
-        axes.fill_between(steps, mean - std, mean + std, alpha=0.2, color=palette.MEASURED)
-        axes.plot(steps, mean, color=palette.MEASURED, label="Measured, mean ± deviation")
+        color = palette.MEASURED
+        axes.fill_between(steps[1:], (mean - std)[1:], (mean + std)[1:], alpha=0.2, color=color)
+        axes.plot(steps[1:], mean[1:], color=color, label="Measured, mean ± deviation")
+        label = "S = 0: unknown region grey"
+        axes.errorbar(steps[0], mean[0], std[0], color=color, marker="s", capsize=3, label=label)
         styles = {"whole": (palette.FIT, "--"), "paper": (palette.INK, ":")}
         for name, ((low, high), fit) in fits(steps, mean).items():
             x = np.arange(low, high + 1)
@@ -149,7 +155,12 @@ def describe(service: RePaintSSIM, curve: Curve) -> str:
             f"| measured, S = {low}…{high} | {' | '.join(cells)} | {fit.r_squared:.4f} "
             f"| {' | '.join(signs)} |"
         )
-    lines += ["", "± are standard errors under independent errors.", ""]
+    lines += [
+        "",
+        "± are standard errors under independent errors. Without any step a VMU has the picture "
+        f"with its unknown region grey, SSIM {curve.mean[0]:.4f}, which is no part of the fits.",
+        "",
+    ]
     return "\n".join([*lines, *_game(curve, fitted["whole"][1]), ""])
 
 

@@ -1,0 +1,113 @@
+"""Policies that were trained and kept: one file each, which says what plays it and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from baselines.arena.protocol import Method, Player
+from baselines.arena.registry import REGISTRY, Entry
+from baselines.arena.task import Task
+from baselines.runs import policy_files
+
+FILE = "policy.safetensors"
+"""In the folder of a run."""
+WEIGHTS = Path(__file__).parents[1] / "weights"
+"""The policies that are kept in the repository, `SCENARIO-METHOD.safetensors`."""
+_FAVOURITES = ("filter_pathwise", "filter_ppo")
+"""Of the repository's policies, those meant where a scenario alone is named."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy in a file."""
+
+    path: Path
+    config: dict[str, Any]
+    """How it was trained: see `baselines.arena.registry.Trainer`."""
+
+    @property
+    def entry(self) -> Entry:
+        """The method that it is of."""
+        return REGISTRY[self.config["method"]]
+
+    @property
+    def task(self) -> Task:
+        """What it was trained on."""
+        return Task.from_json(self.config["task"])
+
+    @property
+    def any_K(self) -> bool:  # noqa: N802
+        """Whether it plays any number of VMUs."""
+        return self.config.get("any_K", False)
+
+    def check(self, task: Task) -> None:
+        """Raise ValueError where it cannot play a task, whose rounds look unlike its own."""
+        ours, other = self.task.settings(), task.settings()
+        kinds: list[tuple[str, Any, Any]] = [
+            ("whether VMUs come and go", ours.masked, other.masked)
+        ]
+        if not self.any_K:
+            kinds.append(("K", ours.market.K, other.market.K))
+        for name, trained, asked in kinds:
+            if trained != asked:
+                raise ValueError(
+                    f"the market must look like that of {self.path}: {name} is {trained} there, "
+                    f"got {asked}"
+                )
+
+    @cached_property
+    def _player(self) -> Player:
+        return self.entry.get_trainer().load(self.path)
+
+    def method(self, num_envs: int) -> Method:
+        """The policy as a method that plays `num_envs` episodes side by side."""
+        return self._player(num_envs)
+
+
+def load(path: Path) -> Policy:
+    """A policy by its file, or by the folder of a run. Nothing in it is executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file of another kind.
+    """
+    file = path / FILE if path.is_dir() else path
+    try:
+        config, _ = policy_files.read(file)
+        Task.from_json(config["task"])
+        REGISTRY[config["method"]]
+    except (KeyError, TypeError, SafetensorError) as error:
+        raise ValueError(f"path must be of a trained policy, got {str(file)!r}: {error}") from error
+    return Policy(file, config)
+
+
+def shipped(method: str, scenario: str) -> Path | None:
+    """The repository's policy of a method for a scenario, None where there is none."""
+    path = WEIGHTS / f"{scenario}-{method}.safetensors"
+    return path if path.exists() else None
+
+
+def load_policy(name: str | Path) -> Policy:
+    """A trained policy: one of the repository's, or one's own.
+
+    Args:
+        name: a scenario, such as `hidden`, whose pathwise leader is meant, or that of filter_ppo
+            where there is none; or `SCENARIO-METHOD`, such as `hidden-filter_pathwise`; or the path of
+            a file that ends in `.safetensors`, or of a run's folder.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: an unknown name, or a file of another kind.
+    """
+    if str(name).endswith(".safetensors") or Path(name).is_dir():
+        return load(Path(name))
+    known = {path.stem for path in WEIGHTS.glob("*.safetensors")}
+    for stem in (str(name), *(f"{name}-{method}" for method in _FAVOURITES)):
+        if stem in known:
+            return load(WEIGHTS / f"{stem}.safetensors")
+    raise ValueError(f"name must be a path or one of {', '.join(sorted(known))}, got {name!r}")

@@ -1,0 +1,254 @@
+"""What methods share: tasks, the registry, seeds, the rollout, kept policies."""
+
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from aigc_market import LogUniform, Scenario
+from aigc_market.envs.vector import PricingVectorEnv
+from baselines import load_policy
+from baselines.arena import policies, seeds
+from baselines.arena.arguments import EnvArguments
+from baselines.arena.protocol import PublicParameters
+from baselines.arena.registry import REGISTRY, Entry, resolve
+from baselines.arena.rollout import PHYSICAL, play, play_in
+from baselines.arena.task import Task
+
+
+class Always:
+    """One price, for ever."""
+
+    def __init__(self, price, num_envs):
+        self.prices = np.full(num_envs, price)
+        self.seen = []
+
+    def act(self, history):
+        self.seen.append(history)
+        return self.prices
+
+
+# --- play
+
+
+@pytest.mark.parametrize("scenario", ["hidden", "shift", "crowd", "capacity"])
+def test_prices_do_not_shift_markets_or_noise(scenario):
+    low, high = Always(4.0, 6), Always(12.0, 6)
+    one, other = (play(method, Task(scenario), 6, seed=3) for method in (low, high))
+    np.testing.assert_array_equal(one.equilibrium_price, other.equilibrium_price)
+    np.testing.assert_array_equal(one.equilibrium_utility, other.equilibrium_utility)
+    for a, b in zip(low.seen, high.seen, strict=True):
+        np.testing.assert_array_equal(a.active, b.active)
+    again = play(Always(4.0, 6), Task(scenario), 6, seed=3)
+    np.testing.assert_array_equal(one.utility, again.utility)
+    assert (play(Always(4.0, 6), Task(scenario), 6, seed=4).utility != one.utility).any()
+
+
+def test_methods_see_the_last_round_as_it_was_delivered():
+    method = Always(3.0, 4)
+    played = play(method, Task("capacity"), 4, seed=0)
+    assert method.seen[0].prices.shape == (4, 0)
+    assert method.seen[0].steps.shape == (4, 0, 2)
+    for t, history in enumerate(method.seen[1:]):
+        np.testing.assert_allclose(history.prices[:, 0], 3.0)
+        assert history.steps.shape == (4, 1, 2)
+        paid = 2.0 * history.steps[:, 0].sum(axis=1)  # price 3, cost 1
+        np.testing.assert_allclose(paid, played.utility[t], rtol=1e-5)
+    assert len(method.seen) == 100
+    assert played.seconds_per_decision > 0
+
+
+def test_regret_is_of_followers_without_noise():
+    played = play(Always(7.0, 50), Task("hidden"), 50, seed=0)
+    assert (played.regret >= 0).all()
+    noiseless = played.equilibrium_utility - played.regret
+    assert np.ptp(noiseless, axis=0).max() < 1e-6 * noiseless.max()  # nothing moves
+    trades = noiseless[0] > 0
+    assert 0 < trades.sum() < len(trades)  # some markets are priced out
+    assert np.ptp(played.utility, axis=0)[trades].min() > 0  # noise does move
+
+
+def test_overrides_reach_the_market():
+    assert Task("crowd", {"K": 4}).public().K == 4
+    assert Task("hidden").public() == PublicParameters()
+    small = Task("crowd", {"K": 4, "max_cycles": 5})
+    assert play(Always(7.0, 2), small, 2, seed=0).price.shape == (5, 2)
+    with pytest.raises(ValueError, match="scenario must be one of"):
+        play(Always(7.0, 2), Task("nowhere"), 2, seed=0)
+
+
+def test_an_environment_that_does_not_judge_is_played_too():
+    env = Task("hidden").environment(3, history=1, judged=False, **PHYSICAL)
+    played = play_in(env, Always(7.0, 3), seed=0)
+    judged = play(Always(7.0, 3), Task("hidden"), 3, seed=0)
+    np.testing.assert_array_equal(played.utility, judged.utility)
+    assert np.isnan(played.regret).all()
+    assert np.isnan(played.equilibrium_utility).all()
+
+
+def test_all_is_in_the_markets_units_whatever_a_task_says_of_units():
+    units = {"normalize": True, "scale_rewards": True, "continuous_actions": False, "history": 3}
+    plain, other = (play(Always(7.0, 2), Task("drift", a), 2, seed=0) for a in ({}, units))
+    np.testing.assert_array_equal(plain.price, other.price)
+    np.testing.assert_array_equal(plain.utility, other.utility)
+
+
+def test_each_round_can_be_watched():
+    rounds = []
+    task = Task("crowd", {"max_cycles": 4})
+    method = Always(7.0, 2)
+    played = play(method, task, 2, seed=0, watch=lambda *seen: rounds.append(seen))
+    assert len(rounds) == 4
+    for t, (history, infos) in enumerate(rounds):
+        np.testing.assert_array_equal(history.prices[:, 0], played.price[t])
+        np.testing.assert_array_equal(infos["utility"], played.utility[t])
+    for (history, _), seen in zip(rounds, method.seen[1:], strict=False):
+        np.testing.assert_array_equal(history.steps, seen.steps)
+
+
+# --- tasks
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        (Task(), "paper"),
+        (Task("crowd", {"K": 40}), "crowd-K40"),
+        (Task("paper", {"cost": 2.0, "K": 3}), "paper-K3-cost2"),
+        (
+            Task("paper", {"satisfaction": ("uniform", "80", "400")}),
+            "paper-satisfactionuniform-80-400",
+        ),
+        (Task("hidden", {"ssim": "/a b/table.csv"}), "hidden-ssim_a_b_table.csv"),
+    ],
+)
+def test_tasks_have_names_for_files(task, name):
+    assert task.name == name
+
+
+def test_tasks_are_their_json():
+    words = ("loguniform", "80", "400")
+    task = Task.of(EnvArguments(scenario="drift", K=3, satisfaction=words))
+    same = Task("drift", {"satisfaction": list(words), "K": 3})
+    assert task == same
+    assert hash(task) == hash(same)
+    assert Task.from_json(json.loads(json.dumps(task.as_json()))) == task
+    assert task != Task("drift", {"K": 3})
+    assert task.keywords()["satisfaction"] == LogUniform(80, 400)
+    assert task.settings().market.K == 3
+    assert task.environment(2).num_envs == 2
+
+
+def test_a_scenario_of_ones_own_is_a_task():
+    custom = Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 400), "K": 3})
+    task = Task(custom)
+    assert (task.name, task.public().K) == ("mine", 3)
+    assert play(Always(7.0, 2), task, 2, seed=0).price.shape == (100, 2)
+    assert task == Task(Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 400), "K": 3}))
+    assert task != Task(Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 401), "K": 3}))
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(TypeError, match=r"arguments must be among K, .* got 'colour'"):
+        Task("paper", {"colour": 3})
+
+
+# --- seeds
+
+
+def test_seeds_of_training_validation_and_test_never_meet():
+    ranges = [seeds.TRAINING, seeds.VALIDATION, seeds.TEST]
+    for one, after in itertools.pairwise(ranges):
+        assert one.stop <= after.start
+    assert seeds.TEST.stop <= 2**32
+    makers = seeds.training_seed, seeds.validation_seed, seeds.test_seed
+    for among, make in zip(ranges, makers, strict=True):
+        for i in (0, 1, len(among) - 1):
+            assert make(i) in among
+        assert len({make(i) for i in range(100)}) == 100
+        for bad in (-1, len(among), 0.5):
+            with pytest.raises((ValueError, TypeError), match="seed"):
+                make(bad)
+
+
+@pytest.fixture
+def resets(monkeypatch):
+    """Seeds that vector environments are reset with."""
+    seen = []
+    reset = PricingVectorEnv.reset
+
+    def watched(self, *, seed=None, options=None):
+        seen.append(seed)
+        return reset(self, seed=seed, options=options)
+
+    monkeypatch.setattr(PricingVectorEnv, "reset", watched)
+    return seen
+
+
+# --- the registry
+
+
+def test_every_name_of_the_registry_leads_somewhere():
+    for name, entry in REGISTRY.items():
+        assert entry.name == name
+        assert (entry.factory is None) != (entry.trainer is None)
+        if entry.trainer is None:
+            assert entry.make(Task("hidden"), 2, seed=0).act is not None
+        else:
+            recipe = entry.get_trainer().recipe(Task("hidden"))
+            json.dumps(dataclasses.asdict(recipe))
+            assert entry.get_trainer().can_train(Task("hidden")) is None
+        assert entry.obstacle(Task("hidden")) is None
+
+
+def test_methods_are_made_or_trained_never_both():
+    with pytest.raises(ValueError, match="ppo must be trained"):
+        REGISTRY["ppo"].make(Task(), 2, 0)
+    with pytest.raises(ValueError, match="greedy must be a method that is trained"):
+        REGISTRY["greedy"].get_trainer()
+    with pytest.raises(ValueError, match="needs either a factory or a trainer"):
+        Entry("nobody")
+
+
+def test_names_that_mean_no_method_are_refused():
+    assert resolve("greedy") is REGISTRY["greedy"]
+    for bad in ("nobody", "no_module:Thing", "json:Thing", ":", "json:"):
+        with pytest.raises(ValueError, match="method must be"):
+            resolve(bad)
+    with pytest.raises(ValueError, match="knows must be one of"):
+        resolve("json:loads", "everything")
+
+
+# --- kept policies
+
+
+def test_policies_that_come_along_are_found_by_name():
+    assert load_policy("hidden").path == policies.WEIGHTS / "hidden-filter_pathwise.safetensors"
+    assert load_policy("hidden-filter_pathwise").entry.name == "filter_pathwise"
+    policy = load_policy("hidden")
+    assert policy.task == Task("hidden")
+    prices = play(policy.method(2), Task("hidden", {"max_cycles": 3}), 2, seed=0).price
+    assert ((prices >= 1) & (prices <= 20)).all()
+    with pytest.raises(ValueError, match="name must be a path or one of"):
+        load_policy("nobody")
+
+
+def test_files_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
+        load_policy(tmp_path / "none.safetensors")
+    (tmp_path / "other.safetensors").write_bytes(b"something else")
+    with pytest.raises(ValueError, match="path must be of a trained policy"):
+        load_policy(tmp_path / "other.safetensors")
+
+
+def test_a_policy_plays_markets_that_look_like_its_own():
+    policy = load_policy("hidden")  # one token a VMU: any number of them
+    policy.check(Task("drift"))
+    policy.check(Task("hidden", {"K": 5}))
+    with pytest.raises(ValueError, match="whether VMUs come and go is False there, got True"):
+        policy.check(Task("crowd"))
+    fixed = policies.Policy(policy.path, {**policy.config, "any_K": False})
+    with pytest.raises(ValueError, match="K is 2 there, got 5"):
+        fixed.check(Task("hidden", {"K": 5}))
