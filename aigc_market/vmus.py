@@ -20,7 +20,7 @@ from aigc_market.market import Market
 
 FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
 
-_LEAST_FACTOR = 0.05
+LEAST_FACTOR = 0.05
 """Of what is rational, noisy followers buy at least this much (held within the bounds)."""
 
 
@@ -55,7 +55,7 @@ class Noisy:
         factors = normals(rng, shape)
         factors *= np.float32(self.sigma)
         factors += np.float32(1)
-        return np.maximum(factors, np.float32(_LEAST_FACTOR), out=factors)
+        return np.maximum(factors, np.float32(LEAST_FACTOR), out=factors)
 
     def around(
         self, rational: np.ndarray, low: Any, high: Any, active: Any, rng: np.random.Generator
@@ -104,6 +104,22 @@ class Quantal:
         Raises:
             ValueError: there is no whole number between the bounds of a purchase.
         """
+        bought = []
+        for k in range(market.K):  # all at once would be K times the memory
+            steps, logits = self.logits(market, price, k)
+            drawn = logits + rng.gumbel(size=logits.shape)
+            bought.append(steps[drawn.argmax(axis=-1)])  # Gumbel-max draws by the logit
+        steps = np.stack(bought, axis=-1)
+        return steps if market.active is None else game.present(market.active, steps)
+
+    def logits(self, market: Market, price: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The whole steps that VMU k chooses among, (S,), and the logarithms of their odds, (…, S).
+
+        Those are minus infinity where that many steps are not for sale.
+
+        Raises:
+            ValueError: there is no whole number between the bounds of a purchase.
+        """
         low, high = np.asarray(market.min_steps), np.asarray(market.max_steps)
         if np.any(np.ceil(low) > np.floor(high)):
             raise ValueError(
@@ -114,22 +130,14 @@ class Quantal:
         for_sale = (steps >= low[..., None]) & (steps <= high[..., None])
         shape = np.broadcast_shapes(np.shape(price), market.batch_shape)
         price = np.broadcast_to(price, shape)[..., None]
-        free = game.best_surplus(
-            market.satisfaction, market.ssim, market.per_vmu(low), market.per_vmu(high)
-        )
-        bought = np.empty((*shape, market.K))
-        for k in range(market.K):  # all at once would be K times the memory
-            ssim = market.ssim.map(
-                lambda value, k=k: (
-                    value[..., min(k, value.shape[-1] - 1), None] if np.ndim(value) else value
-                )
-            )
-            satisfaction = market.satisfaction[..., k, None]
-            surplus = game.vmu_surplus(price, satisfaction, ssim, steps)
-            odds = surplus / (self.temperature * free[..., k, None])
-            odds = np.where(for_sale, odds + rng.gumbel(size=odds.shape), -np.inf)
-            bought[..., k] = steps[odds.argmax(axis=-1)]  # Gumbel-max draws by the logit
-        return bought if market.active is None else game.present(market.active, bought)
+
+        def of_vmu(value: Any) -> Any:
+            return value[..., min(k, value.shape[-1] - 1), None] if np.ndim(value) else value
+
+        satisfaction, ssim = market.satisfaction[..., k, None], market.ssim.map(of_vmu)
+        free = game.best_surplus(satisfaction, ssim, market.per_vmu(low), market.per_vmu(high))
+        surplus = game.vmu_surplus(price, satisfaction, ssim, steps)
+        return steps, np.where(for_sale, surplus / (self.temperature * free), -np.inf)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -16,14 +17,15 @@ from rich.table import Table
 from baselines.arena.arguments import EnvArguments
 from baselines.arena.measures import means
 from baselines.arena.protocol import Method
+from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard.command import leaderboard
 from baselines.experiments.paper.grid import tune
 from baselines.experiments.paper.live import play_live
 from baselines.experiments.paper.reproduce import reproduce
-from baselines.followers.command import followers_of, show_both, show_exploit, train_and_keep
+from baselines.followers.both_sides import evaluate_both, train_and_keep
 from baselines.followers.policy import FollowerKind
-from baselines.followers.two_time_scales import BothTraining
+from baselines.followers.two_time_scales import BothRecipe
 from baselines.methods import scripted as agents
 from baselines.methods.sb3.training import Training, load, make_lanes, play_model, recipe, save
 from baselines.methods.sb3.training import train as train_model
@@ -41,7 +43,7 @@ def train(
     tensorboard: Path | None = None,
     leader: Literal["tppo", "ppo"] | None = None,
     followers: FollowerKind | None = None,
-    both: BothTraining = BothTraining(),  # noqa: B008 (frozen)
+    both: BothRecipe = BothRecipe(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a leader and keep it; or a leader and its followers, each against the other.
 
@@ -62,7 +64,11 @@ def train(
         if tensorboard is not None:
             raise ValueError(f"tensorboard must be left out where both train, got {tensorboard}")
         leader, followers = leader or "tppo", followers or "shared-ppo"
-        train_and_keep(leader, followers, env.given(), env.as_json(), training, both, seed, out)
+        task = Task.of(env)
+        recipe_of_leader = REGISTRY[leader].get_trainer().recipe(task)
+        rounds = training.episodes * task.settings().max_cycles
+        recipe_of_leader = dataclasses.replace(recipe_of_leader, rounds=rounds)
+        train_and_keep(leader, followers, task, recipe_of_leader, both, seed, out)
         return
     if leader is not None or followers is not None:
         raise ValueError(f"--leader and --followers are for `train both`, got `train {agent}`")
@@ -105,6 +111,10 @@ def evaluate(
         lanes = make_lanes(1, **env.given())
         scripted = agents.AGENTS[agent](lanes, seed)
         return _show(agent, means(agents.play(lanes, scripted, episodes, seed)))
+    if (Path(agent) / "policy.safetensors").exists():
+        return evaluate_both(Path(agent), env, seed, exploit)
+    if exploit:
+        raise ValueError(f"--exploit needs a run of `train both`, got {agent!r}")
     config = Path(agent) / "config.json"
     if not config.exists():
         raise SystemExit(
@@ -116,12 +126,6 @@ def evaluate(
     arguments = {**trained.given(), **env.given()}
     model = load(Path(agent), arguments)
     _show(agent, play_model(model, arguments, episodes, seed))
-    if "followers" in run or exploit:
-        followers = followers_of(Path(agent), run, arguments)
-        if "followers" in run:
-            show_both(model, followers, arguments, seed)
-        if exploit:
-            show_exploit(model, followers, arguments, seed)
     if live_rounds:
         raise ValueError("--live-rounds must be left out")
     return None

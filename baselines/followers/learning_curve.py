@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aigc_market import palette
+from aigc_market._files import write_atomically
 
 _COLOURS = (palette.BLUE, palette.VERMILLION, palette.SKY)
 _FLOOR = 1e-5
@@ -44,4 +45,4 @@ def draw(curve: Path, picture: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=9)
     left.set_ylabel("share of the best")
-    figure.savefig(picture, dpi=150)
+    write_atomically(picture, lambda file: figure.savefig(file, format="png", dpi=150))

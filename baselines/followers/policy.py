@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from aigc_market import game
 from aigc_market.envs.settings import Settings
 from aigc_market.market import Market
-from baselines.methods.sb3.training import for_learners, take_up
+from baselines.runs.policy_files import read, write
 
 FollowerKind = Literal["shared-ppo", "independent-ppo"]
 
@@ -32,7 +29,7 @@ class Followers:
     posted price, all in [0, 1]: what it takes to best respond, and nothing of the past.
     """
 
-    policies: Sequence[ActorCriticPolicy]
+    policies: list[ActorCriticPolicy]
     """One for all VMUs, or one each."""
     settings: Settings
     """Of the market that they buy in."""
@@ -48,25 +45,44 @@ class Followers:
         steps = to_steps(self.settings.market, actions)
         return steps if market.active is None else game.present(market.active, steps)
 
-    def save(self, folder: Path) -> None:
-        """Keep the weights as `followers.pt`: tensors alone, nothing else is pickled."""
-        partial = folder / "followers.pt.tmp"
-        torch.save([policy.state_dict() for policy in self.policies], partial)
-        os.replace(partial, folder / "followers.pt")
+    def save(self, path: Path) -> None:
+        """Keep the weights in one safetensors file, which appears whole or not at all."""
+        weights = {
+            f"{k}.{name}": value
+            for k, policy in enumerate(self.policies)
+            for name, value in policy.state_dict().items()
+        }
+        write(path, weights, {"policies": len(self.policies)})
 
     @classmethod
-    def load(cls, folder: Path, settings: Settings) -> Followers:
-        """Followers kept by `save`, for a market of as many VMUs."""
-        kept = torch.load(folder / "followers.pt", weights_only=True)
-        if len(kept) not in (1, settings.market.K):
+    def load(cls, path: Path, settings: Settings) -> Followers:
+        """Followers kept by `save`, for a market of as many VMUs. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is of another kind, or the market is of another shape.
+        """
+        config, weights = read(path)
+        if "policies" not in config:
+            raise ValueError(f"path must be a file of followers, got {str(path)!r}")
+        count = config["policies"]
+        if count not in (1, settings.market.K):
             raise ValueError(
-                f"K must be {len(kept)}: each VMU of {folder} has a policy of its own, "
+                f"K must be {count}: each VMU of {path} has a policy of its own, "
                 f"got {settings.market.K}"
             )
         policies = []
-        for weights in kept:
+        for k in range(count):
             policy = ActorCriticPolicy(sees(settings), ACTIONS, lambda _: 0.0)
-            take_up(policy, weights, folder)
+            start = f"{k}."
+            own = {n.removeprefix(start): v for n, v in weights.items() if n.startswith(start)}
+            try:
+                policy.load_state_dict(own)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"the market must be one like that of {path} (whether α and β are drawn): the "
+                    f"policy kept there has inputs of another shape ({error})"
+                ) from error
             policies.append(policy)
         return cls(policies, settings)
 
@@ -110,8 +126,3 @@ def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:
 def to_actions(market: Market, steps: np.ndarray) -> np.ndarray:
     """Actions in [−1, 1] that mean steps; the reverse of `to_steps`."""
     return 2.0 * (steps - market.min_steps) / (market.max_steps - market.min_steps) - 1.0
-
-
-def settings_of(arguments: dict[str, Any]) -> Settings:
-    """What the environment of these arguments is made with; `vmus` are ours."""
-    return Settings.make(**{k: v for k, v in for_learners(arguments).items() if k != "vmus"})

@@ -16,7 +16,7 @@ from baselines.runs import policy_files
 
 
 class Checkpoint:
-    """A file with weights, the optimizer's state and the number of updates done.
+    """A file with weights, the states of optimizers and the number of updates done.
 
     Args:
         path: of the file; None keeps nothing.
@@ -28,12 +28,14 @@ class Checkpoint:
         self._path, self._of, self._every = path, of, every
         self.seconds = 0.0
         """Spent by the trainings that were cut short, up to what was kept."""
+        self.rows: list[dict[str, float]] = []
+        """What was measured on the way, up to what was kept."""
         self._began = time.perf_counter()
 
-    def restore(self, network: nn.Module, optimizer: Optimizer) -> int:
+    def restore(self, network: nn.Module, *optimizers: Optimizer) -> int:
         """Put back what was kept of this very training; another's is left alone, with a warning.
 
-        Learning rates and the like stay as the optimizer has them.
+        Learning rates and the like stay as the optimizers have them.
 
         Returns:
             The number of updates done.
@@ -52,28 +54,31 @@ class Checkpoint:
             )
             return 0
         network.load_state_dict(_under("network", tensors))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under("optimizer", tensors).items():
-            number, _, of_what = name.partition(".")
-            state.setdefault(int(number), {})[of_what] = value
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.seconds = kept["seconds"]
+        for i, optimizer in enumerate(optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under(f"optimizer.{i}", tensors).items():
+                number, _, of_what = name.partition(".")
+                state.setdefault(int(number), {})[of_what] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.seconds, self.rows = kept["seconds"], kept["rows"]
         return kept["updates"]
 
-    def keep(self, updates: int, network: nn.Module, optimizer: Optimizer) -> None:
-        """Write, if it is time; the file is replaced as a whole."""
+    def keep(self, updates: int, network: nn.Module, *optimizers: Optimizer) -> None:
+        """Write, with `rows`, if it is time; the file is replaced as a whole."""
         if self._path is None or updates % self._every:
             return
         config: dict[str, Any] = {
             "of": self._of,
             "updates": updates,
             "seconds": self.seconds + time.perf_counter() - self._began,
+            "rows": self.rows,
         }
         tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-        for number, state in optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
+        for i, optimizer in enumerate(optimizers):
+            for number, state in optimizer.state_dict()["state"].items():
+                for name, value in state.items():
+                    tensors[f"optimizer.{i}.{number}.{name}"] = torch.as_tensor(value)
         policy_files.write(self._path, tensors, config)
 
     def discard(self) -> None:

@@ -56,6 +56,26 @@ class Trained:
         """The policy in N episodes, without exploring."""
         return _player(self.method, self.policy, self.units, self.recipe, num_envs)
 
+    def keep(self, out: Path, task: Task, seed: int) -> None:
+        """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
+
+        Args:
+            out: path of the file.
+            task: what it was trained on.
+            seed: of the training.
+        """
+        config = {
+            "method": self.method,
+            "task": task.as_json(),
+            "seed": seed,
+            "recipe": dataclasses.asdict(self.recipe),
+            "units": dataclasses.asdict(self.units),
+            "rounds": self.rounds,
+            "seconds": self.seconds,
+            "version": aigc_market.__version__,
+        }
+        policy_files.write(out, self.policy.state_dict(), config)
+
 
 @dataclass(frozen=True)
 class Sb3Trainer:
@@ -114,18 +134,7 @@ class Sb3Trainer:
         report: Report = lambda done, total, row: None,
     ) -> None:
         """Train a policy and keep it in one safetensors file: see `learn`."""
-        trained = self.learn(task, seed, recipe, report)
-        config = {
-            "method": self.method,
-            "task": task.as_json(),
-            "seed": seed,
-            "recipe": dataclasses.asdict(trained.recipe),
-            "units": dataclasses.asdict(trained.units),
-            "rounds": trained.rounds,
-            "seconds": trained.seconds,
-            "version": aigc_market.__version__,
-        }
-        policy_files.write(out, trained.policy.state_dict(), config)
+        self.learn(task, seed, recipe, report).keep(out, task, seed)
 
     def load(self, path: Path) -> Callable[[int], Method]:
         """A policy kept by `train`: called with the number of episodes, it gives a method.

@@ -1,0 +1,143 @@
+"""`train both` and `evaluate RUN --exploit`: what they print and keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from aigc_market import vmus
+from aigc_market.vmus import FollowerPolicy
+from baselines.arena.arguments import EnvArguments
+from baselines.arena.protocol import Player
+from baselines.arena.registry import REGISTRY
+from baselines.arena.seeds import test_seed
+from baselines.arena.task import Task
+from baselines.followers.exploitability import Gain, exploit
+from baselines.followers.gaps import measure
+from baselines.followers.learning_curve import draw
+from baselines.followers.policy import FollowerKind, Followers
+from baselines.followers.two_time_scales import BothRecipe, train_both
+from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.runs import policy_files
+from baselines.runs.files import write_csv
+
+LEADER = "policy.safetensors"
+FOLLOWERS = "followers.safetensors"
+"""In the folder of a run."""
+
+_COLUMNS = {
+    "rounds": "{:,.0f}",
+    "seconds": "{:.0f}",
+    "price": "{:.3f}",
+    "share": "{:.2%}",
+    "share_learned": "{:.2%}",
+    "gap": "{:.2%}",
+    "worst_gap": "{:.2%}",
+}
+
+
+def train_and_keep(
+    leader: str,
+    followers: FollowerKind,
+    task: Task,
+    recipe: Sb3Recipe,
+    both: BothRecipe,
+    seed: int,
+    out: Path,
+) -> None:
+    """Train both sides, and keep their policies, curve.csv and both.png in a folder."""
+    console = Console()
+    console.print(
+        "share: of U_p*, against best responses; share_learned: of the best against the learned "
+        "followers; gap: surplus that followers lose, over prices from c to p_max",
+        style="dim",
+    )
+    console.print("".join(f"{name:>14}" for name in _COLUMNS), soft_wrap=True)
+
+    def report(row: dict[str, float]) -> None:
+        values = [text.format(row[name]) for name, text in _COLUMNS.items()]
+        console.print("".join(f"{value:>14}" for value in values), soft_wrap=True, highlight=False)
+
+    trained = train_both(
+        leader, followers, task, recipe, both, seed, report, out / "both.checkpoint"
+    )
+    trained.leader.keep(out / LEADER, task, seed)
+    trained.followers.save(out / FOLLOWERS)
+    write_csv(out / "curve.csv", list(trained.rows[0]), trained.rows)
+    draw(out / "curve.csv", out / "both.png")
+    console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
+
+
+def evaluate_both(folder: Path, env: EnvArguments, seed: int, exploited: bool) -> None:
+    """Say how the leader and the followers of a run do against each other.
+
+    Args:
+        folder: of the run.
+        env: what of the market is to be other than in training.
+        seed: of every random choice.
+        exploited: whether best responders are trained as well.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: a market that looks unlike that of the run.
+    """
+    config, _ = policy_files.read(folder / LEADER)
+    trained = Task.from_json(config["task"])
+    task = Task(env.scenario or trained.scenario, {**trained.arguments, **Task.of(env).arguments})
+    leader = REGISTRY[config["method"]].get_trainer().load(folder / LEADER)
+    followers = followers_of(folder, task)
+    show_both(leader, followers, task, seed)
+    if exploited:
+        show_exploit(leader, followers, task, seed)
+
+
+def followers_of(folder: Path, task: Task) -> FollowerPolicy:
+    """The followers that the leader of a run was trained with: learned, or the task's.
+
+    Raises:
+        ValueError: learned followers that do not fit the task.
+    """
+    if (folder / FOLLOWERS).exists():
+        return Followers.load(folder / FOLLOWERS, task.settings())
+    return vmus.resolve(task.arguments.get("vmus", task.settings().scenario.vmus))
+
+
+def show_both(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:
+    """Say how a leader and its learned followers do against each other."""
+    measured = measure(leader, followers, task, test_seed(seed))
+    rows = {
+        "leader's share of U_p*, against best responses": f"{measured.share:.2%}",
+        "leader's share of the best against the learned followers": f"{measured.share_learned:.2%}",
+        "followers' gap, over prices from c to p_max": f"{measured.gap:.2%}",
+        "the worst of it": f"{measured.worst_gap:.2%}",
+        "followers' gap at the prices played": f"{measured.gap_played:.2%}",
+    }
+    _print("against the followers that it was trained with", ("", ""), rows.items())
+
+
+def show_exploit(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:
+    """Train fresh best responders and say what they gain, beside what the rules say."""
+    gains = exploit(leader, followers, task, seed)
+    rows = [
+        (name, f"{gain.trained:.2%}", _by_rules(gain))
+        for name, gain in zip(("leader", "a follower"), gains, strict=True)
+    ]
+    title = "gain of a best responder in the place of each side"
+    _print(title, ("in the place of", "trained", "by the rules"), rows)
+
+
+def _by_rules(gain: Gain) -> str:
+    """With the standard error where followers draw; else it is exact."""
+    return f"{gain.by_rules:.2%}" + (f" ± {gain.error:.2%}" if gain.error else "")
+
+
+def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(title=title, show_header=any(columns))
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

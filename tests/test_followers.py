@@ -1,0 +1,491 @@
+"""Both sides learn: the followers' environment, what is measured, training, exploiting."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+import aigc_market
+from aigc_market import game, vmus
+from aigc_market.sb3 import GymnasiumVecEnv
+from baselines import __main__ as command_line
+from baselines.arena.task import Task
+from baselines.followers import exploitability, gaps
+from baselines.followers.both_sides import show_exploit
+from baselines.followers.expectation import in_expectation
+from baselines.followers.exploitability import best_deviations, exploit
+from baselines.followers.follower_env import FollowerEnv
+from baselines.followers.gaps import best_price, measure
+from baselines.followers.policy import ACTIONS, Followers, observe, sees, to_actions, to_steps
+from baselines.followers.two_time_scales import BothRecipe, train_both
+from baselines.methods.fixed import Constant
+from baselines.methods.sb3.recipes import recipe
+from baselines.runs import policy_files
+
+SMALL = Task("paper", {"satisfaction": ["150", "300"], "max_cycles": 20})
+ALIKE = Task("paper", {"max_cycles": 20})
+"""Two VMUs of the same δ."""
+EVERYBODY = np.arange(2)
+
+
+def constant(price, task=SMALL):
+    return lambda num_envs: Constant(task.public(), num_envs, 0, price)
+
+
+def untrained(settings, count, seed=0):
+    torch.manual_seed(seed)
+    return Followers(
+        [ActorCriticPolicy(sees(settings), ACTIONS, lambda _: 0.0) for _ in range(count)], settings
+    )
+
+
+def short(method, task, rounds):
+    return dataclasses.replace(recipe(method, task), rounds=rounds)
+
+
+# The followers' environment
+
+
+@pytest.mark.parametrize("capacity", [None, 150.0])
+def test_rewards_are_those_of_the_aec_game(capacity):
+    task = Task("paper", {**SMALL.arguments, "capacity": capacity})
+    rng = np.random.default_rng(0)
+    env = FollowerEnv(task, constant(11.45), vmus.best_response, np.tile(EVERYBODY, (3, 1)))
+    env.reset(seed=5)
+    aec = aigc_market.raw_env(**task.keywords(), scale_rewards=True)
+    for _ in range(4):
+        actions = rng.uniform(-1, 1, (6, 1)).astype(np.float32)
+        _, rewards, *_ = env.step(actions)
+        for i in range(3):
+            aec.reset(seed=0)
+            aec.step(np.array([11.45], np.float32))
+            for k in range(2):
+                aec.step(to_steps(aec.market, actions[2 * i + k]).astype(np.float32))
+            expected = [aec.rewards["vmu_0"], aec.rewards["vmu_1"]]
+            assert rewards[2 * i : 2 * i + 2] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_only_the_played_vmu_moves():
+    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, np.array([[0], [1]]))
+    seen, _ = env.reset(seed=1)
+    settings = SMALL.settings()
+    rational = aigc_market.best_response(settings.market, 10.5)
+    assert env.usual == pytest.approx(np.stack([rational, rational]))
+    everybody = observe(settings, settings.market, np.full(2, 10.5))
+    assert seen == pytest.approx(np.stack([everybody[0, 0], everybody[1, 1]]))
+    env.step(np.full((2, 1), -1.0))
+    asked = [[0, rational[1]], [rational[0], 0]]
+    assert env.settled.asked == pytest.approx(np.array(asked), rel=1e-6)
+
+
+def test_trembles_post_other_prices():
+    played = np.tile(EVERYBODY, (400, 1))
+    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, played, tremble=0.25)
+    env.reset(seed=1)
+    assert np.mean(env.price != 10.5) == pytest.approx(0.25, abs=0.07)  # three standard errors
+    assert env.price.min() >= 1
+    assert env.price.max() <= 20
+
+
+def test_an_episode_ends_with_what_was_seen_in_its_own_market():
+    task = Task("paper", {"max_cycles": 2, "satisfaction": ["uniform", "100", "300"]})
+    env = FollowerEnv(task, constant(10.5), vmus.best_response, np.tile(EVERYBODY, (3, 1)))
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    first, _ = env.reset(seed=1)
+    for t in range(2):
+        seen, rewards, terminated, truncated, infos = env.step(np.zeros((6, 1), np.float32))
+        assert not terminated.any()
+        assert (truncated == (t == 1)).all()
+    assert (infos["final_obs"] == first).all()
+    assert (seen[:, 0] != first[:, 0]).all()  # the next episode has other VMUs
+    assert seen.shape == env.observation_space.shape
+    assert env.observation_space.contains(seen)
+    assert rewards.shape == (6,)
+
+
+def test_the_same_seed_gives_the_same_games_to_sb3():
+    def played():
+        env = FollowerEnv(SMALL, constant(9.0), vmus.Noisy(), np.array([[0], [1]]), 0.5)
+        model = PPO(
+            "MlpPolicy", GymnasiumVecEnv(env, infos=False), n_steps=20, batch_size=40, seed=3
+        )
+        model.learn(40)
+        return env.price, env.usual, model.policy.state_dict()["action_net.bias"]
+
+    first, again = played(), played()
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+
+
+def test_steps_and_actions_mean_each_other():
+    market = SMALL.settings().market
+    actions = np.linspace(-1, 1, 9)
+    assert to_actions(market, to_steps(market, actions)) == pytest.approx(actions)
+    assert (to_steps(market, np.array([-3.0, 3.0])) == [0, 250]).all()
+
+
+# Policies
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_followers_are_kept(tmp_path, count):
+    settings = SMALL.settings()
+    followers = untrained(settings, count)
+    followers.save(tmp_path / "followers.safetensors")
+    again = Followers.load(tmp_path / "followers.safetensors", settings)
+    price, rng = np.array([2.0, 9.0, 15.0]), np.random.default_rng(0)
+    steps = followers(settings.market, price, rng)
+    assert steps.shape == (3, 2)
+    assert (steps == again(settings.market, price, rng)).all()
+    grid = np.stack([price, price + 1])  # prices of any shape
+    assert followers(settings.market, grid, rng)[0] == pytest.approx(steps, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("count", "task", "match"),
+    [
+        (2, Task("paper", {"K": 3}), r"K must be 2.*got 3"),
+        (1, Task("hidden"), "market must be one like that of"),
+    ],
+)
+def test_followers_of_another_market_are_refused(tmp_path, count, task, match):
+    untrained(SMALL.settings(), count).save(tmp_path / "followers.safetensors")
+    with pytest.raises(ValueError, match=match):
+        Followers.load(tmp_path / "followers.safetensors", task.settings())
+
+
+def test_other_policies_are_no_followers(tmp_path):
+    policy_files.write(tmp_path / "x.safetensors", {"w": torch.zeros(1)}, {"method": "ppo"})
+    with pytest.raises(ValueError, match=r"path must be a file of followers.*x\.safetensors"):
+        Followers.load(tmp_path / "x.safetensors", SMALL.settings())
+
+
+def test_absent_vmus_buy_nothing():
+    settings = Task("crowd").settings()
+    market = settings.market.replace(active=np.arange(10) < 4)
+    steps = untrained(settings, 1)(market, np.full(5, 6.0), np.random.default_rng(0))
+    assert (steps[:, :4] > 0).all()
+    assert (steps[:, 4:] == 0).all()
+
+
+# What is measured
+
+
+def test_rational_followers_have_no_gap_and_the_leaders_two_shares_agree():
+    market = SMALL.settings().market
+    measured = measure(constant(6.0), vmus.best_response, SMALL, seed=0)
+    assert measured.gap == measured.worst_gap == measured.gap_played == measured.error == 0
+    earned = game.leader_utility(market, 6.0)
+    assert measured.share == pytest.approx(earned / aigc_market.solve(market).asp_utility, rel=1e-6)
+    assert measured.share_learned == pytest.approx(measured.share, rel=1e-6)
+    assert measured.utility == pytest.approx(earned, rel=1e-6)
+
+
+def test_followers_that_miss_the_best_response_have_the_verifiers_gap():
+    market = SMALL.settings().market
+    followers = vmus.MyopicDiscount(0.5)
+    measured = measure(constant(6.0), followers, SMALL, seed=0)
+
+    def lost_and_best(price):
+        steps = followers(market, price, np.random.default_rng(0))
+        best = aigc_market.best_response(market, price)
+        surplus = game.vmu_surplus(price, market.satisfaction, market.ssim, best)
+        return aigc_market.regret(market, price, steps).followers, surplus
+
+    on_grid = [lost_and_best(price) for price in np.linspace(1, 20, gaps.GRID)]
+    lost, best = (np.stack(part) for part in zip(*on_grid, strict=True))
+    assert measured.surplus == pytest.approx(best.mean(), rel=1e-6)
+    assert measured.gap == pytest.approx(lost.mean() / best.mean(), rel=1e-6)
+    assert measured.worst_gap == pytest.approx(lost.max() / best.mean(), rel=1e-6)
+    played = lost_and_best(6.0)[0].mean() / best.mean()
+    assert measured.gap_played == pytest.approx(played, rel=1e-6)
+
+
+def test_gaps_are_finite_where_nobody_should_buy():
+    """At p_max a best response earns nothing, or with a floor less than nothing."""
+    for floor in (0.0, 10.0):
+        task = Task("paper", {"min_steps": floor, "max_cycles": 2})
+        measured = measure(constant(20.0, task), vmus.random, task, seed=0)
+        assert 0 < measured.gap_played < np.inf
+
+
+@pytest.mark.parametrize("followers", [vmus.Noisy(), vmus.Noisy(1.0), vmus.Quantal(0.1)])
+@pytest.mark.parametrize("floor", [0.0, 20.0])
+def test_purchases_in_expectation_are_the_mean_of_many(followers, floor):
+    market = aigc_market.Market(K=3, satisfaction=[80, 200, 400], min_steps=floor)
+    known = in_expectation(followers, market)
+    for price in (2.0, 8.0, 18.0):
+        drawn = followers(market, np.full(10_000, price), np.random.default_rng(0))
+        error = 4 * drawn.std(axis=0) / 100 + 1e-3
+        assert (abs(known(market, price, None) - drawn.mean(axis=0)) < error).all()
+
+
+def test_expectations_stand_in_for_draws_only_where_nothing_else_counts():
+    class Mine(vmus.Noisy):
+        pass
+
+    market = aigc_market.Market()
+    assert in_expectation(vmus.Noisy(), market) is not vmus.Noisy()
+    for followers, other in [
+        (Mine(), market),  # may buy otherwise
+        (vmus.random, market),
+        (vmus.Noisy(), aigc_market.Market(capacity=100.0)),  # rationing is not linear
+    ]:
+        assert in_expectation(followers, other) is followers
+
+
+@pytest.mark.parametrize("price", [6.0, 10.0])
+def test_the_exact_gain_against_noisy_followers_is_the_real_one(price):
+    """The greatest of 200 noisy utilities made it 1.43 times U_p* on `hidden`."""
+    task = Task("hidden", {"max_cycles": 10})
+    measured = measure(constant(price, task), vmus.Noisy(), task, seed=0)
+    assert measured.error == 0
+    # Noise moves mean purchases at the bounds alone.
+    assert measured.share_learned == pytest.approx(measured.share, abs=0.03)
+
+
+def test_at_the_best_price_nothing_is_gained_whatever_the_noise():
+    task = Task("hidden", {"satisfaction": ["200"], "ssim": "quadratic", "max_cycles": 5})
+    measured = measure(constant(8.0, task), vmus.Noisy(), task, seed=0)
+    assert 0 <= 1 - measured.share_learned < 1e-4
+    assert measured.best < 1.001 * 1408.05
+
+
+def test_with_rationing_the_best_price_is_chosen_without_the_draws_that_judge_it():
+    task = Task("paper", {"capacity": 150.0, "vmus": "noisy", "max_cycles": 5})
+    grid = np.linspace(8, 12, 81)
+    market, rng = task.settings().market, np.random.default_rng(1)
+    asked = vmus.Noisy()(market, np.broadcast_to(grid, (20_000, 81)), rng)
+    earned = game.settle(market, grid, asked.astype(float)).asp_utility.mean(axis=0)
+    true = 1 - earned[np.searchsorted(grid, 10.0)] / earned.max()
+    measured = measure(constant(10.0, task), vmus.Noisy(), task, seed=0)
+    assert 0 < measured.error < 0.005
+    assert 1 - measured.share_learned == pytest.approx(true, abs=4 * measured.error + 1e-3)
+
+
+def test_every_draw_flows_from_the_seed():
+    task = Task("capacity", {"max_cycles": 3})
+    first, again, other = (
+        measure(constant(8.0, task), vmus.Noisy(), task, seed) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first.gap != other.gap
+
+
+@pytest.mark.parametrize("ssim", ["quadratic", "steps"])
+def test_the_grid_misses_no_more_than_it_says(ssim):
+    model = None
+    if ssim == "steps":  # demand falls in steps
+        model = aigc_market.ssim.TabulatedSSIM([0, 60, 90, 250], [0.0, 5.0, 6.5, 9.0])
+    market = aigc_market.Market(K=2, satisfaction=[120, 310], ssim=model)
+    price = best_price(market, vmus.best_response, 1, 0)
+    eq = aigc_market.solve(market)
+    missed = 1 - game.leader_utility(market, price[0]) / eq.asp_utility
+    spacing = 19 / (gaps.COARSE - 1)
+    relative = spacing / (eq.price - 1)
+    assert 0 <= missed <= (relative if ssim == "steps" else (relative / 20) ** 2) + 1e-12
+    assert (price == price[0]).all()
+
+
+def test_a_market_without_trade_has_no_gaps():
+    task = Task("paper", {"satisfaction": ["10"], "max_cycles": 3})  # β·δ is below the cost
+    measured = measure(constant(8.0, task), vmus.best_response, task, seed=0)
+    shares = measured.share, measured.share_learned
+    assert shares == (1, 1)
+    assert measured.gap == measured.worst_gap == measured.gap_played == measured.utility == 0
+    assert measure(constant(8.0, task), vmus.random, task, seed=0).gap == np.inf
+
+
+# Training
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rows = []
+    both = train_both(
+        "ppo", "shared-ppo", ALIKE, short("ppo", ALIKE, 2000), BothRecipe(), 0, rows.append
+    )
+    assert rows == both.rows
+    return both
+
+
+def test_both_sides_come_near_the_equilibrium(trained):
+    first, last = trained.rows[0], trained.rows[-1]
+    assert first["gap"] > 0.1
+    assert last["gap"] < 0.02
+    assert last["share"] > 0.98 > first["share"]
+    assert last["share_learned"] > 0.97
+    assert last["rounds"] == 2000
+    assert trained.leader.rounds == 2000
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
+    def training(report, checkpoint=None, seed=3):
+        both = BothRecipe(every=1, follower_rows=32)
+        arguments = "ppo", "independent-ppo", SMALL, short("ppo", SMALL, 600), both, seed
+        return train_both(*arguments, report, checkpoint)
+
+    def numbers(rows):
+        return [{**row, "seconds": 0} for row in rows]
+
+    def killed(row):
+        if row["rounds"] == 400:
+            raise KilledError
+
+    path = tmp_path / "both.checkpoint"
+    with pytest.raises(KilledError):
+        training(killed, path)
+    assert path.exists()
+    kept = path.read_bytes()
+    with pytest.warns(UserWarning, match="checkpoint of another training"):
+        training(lambda _: None, path, seed=4)
+    path.write_bytes(kept)
+    learned = []
+    original = PPO.learn
+
+    def counting(self, *args, **given):
+        learned.append(self)
+        return original(self, *args, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PPO, "learn", counting)
+        resumed = training(lambda _: None, path)
+    assert len(learned) == 3  # one update of the leader and of each follower was left to do
+    assert not path.exists()
+    whole = training(lambda _: None)
+    assert numbers(resumed.rows) == numbers(whole.rows)
+    assert [row["rounds"] for row in whole.rows] == [0, 200, 400, 600]
+    for mine, its in (
+        (resumed.leader.policy, whole.leader.policy),
+        *zip(resumed.followers.policies, whole.followers.policies, strict=True),
+    ):
+        mine, its = mine.state_dict(), its.state_dict()
+        assert all((mine[name] == its[name]).all() for name in its)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"continuous_actions": False}, "continuous_actions must be True"),
+        ({"vmus": "noisy"}, "vmus must be left out.*noisy"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(arguments, match):
+    task = Task("paper", arguments)
+    with pytest.raises(ValueError, match=match):
+        train_both("ppo", "shared-ppo", task, recipe("ppo", task), BothRecipe(), 0)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"leader_pace": 0}, {"tremble": 1.0}, {"follower_updates": 0}, {"every": 0}]
+)
+def test_bad_hyperparameters_are_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        BothRecipe(**bad)
+
+
+# Exploiting
+
+
+def test_best_responders_find_what_the_rules_say(monkeypatch):
+    """The frozen leader is far too dear, the frozen followers hold back."""
+    monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 25_600)
+    followers = vmus.MyopicDiscount(0.5)
+    fresh = short("ppo", ALIKE, 3000)
+    leader, follower = exploit(constant(8.0), followers, ALIKE, seed=0, recipe=fresh)
+    assert leader.by_rules > 0.15
+    assert 0.9 * leader.by_rules < leader.trained <= leader.by_rules
+    assert follower.by_rules > 0.15
+    assert 0.8 * follower.by_rules < follower.trained
+    assert follower.trained <= follower.by_rules * (1 + 1e-6)  # prices stand still
+    assert leader.error == follower.error == 0
+
+
+@pytest.mark.parametrize("capacity", [None, 120.0, 300.0])
+@pytest.mark.parametrize("floor", [0.0, 30.0])
+def test_the_best_deviation_is_the_best_of_all_purchases(capacity, floor):
+    market = aigc_market.Market(
+        K=3, satisfaction=[80, 200, 400], capacity=capacity, min_steps=floor
+    )
+    rng = np.random.default_rng(0)
+    for price in (2.0, 7.0, 15.0):
+        asked = rng.uniform(floor, 250, 3)
+        played = game.settle(market, np.array(price), asked)
+        best = best_deviations(played)
+        for k in range(3):
+            deviating = np.tile(asked, (5001, 1))
+            deviating[:, k] = np.linspace(floor, 250, 5001)
+            settled = game.settle(market, np.full(5001, price), deviating)
+            surplus = settled.surplus()[:, k].max()
+            assert best[k] == pytest.approx(surplus, rel=1e-5, abs=1e-3)
+            assert best[k] >= surplus - 1e-9
+
+
+def test_in_a_crowd_who_is_not_there_gains_nothing():
+    market = aigc_market.Market(K=2, active=np.array([True, False]), capacity=100.0)
+    played = game.settle(market, np.array(8.0), np.array([250.0, 250.0]))
+    assert best_deviations(played)[1] == 0
+
+
+# Commands
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["baselines", *words])
+    command_line.main()
+
+
+def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
+    out = tmp_path / "run"
+    words = ["--leader", "ppo", "--episodes", "10", "--max-cycles", "20", "--out", str(out)]
+    run(monkeypatch, "train", "both", *words, "--followers", "independent-ppo")
+    files = {path.name for path in out.iterdir()}
+    assert files == {"policy.safetensors", "followers.safetensors", "curve.csv", "both.png"}
+    printed = capsys.readouterr().out
+    assert "share_learned" in printed
+    assert "100.00%" not in printed.splitlines()[-2]  # ten episodes do not solve it
+    run(monkeypatch, "evaluate", str(out))
+    printed = capsys.readouterr().out
+    assert "against the followers that it was trained with" in printed
+    [share] = [line for line in printed.splitlines() if "leader's share of U_p*" in line]
+    measured = (out / "curve.csv").read_text().splitlines()
+    last = dict(zip(measured[0].split(","), measured[-1].split(","), strict=True))
+    assert f"{float(last['share']):.2%}" in share
+    with pytest.raises(SystemExit, match=r"K must be 2.*got 3"):
+        run(monkeypatch, "evaluate", str(out), "--K", "3")
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["train", "ppo", "--leader", "ppo"], "--leader and --followers are for"),
+        (["train", "both", "--vmus", "noisy"], "vmus must be left out"),
+        (["train", "both", "--tensorboard", "x"], "tensorboard must be left out"),
+        (["evaluate", "greedy", "--exploit"], "--exploit needs a folder"),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, words, match):
+    with pytest.raises(SystemExit, match=match):
+        run(monkeypatch, *words)
+
+
+def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
+    monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 6_400)
+    task = Task("paper", {"vmus": "noisy", "capacity": 150.0, "max_cycles": 5})
+    fresh = short("ppo", task, 200)
+    monkeypatch.setattr(exploitability.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
+    show_exploit(constant(8.0, task), vmus.Noisy(), task, seed=0)
+    printed = capsys.readouterr().out
+    assert "gain of a best responder" in printed
+    [leader] = [line for line in printed.splitlines() if "leader" in line]
+    [follower] = [line for line in printed.splitlines() if "a follower" in line]
+    assert "±" in leader
+    assert "±" in follower
