@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from aigc_market import _checks
 from aigc_market.envs.settings import Settings
 from baselines.arena.task import Task
 
@@ -34,6 +35,15 @@ class Sb3Recipe:
     """Discount. Rational followers do not remember: a price moves its own round's reward alone."""
     width: int = 64
     """Of both hidden layers (ppo), of the LSTM (recurrent_ppo), of a token (tppo)."""
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "history", "lanes", "n_steps", "n_epochs", "width"):
+            _checks.integer(name, getattr(self, name), at_least=1)
+        _checks.integer("batch_size", self.batch_size, at_least=2)
+        _checks.number("learning_rate", self.learning_rate, above=0)
+        for name in ("least_rate", "gamma"):
+            if _checks.number(name, getattr(self, name), at_least=0) > 1:
+                raise ValueError(f"{name} must be at most 1, got {getattr(self, name)!r}")
 
 
 _STANDING = Sb3Recipe(
