@@ -336,17 +336,22 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
     def numbers(rows):
         return [{**row, "seconds": 0} for row in rows]
 
-    def killed(row):
-        if row["rounds"] == 400:
-            raise KilledError
+    def killed_at(rounds):
+        def report(row):
+            if row["rounds"] == rounds:
+                raise KilledError
+
+        return report
 
     path = tmp_path / "both.checkpoint"
     with pytest.raises(KilledError):
-        training(killed, path)
-    assert path.exists()
+        training(killed_at(400), path)
     kept = path.read_bytes()
-    with pytest.warns(UserWarning, match="checkpoint of another training"):
-        training(lambda _: None, path, seed=4)
+    with (
+        pytest.warns(UserWarning, match="checkpoint of another training"),
+        pytest.raises(KilledError),
+    ):
+        training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
     learned = []
     original = PPO.learn
@@ -359,7 +364,6 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
         patch.setattr(PPO, "learn", counting)
         resumed = training(lambda _: None, path)
     assert len(learned) == 3  # one update of the leader and of each follower was left to do
-    assert not path.exists()
     whole = training(lambda _: None)
     assert numbers(resumed.rows) == numbers(whole.rows)
     assert [row["rounds"] for row in whole.rows] == [0, 200, 400, 600]
@@ -385,7 +389,7 @@ def test_what_cannot_be_trained_is_said(arguments, match):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"leader_pace": 0}, {"tremble": 1.0}, {"follower_updates": 0}, {"every": 0}]
+    "bad", [{"leader_pace": 0}, {"tremble": 1.0}, {"follower_batch": 0}, {"every": 0}]
 )
 def test_bad_hyperparameters_are_named(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

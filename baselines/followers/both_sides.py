@@ -61,13 +61,13 @@ def train_and_keep(
         values = [text.format(row[name]) for name, text in _COLUMNS.items()]
         console.print("".join(f"{value:>14}" for value in values), soft_wrap=True, highlight=False)
 
-    trained = train_both(
-        leader, followers, task, recipe, both, seed, report, out / "both.checkpoint"
-    )
+    checkpoint = out / "both.checkpoint"
+    trained = train_both(leader, followers, task, recipe, both, seed, report, checkpoint)
     trained.leader.keep(out / LEADER, task, seed)
     trained.followers.save(out / FOLLOWERS)
     write_csv(out / "curve.csv", list(trained.rows[0]), trained.rows)
     draw(out / "curve.csv", out / "both.png")
+    checkpoint.unlink()
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 
 

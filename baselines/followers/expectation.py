@@ -19,8 +19,9 @@ def in_expectation(followers: FollowerPolicy, market: Market) -> FollowerPolicy:
     U_p is linear in what is sold, so against both every price earns the same in expectation. It is
     not where purchases are rationed or rounded to whole calls: there these are returned too.
     """
-    known = {vmus.Noisy: _noisy, vmus.Quantal: _quantal}.get(type(followers))  # no subclass: it
-    linear = market.capacity is None and not isinstance(market.ssim, LiveSSIM)  # may buy otherwise
+    # A subclass may buy otherwise.
+    known = {vmus.Noisy: _noisy, vmus.Quantal: _quantal}.get(type(followers))
+    linear = market.capacity is None and not isinstance(market.ssim, LiveSSIM)
     if known is None or not linear:
         return followers
     return lambda market, price, rng: known(followers, market, price)

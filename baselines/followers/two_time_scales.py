@@ -57,10 +57,12 @@ class BothRecipe:
     """Updates of the leader between two measurements."""
 
     def __post_init__(self) -> None:
-        _checks.number("leader_pace", self.leader_pace, above=0)
+        for name in ("leader_pace", "follower_learning_rate"):
+            _checks.number(name, getattr(self, name), above=0)
         _checks.number("tremble", self.tremble, at_least=0, below=1)
-        for name in ("follower_updates", "follower_rows", "follower_steps", "every"):
-            _checks.integer(name, getattr(self, name), at_least=1)
+        for name in ("updates", "rows", "steps", "batch", "epochs"):
+            _checks.integer(f"follower_{name}", getattr(self, f"follower_{name}"), at_least=1)
+        _checks.integer("every", self.every, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def train_both(
         seed: of every random choice.
         report: called with every measurement.
         checkpoint: path of a file with all that has been learned at the last measurement, from
-            which the same training goes on, and which is removed at its end; None keeps nothing.
+            which the same training goes on; None keeps nothing.
 
     Raises:
         ValueError: scripted followers, or discrete actions.
@@ -145,7 +147,6 @@ def train_both(
         kept.rows.append(row | dataclasses.asdict(measured))
         kept.keep(block + 1, *learning)
         report(kept.rows[-1])
-    kept.discard()
     last = kept.rows[-1]
     policy, units, _ = window
     trained = Trained(

@@ -264,9 +264,7 @@ def test_e_rounds_against_a_batch_of_single_environments(compare):
 def test_h_rounds_of_hidden_markets_against_the_papers(compare, scenario, followers):
     actions = np.random.default_rng(0).uniform(1, 20, (100, 4096, 1)).astype("f4")
     envs = PricingVectorEnv(num_envs=4096, scenario=scenario, judged=False)
-    paper = PricingVectorEnv(
-        num_envs=4096, K=envs.settings.market.K, vmus=followers, judged=False
-    )
+    paper = PricingVectorEnv(num_envs=4096, K=envs.settings.market.K, vmus=followers, judged=False)
     compare(
         f"h  rounds/s, 4096 lanes, {scenario} against paper with {followers} followers",
         "≥ 0.5",
