@@ -7,15 +7,21 @@ from scipy.special import ndtr
 
 from baselines.arena.protocol import PublicParameters
 
+_LEAST_FACTOR = 0.05
+"""Of what is rational, a noisy follower asks for at least this much."""
+_SAME = 1e-6
+"""Relative difference of a purchase and the bound that it is at."""
+_NOTHING = 1e-9
+"""Steps; a smaller demand is none."""
 
-def likelihood(
-    steps: np.ndarray, demand: np.ndarray, public: PublicParameters, sigma: float
-) -> np.ndarray:
+
+def likelihood(steps: np.ndarray, demand: np.ndarray, public: PublicParameters, sigma: float) -> np.ndarray:
     """Likelihood of the steps bought by a follower whose rational demand is `demand`.
 
     Between the bounds it is a density (a normal one about the demand, σ·demand wide), at a bound
-    the probability of all that is clipped to it. That the factor 1 + σε stops at .05 is left out:
-    at σ = .3 it happens in one purchase of 1,300.
+    the probability of all that is clipped to it. So a follower buys nothing if nothing is rational,
+    and something if something is. The few purchases at the factor .05 itself (at σ = .3 one of
+    1,300) are taken for draws of that density.
 
     Args:
         steps: purchases, any shape.
@@ -27,7 +33,9 @@ def likelihood(
         Of the shape of `demand`, in single precision where that is. Constants are left out.
     """
     behind = (...,) + (None,) * (demand.ndim - steps.ndim)
-    inverse = 1.0 / demand
+    low, high = public.min_steps, public.max_steps
+    nothing = demand <= _NOTHING if low <= _NOTHING else None
+    inverse = 1.0 / (demand if nothing is None else np.where(nothing, 1, demand))
     # In place from here on: the tables are large, and this is where a filter's time goes.
     score = steps[behind] * inverse
     score -= 1
@@ -36,8 +44,14 @@ def likelihood(
     density *= -0.5
     np.exp(density, out=density)
     density *= inverse
-    for bound, sign in ((public.min_steps, 1), (public.max_steps, -1)):
-        at = sign * (steps - bound) <= 1e-6 * bound
-        if at.any():
-            density[at] = (sigma * np.sqrt(2 * np.pi)) * ndtr(sign * score[at])
+    if nothing is not None:
+        density[nothing] = 0.0
+    scale = sigma * np.sqrt(2 * np.pi)
+    at = steps >= high * (1 - _SAME)
+    if at.any():
+        density[at] = scale * ndtr(-score[at])
+    at = steps <= low * (1 + _SAME)
+    if at.any():
+        chance = ndtr(score[at]) * (_LEAST_FACTOR * demand[at] <= low)
+        density[at] = scale * (chance if nothing is None else np.where(nothing[at], 1, chance))
     return density

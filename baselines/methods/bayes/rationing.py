@@ -39,9 +39,7 @@ class RationedFilter(ParticleFilter):
     without a capacity.
     """
 
-    def __init__(
-        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
-    ) -> None:
+    def __init__(self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int) -> None:
         if law.share is None:
             raise ValueError("law must have a share: a capacity that is drawn")
         self._share = _Share(law.share)
@@ -150,26 +148,30 @@ class RationedFilter(ParticleFilter):
     def _log_rationed(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """(n, P) log-likelihood of deliveries (n, K) that a capacity R = Σ steps has cut.
 
-        They asked for g·steps with some g ≥ 1. A change of variables from what was asked and R to
-        what was delivered and g gives R·∫ gᴷ⁻¹ Π_k f(g·steps_k) dg; where g·steps_k is a bound,
-        which has a probability, the integral over g leaves 1/steps_k of that.
+        They asked for g·steps with some g ≥ 1, and those who were delivered nothing for nothing. A
+        change of variables from what the M others asked and R to what they were delivered and g
+        gives R·∫ gᴹ⁻¹ Π_k f(g·steps_k) dg; where g·steps_k is a bound, which has a probability, the
+        integral over g leaves 1/steps_k of that.
         """
-        K, low, high = self._public.K, self._public.min_steps, self._public.max_steps
+        low, high = self._public.min_steps, self._public.max_steps
         demand = self._demand(lanes, price)
+        M = np.count_nonzero(steps, axis=1)
         most = high / steps.max(axis=1)  # of g
         width = np.log(np.maximum(most, 1.0)) / _NODES
-        ratios = [(np.exp((i + 0.5) * width), lambda g: width * g**K) for i in range(_NODES)]
-        for bound in (low, high):
-            ratios += [(bound / each, lambda g, each=each: g ** (K - 1) / each) for each in steps.T]
-        integral = np.zeros(demand.shape[:2], "f4")
+        ratios = [(np.exp((i + 0.5) * width), lambda g: width * g**M) for i in range(_NODES)]
+        for each in steps.T:
+            apart = np.where(each > 0, each, np.inf)  # nothing is asked for at no ratio but itself
+            for bound in (low, high):
+                ratios.append((bound / apart, lambda g, apart=apart: g ** (M - 1) / apart))
+        integral = np.zeros(demand.shape[:2])
         for ratio, weight in ratios:
             asked = ratio[:, None] * steps
             possible = (ratio >= 1) & (asked >= low * (1 - _SAME)).all(axis=1)
             possible &= (asked <= high * (1 + _SAME)).all(axis=1)
             if not possible.any():
                 continue
-            term = np.where(possible, weight(ratio), 0.0).astype("f4")[:, None]
-            for k in range(K):
+            term = np.where(possible, weight(np.maximum(ratio, 1)), 0.0)[:, None]
+            for k in range(self._public.K):
                 term = term * likelihood(
                     asked[:, k].astype("f4"), demand[..., k], self._public, self._law.sigma
                 )
