@@ -24,7 +24,7 @@ PRICES = 96
 INTERCEPTS, SLOPES = 32, 48
 """Size of the grid of lines; twice as many earn no more."""
 HYPOTHESES = 8
-PARTICLES = 1024
+PARTICLES = 2048
 
 
 def bayes(

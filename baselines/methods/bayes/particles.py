@@ -3,13 +3,15 @@
 A particle is a market in standard normal scores (see `law`), with the drift x of log δ. Particles
 are resampled where few of them have most of the weight; their scores are then moved a little
 (Liu and West, "Combined parameter and state estimation in simulation-based filtering", 2001),
-which keeps the prior, a standard normal, as it is.
+which keeps the prior, a standard normal, as it is. Where none of them can have bought what was
+bought, they are drawn from the prior again.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,8 @@ _CHUNK = 2**16
 """Particles in use at a time."""
 _MOST_DEVIATIONS = 4.0
 _TINY = np.float32(1e-37)
+IMPOSSIBLE = np.float32(-1e4)
+"""Log-likelihood of what a particle cannot have bought."""
 
 
 class ParticleFilter:
@@ -57,15 +61,13 @@ class ParticleFilter:
         """Draw from the prior."""
         for start in range(0, self._shape[0], self.together):
             lanes = np.arange(start, min(start + self.together, self._shape[0]))
-            shape = len(lanes), *self._scores.shape[1:]
-            self._place(lanes, self._rng.standard_normal(shape, "f4"))
+            self._draw(lanes)
         self._drift[:] = 0.0
-        self._log_weight[:] = 0.0
 
     def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> ParticlesBelief:
         """Take in a round of some lanes (n,), or None before the first."""
         if seen is not None:
-            self._log_weight[lanes] += self._log_likelihood(lanes, seen.price, seen.steps)
+            self._weigh(lanes, seen.price, seen.steps, self._log_likelihood)
             self._renew(lanes)
             self._move(lanes)
         kept = resample(normalized(self._log_weight[lanes]), LOOKED_AT, self._rng)
@@ -86,8 +88,27 @@ class ParticleFilter:
         for k in range(self._public.K):
             bought = steps[:, k].astype("f4")
             each = likelihood(bought, demand[..., k], self._public, self._law.sigma)
-            total += np.log(np.maximum(each, _TINY))
+            total += log_or_impossible(each)
         return total
+
+    def _weigh(
+        self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray, log_likelihood: Any
+    ) -> None:
+        """Take in purchases or deliveries (n, K) at prices (n,), how likely a method says."""
+        if not len(lanes):
+            return
+        gained = log_likelihood(lanes, price, steps)
+        lost = gained.max(axis=1) <= IMPOSSIBLE / 2
+        if lost.any():
+            self._draw(lanes[lost])
+            gained[lost] = log_likelihood(lanes[lost], price[lost], steps[lost])
+        self._log_weight[lanes] += gained
+
+    def _draw(self, lanes: np.ndarray) -> None:
+        """Particles of the prior in place of those that are there; their drifts stay."""
+        shape = len(lanes), *self._scores.shape[1:]
+        self._place(lanes, self._rng.standard_normal(shape, "f4"))
+        self._log_weight[lanes] = 0.0
 
     def _move(self, lanes: np.ndarray) -> None:
         """The next round's drift."""
@@ -168,6 +189,12 @@ class ParticlesBelief:
         """(r, P) demand of a particle of each of `rows` (r,)."""
         particle = rng.integers(self.intercept.shape[1], size=len(rows))
         return self.demand(prices, rows, particle)
+
+
+def log_or_impossible(likelihood: np.ndarray) -> np.ndarray:
+    """Logarithms of likelihoods, `IMPOSSIBLE` where they are 0."""
+    log = np.log(np.maximum(likelihood, _TINY))
+    return np.where(likelihood > _TINY, log, IMPOSSIBLE)
 
 
 def normalized(log_weight: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ _NOTHING = 1e-9
 """Steps; a smaller demand is none."""
 
 
-def likelihood(steps: np.ndarray, demand: np.ndarray, public: PublicParameters, sigma: float) -> np.ndarray:
+def likelihood(
+    steps: np.ndarray, demand: np.ndarray, public: PublicParameters, sigma: float
+) -> np.ndarray:
     """Likelihood of the steps bought by a follower whose rational demand is `demand`.
 
     Between the bounds it is a density (a normal one about the demand, σ·demand wide), at a bound

@@ -18,6 +18,7 @@ from baselines.methods.bayes.particles import (
     LOOKED_AT,
     ParticleFilter,
     ParticlesBelief,
+    log_or_impossible,
     normalized,
     resample,
 )
@@ -30,6 +31,8 @@ _NODES = 12
 _PRICES = 96
 """Prices tried for a particle's equilibrium."""
 _TINY = np.float32(1e-37)
+_LITTLE = np.float32(1e-6)
+"""Steps: the least free demand, which is divided by."""
 
 
 class RationedFilter(ParticleFilter):
@@ -39,7 +42,9 @@ class RationedFilter(ParticleFilter):
     without a capacity.
     """
 
-    def __init__(self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int) -> None:
+    def __init__(
+        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
+    ) -> None:
         if law.share is None:
             raise ValueError("law must have a share: a capacity that is drawn")
         self._share = _Share(law.share)
@@ -53,8 +58,8 @@ class RationedFilter(ParticleFilter):
 
     def begin(self) -> None:
         """Draw from the prior."""
-        super().begin()
         self._known[:] = self._open[:] = False
+        super().begin()
         self._most[:] = 0.0
 
     def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> ParticlesBelief:
@@ -78,19 +83,20 @@ class RationedFilter(ParticleFilter):
         largest = ~known & ~at_least & ~again & (total > most)
         # A larger total settles that the largest one before was none of R.
         was_free = lanes[largest & self._open[lanes]]
-        self._weigh(was_free, self._price[was_free], self._steps[was_free])
+        self._weigh(was_free, self._price[was_free], self._steps[was_free], self._log_likelihood)
         self._most[lanes[at_least]] = self._least
         self._known[lanes[at_least | again]] = True
         for found in (lanes[at_least], lanes[again]):
             self._log_weight[found] += self._log_law(found)
-        self._weigh_rationed(lanes[again], self._price[lanes[again]], self._steps[lanes[again]])
+        before = lanes[again]  # the same total, and that was R too
+        self._weigh(before, self._price[before], self._steps[before], self._log_rationed)
         put = lanes[largest]
         self._most[put], self._price[put] = total[largest], seen.price[largest]
         self._steps[put], self._open[put] = seen.steps[largest], ~free[largest]
         cut = at_least | again | (known & ~free & _same(total, most))
         plain = ~cut & (~largest | free)
-        self._weigh_rationed(lanes[cut], seen.price[cut], seen.steps[cut])
-        self._weigh(lanes[plain], seen.price[plain], seen.steps[plain])
+        self._weigh(lanes[cut], seen.price[cut], seen.steps[cut], self._log_rationed)
+        self._weigh(lanes[plain], seen.price[plain], seen.steps[plain], self._log_likelihood)
         self._open[lanes[cut]] = False
 
     def _hypotheses(self, lanes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,13 +135,11 @@ class RationedFilter(ParticleFilter):
         capacity = np.maximum(np.where(is_most, most, np.maximum(above, most)), self._least)
         return ParticlesBelief(belief.public, belief.intercept, belief.slope, capacity.astype("f4"))
 
-    def _weigh(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
-        if len(lanes):
-            self._log_weight[lanes] += self._log_likelihood(lanes, price, steps)
-
-    def _weigh_rationed(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
-        if len(lanes):
-            self._log_weight[lanes] += self._log_rationed(lanes, price, steps)
+    def _draw(self, lanes: np.ndarray) -> None:
+        """Particles of the prior; where R is known, weighed by it."""
+        super()._draw(lanes)
+        known = lanes[self._known[lanes]]
+        self._log_weight[known] += self._log_law(known)
 
     def _log_law(self, lanes: np.ndarray) -> np.ndarray:
         """(n, P) log-density of R at the largest total; where that is K·min_steps, its chance."""
@@ -176,7 +180,7 @@ class RationedFilter(ParticleFilter):
                     asked[:, k].astype("f4"), demand[..., k], self._public, self._law.sigma
                 )
             integral += term
-        return np.log(np.maximum(integral * steps.sum(axis=1)[:, None], _TINY))
+        return log_or_impossible(integral * steps.sum(axis=1)[:, None])
 
     def _place(self, lanes: np.ndarray, scores: np.ndarray) -> None:
         """Put particles where their scores say."""
@@ -187,10 +191,10 @@ class RationedFilter(ParticleFilter):
                 self._intercept[lanes][..., None], self._slope[lanes], price
             ).sum(axis=2)
             earned = (price - np.float32(self._public.cost)) * demand
-            better = earned >= best
+            better = earned > best
             free = np.where(better, demand, free)
             best = np.where(better, earned, best)
-        self._free[lanes] = free
+        self._free[lanes] = np.maximum(free, _LITTLE)
 
 
 class _Share:
