@@ -18,6 +18,7 @@ def numeric(
     *,
     above: float | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
     below: float | None = None,
 ) -> Any:
     """A finite float, or an array of finite floats, within the limits.
@@ -27,7 +28,12 @@ def numeric(
     """
     limits = [
         f"{word} {limit:g}"
-        for word, limit in (("above", above), ("at least", at_least), ("below", below))
+        for word, limit in (
+            ("above", above),
+            ("at least", at_least),
+            ("at most", at_most),
+            ("below", below),
+        )
         if limit is not None
     ]
     allowed = " ".join(["finite numbers", " and ".join(limits)]).strip()
@@ -38,6 +44,8 @@ def numeric(
         good = good & (array > above)
     if at_least is not None:
         good = good & (array >= at_least)
+    if at_most is not None:
+        good = good & (array <= at_most)
     if below is not None:
         good = good & (array < below)
     if not bool(xp.all(good)):

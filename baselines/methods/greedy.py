@@ -5,24 +5,44 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_market import _checks
-from baselines.arena.protocol import PublicParameters
-from baselines.methods.learner import Learner, mean_purchase
+from baselines.arena.task import Task
+from baselines.methods.learner import OnlineLearner, mean_purchase
 
 
-class Greedy(Learner):
-    """With probability .1 a uniform price, else the one that has paid best in this episode.
+class Greedy(OnlineLearner):
+    """With probability ε a uniform price, else the one that has paid best so far.
 
-    The value of a price is overwritten each time that it is replayed. That is the paper's baseline
-    as this literature uses it, with a memory for each episode.
+    The value of a price is overwritten each time that it is replayed. That is the baseline of the
+    source paper (ε = .1), as its literature uses it. Each lane has a memory of its own.
+
+    Args:
+        task, num_envs, seed: see `OnlineLearner`.
+        epsilon: ε, in [0, 1].
+        forgets: whether each episode begins with an empty memory; the paper's run is one market,
+            of which all episodes are remembered.
+
+    Raises:
+        TypeError, ValueError: a bad parameter.
     """
 
-    epsilon = 0.1
+    def __init__(
+        self, task: Task, num_envs: int, seed: int, epsilon: float = 0.1, forgets: bool = True
+    ) -> None:
+        super().__init__(task, num_envs, seed)
+        self._epsilon = _checks.number("epsilon", epsilon, at_least=0, at_most=1)
+        self._forgets = _checks.flag("forgets", forgets)
+        self._lanes = np.arange(num_envs)
+        self._clear()
 
     def begin(self) -> None:
-        """No price has been tried."""
-        self._lanes = np.arange(self.num_envs)
-        self._prices = np.zeros((self.num_envs, 0))
-        self._values = np.zeros((self.num_envs, 0))
+        """No price has been tried, unless earlier episodes are remembered."""
+        if self._forgets:
+            self._clear()
+
+    def _clear(self) -> None:
+        self._prices = np.zeros((self.num_envs, 64))
+        self._values = np.full(self._prices.shape, -np.inf)
+        self._explored = 0
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Overwrite the value of each lane's price."""
@@ -30,47 +50,56 @@ class Greedy(Learner):
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best so far, or a new one."""
-        # A new column a round, for the lanes that explore; the others leave theirs at −∞.
         drawn = self.rng.uniform(self.public.cost, self.public.max_price, self.num_envs)
-        explores = self.rng.random(self.num_envs) < self.epsilon
-        self._prices = np.hstack([self._prices, drawn[:, None]])
-        self._values = np.hstack([self._values, np.full((self.num_envs, 1), -np.inf)])
-        newest = self._prices.shape[1] - 1
-        explores |= newest == 0
-        self._tried = np.where(explores, newest, self._values.argmax(axis=1))
+        explores = self.rng.random(self.num_envs) < self._epsilon
+        explores |= self._explored == 0
+        self._tried = self._values.argmax(axis=1)
+        if explores.any():  # a new column for the lanes that explore; that of the others stays −∞
+            if self._explored == self._prices.shape[1]:
+                self._prices = np.hstack([self._prices, np.zeros_like(self._prices)])
+                self._values = np.hstack([self._values, np.full_like(self._values, -np.inf)])
+            self._prices[explores, self._explored] = drawn[explores]
+            self._tried[explores] = self._explored
+            self._explored += 1
         return self._prices[self._lanes, self._tried]
 
 
-class EpsilonGreedy(Learner):
+class EpsilonGreedy(OnlineLearner):
     """A bandit over a grid of prices, with ε-greedy exploration.
 
     The value of a price is what it has earned of a follower, averaged over its plays; the newest
     has at least the weight `step`, so that old ones are forgotten. Prices that have not been
-    tried are only explored.
+    tried are only explored; where none has earned anything, all are.
 
     Args:
-        public, num_envs, seed: see `Learner`.
+        task, num_envs, seed: see `OnlineLearner`.
         arms: how many prices, evenly spaced above the cost.
         epsilon: ε, the probability of a random one of them.
         step: least weight of the newest play in an average, in [0, 1].
-        start: the first price (the nearest of the grid).
+        start: the first price (the nearest of the grid); by default half-way from the cost to
+            max_price.
+
+    Raises:
+        TypeError, ValueError: a bad parameter.
     """
 
     def __init__(
         self,
-        public: PublicParameters,
+        task: Task,
         num_envs: int,
         seed: int,
-        arms: int,
-        epsilon: float,
-        step: float,
-        start: float,
+        arms: int = 8,
+        epsilon: float = 0.1,
+        step: float = 0.0,
+        start: float | None = None,
     ) -> None:
-        super().__init__(public, num_envs, seed)
+        super().__init__(task, num_envs, seed)
         count = _checks.integer("arms", arms, at_least=1)
-        self._grid = np.linspace(public.cost, public.max_price, count + 1)[1:]
-        self._epsilon = _checks.number("epsilon", epsilon, at_least=0)
-        self._step = _checks.number("step", step, at_least=0)
+        self._grid = np.linspace(self.public.cost, self.public.max_price, count + 1)[1:]
+        self._epsilon = _checks.number("epsilon", epsilon, at_least=0, at_most=1)
+        self._step = _checks.number("step", step, at_least=0, at_most=1)
+        if start is None:
+            start = (self.public.cost + self.public.max_price) / 2
         self._start = np.abs(self._grid - _checks.number("start", start, above=0)).argmin()
         self._lanes = np.arange(num_envs)
 
@@ -95,6 +124,7 @@ class EpsilonGreedy(Learner):
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best of the grid, or any."""
         explores = self.rng.random(self.num_envs) < self._epsilon
+        explores |= (self._values.max(axis=1) <= 0) & (self._plays.sum(axis=1) > 0)
         any_arm = self.rng.integers(len(self._grid), size=self.num_envs)
         self._arm = np.where(explores, any_arm, self._values.argmax(axis=1))
         return self._grid[self._arm]

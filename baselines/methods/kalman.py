@@ -14,7 +14,8 @@ import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.learner import Learner, mean_purchase
+from baselines.arena.task import Task
+from baselines.methods.learner import OnlineLearner, mean_purchase
 
 PRICES = 191
 """Prices among which the best one is looked for."""
@@ -45,9 +46,7 @@ class Lines:
         )
         if self._prior[0].shape != (2,) or self._prior[1].shape != (2, 2):
             raise ValueError(f"mean and cov must be (2,) and (2, 2), got {mean!r} and {cov!r}")
-        self._persistence = _checks.number("persistence", persistence, above=0)
-        if persistence > 1:
-            raise ValueError(f"persistence must be at most 1, got {persistence!r}")
+        self._persistence = _checks.number("persistence", persistence, above=0, at_most=1)
         self._sigma = _checks.number("sigma", sigma, above=0)
         self.mean = np.empty((*shape, 2))
         self.cov = np.empty((*shape, 2, 2))
@@ -73,7 +72,8 @@ class Lines:
     ) -> None:
         """Take in purchases, the means of `count` of them each. Lines elsewhere stay.
 
-        A purchase at a bound where a bound was expected says nothing.
+        A purchase at a bound where a bound was expected says nothing: so a follower that buys
+        nothing is one of which no more was expected, or whose line comes down.
         """
         row = np.stack(np.broadcast_arrays(1.0, -price), axis=-1)
         expected = (row * self.mean).sum(axis=-1)
@@ -101,37 +101,57 @@ class Lines:
         return self.mean + spread * np.stack([root * z[0], cross * z[0] + rest * z[1]], axis=-1)
 
 
-class KalmanTotal(Learner):
-    """A Kalman filter of the mean follower's line; the price that pays best on it.
+class Kalman(OnlineLearner):
+    """A filter of lines, and prices by lines drawn from it.
 
-    With `spread` = 1 the line is drawn from the belief (Thompson sampling), with 0 it is the mean
+    With `spread` = 1 lines are drawn from the belief (Thompson sampling), with 0 they are the means
     (certainty equivalence).
 
     Args:
-        public, num_envs, seed: see `Learner`.
+        task, num_envs, seed: see `OnlineLearner`.
+        prior: `mean` (2,) and `cov` (2, 2) of lines fitted to training markets.
         sigma, persistence: see `Lines`.
         spread: of the draw.
-        prior: `mean` (2,) and `cov` (2, 2) of lines fitted to training markets.
+
+    Raises:
+        TypeError, ValueError: a bad parameter.
     """
 
     def __init__(
         self,
-        public: PublicParameters,
+        task: Task,
         num_envs: int,
         seed: int,
-        sigma: float,
-        persistence: float,
-        spread: float,
         prior: Mapping[str, Any],
+        sigma: float = 0.3,
+        persistence: float = 1.0,
+        spread: float = 0.5,
     ) -> None:
-        super().__init__(public, num_envs, seed)
-        self._arguments = (num_envs,), prior["mean"], prior["cov"], persistence, sigma
+        super().__init__(task, num_envs, seed)
+        _checks.instance("prior", prior, Mapping, "a mapping with `mean` and `cov`")
+        if set(prior) != {"mean", "cov"}:
+            raise ValueError(f"prior must have `mean` and `cov`, got {prior!r}")
+        self._arguments = prior["mean"], prior["cov"], persistence, sigma
         self._spread = _checks.number("spread", spread, at_least=0)
         self.begin()
 
     def begin(self) -> None:
         """Back to the prior."""
-        self._lines = Lines(*self._arguments)
+        self._lines = Lines(self.shape, *self._arguments)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the lines."""
+        raise NotImplementedError
+
+
+class KalmanTotal(Kalman):
+    """The mean follower's line, and the price that pays best on it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One line for each episode."""
+        return (self.num_envs,)
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
@@ -147,34 +167,18 @@ class KalmanTotal(Learner):
         return np.where(falls, best, self.public.max_price)
 
 
-class KalmanSlots(Learner):
-    """A Kalman filter of the line in each slot; the price that pays best on all, clipped.
+class KalmanSlots(Kalman):
+    """The line of the follower in each slot; the price that pays best on all, clipped.
 
-    A slot goes back to the prior when it is left. The purchases of the followers present are the
-    lines held within the bounds of a purchase, so that the best price may be max_price: then the
-    least purchase of everybody pays best. Arguments as for `KalmanTotal`.
+    A slot goes back to the prior when it is left. Followers buy what their lines say, held within
+    the bounds of a purchase: one who is priced out counts no longer, and with a floor above 0 the
+    best price may be max_price.
     """
 
-    def __init__(
-        self,
-        public: PublicParameters,
-        num_envs: int,
-        seed: int,
-        sigma: float,
-        persistence: float,
-        spread: float,
-        prior: Mapping[str, Any],
-    ) -> None:
-        super().__init__(public, num_envs, seed)
-        shape = num_envs, public.K
-        self._arguments = shape, prior["mean"], prior["cov"], persistence, sigma
-        self._spread = _checks.number("spread", spread, at_least=0)
-        self._prices = np.linspace(public.cost, public.max_price, PRICES)
-        self.begin()
-
-    def begin(self) -> None:
-        """Back to the prior."""
-        self._lines = Lines(*self._arguments)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One line for each slot of each episode."""
+        return self.num_envs, self.public.K
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
@@ -184,11 +188,12 @@ class KalmanSlots(Learner):
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best of a fine grid."""
         self._lines.reset(~active)
+        prices = np.linspace(self.public.cost, self.public.max_price, PRICES)
         lines = self._lines.sample(self.rng, self._spread)
-        total = np.zeros((self.num_envs, len(self._prices)))
+        total = np.zeros((self.num_envs, PRICES))
         for k in range(self.public.K):
             rows = active[:, k]
             total[rows] += self.public.demand(
-                lines[rows, k, :1], np.maximum(lines[rows, k, 1:], 0.0), self._prices
+                lines[rows, k, :1], np.maximum(lines[rows, k, 1:], 0.0), prices
             )
-        return self._prices[((self._prices - self.public.cost) * total).argmax(axis=1)]
+        return prices[((prices - self.public.cost) * total).argmax(axis=1)]

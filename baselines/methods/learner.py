@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines.arena.protocol import History, PublicParameters
+from baselines.arena.protocol import History
+from baselines.arena.task import Task
 
 
-class Learner:
+class OnlineLearner:
     """A method that prices, sees what is bought, and prices again.
 
     Args:
-        public: what is known of the markets.
+        task: what is played; its public parameters are all that is used.
         num_envs: N.
         seed: of every random choice.
     """
 
-    def __init__(self, public: PublicParameters, num_envs: int, seed: int) -> None:
-        self.public, self.num_envs = public, num_envs
+    def __init__(self, task: Task, num_envs: int, seed: int) -> None:
+        self.public, self.num_envs = task.public(), num_envs
         self.rng = np.random.default_rng(seed)
 
     def act(self, history: History) -> np.ndarray:

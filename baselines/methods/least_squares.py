@@ -2,6 +2,9 @@
 
 Demand of a follower is taken for a line a − b·p, fitted to the rounds so far; the price that pays
 best on it, (a/b + c)/2, is played unless the prices so far would then vary too little.
+
+Where nobody bought anything, the price was above what anybody would pay: that is no point of the
+line, and the next price goes half-way to the cost.
 """
 
 from __future__ import annotations
@@ -12,56 +15,69 @@ import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.learner import Learner, mean_purchase
+from baselines.arena.task import Task
+from baselines.methods.learner import OnlineLearner, mean_purchase
 
 
-class LeastSquares(Learner):
+class LeastSquares(OnlineLearner):
     """The fit, and the first two prices.
 
     Args:
-        public, num_envs, seed: see `Learner`.
+        task, num_envs, seed: see `OnlineLearner`.
         kappa: κ ≥ 0, how far prices are kept apart.
-        first: the first two prices; they must differ.
+        first: the first two prices; they must differ. By default they lie a quarter and half of the
+            way from the cost to max_price.
         discount: in (0, 1], what a round weighs beside the next one.
+
+    Raises:
+        TypeError, ValueError: a bad parameter.
     """
 
     def __init__(
         self,
-        public: PublicParameters,
+        task: Task,
         num_envs: int,
         seed: int,
-        kappa: float,
-        first: Sequence[float],
+        kappa: float = 2.0,
+        first: Sequence[float] | None = None,
         discount: float = 1.0,
     ) -> None:
-        super().__init__(public, num_envs, seed)
+        super().__init__(task, num_envs, seed)
         self._kappa = _checks.number("kappa", kappa, at_least=0)
-        self._first = _checks.numeric("first", first, at_least=public.cost)
+        cost, most = self.public.cost, self.public.max_price
+        if first is None:
+            first = (cost + (most - cost) / 4, cost + (most - cost) / 2)
+        self._first = _checks.numeric("first", first, at_least=cost, at_most=most)
         if np.shape(self._first) != (2,) or self._first[0] == self._first[1]:
             raise ValueError(f"first must be two different prices, got {first!r}")
-        self._discount = _checks.number("discount", discount, above=0)
-        if discount > 1:
-            raise ValueError(f"discount must be at most 1, got {discount!r}")
+        self._discount = _checks.number("discount", discount, above=0, at_most=1)
 
     def begin(self) -> None:
         """No round has been seen."""
         self._round = 0
-        # Sums of 1, p, S, p², p·S over the rounds in which there was somebody to buy.
+        # Sums of 1, p, S, p², p·S over the rounds in which somebody has bought.
         self._sums = np.zeros((5, self.num_envs))
+        # Half-way from the last price to the cost; whether nobody bought at it, or ever did not.
+        self._lower = np.zeros(self.num_envs)
+        self._unsold, self._ever_unsold = np.zeros((2, self.num_envs), bool)
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Add the round to the fit."""
         bought, count = mean_purchase(steps, answered)
         row = np.stack([np.ones_like(prices), prices, bought, prices**2, prices * bought])
-        self._sums = self._discount * self._sums + row * (count > 0)
+        self._sums = self._discount * self._sums + row * (bought > 0)
+        self._lower = (prices + self.public.cost) / 2
+        self._unsold = (count > 0) & (bought == 0)
+        self._ever_unsold |= self._unsold
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The first two prices in turn; later that of the fit, kept apart from the others."""
         weight, mean, variance, best = self._fit()
-        turn = self._first[self._round % 2]
+        turn = np.where(self._ever_unsold, self._lower, self._first[self._round % 2])
         self._round += 1
         fitted = self.keep_apart(self.public.clip(best), weight, mean, variance)
-        return np.where((self._round > 2) & (variance > 1e-9), fitted, turn)
+        fits = (self._round > 2) & (variance > 1e-9) & ~self._unsold
+        return np.where(fits, fitted, turn)
 
     def keep_apart(
         self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
@@ -101,6 +117,21 @@ class Cils(LeastSquares):
     ) -> np.ndarray:
         """Away from the mean of earlier prices."""
         return _outside(best, mean, self._kappa * weight**-0.25, self.public)
+
+
+class DiscountedCils(Cils):
+    """CILS that forgets; see `Cils`."""
+
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int,
+        seed: int,
+        kappa: float = 2.0,
+        first: Sequence[float] | None = None,
+        discount: float = 0.9,
+    ) -> None:
+        super().__init__(task, num_envs, seed, kappa, first, discount)
 
 
 class ControlledVariance(LeastSquares):
