@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from aigc_market import Market
+from aigc_market.envs.vector import PricingVectorEnv
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,12 @@ class Method(Protocol):
 
 Player = Callable[[int], Method]
 """A method to be played: called with the number of episodes, N."""
+
+
+@runtime_checkable
+class Insider(Method, Protocol):
+    """A method that is shown the markets themselves, as no leader is: an oracle."""
+
+    def enter(self, env: PricingVectorEnv) -> None:
+        """Called before the first round with the environment that is played."""
+        ...

@@ -102,9 +102,31 @@ class Entry:
             TypeError, ValueError: a bad parameter, or one that is missing because the scenario has
                 not been tuned for.
         """
+        why_not = self.can_make(task, **parameters)
+        if why_not is not None:
+            raise ValueError(why_not)
+        factory = imported(str(self.factory))
+        return factory(task, num_envs, seed, **{**self.tuned(task), **parameters})
+
+    def can_make(self, task: Task, **parameters: Any) -> str | None:
+        """None if `make` can make it with these parameters, else why not."""
         if self.factory is None:
-            raise ValueError(f"{self.name} must be trained before it plays")
-        return imported(self.factory)(task, num_envs, seed, **{**self.tuned(task), **parameters})
+            return f"{self.name} must be trained before it plays"
+        others = list(inspect.signature(imported(self.factory)).parameters.values())[3:]
+        given = {*self.tuned(task), *parameters}
+        missing = [
+            p.name
+            for p in others
+            if p.default is p.empty
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            and p.name not in given
+        ]
+        if not missing:
+            return None
+        return (
+            f"{self.name} needs {', '.join(missing)}, which {task.scenario_name!r} has not been "
+            "tuned for"
+        )
 
     def tuned(self, task: Task) -> dict[str, Any]:
         """Parameters that were found for the task's scenario; none where it was not tuned for."""
@@ -144,7 +166,7 @@ class Entry:
 
 def _entries() -> list[Entry]:
     methods = "baselines.methods"
-    made = f"{methods}.factories"
+    bayes = f"{methods}.bayes.leader"
     return [
         Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO"),
         Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP"),
@@ -152,19 +174,22 @@ def _entries() -> list[Entry]:
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
-        Entry("greedy", factory=f"{made}:greedy"),
-        Entry("random", factory=f"{made}:random"),
-        Entry("constant", factory=f"{made}:constant"),
-        Entry("epsilon_greedy", factory=f"{made}:epsilon_greedy"),
-        Entry("cils", "form", factory=f"{made}:cils"),
-        Entry("cils_discounted", "form", factory=f"{made}:cils_discounted"),
-        Entry("controlled_variance", "form", factory=f"{made}:controlled_variance"),
-        Entry("thompson", "form", factory=f"{made}:thompson"),
-        Entry("kalman_total", "form", factory=f"{made}:kalman_total"),
-        Entry("kalman", "form", factory=f"{made}:kalman"),
-        Entry("bayes", "law", factory=f"{made}:bayes"),
-        Entry("bayes_thompson", "law", factory=f"{made}:bayes_thompson"),
-        Entry("bayes_information", "law", factory=f"{made}:bayes_information"),
+        Entry("greedy", factory=f"{methods}.greedy:Greedy"),
+        Entry("random", factory=f"{methods}.fixed:Random"),
+        # What is tuned from the demand of training markets, and not from what was seen of them,
+        # comes from the law: the best constant price, and what is likely of a line.
+        Entry("constant", "law", factory=f"{methods}.fixed:Constant"),
+        Entry("epsilon_greedy", "law", factory=f"{methods}.greedy:EpsilonGreedy"),
+        Entry("cils", "form", factory=f"{methods}.least_squares:Cils"),
+        Entry("cils_discounted", "form", factory=f"{methods}.least_squares:DiscountedCils"),
+        Entry("controlled_variance", "form", factory=f"{methods}.least_squares:ControlledVariance"),
+        Entry("thompson", "law", factory=f"{methods}.kalman:KalmanTotal"),
+        Entry("kalman_total", "law", factory=f"{methods}.kalman:KalmanTotal"),
+        Entry("kalman", "law", factory=f"{methods}.kalman:KalmanSlots"),
+        Entry("bayes", "law", factory=f"{bayes}:bayes"),
+        Entry("bayes_thompson", "law", factory=f"{bayes}:bayes_thompson"),
+        Entry("bayes_information", "law", factory=f"{bayes}:bayes_information"),
+        Entry("equilibrium", "law", factory=f"{methods}.fixed:Equilibrium"),
     ]
 
 

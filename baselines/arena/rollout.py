@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market.envs.vector import PricingVectorEnv
-from baselines.arena.protocol import History, Method
+from baselines.arena.protocol import History, Insider, Method
 from baselines.arena.task import Task
 
 PHYSICAL = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
@@ -71,6 +71,8 @@ def play_in(env: PricingVectorEnv, method: Method, seed: int, watch: Watch | Non
     names = ("price", "utility", "regret", "equilibrium_price", "equilibrium_utility")
     rounds = {name: np.full((T, N), np.nan) for name in names}
     observations, _ = env.reset(seed=seed)
+    if isinstance(method, Insider):
+        method.enter(env)
     history = history_of(env, observations, begins=True)
     seconds = 0.0
     for t in range(T):

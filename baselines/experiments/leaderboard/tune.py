@@ -1,6 +1,6 @@
 """Tunes the methods that have parameters: `python -m baselines.experiments.leaderboard.tune`.
 
-Every method gets at most 16 configurations, each played in the same 512 training episodes; what
+Every method gets at most 16 configurations, each played in the same 512 validation episodes; what
 the search gave is printed and kept in docs/hidden-markets/tuning.csv, the best in tuned.json.
 """
 
@@ -9,26 +9,24 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import tyro
 
-from aigc_market import game
+from aigc_market import _checks, game
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import Settings
-from baselines import methods
+from aigc_market.scenarios import SCENARIOS
+from baselines.arena.registry import REGISTRY, TUNED
 from baselines.arena.rollout import play
+from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
+from baselines.runs.files import write_csv, write_json
 
-TRAINING_SEED = 1_000_000
-"""Of the training markets and episodes; those of the leaderboard have another."""
 EPISODES = 512
-SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
+DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
 
 _FIRST = [(6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0)]
 _KALMAN = {"sigma": [0.2, 0.3], "persistence": [1.0, 0.995, 0.98, 0.95], "spread": [0.0, 0.5]}
@@ -53,35 +51,40 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 """The configurations of each method: all combinations."""
 _MARKETS_EVERY = 20
 """Rounds between the markets of a training episode that are looked at; they move slowly."""
-_COLUMNS = ["scenario", "method", "configuration", "seed", "episodes", "share", "seconds"]
+_COLUMNS = ("scenario", "method", "configuration", "seed", "episodes", "share", "seconds")
 
 
-def learn_from_markets(scenario: str) -> dict[str, Any]:
-    """What training markets say before any episode is played.
+def learn_from_markets(task: Task) -> dict[str, Any]:
+    """What the demand of training markets says before any episode is played.
 
     Returns:
         `price`, the best constant one, and the moments of lines fitted to what rational followers
-        buy: `total`, of the mean follower over all prices; `slot`, of one follower where its
-        demand bends with the price.
+        buy: `total`, of the mean follower where anybody buys more than the least; `slot`, of one
+        follower where its demand bends with the price.
     """
-    settings = Settings.make(scenario)
+    settings = task.settings()
     prices = np.linspace(settings.market.cost, settings.market.max_price, 96)
-    course = MarketProcess(settings, np.random.default_rng(TRAINING_SEED), lanes=(EPISODES,))
+    rng = np.random.default_rng(training_seed(0))
+    process = MarketProcess(settings, rng, lanes=(EPISODES,))
     earned, total, slot = np.zeros(len(prices)), [], []
     for t in range(settings.max_cycles):
         if t % _MARKETS_EVERY == 0:
-            market = course.market
-            bought = game.best_response(market, prices[:, None])  # (P, N, K)
-            settled = game.settle(market, prices[:, None], bought)
-            delivered = settled.delivered
-            earned += settled.asp_utility.sum(axis=1)
-            count = np.count_nonzero(bought[0], axis=1)  # who is there: nobody buys nothing else
-            mean = delivered.sum(axis=2)[:, count > 0] / count[count > 0]
-            total.append(_lines(prices, mean, np.ones(mean.shape, bool)))
-            inside = (bought > market.min_steps) & (bought < market.max_steps)
-            bends = inside.sum(axis=0) > 2
-            slot.append(_lines(prices, bought[:, bends], inside[:, bends]))
-        course.advance()
+            market = process.market
+            round_ = game.settle(
+                market, prices[:, None], game.best_response(market, prices[:, None])
+            )
+            earned += round_.asp_utility.sum(axis=1)
+            here = np.broadcast_to(
+                True if market.active is None else market.active, (EPISODES, market.K)
+            )
+            count = here.sum(axis=1)
+            mean = round_.delivered.sum(axis=2)[:, count > 0] / count[count > 0]
+            total.append(_lines(prices, mean, mean > market.min_steps))
+            bought = round_.asked[:, here]
+            slot.append(
+                _lines(prices, bought, (bought > market.min_steps) & (bought < market.max_steps))
+            )
+        process.advance()
     return {
         "price": prices[np.argmax(earned)].item(),
         "total": _moments(np.concatenate(total)),
@@ -90,7 +93,12 @@ def learn_from_markets(scenario: str) -> dict[str, Any]:
 
 
 def _lines(prices: np.ndarray, steps: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Least-squares lines steps = a − b·price through (P, M) points, as (M, 2) rows (a, b)."""
+    """Least-squares lines steps = a − b·price through (P, M) points, as rows (a, b).
+
+    There is one for each of the M that has three points to be `used`, or more.
+    """
+    enough = used.sum(axis=0) > 2
+    steps, used = steps[:, enough], used[:, enough]
     count = used.sum(axis=0)
     price = (prices[:, None] * used).sum(axis=0) / count
     level = (steps * used).sum(axis=0) / count
@@ -107,29 +115,37 @@ def _moments(lines: np.ndarray) -> dict[str, Any]:
 
 
 def tune(
-    scenarios: tuple[str, ...] = SCENARIOS,
-    names: tuple[str, ...] = tuple(GRIDS),
-    out: Path = methods.TUNED,
+    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
+    methods: tuple[str, ...] = tuple(GRIDS),
+    out: Path = TUNED,
     log: Path = Path("docs/hidden-markets/tuning.csv"),
 ) -> None:
     """Tune the methods, and keep the best configurations.
 
     Args:
         scenarios: presets.
-        names: methods; what is known of others is kept.
+        methods: which; what is known of others is kept.
         out: the JSON file with the best parameters, which is updated.
         log: the CSV file with the whole search, of which the rows are replaced that are made anew.
+
+    Raises:
+        ValueError: an unknown scenario, or a method that has nothing to tune.
     """
+    for scenario in scenarios:
+        _checks.choice("scenarios", scenario, SCENARIOS)
+    for name in methods:
+        _checks.choice("methods", name, GRIDS)
     tuned = json.loads(out.read_text()) if out.exists() else {}
     for scenario in scenarios:
-        known = learn_from_markets(scenario)
-        print(f"{scenario}, training seed {TRAINING_SEED}, {EPISODES} episodes: {known}")
+        task = Task(scenario)
+        known = learn_from_markets(task)
+        print(f"{scenario}, {EPISODES} markets: {known}")
         tuned.setdefault(scenario, {})["constant"] = {"price": known["price"]}
-        for name in names:
-            rows = [_try(name, scenario, configuration, known) for configuration in _grid(name)]
+        for name in methods:
+            rows = [_try(name, task, configuration, known) for configuration in _grid(name)]
             best = max(rows, key=lambda row: row["share"])
             tuned[scenario][name] = _complete(name, best["configuration"], known)
-            _write(out, lambda file, tuned=tuned: file.write(_as_json(tuned)))
+            write_json(out, tuned)
             _log(log, scenario, name, rows)
             print(f"{scenario} {name}: {best['share']:.4f} with {best['configuration']}")
 
@@ -149,52 +165,38 @@ def _complete(name: str, configuration: dict[str, Any], known: dict[str, Any]) -
 
 
 def _try(
-    name: str, scenario: str, configuration: dict[str, Any], known: dict[str, Any]
+    name: str, task: Task, configuration: dict[str, Any], known: dict[str, Any]
 ) -> dict[str, Any]:
-    """Play one configuration in the training episodes: its share of the oracle's utility."""
+    """Play one configuration in the validation episodes: its share of the oracle's utility."""
     began = time.perf_counter()
     parameters = _complete(name, configuration, known)
-    method = methods.make(name, scenario, Task(scenario).public(), EPISODES, seed=0, **parameters)
-    played = play(method, Task(scenario), EPISODES, TRAINING_SEED)
-    share = 1 - played.regret.sum() / played.equilibrium_utility.sum()
+    method = REGISTRY[name].make(task, EPISODES, seed=0, **parameters)
+    share = play(method, task, EPISODES, validation_seed(0)).share
+    print(f"  {task.name} {name} {configuration}: {share:.4f}", flush=True)
     seconds = time.perf_counter() - began
-    print(f"  {scenario} {name} {configuration}: {share:.4f}", flush=True)
-    return {"configuration": configuration, "share": share.item(), "seconds": seconds}
+    return {"configuration": configuration, "share": share, "seconds": seconds}
 
 
 def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> None:
     """Put the rows of one search in place of older ones."""
     kept = []
     if path.exists():
-        with open(path, newline="") as file:
-            kept = [r for r in csv.reader(file) if r[:2] not in ([scenario, name], _COLUMNS[:2])]
+        with open(path, newline="", encoding="utf-8") as file:
+            kept = list(csv.DictReader(file))
+    kept = [row for row in kept if (row["scenario"], row["method"]) != (scenario, name)]
     new = [
-        [
-            scenario,
-            name,
-            json.dumps(row["configuration"]),
-            str(TRAINING_SEED),
-            str(EPISODES),
-            f"{row['share']:.4f}",
-            f"{row['seconds']:.1f}",
-        ]
+        {
+            "scenario": scenario,
+            "method": name,
+            "configuration": json.dumps(row["configuration"]),
+            "seed": validation_seed(0),
+            "episodes": EPISODES,
+            "share": f"{row['share']:.4f}",
+            "seconds": f"{row['seconds']:.1f}",
+        }
         for row in rows
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = [_COLUMNS, *kept, *new]
-    _write(path, lambda file: csv.writer(file, lineterminator="\n").writerows(table))
-
-
-def _as_json(tuned: dict[str, Any]) -> str:
-    return json.dumps(tuned, indent=1) + "\n"
-
-
-def _write(path: Path, fill: Callable[[TextIO], Any]) -> None:
-    """Write a text file as a whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(part, "w", newline="") as file:
-        fill(file)
-    os.replace(part, path)
+    write_csv(path, _COLUMNS, [*kept, *new])
 
 
 if __name__ == "__main__":

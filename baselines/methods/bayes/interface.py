@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 
-class Round(NamedTuple):
-    """A round in n lanes."""
+class Observation(NamedTuple):
+    """What a leader sees of a round, in n lanes."""
 
     price: np.ndarray
     """(n,)."""
@@ -16,6 +16,10 @@ class Round(NamedTuple):
     """(n, K) delivered."""
     answered: np.ndarray
     """(n, K) bool, who was there to buy."""
+
+    def of(self, lanes: np.ndarray) -> Observation:
+        """The same of some lanes."""
+        return Observation(*(value[lanes] for value in self))
 
 
 class Belief(Protocol):
@@ -30,6 +34,20 @@ class Belief(Protocol):
         ...
 
 
+class Decision(NamedTuple):
+    """What a price is chosen by, in n lanes."""
+
+    belief: Belief
+    prices: np.ndarray
+    """(P,) to choose from."""
+    gain: np.ndarray
+    """(P,) what a step sold at them earns."""
+    active: np.ndarray
+    """(n, K) bool, who will buy."""
+    sigma: float
+    """σ of the followers' noise."""
+
+
 class Filter(Protocol):
     """The posterior of N lanes."""
 
@@ -40,6 +58,6 @@ class Filter(Protocol):
         """Back to the prior."""
         ...
 
-    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> Belief:
+    def observe(self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray) -> Belief:
         """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
         ...

@@ -1,8 +1,8 @@
-"""The law of a scenario's markets, as Bayes methods need it.
+"""The law of a task's markets, as Bayes methods need it.
 
-A follower with a quadratic SSIM buys clip(A − B_k·p), A = β/(2|α|) and B_k = 1/(2|α|·δ_k). Where δ
-has a level that the followers of a market share, log B_k = c + e_k with c = −log(2|α|·level);
-else c = −log 2|α| and e_k = −log δ_k.
+A follower whose SSIM is a quadratic buys clip(A − B_k·p), A = β/(2|α|) and B_k = 1/(2|α|·δ_k).
+Where δ has a level that the followers of a market share, log B_k = c + e_k with
+c = −log(2|α|·level); else c = −log 2|α| and e_k = −log δ_k.
 """
 
 from __future__ import annotations
@@ -15,18 +15,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from aigc_market import vmus
-from aigc_market.distributions import (
-    DemandShare,
-    Distribution,
-    DrawnQuadratic,
-    LogUniform,
-    SharedLevel,
-    Uniform,
-)
+from aigc_market.distributions import Distribution, LogUniform, SharedLevel, Uniform
 from aigc_market.envs.settings import Settings
 from aigc_market.moves import Drift, Move, Shift, Traffic
-from aigc_market.scenarios import Scenario, resolve
-from aigc_market.ssim import QuadraticSSIM
+from baselines.arena.task import Task
 
 SCORES = 3
 """How many standard normal scores make a market: of |α|, β and the level."""
@@ -37,7 +29,7 @@ Quantiles = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Law:
+class MarketLaw:
     """How markets are drawn and move, and how followers miss their best response."""
 
     alpha: Quantiles
@@ -54,6 +46,43 @@ class Law:
     drift: tuple[float, float] | None
     """Persistence and step of the logarithm of the level, about where it was drawn."""
 
+    @classmethod
+    def of(cls, task: Task) -> MarketLaw:
+        """The law of a task.
+
+        Raises:
+            ValueError: followers, an SSIM model or moves that are not known here.
+        """
+        settings = task.settings()
+        moves = _moves(settings)
+        followers = task.arguments.get("vmus", settings.scenario.vmus)
+        policy = vmus.resolve(followers)
+        if policy is not vmus.best_response and not isinstance(policy, vmus.Noisy):
+            raise ValueError(f"vmus must be rational or noisy for Bayes, got {followers!r}")
+        if not settings.market.ssim.linear_demand:
+            raise ValueError(f"ssim must be a quadratic for Bayes, got {settings.market.ssim!r}")
+        if settings.ssim is not None:
+            alpha, beta = settings.ssim.alpha, settings.ssim.beta
+        else:
+            alpha, beta, _ = settings.market.ssim.parameters
+            alpha = -alpha
+        if settings.market.capacity is not None:
+            capacity = settings.market.capacity
+            raise ValueError(f"capacity must be a DemandShare for Bayes, got {capacity!r}")
+        level, own = _satisfaction(settings)
+        drift, shift = moves.get(Drift), moves.get(Shift)
+        share = settings.capacity
+        return cls(
+            alpha=quantiles("alpha", alpha),
+            beta=quantiles("beta", beta),
+            level=level,
+            own=own,
+            sigma=max(getattr(policy, "sigma", 0.0), _LEAST_SIGMA),
+            share=None if share is None else quantiles("share", share.share),
+            hazard=0.0 if shift is None else shift.probability,
+            drift=None if drift is None else (drift.persistence, drift.step),
+        )
+
     def market(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A and c, (…) each, from standard normal scores (…, SCORES)."""
         alpha, beta, level = (
@@ -61,53 +90,6 @@ class Law:
             for i, quantiles in enumerate((self.alpha, self.beta, self.level))
         )
         return beta / (2 * alpha), -np.log(2 * alpha * level)
-
-
-def law(scenario: str | Scenario) -> Law:
-    """The law of a scenario.
-
-    Raises:
-        ValueError: a scenario with followers, an SSIM model or moves that are not known here.
-    """
-    scenario = resolve(scenario)
-    arguments, moves = scenario.arguments, _moves(scenario)
-    policy = vmus.resolve(scenario.vmus)
-    if policy is not vmus.best_response and not isinstance(policy, vmus.Noisy):
-        raise ValueError(f"vmus must be rational or noisy for Bayes, got {scenario.vmus!r}")
-    ssim = arguments.get("ssim")
-    ssim = ssim if isinstance(ssim, DrawnQuadratic) else Settings.make(scenario).market.ssim
-    if not isinstance(ssim, DrawnQuadratic | QuadraticSSIM):
-        raise ValueError(f"ssim must be a quadratic for Bayes, got {ssim!r}")
-    alpha = ssim.alpha if isinstance(ssim, DrawnQuadratic) else -ssim.alpha
-    satisfaction = arguments.get("satisfaction", 200.0)
-    if isinstance(satisfaction, SharedLevel):
-        level, spread = satisfaction.level, satisfaction.spread
-        own: Quantiles = lambda scores: spread * np.clip(scores, -4, 4)  # noqa: E731
-    else:
-        level, each = 1.0, quantiles("satisfaction", satisfaction)
-        own = lambda scores: -np.log(each(ndtr(scores)))  # noqa: E731
-    drift, shift = moves.get(Drift), moves.get(Shift)
-    capacity = arguments.get("capacity")
-    if capacity is not None and not isinstance(capacity, DemandShare):
-        raise ValueError(f"capacity must be a DemandShare for Bayes, got {capacity!r}")
-    return Law(
-        alpha=quantiles("alpha", alpha),
-        beta=quantiles("beta", ssim.beta),
-        level=quantiles("level", level),
-        own=own,
-        sigma=max(getattr(policy, "sigma", 0.0), _LEAST_SIGMA),
-        share=None if capacity is None else quantiles("share", capacity.share),
-        hazard=0.0 if shift is None else shift.probability,
-        drift=None if drift is None else (drift.persistence, drift.step),
-    )
-
-
-def known(scenario: str | Scenario) -> bool:
-    """Whether nothing is hidden: no draws, no moves."""
-    scenario = resolve(scenario)
-    drawn = Distribution, DrawnQuadratic, DemandShare
-    values = scenario.arguments.values()
-    return not scenario.moves and not any(isinstance(v, drawn) or callable(v) for v in values)
 
 
 def quantiles(name: str, value: Any) -> Quantiles:
@@ -130,16 +112,37 @@ def quantiles(name: str, value: Any) -> Quantiles:
     raise ValueError(f"{name} must be a number or a Distribution for Bayes, got {value!r}")
 
 
-def _moves(scenario: Scenario) -> dict[type[Move], Any]:
-    moves = {type(move): move for move in scenario.moves}
+def known(task: Task) -> bool:
+    """Whether nothing is hidden: no draws, no moves."""
+    settings = task.settings()
+    drawn = settings.satisfaction, settings.ssim, settings.capacity
+    return not settings.scenario.moves and all(law is None for law in drawn)
+
+
+def _satisfaction(settings: Settings) -> tuple[Quantiles, Quantiles]:
+    """The quantiles of the level of δ, and those of e_k from standard normal scores."""
+    law = settings.satisfaction
+    if isinstance(law, SharedLevel):
+        spread = law.spread
+        return quantiles("level", law.level), lambda scores: spread * np.clip(scores, -4, 4)
+    if law is None:
+        values = np.unique(settings.market.satisfaction)
+        law = values.item() if len(values) == 1 else settings.market.satisfaction
+    each = quantiles("satisfaction", law)
+    return quantiles("level", 1.0), lambda scores: -np.log(each(ndtr(scores)))
+
+
+def _moves(settings: Settings) -> dict[type[Move], Any]:
+    given = settings.scenario.moves
+    moves = {type(move): move for move in given}
     strange = [kind.__name__ for kind in moves if kind not in (Drift, Shift, Traffic)]
-    if strange or len(moves) < len(scenario.moves):
+    if strange or len(moves) < len(given):
         raise ValueError(
-            f"moves must be Drift, Shift or Traffic, one of each, for Bayes, got {scenario.moves!r}"
+            f"moves must be Drift, Shift or Traffic, one of each, for Bayes, got {given!r}"
         )
-    if (Drift in moves or "capacity" in scenario.arguments) and len(moves) > (Drift in moves):
+    if (Drift in moves and len(moves) > 1) or (settings.capacity is not None and moves):
         raise ValueError(
             "moves must be Drift alone, and none where a capacity is drawn, for Bayes, "
-            f"got {scenario.moves!r}"
+            f"got {given!r}"
         )
     return moves

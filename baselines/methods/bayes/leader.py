@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from aigc_market import solve
-from aigc_market.envs.settings import Settings
-from aigc_market.scenarios import Scenario
 from baselines.arena.protocol import History, Method, PublicParameters
+from baselines.arena.task import Task
 from baselines.methods.bayes import rules
-from baselines.methods.bayes.interface import Filter, Round
-from baselines.methods.bayes.law import Law, known, law
+from baselines.methods.bayes.interface import Decision, Filter, Observation
+from baselines.methods.bayes.law import MarketLaw, known
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter
 from baselines.methods.bayes.rationing import RationedFilter
 from baselines.methods.bayes.regimes import RegimeFilter
+from baselines.methods.bayes.rules import Rule
 from baselines.methods.fixed import Constant
 
 PRICES = 96
@@ -27,41 +24,48 @@ HYPOTHESES = 8
 PARTICLES = 2048
 
 
-def bayes(
-    scenario: str | Scenario,
-    public: PublicParameters,
-    num_envs: int,
-    seed: int,
-    rule: str,
-    **parameters: Any,
-) -> Method:
-    """A Bayes method.
+def bayes(task: Task, num_envs: int, seed: int) -> Method:
+    """The price that is best in expectation; see `pricing_by`."""
+    return pricing_by(rules.greedy, task, num_envs, seed)
+
+
+def bayes_thompson(task: Task, num_envs: int, seed: int) -> Method:
+    """The best price of a market drawn from the posterior; see `pricing_by`."""
+    return pricing_by(rules.thompson, task, num_envs, seed)
+
+
+def bayes_information(task: Task, num_envs: int, seed: int, horizon: float = 4.0) -> Method:
+    """The best price in expectation, what it teaches included.
 
     Args:
-        scenario: its law is known, and its parameters where they are not drawn.
-        public: what is known of the markets.
+        task, num_envs, seed: see `pricing_by`.
+        horizon: see `rules.Information`.
+    """
+    return pricing_by(rules.Information(horizon), task, num_envs, seed)
+
+
+def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
+    """A method that knows the law of the task's markets, and all that is not drawn.
+
+    Args:
+        rule: how it prices by what it believes.
+        task: what is played.
         num_envs: N.
         seed: of every random choice.
-        rule: "greedy", "thompson" or "information".
-        parameters: of the rule.
 
     Raises:
-        TypeError, ValueError: a bad parameter, or a scenario with a law that is not known here.
+        ValueError: a task with a law that is not known here.
     """
-    if known(scenario):
-        market = Settings.make(scenario, **vars(public)).market
-        return Constant(public, num_envs, seed, solve(market).price)
-    laws = law(scenario)
-    chosen: Any
-    if rule == "information":
-        chosen = rules.Information(laws.sigma, **parameters)
-    else:
-        chosen = {"greedy": rules.greedy, "thompson": rules.thompson}[rule]
-    return Bayes(make_filter(laws, public, num_envs, seed), public, num_envs, seed, chosen)
+    if known(task):
+        price = task.settings().equilibrium.price
+        return Constant(task, num_envs, seed, float(price))
+    law, public = MarketLaw.of(task), task.public()
+    belief = make_filter(law, public, num_envs, seed)
+    return Bayes(belief, public, num_envs, seed, law.sigma, rule)
 
 
 def make_filter(
-    law: Law,
+    law: MarketLaw,
     public: PublicParameters,
     lanes: int,
     seed: int,
@@ -89,13 +93,20 @@ class Bayes:
         public: what is known of the markets.
         num_envs: N.
         seed: of every random choice.
+        sigma: σ of the followers' noise.
         rule: one of `rules`.
     """
 
     def __init__(
-        self, belief: Filter, public: PublicParameters, num_envs: int, seed: int, rule: Any
+        self,
+        belief: Filter,
+        public: PublicParameters,
+        num_envs: int,
+        seed: int,
+        sigma: float,
+        rule: Rule,
     ) -> None:
-        self._filter, self._rule = belief, rule
+        self._filter, self._rule, self._sigma = belief, rule, sigma
         self._lanes = np.arange(num_envs)
         self._rng = np.random.default_rng(seed)
         self._prices = np.linspace(public.cost, public.max_price, PRICES).astype("f4")
@@ -103,18 +114,19 @@ class Bayes:
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,)."""
-        seen = None
+        observation = None
         if history.prices.shape[1] == 0:
             self._filter.begin()
         else:
-            seen = Round(history.prices[:, -1], history.steps[:, -1], self._answering)
+            last = history.prices[:, -1], history.steps[:, -1]
+            observation = Observation(*last, self._answering)
         self._answering = history.active.copy()
         chosen = np.empty(len(self._lanes), int)
         size = self._filter.together
         for start in range(0, len(self._lanes), size):
             part = self._lanes[start : start + size]
-            of_part = None if seen is None else Round(*(value[part] for value in seen))
-            active = history.active[part]
-            belief = self._filter.observe(part, of_part, active)
-            chosen[part] = self._rule(belief, self._prices, self._gain, active, self._rng)
+            of_part = None if observation is None else observation.of(part)
+            belief = self._filter.observe(part, of_part, history.active[part])
+            decision = Decision(belief, self._prices, self._gain, history.active[part], self._sigma)
+            chosen[part] = self._rule(decision, self._rng)
         return self._prices[chosen].astype(float)

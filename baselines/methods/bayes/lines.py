@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Round
-from baselines.methods.bayes.law import SCORES, Law
+from baselines.methods.bayes.interface import Observation
+from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import likelihood
 
 _TINY = np.float32(1e-37)
@@ -39,7 +39,7 @@ class LineGrid:
     """σ of the followers' noise."""
 
     @classmethod
-    def of(cls, law: Law, intercepts: int, slopes: int) -> LineGrid:
+    def of(cls, law: MarketLaw, intercepts: int, slopes: int) -> LineGrid:
         """The prior of a law, log-spaced, with so many values of A and of B."""
         rng = np.random.default_rng(0)
         intercept, c = law.market(rng.standard_normal((_DRAWS, SCORES)))
@@ -112,10 +112,12 @@ class LineFilter:
         self._tables[lanes] = 1.0
         self._scale[lanes] = 0.0
 
-    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> LinesPosterior:
+    def observe(
+        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+    ) -> LinesPosterior:
         """Take in a round, or None before the first, and say what is known before the next.
 
-        A slot that is left is forgotten, but not what its follower has told of the market.
+        A slot that is left is forgotten, but not what its follower says of the market.
 
         Args:
             lanes: (n,) which.
@@ -137,14 +139,14 @@ class LineFilter:
             top = np.maximum(tables.max(axis=(1, 2)), _TINY)
             tables /= top[:, None, None]
             np.add.at(self._scale, lanes[lane], np.log(top))
-        told = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
-        np.log(np.maximum(told, _TINY, out=told), out=told)
+        log_likelihood = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
+        np.log(np.maximum(log_likelihood, _TINY, out=log_likelihood), out=log_likelihood)
         stay = active[lane, slot]
         market = self._market[lanes]
-        add_rows(market, told[~stay], lane[~stay])
+        add_rows(market, log_likelihood[~stay], lane[~stay])
         self._market[lanes] = market
         self._tables[rows] = np.where(stay[:, None, None], tables, np.float32(1))
-        add_rows(market, told[stay], lane[stay])
+        add_rows(market, log_likelihood[stay], lane[stay])
         return LinesPosterior(
             self.grid,
             self.public,
@@ -153,7 +155,7 @@ class LineFilter:
             lane[stay],
             slot[stay],
             tables[stay],
-            told[stay],
+            log_likelihood[stay],
         )
 
 
@@ -173,7 +175,7 @@ class LinesPosterior:
     """(m,) its number."""
     tables: np.ndarray
     """(m, a, b) likelihood of what it has bought, up to a constant."""
-    told: np.ndarray
+    log_likelihood: np.ndarray
     """(m, a, c) log of the mean of that given (A, c)."""
 
     def evidence(self) -> np.ndarray:
@@ -191,12 +193,12 @@ class LinesPosterior:
             lane=(np.cumsum(kept) - 1)[self.lane[pairs]],
             slot=self.slot[pairs],
             tables=self.tables[pairs],
-            told=self.told[pairs],
+            log_likelihood=self.log_likelihood[pairs],
         )
 
     def lines(self) -> np.ndarray:
         """(n, a, b) how many active followers have a line, in expectation."""
-        others = self.market[self.lane] - self.told
+        others = self.market[self.lane] - self.log_likelihood
         others -= others.max(axis=(1, 2), keepdims=True)
         np.exp(others, out=others)
         beliefs = others @ self.grid.kernel.T

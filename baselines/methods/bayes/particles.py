@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Round
-from baselines.methods.bayes.law import SCORES, Law
+from baselines.methods.bayes.interface import Observation
+from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import likelihood
 
 _SHRINKAGE = 0.99
@@ -44,7 +44,7 @@ class ParticleFilter:
     """
 
     def __init__(
-        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
+        self, law: MarketLaw, public: PublicParameters, lanes: int, particles: int, seed: int
     ) -> None:
         self._law, self._public = law, public
         self._rng = np.random.default_rng((seed, 1))
@@ -64,7 +64,9 @@ class ParticleFilter:
             self._draw(lanes)
         self._drift[:] = 0.0
 
-    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> ParticlesBelief:
+    def observe(
+        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+    ) -> ParticlesBelief:
         """Take in a round of some lanes (n,), or None before the first."""
         if seen is not None:
             self._weigh(lanes, seen.price, seen.steps, self._log_likelihood)

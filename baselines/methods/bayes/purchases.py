@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
+from aigc_market.vmus import LEAST_FACTOR
 from baselines.arena.protocol import PublicParameters
 
-_LEAST_FACTOR = 0.05
-"""Of what is rational, a noisy follower asks for at least this much."""
 _SAME = 1e-6
 """Relative difference of a purchase and the bound that it is at."""
 _NOTHING = 1e-9
@@ -54,6 +53,6 @@ def likelihood(
         density[at] = scale * ndtr(-score[at])
     at = steps <= low * (1 + _SAME)
     if at.any():
-        chance = ndtr(score[at]) * (_LEAST_FACTOR * demand[at] <= low)
+        chance = ndtr(score[at]) * (LEAST_FACTOR * demand[at] <= low)
         density[at] = scale * (chance if nothing is None else np.where(nothing[at], 1, chance))
     return density

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Round
-from baselines.methods.bayes.law import Law, Quantiles
+from baselines.methods.bayes.interface import Observation
+from baselines.methods.bayes.law import MarketLaw, Quantiles
 from baselines.methods.bayes.particles import (
     LOOKED_AT,
     ParticleFilter,
@@ -43,7 +43,7 @@ class RationedFilter(ParticleFilter):
     """
 
     def __init__(
-        self, law: Law, public: PublicParameters, lanes: int, particles: int, seed: int
+        self, law: MarketLaw, public: PublicParameters, lanes: int, particles: int, seed: int
     ) -> None:
         if law.share is None:
             raise ValueError("law must have a share: a capacity that is drawn")
@@ -62,7 +62,9 @@ class RationedFilter(ParticleFilter):
         super().begin()
         self._most[:] = 0.0
 
-    def observe(self, lanes: np.ndarray, seen: Round | None, active: np.ndarray) -> ParticlesBelief:
+    def observe(
+        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+    ) -> ParticlesBelief:
         """Take in a round of some lanes (n,), or None before the first."""
         if seen is not None:
             self._take_in(lanes, seen)
@@ -71,7 +73,7 @@ class RationedFilter(ParticleFilter):
         kept = resample(normalized(log_weight), LOOKED_AT, self._rng)
         return self._with_capacity(lanes, kept, np.take_along_axis(rationed, kept, axis=1))
 
-    def _take_in(self, lanes: np.ndarray, seen: Round) -> None:
+    def _take_in(self, lanes: np.ndarray, seen: Observation) -> None:
         """Weigh the particles by the rounds of which it is settled whether they were rationed."""
         total = seen.steps.sum(axis=1)
         low, high = self._public.min_steps, self._public.max_steps

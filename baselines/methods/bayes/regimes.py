@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Round
+from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
 
 _LONG = 10**9
@@ -49,13 +49,13 @@ class RegimeFilter:
         self._start = np.zeros(self._shape, int)
 
     def observe(
-        self, lanes: np.ndarray, seen: Round | None, active: np.ndarray
+        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> RegimesPosterior:
         """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
         n, M = len(lanes), self._shape[1]
         weight = self._weight[lanes]
         lane, column = np.isfinite(weight).nonzero()
-        of_each = None if seen is None else Round(*(value[lane] for value in seen))
+        of_each = None if seen is None else seen.of(lane)
         old = self._filter.observe(lanes[lane] * M + column, of_each, active[lane])
         evidence = np.zeros((n, M))
         evidence[lane, column] = old.evidence()
