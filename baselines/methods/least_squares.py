@@ -3,8 +3,8 @@
 Demand of a follower is taken for a line a − b·p, fitted to the rounds so far; the price that pays
 best on it, (a/b + c)/2, is played unless the prices so far would then vary too little.
 
-Where nobody bought anything, the price was above what anybody would pay: that is no point of the
-line, and the next price goes half-way to the cost.
+Where nobody bought anything, the price was above what anybody would pay, and a fit to such rounds
+would stay there: the next price goes half-way to the cost.
 """
 
 from __future__ import annotations
@@ -55,29 +55,27 @@ class LeastSquares(OnlineLearner):
     def begin(self) -> None:
         """No round has been seen."""
         self._round = 0
-        # Sums of 1, p, S, p², p·S over the rounds in which somebody has bought.
+        # Sums of 1, p, S, p², p·S over the rounds in which there was somebody to buy.
         self._sums = np.zeros((5, self.num_envs))
-        # Half-way from the last price to the cost; whether nobody bought at it, or ever did not.
+        self._unsold = np.zeros(self.num_envs, bool)
         self._lower = np.zeros(self.num_envs)
-        self._unsold, self._ever_unsold = np.zeros((2, self.num_envs), bool)
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Add the round to the fit."""
         bought, count = mean_purchase(steps, answered)
         row = np.stack([np.ones_like(prices), prices, bought, prices**2, prices * bought])
-        self._sums = self._discount * self._sums + row * (bought > 0)
-        self._lower = (prices + self.public.cost) / 2
+        self._sums = self._discount * self._sums + row * (count > 0)
         self._unsold = (count > 0) & (bought == 0)
-        self._ever_unsold |= self._unsold
+        self._lower = (prices + self.public.cost) / 2
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The first two prices in turn; later that of the fit, kept apart from the others."""
         weight, mean, variance, best = self._fit()
-        turn = np.where(self._ever_unsold, self._lower, self._first[self._round % 2])
+        turn = self._first[self._round % 2]
         self._round += 1
         fitted = self.keep_apart(self.public.clip(best), weight, mean, variance)
-        fits = (self._round > 2) & (variance > 1e-9) & ~self._unsold
-        return np.where(fits, fitted, turn)
+        priced = np.where((self._round > 2) & (variance > 1e-9), fitted, turn)
+        return np.where(self._unsold, self._lower, priced)
 
     def keep_apart(
         self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
