@@ -102,31 +102,21 @@ class Entry:
             TypeError, ValueError: a bad parameter, or one that is missing because the scenario has
                 not been tuned for.
         """
-        why_not = self.can_make(task, **parameters)
-        if why_not is not None:
-            raise ValueError(why_not)
-        factory = imported(str(self.factory))
-        return factory(task, num_envs, seed, **{**self.tuned(task), **parameters})
-
-    def can_make(self, task: Task, **parameters: Any) -> str | None:
-        """None if `make` can make it with these parameters, else why not."""
         if self.factory is None:
-            return f"{self.name} must be trained before it plays"
-        others = list(inspect.signature(imported(self.factory)).parameters.values())[3:]
-        given = {*self.tuned(task), *parameters}
-        missing = [
-            p.name
-            for p in others
-            if p.default is p.empty
-            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            and p.name not in given
-        ]
-        if not missing:
-            return None
-        return (
-            f"{self.name} needs {', '.join(missing)}, which {task.scenario_name!r} has not been "
-            "tuned for"
-        )
+            raise ValueError(f"{self.name} must be trained before it plays")
+        parameters = {**self.tuned(task), **parameters}
+        missing = [name for name in self.needs() if name not in parameters]
+        if missing:
+            raise ValueError(
+                f"{self.name} needs {', '.join(missing)}, and was not tuned for {task.name!r}"
+            )
+        return imported(self.factory)(task, num_envs, seed, **parameters)
+
+    def needs(self) -> list[str]:
+        """Parameters that the factory has no default for."""
+        others = list(inspect.signature(imported(str(self.factory))).parameters.values())[3:]
+        own = [p for p in others if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        return [p.name for p in own if p.default is p.empty]
 
     def tuned(self, task: Task) -> dict[str, Any]:
         """Parameters that were found for the task's scenario; none where it was not tuned for."""

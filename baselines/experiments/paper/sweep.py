@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from baselines.arena.protocol import Method
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
 from baselines.arena.seeds import test_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
-from baselines.methods.fixed import Constant
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.methods.sb3.trainer import Sb3Trainer
 from baselines.runs.files import write_json
@@ -101,10 +99,7 @@ def _play_on(run: Run) -> dict[str, Any]:
     """One long episode, so that greedy remembers all that it has tried; measured in pieces."""
     length, rounds = run.task.settings().max_cycles, run.recipe.rounds
     task = Task(run.task.scenario, {**run.task.arguments, "max_cycles": rounds})
-    if run.method == "equilibrium":
-        method = _oracle(task)
-    else:
-        method = resolve(run.method).make(task, 1, run.seed)
+    method = resolve(run.method).make(task, 1, run.seed)
     played = play(method, task, 1, test_seed(run.seed))
     last = -max(rounds // 10, 1)
     pieces = np.array_split(played.utility, max(rounds // length, 1))
@@ -114,15 +109,6 @@ def _play_on(run: Run) -> dict[str, Any]:
         "episodes": [float(piece.mean()) for piece in pieces],
         "live": [],
     }
-
-
-def _oracle(task: Task) -> Method:
-    """The equilibrium's price in every round."""
-    exact = float(task.settings().equilibrium.price)
-    price = np.float32(exact)
-    # Actions are single-precision; above the exact price demand may jump down.
-    price = np.nextafter(price, np.float32(0)) if price > exact else price
-    return Constant(task.public(), 1, 0, float(price))
 
 
 def finished(run: Run, folder: Path) -> dict[str, Any] | None:
