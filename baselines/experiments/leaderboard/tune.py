@@ -66,24 +66,23 @@ def learn_from_markets(task: Task) -> dict[str, Any]:
     prices = np.linspace(settings.market.cost, settings.market.max_price, 96)
     rng = np.random.default_rng(training_seed(0))
     process = MarketProcess(settings, rng, lanes=(EPISODES,))
+    shape = EPISODES, settings.market.K
     earned, total, slot = np.zeros(len(prices)), [], []
     for t in range(settings.max_cycles):
         if t % _MARKETS_EVERY == 0:
             market = process.market
-            round_ = game.settle(
-                market, prices[:, None], game.best_response(market, prices[:, None])
-            )
-            earned += round_.asp_utility.sum(axis=1)
-            here = np.broadcast_to(
-                True if market.active is None else market.active, (EPISODES, market.K)
-            )
+            here = np.broadcast_to(True if market.active is None else market.active, shape)
             count = here.sum(axis=1)
-            mean = round_.delivered.sum(axis=2)[:, count > 0] / count[count > 0]
-            total.append(_lines(prices, mean, mean > market.min_steps))
-            bought = round_.asked[:, here]
-            slot.append(
-                _lines(prices, bought, (bought > market.min_steps) & (bought < market.max_steps))
+            bought = game.best_response(market, prices[:, None])
+            played = game.settle(
+                market, prices[:, None], np.broadcast_to(bought, (len(prices), *shape))
             )
+            earned += played.asp_utility.sum(axis=1)
+            mean = played.delivered.sum(axis=2)[:, count > 0] / count[count > 0]
+            total.append(_lines(prices, mean, mean > market.min_steps))
+            asked = played.asked[:, here]
+            bends = (asked > market.min_steps) & (asked < market.max_steps)
+            slot.append(_lines(prices, asked, bends))
         process.advance()
     return {
         "price": prices[np.argmax(earned)].item(),

@@ -17,6 +17,9 @@ from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import likelihood
 
 _TINY = np.float32(1e-37)
+_LEAST = np.float32(1e-30)
+"""Least likelihood of a line beside the likeliest: where the grid has no line that is right, the
+purchases that contradict each other count for little, and the newest for most."""
 _CHUNK = 2**18
 """Numbers in the largest array in use at a time: it should fit the processor's cache."""
 _DRAWS = 2**18
@@ -138,6 +141,7 @@ class LineFilter:
             )
             top = np.maximum(tables.max(axis=(1, 2)), _TINY)
             tables /= top[:, None, None]
+            np.maximum(tables, _LEAST, out=tables)
             np.add.at(self._scale, lanes[lane], np.log(top))
         log_likelihood = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
         np.log(np.maximum(log_likelihood, _TINY, out=log_likelihood), out=log_likelihood)

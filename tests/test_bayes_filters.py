@@ -1,0 +1,417 @@
+"""The Bayes methods' filters: likelihoods, and posteriors against enumeration."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from baselines.arena.protocol import PublicParameters
+from baselines.arena.task import Task
+from baselines.methods.bayes import leader
+from baselines.methods.bayes.interface import Observation
+from baselines.methods.bayes.law import MarketLaw
+from baselines.methods.bayes.lines import LineFilter, LineGrid
+from baselines.methods.bayes.particles import ParticleFilter, resample
+from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.bayes.rationing import RationedFilter
+from baselines.methods.bayes.regimes import RegimeFilter
+
+SIGMA, HIGH = 0.3, 250.0
+FLOORS = (0.0, 10.0)
+PRICES = np.linspace(1, 20, 20).astype("f4")
+CONSTANT = SIGMA * np.sqrt(2 * np.pi)
+"""What `likelihood` leaves out."""
+
+
+def noisy(demand, low, rng):
+    """What followers of this rational demand buy."""
+    factor = np.maximum(1 + SIGMA * rng.standard_normal(np.shape(demand)), 0.05)
+    return np.clip(demand * factor, low, HIGH)
+
+
+def chance(steps, demand, low):
+    """Probability (at a bound) or density of a purchase, by the definition of the noise."""
+    if demand == 0:
+        return float(steps == 0)
+    if steps == low:
+        return norm.cdf(low / demand - 1, scale=SIGMA) if low >= 0.05 * demand else 0.0
+    if steps == HIGH:
+        return norm.sf(HIGH / demand - 1, scale=SIGMA)
+    return norm.pdf(steps, demand, SIGMA * demand)
+
+
+# One purchase.
+
+
+@pytest.mark.parametrize("low", FLOORS)
+@pytest.mark.parametrize("demand", [10.0, 30.0, 120.0, 190.0, 250.0])
+def test_likelihood_is_a_law_with_chances_at_the_bounds(low, demand):
+    public = PublicParameters(min_steps=low)
+    steps = np.linspace(low, HIGH, 200_001)[1:-1]
+    inside = likelihood(steps, np.full(len(steps), demand), public, SIGMA).mean() * (HIGH - low)
+    bounds = likelihood(np.array([low, HIGH]), np.full(2, demand), public, SIGMA)
+    # One purchase of 1,300 is at the factor .05, where the density stops: it is not told apart.
+    assert (inside + bounds.sum()) / CONSTANT == pytest.approx(1, abs=2e-3)
+    bought = noisy(np.full(10**5, demand), low, np.random.default_rng(0))
+    chances = np.mean(bought == low), np.mean(bought == HIGH)
+    np.testing.assert_allclose(bounds / CONSTANT, chances, atol=6e-3)
+    assert (bounds[0] > 0) == (chances[0] > 0)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_nothing_is_bought_if_and_only_if_nothing_is_rational(kind):
+    steps = np.array([0.0, 1e-3, 80.0, HIGH], kind)
+    demand = np.array([0.0, 1e-6, 2e-3, 100.0, HIGH], kind)
+    table = likelihood(steps, np.tile(demand, (4, 1)), PublicParameters(), SIGMA)
+    assert table.dtype == kind
+    np.testing.assert_allclose(table[0] / CONSTANT, [1, 0, 0, 0, 0], rtol=1e-6)
+    assert (table[1:, 0] == 0).all()
+    assert table[1, 2] > 0
+    assert table[2, 3] > 0
+    assert table[3, 4] / CONSTANT == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_likelihood_is_the_definition(low):
+    steps = np.array([low, low + 3, 40.0, 180.0, HIGH])
+    demand = np.array([low, low + 1, 55.0, 240.0, HIGH])
+    table = likelihood(steps, np.tile(demand, (5, 1)), PublicParameters(min_steps=low), SIGMA)
+    expected = [[chance(s, d, low) for d in demand] for s in steps]
+    np.testing.assert_allclose(table / CONSTANT, expected, rtol=1e-9, atol=1e-300)
+
+
+# Lines.
+
+
+def toy():
+    """A law of three intercepts, three slopes and two values of c."""
+    rng = np.random.default_rng(0)
+    prior, kernel = rng.random((3, 2)), rng.random((3, 2))
+    tables = [100, 180, 300], [6, 11, 18], prior / prior.sum(), kernel / kernel.sum(axis=0)
+    return LineGrid(*(np.array(table, "f4") for table in tables), sigma=SIGMA)
+
+
+def demand_of(grid, a, slope, price, low):
+    return np.clip(grid.intercept[a] - grid.slope[slope] * price, low, HIGH).astype(float)
+
+
+def chances_of(grid, a, slopes, seen, low):
+    """Of a round's purchases in markets (m,), whose followers have slopes (K, m)."""
+    of = np.ones(len(a))
+    for k, slope in enumerate(slopes):
+        if seen.answered[0, k]:
+            demand = demand_of(grid, a, slope, seen.price[0], low)
+            of *= [chance(seen.steps[0, k], d, low) for d in demand]
+    return of
+
+
+def played(grid, prices, slopes, low, rng):
+    """Purchases (T, 1, K) of a market of the grid's second intercept."""
+    demand = np.array([[demand_of(grid, 1, slope, p, low) for slope in slopes] for p in prices])
+    return noisy(demand, low, rng)[:, None]
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
+    grid, K, public = toy(), 3, PublicParameters(3, min_steps=low)
+    filters = LineFilter(grid, public, 2)
+    rng = np.random.default_rng(1)
+    # The followers' choke prices are 16.4, 10 and 30; all three, then two of them are priced out.
+    price = np.array([4.0, 12.0, 17.5, 9.0, 15.0])[:, None]
+    steps = played(grid, price[:, 0], [1, 2, 0], low, rng)
+    assert (steps == low).any()
+    # Slot 1 is left after the third round and taken by another one after the fourth.
+    here = np.ones((6, 1, K), bool)
+    here[3, 0, 1] = False
+    lanes = np.array([1])
+    posterior = filters.observe(lanes, None, here[0])
+    seen = [Observation(price[t], steps[t] * here[t], here[t]) for t in range(5)]
+    for t in range(5):
+        posterior = filters.observe(lanes, seen[t], here[t + 1])
+    # The market, and four followers: those of slots 0, 1 and 2, and the newcomer.
+    states = np.array(list(itertools.product(range(3), range(2), *[range(3)] * 4)))
+    a, c, *own = states.T
+    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    for t in range(5):
+        slopes = [own[0], own[1] if t < 3 else own[3], own[2]]
+        weight *= chances_of(grid, a, slopes, seen[t], low)
+    densities = sum(((s.steps > low) & (s.steps < HIGH) & s.answered).sum() for s in seen)
+    answers = sum(s.answered.sum() for s in seen)
+    lines = np.zeros((3, 3))
+    for follower in (0, 2, 3):
+        np.add.at(lines, (a, own[follower]), weight / weight.sum())
+    np.testing.assert_allclose(posterior.lines()[0], lines, rtol=1e-3, atol=1e-5)
+    evidence = np.log(weight.sum()) + answers * np.log(CONSTANT)
+    assert densities < answers
+    assert posterior.evidence()[0] == pytest.approx(evidence, abs=1e-3)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    mean = (demand * lines).sum((1, 2))
+    np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3, atol=1e-3)
+    draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
+    totals = sum(demand[:, a, own[follower]] for follower in (0, 2, 3))
+    mean = totals @ weight / weight.sum()
+    spread = (totals - mean[:, None]) ** 2 @ weight / weight.sum()
+    np.testing.assert_allclose(draws.mean(axis=0), mean, rtol=0.02, atol=0.2)
+    np.testing.assert_allclose(draws.var(axis=0), spread, rtol=0.1, atol=0.5)
+
+
+def test_who_bought_nothing_has_a_choke_price_below():
+    grid, everybody, lanes = toy(), np.ones((1, 1), bool), np.array([0])
+    chokes = grid.intercept[:, None] / grid.slope
+    for price in (8.0, 12.0, 16.5, 28.0):
+        filters = LineFilter(grid, PublicParameters(1), 1)
+        filters.observe(lanes, None, everybody)
+        none = Observation(np.array([price]), np.zeros((1, 1)), everybody)
+        kept = filters.observe(lanes, none, everybody).lines()[0] > 1e-20
+        np.testing.assert_array_equal(kept, chokes <= price)
+        some = Observation(np.array([5.0]), np.full((1, 1), 20.0), everybody)
+        kept = filters.observe(lanes, some, everybody).lines()[0] > 1e-20
+        assert not kept[chokes <= 5.0].any()
+
+
+def test_lines_that_cannot_be_are_forgotten_for_what_is_seen_now():
+    """The grid has no line that buys nothing at 3 and 90 steps at 6: the newest counts."""
+    grid, everybody, lanes = toy(), np.ones((1, 1), bool), np.array([0])
+    filters, fresh = (LineFilter(grid, PublicParameters(1), 1) for _ in range(2))
+    for filters_, rounds in ((filters, [(3.0, 0.0), (6.0, 90.0)]), (fresh, [(6.0, 90.0)])):
+        filters_.observe(lanes, None, everybody)
+        for price, bought in rounds:
+            seen = Observation(np.array([price]), np.full((1, 1), bought), everybody)
+            posterior = filters_.observe(lanes, seen, everybody)
+        if filters_ is filters:
+            after = posterior
+    np.testing.assert_allclose(after.lines(), posterior.lines(), rtol=1e-4, atol=1e-6)
+    draws = after.draw(np.random.default_rng(0), PRICES, np.zeros(100, int))
+    assert np.isfinite(draws).all()
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
+    grid, K, hazard = toy(), 2, 0.2
+    public = PublicParameters(K, min_steps=low)
+    rng = np.random.default_rng(2)
+    price = np.array([5.0, 12.0, 8.0, 17.0, 10.5, 6.0])[:, None]
+    T = len(price)
+    # A shift after the third round: choke prices 16.4 and 10, then 30 and 16.4.
+    steps = np.concatenate(
+        [
+            played(grid, price[:3, 0], [1, 2], low, rng),
+            played(grid, price[3:, 0], [0, 1], low, rng),
+        ]
+    )
+    assert (steps == low).any()
+    filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)
+    everybody, lanes = np.ones((1, K), bool), np.array([0])
+    posterior = filters.observe(lanes, None, everybody)
+    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
+    prior = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    weight = prior
+    for t in range(T):
+        seen = Observation(price[t], steps[t], everybody)
+        posterior = filters.observe(lanes, seen, everybody)
+        weight = weight * chances_of(grid, a, own, seen, low)
+        weight = (1 - hazard) * weight / weight.sum() + hazard * prior
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
+    np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3)
+    draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
+    np.testing.assert_allclose(draws.mean(axis=0), mean, rtol=0.03)
+
+
+def test_regimes_beyond_what_is_kept_cost_little():
+    public = PublicParameters(2)
+    few, many = (RegimeFilter(toy(), public, 20, 0.05, hypotheses=count) for count in (8, 40))
+    rng = np.random.default_rng(3)
+    everybody, lanes = np.ones((20, 2), bool), np.arange(20)
+    for filters in (few, many):
+        filters.observe(lanes, None, everybody)
+    for price in np.linspace(4, 12, 30):
+        steps = noisy(np.full((20, 2), 180 - 11 * price), 0.0, rng)
+        seen = Observation(np.full(20, price), steps, everybody)
+        one, two = (filters.observe(lanes, seen, everybody) for filters in (few, many))
+    np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.02, atol=0.5)
+
+
+# Particles.
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_weights_of_particles_are_bayes_rule(low):
+    """Particles put at the markets of a discrete prior, equally likely."""
+    public = PublicParameters(2, min_steps=low)
+    markets = np.array(list(itertools.product([100, 180, 300], [6, 11, 18], [6, 11, 18])), "f4")
+    filters = ParticleFilter(MarketLaw.of(Task("hidden")), public, 1, len(markets), seed=0)
+    filters._intercept[0], filters._slope[0] = markets[:, 0], markets[:, 1:]
+    filters._renew = lambda lanes: None
+    rng, lanes, everybody = np.random.default_rng(4), np.array([0]), np.ones((1, 2), bool)
+    weight = np.ones(len(markets))
+    for price in (5.0, 12.0, 9.5):
+        demand = np.clip(180 - np.array([[11.0, 18.0]]) * price, low, HIGH)
+        steps = noisy(demand, low, rng)
+        filters.observe(lanes, Observation(np.array([price]), steps, everybody), everybody)
+        for i, (a, *slopes) in enumerate(markets.astype(float)):
+            for k, b in enumerate(slopes):
+                weight[i] *= chance(steps[0, k], np.clip(a - b * price, low, HIGH), low)
+    kept = np.exp(filters._log_weight[0] - filters._log_weight[0].max())
+    np.testing.assert_allclose(kept / kept.sum(), weight / weight.sum(), rtol=1e-3, atol=1e-9)
+
+
+def test_particles_agree_with_the_grid_where_nothing_drifts():
+    hidden, public, lanes = MarketLaw.of(Task("hidden")), PublicParameters(2), np.arange(6)
+    exact = LineFilter(LineGrid.of(hidden, 48, 72), public, 6)
+    particles = ParticleFilter(hidden, public, 6, 8192, seed=0)
+    rng = np.random.default_rng(0)
+    everybody = np.ones((6, 2), bool)
+    true = np.array([250.0, 18.0]), np.array([150.0, 9.0])
+    for filters in (exact, particles):
+        filters.observe(lanes, None, everybody)
+    for _ in range(20):
+        price = rng.uniform(5, 12, 6)
+        rational = np.stack([np.clip(a - b * price, 0, HIGH) for a, b in true], axis=1)
+        seen = Observation(price, noisy(rational, 0.0, rng), everybody)
+        one, two = (f.observe(lanes, seen, everybody) for f in (exact, particles))
+    draws = one.draw(rng, PRICES, np.repeat(lanes, 500)).reshape(6, 500, -1)
+    error = (two.mean(PRICES) - one.mean(PRICES)) / np.maximum(draws.std(axis=1), 1)
+    assert np.abs(error.mean()) < 0.15
+    assert np.sqrt((error**2).mean()) < 0.4
+
+
+def test_particles_drift_as_the_law_says():
+    filters = ParticleFilter(MarketLaw.of(Task("drift")), PublicParameters(2), 4, 2048, seed=0)
+    lanes = np.arange(4)
+    for _ in range(50):
+        filters._move(lanes)
+    deviation = 0.1 * np.sqrt((1 - 0.98**100) / (1 - 0.98**2))
+    assert filters._drift.std() == pytest.approx(deviation, rel=0.05)
+    assert filters._drift.mean() == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("scenario", ["drift", "capacity"])
+def test_particles_that_cannot_be_are_drawn_again(scenario):
+    """All are where nobody is priced out at 10, and nobody buys anything at 10."""
+    law, lanes, everybody = MarketLaw.of(Task(scenario)), np.arange(2), np.ones((2, 2), bool)
+    filters = leader.make_filter(law, PublicParameters(2), 2, seed=0)
+    filters.observe(lanes, None, everybody)
+    filters._intercept[:], filters._slope[:] = 300.0, 8.0
+    price = np.full(2, 10.0)
+    steps = np.array([[0.0, 0.0], [210.0, 180.0]])
+    belief = filters.observe(lanes, Observation(price, steps, everybody), everybody)
+    at = np.array([10.0], "f4")
+    assert belief.mean(at)[0] < 10.0  # of 440 before; where markets drift, somebody may buy again
+    assert (filters._intercept[1] == 300.0).all()  # nothing was wrong there
+
+
+def test_resampling_keeps_proportions():
+    weight = np.array([[0.5, 0.25, 0.25, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    kept = resample(weight, 8, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(kept[0], minlength=4), [4, 2, 2, 0])
+    assert (kept[1] == 3).all()
+
+
+# Rationed deliveries.
+
+
+def rationed(steps, demand, low):
+    """Density of deliveries that Σ steps has cut, by numerical integration over what was asked.
+
+    Who is delivered nothing has asked for nothing; the others asked for g·steps, g ≥ 1.
+    """
+    some = [k for k, s in enumerate(steps) if s > 0]
+    none = np.prod([chance(0.0, demand[k], low) for k in range(len(steps)) if k not in some])
+    M, most = len(some), HIGH / max(steps)
+
+    def inside(g):
+        return g ** (M - 1) * np.prod([chance(g * steps[k], demand[k], low) for k in some])
+
+    total = quad(inside, 1.0, most, limit=200)[0]
+    for k in some:  # one of them has asked for a bound, which has a probability
+        for bound in (low, HIGH):
+            g = bound / steps[k]
+            if g >= 1 and all(low <= g * steps[j] <= HIGH for j in some if j != k):
+                others = [chance(g * steps[j], demand[j], low) for j in some if j != k]
+                total += g ** (M - 1) / steps[k] * chance(bound, demand[k], low) * np.prod(others)
+    return total * none * sum(steps)
+
+
+@pytest.mark.parametrize(
+    ("low", "steps"),
+    [
+        *itertools.product(FLOORS, [[70.0, 50.0], [150.0, 40.0], [200.0, 11.0]]),
+        (0.0, [120.0, 0.0]),
+        (0.0, [0.0, 30.0]),
+    ],
+)
+def test_likelihood_of_cut_deliveries_is_their_density(low, steps):
+    public = PublicParameters(2, min_steps=low)
+    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 6, seed=0)
+    price = 8.0
+    filters._intercept[:] = 300.0
+    filters._slope[:] = [
+        [[5.0, 12.0], [20.0, 28.0], [10.0, 34.0], [6.0, 37.5], [37.5, 37.5], [38.0, 30.0]]
+    ]
+    demand = np.clip(300 - filters._slope[0].astype(float) * price, low, HIGH)
+    lanes = np.array([0])
+    computed = np.exp(filters._log_rationed(lanes, np.array([price]), np.array([steps])))[0]
+    expected = [rationed(steps, d, low) for d in demand]
+    np.testing.assert_allclose(computed / CONSTANT**2, expected, rtol=0.1, atol=1e-6)
+    assert max(expected) > 1e-6
+
+
+def test_cut_deliveries_are_as_often_as_is_computed():
+    public = PublicParameters(2)
+    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 1, seed=0)
+    filters._intercept[:], filters._slope[:] = 150.0, [[[5.0, 12.0]]]
+    price, capacity = 8.0, 120.0
+    demand = np.tile([110.0, 54.0], (4 * 10**5, 1))
+    asked = noisy(demand, 0.0, np.random.default_rng(0))
+    total = asked.sum(axis=1)
+    first = (asked[:, 0] / total * capacity)[total > capacity]
+    edges = np.linspace(40, 110, 15)
+    measured = np.histogram(first, edges)[0] / len(asked) / np.diff(edges)
+    middle = (edges[1:] + edges[:-1]) / 2
+    lanes = np.array([0])
+    computed = [
+        np.exp(filters._log_rationed(lanes, np.array([price]), np.array([[x, capacity - x]])))[0, 0]
+        for x in middle
+    ]
+    np.testing.assert_allclose(np.array(computed) / CONSTANT**2, measured, rtol=0.15, atol=3e-4)
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_capacity_is_found_when_the_largest_total_comes_again(low):
+    public = PublicParameters(2, min_steps=low)
+    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 3, 256, seed=0)
+    lanes, everybody = np.arange(3), np.ones((3, 2), bool)
+    filters.observe(lanes, None, everybody)
+    price = np.full(3, 8.0)
+    for first in (60.0, 70.0):  # lane 0: 130 both times; lane 1: 90, 100; lane 2: all at the floor
+        steps = np.array([[first, 130 - first], [first, 30.0], [low, low]])
+        belief = filters.observe(lanes, Observation(price, steps, everybody), everybody)
+    assert filters._known.tolist() == [True, False, False]
+    assert filters._open.tolist() == [False, True, False]
+    np.testing.assert_allclose(belief.capacity[0], 130.0)
+    assert belief.capacity[1].min() >= 100.0 - 1e-4
+    assert belief.mean(PRICES)[0].max() <= 130.0 + 1e-3
+    if low == 0:
+        return
+    # Less than all at the floor can only be a capacity of K·min_steps.
+    steps = np.array([[50.0, 80.0], [40.0, 30.0], [7.0, 13.0]])
+    belief = filters.observe(lanes, Observation(price, steps, everybody), everybody)
+    assert filters._known.tolist() == [True, False, True]
+    np.testing.assert_allclose(belief.capacity[2], 20.0)
+
+
+def test_a_capacity_is_found_though_one_of_them_buys_nothing():
+    public, lanes, everybody = PublicParameters(2), np.array([0]), np.ones((1, 2), bool)
+    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 1024, seed=0)
+    filters.observe(lanes, None, everybody)
+    for price in (12.0, 11.0):
+        seen = Observation(np.array([price]), np.array([[90.0, 0.0]]), everybody)
+        belief = filters.observe(lanes, seen, everybody)
+    assert filters._known[0]
+    np.testing.assert_allclose(belief.capacity, 90.0)
+    chokes = belief.intercept[..., None] / belief.slope
+    assert (chokes[..., 1] <= 11.0 + 1e-4).mean() > 0.99
+    assert (chokes[..., 0] > 12.0).mean() > 0.99
