@@ -26,7 +26,7 @@ def share(name, task, lanes):
 def test_bayes_beats_every_other_method_where_its_model_is_right():
     task = Task("hidden", {"max_cycles": 30})
     names = [name for name, entry in REGISTRY.items() if entry.factory and name != "equilibrium"]
-    shares = {name: share(name, task, 150) for name in names}
+    shares = {name: share(name, task, 100) for name in names}
     best = max(shares, key=lambda name: shares[name])
     assert best == "bayes_information", shares
     rivals = [value for name, value in shares.items() if not name.startswith("bayes")]
@@ -40,7 +40,7 @@ def test_bayes_beats_every_other_method_where_its_model_is_right():
 )
 def test_bayes_beats_the_best_classical_method_where_things_move(scenario, rival):
     task = Task(scenario, {"max_cycles": 20})
-    assert share("bayes", task, 32) > share(rival, task, 32) + 0.01
+    assert share("bayes", task, 16) > share(rival, task, 16) + 0.01
 
 
 def test_bayes_knows_what_is_not_hidden():

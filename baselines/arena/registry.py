@@ -126,10 +126,7 @@ class Entry:
         """Why the method cannot be made or trained for a task; None where it can."""
         if self.trainer is not None:
             return self.get_trainer().can_train(task)
-        parameters = inspect.signature(imported(self.reference)).parameters
-        needed = [p for p in list(parameters.values())[3:] if p.default is p.empty]
-        named = [p.name for p in needed if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        missing = [name for name in named if name not in self.tuned(task)]
+        missing = [name for name in self.needs() if name not in self.tuned(task)]
         if missing:
             return f"it was not tuned for it, and needs {', '.join(missing)}"
         if self.name in REGISTRY:
