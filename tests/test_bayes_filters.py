@@ -291,8 +291,8 @@ def test_particles_drift_as_the_law_says():
 @pytest.mark.parametrize("scenario", ["drift", "capacity"])
 def test_particles_that_cannot_be_are_drawn_again(scenario):
     """All are where nobody is priced out at 10, and nobody buys anything at 10."""
-    law, lanes, everybody = MarketLaw.of(Task(scenario)), np.arange(2), np.ones((2, 2), bool)
-    filters = leader.make_filter(law, PublicParameters(2), 2, seed=0)
+    lanes, everybody = np.arange(2), np.ones((2, 2), bool)
+    filters = leader.make_filter(Task(scenario), 2, seed=0)
     filters.observe(lanes, None, everybody)
     filters._intercept[:], filters._slope[:] = 300.0, 8.0
     price = np.full(2, 10.0)

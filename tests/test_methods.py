@@ -12,7 +12,7 @@ from baselines.arena.task import Task
 
 NAMES = [name for name, entry in REGISTRY.items() if entry.factory]
 PRESETS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
-ROUNDS = {"max_cycles": 6}
+ROUNDS = {"max_cycles": 4}
 
 
 def made(name, task, lanes=4, seed=0, **parameters):
@@ -31,8 +31,7 @@ def prices_of(method, task, lanes=4, seed=0):
         *((preset, {}) for preset in PRESETS),
         ("hidden", {"K": 1}),
         ("hidden", {"min_steps": 10}),
-        ("capacity", {"min_steps": 10}),
-        ("crowd", {"K": 40, "max_cycles": 3}),
+        ("crowd", {"K": 40}),
     ],
 )
 def test_prices_are_within_the_limits_everywhere(name, scenario, arguments):
@@ -43,13 +42,11 @@ def test_prices_are_within_the_limits_everywhere(name, scenario, arguments):
     assert prices.max() <= 20.0
 
 
-@pytest.mark.parametrize("scenario", ["hidden", "shift", "crowd", "capacity"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scenario", ["shift", "crowd", "capacity"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "equilibrium"])
 def test_nobody_buys_and_everybody_is_still_priced(name, scenario):
     """Rounds without a purchase, at any price (warnings are errors here)."""
     task, rng = Task(scenario), np.random.default_rng(0)
-    if name == "equilibrium":  # it looks at the market, not at purchases
-        return
     method, K = made(name, task, 3), task.public().K
     here = np.ones((3, K), bool)
     price = method.act(History(np.empty((3, 0)), np.empty((3, 0, K)), here))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from baselines.arena.protocol import History, Method, PublicParameters
@@ -59,30 +61,25 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
     if known(task):
         price = task.settings().equilibrium.price
         return Constant(task, num_envs, seed, float(price))
+    filters = make_filter(task, num_envs, seed)
+    return Bayes(filters, task.public(), num_envs, seed, MarketLaw.of(task).sigma, rule)
+
+
+def make_filter(task: Task, lanes: int, seed: int) -> Filter:
+    """The filter that the task's law calls for, of N lanes."""
     law, public = MarketLaw.of(task), task.public()
-    belief = make_filter(law, public, num_envs, seed)
-    return Bayes(belief, public, num_envs, seed, law.sigma, rule)
-
-
-def make_filter(
-    law: MarketLaw,
-    public: PublicParameters,
-    lanes: int,
-    seed: int,
-    intercepts: int = INTERCEPTS,
-    slopes: int = SLOPES,
-    hypotheses: int = HYPOTHESES,
-    particles: int = PARTICLES,
-) -> Filter:
-    """The filter that a law calls for, of N lanes."""
     if law.share is not None:
-        return RationedFilter(law, public, lanes, particles, seed)
+        return RationedFilter(law, public, lanes, PARTICLES, seed)
     if law.drift is not None:
-        return ParticleFilter(law, public, lanes, particles, seed)
-    grid = LineGrid.of(law, intercepts, slopes)
+        return ParticleFilter(law, public, lanes, PARTICLES, seed)
     if law.hazard:
-        return RegimeFilter(grid, public, lanes, law.hazard, hypotheses)
-    return LineFilter(grid, public, lanes)
+        return RegimeFilter(_grid(task), public, lanes, law.hazard, HYPOTHESES)
+    return LineFilter(_grid(task), public, lanes)
+
+
+@lru_cache(maxsize=8)
+def _grid(task: Task) -> LineGrid:
+    return LineGrid.of(MarketLaw.of(task), INTERCEPTS, SLOPES)
 
 
 class Bayes:
