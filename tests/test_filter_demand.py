@@ -158,6 +158,28 @@ def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
             assert all(gradient.isfinite().all() for gradient in gradients)
 
 
+@pytest.mark.parametrize("K", [2, 10])
+@pytest.mark.parametrize("case", ["declined, then bought", "one declines, one buys, by turns"])
+def test_what_contradicts_all_that_was_known_has_a_finite_gradient(K, case):
+    # In single precision, where probabilities of what is ruled out underflow.
+    demand_filter = DemandFilter(PublicParameters(min_steps=0.0))
+    with torch.no_grad():
+        demand_filter.logit_hazard.fill_(-8.0)
+        demand_filter.log_wander.fill_(-3.0)
+    rounds = 24
+    price = torch.from_numpy(np.random.default_rng(0).uniform(1, 20, (3, rounds)).astype("f4"))
+    steps = torch.zeros(3, rounds, K)
+    if case == "declined, then bought":
+        steps[:, rounds // 2 :] = 200.0
+    else:
+        steps[:, ::2, 0] = 250.0
+        steps[:, 1::2, -1] = 0.01
+    found = log_likelihood(demand_filter, price, steps, torch.ones(3, rounds + 1, K))
+    found.backward()
+    assert found.isfinite()
+    assert all(parameter.grad.isfinite().all() for parameter in demand_filter.parameters())
+
+
 def test_a_new_market_is_noticed():
     hazard, prices = 0.1, [5.0, 5.0]
     demand_filter, steps = make(hazard, min_steps=10.0), [180.0, 40.0]

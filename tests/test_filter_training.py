@@ -225,7 +225,7 @@ def test_the_leaders_that_come_along_play_well(path):
     kept = policy.load(path)
     task = Task.from_json(kept.record["task"])
     share = play_in_arena(kept.method(64), task, 64, validation_seed(0)).share
-    assert share > 0.93  # the constant price that is best in training earns less than .85
+    assert share > 0.93  # a constant price earns .89 at most, .79 on `hidden`
 
 
 def test_a_scenarios_name_means_its_pathwise_leader():

@@ -22,9 +22,13 @@ from torch.nn.functional import softplus
 
 from baselines.arena.protocol import PublicParameters
 
-_TINY = 1e-30
-_LEAST = -50.0
+_LEAST = -30.0
 """Logarithm of the least likelihood of a purchase: something must always be possible."""
+_LEAST_OTHERS = -40.0
+"""Logarithm of the least likelihood of A by all others' purchases, against the greatest. Products of
+both, and the gradients of their logarithms, stay within single precision."""
+_TINY = 1e-12
+"""Added to a probability of A before its logarithm is taken."""
 _LEAST_SHARE = 1e-3
 """Of A, what a VMU buys at least if it buys: densities stay finite."""
 _PEAK = math.sqrt(0.5)
@@ -314,4 +318,4 @@ class DemandFilter(nn.Module):
         own = self._log_likelihood(state.parameters, state.of_a)
         others = state.left[:, None] + own.sum(1, keepdim=True) - own
         log = state.parameters.common * others
-        return (log - log.detach().amax(-1, keepdim=True)).exp()
+        return (log - log.detach().amax(-1, keepdim=True)).clamp(min=_LEAST_OTHERS).exp()
