@@ -26,7 +26,7 @@ from baselines.arena.task import Task
 from baselines.runs.files import write_csv, write_json
 
 EPISODES = 512
-DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
+DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 
 _FIRST = [(6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0)]
 _KALMAN = {"sigma": [0.2, 0.3], "persistence": [1.0, 0.995, 0.98, 0.95], "spread": [0.0, 0.5]}
