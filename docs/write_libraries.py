@@ -24,8 +24,8 @@ library, or the library to the game.
 The machine was shared with other work while these ran, so seconds are noisy; CPU seconds, those of
 the example's process, say better what each costs. The aim was a share of .95 or more and a gap of
 4% or less. Each result is of one run, with settings that were chosen by a few runs like it, and
-says nothing of other seeds. VMUs had to buy at least 10 steps in these runs (S_min); by default they
-need not any more.
+says nothing of other seeds. VMUs had to buy at least 10 steps in these runs (S_min); by default
+they need not any more.
 """
 LEADER_FIRST = """
 ## Two time scales
