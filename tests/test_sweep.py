@@ -95,6 +95,9 @@ def test_another_law_of_the_scenario_or_other_rules_are_another_run(monkeypatch)
     monkeypatch.undo()
     monkeypatch.setattr(tasks, "code_digest", lambda: "other rules")
     assert RUN.file_name != before
+    monkeypatch.undo()
+    monkeypatch.setattr("baselines.arena.registry.module_digest", lambda module: "another greedy")
+    assert RUN.file_name != before
 
 
 def test_finished_runs_are_not_done_again(tmp_path, monkeypatch):

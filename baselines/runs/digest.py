@@ -21,7 +21,7 @@ from aigc_market.ssim.model import LiveSSIM
 
 _LENGTH = 12
 _PACKAGE = Path(aigc_market.__file__).parent
-_NOT_RULES = ("cli", "explorer", "rendering", "sb3", "curves.py", "replay.py")
+_NOT_RULES = ("cli", "explorer", "rendering", "curves.py", "replay.py")
 """Modules of the package that show what was played, and decide nothing."""
 
 
@@ -34,6 +34,8 @@ def digest(parts: Any) -> str:
 @cache
 def code_digest() -> str:
     """Of the code of the rules: how markets are drawn and move, are solved, played and settled.
+
+    And of `aigc_market.sb3`, a policy and an adapter by which methods learn.
 
     Comments, docstrings and the layout of the code do not count.
     """

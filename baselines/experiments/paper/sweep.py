@@ -63,7 +63,7 @@ class Run:
     @property
     def file_name(self) -> str:
         """Readable, and different for all that the result depends on."""
-        depends = self.task.digest(self.settings)
+        depends = self.task.digest(self.settings, resolve(self.method).code_digest())
         return f"{self.method}-{self.task.name}-seed{self.seed}-{depends}.json"
 
 
