@@ -25,8 +25,8 @@ from baselines.arena.protocol import PublicParameters
 _LEAST = -30.0
 """Logarithm of the least likelihood of a purchase: something must always be possible."""
 _LEAST_OTHERS = -40.0
-"""Logarithm of the least likelihood of A by all others' purchases, against the greatest. Products of
-both, and the gradients of their logarithms, stay within single precision."""
+"""Logarithm of the least likelihood of A by all others' purchases, against the greatest. Products
+of both, and the gradients of their logarithms, stay within single precision."""
 _TINY = 1e-12
 """Added to a probability of A before its logarithm is taken."""
 _LEAST_SHARE = 1e-3

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
 from baselines.methods.filter import pathwise, policy, ppo
 from baselines.methods.filter.fit import FitRecipe, fitted
+from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import MarketTransformer, Shape
 from baselines.methods.filter.pathwise import PathwiseRecipe
 from baselines.methods.filter.ppo import PpoRecipe
@@ -118,7 +120,7 @@ class FilterTrainer:
             FileNotFoundError: there is no such file.
             ValueError: the file is of another kind.
         """
-        return policy.load(path).method
+        return partial(Leader, policy.load(path))
 
 
 def _improve(
