@@ -97,8 +97,8 @@ def load_policy(name: str | Path) -> Policy:
 
     Args:
         name: a scenario, such as `hidden`, whose pathwise leader is meant, or that of filter_ppo
-            where there is none; or `SCENARIO-METHOD`, such as `hidden-filter_pathwise`; or the path of
-            a file that ends in `.safetensors`, or of a run's folder.
+            where there is none; or `SCENARIO-METHOD`, such as `hidden-filter_pathwise`; or the path
+            of a file that ends in `.safetensors`, or of a run's folder.
 
     Raises:
         FileNotFoundError: there is no such file.
