@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import vmus
+from aigc_market import ssim, vmus
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM, fit_quadratic
@@ -263,6 +263,8 @@ def test_an_unknown_argument_of_a_view_comes_with_those_allowed(label):
 def test_live_repainting_without_its_model_says_so(monkeypatch, tmp_path, label):
     from aigc_market.ssim.repaint import CheckpointError, diffusion
 
+    # Another test may have loaded it.
+    monkeypatch.setattr(ssim, "_default_service", ssim._default_service.__wrapped__)
     monkeypatch.setattr(diffusion, "BUNDLED", tmp_path / "bundled")
     with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be.*it is not there"):
         TABLE[label][0](ssim="repaint")

@@ -34,7 +34,7 @@ EVERYBODY = np.arange(2)
 
 
 def constant(price, task=SMALL):
-    return lambda num_envs: Constant(task.public(), num_envs, 0, price)
+    return lambda num_envs: Constant(task, num_envs, 0, price)
 
 
 def untrained(settings, count, seed=0):
