@@ -48,6 +48,11 @@ class Task:
         arguments = given.as_json()
         return cls(arguments.pop("scenario", "paper"), arguments)
 
+    def changed(self, given: EnvArguments) -> Task:
+        """The task with what is given in place of its own."""
+        arguments = {**self.arguments, **given.as_json()}
+        return Task(arguments.pop("scenario", self.scenario), arguments)
+
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Task:
         """What `as_json` gave."""

@@ -1,0 +1,158 @@
+"""`python -m baselines evaluate METHOD-or-RUN`: how far from the equilibrium a leader is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from aigc_market import _checks
+from baselines.arena import policies
+from baselines.arena.arguments import EnvArguments
+from baselines.arena.protocol import Player
+from baselines.arena.registry import REGISTRY, resolve
+from baselines.arena.rollout import play
+from baselines.arena.seeds import test_seed
+from baselines.arena.task import Task
+from baselines.experiments.paper.live import play_live
+from baselines.followers.both_sides import FOLLOWERS, followers_of, show_both, show_exploit
+
+
+def evaluate(
+    leader: tyro.conf.Positional[str | None] = None,
+    method: str | None = None,
+    env: Annotated[EnvArguments, tyro.conf.arg(name="")] = EnvArguments(),  # noqa: B008 (frozen)
+    episodes: int = 10,
+    seed: int = 0,
+    live_rounds: int = 0,
+    exploit: bool = False,
+) -> None:
+    """Play a leader and say how far from the equilibrium it is.
+
+    Args:
+        leader: a method of the registry, such as kalman or equilibrium (of those that are trained,
+            the policy that comes along for the scenario is played); or a run that `train` kept.
+        method: a method of your own instead, `module:factory`: a callable (task, num_envs, seed)
+            that gives a Method.
+        env: the market; what is left out is as the run was trained.
+        episodes: how many, side by side. No training plays them.
+        seed: of the episodes, and of the method's random choices.
+        live_rounds: rounds in which the VMUs' images are really repainted besides; needs a live
+            market (`--scenario live`).
+        exploit: train a fresh leader against the followers and fresh followers against the leader,
+            and say what they gain.
+    """
+    _checks.integer("--episodes", episodes, at_least=1)
+    _checks.integer("--live-rounds", live_rounds, at_least=0)
+    if (leader is None) == (method is None):
+        raise ValueError(
+            f"leader must be a method, a run, or left out for --method, got {leader!r} and {method!r}"
+        )
+    found = _own(str(method), env, seed) if leader is None else _find(leader, env, seed)
+    play_and_show(found.player, found.task, leader or str(method), episodes, seed)
+    followers = followers_of(found.folder, found.task)
+    if (found.folder / FOLLOWERS).exists():
+        show_both(found.player, followers, found.task, seed)
+    if exploit:
+        show_exploit(found.player, followers, found.task, seed)
+    if live_rounds:
+        _show_live(found.player, found.task, live_rounds, seed)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A leader, what it plays, and the folder of its run, if it is of one."""
+
+    player: Player
+    task: Task
+    folder: Path = Path("nowhere")
+
+
+def _own(method: str, env: EnvArguments, seed: int) -> _Found:
+    if ":" not in method:
+        raise ValueError(f"--method must be module:factory, got {method!r}")
+    entry, task = resolve(method), Task.of(env)
+    return _Found(lambda num_envs: entry.make(task, num_envs, seed), task)
+
+
+def _find(leader: str, env: EnvArguments, seed: int) -> _Found:
+    task = Task.of(env)
+    if leader not in REGISTRY:
+        return _run(Path(leader), env)
+    entry = REGISTRY[leader]
+    if entry.trainer is None:
+        return _Found(lambda num_envs: entry.make(task, num_envs, seed), task)
+    kept = policies.shipped(leader, task.scenario_name)
+    if kept is None:
+        raise ValueError(
+            f"leader must be trained first, no policy of {leader} for {task.scenario_name} comes "
+            f"along: python -m baselines train {leader} --scenario {task.scenario_name}"
+        )
+    policy = policies.load(kept)
+    policy.check(task)
+    return _Found(policy.method, task)
+
+
+def _run(path: Path, env: EnvArguments) -> _Found:
+    if not path.exists():
+        raise ValueError(
+            f"leader must be one of {', '.join(REGISTRY)}, or a run kept by `train`, got {str(path)!r}"
+        )
+    policy = policies.load(path)
+    task = policy.task.changed(env)
+    policy.check(task)
+    return _Found(policy.method, task, policy.path.parent)
+
+
+def play_and_show(
+    player: Player, task: Task, title: str, episodes: int = 10, seed: int = 0
+) -> None:
+    """Play test episodes side by side and print means over all rounds."""
+    played = play(player(episodes), task, episodes, test_seed(seed))
+    table = Table(
+        title=f"{title} on {task.name}: means a round",
+        caption="share and regret: what its prices cost against rational VMUs",
+    )
+    for column in ("price", "p*", "ASP utility", "U_p*", "share", "regret"):
+        table.add_column(column, justify="right")
+    table.add_row(
+        f"{played.price.mean():.3f}",
+        f"{played.equilibrium_price.mean():.3f}",
+        f"{played.utility.mean():.2f}",
+        f"{played.equilibrium_utility.mean():.2f}",
+        f"{played.share:.2%}",
+        f"{played.regret.mean():.2f}",
+    )
+    Console().print(table)
+
+
+def _show_live(player: Player, task: Task, rounds: int, seed: int) -> None:
+    with Progress() as progress:
+        bar = progress.add_task("repainting", total=rounds)
+        records = play_live(
+            player(1),
+            task,
+            rounds,
+            test_seed(seed),
+            lambda done: progress.update(bar, completed=done),
+        )
+    table = Table(title="served live; luck is what SSIM beside the table's is worth to a VMU")
+    formats = {
+        "round": "{:.0f}",
+        "vmu": "{:.0f}",
+        "price": "{:.3f}",
+        "steps": "{:.0f}",
+        "ssim": "{:.4f}",
+        "table": "{:.4f}",
+        "luck": "{:.1f}",
+    }
+    for column in formats:
+        table.add_column(column, justify="right")
+    for record in records:
+        table.add_row(*(text.format(record[name]) for name, text in formats.items()))
+    Console().print(table)
