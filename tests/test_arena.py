@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from aigc_market import LogUniform, Scenario
-from aigc_market.envs.vector import PricingVectorEnv
 from baselines import load_policy
 from baselines.arena import policies, seeds
 from baselines.arena.arguments import EnvArguments
@@ -171,20 +170,6 @@ def test_seeds_of_training_validation_and_test_never_meet():
         for bad in (-1, len(among), 0.5):
             with pytest.raises((ValueError, TypeError), match="seed"):
                 make(bad)
-
-
-@pytest.fixture
-def resets(monkeypatch):
-    """Seeds that vector environments are reset with."""
-    seen = []
-    reset = PricingVectorEnv.reset
-
-    def watched(self, *, seed=None, options=None):
-        seen.append(seed)
-        return reset(self, seed=seed, options=options)
-
-    monkeypatch.setattr(PricingVectorEnv, "reset", watched)
-    return seen
 
 
 # --- the registry

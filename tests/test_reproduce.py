@@ -2,7 +2,6 @@
 
 import dataclasses
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pytest
 from matplotlib import image
 from scipy import stats
 
-from baselines import __main__ as command_line
 from baselines.arena.arguments import EnvArguments
 from baselines.experiments.paper import fig2 as figures
 from baselines.experiments.paper import report, reproduce
@@ -150,48 +148,6 @@ def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
         reproduce.reproduce(seeds=0, out=tmp_path)
 
 
-def test_training_is_kept_logged_and_evaluated(tmp_path, monkeypatch, capsys):
-    small = ["--episodes", "4", "--lanes", "2", "--n-steps", "10", "--batch-size", "10"]
-    market = ["--K", "3", "--satisfaction", "100", "200", "300", "--max-cycles", "20"]
-    run(
-        monkeypatch,
-        ["train", "tppo", *market, *small, "--out", f"{tmp_path}/run"],
-        ["--tensorboard", f"{tmp_path}/logs"],
-    )
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {
-        "config.json",
-        "policy.pt",
-        "curve.csv",
-    }
-    assert len((tmp_path / "run" / "curve.csv").read_text().splitlines()) == 5
-    assert list(Path(tmp_path / "logs").rglob("events.*"))
-    trained = capsys.readouterr().out
-    run(monkeypatch, ["evaluate", f"{tmp_path}/run"])
-    assert numbers(capsys.readouterr().out) == numbers(trained)
-    run(monkeypatch, ["evaluate", f"{tmp_path}/run", "--cost", "3"])
-    assert numbers(capsys.readouterr().out) != numbers(trained)
-
-
-def test_scripted_agents_are_evaluated(monkeypatch, capsys):
-    run(monkeypatch, ["evaluate", "equilibrium", "--cost", "2", "--episodes", "1"])
-    assert numbers(capsys.readouterr().out)[:4] == ["8.500", "8.500", "1214.08", "1214.08"]
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["evaluate", "nobody"], "agent must be one of greedy, random, equilibrium or a folder"),
-        (["evaluate", "greedy", "--satisfaction", "many"], "satisfaction must be one number"),
-        (["evaluate", "greedy", "--cost", "-1"], "cost must be finite numbers above 0, got -1.0"),
-        (["evaluate", "greedy", "--ssim", "none.csv"], "none.csv"),
-    ],
-)
-def test_bad_arguments_end_with_a_message(monkeypatch, words, message):
-    with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, words)
-    assert message in str(ended.value)
-
-
 def test_every_argument_of_the_environments_is_an_option():
     import inspect
 
@@ -211,13 +167,3 @@ def test_options_become_arguments(tmp_path):
     assert (given["satisfaction"].low, given["satisfaction"].high) == (80, 400)
     assert given["ssim"].max_steps == 300
     assert EnvArguments(satisfaction=("50", "400")).given() == {"satisfaction": [50.0, 400.0]}
-
-
-def run(monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", ["baselines", *(word for part in words for word in part)])
-    command_line.main()
-
-
-def numbers(table):
-    [row] = [line for line in table.splitlines() if line.startswith("│")]
-    return row.replace("│", " ").split()

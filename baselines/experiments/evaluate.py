@@ -51,15 +51,15 @@ def evaluate(
     _checks.integer("--live-rounds", live_rounds, at_least=0)
     if (leader is None) == (method is None):
         raise ValueError(
-            f"leader must be a method, a run, or left out for --method, got {leader!r} and {method!r}"
+            "leader must be a method or a run, and left out where --method is given, "
+            f"got {leader!r} and {method!r}"
         )
     found = _own(str(method), env, seed) if leader is None else _find(leader, env, seed)
     play_and_show(found.player, found.task, leader or str(method), episodes, seed)
-    followers = followers_of(found.folder, found.task)
-    if (found.folder / FOLLOWERS).exists():
-        show_both(found.player, followers, found.task, seed)
+    if found.folder is not None and (found.folder / FOLLOWERS).exists():
+        show_both(found.player, followers_of(found.folder, found.task), found.task, seed)
     if exploit:
-        show_exploit(found.player, followers, found.task, seed)
+        show_exploit(found.player, followers_of(found.folder, found.task), found.task, seed)
     if live_rounds:
         _show_live(found.player, found.task, live_rounds, seed)
 
@@ -70,7 +70,7 @@ class _Found:
 
     player: Player
     task: Task
-    folder: Path = Path("nowhere")
+    folder: Path | None = None
 
 
 def _own(method: str, env: EnvArguments, seed: int) -> _Found:
@@ -101,7 +101,8 @@ def _find(leader: str, env: EnvArguments, seed: int) -> _Found:
 def _run(path: Path, env: EnvArguments) -> _Found:
     if not path.exists():
         raise ValueError(
-            f"leader must be one of {', '.join(REGISTRY)}, or a run kept by `train`, got {str(path)!r}"
+            f"leader must be one of {', '.join(REGISTRY)}, or a run kept by `train`, "
+            f"got {str(path)!r}"
         )
     policy = policies.load(path)
     task = policy.task.changed(env)

@@ -10,9 +10,8 @@ from rich.table import Table
 
 from aigc_market import vmus
 from aigc_market.vmus import FollowerPolicy
-from baselines.arena.arguments import EnvArguments
+from baselines.arena import policies
 from baselines.arena.protocol import Player
-from baselines.arena.registry import REGISTRY
 from baselines.arena.seeds import test_seed
 from baselines.arena.task import Task
 from baselines.followers.exploitability import Gain, exploit
@@ -21,12 +20,10 @@ from baselines.followers.learning_curve import draw
 from baselines.followers.policy import FollowerKind, Followers
 from baselines.followers.two_time_scales import BothRecipe, train_both
 from baselines.methods.sb3.recipes import Sb3Recipe
-from baselines.runs import policy_files
 from baselines.runs.files import write_csv
 
-LEADER = "policy.safetensors"
 FOLLOWERS = "followers.safetensors"
-"""In the folder of a run."""
+"""In the folder of a run, beside its leader."""
 
 _COLUMNS = {
     "rounds": "{:,.0f}",
@@ -63,7 +60,7 @@ def train_and_keep(
 
     checkpoint = out / "both.checkpoint"
     trained = train_both(leader, followers, task, recipe, both, seed, report, checkpoint)
-    trained.leader.keep(out / LEADER, task, seed)
+    trained.leader.keep(out / policies.FILE, task, seed)
     trained.followers.save(out / FOLLOWERS)
     write_csv(out / "curve.csv", list(trained.rows[0]), trained.rows)
     draw(out / "curve.csv", out / "both.png")
@@ -71,36 +68,13 @@ def train_and_keep(
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 
 
-def evaluate_both(folder: Path, env: EnvArguments, seed: int, exploited: bool) -> None:
-    """Say how the leader and the followers of a run do against each other.
-
-    Args:
-        folder: of the run.
-        env: what of the market is to be other than in training.
-        seed: of every random choice.
-        exploited: whether best responders are trained as well.
-
-    Raises:
-        FileNotFoundError: there is no such run.
-        ValueError: a market that looks unlike that of the run.
-    """
-    config, _ = policy_files.read(folder / LEADER)
-    trained = Task.from_json(config["task"])
-    task = Task(env.scenario or trained.scenario, {**trained.arguments, **Task.of(env).arguments})
-    leader = REGISTRY[config["method"]].get_trainer().load(folder / LEADER)
-    followers = followers_of(folder, task)
-    show_both(leader, followers, task, seed)
-    if exploited:
-        show_exploit(leader, followers, task, seed)
-
-
-def followers_of(folder: Path, task: Task) -> FollowerPolicy:
+def followers_of(folder: Path | None, task: Task) -> FollowerPolicy:
     """The followers that the leader of a run was trained with: learned, or the task's.
 
     Raises:
         ValueError: learned followers that do not fit the task.
     """
-    if (folder / FOLLOWERS).exists():
+    if folder is not None and (folder / FOLLOWERS).exists():
         return Followers.load(folder / FOLLOWERS, task.settings())
     return vmus.resolve(task.arguments.get("vmus", task.settings().scenario.vmus))
 

@@ -1,0 +1,266 @@
+"""`train` and `evaluate`: every method of the registry, every kept run, a user's own."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aigc_market import Scenario, Uniform
+from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.scenarios import SCENARIOS
+from baselines import __main__ as command_line
+from baselines.arena import policies, seeds
+from baselines.arena.overrides import changed
+from baselines.arena.registry import REGISTRY
+from baselines.arena.task import Task
+from baselines.runs.policy_files import read
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+_SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
+_FIT = ("fit.updates=1", "fit.lanes=2", "shape.width=8", "shape.feedforward=8", "shape.band=4")
+_IMPROVED = (*_FIT, "improvement.updates=1", "improvement.lanes=2")
+SMALL = {
+    "tppo": _SB3,
+    "ppo": _SB3,
+    "recurrent_ppo": _SB3,
+    "filter": _FIT,
+    "filter_ppo": (*_IMPROVED, "improvement.epochs=1", "improvement.minibatches=1"),
+    "filter_pathwise": _IMPROVED,
+}
+"""What trains each learned method for a moment."""
+LEARNED = [name for name, entry in REGISTRY.items() if entry.trainer is not None]
+MADE = [name for name, entry in REGISTRY.items() if entry.trainer is None]
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["baselines", *(word for part in words for word in part)])
+    command_line.main()
+
+
+def numbers(table):
+    """The cells of a printed table's only row."""
+    [row] = [line for line in table.splitlines() if line.startswith("│")]
+    return row.replace("│", " ").split()
+
+
+def small(method):
+    return ["train", method, "--max-cycles", "5", "--recipe", *SMALL[method]]
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_what_is_trained_is_kept_and_evaluated(method, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "run"
+    market = ["--K", "3", "--satisfaction", "100", "200", "300"]
+    run(monkeypatch, small(method), market, ["--seed", "4", "--out", f"{out}"])
+    kept = {path.name for path in out.iterdir() if "-fit-" not in path.name}
+    assert kept - {"curve.csv"} == {"policy.safetensors"}
+    config, _ = read(out / "policy.safetensors")
+    assert (config["method"], config["seed"]) == (method, 4)
+    assert config["task"]["scenario"] == "paper"
+    assert config["task"]["arguments"]["K"] == 3
+    assert config["rounds"] > 0
+    assert config["seconds"] > 0
+    trained = numbers(capsys.readouterr().out)
+    run(monkeypatch, ["evaluate", f"{out}"])
+    assert numbers(capsys.readouterr().out) == trained
+    run(monkeypatch, ["evaluate", f"{out}", "--cost", "3"])
+    assert numbers(capsys.readouterr().out)[1] != trained[1]  # another p*
+
+
+def test_a_learning_curve_is_kept_beside_the_policy(tmp_path, monkeypatch):
+    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    curve = pd.read_csv(tmp_path / "curve.csv")
+    assert curve["done"].is_monotonic_increasing
+    assert (curve["utility"] > 0).all()
+
+
+@pytest.mark.parametrize("method", MADE)
+def test_every_method_that_nobody_trains_is_evaluated_in_a_crowd(method, monkeypatch, capsys):
+    words = ["--scenario", "crowd", "--max-cycles", "4", "--episodes", "3"]
+    run(monkeypatch, ["evaluate", method], words)
+    price, best_price, *_ = map(float, numbers(capsys.readouterr().out)[:2])
+    assert 1 <= price <= 20
+    assert 1 <= best_price <= 20
+
+
+def test_the_policy_that_comes_along_is_played_by_its_methods_name(monkeypatch, capsys):
+    run(monkeypatch, ["evaluate", "filter_pathwise", "--scenario", "hidden", "--max-cycles", "5"])
+    assert "filter_pathwise on hidden-max_cycles5" in capsys.readouterr().out
+
+
+OWN = """
+import numpy as np
+
+
+def always(task, num_envs, seed):
+    return Always(num_envs, task.public().cost + 4.0)
+
+
+class Always:
+    def __init__(self, num_envs, price):
+        self.prices = np.full(num_envs, price)
+
+    def act(self, history):
+        return self.prices
+"""
+
+
+def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_commands.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    run(monkeypatch, ["evaluate", "--method", "own_commands:always", "--cost", "2"])
+    assert numbers(capsys.readouterr().out)[0] == "6.000"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "nobody"], "leader must be one of tppo, ppo,"),
+        (["evaluate"], "leader must be a method or a run"),
+        (["evaluate", "greedy", "--method", "a:b"], "leader must be a method or a run"),
+        (["evaluate", "--method", "nobody"], "--method must be module:factory, got 'nobody'"),
+        (["evaluate", "--method", "no_module:x"], "no_module"),
+        (["evaluate", "ppo"], "leader must be trained first"),
+        (["evaluate", "greedy", "--episodes", "0"], "--episodes must be a whole number"),
+        (["evaluate", "greedy", "--satisfaction", "many"], "satisfaction must be one number"),
+        (["evaluate", "greedy", "--cost", "-1"], "cost must be finite numbers above 0, got -1.0"),
+        (["evaluate", "greedy", "--ssim", "none.csv"], "none.csv"),
+        (["evaluate", "filter_pathwise", "--scenario", "crowd"], "leader must be trained first"),
+        (["train", "nobody"], "method must be one of"),
+        (["train", "greedy"], "greedy must be a method that is trained"),
+        (["train", "ppo", "--leader", "ppo"], "--leader and --followers are for `train both`"),
+        (["train", "ppo", "--recipe", "colour=3"], "--recipe must set one of rounds, history"),
+        (["train", "ppo", "--recipe", "rounds"], "--recipe must be NAME=VALUE, got 'rounds'"),
+        (["train", "filter_pathwise", "--scenario", "live"], "cannot be trained on live"),
+    ],
+)
+def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, words)
+    assert message in str(ended.value)
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_a_run_plays_no_market_that_looks_otherwise(tmp_path, monkeypatch):
+    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    with pytest.raises(SystemExit, match="K is 2 there, got 4"):
+        run(monkeypatch, ["evaluate", f"{tmp_path}", "--K", "4"])
+    with pytest.raises(SystemExit, match="whether VMUs come and go is False there, got True"):
+        run(monkeypatch, ["evaluate", f"{tmp_path}", "--scenario", "crowd", "--K", "2"])
+
+
+# --- recipes
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    updates: int = 3
+    name: str = "x"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    rate: float = 0.1
+    deep: bool = True
+    inner: Inner = Inner()
+    nothing: Inner | None = None
+
+
+def test_recipes_are_changed_by_name():
+    words = "rate=1e-3", "deep=false", "inner.updates=7", "inner.name=y"
+    assert changed(Outer(), words) == Outer(1e-3, False, Inner(7, "y"))
+    assert changed(Outer(), ()) == Outer()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("rate=fast", "--recipe rate must be a finite number, got 'fast'"),
+        ("rate=nan", "--recipe rate must be a finite number, got 'nan'"),
+        ("deep=1", "--recipe deep must be true or false, got '1'"),
+        ("inner.updates=2.5", "--recipe inner.updates must be a whole number of at least 1"),
+        ("inner.updates=0", "--recipe inner.updates must be a whole number of at least 1, got '0'"),
+        ("inner.lanes=2", "--recipe must set one of updates, name, got 'inner.lanes'"),
+        ("rate.x=2", "rate has no parts"),
+        ("nothing.updates=3", "nothing has no parts"),
+        ("nothing=3", "--recipe nothing must be left out"),
+    ],
+)
+def test_bad_recipes_are_refused(word, message):
+    with pytest.raises(ValueError, match=message):
+        changed(Outer(), (word,))
+
+
+# --- seeds
+
+
+@pytest.fixture
+def resets(monkeypatch):
+    """Seeds that vector environments are reset with; None goes on with the last one's stream."""
+    seen = []
+    reset = PricingVectorEnv.reset
+
+    def watched(self, *, seed=None, options=None):
+        seen.append(seed)
+        return reset(self, seed=seed, options=options)
+
+    monkeypatch.setattr(PricingVectorEnv, "reset", watched)
+    return seen
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_nobody_is_tested_on_what_it_was_trained_on(method, tmp_path, resets):
+    task = Task("hidden", {"max_cycles": 5})
+    trainer = REGISTRY[method].get_trainer()
+    recipe = changed(trainer.recipe(task), SMALL[method])
+    trainer.train(task, 0, tmp_path / policies.FILE, recipe)
+    assert resets
+    assert resets[0] is not None
+    assert all(seed in seeds.TRAINING for seed in resets if seed is not None)
+
+
+def test_evaluations_are_of_test_seeds(tmp_path, monkeypatch, resets):
+    for words in (["evaluate", "greedy"], ["evaluate", "greedy", "--seed", "3"]):
+        run(monkeypatch, words, ["--max-cycles", "4"])
+    assert resets == [seeds.test_seed(0), seeds.test_seed(3)]
+    resets.clear()
+    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    assert resets[-1] == seeds.test_seed(0)  # what is shown after a training
+    assert resets[0] == seeds.training_seed(0)
+
+
+# --- a new preset
+
+
+def commuters():
+    laws = {"K": 3, "satisfaction": Uniform(100, 300), "max_cycles": 12}
+    return Scenario("commuters", "noisy", laws)
+
+
+def test_a_new_preset_is_played_by_all_who_can(tmp_path, monkeypatch, capsys):
+    """It has no tuned parameters and no recipe of its own."""
+    monkeypatch.setitem(SCENARIOS, "commuters", commuters())
+    words = ["--scenarios", "commuters", "--no-train", "--episodes", "2", "--workers", "1"]
+    run(monkeypatch, ["leaderboard"], words, ["--out", f"{tmp_path}"])
+    told = capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    played = set(table["method"])
+    tuned = {"constant", "epsilon_greedy", "kalman", "kalman_total", "thompson"}
+    assert not played & tuned
+    for method in tuned:
+        assert f"{method} is left out of commuters: {method} needs" in told
+    assert {"greedy", "random", "bayes", "bayes_thompson", "bayes_information"} <= played
+    assert np.isfinite(table["share"]).all()
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_a_new_preset_has_a_recipe_of_every_learned_method(method, monkeypatch):
+    monkeypatch.setitem(SCENARIOS, "commuters", commuters())
+    trainer, task = REGISTRY[method].get_trainer(), Task("commuters")
+    assert trainer.can_train(task) is None
+    assert dataclasses.asdict(trainer.recipe(task))
