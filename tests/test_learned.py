@@ -14,7 +14,7 @@ from baselines.arena.rollout import PHYSICAL, play
 from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
 from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
-from baselines.methods.sb3.players import WindowPlayer
+from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs.policy_files import read
 
@@ -85,7 +85,7 @@ class Watched:
 def test_played_policies_see_what_they_see_in_training(scenario):
     lanes = lanes_of(Task(scenario), 5, history=3)
     watched = Watched()
-    method = WindowPlayer(watched, lanes.units, 3, 5)
+    method = WindowMethod(watched, lanes.units, 3, 5)
     play(method, Task(scenario), 5, seed=1)
     play(method, Task(scenario), 5, seed=2)  # a second episode remembers nothing of the first
     rng = np.random.default_rng(0)

@@ -120,6 +120,10 @@ def test_intervals_are_students(folder):
     assert report._claim("", "", differences + 1)[3] == "holds"
     assert report._claim("", "", differences - 1)[3] == "fails"
     assert report._claim("", "", np.array([1.0]))[3] == "undecided (one seed)"
+    assert report._claim("", "", np.full(3, -3.0))[2:] == (
+        "-3 in every seed",
+        "undecided (no spread)",
+    )
 
 
 def test_episodes_to_the_mark_are_counted():

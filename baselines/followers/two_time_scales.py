@@ -25,7 +25,7 @@ from baselines.followers.follower_env import FollowerEnv
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.features import FeatureEnv
-from baselines.methods.sb3.players import WindowPlayer
+from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.methods.sb3.trainer import Trained, make_model
 from baselines.runs.checkpoint import Checkpoint
@@ -142,7 +142,7 @@ def train_both(
                     purchases = both.follower_updates * both.follower_steps * model.n_envs
                     model.learn(purchases, reset_num_timesteps=False)
                 leading.learn(rounds, reset_num_timesteps=False)
-        measured = measure(partial(WindowPlayer, *window), learned, task, validation_seed(seed))
+        measured = measure(partial(WindowMethod, *window), learned, task, validation_seed(seed))
         row = {"rounds": rounds * measured_at[block], "seconds": time.perf_counter() - began}
         kept.rows.append(row | dataclasses.asdict(measured))
         kept.keep(block + 1, *learning)
@@ -162,7 +162,7 @@ def _check(task: Task) -> None:
         raise ValueError("continuous_actions must be True where both sides learn, got False")
 
 
-class _Exploring(WindowPlayer):
+class _Exploring(WindowMethod):
     """The leader as it trains: it draws its prices."""
 
     def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:

@@ -126,12 +126,9 @@ def _claim(text: str, measure: str, differences: np.ndarray) -> tuple[str, str, 
     mean = float(np.mean(differences))
     if len(differences) < 2:
         return text, measure, f"{mean:.4g} [one seed]", "undecided (one seed)"
-    if np.ptp(differences) == 0:
-        low = high = mean
-    else:
-        low, high = stats.t.interval(
-            0.95, len(differences) - 1, loc=mean, scale=stats.sem(differences)
-        )
+    if np.ptp(differences) == 0:  # such as counts of episodes
+        return text, measure, f"{mean:.4g} in every seed", "undecided (no spread)"
+    low, high = stats.t.interval(0.95, len(differences) - 1, loc=mean, scale=stats.sem(differences))
     verdict = "holds" if low > 0 else "fails" if high < 0 else "undecided"
     return text, measure, f"{mean:.4g} [{low:.4g}, {high:.4g}]", verdict
 

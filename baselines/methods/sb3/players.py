@@ -11,7 +11,7 @@ from baselines.arena.protocol import History
 from baselines.methods.sb3.features import Units
 
 
-class WindowPlayer:
+class WindowMethod:
     """A policy on the last n rounds; before the first, the price was the cost and nothing sold.
 
     Args:
@@ -52,7 +52,7 @@ class WindowPlayer:
         return self._policy._predict(features, deterministic=True)
 
 
-class RecurrentPlayer(WindowPlayer):
+class RecurrentMethod(WindowMethod):
     """A policy with an LSTM, whose state lasts an episode."""
 
     def _decide(self, features: torch.Tensor, begins: bool) -> torch.Tensor:

@@ -27,7 +27,7 @@ from baselines.arena.rollout import PHYSICAL
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
-from baselines.methods.sb3.players import RecurrentPlayer, WindowPlayer
+from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs import policy_files
 
@@ -213,8 +213,8 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str,
 
 def _player(
     method: str, policy: Any, units: Units, recipe: Sb3Recipe, num_envs: int
-) -> WindowPlayer:
-    player = RecurrentPlayer if method == "recurrent_ppo" else WindowPlayer
+) -> WindowMethod:
+    player = RecurrentMethod if method == "recurrent_ppo" else WindowMethod
     return player(policy, units, recipe.history, num_envs)
 
 
