@@ -28,7 +28,7 @@ class Policy:
 
     path: Path
     config: dict[str, Any]
-    """How it was trained: see `baselines.arena.registry.Trainer`."""
+    """How it was trained: see `baselines.arena.trainable`."""
 
     @property
     def entry(self) -> Entry:

@@ -21,6 +21,8 @@ from aigc_market.ssim.model import LiveSSIM
 
 _LENGTH = 12
 _PACKAGE = Path(aigc_market.__file__).parent
+_BASELINES = Path(__file__).parents[1]
+_LEFT_OUT = _PACKAGE, _BASELINES / "arena", _BASELINES / "runs"
 _NOT_RULES = ("cli", "explorer", "rendering", "curves.py", "replay.py")
 """Modules of the package that show what was played, and decide nothing."""
 
@@ -53,7 +55,8 @@ def source_digest(paths: Iterable[Path]) -> str:
 def module_digest(module: str) -> str:
     """Of the source of a module, and of what it imports, directly or not, from beside it.
 
-    Beside it: from its own package or folder, but not `aigc_market`, which `code_digest` is for.
+    Beside it: from its own package or folder, but not from `aigc_market`, which `code_digest` is
+    for, nor from what all methods share, which would make every result depend on everything.
     """
     origin = _origin(module)
     if origin is None:
@@ -66,7 +69,7 @@ def module_digest(module: str) -> str:
         path = _origin(name)
         if name in sources or path is None or not path.is_relative_to(root):
             continue
-        if "site-packages" in path.parts or path.is_relative_to(_PACKAGE):
+        if "site-packages" in path.parts or any(map(path.is_relative_to, _LEFT_OUT)):
             continue
         sources[name] = path
         waiting += _imports(name, path)

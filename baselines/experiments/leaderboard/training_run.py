@@ -24,7 +24,8 @@ class TrainingRun:
     def file(self, out: Path) -> Path:
         """Where its policy stands: readable, and different for all that it depends on."""
         recipe = self.entry.get_trainer().recipe(self.task)
-        digest = self.task.digest(self.entry.name, self.seed, dataclasses.asdict(recipe))
+        made_by = self.entry.name, self.entry.code_digest()
+        digest = self.task.digest(made_by, self.seed, dataclasses.asdict(recipe))
         name = f"{self.task.name}-{self.entry.name}-seed{self.seed}-{digest}.safetensors"
         return out / "trained" / name
 

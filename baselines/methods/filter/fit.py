@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from aigc_market.envs.vector import PricingVectorEnv
-from baselines.arena.rollout import PHYSICAL
+from baselines.arena.protocol import History
+from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.filter import demand_filter as filters
@@ -121,13 +122,30 @@ def explore(env: PricingVectorEnv, rng: np.random.Generator) -> tuple[Tensor, Te
         Prices (B, T), steps delivered (B, T, K), and 1 for who is there (B, T + 1, K).
     """
     market = env.settings.market
-    shares = rng.random((env.max_cycles, env.num_envs, 1), np.float32) ** 1.5
-    prices = np.float32(market.cost) + shares * np.float32(market.max_price - market.cost)
-    observation, _ = env.reset(seed=training_seed(int(rng.integers(2**31))))
-    rows = [observation]
-    for price in prices:
-        observation, _, _, _, infos = env.step(price)
-        rows.append(infos.get("final_obs", observation))
-    seen = torch.from_numpy(np.stack(rows, axis=1))
-    price, steps, active = env.settings.row.split(seen)
-    return price[:, 1:], steps[:, 1:], active
+    shares = rng.random((env.max_cycles, env.num_envs), np.float32) ** 1.5
+    posting = _Posting(market.cost + shares * np.float32(market.max_price - market.cost))
+    after: list[History] = []
+    seed = training_seed(int(rng.integers(2**31)))
+    play_in(env, posting, seed, watch=lambda history, _: after.append(history))
+    rounds = (
+        np.concatenate([known.prices for known in after], axis=1),
+        np.concatenate([known.steps for known in after], axis=1),
+        np.stack([known.active for known in (posting.before, *after)], axis=1),
+    )
+    price, steps, active = (torch.as_tensor(part, dtype=torch.float32) for part in rounds)
+    return price, steps, active
+
+
+class _Posting:
+    """Posts given prices, (N,) a round, and remembers who was there at first."""
+
+    before: History
+
+    def __init__(self, prices: np.ndarray) -> None:
+        self._prices = iter(prices)
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,)."""
+        if history.prices.shape[1] == 0:
+            self.before = history
+        return next(self._prices)

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from aigc_market.envs.vector import PricingVectorEnv
+from baselines.arena.protocol import History
+from baselines.arena.rollout import play_in
 from baselines.arena.seeds import training_seed
 from baselines.methods.filter.information import InformationState, over_rounds
 from baselines.methods.filter.network import MarketTransformer
@@ -104,33 +106,47 @@ def train(
 @torch.no_grad()
 def rollout(network: MarketTransformer, env: PricingVectorEnv, rng: np.random.Generator) -> Batch:
     """Play an episode in every lane, exploring."""
-    row = env.settings.row
     noise = torch.from_numpy(rng.standard_normal((env.max_cycles, env.num_envs), np.float32))
-    observation, _ = env.reset(seed=training_seed(int(rng.integers(2**31))))
-    _, _, active = row.split(torch.from_numpy(observation))
-    cache, output = network.start(active)
-    known, actions, values, rewards = [], [], [], []
-    for t in range(env.max_cycles):
-        known.append(cache.tracker.state)
-        action = output.action + network.log_std.exp() * noise[t]
-        price = network.price(action)
-        observation, reward, _, _, _ = env.step(price.numpy()[:, None])
-        actions.append(action)
-        values.append(output.value)
-        rewards.append(torch.from_numpy(reward.astype(np.float32)))
-        if t + 1 < env.max_cycles:
-            _, steps, active = row.split(torch.from_numpy(observation))
-            output = network.step(cache, price, steps, active)
-    reward = torch.stack(rewards, 1) / (row.K * network.price_unit * network.steps_unit)
-    action = torch.stack(actions, 1)
-    advantage = reward - torch.stack(values, 1)
+    explorer = _Explorer(network, noise)
+    played = play_in(env, explorer, training_seed(int(rng.integers(2**31))))
+    utility = torch.as_tensor(played.utility.T, dtype=torch.float32)
+    reward = utility / (env.settings.market.K * network.price_unit * network.steps_unit)
+    action = torch.stack(explorer.actions, 1)
+    advantage = reward - torch.stack(explorer.values, 1)
     return Batch(
-        known=over_rounds(known),
+        known=over_rounds(explorer.known),
         action=action,
         log_probability=Normal(0.0, 1.0).log_prob(noise.T) - network.log_std,
         advantage=(advantage - advantage.mean()) / (advantage.std() + 1e-8),
         reward=reward,
     )
+
+
+class _Explorer:
+    """Plays the network's prices with noise (T, N), and keeps what an update needs."""
+
+    def __init__(self, network: MarketTransformer, noise: Tensor) -> None:
+        self._network, self._noise = network, iter(noise)
+        self.known: list[InformationState] = []
+        self.actions: list[Tensor] = []
+        self.values: list[Tensor] = []
+
+    def act(self, history: History) -> np.ndarray:
+        """Prices (N,)."""
+        active = _tensor(history.active)
+        if history.prices.shape[1] == 0:
+            self._cache, output = self._network.start(active)
+        else:
+            price, steps = _tensor(history.prices[:, -1]), _tensor(history.steps[:, -1])
+            output = self._network.step(self._cache, price, steps, active)
+        self.known.append(self._cache.tracker.state)
+        self.actions.append(output.action + self._network.log_std.exp() * next(self._noise))
+        self.values.append(output.value)
+        return self._network.price(self.actions[-1]).numpy()
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32)
 
 
 def _improve(

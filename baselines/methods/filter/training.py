@@ -14,9 +14,9 @@ import torch
 
 import aigc_market
 from baselines.arena.protocol import Method
-from baselines.arena.registry import Report
 from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
+from baselines.arena.trainable import Report
 from baselines.methods.filter import pathwise, policy, ppo
 from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.leader import Leader

@@ -22,10 +22,10 @@ import aigc_market
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 from aigc_market.vmus import FollowerPolicy
 from baselines.arena.protocol import Method
-from baselines.arena.registry import Report
 from baselines.arena.rollout import PHYSICAL
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
+from baselines.arena.trainable import Report
 from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
 from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
