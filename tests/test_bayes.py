@@ -10,7 +10,7 @@ from aigc_market.ssim import TabulatedSSIM
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.methods.bayes import leader
+from baselines.methods.bayes import pricing
 from baselines.methods.bayes.law import MarketLaw
 from baselines.methods.bayes.lines import LineGrid
 
@@ -131,7 +131,7 @@ def lines_of(task, lanes):
 
 def test_grid_has_the_moments_of_the_law():
     hidden = MarketLaw.of(Task("hidden"))
-    grid = LineGrid.of(hidden, leader.INTERCEPTS, leader.SLOPES)
+    grid = LineGrid.of(hidden, pricing.INTERCEPTS, pricing.SLOPES)
     rng = np.random.default_rng(5)
     intercept, c = hidden.market(rng.standard_normal((200_000, 3)))
     slope = c + hidden.own(rng.standard_normal(200_000))

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
-from baselines.methods.bayes import leader
+from baselines.methods.bayes import pricing
 from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.law import MarketLaw
 from baselines.methods.bayes.lines import LineFilter, LineGrid
@@ -292,7 +292,7 @@ def test_particles_drift_as_the_law_says():
 def test_particles_that_cannot_be_are_drawn_again(scenario):
     """All are where nobody is priced out at 10, and nobody buys anything at 10."""
     lanes, everybody = np.arange(2), np.ones((2, 2), bool)
-    filters = leader.make_filter(Task(scenario), 2, seed=0)
+    filters = pricing.make_filter(Task(scenario), 2, seed=0)
     filters.observe(lanes, None, everybody)
     filters._intercept[:], filters._slope[:] = 300.0, 8.0
     price = np.full(2, 10.0)

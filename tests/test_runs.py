@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,13 @@ from aigc_market import Move, Scenario, Uniform
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 from baselines.runs import digest as module
 from baselines.runs.checkpoint import Checkpoint
-from baselines.runs.digest import code_digest, described, digest, source_digest
+from baselines.runs.digest import (
+    code_digest,
+    described,
+    digest,
+    module_digest,
+    source_digest,
+)
 from baselines.runs.files import write_csv, write_json
 
 
@@ -158,6 +165,37 @@ def test_code_counts_and_what_is_said_of_it_does_not(tmp_path):
         path.write_text(text)
         digests[name] = source_digest([path])
     assert digests["base"] == digests["said"] != digests["else"]
+
+
+def test_a_module_is_its_source_and_what_it_imports_from_beside_it(tmp_path, monkeypatch):
+    package = tmp_path / "own_methods"
+    package.mkdir()
+    files = {
+        "__init__.py": "",
+        "leader.py": "import numpy as np\nfrom own_methods import rule\nfrom . import lines\n",
+        "rule.py": "def price():\n    from own_methods.deep import least\n",
+        "lines.py": "x = 1\n",
+        "deep.py": "least = 1\n",
+        "other.py": "y = 1\n",
+    }
+    for name, text in files.items():
+        (package / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def now():
+        module_digest.cache_clear()
+        return module_digest("own_methods.leader")
+
+    before = now()
+    changes = {}
+    for name, text in files.items():
+        (package / name).write_text(text + "z = 2\n")
+        changes[name] = now() != before
+        (package / name).write_text(text)
+    assert changes == {name: name != "other.py" for name in files}
+    assert now() == before
+    assert module_digest("json") != "" == module_digest("no_such_module")
+    sys.modules.pop("own_methods")  # imported, to look for its modules
 
 
 def test_the_code_of_the_rules_is_what_decides_results(monkeypatch, tmp_path):

@@ -107,7 +107,7 @@ class Entry:
 
 def _entries() -> list[Entry]:
     methods = "baselines.methods"
-    bayes = f"{methods}.bayes.leader"
+    bayes = f"{methods}.bayes.pricing"
     return [
         Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO"),
         Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP"),

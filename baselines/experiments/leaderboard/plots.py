@@ -166,11 +166,14 @@ def _liveliest(rows: Any) -> int:
 
 
 def _sizes(table: Any) -> Figure | None:
-    rows = table[(table["window"] == "all") & table["scenario"].str.startswith("crowd")]
-    sizes = rows["scenario"].str.extract(r"-K(\d+)$", expand=False)
-    if sizes.isna().all():
+    """The first scenario that was played with other numbers of slots too."""
+    parts = table["scenario"].str.extract(r"^(.*)-K(\d+)$")
+    if parts[0].isna().all():
         return None
-    rows = rows.assign(K=sizes.astype(float).fillna(Task("crowd").public().K))
+    name = parts[0].dropna().iloc[0]
+    sizes = parts[1].astype(float).where(parts[0] == name)
+    sizes = sizes.mask(table["scenario"] == name, Task(name).public().K)
+    rows = table.assign(K=sizes)[(table["window"] == "all") & sizes.notna()]
     figure, [axes] = _panels(1, 1, (6.4, 4.2))
     for method in _drawn(rows):
         shares = rows[rows["method"] == method].groupby("K")["share"].mean()
@@ -181,6 +184,6 @@ def _sizes(table: Any) -> Figure | None:
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="Slots K", ylabel="Share of the oracle's utility", title="crowd")
+    axes.set(xlabel="Slots K", ylabel="Share of the oracle's utility", title=name)
     _legend(figure, [axes])
     return figure
