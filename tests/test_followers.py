@@ -20,8 +20,15 @@ from baselines.followers.both_sides import show_exploit
 from baselines.followers.expectation import in_expectation
 from baselines.followers.exploitability import best_deviations, exploit
 from baselines.followers.follower_env import FollowerEnv
+from baselines.followers.follower_policy import (
+    ACTIONS,
+    Followers,
+    observe,
+    sees,
+    to_actions,
+    to_steps,
+)
 from baselines.followers.gaps import best_price, measure
-from baselines.followers.policy import ACTIONS, Followers, observe, sees, to_actions, to_steps
 from baselines.followers.two_time_scales import BothRecipe, train_both
 from baselines.methods.fixed import Constant
 from baselines.methods.sb3.recipes import recipe

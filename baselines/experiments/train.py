@@ -17,7 +17,7 @@ from baselines.arena.registry import Entry, resolve
 from baselines.arena.task import Task
 from baselines.experiments.evaluate import play_and_show
 from baselines.followers.both_sides import train_and_keep
-from baselines.followers.policy import FollowerKind
+from baselines.followers.follower_policy import FollowerKind
 from baselines.followers.two_time_scales import BothRecipe
 from baselines.runs.files import write_csv
 

@@ -15,9 +15,9 @@ from baselines.arena.protocol import Player
 from baselines.arena.seeds import test_seed
 from baselines.arena.task import Task
 from baselines.followers.exploitability import Gain, exploit
+from baselines.followers.follower_policy import FollowerKind, Followers
 from baselines.followers.gaps import measure
 from baselines.followers.learning_curve import draw
-from baselines.followers.policy import FollowerKind, Followers
 from baselines.followers.two_time_scales import BothRecipe, train_both
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.runs.files import write_csv

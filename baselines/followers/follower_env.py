@@ -14,7 +14,7 @@ from aigc_market.market import Market
 from baselines.arena.protocol import History, Player
 from baselines.arena.rollout import PHYSICAL, history_of
 from baselines.arena.task import Task
-from baselines.followers.policy import ACTIONS, observe, sees, to_steps
+from baselines.followers.follower_policy import ACTIONS, observe, sees, to_steps
 
 
 class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):

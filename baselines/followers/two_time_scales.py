@@ -22,8 +22,8 @@ from baselines.arena.rollout import PHYSICAL
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.followers.follower_env import FollowerEnv
+from baselines.followers.follower_policy import FollowerKind, Followers
 from baselines.followers.gaps import measure
-from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.features import FeatureEnv
 from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe
