@@ -419,7 +419,7 @@ def test_a_failed_training_does_not_end_the_others(tmp_path, counted, monkeypatc
     assert set(table["seed"]) == {1}
 
 
-def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch):
+def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch, capsys):
     monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
     kept(tmp_path / "weights" / "hidden-fake.safetensors", 11.0, rounds=7)
     run(tmp_path, scenarios=("hidden", "drift"), quick=True, episodes=3)
@@ -432,6 +432,8 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
         ("drift", "constant", 0),
         ("drift", "random", 0),
     }
+    told = capsys.readouterr().out
+    assert "fake is left out of drift: no policy, none comes along" in told
 
 
 def test_what_is_not_trained_can_be_left_out(tmp_path, counted):

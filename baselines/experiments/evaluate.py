@@ -117,7 +117,7 @@ def play_and_show(
     played = play(player(episodes), task, episodes, test_seed(seed))
     table = Table(
         title=f"{title} on {task.name}: means a round",
-        caption="share and regret: what its prices cost against rational VMUs",
+        caption="share and regret: against rational VMUs",
     )
     for column in ("price", "p*", "ASP utility", "U_p*", "share", "regret"):
         table.add_column(column, justify="right")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,8 @@ def leaderboard(
             without being trained anew.
         out: folder of the results.
         workers: runs at the same time; as many as there are cores by default.
-        engine: local processes, or a Ray cluster (needs the extra `ray`).
+        engine: local processes, or a Ray cluster (needs the extra `ray`), whose nodes must find the
+            module of your own method.
     """
     for name in scenarios:
         _checks.choice("--scenarios", name, SCENARIOS)
@@ -91,12 +92,19 @@ def leaderboard(
     trained = [(task, entry) for task, entry in able if entry.trainer is not None]
     if train and not quick:
         run("trainings", [TrainingRun(e, t, seed) for seed in range(seeds) for t, e in trained])
-    plan = [
-        Evaluation(entry, of_size, seed, few if of_size.arguments else episodes, policy)
-        for task, entry in able
-        for of_size in (task, *_other_sizes(task, sizes))
-        for seed, policy in _policies(entry, task, of_size, seeds, quick, out)
-    ]
+    plan = []
+    for task, entry in able:
+        found = _policies(entry, task, seeds, quick, out)
+        if not found:
+            why = "none comes along" if quick else "it was not trained"
+            console.print(f"{entry.name} is left out of {task.name}: no policy, {why}")
+        for of_size in (task, *_other_sizes(task, sizes)):
+            count = few if of_size.arguments else episodes
+            plan += [
+                Evaluation(entry, of_size, seed, count, policy)
+                for seed, policy in found.items()
+                if of_size == task or _any_size(policy)
+            ]
     run("evaluations", plan)
     tables.write(
         out,
@@ -134,21 +142,20 @@ def _other_sizes(task: Task, sizes: Sequence[int]) -> list[Task]:
 
 
 def _policies(
-    entry: Entry, task: Task, of_size: Task, seeds: int, quick: bool, out: Path
-) -> Iterator[tuple[int, Path | None]]:
-    """Seeds and files of policies trained on a task that can play the same of a size."""
+    entry: Entry, task: Task, seeds: int, quick: bool, out: Path
+) -> Mapping[int, Path | None]:
+    """Files of policies trained on a task, by seed; None for what nobody trains."""
     if entry.trainer is None:
-        yield 0, None
-        return
+        return {0: None}
     if quick:
-        files = {0: policies.shipped(entry.name, task.scenario_name)}
-    else:
-        files = {seed: TrainingRun(entry, task, seed).file(out) for seed in range(seeds)}
-    for seed, file in files.items():
-        if file is None or not file.exists():
-            continue
-        if of_size == task or policies.load(file).any_K:
-            yield seed, file
+        file = policies.shipped(entry.name, task.scenario_name)
+        return {} if file is None else {0: file}
+    files = {seed: TrainingRun(entry, task, seed).file(out) for seed in range(seeds)}
+    return {seed: file for seed, file in files.items() if file.exists()}
+
+
+def _any_size(policy: Path | None) -> bool:
+    return policy is None or policies.load(policy).any_K
 
 
 @dataclass
