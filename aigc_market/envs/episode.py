@@ -124,7 +124,7 @@ class Episode:
         rewards = [settled.asp_utility, *surpluses]
         if self._reward_scales is not None:
             rewards = [r * s for r, s in zip(rewards, self._reward_scales, strict=True)]
-        self._last = settled, oracle, regret, tuple(served)
+        self._last = settled, oracle, regret, served
         if not last:
             self._process.advance()
             self._take_up()
