@@ -3,10 +3,12 @@
 import dataclasses
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import baselines
 from aigc_market import LogUniform, Scenario
 from baselines import load_policy
 from baselines.arena import policies, seeds
@@ -173,6 +175,12 @@ def test_seeds_of_training_validation_and_test_never_meet():
 
 
 # --- the registry
+
+
+def test_no_file_name_stands_for_two_things():
+    root = Path(baselines.__file__).parent
+    names = [p.name for p in root.rglob("*.py") if p.name != "__init__.py"]
+    assert {name for name in names if names.count(name) > 1} == set()
 
 
 def test_every_name_of_the_registry_leads_somewhere():

@@ -319,6 +319,9 @@ CHANGES = {
     "law": changed_law,
     "followers": lambda patch: patch.setitem(vmus.SCRIPTED, "noisy", vmus.Noisy(0.4)),
     "rules": lambda patch: patch.setattr("baselines.arena.task.code_digest", lambda: "others"),
+    "method": lambda patch: patch.setattr(
+        "baselines.arena.registry.module_digest", lambda m: "new"
+    ),
     "version": lambda patch: patch.setattr("aigc_market.__version__", "99"),
 }
 

@@ -48,6 +48,7 @@ def evaluate(
             and say what they gain.
     """
     _checks.integer("--episodes", episodes, at_least=1)
+    _checks.integer("--seed", seed, at_least=0)
     _checks.integer("--live-rounds", live_rounds, at_least=0)
     if (leader is None) == (method is None):
         raise ValueError(

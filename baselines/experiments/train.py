@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
+from aigc_market import _checks
 from baselines.arena import policies
 from baselines.arena.arguments import EnvArguments
 from baselines.arena.overrides import changed
@@ -45,6 +46,7 @@ def train(
         followers: of both sides: one policy for all VMUs (the default), or one each.
         both: of both sides: the followers' training and the two time scales.
     """
+    _checks.integer("--seed", seed, at_least=0)
     task = Task.of(env)
     out = out or Path("runs") / f"{method}-{task.name}-seed{seed}"
     if method == "both":
