@@ -100,12 +100,7 @@ def history_of(env: PricingVectorEnv, observations: np.ndarray, begins: bool) ->
             round, and, where VMUs come and go, who will answer the next price.
         begins: whether no round has been played yet.
     """
-    K = env.settings.market.K
-    seen = observations[:, None, : K + 1].astype(np.float64)[:, 1 if begins else 0 :]
-    return History(seen[..., 0], seen[..., 1:], _active(observations, K))
-
-
-def _active(observations: np.ndarray, K: int) -> np.ndarray:
-    """Who will answer the next price, (N, K): rows (p, S…, m…) say so, rows (p, S…) mean all."""
-    mask = observations[:, K + 1 :]
-    return mask > 0.5 if mask.shape[1] else np.ones((len(observations), K), bool)
+    rows = observations[:, None].astype(np.float64)  # of one round
+    price, steps, active = env.settings.row.split(rows)
+    played = slice(1 if begins else 0, None)
+    return History(price[:, played], steps[:, played], active[:, 0] > 0.5)
