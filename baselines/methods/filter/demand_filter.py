@@ -34,7 +34,7 @@ _LEAST_SHARE = 1e-3
 _PEAK = math.sqrt(0.5)
 _SAME = 1e-5
 """Relative difference of totals that are the same."""
-_EDGE = 0.005
+_EDGE = 0.001
 """The best price is kept away from the cost and from max_price by this share of their distance."""
 OWN, MARKET = 5, 5
 """Features of a summary, for each VMU and for the market."""
