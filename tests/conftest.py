@@ -57,17 +57,6 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"Left out: {counts}. `make test-all` runs them too.")
 
 
-@pytest.fixture(scope="module")
-def one_thread():
-    """Tiny networks are slower on many threads than on one."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A checkpoint of random weights for pictures of 16 × 16, of the shape of real ones."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 import aigc_market
@@ -16,14 +15,6 @@ from baselines.experiments.paper import calibrate
 from baselines.experiments.paper.live import play_live
 
 CALLS = 30
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_calibration_is_written_drawn_and_told(tiny, tmp_path, monkeypatch, capsys):

@@ -17,8 +17,6 @@ from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.runs.policy_files import read
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 _SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
 _FIT = ("fit.updates=1", "fit.lanes=2", "shape.width=8", "shape.feedforward=8", "shape.band=4")
 _IMPROVED = (*_FIT, "improvement.updates=1", "improvement.lanes=2")

@@ -18,8 +18,6 @@ from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
 from baselines.runs.policy_files import read
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "n_epochs": 1, "width": 8}
 RATES = {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5}
 RECIPES = {
@@ -31,7 +29,7 @@ CROWD = Task("crowd")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, one_thread):
+def trained(tmp_path_factory):
     """All policies, trained for a moment on `crowd`, whose rows have masks."""
     folder = tmp_path_factory.mktemp("trained")
     for name, how in RECIPES.items():

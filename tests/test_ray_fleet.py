@@ -25,7 +25,7 @@ from aigc_market.ssim.repaint import OutOfMemoryError, RePaintSSIM, Request, fle
 from aigc_market.ssim.repaint.fleet import Fleet
 from aigc_market.ssim.repaint.painter import Painter
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.ray
 for module in (sys.modules[__name__], ray_nodes):
     ray.cloudpickle.register_pickle_by_value(module)  # workers have no tests
 

@@ -16,7 +16,7 @@ from rounding import rounding
 import aigc_market
 from aigc_market.ssim.repaint import RePaintSSIM, Request, scene
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.ray
 
 SIZE, CALLS = 16, 40
 

@@ -16,7 +16,6 @@ from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
 from aigc_market.ssim.repaint.calibration import Calibration
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     *allowed.different_agents,
     *allowed.physical_units,
     allowed.unknown_option,

@@ -17,7 +17,6 @@ CALLS = 12
 DELTA = 4450.0
 CYCLES = 3
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     *allowed.different_agents,
     *allowed.physical_units,
     allowed.unknown_option,

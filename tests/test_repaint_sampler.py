@@ -13,8 +13,6 @@ from aigc_market.ssim.repaint import diffusion as checkpoints
 from aigc_market.ssim.repaint import sampler, scene
 from aigc_market.ssim.repaint.sampler import Job, Schedule, respaced, with_jumps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SIZE = 16
 CPU = torch.device("cpu")
 LINEAR = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))

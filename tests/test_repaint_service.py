@@ -36,8 +36,6 @@ NOT_A_COUNT = [0, -1, 1.5, 2.0, NAN, INF, "2", True, None, [2]]
 NOT_A_FLAG = [0, 1, "yes", None, NAN, []]
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def live(tiny, tmp_path):

@@ -125,7 +125,7 @@ def test_the_max_cycles_in_force_is_recorded():
 
 
 @pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
-def test_live_images_are_in_the_record(view, tiny, one_thread, tmp_path):
+def test_live_images_are_in_the_record(view, tiny, tmp_path):
     from aigc_market.ssim import RePaintSSIM
 
     picture = np.full((1, 16, 16, 3), 0.25, "f4")

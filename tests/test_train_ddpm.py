@@ -10,8 +10,6 @@ pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 from baselines.experiments.repaint import train_ddpm
 from baselines.experiments.repaint.train_ddpm import Recipe, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TINY = Recipe(size=16, channels=(8, 32), scenes=12, steps=7, batch_size=4)
 RESULTS = ("diffusion_pytorch_model.safetensors", "config.json", "losses.csv")
 
