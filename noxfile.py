@@ -49,8 +49,8 @@ def examples(session: nox.Session, name: str) -> None:
 
 
 CORE_TESTS = (
-    "cli curves equilibrium_search import order pettingzoo rendering scenarios spaces state "
-    "views vmus"
+    "cli curves equilibrium_search files frames import live_capacity memory order palette "
+    "pettingzoo rendering reset_options scenarios spaces state views vmus"
 )  # those that need neither torch nor what comes with the baselines
 
 

@@ -24,6 +24,7 @@ MARKS = ("slow", "ray", "browser")
 _left_out = dict.fromkeys(MARKS, 0)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """As many as there are cores for this process, of which containers may have a few of many."""
     import joblib
@@ -55,6 +56,14 @@ def pytest_terminal_summary(terminalreporter):
     counts = ", ".join(f"{count} {mark}" for mark, count in _left_out.items() if count)
     if counts and terminalreporter.config.option.markexpr:
         terminalreporter.write_line(f"Left out: {counts}. `make test-all` runs them too.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_of_sb3(tmp_path_factory):
+    """Not a folder of the machine's for each training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB3_LOGDIR", str(tmp_path_factory.mktemp("sb3")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,7 @@ def test_the_version():
 
 
 def test_frames_can_be_asked_for_without_pygame_and_are_refused_when_drawn():
+    pytest.importorskip("stable_baselines3", reason="needs the extra 'sb3'")
     code = (
         "import sys\n"
         "sys.modules['pygame'] = None\n"
