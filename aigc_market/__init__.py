@@ -7,7 +7,8 @@ buy them in turn. Importing the package registers the environments with PettingZ
 import gymnasium
 import pettingzoo
 
-from aigc_market import replay, ssim, stackelberg_v0
+from aigc_market import competition, replay, ssim, stackelberg_v0
+from aigc_market.competition import Competition
 from aigc_market.distributions import (
     DemandShare,
     Distribution,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PAPER_SSIM",
     "Binding",
+    "Competition",
     "DemandShare",
     "Distribution",
     "Drawn",
@@ -46,6 +48,7 @@ __all__ = [
     "Traffic",
     "Uniform",
     "best_response",
+    "competition",
     "env",
     "parallel_env",
     "raw_env",

@@ -58,6 +58,20 @@ def larger(a: Any, b: Any) -> Any:
     return namespace(a).where(a > b, a, b)
 
 
+def exp(value: Any) -> Any:
+    """eˣ, elementwise."""
+    if isinstance(value, float):
+        return math.exp(value)
+    return np.exp(value) if isinstance(value, np.ndarray) else namespace(value).exp(value)
+
+
+def log(value: Any) -> Any:
+    """The natural logarithm, elementwise."""
+    if isinstance(value, float):
+        return math.log(value)
+    return np.log(value) if isinstance(value, np.ndarray) else namespace(value).log(value)
+
+
 def as_numpy(value: Any) -> np.ndarray:
     """`value` as a NumPy array, one of no numeric type where it is ragged."""
     try:
