@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from aigc_market.rendering.competition_rounds import CompetitionRound
 from aigc_market.rendering.rounds import Round
 from aigc_market.rendering.screen import Screen
 
-__all__ = ["Round", "Screen"]
+__all__ = ["CompetitionRound", "Round", "Screen"]

@@ -1,0 +1,1 @@
+"""Views of the game of several providers."""
