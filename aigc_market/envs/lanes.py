@@ -11,7 +11,7 @@ from aigc_market import game, vmus
 from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.observation import History, Scales
+from aigc_market.envs.observation import History, ObservationSpaces, Scales
 from aigc_market.envs.records import Played, opening, record
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
@@ -31,6 +31,7 @@ class Lanes:
         self.settings = settings = Settings.make(**arguments)
         self.num_envs = N = math.prod(batch)
         self.actions = asp_actions(settings)
+        self.space = ObservationSpaces(settings).asp
         self.round = -1
         self._batch = batch
         self._followers = vmus.resolve(settings.scenario.vmus if followers is None else followers)
@@ -110,6 +111,21 @@ class Lanes:
             "equilibrium_utility": self._each_lane(oracle.utility),
             "regret": oracle.regret(rational),
         }
+
+    def infos(self, judged: bool) -> dict[str, np.ndarray]:
+        """Of the last round, (N, …) each, fresh memory; `judged`: with the judgement."""
+        last = self.last
+        infos = {
+            "round": np.full(self.num_envs, self.round),
+            "price": last.price.copy(),
+            "demand": last.asked.copy().T,
+            "utility": last.asp_utility.copy(),
+        }
+        if self.active is not None:
+            infos["active"] = self.active
+        if judged:
+            infos |= self.judgement()
+        return infos
 
     def records(self, count: int, rounds: int) -> list[Round]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""
