@@ -14,6 +14,8 @@ GREEN = "#008060"
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 PURPLE = "#CC79A7"
+OLIVE = "#8A7F00"
+"""Their yellow, dark enough to be a line on white."""
 
 LEADER = BLUE
 """What the leader posts and earns."""
@@ -29,6 +31,10 @@ CAPACITY = ORANGE
 """What a limit cuts: steps asked for and not delivered, the price at which a follower leaves."""
 FOLLOWERS = (ORANGE, SKY, PURPLE, VERMILLION, GREEN, BLUE)
 """One each, where followers are drawn apart."""
+CARTEL = VERMILLION
+"""What providers would post and earn as one."""
+PROVIDERS = (BLUE, ORANGE, PURPLE, SKY, BLACK, OLIVE)
+"""One each, where providers are drawn apart: none is the equilibrium's colour or the cartel's."""
 
 MEASURED = BLUE
 """Measurements."""

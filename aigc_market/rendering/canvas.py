@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -81,6 +82,27 @@ class Canvas:
         self.line(
             list(zip(x + radius * np.cos(angles), y - radius * np.sin(angles), strict=True)), colour
         )
+
+    def ribbon(
+        self, start: tuple[float, float], end: tuple[float, float], colour: Colour, width: float
+    ) -> None:
+        """From one level to another, as wide all along as at its ends."""
+        (x0, y0), (x1, y1) = start, end
+        across, down = x1 - x0, y1 - y0
+        length = max(float(np.hypot(across, down)), 1e-9)
+        x, y = -down / length * width / 2, across / length * width / 2
+        self.polygon(
+            [(x0 + x, y0 + y), (x1 + x, y1 + y), (x1 - x, y1 - y), (x0 - x, y0 - y)], colour
+        )
+
+    @contextmanager
+    def within(self, x: float, y: float, width: float, height: float) -> Iterator[None]:
+        """Meanwhile nothing is drawn outside this rectangle."""
+        self._surface.set_clip([round(v * _FINE) for v in (x, y, width, height)])
+        try:
+            yield
+        finally:
+            self._surface.set_clip(None)
 
     def line(self, points: Sequence[tuple[float, float]], colour: Colour, width: float = 2) -> None:
         """Through the points, with round joints and ends."""

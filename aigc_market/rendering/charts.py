@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from aigc_market import palette
+from aigc_market.rendering.axes import Axes, round_up
 from aigc_market.rendering.canvas import Canvas, Colour
 from aigc_market.rendering.numbers import beside, percent, short, tick
 from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import GAP, LARGE, MARGIN, MEDIUM, SMALL, WIDTH, WINDOW
+from aigc_market.rendering.style import GAP, LARGE, MARGIN, MEDIUM, SMALL, WIDTH
 
 _TOP, _HEIGHT = 408, 212
 
@@ -23,8 +23,8 @@ def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
     judged = rounds or [last]
     best_prices = [record.equilibrium_price for record in judged]
     best = [record.equilibrium_utility for record in judged]
-    highest = _round_up(1.05 * max(*best, *utilities, 0.0))
-    worst = _round_up(max(0.1 * max(best), *regrets, 0.0))
+    highest = round_up(1.05 * max(*best, *utilities, 0.0))
+    worst = round_up(max(0.1 * max(best), *regrets, 0.0))
     panels = (
         ("Price of a step", prices, best_prices, last.max_price, palette.LEADER),
         ("Leader's utility", utilities, best, highest, palette.LEADER),
@@ -69,47 +69,10 @@ def _plot(
     upper, lower = _TOP + 76, _TOP + _HEIGHT - 32
     ends = [(lower, "0"), (upper, tick(top))]
     left = x + 8 + max(canvas.text(x, y + 5, words, SMALL, palette.MUTED) for y, words in ends)
-    right = x + width
-    canvas.line([(left, upper), (right, upper)], palette.PALE, 1)
-    canvas.line([(left, lower), (right, lower)], palette.LINE, 1)
-    first = rounds[0].number if rounds else 1
-    span = min(WINDOW, last.rounds)
-    end = max(min(first + span - 1, last.rounds), last.number)
-
-    def across(number: float) -> float:
-        return left + 4 + (number - first) / max(end - first, 1) * (right - left - 8)
-
-    def height(value: float) -> float:
-        return lower - min(max(value / top, 0.0), 1.0) * (lower - upper)
-
-    numbers = [record.number for record in rounds]
-    points = [(across(n), height(value)) for n, value in zip(numbers, values, strict=True)]
-    if len(points) > 1:
-        canvas.line(points, colour, 2)
+    axes = Axes(canvas, (left, x + width, upper, lower), rounds, last, (0.0, top))
+    axes.frame()
+    axes.line(values, colour)
     if equilibria is not None:  # over the line of what was played, which may hide it
-        edges = [left, *(across(n - 0.5) for n in numbers[1:]), right]
-        _steps(canvas, edges, [height(value) for value in equilibria])
-    for point in points[-1:]:
-        canvas.circle(*point, 4.5, colour)
-    canvas.text(left, lower + 20, f"round {first:,}", SMALL, palette.MUTED)
-    canvas.text(right, lower + 20, f"{end:,}", SMALL, palette.MUTED, anchor=1)
-
-
-def _steps(canvas: Canvas, edges: Sequence[float], heights: Sequence[float]) -> None:
-    """A dashed line that keeps its height from edge to edge."""
-    start = edges[0]
-    for i, y in enumerate(heights):
-        if i + 1 < len(heights) and heights[i + 1] == y:
-            continue  # one stretch as long as nothing changes
-        canvas.dashes((start, y), (edges[i + 1], y), palette.EQUILIBRIUM)
-        start = edges[i + 1]
-
-
-def _round_up(value: float) -> float:
-    """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(
-        n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
-    )
+        axes.steps(equilibria, palette.EQUILIBRIUM)
+    axes.point(values, colour)
+    axes.numbers()

@@ -8,18 +8,30 @@ from typing import Any
 import numpy as np
 
 from aigc_market.rendering.canvas import load_pygame
+from aigc_market.rendering.competition import text as competition
+from aigc_market.rendering.competition.rounds import CompetitionRound
 from aigc_market.rendering.rounds import Round
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 from aigc_market.rendering.text import ansi
 
-_NO_VMUS: dict[str, Any] = {
-    "asked": [],
-    "delivered": [],
-    "ssim": [],
-    "quality": [],
-    "active": None,
-    "images": None,
+_NO_VMUS: dict[type, dict[str, Any]] = {
+    Round: {
+        "asked": [],
+        "delivered": [],
+        "ssim": [],
+        "quality": [],
+        "active": None,
+        "images": None,
+    },
+    CompetitionRound: {
+        "shares": [],
+        "demand": [],
+        "vmu_utility": [],
+        "access_cost": [],
+        "places": None,
+    },
 }
+_ANSI: dict[type, Any] = {Round: ansi, CompetitionRound: competition.ansi}
 
 
 class Screen:
@@ -37,15 +49,16 @@ class Screen:
 
     def __init__(self, mode: str, fps: float) -> None:
         self._mode, self._fps = mode, fps
-        self._rounds: deque[Round] = deque(maxlen=1 if mode == "ansi" else WINDOW)
+        self._rounds: deque[Any] = deque(maxlen=1 if mode == "ansi" else WINDOW)
         self._clock: Any = None  # of the window, while it is open
 
-    def add(self, record: Round) -> None:
+    def add(self, record: Round | CompetitionRound) -> None:
         """Take up a round; number 0 begins an episode. A window shows it at once."""
         if record.number == 0:
             self._rounds.clear()
-        if self._rounds:  # of those before, charts need the leader's numbers only
-            self._rounds[-1] = self._rounds[-1]._replace(**_NO_VMUS)
+        if self._rounds:  # of those before, charts need the providers' numbers only
+            before = self._rounds[-1]
+            self._rounds[-1] = before._replace(**_NO_VMUS[type(before)])
         self._rounds.append(record)
         if self._mode == "human":
             self.show()
@@ -53,7 +66,8 @@ class Screen:
     def show(self) -> str | np.ndarray | None:
         """The last round: text, a frame (640, 960, 3) uint8, or nothing but in the window."""
         if self._mode == "ansi":
-            return ansi(self._rounds[-1])
+            last = self._rounds[-1]
+            return _ANSI[type(last)](last)
         if self._mode == "rgb_array":
             return self.frame()
         self._flip(self.frame())

@@ -1,0 +1,1 @@
+"""Rounds among several providers, as text and frames."""

@@ -1,0 +1,101 @@
+"""A round among several providers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aigc_market.rendering.competition.rounds import CompetitionRound
+from aigc_market.rendering.numbers import count, exact, money, percent, steps
+
+_SHOWN = 8
+_COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "Nash", "cartel", "Δ")
+_WIDTHS = (6, 9, 9, 9, 9, 12, 12, 12, 8)
+
+
+def ansi(last: CompetitionRound) -> str:
+    """A round as a table of the providers, and what the VMUs have of it."""
+    M, title = len(last.prices), f"round {last.number:,} of {last.rounds:,}"
+    if last.number == 0:
+        title += ": no prices yet"
+    lines = [title, _row(_COLUMNS), *(_row(_provider(last, m)) for m in range(min(M, _SHOWN)))]
+    if M > _SHOWN:
+        lines.append(f"and {count(M - _SHOWN, 'more provider')}")
+    if M > 1:
+        lines.append(_row(_mean(last)))
+    if judgement := judged(last):
+        lines.append(judgement)
+    if last.number:
+        lines.append(sales(last))
+    return "\n".join(lines)
+
+
+def judged(last: CompetitionRound) -> str:
+    """What of the oracle is missing, if anything."""
+    if last.cartel_prices is None:
+        return "not judged: neither Nash nor cartel prices were computed"
+    return "" if last.nash_prices else "no Nash equilibrium was found"
+
+
+def sales(last: CompetitionRound) -> str:
+    """What was delivered in all, what was cut, and what it was worth to the VMUs."""
+    K, sold = len(last.vmu_utility), sum(last.sold)
+    asked = sum(sum(row) for row in last.demand)
+    words = f"{count(K, 'VMU')}: "
+    words += f"steps {steps_of(last, sold)}" if asked else "nobody buys at these prices"
+    if asked > sold * (1 + 1e-9):
+        words += f", cut from {steps_of(last, asked)} asked for"
+    if (idle := outside(last)) > 5e-4:
+        words += f", {percent(idle)} of requests buy nothing"
+    return f"{words}, utility {money(sum(last.vmu_utility))}"
+
+
+def outside(last: CompetitionRound) -> float:
+    """The share of all requests that were sent to no provider."""
+    return 1 - sum(sum(row) for row in last.shares) / len(last.vmu_utility)
+
+
+def steps_of(last: CompetitionRound, value: float) -> str:
+    """Steps, with decimals where a request holds but a few."""
+    return steps(value) if last.max_steps >= 10 else exact(value, 2)
+
+
+def _provider(last: CompetitionRound, m: int) -> list[str]:
+    gain = last.profit_gain[m] if last.profit_gain else None
+    return [
+        f"asp_{m}",
+        exact(last.prices[m], 5) if last.number else "–",
+        *(_of(values, m, _price) for values in (last.nash_prices, last.cartel_prices)),
+        steps_of(last, last.sold[m]),
+        money(last.utility[m]),
+        *(_of(values, m, money) for values in (last.nash_utility, last.cartel_utility)),
+        "–" if gain is None else exact(gain, 3),
+    ]
+
+
+def _mean(last: CompetitionRound) -> list[str]:
+    def mean(values: Sequence[float]) -> list[float]:
+        return [sum(values) / len(values)]
+
+    gain = last.mean_profit_gain
+    known = {
+        name: mean(values)
+        for name in ("nash_prices", "cartel_prices", "nash_utility", "cartel_utility")
+        if (values := getattr(last, name)) is not None
+    }
+    averages = {name: mean(getattr(last, name)) for name in ("prices", "sold", "utility")}
+    row = _provider(last._replace(**averages, **known, profit_gain=[gain]), 0)
+    return ["mean", *row[1:]]
+
+
+def _of(values: Sequence[float] | None, m: int, write: Callable[[float], str]) -> str:
+    return "–" if values is None else write(values[m])
+
+
+def _price(value: float) -> str:
+    return exact(value, 5)
+
+
+def _row(cells: Sequence[str]) -> str:
+    first, *rest = cells
+    right = (f"{cell:>{width}}" for cell, width in zip(rest, _WIDTHS[1:], strict=True))
+    return f"{first:<{_WIDTHS[0]}} {' '.join(right)}"
