@@ -245,11 +245,7 @@ def _key(canvas: Canvas, last: CompetitionRound) -> None:
         x = _entry(canvas, x, y, f"{steps_of(last, asked - sold)} more asked for", palette.CAPACITY)
     a_line = last.max_steps * _SAMPLE / _WIDEST * (1 if K <= _PLATES else K / _PLATES)
     canvas.rectangle(x, y - 5 - _SAMPLE / 2, 26, _SAMPLE, palette.MUTED)
-    x += (
-        32
-        + canvas.text(x + 32, y, f"{steps_of(last, a_line)} steps asked for", SMALL, palette.INK)
-        + 24
-    )
+    canvas.text(x + 32, y, f"{steps_of(last, a_line)} steps asked for", SMALL, palette.INK)
     if last.number:
         words = f"all vehicles' utility {short(sum(last.vmu_utility))}"
         canvas.text(_LEFT + _WIDTH - 14, y, words, SMALL, palette.INK, anchor=1)

@@ -8,8 +8,7 @@ from aigc_market.rendering.competition.rounds import CompetitionRound
 from aigc_market.rendering.numbers import count, exact, money, percent, steps
 
 _SHOWN = 8
-_COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "Nash", "cartel", "Δ")
-_WIDTHS = (6, 9, 9, 9, 9, 12, 12, 12, 8)
+_COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "at Nash", "as cartel", "Δ")
 
 
 def ansi(last: CompetitionRound) -> str:
@@ -17,19 +16,20 @@ def ansi(last: CompetitionRound) -> str:
     M, title = len(last.prices), f"round {last.number:,} of {last.rounds:,}"
     if last.number == 0:
         title += ": no prices yet"
-    lines = [title, _row(_COLUMNS), *(_row(_provider(last, m)) for m in range(min(M, _SHOWN)))]
+    rows = [list(_COLUMNS), *(_provider(last, m) for m in range(min(M, _SHOWN)))]
     if M > _SHOWN:
-        lines.append(f"and {count(M - _SHOWN, 'more provider')}")
+        rows.append([f"({M - _SHOWN:,} more)", *[""] * (len(_COLUMNS) - 1)])
     if M > 1:
-        lines.append(_row(_mean(last)))
-    if judgement := judged(last):
-        lines.append(judgement)
+        rows.append(_mean(last))
+    lines = [title, *_table(rows)]
+    if missing := unjudged(last):
+        lines.append(missing)
     if last.number:
         lines.append(sales(last))
     return "\n".join(lines)
 
 
-def judged(last: CompetitionRound) -> str:
+def unjudged(last: CompetitionRound) -> str:
     """What of the oracle is missing, if anything."""
     if last.cartel_prices is None:
         return "not judged: neither Nash nor cartel prices were computed"
@@ -46,7 +46,7 @@ def sales(last: CompetitionRound) -> str:
         words += f", cut from {steps_of(last, asked)} asked for"
     if (idle := outside(last)) > 5e-4:
         words += f", {percent(idle)} of requests buy nothing"
-    return f"{words}, utility {money(sum(last.vmu_utility))}"
+    return f"{words}, utility {_money(sum(last.vmu_utility))}"
 
 
 def outside(last: CompetitionRound) -> float:
@@ -66,8 +66,8 @@ def _provider(last: CompetitionRound, m: int) -> list[str]:
         exact(last.prices[m], 5) if last.number else "–",
         *(_of(values, m, _price) for values in (last.nash_prices, last.cartel_prices)),
         steps_of(last, last.sold[m]),
-        money(last.utility[m]),
-        *(_of(values, m, money) for values in (last.nash_utility, last.cartel_utility)),
+        _money(last.utility[m]),
+        *(_of(values, m, _money) for values in (last.nash_utility, last.cartel_utility)),
         "–" if gain is None else exact(gain, 3),
     ]
 
@@ -95,7 +95,14 @@ def _price(value: float) -> str:
     return exact(value, 5)
 
 
-def _row(cells: Sequence[str]) -> str:
-    first, *rest = cells
-    right = (f"{cell:>{width}}" for cell, width in zip(rest, _WIDTHS[1:], strict=True))
-    return f"{first:<{_WIDTHS[0]}} {' '.join(right)}"
+def _money(value: float) -> str:
+    return money(value) if abs(value) >= 10 else exact(value, 4)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as what they hold, numbers to the right."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{'>' if i else '<'}{wide[i]}}" for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
