@@ -21,7 +21,7 @@ from aigc_market.distributions import (
 from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
 from aigc_market.game import best_response
 from aigc_market.market import Market
-from aigc_market.moves import Drift, Move, Shift, Traffic
+from aigc_market.moves import Drift, Move, Road, Shift, Traffic
 from aigc_market.scenarios import Scenario
 from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
@@ -42,6 +42,7 @@ __all__ = [
     "LogUniform",
     "Market",
     "Move",
+    "Road",
     "Scenario",
     "SharedLevel",
     "Shift",

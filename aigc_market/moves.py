@@ -42,6 +42,8 @@ class State:
     the lanes with these numbers, (count, …)."""
     active: np.ndarray | None = None
     """`(*lanes, K)` bool; None: nobody comes or goes."""
+    access_cost: np.ndarray | None = None
+    """`(*lanes, M, K)` τ, where providers compete; None: there is one alone."""
 
 
 class Move:
@@ -56,7 +58,13 @@ class Move:
     reach: tuple[float, float] = (1.0, 1.0)
     """What the factor never leaves: the bounds of observations depend on it."""
     masks: bool = False
-    """Whether it sets `active`: VMUs come and go."""
+    """Whether it sets `active`: VMUs come and go. Only where one provider is alone."""
+    reaches: bool = False
+    """Whether it sets `access_cost`. Only where providers compete."""
+    most_access_cost: float = 0.0
+    """What it adds to access costs at most: the bounds of observations depend on it."""
+    places: Any = None
+    """`(*lanes, K)` in [0, 1) where VMUs are on a ring road, for who draws them; None: nowhere."""
 
     def begin(self, state: State, rng: np.random.Generator) -> None:
         """Prepare an episode, or change its first markets; nothing by default."""
@@ -189,6 +197,56 @@ class Traffic(Move):
         rates = np.where(active, _rate(self.departure), _rate(self.arrival))
         waits = rng.standard_exponential(len(slots)) / rates
         self._due[slots] = np.minimum(self._round + 1 + np.floor(waits), _NEVER)
+
+
+@dataclass
+class Road(Move):
+    """Vehicles drive past M roadside units on a ring road of length 1: τ grows with the distance.
+
+    Unit m stands at (m + ½)/M. A vehicle begins anywhere and drives on at a speed of its own, both
+    drawn as an episode begins. Its τ is that of the market plus the rate times the distance.
+
+    Args:
+        rate: > 0, what a distance of 1 costs a request; the way round is ½ at most.
+        slowest: > 0, the least share of the road that a vehicle drives in a round.
+        fastest: ≥ slowest, the most.
+    """
+
+    rate: float = 300.0
+    slowest: float = 0.01
+    fastest: float = 0.03
+    reaches = True
+
+    def __post_init__(self) -> None:
+        _checks.number("rate", self.rate, above=0)
+        _checks.number("slowest", self.slowest, above=0)
+        if _checks.number("fastest", self.fastest, above=0) < self.slowest:
+            raise ValueError(
+                f"fastest must be at least slowest = {self.slowest!r}, got {self.fastest!r}"
+            )
+        self.most_access_cost = 0.5 * self.rate
+
+    def begin(self, state: State, rng: np.random.Generator) -> None:
+        """Put the vehicles on the road."""
+        assert state.access_cost is not None  # settings refuse this move where one is alone
+        *lanes, M, K = state.access_cost.shape
+        shape = K, *lanes  # VMUs first, as the lanes are played
+        self._first = np.moveaxis(state.access_cost, (-2, -1), (0, 1))
+        self._stand = ((np.arange(M) + 0.5) / M).reshape(M, *[1] * len(shape))
+        self._places = rng.random(shape)
+        self._speed = rng.uniform(self.slowest, self.fastest, shape)
+        self._arrive(state)
+
+    def advance(self, state: State, rng: np.random.Generator) -> None:
+        """Every vehicle drives on."""
+        self._places = (self._places + self._speed) % 1.0
+        self._arrive(state)
+
+    def _arrive(self, state: State) -> None:
+        self.places = self._places.T
+        way = np.abs(self._places - self._stand)
+        cost = self._first + self.rate * np.minimum(way, 1.0 - way)
+        state.access_cost = np.moveaxis(cost, (0, 1), (-2, -1))
 
 
 def _put(old: Any, where: np.ndarray, new: Any, lanes: tuple[int, ...]) -> Any:

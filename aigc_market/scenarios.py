@@ -63,9 +63,12 @@ bundled diffusion model, and their SSIM measured.
 """
 
 
-def resolve(scenario: str | Scenario | None) -> Scenario:
-    """The scenario meant by the keyword argument `scenario` of every view."""
+def resolve(
+    scenario: str | Scenario | None, presets: Mapping[str, Scenario] = SCENARIOS
+) -> Scenario:
+    """The scenario meant by the keyword argument `scenario` of every view; None: the first."""
     if isinstance(scenario, Scenario):
         return scenario
-    name = "paper" if scenario is None else _checks.choice("scenario", scenario, SCENARIOS)
-    return SCENARIOS[name]
+    if scenario is None:
+        return next(iter(presets.values()))
+    return presets[_checks.choice("scenario", scenario, presets)]

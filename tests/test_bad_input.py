@@ -101,8 +101,25 @@ BOUNDS = {
 }
 NOT_A_LAW = [None, 5, "uniform", {}, aigc_market.Uniform, lambda rng: 1.0]
 NOT_A_PROBABILITY = [-0.1, 1.1, NAN, INF, "1", None, True, [0.5, 0.5]]
+OF_TWO = [[1.0, 2.0, 3.0], np.ones((2, 3))]
+"""Of providers; a Competition has two."""
+COMPETITION = {
+    "M": NOT_A_COUNT,
+    "K": NOT_A_COUNT,
+    "cost": [*NOT_POSITIVE_NOR_NONE, 20.5, [1.0, 20.5], *OF_TWO],
+    "max_price": [*NOT_POSITIVE_NOR_NONE, 0.5, [20.0, 0.5], *OF_TWO],
+    "satisfaction": ON_MARKET["satisfaction"],
+    "min_steps": ON_MARKET["min_steps"],
+    "max_steps": NOT_POSITIVE_NOR_NONE,
+    "capacity": [*NOT_POSITIVE, *OF_TWO],
+    "ssim": [*ON_MARKET["ssim"], ["quadratic"] * 3, ["quadratic", "cubic"]],
+    "access_cost": [-1, NAN, INF, "1", None, True, {}, [1.0] * 3, [[1.0, 2.0, 3.0]] * 2],
+    "temperature": [*NOT_POSITIVE_NOR_NONE],
+    "outside": [NAN, INF, "1", True, {}],
+}
 TABLE = {
     "Market": (aigc_market.Market, MARKET),
+    "Competition": (aigc_market.Competition, COMPETITION),
     "env": (aigc_market.env, VIEW),
     "raw_env": (aigc_market.raw_env, VIEW),
     "parallel_env": (aigc_market.parallel_env, VIEW),
@@ -172,6 +189,14 @@ TABLE = {
         },
     ),
     "Shift": (aigc_market.Shift, {"probability": NOT_A_PROBABILITY}),
+    "Road": (
+        aigc_market.Road,
+        {
+            "rate": [*NOT_POSITIVE_NOR_NONE, [1.0, 2.0]],
+            "slowest": [*NOT_POSITIVE_NOR_NONE, [0.01, 0.02], 0.5],
+            "fastest": [*NOT_POSITIVE_NOR_NONE, [0.01, 0.02], 0.001],
+        },
+    ),
     "Traffic": (
         aigc_market.Traffic,
         dict.fromkeys(("busy", "arrival", "departure"), NOT_A_PROBABILITY),

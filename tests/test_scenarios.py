@@ -74,7 +74,7 @@ def test_the_capacity_is_a_share_of_free_demand_and_binds():
     assert share.min() >= 0.4
     assert share.max() <= 1
     assert share.mean() == pytest.approx(0.7, abs=0.01)
-    assert path.equilibrium.binding.capacity.mean() > 0.9
+    assert path.oracle.equilibrium.binding.capacity.mean() > 0.9
 
 
 def test_a_capacity_is_never_less_than_what_must_be_bought():
@@ -175,7 +175,7 @@ def test_paper_and_hidden_stand_still():
     settings = Settings.make("paper")
     path = MarketProcess(settings, np.random.default_rng(0))
     assert path.market is settings.market
-    assert path.equilibrium is settings.equilibrium
+    assert path.oracle.equilibrium is settings.equilibrium
 
 
 def test_only_scenarios_that_move_take_a_seed_for_it():
@@ -347,7 +347,7 @@ def test_the_equilibrium_is_that_of_the_market_however_it_is_asked_for(name):
     for _ in range(40):
         stands.append(path.oracle)
         if rng.random() < 0.3:
-            assert path.equilibrium is path.oracle.equilibrium
+            assert path.oracle.equilibrium is path.oracle.equilibrium
         if rng.random() < 0.3:
             assert stands[rng.integers(len(stands))].equilibrium.price.shape == (40,)
         path.advance()
@@ -369,7 +369,7 @@ def test_only_the_lanes_that_have_changed_are_solved_again(monkeypatch):
     monkeypatch.setattr("aigc_market.envs.oracle.solve", counting)
     path = course("shift", (1000,))
     for _ in range(20):
-        assert path.equilibrium.price.shape == (1000,)
+        assert path.oracle.equilibrium.price.shape == (1000,)
         path.advance()
     assert solved[0] == 1000
     assert len(solved) == 20

@@ -14,7 +14,8 @@ from aigc_market.envs.episode import Episode
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import ObservationSpaces
 from aigc_market.envs.seats import FOLLOWER, LEADER, Seat, seats
-from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES, Settings
+from aigc_market.envs.settings import Settings
+from aigc_market.envs.view_settings import RENDER_FPS, RENDER_MODES
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.market import Market
 from aigc_market.rendering import Round, Screen

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks
 from aigc_market.envs.actions import ActionReader
-from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
+from aigc_market.envs.view_settings import RENDER_FPS, RENDER_MODES
 from aigc_market.rendering import Screen
 
 SHOWN_LANES = 4

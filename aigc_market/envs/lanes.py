@@ -50,7 +50,7 @@ class Lanes:
     @property
     def equilibrium(self) -> Equilibrium:
         """Of `market`."""
-        return self._process.equilibrium if self._process else self.settings.equilibrium
+        return self._process.oracle.equilibrium if self._process else self.settings.equilibrium
 
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market.envs.oracle import Oracle
-from aigc_market.envs.settings import OPTIONS, Settings
-from aigc_market.equilibrium import Equilibrium
-from aigc_market.market import Market
+from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.moves import State
 
 
@@ -37,7 +34,7 @@ class MarketProcess:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ViewSettings,
         rng: np.random.Generator,
         options: dict[str, Any] | None = None,
         lanes: tuple[int, ...] = (),
@@ -46,38 +43,41 @@ class MarketProcess:
         given = {}
         options = {} if options is None else options
         for name, value in _checks.instance("options", options, Mapping, "a dict").items():
-            if name in OPTIONS:
+            if name in settings.options:
                 given[name] = value
             elif name not in other_options:
                 warnings.warn(
                     f"reset option {name!r} is unknown and ignored; "
-                    f"allowed: {', '.join((*OPTIONS, *other_options))}",
+                    f"allowed: {', '.join((*settings.options, *other_options))}",
                     stacklevel=4,  # whoever calls `reset`
                 )
         self._settings, self._lanes = settings, lanes
         self._draws_capacity = settings.capacity is not None and "capacity" not in given
         self._base = self._draw_first(rng, given)
-        known = settings.equilibrium if self._base is settings.market else None
-        self._now = Oracle(self._base, known)
+        fixed = self._base is settings.market
+        self._now: Any = settings.oracle if fixed else settings.oracle_class(self._base)
         self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
         if self._moves:
             self._bounds = settings.seen_satisfaction_bounds
             self._begin_moves(rng)
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Any:
         """The market in force: `(*lanes, K)` δ and so on; never written into."""
         return self._now.market
 
     @property
-    def equilibrium(self) -> Equilibrium:
-        """The exact equilibrium of `market`, solved when it is first asked for."""
-        return self._now.equilibrium
+    def oracle(self) -> Any:
+        """What is best in the market in force; it stays so when the process advances.
+
+        Of the settings' `oracle_class`.
+        """
+        return self._now
 
     @property
-    def oracle(self) -> Oracle:
-        """What is best in the market in force; it stays so when the process advances."""
-        return self._now
+    def places(self) -> Any:
+        """`(*lanes, K)` in [0, 1) where VMUs are on a ring road, for who draws them, or None."""
+        return next((move.places for move in self._moves if move.places is not None), None)
 
     def advance(self) -> None:
         """Move to the market of the next round."""
@@ -89,7 +89,7 @@ class MarketProcess:
             changed = changed | (True if lanes is None else lanes)
         self._now = self._now.followed_by(self._moved(), changed)
 
-    def _draw_first(self, rng: np.random.Generator, given: dict[str, Any]) -> Market:
+    def _draw_first(self, rng: np.random.Generator, given: dict[str, Any]) -> Any:
         """The market to begin with, checked: what is given, and drawn what is not."""
         settings = self._settings
         parameters = dict(given)
@@ -109,27 +109,16 @@ class MarketProcess:
         self._check_spaces(market)
         return self._with_capacity(market, rng)
 
-    def _check_spaces(self, market: Market) -> None:
-        usual = self._settings.market
-        low, high = self._settings.satisfaction_bounds
-        bounds = [
-            ("satisfaction", market.satisfaction, low, high),
-            ("cost", market.cost, usual.cost, usual.max_price),
-            ("max_price", market.max_price, usual.cost, usual.max_price),
-            ("min_steps", market.min_steps, usual.min_steps, usual.max_steps),
-            ("max_steps", market.max_steps, usual.min_steps, usual.max_steps),
-        ]
-        if self._settings.capacity is not None and market.capacity is not None:
-            seen = self._settings.capacity.bounds(usual)
-            bounds.append(("capacity", market.capacity, *seen))
-        for name, value, least, most in bounds:
-            if np.min(value) < least or np.max(value) > most:
+    def _check_spaces(self, market: Any) -> None:
+        for name, (least, most) in self._settings.option_bounds().items():
+            value = getattr(market, name)
+            if value is not None and (np.min(value) < least or np.max(value) > most):
                 raise ValueError(
                     f"reset option {name} must stay within the environment's spaces, "
                     f"[{least:g}, {most:g}], got {value!r}"
                 )
 
-    def _with_capacity(self, market: Market, rng: np.random.Generator) -> Market:
+    def _with_capacity(self, market: Any, rng: np.random.Generator) -> Any:
         law = self._settings.capacity
         if law is None or not self._draws_capacity:
             return market
@@ -142,14 +131,13 @@ class MarketProcess:
             lanes=self._lanes,
             # VMUs first in memory, as the lanes are played.
             satisfaction=np.array(np.broadcast_to(first.satisfaction, shape), order="F"),
-            ssim=first.ssim,
-            capacity=first.capacity,
             law=self._settings.satisfaction,
             draw=self._draw_again,
+            **self._settings.movable(first, self._lanes),
         )
         for move in self._moves:
             move.begin(self._state, self._rng)
-        self._now = Oracle(self._moved())
+        self._now = self._settings.oracle_class(self._moved())
 
     def _draw_again(self, rng: np.random.Generator, where: np.ndarray) -> dict[str, Any]:
         """δ, SSIM model and R of new markets in these lanes, as far as they are drawn."""
@@ -165,9 +153,9 @@ class MarketProcess:
             drawn["capacity"] = settings.capacity.draw(rng, market, (len(where),))
         return drawn
 
-    def _moved(self) -> Market:
+    def _moved(self) -> Any:
         """The market that the moves have made."""
-        state = self._state
+        state, settings = self._state, self._settings
         satisfaction = state.satisfaction
         for move in self._moves:
             if np.ndim(move.factor) or move.factor != 1:
@@ -178,9 +166,5 @@ class MarketProcess:
                 f"satisfaction must stay within [{low:g}, {high:g}] as the market moves (the law "
                 f"of δ times the reach of the scenario's moves), got {satisfaction!r}"
             )
-        return self._base.replace(
-            satisfaction=satisfaction,
-            ssim=state.ssim,
-            capacity=state.capacity,
-            active=state.active,
-        )
+        moved = settings.moved(self.market, state)
+        return self._base.replace(satisfaction=satisfaction, **moved)

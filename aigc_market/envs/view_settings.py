@@ -1,0 +1,168 @@
+"""The keyword arguments that the views of all games share, checked in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from aigc_market import _checks, scenarios
+from aigc_market._arrays import is_array
+from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic, distribution
+from aigc_market.moves import State
+
+RENDER_MODES = ["ansi", "human", "rgb_array"]
+RENDER_FPS = 4
+
+_OF_ONE_GAME = (
+    "{} must be of one market and no tensor in an environment (the options of a vector "
+    "environment's reset may differ from lane to lane), got {!r}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewSettings:
+    """What an environment was made with. A game adds its market, and arguments of its own."""
+
+    market_class: ClassVar[Any]
+    """Of the game's parameters."""
+    oracle_class: ClassVar[Any]
+    """An `oracle.BaseOracle`: what is best in a market."""
+    parameters: ClassVar[tuple[str, ...]]
+    """Of the market, as far as they are keyword arguments."""
+    presets: ClassVar[Mapping[str, scenarios.Scenario]]
+    """The game's scenarios by name, its default first."""
+
+    market: Any
+    """The market of an episode that changes nothing, with stand-ins for what is drawn."""
+    satisfaction: Distribution | None
+    """What δ is drawn from at each reset, or None: it is fixed."""
+    ssim: DrawnQuadratic | None
+    """What the SSIM model is drawn from."""
+    capacity: DemandShare | None
+    """What R is drawn from."""
+    scenario: scenarios.Scenario
+    history: int = 5
+    max_cycles: int = 100
+    continuous_actions: bool = True
+    normalize: bool = False
+    scale_rewards: bool = False
+    render_mode: str | None = None
+
+    @classmethod
+    def make(cls, scenario: str | scenarios.Scenario | None = None, **arguments: Any) -> Self:
+        """Check the keyword arguments of an environment.
+
+        Raises:
+            TypeError, ValueError: an unknown name or a bad value; the message names the parameter,
+                the value and what is allowed.
+        """
+        chosen = scenarios.resolve(scenario, cls.presets)
+        own = [field.name for field in dataclasses.fields(cls)]
+        own = [name for name in own if name not in (*cls.parameters, "market")]
+        known = [*cls.parameters, *own]
+        for name in (*chosen.arguments, *arguments):
+            if name not in known:
+                raise TypeError(f"{name!r} is not a parameter; allowed: {', '.join(known)}")
+        arguments = {**chosen.arguments, **arguments}
+        of_market = {name: arguments.pop(name) for name in cls.parameters if name in arguments}
+        drawn = distribution(of_market.get("satisfaction"))
+        if drawn is not None:
+            of_market["satisfaction"] = drawn.high
+        ssim, capacity = of_market.get("ssim"), of_market.get("capacity")
+        ssim = ssim if isinstance(ssim, DrawnQuadratic) else None
+        capacity = capacity if isinstance(capacity, DemandShare) else None
+        if ssim is not None:
+            of_market["ssim"] = ssim.stand_in()
+        if capacity is not None:
+            of_market["capacity"] = None
+        for name, value in of_market.items():
+            if is_array(value) and not isinstance(value, np.ndarray):
+                raise ValueError(_OF_ONE_GAME.format(name, value))
+        settings = cls(
+            market=cls.market_class(**of_market),
+            satisfaction=drawn,
+            ssim=ssim,
+            capacity=capacity,
+            scenario=chosen,
+            **arguments,
+        )
+        settings._check()
+        return settings
+
+    def own_axes(self, name: str) -> int:
+        """How many axes a parameter has in one market."""
+        raise NotImplementedError
+
+    def option_bounds(self) -> dict[str, tuple[float, float]]:
+        """What a reset option must stay within, by name: agents see or do it."""
+        raise NotImplementedError
+
+    def movable(self, market: Any, lanes: tuple[int, ...]) -> dict[str, Any]:
+        """What moves may change of a market beside δ: fields of `moves.State`."""
+        raise NotImplementedError
+
+    def moved(self, market: Any, state: State) -> dict[str, Any]:
+        """What moves have made of a market's parameters beside δ, by name."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        market = self.market
+        for name in self.options:
+            value = getattr(market, name)
+            if np.ndim(value) > self.own_axes(name):
+                raise ValueError(_OF_ONE_GAME.format(name, value))
+        if market.batch_shape:
+            raise ValueError(f"ssim must be of one market, got batch axes {market.batch_shape}")
+        _checks.integer("history", self.history, at_least=1)
+        _checks.integer("max_cycles", self.max_cycles, at_least=1)
+        for name in ("continuous_actions", "normalize", "scale_rewards"):
+            _checks.flag(name, getattr(self, name))
+        _checks.choice("render_mode", self.render_mode, [None, *RENDER_MODES])
+        if self.normalize and self.satisfaction and self.satisfaction.high > 1e30:
+            raise ValueError(
+                "satisfaction must have bounds where normalize=True: "
+                "wrap the function as aigc_market.Drawn(low, high, function)"
+            )
+        if not self.continuous_actions and np.ceil(market.min_steps) > market.max_steps:
+            raise ValueError(
+                "min_steps and max_steps must have a whole number between them where "
+                f"continuous_actions=False, got {market.min_steps:g} and {market.max_steps:g}"
+            )
+
+    @cached_property
+    def options(self) -> tuple[str, ...]:
+        """Parameters of the market that the options of a reset may set."""
+        return tuple(name for name in self.parameters if name not in ("M", "K", "ssim"))
+
+    @property
+    def satisfaction_bounds(self) -> tuple[float, float]:
+        """What δ never leaves when it is drawn or given, the same for all VMUs.
+
+        A fixed δ leaves room for episodes whose δ is set by the options of `reset`.
+        """
+        if self.satisfaction is not None:
+            return self.satisfaction.low, self.satisfaction.high
+        return 0.0, 2.0 * float(self.market.satisfaction.max())
+
+    @property
+    def seen_satisfaction_bounds(self) -> tuple[float, float]:
+        """What δ never leaves as it moves and is observed: 0 stands for a VMU that is not there."""
+        low, high = self.satisfaction_bounds
+        for move in self.scenario.moves:
+            low, high = low * move.reach[0], high * move.reach[1]
+        return (0.0 if self.masked else low), high
+
+    @cached_property
+    def masked(self) -> bool:
+        """Whether VMUs come and go."""
+        return any(move.masks for move in self.scenario.moves)
+
+    @cached_property
+    def oracle(self) -> Any:
+        """Of `market`; solved once, when it is first asked for."""
+        return self.oracle_class(self.market)
