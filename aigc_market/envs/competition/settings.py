@@ -15,7 +15,6 @@ from aigc_market.competition.market import PARAMETERS
 from aigc_market.competition.scenarios import SCENARIOS
 from aigc_market.envs.competition.oracle import Oracle
 from aigc_market.envs.view_settings import ViewSettings
-from aigc_market.game import best_surplus
 from aigc_market.moves import State
 from aigc_market.scenarios import Scenario
 
@@ -27,8 +26,6 @@ NASH_CARTEL = "nash_cartel"
 """Asks for the grid of `competition.price_grid`."""
 AGENTS = "agents"
 """Followers that are agents themselves."""
-
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,18 +163,14 @@ class Settings(ViewSettings):
     def access_cost_bounds(self) -> tuple[float, float]:
         """What τ is when an episode begins.
 
-        A fixed τ leaves room for episodes whose τ is set by the options of `reset`: twice the most
-        that it is, or all that the best images would be worth to a VMU if they were free.
+        It leaves room for episodes whose τ is set by the options of `reset`: twice the most that it
+        is, or four temperatures, which leave a provider two per cent of the odds.
         """
         market = self.market
-        bounds = market.min_steps, market.max_steps
-        worth = max(best_surplus(market.satisfaction, m, *bounds).max() for m in market.ssim)
-        most = max(2.0 * float(market.access_cost.max()), float(worth))
-        return 0.0, min(most, _FLOAT32_MAX)
+        return 0.0, max(2.0 * float(market.access_cost.max()), 4.0 * market.temperature)
 
     @cached_property
     def seen_access_cost_bounds(self) -> tuple[float, float]:
         """What τ never leaves as it moves."""
         low, high = self.access_cost_bounds
-        most = high + sum(move.most_access_cost for move in self.scenario.moves)
-        return low, min(most, _FLOAT32_MAX)
+        return low, high + sum(move.most_access_cost for move in self.scenario.moves)
