@@ -203,9 +203,7 @@ def rational(layout: Layout, prices: Any) -> Answer:
 
 def shares_of(layout: Layout, price: Any, steps: Any) -> Any:
     """The rational shares, given what is bought for each request: the logit of what it is worth."""
-    values = layout.each(
-        worth, price, layout.satisfaction, layout.gain(steps), steps, layout.access_cost
-    )
+    values = values_of(layout, price, steps)
     best = layout.most(values)
     if layout.outside is not None:
         best = layout.each(larger, best, layout.outside)
@@ -217,6 +215,13 @@ def shares_of(layout: Layout, price: Any, steps: Any) -> Any:
     return layout.each(operator.truediv, odds, layout.of_vmu(total))
 
 
+def values_of(layout: Layout, price: Any, steps: Any) -> Any:
+    """What a request is worth of which so many steps are bought, of every pair."""
+    return layout.each(
+        worth, price, layout.satisfaction, layout.gain(steps), steps, layout.access_cost
+    )
+
+
 def _odds(value: Any, best: Any, temperature: Any) -> Any:
     """exp((v − v_max)/μ)."""
     return exp((value - best) / temperature)
@@ -225,9 +230,7 @@ def _odds(value: Any, best: Any, temperature: Any) -> Any:
 def _vmu_utility(layout: Layout, prices: Any, shares: Any, steps: Any) -> Any:
     """U_k = Σ_m q·v(S) + q_0·v_0 + μ·H(q)."""
     price = layout.of_provider(prices)
-    values = layout.each(
-        worth, price, layout.satisfaction, layout.gain(steps), steps, layout.access_cost
-    )
+    values = values_of(layout, price, steps)
     total = layout.over_providers(layout.each(operator.mul, shares, values))
     entropy = layout.over_providers(layout.each(spread, shares))
     if layout.outside is not None:

@@ -69,7 +69,7 @@ class Competition:
             value = getattr(self, name)
             if value is not None or name not in ("capacity", "outside"):
                 value = _checks.numeric(name, value, **limits)
-                put(self, name, _spread(name, value, self._axes(name)))
+                put(self, name, _spread(name, value, self.axes(name)))
         put(self, "ssim", self._models())
         self._unite_library()
         self._check_shapes()
@@ -90,7 +90,7 @@ class Competition:
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes, () for one market."""
         shapes = [
-            np.shape(getattr(self, name))[: -len(self._axes(name)) or None] for name in _LIMITS
+            np.shape(getattr(self, name))[: -len(self.axes(name)) or None] for name in _LIMITS
         ]
         return np.broadcast_shapes(*shapes, *(shape[:-1] for shape in self._ssim_shapes()))
 
@@ -130,7 +130,7 @@ class Competition:
         batch = self.batch_shape[0] if self.batch_shape else None
 
         def pick(name: str, value: Any) -> Any:
-            axes = 2 if name == "ssim" else 1 + len(self._axes(name))
+            axes = 2 if name == "ssim" else 1 + len(self.axes(name))
             return value[where] if np.ndim(value) == axes and len(value) == batch else value
 
         return self.map(pick)
@@ -141,7 +141,7 @@ class Competition:
             return self
         return self.map(lambda _, value: convert(value, array))
 
-    def _axes(self, name: str) -> tuple[int, ...]:
+    def axes(self, name: str) -> tuple[int, ...]:
         """The lengths of a parameter's own axes, behind those of a batch."""
         if name in OF_PROVIDER:
             return (self.M,)
@@ -178,7 +178,7 @@ class Competition:
 
     def _check_shapes(self) -> None:
         shapes = {name: tuple(np.shape(getattr(self, name))) for name in _LIMITS}
-        leading = [shape[: -len(self._axes(name)) or None] for name, shape in shapes.items()]
+        leading = [shape[: -len(self.axes(name)) or None] for name, shape in shapes.items()]
         try:
             batch = np.broadcast_shapes(*leading)
         except ValueError:
