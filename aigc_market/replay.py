@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,21 +13,21 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._files import write_atomically
-from aigc_market.rendering import Round
-from aigc_market.rendering.rounds import EPISODE
+from aigc_market.rendering import CompetitionRound, Round
+from aigc_market.rendering.fields import KINDS, Kind, kind_of
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
 
-__all__ = ["Round", "collect", "read", "write", "write_video"]
+__all__ = ["CompetitionRound", "Round", "collect", "read", "write", "write_video"]
 
-_FORMAT = {"format": "aigc_market rounds", "version": 1}
-_OF_ROUND = Round._fields[len(EPISODE) :]
+Rounds = Sequence[Round] | Sequence[CompetitionRound]
+"""Those of one episode, all of one kind."""
 
 
-def collect(env: Any, rounds: list[Round]) -> None:
+def collect(env: Any, rounds: list[Any]) -> None:
     """Append the last round that an environment has played, unless `rounds` has it already.
 
-    To be called after every `step`, of the AEC, the parallel or the single environment, wrapped or
-    not, whatever its render mode. One list is for one episode.
+    To be called after every `step`, of the AEC, the parallel or the single environment, of one
+    provider or several, wrapped or not, whatever its render mode. One list is for one episode.
 
     Args:
         env: the environment.
@@ -39,7 +38,9 @@ def collect(env: Any, rounds: list[Round]) -> None:
         rounds.append(record)
 
 
-def write(path: str | os.PathLike[str], rounds: Iterable[Round]) -> None:
+def write(
+    path: str | os.PathLike[str], rounds: Iterable[Round] | Iterable[CompetitionRound]
+) -> None:
     """Write the rounds of one episode; the file appears whole or not at all.
 
     Args:
@@ -49,35 +50,35 @@ def write(path: str | os.PathLike[str], rounds: Iterable[Round]) -> None:
     Raises:
         ValueError: no rounds, rounds out of order, or of different episodes.
     """
-    rounds = list(rounds)
-    for i, record in enumerate(rounds):
-        _follow(f"rounds[{i}]", record, rounds[i - 1] if i else None)
-    if not rounds:
+    played: list[Any] = list(rounds)
+    for i, record in enumerate(played):
+        _follow(f"rounds[{i}]", record, played[i - 1] if i else None)
+    if not played:
         raise ValueError("rounds must hold at least one round, got none")
-    lines = [{**_FORMAT, **{name: getattr(rounds[0], name) for name in EPISODE}}]
-    lines += [{name: getattr(record, name) for name in _OF_ROUND} for record in rounds]
+    kind = kind_of(played[0])
+    lines = [{**kind.header, **{name: getattr(played[0], name) for name in kind.episode}}]
+    lines += [{name: getattr(record, name) for name in kind.of_round} for record in played]
     write_atomically(path, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
 
 
-def read(path: str | os.PathLike[str]) -> list[Round]:
-    """The rounds in a file that `write` has written.
+def read(path: str | os.PathLike[str]) -> list[Any]:
+    """The rounds in a file that `write` has written, `Round` or `CompetitionRound` by its header.
 
     Raises:
         ValueError: anything else; the message names the file, the line and the field.
     """
-    rounds: list[Round] = []
-    episode: dict[str, Any] = {}
+    rounds: list[Any] = []
+    kind, episode = KINDS[0], {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
             values = _parse(where, text.rstrip())
             if number == 1:
-                if {name: values.get(name) for name in _FORMAT} != _FORMAT:
-                    raise ValueError(f"{where}: the header must hold {_FORMAT}, got {text[:80]!r}")
-                episode = _fields(where, values, EPISODE)
+                kind = _kind(where, values, text)
+                episode = _fields(where, values, kind, kind.episode)
                 continue
-            record = Round(**episode, **_fields(where, values, _OF_ROUND))
-            _check_lengths(where, record)
+            record = kind.record(**episode, **_fields(where, values, kind, kind.of_round))
+            kind.check_lengths(where, record)
             _follow(where, record, rounds[-1] if rounds else None)
             rounds.append(record)
     if not rounds:
@@ -85,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> list[Round]:
     return rounds
 
 
-def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: float = 4.0) -> None:
+def write_video(rounds: Rounds, path: str | os.PathLike[str], *, fps: float = 4.0) -> None:
     """Draw the rounds of an episode as a film, one frame a round; it appears whole or not at all.
 
     Args:
@@ -116,14 +117,14 @@ def write_video(rounds: Sequence[Round], path: str | os.PathLike[str], *, fps: f
         ) from error
 
 
-def _frames(rounds: Sequence[Round], numbers: Iterable[int]) -> Iterator[np.ndarray]:
+def _frames(rounds: Rounds, numbers: Iterable[int]) -> Iterator[np.ndarray]:
     """Of the rounds at these places in the list, each with those before it."""
     from aigc_market.rendering.frames import draw  # for those alone who want pictures
 
     return (draw(rounds[max(i + 1 - WINDOW, 0) : i + 1]) for i in numbers)
 
 
-def _write_gif(rounds: Sequence[Round], path: Path, fps: float) -> None:
+def _write_gif(rounds: Rounds, path: Path, fps: float) -> None:
     from PIL import Image
 
     # One palette for all, of a few frames: its choice takes as long as many frames, and what stands
@@ -139,7 +140,7 @@ def _write_gif(rounds: Sequence[Round], path: Path, fps: float) -> None:
     next(pictures).save(path, save_all=True, append_images=pictures, duration=duration, loop=0)
 
 
-def _write_mp4(rounds: Sequence[Round], path: Path, fps: float) -> None:
+def _write_mp4(rounds: Rounds, path: Path, fps: float) -> None:
     from imageio_ffmpeg import write_frames
 
     # The command line that fps goes to takes fractions, whatever its annotation says.
@@ -162,111 +163,38 @@ def _parse(where: str, text: str) -> dict[str, Any]:
     return values
 
 
-def _fields(where: str, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _kind(where: str, values: dict[str, Any], text: str) -> Kind:
+    """What a file's header says that its lines are."""
+    for kind in KINDS:
+        if {name: values.get(name) for name in kind.header} == kind.header:
+            return kind
+    allowed = " or ".join(str(kind.header) for kind in KINDS)
+    raise ValueError(f"{where}: the header must hold {allowed}, got {text[:80]!r}")
+
+
+def _fields(where: str, values: dict[str, Any], kind: Kind, names: Iterable[str]) -> dict[str, Any]:
     """These fields of a line, checked."""
     found = {}
     for name in names:
         if name not in values:
             raise ValueError(f"{where}: {name} is missing")
         try:
-            found[name] = _CHECKS[name](f"{where}: {name}", values[name])
+            found[name] = kind.checks[name](f"{where}: {name}", values[name])
         except TypeError as error:  # in a file a wrong type is but a wrong value
             raise ValueError(str(error)) from None
     return found
 
 
-def _check_lengths(where: str, record: Round) -> None:
-    K = len(record.asked)
-    for name in ("delivered", "ssim", "quality", "active", "images"):
-        value = getattr(record, name)
-        if value is not None and len(value) != K:
-            raise ValueError(
-                f"{where}: {name} must hold {K} values, one a VMU as asked does, got {len(value)}"
-            )
-
-
-def _follow(where: str, record: Round, before: Round | None) -> None:
+def _follow(where: str, record: Any, before: Any | None) -> None:
     """Check that a round comes right after another one of the same episode."""
     if before is None:
         return
-    same = record[: len(EPISODE)] == before[: len(EPISODE)]
-    if not same or len(record.asked) != len(before.asked):
+    kind = kind_of(before)
+    same = isinstance(record, kind.record) and kind.size(record) == kind.size(before)
+    if not same or record[: len(kind.episode)] != before[: len(kind.episode)]:
         raise ValueError(f"{where} must be of the same episode as the round before it")
     if record.number != before.number + 1:
         raise ValueError(
             f"{where}: number must be {before.number + 1}, after {before.number}, "
             f"got {record.number}"
         )
-
-
-def _count(name: str, value: Any) -> int:
-    return _checks.integer(name, value, at_least=1)
-
-
-def _at_least_zero(name: str, value: Any) -> float:
-    return _checks.number(name, value, at_least=0)
-
-
-def _capacity(name: str, value: Any) -> float | None:
-    return None if value is None else _checks.number(name, value, above=0)
-
-
-def _list(name: str, value: Any, kind: Any, of_what: str) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"{name} must be a list of {of_what}, got {value!r}")
-    for i, each in enumerate(value):
-        if not isinstance(each, kind):
-            raise ValueError(f"{name}[{i}] must be one of {of_what}, got {each!r}")
-    return value
-
-
-def _numbers(name: str, value: Any) -> list[float]:
-    values = _list(name, value, object, "numbers")
-    return [_checks.number(f"{name}[{i}]", each) for i, each in enumerate(values)]
-
-
-def _steps(name: str, value: Any) -> list[float]:
-    for i, steps in enumerate(values := _numbers(name, value)):
-        _at_least_zero(f"{name}[{i}]", steps)
-    return values
-
-
-def _active(name: str, value: Any) -> list[bool] | None:
-    return None if value is None else _list(name, value, bool, "true and false")
-
-
-def _images(name: str, value: Any) -> list[str] | None:
-    if value is None:
-        return None
-    for i, image in enumerate(_list(name, value, str, "images")):
-        try:
-            pixels = len(bytes.fromhex(image)) / 3
-        except ValueError:
-            pixels = math.nan
-        if not (pixels > 0 and pixels == math.isqrt(int(pixels)) ** 2):
-            raise ValueError(
-                f"{name}[{i}] must be a square RGB image in hexadecimal digits, got {image[:40]!r}"
-            )
-    return value
-
-
-_CHECKS: dict[str, Any] = {
-    "rounds": _count,
-    "cost": _at_least_zero,
-    "max_price": _at_least_zero,
-    "min_steps": _at_least_zero,
-    "max_steps": _at_least_zero,
-    "number": _count,
-    "price": _at_least_zero,
-    "equilibrium_price": _at_least_zero,
-    "utility": _checks.number,
-    "equilibrium_utility": _checks.number,
-    "regret": _at_least_zero,
-    "capacity": _capacity,
-    "asked": _steps,
-    "delivered": _steps,
-    "ssim": _numbers,
-    "quality": _numbers,
-    "active": _active,
-    "images": _images,
-}

@@ -1,6 +1,6 @@
 """Records of rounds that nobody has played."""
 
-from aigc_market.rendering import Round
+from aigc_market.rendering import CompetitionRound, Round
 
 
 def record(K=2, **changes):
@@ -26,3 +26,31 @@ def record(K=2, **changes):
         "images": None,
     }
     return Round(**{**fields, **changes})
+
+
+def competition_record(M=2, K=2, **changes):
+    """A round as equal providers of the paper's market may play it."""
+    fields = {
+        "rounds": 100,
+        "cost": [1.0] * M,
+        "max_price": [20.0] * M,
+        "min_steps": 0.0,
+        "max_steps": 250.0,
+        "number": 7,
+        "prices": [6.0 + m / 10 for m in range(M)],
+        "nash_prices": [5.5] * M,
+        "cartel_prices": [8.0] * M,
+        "utility": [645.0 + m for m in range(M)],
+        "nash_utility": [600.0] * M,
+        "cartel_utility": [704.0] * M,
+        "profit_gain": [0.4 + m / 20 for m in range(M)],
+        "mean_profit_gain": 0.425,
+        "capacity": None,
+        "shares": [[1 / M] * K] * M,
+        "demand": [[129.3 / M] * K] * M,
+        "sold": [129.3 / M * K] * M,
+        "vmu_utility": [870.0] * K,
+        "access_cost": [[0.0] * K] * M,
+        "places": None,
+    }
+    return CompetitionRound(**{**fields, **changes})

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import ANumber, File, existing, writable
-from aigc_market.rendering import Round, Screen
+from aigc_market.rendering import Screen
 from aigc_market.rendering.numbers import count
 
 
@@ -23,7 +23,7 @@ class Replay:
     """
 
     run_file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN.jsonl")]
-    """What `aigc-market play --record` kept."""
+    """What `aigc-market play --record` or `compete play --record` kept."""
     video: File = None
     """A .gif or .mp4 to draw the rounds to, in place of the window."""
     fps: ANumber = 4.0
@@ -50,7 +50,7 @@ class Replay:
         finally:
             screen.close()
 
-    def _draw(self, rounds: list[Round], video: Path) -> None:
+    def _draw(self, rounds: list[Any], video: Path) -> None:
         if self.text:
             raise ValueError("text must be left out beside --video")
         if video.suffix.lower() not in (".gif", ".mp4"):

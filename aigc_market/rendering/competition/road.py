@@ -52,7 +52,8 @@ def draw(canvas: Canvas, last: CompetitionRound) -> None:
             lanes = _lanes(places)
             _lines(canvas, last, stations, places, demand, lanes, 1.0)
             for k, place in enumerate(places.tolist()):
-                _vehicle(canvas, str(k), _across(place), _lane(lanes[k]))
+                for turn in _turns(last, place):
+                    _vehicle(canvas, str(k), _across(place + turn), _lane(lanes[k]))
         else:
             _crowd(canvas, last, stations, places, demand)
     most = max(_of(station, demand).sum() for station in stations)
@@ -109,6 +110,13 @@ def _lanes(places: np.ndarray) -> list[int]:
         lanes[k] = lane = ends.index(min(ends))
         ends[lane] = float(places[k])
     return lanes
+
+
+def _turns(last: CompetitionRound, place: float) -> tuple[int, ...]:
+    """By how many turns of the ring a vehicle is drawn: at its seam a second time."""
+    if last.places is None or 0.04 < place < 0.96:
+        return (0,)
+    return (0, 1) if place <= 0.04 else (0, -1)
 
 
 # -- who buys where --------------------------------------------------------------------------------
@@ -177,9 +185,10 @@ def _crowd(
     _lines(canvas, last, stations, middles, bundled, lanes, len(places) / _PLATES)
     shown = places[:: _vehicles_of_a_car(last)]
     for place, lane in zip(shown.tolist(), _lanes(shown), strict=True):
-        x, y = _across(place), _lane(lane)
-        canvas.rectangle(x - 12, y - 6, 24, 12, palette.BODY, radius=4)
-        canvas.rectangle(x + 4, y - 5, 3, 10, palette.GLASS)
+        for turn in _turns(last, place):
+            x, y = _across(place + turn), _lane(lane)
+            canvas.rectangle(x - 12, y - 6, 24, 12, palette.BODY, radius=4)
+            canvas.rectangle(x + 4, y - 5, 3, 10, palette.GLASS)
 
 
 def _vehicles_of_a_car(last: CompetitionRound) -> int:
@@ -261,8 +270,9 @@ def _key(canvas: Canvas, last: CompetitionRound) -> None:
             facts.append(f"a car stands for {many:,}")
     if last.places is not None:
         facts.append("a ring road: its ends meet")
-    words = "  ·  ".join(facts)
-    canvas.text(_LEFT + 14, y + 19, words, SMALL, palette.MUTED, room=_WIDTH - 28)
+    if facts:
+        words = "  ·  ".join(facts)
+        canvas.text(_LEFT + 14, y + 19, words, SMALL, palette.MUTED, room=_WIDTH - 28)
 
 
 def _entry(canvas: Canvas, x: float, y: float, words: str, mark: Colour) -> float:
