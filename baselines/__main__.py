@@ -7,6 +7,7 @@ from typing import Literal
 
 import tyro
 
+from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.evaluate import evaluate
 from baselines.experiments.leaderboard.command import leaderboard
 from baselines.experiments.paper.grid import tune
@@ -65,6 +66,7 @@ def main() -> None:
                 "tune": tune,
                 "calibrate": calibrate,
                 "leaderboard": leaderboard,
+                "calvano": calvano,
             },
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",

@@ -65,3 +65,12 @@ def interval(mean: float, resamples: np.ndarray) -> Interval:
     """An estimate with the percentiles of its resamples."""
     low, high = np.percentile(resamples, [2.5, 97.5])
     return Interval(float(mean), float(low), float(high))
+
+
+def mean_interval(values: np.ndarray) -> Interval:
+    """The mean with Student's 95 % interval; without bounds (NaN) where there is one value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    spread = float(stats.sem(values) * stats.t.ppf(0.975, len(values) - 1))
+    return Interval(mean, mean - spread, mean + spread)

@@ -1,0 +1,79 @@
+"""The market of Calvano et al. (2020) with any number of sellers, and its game on a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from aigc_market import competition
+from aigc_market.competition import Cartel, Competition, Nash
+from aigc_market.ssim import QuadraticSSIM
+from baselines.methods.q_learning.profiles import (
+    price_profiles,
+    profile_payoffs,
+    round_equilibria,
+)
+
+LEVELS = 15
+"""Prices of each seller: the paper's m, from a tenth of p_cartel − p_Nash below p_Nash to as much
+above p_cartel (its ξ)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Oligopoly:
+    """A market of equal sellers, its benchmarks, and its game on the grid."""
+
+    market: Competition
+    nash: Nash
+    """Of prices that are not on a grid; as in the paper, profit gains are measured from here."""
+    cartel: Cartel
+    grid: np.ndarray
+    """(M, L) prices."""
+
+    @cached_property
+    def prices(self) -> np.ndarray:
+        """(L^M, M) of every profile."""
+        return price_profiles(self.grid)
+
+    @cached_property
+    def payoffs(self) -> np.ndarray:
+        """(L^M, M) of every profile."""
+        return profile_payoffs(self.market, self.grid)
+
+    @cached_property
+    def round_equilibria(self) -> np.ndarray:
+        """Profiles that are Nash equilibria of one round on the grid."""
+        return round_equilibria(self.payoffs)
+
+    def gains(self, utility: np.ndarray) -> np.ndarray:
+        """Δ of each seller: (…, M) for utilities (…, M)."""
+        return competition.profit_gain(self.market, utility, self.nash, self.cartel).each
+
+    def gain(self, utility: np.ndarray) -> np.ndarray:
+        """Δ of the mean: (…) for utilities (…, M)."""
+        return competition.profit_gain(self.market, utility, self.nash, self.cartel).mean
+
+
+@lru_cache(maxsize=8)
+def oligopoly(sellers: int) -> Oligopoly:
+    """The paper's market: every seller's quality is 2, its cost 1, not buying is worth 0, μ = 1/4.
+
+    One buyer that buys one step of SSIM(1) − SSIM(0) = 1 for each request has its logit demand.
+    """
+    market = Competition(
+        M=sellers,
+        K=1,
+        cost=1.0,
+        max_price=3.0,
+        satisfaction=2.0,
+        min_steps=1,
+        max_steps=1,
+        ssim=QuadraticSSIM(-1.0, 2.0),
+        temperature=0.25,
+        outside=0.0,
+    )
+    nash = competition.nash(market)
+    cartel = competition.cartel(market)
+    return Oligopoly(market, nash, cartel, competition.price_grid(market, LEVELS))

@@ -1,0 +1,121 @@
+"""`python -m baselines calvano`: sessions, tables, figures and a report."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aigc_market import _checks
+from baselines.experiments.calvano import session_figures, session_report, session_tables
+from baselines.experiments.calvano.sessions import CHUNK, Chunk, Design, chunks, run
+from baselines.methods.q_learning.tabular import QRecipe
+from baselines.runs.parallel import Engine
+
+ALPHAS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
+BETAS = (2e-6, 4e-6, 8e-6, 1.2e-5, 1.6e-5, 2e-5)
+"""Of the heat map."""
+NO_PUNISHMENT = ({"memory": 0}, {"discount": 0.0}, {"memory": 0, "discount": 0.0})
+"""Learners that cannot punish: who remembers nothing does not see a deviation, and who does not
+look ahead does not mind the answer."""
+QUICK = {"beta": 4e-4, "stable": 1000}
+"""Learners that are done after some 20,000 periods, to see that all works."""
+QUICK_SESSIONS = 4
+
+
+def calvano(
+    sellers: tuple[int, ...] = (2, 3, 4),
+    sessions: tuple[int, ...] = (1000,),
+    checks: int = 1000,
+    heat: int = 50,
+    seed: int = 0,
+    quick: bool = False,
+    out: Path = Path("results/calvano"),
+    workers: int | None = None,
+    engine: Engine = "local",
+) -> None:
+    """Replicate Calvano et al. (2020): do sellers that learn by Q-learning collude?
+
+    Writes one row a session (sessions.csv), tables, figures and report.md. What was played is kept;
+    a run that was cut short goes on where it stopped, and ends with the same files.
+
+    Args:
+        sellers: numbers of sellers, 2 to 4.
+        sessions: of each number of sellers, or one number for all.
+        checks: sessions of two sellers that cannot punish: without memory, without a future
+            (discount 0), without both; 0: none.
+        heat: sessions of each cell of the map over α and β, with two sellers; 0: no map.
+        seed: of every random choice, beside the numbers of sellers and of the session.
+        quick: a few sessions of learners that explore little: seconds, and no results.
+        out: folder of the results.
+        workers: chunks of sessions at the same time; as many as there are cores by default.
+        engine: local processes, or a Ray cluster (needs the extra `ray`).
+    """
+    for n in sellers:
+        if _checks.integer("--sellers", n, at_least=2) not in CHUNK:
+            raise ValueError(f"--sellers must be among {list(CHUNK)}, got {n}")
+    if not sellers or len(set(sellers)) < len(sellers):
+        raise ValueError(f"--sellers must be different numbers, got {list(sellers)}")
+    for count in sessions:
+        _checks.integer("--sessions", count, at_least=1)
+    if len(sessions) not in (1, len(sellers)):
+        raise ValueError(
+            f"--sessions must be one number or one for each of --sellers, {len(sellers)}, "
+            f"got {list(sessions)}"
+        )
+    for name, value in (("--checks", checks), ("--heat", heat), ("--seed", seed)):
+        _checks.integer(name, value, at_least=0)
+    if workers is not None:
+        _checks.integer("--workers", workers, at_least=1)
+    counts = sessions * len(sellers) if len(sessions) == 1 else sessions
+    plan = _plan(dict(zip(sellers, counts, strict=True)), checks, heat, seed, quick)
+    console = Console()
+    results = _play(plan, out, workers or os.cpu_count() or 1, engine, console)
+    session_tables.write(out, results)
+    session_figures.draw(out)
+    session_report.write(out, {"seed": seed, "quick": quick})
+    console.print(f"report.md, CSV files and figures are in {out}/")
+
+
+def _plan(
+    sellers: dict[int, int], checks: int, heat: int, seed: int, quick: bool
+) -> dict[tuple[str, Design], int]:
+    """How many sessions of what."""
+    usual = replace(QRecipe(), **QUICK) if quick else QRecipe()
+    plan = {("sellers", Design(n, usual, seed)): count for n, count in sellers.items()}
+    if checks:
+        for change in NO_PUNISHMENT:
+            plan["checks", Design(2, replace(usual, **change), seed)] = checks
+    if heat:
+        faster = usual.beta / QRecipe().beta
+        corners = slice(None, None, len(ALPHAS) - 1) if quick else slice(None)
+        for alpha, beta in itertools.product(ALPHAS[corners], BETAS[corners]):
+            cell = replace(usual, alpha=alpha, beta=beta * faster)
+            plan["heat map", Design(2, cell, seed)] = heat
+    if quick:
+        plan = {key: min(count, QUICK_SESSIONS) for key, count in plan.items()}
+    return plan
+
+
+def _play(
+    plan: dict[tuple[str, Design], int], out: Path, workers: int, engine: Engine, console: Console
+) -> dict[tuple[str, Design], Sequence[dict[str, Any]]]:
+    of_part = {key: chunks(key[1], count) for key, count in plan.items()}
+    # A cell of the map may be one of the other designs: what they share is played once.
+    work = list(dict.fromkeys(chunk for parts in of_part.values() for chunk in parts))
+    done: dict[Chunk, list[dict[str, Any]]] = {}
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task("sessions", total=sum(chunk.sessions for chunk in work))
+        for chunk, records in run(work, out, workers, engine):
+            done[chunk] = records
+            progress.advance(bar, chunk.sessions)
+    return {
+        key: [record for chunk in parts for record in done[chunk]] for key, parts in of_part.items()
+    }

@@ -1,0 +1,115 @@
+"""What fixed strategies do, and what a provider could gain against them: exactly.
+
+A strategy names a price after every profile of the last round, so that play is deterministic: from
+every profile one other follows. A provider that faces fixed strategies has a Markov decision
+process with as many states as there are profiles, which policy iteration solves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from baselines.methods.q_learning.profiles import levels_of, strides
+
+
+@dataclass(frozen=True, eq=False)
+class Strategies:
+    """M providers that follow what they learned.
+
+    Args:
+        payoffs: (L^M, M) of the game of one round.
+        prices: (L^M, M) number of each provider's price after each profile.
+        discount: of the providers.
+    """
+
+    payoffs: np.ndarray
+    prices: np.ndarray
+    discount: float
+
+    @cached_property
+    def following(self) -> np.ndarray:
+        """(L^M,) the profile that follows each."""
+        return self.prices @ self._strides
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """(L^M, M) discounted utility after each profile when all follow their strategies."""
+        return _discounted(self.following, self.payoffs[self.following], self.discount)
+
+    @cached_property
+    def _strides(self) -> np.ndarray:
+        return strides(levels_of(self.payoffs), self.payoffs.shape[1])
+
+    def cycle(self, start: int) -> np.ndarray:
+        """(L,) the profiles that are played over and over in the end, after `start`, in order."""
+        seen: dict[int, int] = {}
+        while start not in seen:
+            seen[start] = len(seen)
+            start = int(self.following[start])
+        return np.array([profile for profile, when in seen.items() if when >= seen[start]])
+
+    def path(self, start: np.ndarray, periods: int) -> np.ndarray:
+        """(periods, …) the profiles that follow `start`, which is the first of them."""
+        played = [start]
+        while len(played) < periods:
+            played.append(self.following[played[-1]])
+        return np.stack(played)
+
+    def alternatives(self, seat: int, after: np.ndarray | None = None) -> np.ndarray:
+        """(…, L) the profiles that provider `seat` can bring about while the others follow theirs.
+
+        Args:
+            seat: of the provider.
+            after: (…) profiles of the round before; all by default.
+        """
+        after = np.arange(len(self.prices)) if after is None else after
+        stride = self._strides[seat]
+        others = self.following[after] - stride * self.prices[after, seat].astype(np.int64)
+        return others[..., None] + stride * np.arange(levels_of(self.payoffs))
+
+    def deviation_values(self, seat: int, after: np.ndarray) -> np.ndarray:
+        """(…, L) discounted utility of each price in one round, if strategies follow."""
+        profiles = self.alternatives(seat, after)
+        return self.payoffs[profiles, seat] + self.discount * self.values[profiles, seat]
+
+    def best_reply(self, seat: int) -> BestReply:
+        """The best that provider `seat` can do against the others' strategies, for ever."""
+        own, options = self.payoffs[:, seat], self.alternatives(seat)
+        choice = self.prices[:, seat].astype(np.int64)
+        slack = _RELATIVE * np.abs(own).max() / (1.0 - self.discount)
+        while True:  # policy iteration: values rise in every turn, and there are finitely many
+            profiles = np.take_along_axis(options, choice[:, None], axis=1)[:, 0]
+            values = _discounted(profiles, own[profiles], self.discount)
+            of_price = own[options] + self.discount * values[options]
+            better = of_price.max(axis=1) > values + slack
+            if not better.any():
+                return BestReply(values, of_price, slack)
+            choice = np.where(better, of_price.argmax(axis=1), choice)
+
+
+@dataclass(frozen=True, eq=False)
+class BestReply:
+    """A best reply to fixed strategies."""
+
+    values: np.ndarray
+    """(L^M,) its discounted utility after each profile."""
+    of_price: np.ndarray
+    """(L^M, L) of each price in one round, with the best reply from then on: Q*."""
+    slack: float
+    """Differences below this are rounding."""
+
+
+_RELATIVE = 1e-10
+
+
+def _discounted(following: np.ndarray, rewards: np.ndarray, discount: float) -> np.ndarray:
+    """Σ_t discount^t · reward on the path from each state: twice as many terms in every turn."""
+    total = rewards.copy()
+    while discount > np.finfo(np.float64).eps:
+        total = total + discount * total[following]
+        following = following[following]
+        discount *= discount
+    return total
