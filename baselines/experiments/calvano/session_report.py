@@ -53,10 +53,10 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
         "One seller charges its best price of one round for one period; from then on all follow "
         "what they learned. Means over sellers and the phases of a cycle, then over the sessions "
-        "in which that price is not the strategy's own (*sessions*). *Punished*: in the next period "
-        "the rivals' mean price is below what it would have been. *Unprofitable*: the deviator's "
-        "discounted utility falls. *Returned*: play is back in the cycle it left, within 15 "
-        "periods or ever.",
+        "in which that price is not the strategy's own (*sessions*). *Punished*: in the next "
+        "period the rivals' mean price is below what it would have been. *Unprofitable*: the "
+        "deviator's discounted utility falls. *Returned*: play is back in the cycle it left, within "
+        "15 periods or ever.",
         "",
         _table(rows, _DEVIATIONS),
         "",
@@ -69,9 +69,9 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "Against the fixed strategies of its rivals a seller has a Markov decision process with "
         "one state for each profile of prices, solved exactly. *Nash*: sessions in which nobody "
         "can gain on the path; *perfect*: nor after any profile. *Gain*: what the best reply earns "
-        "above the strategy, discounted, relative; *Q-loss*: what the choice of one round loses if best "
-        "replies follow, relative; *best choices*: share of states in which the choice is a best "
-        "one. *One round*: what the best price of one round gains in that round, relative.",
+        "above the strategy, discounted, relative; *Q-loss*: what the choice of one round loses if "
+        "best replies follow, relative; *best choices*: share of states in which the choice is a "
+        "best one. *One round*: what the best price of one round gains in that round, relative.",
         "",
         _table(rows, _REPLIES),
         "",

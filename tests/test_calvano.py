@@ -1,0 +1,453 @@
+"""Sellers that learn by Q-learning: the learner, what it learned, and the experiment's files."""
+
+import csv
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aigc_market import competition
+from baselines import __main__ as command_line
+from baselines.experiments.calvano import replicate, sessions
+from baselines.experiments.calvano.oligopoly import oligopoly
+from baselines.experiments.calvano.session_measures import PERIODS, measure
+from baselines.experiments.calvano.sessions import Chunk, Design, chunks, play
+from baselines.methods.q_learning.profiles import (
+    best_of_a_round,
+    levels_of,
+    price_profiles,
+    profile_payoffs,
+    round_equilibria,
+)
+from baselines.methods.q_learning.strategies import Strategies
+from baselines.methods.q_learning.tabular import QRecipe, first_values, learn
+
+QUICK = QRecipe(beta=2e-3, stable=200, max_periods=20_000)
+
+
+def random_game(M, levels, seed=0):
+    return np.random.default_rng(seed).random((levels**M, M))
+
+
+def random_strategies(M, levels, discount=0.9, seed=0):
+    prices = np.random.default_rng([seed, 1]).integers(levels, size=(levels**M, M))
+    return Strategies(random_game(M, levels, seed), prices, discount)
+
+
+# The game of one round
+
+
+@pytest.mark.parametrize("sellers", [2, 3])
+def test_payoffs_are_those_of_the_rules(sellers):
+    game = oligopoly(sellers)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        chosen = rng.integers(15, size=sellers)
+        profile = np.ravel_multi_index(chosen, (15,) * sellers)
+        prices = game.grid[np.arange(sellers), chosen]
+        np.testing.assert_array_equal(game.prices[profile], prices)
+        answer = competition.respond(game.market, prices)
+        settled = competition.settle(game.market, prices, answer.shares, answer.steps)
+        np.testing.assert_allclose(game.payoffs[profile], settled.asp_utility, rtol=1e-12)
+        odds = np.exp((2.0 - prices) / 0.25)  # the paper's demand, as it is printed
+        np.testing.assert_allclose(
+            game.payoffs[profile], (prices - 1.0) * odds / (1.0 + odds.sum()), rtol=1e-9
+        )
+
+
+def test_the_grid_and_its_equilibria():
+    """What COMPETITION.md says: on the grid stationary play at Δ ≤ .117 may be no collusion."""
+    game = oligopoly(2)
+    found = game.prices[game.round_equilibria]
+    np.testing.assert_allclose(found, [[1.4665] * 2, [1.5052] * 2], atol=5e-5)
+    gains = game.gain(game.payoffs[game.round_equilibria])
+    np.testing.assert_allclose(gains, [-0.024, 0.117], atol=5e-4)
+
+
+@pytest.mark.parametrize(("M", "levels"), [(2, 4), (3, 3)])
+def test_equilibria_of_a_round_are_found_by_trying_all(M, levels):
+    payoffs = random_game(M, levels)
+    best = best_of_a_round(payoffs)
+    stable = []
+    for cell in itertools.product(range(levels), repeat=M):
+        number = np.ravel_multi_index(cell, (levels,) * M)
+        most = []
+        for i in range(M):
+            others = [(*cell[:i], price, *cell[i + 1 :]) for price in range(levels)]
+            pays = [payoffs[np.ravel_multi_index(c, (levels,) * M), i] for c in others]
+            most.append(max(pays))
+        np.testing.assert_array_equal(best[number], most)
+        if (payoffs[number] >= most).all():
+            stable.append(number)
+    np.testing.assert_array_equal(round_equilibria(payoffs), stable)
+
+
+# The learner
+
+
+def plain_learner(payoffs, recipe, seed):
+    """The algorithm as one would write it down, with a new argmax whenever one is needed."""
+    M, levels = payoffs.shape[1], levels_of(payoffs)
+    rng = np.random.default_rng(seed)
+    tables = [
+        np.tile(row, (len(payoffs) if recipe.memory else 1, 1))
+        for row in first_values(payoffs, recipe.discount)
+    ]
+    profile = int(rng.random() * len(payoffs))
+    period = last_change = 0
+    while period - last_change < recipe.stable and period < recipe.max_periods:
+        state = profile if recipe.memory else 0
+        prices = []
+        for table in tables:
+            if rng.random() < np.exp(-recipe.beta * period):
+                prices.append(int(rng.random() * levels))
+            else:
+                prices.append(int(table[state].argmax()))
+        profile = int(np.ravel_multi_index(prices, (levels,) * M))
+        following = profile if recipe.memory else 0
+        before = [table.argmax(axis=1) for table in tables]
+        for i, table in enumerate(tables):
+            target = payoffs[profile, i] + recipe.discount * table[following].max()
+            old = table[state, prices[i]]
+            table[state, prices[i]] = (1 - recipe.alpha) * old + recipe.alpha * target
+        period += 1
+        if any((a != t.argmax(axis=1)).any() for a, t in zip(before, tables, strict=True)):
+            last_change = period
+    greedy = np.stack([table.argmax(axis=1) for table in tables], axis=-1)
+    return tables, greedy, profile, period, period - last_change >= recipe.stable
+
+
+@pytest.mark.parametrize(
+    ("M", "levels", "recipe"),
+    [
+        (2, 4, QUICK),
+        (2, 4, replace(QUICK, memory=0)),
+        (2, 5, replace(QUICK, discount=0.0, alpha=1.0)),  # many cells are equal
+        (3, 3, QUICK),
+        (1, 5, QUICK),
+        (2, 4, replace(QUICK, max_periods=150)),
+    ],
+    ids=["two", "no memory", "ties", "three", "alone", "cut"],
+)
+def test_the_compiled_learner_is_the_plain_one(M, levels, recipe):
+    payoffs = random_game(M, levels).round(1)
+    learned = learn(payoffs, recipe, (7, 1))
+    tables, greedy, last, periods, converged = plain_learner(payoffs, recipe, (7, 1))
+    assert (learned.last, learned.periods, learned.converged) == (last, periods, converged)
+    assert converged == (recipe.max_periods > 150)
+    np.testing.assert_allclose(learned.tables, np.stack(tables, axis=1), rtol=1e-9)
+    np.testing.assert_array_equal(learned.strategies, np.broadcast_to(greedy, payoffs.shape))
+
+
+def test_first_values_are_those_of_random_rivals_for_ever():
+    payoffs = random_game(2, 3)
+    values = first_values(payoffs, 0.9)
+    assert values.shape == (2, 3)
+    assert values[0, 1] == pytest.approx(10 * payoffs[3:6, 0].mean())
+    assert values[1, 2] == pytest.approx(10 * payoffs[[2, 5, 8], 1].mean())
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.95])
+def test_who_is_alone_learns_the_best_price(discount):
+    payoffs = np.array([[0.1], [0.5], [0.9], [0.4], [0.2]])
+    learned = learn(payoffs, replace(QUICK, discount=discount, memory=0), 0)
+    assert (learned.strategies == 2).all()
+
+
+@pytest.mark.parametrize("memory", [0, 1])
+def test_without_a_future_what_always_pays_more_is_learned(memory):
+    own = np.array([0.2, 1.0, 0.6])
+    payoffs = np.stack([np.repeat(own, 3), np.tile(own, 3)], axis=1)
+    payoffs += 0.1 * np.random.default_rng(0).random(payoffs.shape)
+    learned = learn(payoffs, replace(QUICK, discount=0.0, memory=memory), 0)
+    play = Strategies(payoffs, learned.strategies, 0.0)
+    np.testing.assert_array_equal(play.cycle(learned.last), [4])  # both the middle price
+
+
+def test_a_seed_is_a_session():
+    payoffs = random_game(2, 4)
+    one, same, other = (learn(payoffs, QUICK, seed) for seed in ((0, 2, 5), (0, 2, 5), (0, 2, 6)))
+    np.testing.assert_array_equal(one.tables, same.tables)
+    assert (one.tables != other.tables).any()
+
+
+# What was learned
+
+
+@pytest.mark.parametrize(("M", "levels"), [(2, 4), (3, 3)])
+def test_play_ends_in_its_cycle(M, levels):
+    strategies = random_strategies(M, levels)
+    for start in range(levels**M):
+        after = [start]
+        for _ in range(levels**M):
+            cell = tuple(strategies.prices[after[-1]])
+            after.append(np.ravel_multi_index(cell, (levels,) * M))
+        cycle = strategies.cycle(start)
+        np.testing.assert_array_equal(strategies.path(np.array(start), 5), after[:5])
+        np.testing.assert_array_equal(strategies.following[cycle], np.roll(cycle, -1))
+        assert set(cycle) <= set(after)
+        assert after[-1] in cycle
+
+
+def test_values_are_discounted_sums():
+    strategies = random_strategies(2, 4)
+    path = strategies.path(np.arange(16), 401)[1:]
+    weights = 0.9 ** np.arange(400)
+    summed = np.einsum("t,tsi->si", weights, strategies.payoffs[path])
+    np.testing.assert_allclose(strategies.values, summed, rtol=1e-9)
+    never = replace(strategies, discount=0.0)
+    np.testing.assert_array_equal(never.values, strategies.payoffs[strategies.following])
+
+
+@pytest.mark.parametrize("seat", [0, 1])
+@pytest.mark.parametrize("discount", [0.0, 0.9])
+def test_the_best_reply_is_the_best_of_all_policies(seat, discount):
+    """Two sellers with three prices: nine states, 3⁹ policies of one of them."""
+    strategies = replace(random_strategies(2, 3), discount=discount)
+    reply = strategies.best_reply(seat)
+    policies = np.array(list(itertools.product(range(3), repeat=9)))
+    rival = strategies.prices[:, 1 - seat]
+    following = 3 * policies + rival if seat == 0 else 3 * rival + policies
+    moves = np.zeros((len(policies), 9, 9))
+    np.put_along_axis(moves, following[..., None], 1.0, axis=-1)
+    rewards = strategies.payoffs[following, seat]
+    values = np.linalg.solve(np.eye(9) - discount * moves, rewards[..., None])[..., 0]
+    np.testing.assert_allclose(reply.values, values.max(axis=0), rtol=1e-9)
+    # Q*: one price, then the best
+    after = strategies.alternatives(seat)
+    expected = strategies.payoffs[after, seat] + discount * values.max(axis=0)[after]
+    np.testing.assert_allclose(reply.of_price, expected, rtol=1e-9)
+    assert (reply.values >= strategies.values[:, seat] - 1e-9).all()
+
+
+def test_deviations_of_one_round_are_played_out():
+    strategies = random_strategies(3, 3)
+    for seat, after in itertools.product(range(3), [0, 13, 26]):
+        for price in range(3):
+            cell = list(strategies.prices[after])
+            cell[seat] = price
+            first = np.ravel_multi_index(cell, (3, 3, 3))
+            path = strategies.path(np.array(first), 400)
+            worth = (0.9 ** np.arange(400)) @ strategies.payoffs[path, seat]
+            value = strategies.deviation_values(seat, np.array(after))[price]
+            assert value == pytest.approx(worth)
+
+
+HIGH, LOW = 12, 1
+
+
+def punishers(forgiving=True):
+    """High prices; after anything else one round of low ones (for ever, if not forgiving)."""
+    game = oligopoly(2)
+    prices = np.full((225, 2), LOW)
+    prices[15 * HIGH + HIGH] = HIGH
+    if forgiving:
+        prices[15 * LOW + LOW] = HIGH
+    return game, Strategies(game.payoffs, prices, 0.95)
+
+
+def test_a_deviation_is_punished_and_forgiven():
+    game, strategies = punishers()
+    found = measure(game, strategies, last=15 * HIGH + HIGH)
+    assert (found["cycle"], found["equal_prices"], found["deviations"]) == (1, True, 2)
+    assert found["price"] == pytest.approx(game.grid[0, HIGH])
+    assert found["profit_gain"] == pytest.approx(found["profit_gains"][0])
+    assert found["profit_gain"] == pytest.approx(0.993, abs=1e-3)
+    assert found["punished"] == found["returned"] == found["returned_in_time"] == 1
+    assert found["return_period"] == 3
+    own, rivals = found["response"]
+    assert len(own) == len(rivals) == 1 + PERIODS
+    high, low = game.grid[0, [HIGH, LOW]]
+    best = game.prices[game.payoffs.reshape(15, 15, 2)[:, HIGH, 0].argmax() * 15, 0]
+    np.testing.assert_allclose(own, [high, best, low, *[high] * 13])
+    np.testing.assert_allclose(rivals, [high, high, low, *[high] * 13])
+    # One low round costs what it does, discounted; the deviation pays once.
+    pays = game.payoffs[strategies.cycle(0)[0], 0]
+    dip = game.payoffs[15 * LOW + LOW, 0]
+    gained = game.payoffs.reshape(15, 15, 2)[:, HIGH, 0].max() - pays + 0.95 * (dip - pays)
+    assert found["deviation_gain"] == pytest.approx(gained / (20 * pays))
+    assert found["unprofitable"] == (gained < 0)
+
+
+def test_grim_punishment_is_an_equilibrium_and_never_returns():
+    game, strategies = punishers(forgiving=False)
+    found = measure(game, strategies, last=15 * HIGH + HIGH)
+    assert found["nash"]
+    assert found["perfect"]  # the low price is an equilibrium of one round on the grid
+    assert found["reply_gain"] == found["q_loss"] == 0
+    assert found["unprofitable"] == found["punished"] == 1
+    assert found["returned"] == found["returned_in_time"] == 0
+    assert np.isnan(found["return_period"])
+    lost, gains = np.array(found["by_price"])
+    assert np.isnan(lost[HIGH])
+    assert (np.delete(lost, HIGH) == 1).all()
+    assert (np.delete(gains, HIGH) < 0).all()
+
+
+def test_who_cannot_see_a_deviation_does_not_answer_it():
+    game = oligopoly(2)
+    always = Strategies(game.payoffs, np.full((225, 2), HIGH), 0.95)
+    found = measure(game, always, last=0)
+    assert not found["nash"]
+    assert found["punished"] == found["unprofitable"] == 0
+    assert found["reply_gain"] == pytest.approx(found["round_gain"])
+    assert found["round_gain"] > 0.1
+    low = Strategies(game.payoffs, np.full((225, 2), LOW), 0.95)
+    found = measure(game, low, last=0)
+    assert found["nash"]
+    assert found["perfect"]
+    assert found["round_equilibrium"]
+    assert (found["deviations"], found["response"]) == (0, [])
+    assert np.isnan(found["punished"])
+
+
+# The experiment
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Sessions of some thousand periods, two a chunk."""
+    monkeypatch.setattr(replicate, "QUICK", {"beta": 4e-3, "stable": 200})
+    monkeypatch.setattr(replicate, "QUICK_SESSIONS", 3)
+    monkeypatch.setattr(sessions, "CHUNK", {2: 2, 3: 2, 4: 2})
+
+
+def run(out, **given):
+    replicate.calvano(**({"sellers": (2,), "quick": True, "out": out, "workers": 1} | given))
+
+
+def without_seconds(path):
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if "seconds" not in k} for row in rows]
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_files(small, tmp_path, monkeypatch):
+    run(tmp_path / "whole", heat=1)
+    original, left = sessions.play, [2]
+
+    def dies(chunk):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return original(chunk)
+
+    monkeypatch.setattr(sessions, "play", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", heat=1)
+    kept = list((tmp_path / "killed").rglob("*.json"))
+    assert len(kept) == 2
+    times = {path: path.stat().st_mtime_ns for path in kept}
+    monkeypatch.setattr(sessions, "play", original)
+    run(tmp_path / "killed", heat=1)
+    assert {path: path.stat().st_mtime_ns for path in kept} == times
+    for name in ("response", "deviations", "heatmap"):
+        one, other = (tmp_path / folder / f"{name}.csv" for folder in ("whole", "killed"))
+        assert one.read_bytes() == other.read_bytes()
+    for name in ("sessions", "summary"):
+        one, other = (tmp_path / folder / f"{name}.csv" for folder in ("whole", "killed"))
+        assert without_seconds(one) == without_seconds(other)
+    report = (tmp_path / "whole" / "report.md").read_text()
+    for figure in ("response", "profit_gain", "heatmap"):
+        assert (tmp_path / "whole" / f"{figure}.png").stat().st_size > 5000
+        assert f"({figure}.png)" in report
+    rows = without_seconds(tmp_path / "whole" / "sessions.csv")
+    assert [row["part"] for row in rows].count("sellers") == 3
+    assert len(rows) == 3 + 3 * 3 + 4 * 1
+
+
+def test_a_session_does_not_depend_on_its_chunk():
+    design = Design(2, QUICK)
+    one = play(Chunk(design, 0, 3))
+    other = play(Chunk(design, 2, 1))
+    assert [record["session"] for record in one] == [0, 1, 2]
+    for record in (one[2], other[0]):
+        del record["seconds"], record["learn_seconds"]
+    assert repr(one[2]) == repr(other[0])
+
+
+def test_full_chunks_are_shared_by_runs_of_other_lengths(tmp_path):
+    design = Design(2, QUICK)
+    short, long = chunks(design, 120), chunks(design, 1000)
+    assert sum(chunk.sessions for chunk in short) == 120
+    assert len(set(short) & set(long)) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Design(3, QRecipe()),
+        Design(2, QRecipe(), seed=1),
+        Design(2, QRecipe(memory=0)),
+        Design(2, QRecipe(alpha=0.1)),
+        Design(2, QRecipe(stable=10**6)),
+    ],
+)
+def test_other_designs_are_other_files(other, tmp_path):
+    usual = Chunk(Design(2, QRecipe()), 0, 2)
+    assert usual.file(tmp_path) != replace(usual, design=other).file(tmp_path)
+
+
+def test_other_rules_are_other_files(tmp_path, monkeypatch):
+    chunk = Chunk(Design(2, QRecipe()), 0, 2)
+    before = chunk.file(tmp_path)
+    monkeypatch.setattr(sessions, "code_digest", lambda: "others")
+    assert chunk.file(tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sellers", "1"], "--sellers must be a whole number of at least 2, got 1"),
+        (["--sellers", "5"], "--sellers must be among [2, 3, 4], got 5"),
+        (["--sellers", "2", "2"], "--sellers must be different numbers, got [2, 2]"),
+        (["--sessions", "0"], "--sessions must be a whole number of at least 1, got 0"),
+        (["--sessions", "5", "6"], "--sessions must be one number or one for each of --sellers"),
+        (["--checks", "-1"], "--checks must be a whole number of at least 0, got -1"),
+        (["--heat", "-1"], "--heat must be a whole number of at least 0, got -1"),
+        (["--seed", "-1"], "--seed must be a whole number of at least 0, got -1"),
+        (["--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
+    monkeypatch.setattr("sys.argv", ["baselines", "calvano", *words, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert message in str(ended.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", 0.0),
+        ("alpha", 1.1),
+        ("beta", 0.0),
+        ("beta", float("nan")),
+        ("discount", 1.0),
+        ("discount", -0.1),
+        ("memory", 2),
+        ("memory", True),
+        ("stable", 0),
+        ("max_periods", 1.5),
+    ],
+)
+def test_bad_recipes_are_named(name, value):
+    with pytest.raises((TypeError, ValueError), match=rf"{name} must be .*got {value}"):
+        QRecipe(**{name: value})
+
+
+def test_bad_grids_and_payoffs_are_named():
+    market = oligopoly(2).market
+    with pytest.raises(ValueError, match=r"grid must hold prices \(M, L\) with M = 2"):
+        profile_payoffs(market, [1.0, 2.0])
+    with pytest.raises(TypeError, match="market must be a Competition"):
+        profile_payoffs("market", [[1.0, 2.0]] * 2)
+    batch = competition.Competition(cost=np.ones((3, 2)))
+    with pytest.raises(ValueError, match="market must be one market"):
+        profile_payoffs(batch, [[1.0, 2.0]] * 2)
+    with pytest.raises(ValueError, match="grid must be finite numbers above 0"):
+        price_profiles([[1.0, -2.0]])
+    with pytest.raises(ValueError, match="payoffs must have"):
+        levels_of(np.ones((5, 2)))
