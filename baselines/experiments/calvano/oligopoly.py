@@ -9,7 +9,8 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import Cartel, Competition, Nash
-from aigc_market.ssim import QuadraticSSIM
+from aigc_market.competition.market import PARAMETERS
+from aigc_market.competition.scenarios import SCENARIOS
 from baselines.methods.q_learning.profiles import (
     price_profiles,
     profile_payoffs,
@@ -58,22 +59,9 @@ class Oligopoly:
 
 @lru_cache(maxsize=8)
 def oligopoly(sellers: int) -> Oligopoly:
-    """The paper's market: every seller's quality is 2, its cost 1, not buying is worth 0, μ = 1/4.
-
-    One buyer that buys one step of SSIM(1) − SSIM(0) = 1 for each request has its logit demand.
-    """
-    market = Competition(
-        M=sellers,
-        K=1,
-        cost=1.0,
-        max_price=3.0,
-        satisfaction=2.0,
-        min_steps=1,
-        max_steps=1,
-        ssim=QuadraticSSIM(-1.0, 2.0),
-        temperature=0.25,
-        outside=0.0,
-    )
-    nash = competition.nash(market)
-    cartel = competition.cartel(market)
-    return Oligopoly(market, nash, cartel, competition.price_grid(market, LEVELS))
+    """The market of the scenario `calvano` with so many sellers."""
+    arguments = SCENARIOS["calvano"].arguments
+    market = Competition(**{k: v for k, v in arguments.items() if k in PARAMETERS} | {"M": sellers})
+    nash, cartel = competition.nash(market), competition.cartel(market)
+    grid = competition.price_grid(market, LEVELS, nash=nash, cartel=cartel)
+    return Oligopoly(market, nash, cartel, grid)

@@ -55,8 +55,8 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "what they learned. Means over sellers and the phases of a cycle, then over the sessions "
         "in which that price is not the strategy's own (*sessions*). *Punished*: in the next "
         "period the rivals' mean price is below what it would have been. *Unprofitable*: the "
-        "deviator's discounted utility falls. *Returned*: play is back in the cycle it left, within "
-        "15 periods or ever.",
+        "deviator's discounted utility falls. *Returned*: play is back in the cycle it left, "
+        "within 15 periods or ever.",
         "",
         _table(rows, _DEVIATIONS),
         "",
