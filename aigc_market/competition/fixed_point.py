@@ -1,28 +1,45 @@
-"""Prices at which no provider gains by a small change: the markup fixed point.
+"""Prices at which no provider gains by a small change: markup fixed point, and Newton's method.
 
-U_m′ = 0 solved for the markup in Morrow & Skerlos's (2011) form ζ, which contracts where Newton's
-steps and plain best replies do not:
+With D_m = Σ_k q·S, a provider's marginal utility U_m′ = D_m + (p_m − c_m)·D_m′ is zero where its
+markup is, in the form ζ of Morrow & Skerlos (2011), which converges where plain steps do not,
 
-    p_m = c_m + [Σ_k q·S + (p_m − c_m)·Σ_k q²·S²/μ] / [Σ_k q·S²/μ − Σ_k q·S′]
+    p_m − c_m = [Σ_k q·S + (p_m − c_m)·Σ_k q²·S²/μ] / [Σ_k q·S²/μ − Σ_k q·S′].
 
-A provider whose capacity does not do for that price takes the one that clears it.
+Arrays are (M, N): of each provider in each of N markets.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from aigc_market._arrays import holds, namespace
+import array_api_compat
+import numpy as np
+
+from aigc_market._arrays import holds, log, namespace
 from aigc_market.competition.batches import blocks
-from aigc_market.competition.deviation import clearing_prices
 from aigc_market.competition.game import rational
 from aigc_market.competition.layouts import Columns
 from aigc_market.competition.market import Competition
-from aigc_market.competition.response import OwnDemand, SellerVMUs
+from aigc_market.competition.response import SellerVMUs
 
 
-class Markups:
-    """The map ζ of N markets, with bounds of prices and capacities; prices are (M, N).
+class Marginals(NamedTuple):
+    """Demand at a profile of prices, and its derivatives from the left."""
+
+    demand: Any
+    """(M, N) D."""
+    own: Any
+    """(M, N) ∂D_m/∂p_m, jumps left out."""
+    wanted: Any
+    """(M, N) ζ, the price that the fixed point asks for; NaN where nothing is sold."""
+    demand_by: Any
+    """(M, M, N) ∂D_m/∂p_j."""
+    marginal_by: Any
+    """(M, M, N) ∂U_m′/∂p_j."""
+
+
+class Profiles:
+    """Derivatives at profiles of prices in N markets.
 
     Args:
         market: N markets, or one that all share.
@@ -30,71 +47,151 @@ class Markups:
     """
 
     def __init__(self, market: Competition, like: Any) -> None:
-        self.market = market
+        self.M = market.M
         self._parts = []
         for block in blocks(market, like):
             sellers = [SellerVMUs(block, m) for m in range(market.M)]
             self._parts.append((Columns(block, front=True), sellers))
-        xp = namespace(like)
-        self.cost, self.max_price = (
-            value if value.ndim == 1 else xp.permute_dims(value, (1, 0))
-            for value in (market.cost, market.max_price)
-        )
-        if self.cost.ndim == 1:
-            self.cost = self.cost[:, None]
-        if self.max_price.ndim == 1:
-            self.max_price = self.max_price[:, None]
+        layout = self._parts[0][0]
+        self.cost, self.capacity = layout.cost, layout.capacity
+        top = market.max_price
+        self.max_price = top[:, None] if top.ndim == 1 else namespace(top).permute_dims(top, (1, 0))
 
-    def __call__(self, prices: Any) -> Any:
-        """ζ(p), held within [c, p_max] and at or above the price that clears the capacity."""
+    def marginals(self, prices: Any, by: bool = False) -> Marginals:
+        """At prices (M, N); those with respect to others' prices only where they are asked for."""
         xp = namespace(prices)
-        sold, own, all_ = 0.0, 0.0, 0.0
+        M = self.M
+        margin = prices - self.cost
+        demand, own, pull, square = (0 * prices for _ in range(4))
+        demand_by = marginal_by = xp.stack([0 * prices] * M) if by else None
+        eye = xp.eye(M, dtype=prices.dtype, device=_device(prices))[..., None]
         for layout, sellers in self._parts:
             q, S = rational(layout, prices)
-            pull = q * S * S / layout.pair_temperature
             inside = (layout.min_steps < S) & (layout.max_steps > S)
-            bend = xp.stack(
-                [
-                    xp.sum(q[m, ...] * (seller.steepness[0, ...] * inside[m, ...]), axis=0)
-                    for m, seller in enumerate(sellers)
-                ]
+            slopes = [seller.steepness + 0 * S[:1, ...] for seller in sellers]
+            slope = xp.concat(slopes, axis=0) * inside
+            flow, falls = q * S, q * slope
+            push = flow * S / layout.pair_temperature
+            demand = demand + xp.sum(flow, axis=1)
+            pull = pull + xp.sum(push - falls, axis=1)
+            square = square + xp.sum(q * push, axis=1)
+            if not by:
+                continue
+            bend = falls - (1 - 2 * q) * push  # of D′ where another's price draws a VMU here
+            own_bend = ((1 - 2 * q) * push - 3 * falls) * (1 - q) * S / layout.pair_temperature
+            drawn = flow / layout.pair_temperature
+            rows = [xp.sum(flow[m, ...] * drawn, axis=1) for m in range(M)]
+            bends = [xp.sum(bend[m, ...] * drawn, axis=1) for m in range(M)]
+            demand_by = demand_by + xp.stack(rows) * (1 - eye)
+            marginal_by = (
+                marginal_by
+                + margin[:, None, :] * xp.stack(bends) * (1 - eye)
+                + eye * (margin * xp.sum(own_bend, axis=1))[:, None, :]
             )
-            sold = sold + xp.sum(q * S, axis=1)
-            own = own + xp.sum(q * pull, axis=1)
-            all_ = all_ + xp.sum(pull, axis=1) - bend
-        falls = all_ > 0
-        markup = (sold + (prices - self.cost) * own) / xp.where(falls, all_, 1.0)
-        # Where nothing is sold there is nothing to go by but that a lower price may sell.
-        wanted = xp.where(falls, self.cost + markup, (self.cost + prices) / 2)
-        wanted = xp.where((sold > 0) & ~falls, self.max_price, wanted)
-        wanted = xp.minimum(xp.maximum(wanted, self.cost), self.max_price)
-        if self.market.capacity is None:
-            return wanted
-        clearing = [
-            clearing_prices(OwnDemand(self.market, m, prices))[1] for m in range(self.market.M)
-        ]
-        return xp.maximum(wanted, xp.stack(clearing, axis=0))
+        own = square - pull
+        if by:
+            demand_by = demand_by + eye * own[:, None, :]
+            marginal_by = marginal_by + demand_by + eye * own[:, None, :]
+        sells = pull > 0
+        wanted = self.cost + (demand + margin * square) / xp.where(sells, pull, 1.0)
+        # Nothing sold: a lower price may sell. Sold to captives whatever the price: the highest.
+        wanted = xp.where(sells, wanted, (self.cost + prices) / 2)
+        wanted = xp.where(~sells & (demand > 0), self.max_price, wanted)
+        return Marginals(demand, own, wanted, demand_by, marginal_by)
+
+    def within(self, prices: Any) -> Any:
+        """Held within [c, p_max]."""
+        xp = namespace(prices)
+        return xp.minimum(xp.maximum(prices, self.cost), self.max_price)
 
 
-def fixed_point(market: Competition, start: Any) -> Any:
-    """Where ζ ends from prices (M, N) to start from; (M, N). It need not converge."""
+def _device(array: Any) -> Any:
+    return array_api_compat.device(array)
+
+
+def markup_iteration(profiles: Profiles, start: Any, rounds: int = 40) -> Any:
+    """Where ζ leads from prices (M, N); (M, N). A seat short of capacity goes where it clears.
+
+    It ends near a fixed point, which Newton's method then meets, or somewhere on the way.
+    """
     xp = namespace(start)
-    step = Markups(market, start)
     prices, damping, before = start, 0 * start[0, ...] + 1, None
-    for _ in range(_ROUNDS):
-        wanted = step(prices)
-        change = wanted - prices
+    for _ in range(rounds):
+        seen = profiles.marginals(prices)
+        wanted = seen.wanted
+        if profiles.capacity is not None:
+            wanted = xp.maximum(wanted, prices + to_clear(profiles, seen))
+        change = profiles.within(wanted) - prices
         size = xp.max(xp.abs(change) / prices, axis=0)
-        if holds(size <= _SETTLED):
+        if holds(size <= _NEAR):
             break
         if before is not None:
-            damping = xp.where(
-                size > 0.9 * before, xp.maximum(damping / 2, 0 * damping + 0.05), damping
-            )
+            slow = size > 0.8 * before
+            damping = xp.where(slow, xp.maximum(damping * 0.7, 0 * damping + 0.1), damping)
         before = size
         prices = prices + damping * change
     return prices
 
 
-_ROUNDS = 60
-_SETTLED = 1e-14
+_NEAR = 1e-4
+
+
+def to_clear(profiles: Profiles, seen: Marginals) -> Any:
+    """By how much the price must rise until demand is the capacity, were demand exponential."""
+    xp = namespace(seen.demand)
+    sells = (seen.demand > 0) & (seen.own < 0)
+    demand = xp.where(sells, seen.demand, 1.0)
+    excess = log(demand / (profiles.capacity + 0 * demand))
+    return xp.where(sells, excess * demand / xp.where(sells, -seen.own, 1.0), 0.0)
+
+
+def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
+    """Prices at which every provider's marginal utility is zero or demand meets its capacity.
+
+    Args:
+        profiles: of N markets.
+        start: (M, N) prices near by.
+        held: (M, N) bool, seats whose price stays (at a jump of demand); None: none but those whose
+            price is at a bound and would leave it.
+
+    Returns:
+        Prices (M, N), and whether they have been reached (N,). Where not, those to start from.
+    """
+    xp = namespace(start)
+    prices = start
+    size = 0 * start[0, ...] + 1
+    eye = xp.eye(profiles.M, dtype=start.dtype, device=_device(start))
+    for _ in range(_STEPS):
+        seen = profiles.marginals(prices, by=True)
+        value = seen.demand + (prices - profiles.cost) * seen.own
+        rows = seen.marginal_by
+        steep = xp.where(seen.own < 0, -seen.own, 1.0)
+        stays = (seen.own >= 0) | (
+            ((prices >= profiles.max_price) & (value > 0))
+            | ((prices <= profiles.cost) & (value < 0))
+        )
+        if held is not None:
+            stays = stays | held
+        if profiles.capacity is not None:
+            excess = seen.demand - profiles.capacity
+            scarce = 2 * excess > value
+            value = xp.where(scarce, excess, value)
+            rows = xp.where(scarce[:, None, :], seen.demand_by, rows)
+        # In units of a price change, so that rows compare; those that stay say that nothing changes.
+        rows = xp.where(stays[:, None, :], -eye[..., None], rows / steep[:, None, :])
+        value = xp.where(stays, 0.0, value / steep)
+        matrix = xp.permute_dims(rows, (2, 0, 1)) - 1e-13 * eye
+        change = -xp.linalg.solve(matrix, xp.permute_dims(value, (1, 0))[..., None])[..., 0]
+        change = xp.permute_dims(change, (1, 0))
+        limit = 0.2 * prices
+        moved = profiles.within(prices + xp.minimum(xp.maximum(change, -limit), limit))
+        size = xp.max(xp.abs(moved - prices) / prices, axis=0)
+        prices = moved
+        if holds(size <= _REACHED):
+            break
+    reached = size <= 1e3 * _REACHED
+    return xp.where(reached, prices, start), reached
+
+
+_STEPS = 30
+_REACHED = 4 * float(np.finfo(np.float64).eps)

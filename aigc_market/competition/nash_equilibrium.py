@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import array_api_compat
+
 from aigc_market import _checks
-from aigc_market._arrays import holds, namespace
+from aigc_market._arrays import namespace
 from aigc_market.competition.batches import flatten, in_parts
 from aigc_market.competition.deviation import Gains, best_price, gains
-from aigc_market.competition.fixed_point import fixed_point
+from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton, to_clear
 from aigc_market.competition.game import rational, settle_in, together
 from aigc_market.competition.layouts import Columns
 from aigc_market.competition.market import Competition
@@ -94,73 +96,126 @@ def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
     """`nash` of N markets, from prices (N, M)."""
     xp = namespace(start)
     if market.M == 1 and market.outside is None:
-        alone = solve(market.provider(0)).price
-        prices = xp.broadcast_to(alone if alone.ndim else alone[None], start.shape[:1])[:, None]
+        prices = (solve(market.provider(0)).price + 0 * start[:, 0])[:, None]
     else:
-        prices = xp.permute_dims(fixed_point(market, xp.permute_dims(start, (1, 0))), (1, 0))
-    found = gains(market, prices, tolerance)
-    converged = _converged(found, tolerance)
-    gap = found.bound
-    cycle = xp.zeros((len(prices), _LONGEST, market.M), dtype=start.dtype) + float("nan")
-    (failed,) = xp.nonzero(~converged)
-    if len(failed):
-        some = market.lanes(failed)
-        p, g, ok, ring = _by_replies(
-            some, prices[failed], found.bound[failed, :], found.earned[failed, :], tolerance
-        )
-        prices, gap = prices + 0, gap + 0
-        converged = converged & True
-        prices[failed], gap[failed], converged[failed], cycle[failed] = p, g, ok, ring
-    return (*_described(market, prices), gap, converged, cycle)
-
-
-_LONGEST = 60
-
-
-def _converged(found: Gains, tolerance: float) -> Any:
-    xp = namespace(found.bound)
-    return xp.all(found.bound <= tolerance * found.earned + 1e-290, axis=-1)
-
-
-def _by_replies(market, prices, gap, earned, tolerance):
-    """Best replies in turn, until they rest or go round."""
-    xp = namespace(prices)
-    at = prices
-    best_prices, best_gap = prices, gap
-    score = xp.max(gap / xp.maximum(earned, 1e-290 + 0 * earned), axis=-1)
-    ok = score <= tolerance
-    history = [at]
-    N = len(prices)
-    cycle = xp.zeros((N, _LONGEST, market.M), dtype=prices.dtype) + float("nan")
-    settled = ok
-    for _ in range(_LONGEST):
-        for seat in range(market.M):
-            reply = best_price(market, seat, at, tolerance).price
-            at = xp.concat(
-                [at[:, :seat], xp.where(settled, at[:, seat], reply)[:, None], at[:, seat + 1 :]],
-                axis=1,
-            )
-        same = [xp.max(xp.abs(at - old) / at, axis=1) < 1e-9 for old in history]
-        for back, again in enumerate(reversed(same), start=1):
-            fresh = again & ~settled
-            if back > 1 and bool(xp.any(fresh)):
-                ring = xp.stack(history[len(history) - back :], axis=1)
-                for i in xp.nonzero(fresh)[0]:
-                    cycle[i, :back] = ring[i]
-            settled = settled | again
-        history.append(at)
-        if holds(settled):
+        profiles = Profiles(market, start)
+        near = markup_iteration(profiles, xp.permute_dims(start, (1, 0)))
+        prices = xp.permute_dims(newton(profiles, near)[0], (1, 0))
+    nearest = _Nearest(market, prices, tolerance)
+    cycle = xp.full_like(start, float("nan"))[:, None, :] + xp.zeros(
+        (_ROUNDS, 1), dtype=start.dtype, device=array_api_compat.device(start)
+    )
+    for again in (prices, market.max_price + 0 * prices):
+        (failed,) = xp.nonzero(~nearest.converged)
+        if not failed.shape[0]:
             break
-    for point in [at, *history[-4:]]:
-        found = gains(market, point, tolerance)
-        new = xp.max(found.bound / xp.maximum(found.earned, 1e-290 + 0 * found.earned), axis=-1)
-        better = new < score
-        best_prices = xp.where(better[:, None], point, best_prices)
-        best_gap = xp.where(better[:, None], found.bound, best_gap)
-        ok = ok | _converged(found, tolerance)
-        score = xp.minimum(score, new)
-    cycle = xp.where(ok[:, None, None], cycle * float("nan"), cycle)
-    return best_prices, best_gap, ok, cycle
+        _reply_in_turn(nearest, cycle, failed, again[failed, :])
+    cycle[nearest.converged, ...] = float("nan")
+    return (*_described(market, nearest.prices), nearest.gap, nearest.converged, cycle)
+
+
+class _Nearest:
+    """Of each of N markets the profile with the smallest gap so far."""
+
+    def __init__(self, market: Competition, prices: Any, tolerance: float) -> None:
+        self.market, self.tolerance = market, tolerance
+        found = gains(market, prices, tolerance)
+        self.prices, self.gap = prices + 0, found.bound + 0
+        self.ratio = _ratio(found)
+        self.converged = self.ratio <= tolerance
+
+    def see(self, where: Any, prices: Any) -> Any:
+        """Look at profiles (L, M) of some markets; whether each is an equilibrium."""
+        xp = namespace(prices)
+        found = gains(self.market.lanes(where), prices, self.tolerance)
+        ratio = _ratio(found)
+        better = ratio < self.ratio[where]
+        self.prices[where, :] = xp.where(better[:, None], prices, self.prices[where, :])
+        self.gap[where, :] = xp.where(better[:, None], found.bound, self.gap[where, :])
+        self.ratio[where] = xp.where(better, ratio, self.ratio[where])
+        self.converged[where] = self.ratio[where] <= self.tolerance
+        return ratio <= self.tolerance
+
+
+def _ratio(found: Gains) -> Any:
+    """(N,) the largest gap as a share of the provider's utility."""
+    xp = namespace(found.bound)
+    earned = xp.maximum(found.earned, _LEAST + 0 * found.earned)
+    return xp.max(found.bound / earned, axis=-1)
+
+
+_ROUNDS = 60  # of best replies, and so the longest cycle that is seen
+_LEAST = 1e-290  # a provider that earns less earns nothing
+_SAME = 1e-7  # prices this near, relative to themselves, are the same
+_CLOSE = 0.05  # prices that still change by more are not polished
+
+
+def _reply_in_turn(nearest: _Nearest, cycle: Any, where: Any, prices: Any) -> None:
+    """Best replies in turn from prices (L, M), in some of the markets, until all rest or go round.
+
+    Where they come near to something, Newton's method says what, and it is looked at.
+    """
+    xp = namespace(prices)
+    at, history, tries = prices, [prices], 0 * where
+    for number in range(1, _ROUNDS):
+        market = nearest.market.lanes(where)
+        for seat in range(market.M):
+            reply = best_price(market, seat, at, nearest.tolerance).price
+            at = xp.concat([at[:, :seat], reply[:, None], at[:, seat + 1 :]], axis=1)
+        history.append(at)
+        apart = [xp.max(xp.abs(at - old) / at, axis=1) for old in history[:-1]]
+        rests = apart[-1] <= _SAME
+        done = rests
+        near = (apart[-1] < _CLOSE) & ((tries < 3) | (number % 10 == 0)) | rests
+        (some,) = xp.nonzero(near)
+        if some.shape[0]:
+            tries[some] += 1
+            polished = _polished(market.lanes(some), at[some, :], apart[-1][some])
+            done[some] = done[some] | nearest.see(where[some], polished)
+        (some,) = xp.nonzero(rests)
+        (still,) = xp.nonzero(~nearest.converged[where[some]])
+        if still.shape[0]:
+            nearest.see(where[some[still]], at[some[still], :])
+        for back in range(2, number + 1):
+            (rounds,) = xp.nonzero((apart[-back] <= _SAME) & ~done)
+            if rounds.shape[0]:
+                profiles = xp.stack(history[-back:], axis=1)[rounds, ...]
+                cycle[where[rounds], ...] = float("nan")
+                cycle[where[rounds], :back, :] = profiles
+                for i in range(0, back, max(1, back // _SEEN)):
+                    nearest.see(where[rounds], profiles[:, i, :])
+                done[rounds] = True
+        (rest,) = xp.nonzero(~done)
+        if not rest.shape[0]:
+            return
+        where, at, tries = where[rest], at[rest, :], tries[rest]
+        history = [old[rest, :] for old in history]
+    nearest.see(where, at)
+
+
+_SEEN = 4  # profiles of a cycle that are looked at
+
+
+def _polished(market: Competition, prices: Any, change: Any) -> Any:
+    """Best replies to each other (L, M) that are nearly an equilibrium, made one to all digits.
+
+    Prices at jumps and kinks of demand, where the marginal utility is not zero, stay there.
+
+    Args:
+        market: L markets.
+        prices: (L, M) of them.
+        change: (L,) by how much, relative to themselves, prices still changed.
+    """
+    xp = namespace(prices)
+    profiles = Profiles(market, prices)
+    front = xp.permute_dims(prices, (1, 0))
+    seen = profiles.marginals(front)
+    slack = 10 * change + 1e-5
+    steep = xp.where(seen.own < 0, -seen.own, 1.0)
+    held = xp.abs(seen.demand + (front - profiles.cost) * seen.own) > slack * steep * front
+    if profiles.capacity is not None:
+        held = held & (xp.abs(to_clear(profiles, seen)) > slack * front)
+    return xp.permute_dims(newton(profiles, front, held)[0], (1, 0))
 
 
 def _described(market: Competition, prices: Any) -> tuple[Any, ...]:
