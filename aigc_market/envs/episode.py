@@ -72,9 +72,9 @@ class Episode:
         """The exact equilibrium of `market`."""
         return self._oracle.equilibrium
 
-    def post(self, price: float) -> None:
-        """The leader's price for the round to come."""
-        self.price = price
+    def post(self, prices: list[float]) -> None:
+        """The price of the one leader for the round to come."""
+        self.price = price = prices[0]
         self._history.post(price * self._scales.price)
         self._vmu_views = None
 
@@ -161,12 +161,12 @@ class Episode:
         )
         return records.record(rounds, played)
 
-    def asp_observation(self) -> np.ndarray:
-        """The last n rounds, oldest first, flat; fresh memory."""
+    def asp_observation(self, m: int = 0) -> np.ndarray:
+        """What leader m sees, of whom there is one: the last n rounds, flat; fresh memory."""
         return self._history.window().flatten()
 
-    def parallel_asp_observation(self) -> np.ndarray:
-        """The price in force, then the last n rounds; fresh memory."""
+    def parallel_asp_observation(self, m: int = 0) -> np.ndarray:
+        """The same behind the price in force; fresh memory."""
         return np.append(self._history.price, self._history.window())
 
     def vmu_observation(self, k: int) -> np.ndarray:

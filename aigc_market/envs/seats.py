@@ -19,8 +19,3 @@ class Seat(NamedTuple):
     def agent(self) -> str:
         """The agent's name in the environments."""
         return f"{self.role}_{self.number}"
-
-
-def seats(K: int) -> list[Seat]:
-    """The seats of a game in the order of their turns: the leader, then K followers."""
-    return [Seat(LEADER, 0), *(Seat(FOLLOWER, k) for k in range(K))]
