@@ -203,7 +203,22 @@ def rational(layout: Layout, prices: Any) -> Answer:
 
 def shares_of(layout: Layout, price: Any, steps: Any) -> Any:
     """The rational shares, given what is bought for each request: the logit of what it is worth."""
-    values = values_of(layout, price, steps)
+    odds, _, total = _logit(layout, values_of(layout, price, steps))
+    return layout.each(operator.truediv, odds, layout.of_vmu(total))
+
+
+def best_utility(layout: Layout, prices: Any) -> Any:
+    """U_k of rational VMUs if nobody is rationed, of each VMU: μ·log Σ exp(v/μ)."""
+    price = layout.of_provider(prices)
+    steps = layout.each(
+        purchase, price, layout.satisfaction, layout.ssim, layout.min_steps, layout.max_steps
+    )
+    _, best, total = _logit(layout, values_of(layout, price, steps))
+    return layout.each(_with_entropy, best, layout.temperature, layout.each(log, total))
+
+
+def _logit(layout: Layout, values: Any) -> tuple[Any, Any, Any]:
+    """The odds exp((v − v_max)/μ) of every pair, and of every VMU v_max and the sum of its odds."""
     best = layout.most(values)
     if layout.outside is not None:
         best = layout.each(larger, best, layout.outside)
@@ -212,7 +227,7 @@ def shares_of(layout: Layout, price: Any, steps: Any) -> Any:
     if layout.outside is not None:
         declines = layout.each(_odds, layout.outside, best, layout.temperature)
         total = layout.each(operator.add, total, declines)
-    return layout.each(operator.truediv, odds, layout.of_vmu(total))
+    return odds, best, total
 
 
 def values_of(layout: Layout, price: Any, steps: Any) -> Any:
@@ -246,6 +261,7 @@ def _rest(total: Any) -> Any:
 
 
 def _with_entropy(total: Any, temperature: Any, entropy: Any) -> Any:
+    """What is worth so much, and its entropy (or the logarithm of the odds) at the temperature."""
     return total + temperature * entropy
 
 

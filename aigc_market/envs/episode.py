@@ -44,12 +44,10 @@ class Episode:
         self._rescale = settings.normalize
         self._history = observation.History(settings.history, settings.max_cycles, settings.row)
         self._history.fill(market.cost * self._scales.price, market.active)
-        self._vmu_index = observation.vmu_index(
-            settings.row, settings.history, self._private.shape[1]
-        )
+        index = observation.vmu_index(settings.row, settings.history, self._private.shape[1])
+        self._vmus = observation.Views(self._history, index, self._private)
         self._rng = rng  # of what is served live
         self._pays_utility = settings.vmu_reward == "utility"
-        self._vmu_views: list[np.ndarray | None] | None = None
 
     def _take_up(self) -> None:
         """Lay out the market that the process has come to."""
@@ -76,7 +74,7 @@ class Episode:
         """The price of the one leader for the round to come."""
         self.price = price = prices[0]
         self._history.post(price * self._scales.price)
-        self._vmu_views = None
+        self._vmus.forget()
 
     def settle(self, asked: list[float], last: bool) -> tuple[list[float], list[dict[str, Any]]]:
         """End the round in which the VMUs asked for these steps at the price in force.
@@ -140,7 +138,8 @@ class Episode:
         if self._rescale:
             delivered = [steps * self._scales.steps for steps in delivered]
         self._history.end(delivered, self.market.active, self.price * self._scales.price)
-        self._vmu_views = None
+        self._vmus.private = self._private
+        self._vmus.forget()
 
     def record(self, rounds: int) -> Round:
         """The last round played, of so many; before the first, the market that waits for it."""
@@ -174,16 +173,7 @@ class Episode:
 
         Returns: (2 + 2n,) or more (see `observation.private`), fresh memory.
         """
-        views = self._vmu_views
-        if views is None:  # those of all VMUs are made together, and each is handed out once
-            seen = self._history.take(self._vmu_index)
-            seen[:, : self._private.shape[1]] = self._private
-            views = self._vmu_views = list(seen)
-        view, views[k] = views[k], None
-        if view is None:
-            view = self._history.take(self._vmu_index[k])
-            view[: self._private.shape[1]] = self._private[k]
-        return view
+        return self._vmus.of(k)
 
     def state(self) -> np.ndarray:
         """All that is hidden, the price in force, and the history: the full state of the game.

@@ -12,6 +12,7 @@ from gymnasium.spaces import Box
 from aigc_market import game
 from aigc_market.envs.rows import RoundRow
 from aigc_market.envs.settings import Settings
+from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.market import Market
 
 _MAX_CHUNK_BYTES = 2**24
@@ -88,12 +89,46 @@ class History:
         return self._rows[self._now - self._rounds : self._now + 1].take(index)
 
 
+class Views:
+    """What the agents of a kind see of a history, made for all together, and handed out once each.
+
+    Args:
+        history: of the rounds.
+        index: (agents, width) where the numbers stand that each sees, in the last rounds and the
+            one in play.
+        private: (agents, …) what stands in front instead, or None.
+    """
+
+    def __init__(self, history: History, index: np.ndarray, private: np.ndarray | None) -> None:
+        self._history, self._index = history, index
+        self.private = private
+        self._made: list[np.ndarray | None] | None = None
+
+    def forget(self) -> None:
+        """The history has changed."""
+        self._made = None
+
+    def of(self, number: int) -> np.ndarray:
+        """What an agent sees, in memory of its own."""
+        made = self._made
+        if made is None:
+            made = self._made = list(self._take(slice(None)))
+        view, made[number] = made[number], None
+        return self._take(number) if view is None else view
+
+    def _take(self, agents: Any) -> np.ndarray:
+        seen = self._history.take(self._index[agents])
+        if self.private is not None:
+            seen[..., : self.private.shape[1]] = self.private[agents]
+        return seen
+
+
 class Scales:
     """Factors from physical units to the units of observations."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ViewSettings) -> None:
         market, normalize = settings.market, settings.normalize
-        self.price = 1.0 / market.max_price if normalize else 1.0
+        self.price = 1.0 / settings.price_bounds[1] if normalize else 1.0
         self.steps = 1.0 / market.max_steps if normalize else 1.0
         self.satisfaction = 1.0 / settings.seen_satisfaction_bounds[1] if normalize else 1.0
         self.alpha = self.beta = self.capacity = 1.0
@@ -137,7 +172,16 @@ def hidden(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
     return np.concatenate(parts, dtype=np.float32)
 
 
-def _box(*bounds: tuple[float, float, int]) -> Box:
+def coefficient_bounds(settings: ViewSettings, scales: Scales) -> list[tuple[float, float, int]]:
+    """Of α and β where they are drawn, for `box`."""
+    if settings.ssim is None:
+        return []
+    alpha, beta = settings.ssim.alpha, settings.ssim.beta
+    low, high = sorted(-bound * scales.alpha for bound in (alpha.low, alpha.high))
+    return [(low, high, 1), (beta.low * scales.beta, beta.high * scales.beta, 1)]
+
+
+def box(*bounds: tuple[float, float, int]) -> Box:
     """A flat Box from (low, high, repeats) in order."""
     low, high = (
         np.concatenate([np.full(bound[2], bound[i], "f4") for bound in bounds]) for i in (0, 1)
@@ -161,20 +205,15 @@ class ObservationSpaces:
         present = [(0.0, 1.0, 1)] if settings.masked else []
         present_vmus = [(0.0, 1.0, K)] if settings.masked else []
         rounds = [price, (*steps[:2], K), *present_vmus] * n
-        coefficients, capacity = [], []
-        if settings.ssim is not None:
-            alpha, beta = settings.ssim.alpha, settings.ssim.beta
-            alphas = sorted(-bound * scales.alpha for bound in (alpha.low, alpha.high))
-            coefficients.append((*alphas, 1))
-            coefficients.append((beta.low * scales.beta, beta.high * scales.beta, 1))
+        coefficients, capacity = coefficient_bounds(settings, scales), []
         if settings.capacity is not None:
             bounds = (bound * scales.capacity for bound in settings.capacity.bounds(market))
             capacity.append((*bounds, 1))
-        self.asp = _box(*rounds)
-        self.parallel_asp = _box(price, *rounds)
-        self.vmu = _box((low, high, 1), *coefficients, *present, price, *([price, steps] * n))
+        self.asp = box(*rounds)
+        self.parallel_asp = box(price, *rounds)
+        self.vmu = box((low, high, 1), *coefficients, *present, price, *([price, steps] * n))
         of_market = [(low, high, K), *coefficients, *present_vmus, *capacity]
-        self.state = _box(*of_market, price, *rounds)
+        self.state = box(*of_market, price, *rounds)
 
 
 @lru_cache(maxsize=16)

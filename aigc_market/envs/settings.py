@@ -43,8 +43,8 @@ class Settings(ViewSettings):
         market = self.market
         bounds = {
             "satisfaction": self.satisfaction_bounds,
-            "cost": (market.cost, market.max_price),
-            "max_price": (market.cost, market.max_price),
+            "cost": self.price_bounds,
+            "max_price": self.price_bounds,
             "min_steps": (market.min_steps, market.max_steps),
             "max_steps": (market.min_steps, market.max_steps),
         }

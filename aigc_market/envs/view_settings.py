@@ -140,6 +140,12 @@ class ViewSettings:
         return tuple(name for name in self.parameters if name not in ("M", "K", "ssim"))
 
     @property
+    def price_bounds(self) -> tuple[float, float]:
+        """The least and the highest price of any provider."""
+        market = self.market
+        return float(np.min(market.cost)), float(np.max(market.max_price))
+
+    @property
     def satisfaction_bounds(self) -> tuple[float, float]:
         """What δ never leaves when it is drawn or given, the same for all VMUs.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import Competition
+from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.oracle import BaseOracle
 
 
@@ -22,10 +24,29 @@ class Benchmarks:
     cartel_price: np.ndarray
     cartel_utility: np.ndarray
 
+    def map(self, function: Callable[[Any], Any]) -> Benchmarks:
+        """With a function applied to each: say, one that picks a provider or a market."""
+        return Benchmarks(*map(function, vars(self).values()))
+
+    @property
+    def room(self) -> np.ndarray:
+        """(…, M) u_cartel − u_Nash; NaN where a cartel pays the same."""
+        room = self.cartel_utility - self.nash_utility
+        return np.where(room == 0, np.nan, room)
+
     def profit_gain(self, utility: Any) -> Any:
-        """Δ = (u − u_Nash)/(u_cartel − u_Nash) of utilities (…, M); NaN where a cartel gains 0."""
-        span = self.cartel_utility - self.nash_utility
-        return (utility - self.nash_utility) / np.where(span == 0, np.nan, span)
+        """Δ of utilities (…, M); NaN where there is none."""
+        return gain(utility, self.nash_utility, self.room)
+
+    @property
+    def reward_scales(self) -> np.ndarray:
+        """(…, M) factors that make Nash play worth 1; 1 where it is unknown or pays nothing."""
+        return reciprocals(self.nash_utility)
+
+
+def gain(utility: Any, nash_utility: Any, room: Any) -> Any:
+    """Δ = (u − u_Nash)/(u_cartel − u_Nash) of Calvano et al. (2020)."""
+    return (utility - nash_utility) / room
 
 
 class Oracle(BaseOracle):
@@ -35,7 +56,7 @@ class Oracle(BaseOracle):
         """Both, of one market or a batch."""
         if market is self.market:
             return _benchmarks(self.nash, self.cartel)
-        return _benchmarks(competition.nash(market), competition.cartel(market))  # pyright: ignore[reportAttributeAccessIssue]
+        return _benchmarks(competition.nash(market), competition.cartel(market))
 
     @property
     def benchmarks(self) -> Benchmarks:
@@ -43,17 +64,17 @@ class Oracle(BaseOracle):
         return self.solution
 
     @cached_property
-    def nash(self) -> competition.Nash:  # pyright: ignore[reportAttributeAccessIssue]
+    def nash(self) -> competition.Nash:
         """Of `market`."""
-        return competition.nash(self.market)  # pyright: ignore[reportAttributeAccessIssue]
+        return competition.nash(self.market)
 
     @cached_property
-    def cartel(self) -> competition.Cartel:  # pyright: ignore[reportAttributeAccessIssue]
+    def cartel(self) -> competition.Cartel:
         """Of `market`."""
-        return competition.cartel(self.market)  # pyright: ignore[reportAttributeAccessIssue]
+        return competition.cartel(self.market)
 
 
-def _benchmarks(nash: competition.Nash, cartel: competition.Cartel) -> Benchmarks:  # pyright: ignore[reportAttributeAccessIssue]
+def _benchmarks(nash: competition.Nash, cartel: competition.Cartel) -> Benchmarks:
     found = np.asarray(nash.converged)[..., None]
     return Benchmarks(
         nash_price=np.where(found, nash.prices, np.nan),

@@ -145,7 +145,7 @@ class Settings(ViewSettings):
         if given is None:
             return np.linspace(market.cost, market.max_price, PRICE_LEVELS, axis=-1)
         if isinstance(given, str):
-            grid = np.asarray(competition.price_grid(market))  # pyright: ignore[reportAttributeAccessIssue]
+            grid = np.asarray(competition.price_grid(market))
             if not np.isfinite(grid).all():
                 raise ValueError(
                     f"price_grid must be prices where no Nash equilibrium is found, got {given!r}"
@@ -153,11 +153,6 @@ class Settings(ViewSettings):
             return grid
         grid = np.asarray(_checks.numeric("price_grid", given))
         return np.broadcast_to(grid, (market.M, grid.shape[-1]))
-
-    @cached_property
-    def price_bounds(self) -> tuple[float, float]:
-        """The space of prices, the same for all providers."""
-        return float(self.market.cost.min()), float(self.market.max_price.max())
 
     @cached_property
     def access_cost_bounds(self) -> tuple[float, float]:
