@@ -21,9 +21,10 @@ from baselines.runs.parallel import Engine
 ALPHAS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
 BETAS = (2e-6, 4e-6, 8e-6, 1.2e-5, 1.6e-5, 2e-5)
 """Of the heat map."""
-NO_PUNISHMENT = ({"memory": 0}, {"discount": 0.0}, {"memory": 0, "discount": 0.0})
-"""Learners that cannot punish: who remembers nothing does not see a deviation, and who does not
-look ahead does not mind the answer."""
+NO_MEMORY = {"memory": 0}
+"""Learners that cannot punish: who remembers nothing does not see a deviation. Nor can those of
+`NO_FUTURE`: who does not look ahead does not mind the answer."""
+NO_FUTURE = ({"discount": 0.0}, {"memory": 0, "discount": 0.0})
 QUICK = {"beta": 4e-4, "stable": 1000}
 """Learners that are done after some 20,000 periods, to see that all works."""
 QUICK_SESSIONS = 4
@@ -48,8 +49,8 @@ def calvano(
     Args:
         sellers: numbers of sellers, 2 to 4.
         sessions: of each number of sellers, or one number for all.
-        checks: sessions of two sellers that cannot punish: without memory, without a future
-            (discount 0), without both; 0: none.
+        checks: sessions, at most, of sellers that cannot punish: without memory; where there are
+            two also without a future (discount 0), and without both. 0: none.
         heat: sessions of each cell of the map over α and β, with two sellers; 0: no map.
         seed: of every random choice, beside the numbers of sellers and of the session.
         quick: a few sessions of learners that explore little: seconds, and no results.
@@ -89,9 +90,10 @@ def _plan(
     """How many sessions of what."""
     usual = replace(QRecipe(), **QUICK) if quick else QRecipe()
     plan = {("sellers", Design(n, usual, seed)): count for n, count in sellers.items()}
-    if checks:
-        for change in NO_PUNISHMENT:
-            plan["checks", Design(2, replace(usual, **change), seed)] = checks
+    for n, count in sellers.items():
+        for change in (NO_MEMORY, *(NO_FUTURE if n == 2 else ())):
+            if checks:
+                plan["checks", Design(n, replace(usual, **change), seed)] = min(checks, count)
     if heat:
         faster = usual.beta / QRecipe().beta
         corners = slice(None, None, len(ALPHAS) - 1) if quick else slice(None)

@@ -52,9 +52,8 @@ def label(row: Any) -> str:
 
 def _response(response: Any, summary: Any) -> Figure | None:
     """A panel a design: those of the paper, and one of learners that see no deviation."""
-    drawn = summary[
-        (summary["part"] == "sellers") | ((summary["memory"] == 0) & (summary["discount"] > 0))
-    ]
+    blind = (summary["sellers"] == 2) & (summary["memory"] == 0) & (summary["discount"] > 0)
+    drawn = summary[(summary["part"] == "sellers") | blind]
     drawn = drawn[drawn["design"].isin(response["design"])]
     if drawn.empty:
         return None
@@ -133,7 +132,7 @@ def _profit_gain(sessions: Any, summary: Any) -> Figure:
     axes.axvline(0.0, label="Nash", **_NASH)
     axes.axvline(1.0, label="cartel", **_CARTEL)
     axes.set_yticks(range(len(drawn)), [label(row) for _, row in drawn.iterrows()])
-    axes.invert_yaxis()
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_xlabel("Profit gain Δ of a session")
     axes.grid(alpha=0.3, axis="x")
     axes.spines[["top", "right"]].set_visible(False)
