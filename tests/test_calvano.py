@@ -9,6 +9,7 @@ import pytest
 
 from aigc_market import competition
 from baselines import __main__ as command_line
+from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import replicate, sessions
 from baselines.experiments.calvano.oligopoly import oligopoly
 from baselines.experiments.calvano.session_measures import PERIODS, measure
@@ -303,6 +304,15 @@ def test_who_cannot_see_a_deviation_does_not_answer_it():
 
 
 # The experiment
+
+
+def test_intervals_are_students_over_sessions():
+    gains = np.random.default_rng(0).normal(0.85, 0.1, size=50)
+    mean, low, high = mean_interval(gains)
+    assert mean == pytest.approx(gains.mean())
+    assert (high - low) / 2 == pytest.approx(2.0096 * gains.std(ddof=1) / 50**0.5, rel=1e-4)
+    assert mean_interval(np.full(3, 0.5)) == (0.5, 0.5, 0.5)
+    assert np.isnan(mean_interval(np.array([0.5]))[1:]).all()
 
 
 @pytest.fixture
