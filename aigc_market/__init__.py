@@ -66,6 +66,11 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
         entry_point="aigc_market.envs.single:PricingEnv",
         vector_entry_point="aigc_market.envs.vector:PricingVectorEnv",
     )
+    gymnasium.register(
+        id="aigc_market/Rival-v0",
+        entry_point="aigc_market.envs.competition.single:RivalEnv",
+        vector_entry_point="aigc_market.envs.competition.vector:RivalVectorEnv",
+    )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
         pettingzoo.register("aec", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:env")
         pettingzoo.register(

@@ -81,7 +81,7 @@ class Columns:
     ) -> None:
         self.market, self._front = market, front
         self._vmus, self._providers = (1, 0) if front else (-1, -2)
-        move = _to_front if front else _as_is
+        move = to_front if front else _as_is
         self.cost, self.capacity = move(market.cost, 1), move(market.capacity, 1)
         self.satisfaction = self.of_vmu(move(market.satisfaction, 1))
         self.access_cost = move(market.access_cost, 2)
@@ -223,7 +223,7 @@ def _one_model(market: Competition, front: bool) -> Any:
         def beside(value: Any) -> Any:  # (…, K) as (…, 1, K)
             if np.ndim(value) == 0:
                 return value
-            return _to_front(value, 1)[None] if front else value[..., None, :]
+            return to_front(value, 1)[None] if front else value[..., None, :]
 
         return models[0].map(beside)
     kinds = [model for model in models if isinstance(model, QuadraticSSIM)]
@@ -234,7 +234,7 @@ def _one_model(market: Competition, front: bool) -> Any:
         beside_vmus = (convert(np.array(column)[shape], market.cost) for column in columns)
         return QuadraticSSIM.unchecked(*beside_vmus)
     if front:
-        models = tuple(model.map(lambda value: _to_front(value, 1)) for model in models)
+        models = tuple(model.map(lambda value: to_front(value, 1)) for model in models)
     return _ByProvider(models, 0 if front else -2)
 
 
@@ -262,7 +262,7 @@ def _as_is(value: Any, axes: int) -> Any:
     return value
 
 
-def _to_front(value: Any, axes: int) -> Any:
+def to_front(value: Any, axes: int) -> Any:
     """(N, …) as (…, N), the own axes in their order; (…) of one market as (…, 1)."""
     if np.ndim(value) == 0:  # None too
         return value

@@ -10,6 +10,7 @@ from pettingzoo.utils.env_logger import EnvLogger
 
 from aigc_market._arrays import as_numpy
 from aigc_market.envs.settings import Settings
+from aigc_market.envs.view_settings import ViewSettings
 
 PRICE_LEVELS = 96
 """Prices of the discrete game, evenly spaced from the cost to p_max: .2 apart in the paper's."""
@@ -30,7 +31,7 @@ class ActionReader:
     """
 
     def __init__(
-        self, name: str, low: float, high: float, settings: Settings, grid: np.ndarray
+        self, name: str, low: float, high: float, settings: ViewSettings, grid: np.ndarray
     ) -> None:
         self.name = name
         self._base = float(np.float32(low)), float(np.float32(high))

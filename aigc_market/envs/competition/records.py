@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market.competition import Competition
+from aigc_market.envs.competition.oracle import Benchmarks
 from aigc_market.rendering import CompetitionRound
 
 
@@ -44,6 +45,16 @@ class Played(NamedTuple):
     """(K,) of what was delivered."""
     places: Any = None
     """(K,) in [0, 1) on the ring road, or None."""
+
+
+def judge(benchmarks: Benchmarks, utility: Any) -> Judged:
+    """What utilities (M,) in one market are held against."""
+    means = benchmarks.map(np.mean)
+    return Judged(
+        *vars(benchmarks).values(),
+        profit_gain=benchmarks.profit_gain(utility),
+        mean_profit_gain=float(means.profit_gain(np.mean(utility))),
+    )
 
 
 def opening(

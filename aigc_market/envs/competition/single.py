@@ -1,0 +1,91 @@
+"""One provider's view among scripted rivals: a Gymnasium environment with scripted VMUs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigc_market.competition import Competition
+from aigc_market.envs.competition.oracle import Oracle
+from aigc_market.envs.competition.rival_lanes import RivalLanes, Rivals
+from aigc_market.envs.lane_views import LaneEnv
+
+
+class RivalEnv(LaneEnv):
+    """One provider's view of the game of several, with scripted rivals and followers (Gymnasium).
+
+    ## Description
+
+    One action is one round: the provider posts a price, its rivals post theirs without seeing it,
+    and the VMUs spread their requests over all of them and buy. See
+    `aigc_market.competition_v0.raw_env` for the game. With M = 1 and no outside option it is
+    `Pricing-v0`'s.
+
+    ## Arguments
+
+    As for `competition_v0.raw_env`, and
+
+    * `seat=0`: which of the M providers is played.
+    * `rivals="nash"`: a policy or its name for all rivals, or a list of M − 1 of them, in the order
+      of the seats after the provider's own (m + 1 … M − 1, 0 … m − 1).
+    * `followers`: a scripted policy or its name; the scenario's own by default, "best_response" in
+      `duopoly`.
+
+    | rival | its price |
+    |---|---|
+    | `"nash"` | its Nash price, always |
+    | `"cartel"` | its price in the cartel, always |
+    | `"best_reply"` | what pays best against the prices of the last round (before the first: against all providers' costs). Exact, and slow: some milliseconds for each market and rival |
+    | `"tit_for_tat"` | as far from Nash to cartel as the one of the others that went least far in the last round; the cartel's in the first |
+    | a function | (market, seat, last prices (…, M) or None, oracle, rng) → price (…), see `aigc_market.competition.rivals` |
+
+    Rivals' prices are on no grid. `"nash"` and `"tit_for_tat"` need a market in which a Nash
+    equilibrium of the providers is found: in another the reset raises ValueError.
+
+    ## Actions
+
+    `Box(cost, max_price, (1,), float32)`; `Box(-1, 1, (1,), float32)` where `normalize=True`;
+    `Discrete(96)`, or as many as `price_grid` has, where `continuous_actions=False`.
+
+    ## Observations
+
+    The last n rounds, oldest first, each (own price, the rivals' prices in the order of the seats
+    after the own, steps delivered by itself to each VMU): `Box` of shape (n·(M + K),). Rounds before
+    the first: every price its provider's cost, nothing sold.
+
+    ## Rewards
+
+    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round.
+
+    ## Infos
+
+    `round, price, sold, demand (K,), utility, rival_prices (M − 1,)` of the round, and what it is
+    measured by in the market in which it was played: `nash_price, nash_utility, cartel_price,
+    cartel_utility, profit_gain` of the provider; NaN in what Nash says where no equilibrium is
+    found. `judged=False` leaves these out: where a market moves they cost more than the round.
+
+    ## Start
+
+    A new market is drawn, as far as there are laws to draw it from; the history is empty.
+
+    ## End
+
+    Truncated after `max_cycles` rounds, never terminated.
+
+    ## Version history
+
+    * v0: first release.
+    """  # noqa: E501 (a table's rows)
+
+    def __init__(self, seat: int = 0, rivals: Rivals = "nash", **arguments: Any) -> None:
+        lanes = RivalLanes((), seat, rivals, arguments)
+        super().__init__(lanes, lanes.settings.judged)
+
+    @property
+    def market(self) -> Competition:
+        """The market in force; before the first episode, the one the arguments describe."""
+        return self._lanes.market
+
+    @property
+    def oracle(self) -> Oracle:
+        """The Nash equilibrium and the cartel of `market`, solved when they are first asked for."""
+        return self._lanes.oracle
