@@ -28,8 +28,11 @@ class PlayedLanes(Protocol):
     """Of the provider's prices."""
     space: Box
     """Of a lane's observations."""
-    round: int
-    """Rounds played in the episode; −1 before the first reset."""
+
+    @property
+    def round(self) -> int:
+        """Rounds played in the episode; −1 before the first reset."""
+        ...
 
     @property
     def last(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +50,7 @@ class MarketProcess:
                 warnings.warn(
                     f"reset option {name!r} is unknown and ignored; "
                     f"allowed: {', '.join((*settings.options, *other_options))}",
-                    stacklevel=4,  # whoever calls `reset`
+                    stacklevel=_levels_out(),  # whoever calls `reset`
                 )
         self._settings, self._lanes = settings, lanes
         self._draws_capacity = settings.capacity is not None and "capacity" not in given
@@ -168,3 +169,12 @@ class MarketProcess:
             )
         moved = settings.moved(self.market, state)
         return self._base.replace(satisfaction=satisfaction, **moved)
+
+
+def _levels_out() -> int:
+    """How many calls lie between the caller of this function and code outside the package."""
+    package, levels = __name__.partition(".")[0] + ".", 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame, levels = frame.f_back, levels + 1
+    return levels

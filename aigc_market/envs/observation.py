@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from aigc_market import game
-from aigc_market.envs.rows import RoundRow
+from aigc_market.envs.rows import RoundRow, Row
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.market import Market
@@ -27,9 +27,7 @@ class History:
     window over the last rows is one piece.
     """
 
-    def __init__(
-        self, rounds: int, max_rows: int, where: RoundRow, lanes: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, rounds: int, max_rows: int, where: Row, lanes: tuple[int, ...] = ()) -> None:
         shape = where.width, *lanes
         self._price, self._steps, self._active = where.price, where.steps, where.active
         fitting = _MAX_CHUNK_BYTES // (4 * math.prod(shape))

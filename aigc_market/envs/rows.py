@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import array_api_compat
+
+
+class Row(Protocol):
+    """What a history must know of a game's rows."""
+
+    @property
+    def price(self) -> int | slice:
+        """Where the price stands, or the prices."""
+        ...
+
+    @property
+    def steps(self) -> slice:
+        """Where the steps delivered stand."""
+        ...
+
+    @property
+    def active(self) -> slice:
+        """Where it stands who will answer next; empty where nobody comes or goes."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        ...
 
 
 @dataclass(frozen=True)

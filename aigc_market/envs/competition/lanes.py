@@ -92,7 +92,7 @@ class Lanes:
         Returns:
             The providers' rewards, (N, M), fresh memory.
         """
-        posted = np.ascontiguousarray(prices.T)
+        posted = np.array(prices.T, np.float64, order="C")  # our own
         self._played = played = settle_in(self._layout, posted, *self._answers(posted))
         self._oracle, self._places = self._process.oracle, self._process.places
         self.round += 1
@@ -158,7 +158,7 @@ class Lanes:
 
     def _each_lane(self, value: Any) -> np.ndarray:
         """(N,) of what may be the same in all lanes, fresh memory."""
-        return np.array(np.broadcast_to(value, self.num_envs))
+        return np.full(self.num_envs, value)
 
     def _reward_scale(self) -> Any:
         """What utilities (N, M) are multiplied by."""
