@@ -577,7 +577,7 @@ def test_info_tells_what_is_there(capsys):
     assert found["dependencies"]["numpy"] == np.__version__
     assert set(found["dependencies"]) == {"numpy", "gymnasium", "pettingzoo", "array-api-compat"}
     assert found["extras"]["cli"] == []
-    assert found["environments"]["Gymnasium"] == ["aigc_market/Pricing-v0"]
+    assert found["environments"]["Gymnasium"] == ["aigc_market/Pricing-v0", "aigc_market/Rival-v0"]
     has_torch = importlib.util.find_spec("torch") is not None
     assert found["devices"][:1] == (["cpu"] if has_torch else [])
     out = run(capsys, "info")
