@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,13 +69,20 @@ def _double(value: Any, like: Any) -> Any:
     return namespace(value).astype(value, like.dtype, copy=False)
 
 
-def in_parts(batch: Batch, function: Callable[[Competition, Any], tuple[Any, ...]]) -> list[Any]:
+def in_parts(
+    batch: Batch, function: Callable[[Competition, Any], tuple[Any, ...]], points: int = 1
+) -> list[Any]:
     """function(market, prices) of a few markets at a time, to bound the memory; put together.
 
     Arrays are (N, …) on both sides.
+
+    Args:
+        batch: of markets and prices.
+        function: of some of them.
+        points: how many times more than usual the function has in its hands at a time.
     """
     count = len(batch.prices)
-    size = max(1, elements(batch.prices) // batch.market.K)
+    size = max(1, elements(batch.prices) // (points * batch.market.K))
     if count <= size:
         return list(function(batch.market, batch.prices))
     rows = []
@@ -102,8 +108,3 @@ def blocks(market: Competition, like: Any) -> Iterator[Competition]:
 def elements(like: Any) -> int:
     """How many VMUs of all markets are looked at together: as many as fill the caches."""
     return 2**12 if isinstance(like, np.ndarray) else 2**16
-
-
-def count(shape: tuple[int, ...]) -> int:
-    """How many elements an array of this shape has."""
-    return math.prod(shape)

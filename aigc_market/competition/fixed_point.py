@@ -10,6 +10,7 @@ Arrays are (M, N): of each provider in each of N markets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -18,7 +19,7 @@ import numpy as np
 from aigc_market._arrays import holds, log, namespace
 from aigc_market.competition.batches import blocks
 from aigc_market.competition.game import rational
-from aigc_market.competition.layouts import Columns
+from aigc_market.competition.layouts import Columns, Layout
 from aigc_market.competition.market import Competition
 from aigc_market.competition.response import SellerVMUs
 
@@ -47,7 +48,7 @@ class Profiles:
     """
 
     def __init__(self, market: Competition, like: Any) -> None:
-        self.M = market.M
+        self.M, self.market = market.M, market
         self._parts = []
         for block in blocks(market, like):
             sellers = [SellerVMUs(block, m) for m in range(market.M)]
@@ -57,6 +58,15 @@ class Profiles:
         top = market.max_price
         self.max_price = top[:, None] if top.ndim == 1 else namespace(top).permute_dims(top, (1, 0))
 
+    def answers(self, prices: Any) -> Iterator[tuple[Layout, Any, Any, Any]]:
+        """Of some VMUs after the other: their layout, q, S and S′ (M, K, N) at prices (M, N)."""
+        xp = namespace(prices)
+        for layout, sellers in self._parts:
+            q, S = rational(layout, prices)
+            inside = (layout.min_steps < S) & (layout.max_steps > S)
+            slopes = [seller.steepness + 0 * S[:1, ...] for seller in sellers]
+            yield layout, q, S, xp.concat(slopes, axis=0) * inside
+
     def marginals(self, prices: Any, by: bool = False) -> Marginals:
         """At prices (M, N); those with respect to others' prices only where they are asked for."""
         xp = namespace(prices)
@@ -65,11 +75,7 @@ class Profiles:
         demand, own, pull, square = (0 * prices for _ in range(4))
         demand_by = marginal_by = xp.stack([0 * prices] * M) if by else None
         eye = xp.eye(M, dtype=prices.dtype, device=_device(prices))[..., None]
-        for layout, sellers in self._parts:
-            q, S = rational(layout, prices)
-            inside = (layout.min_steps < S) & (layout.max_steps > S)
-            slopes = [seller.steepness + 0 * S[:1, ...] for seller in sellers]
-            slope = xp.concat(slopes, axis=0) * inside
+        for layout, q, S, slope in self.answers(prices):
             flow, falls = q * S, q * slope
             push = flow * S / layout.pair_temperature
             demand = demand + xp.sum(flow, axis=1)
@@ -99,6 +105,24 @@ class Profiles:
         wanted = xp.where(~sells & (demand > 0), self.max_price, wanted)
         return Marginals(demand, own, wanted, demand_by, marginal_by)
 
+    def jumps(self, seat: int) -> Any:
+        """(J, K, N) prices at which the steps bought of a provider jump down, or None."""
+        xp = namespace(self.cost)
+        found = [sellers[seat].jumps for _, sellers in self._parts]
+        return None if found[0] is None else xp.concat(found, axis=1)
+
+    def at_jumps(self, prices: Any) -> Any:
+        """(M, N) whether a price is one at which some VMU's demand jumps down."""
+        xp = namespace(prices)
+        rows = [price > price for price in prices]
+        for _, sellers in self._parts:
+            for m, seller in enumerate(sellers):
+                if seller.jumps is not None:
+                    price = prices[m, ...]
+                    there = xp.abs(seller.jumps - price) <= 1e-9 * price
+                    rows[m] = rows[m] | xp.any(there, axis=(0, 1))
+        return xp.stack(rows)
+
     def within(self, prices: Any) -> Any:
         """Held within [c, p_max]."""
         xp = namespace(prices)
@@ -120,7 +144,7 @@ def markup_iteration(profiles: Profiles, start: Any, rounds: int = 40) -> Any:
         seen = profiles.marginals(prices)
         wanted = seen.wanted
         if profiles.capacity is not None:
-            wanted = xp.maximum(wanted, prices + to_clear(profiles, seen))
+            wanted = xp.maximum(wanted, prices + to_clear(profiles, seen.demand, seen.own))
         change = profiles.within(wanted) - prices
         size = xp.max(xp.abs(change) / prices, axis=0)
         if holds(size <= _NEAR):
@@ -136,13 +160,19 @@ def markup_iteration(profiles: Profiles, start: Any, rounds: int = 40) -> Any:
 _NEAR = 1e-4
 
 
-def to_clear(profiles: Profiles, seen: Marginals) -> Any:
-    """By how much the price must rise until demand is the capacity, were demand exponential."""
-    xp = namespace(seen.demand)
-    sells = (seen.demand > 0) & (seen.own < 0)
-    demand = xp.where(sells, seen.demand, 1.0)
+def to_clear(profiles: Profiles, demand: Any, own: Any) -> Any:
+    """By how much prices must rise until demand is the capacity, were demand exponential.
+
+    Args:
+        profiles: of N markets.
+        demand: (M, N) D.
+        own: (M, N) ∂D_m/∂p_m.
+    """
+    xp = namespace(demand)
+    sells = (demand > 0) & (own < 0)
+    demand = xp.where(sells, demand, 1.0)
     excess = log(demand / (profiles.capacity + 0 * demand))
-    return xp.where(sells, excess * demand / xp.where(sells, -seen.own, 1.0), 0.0)
+    return xp.where(sells, excess * demand / xp.where(sells, -own, 1.0), 0.0)
 
 
 def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
@@ -177,7 +207,7 @@ def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
             scarce = 2 * excess > value
             value = xp.where(scarce, excess, value)
             rows = xp.where(scarce[:, None, :], seen.demand_by, rows)
-        # In units of a price change, so that rows compare; those that stay say that nothing changes.
+        # In units of a price change, so that rows compare; those that stay change nothing.
         rows = xp.where(stays[:, None, :], -eye[..., None], rows / steep[:, None, :])
         value = xp.where(stays, 0.0, value / steep)
         matrix = xp.permute_dims(rows, (2, 0, 1)) - 1e-13 * eye

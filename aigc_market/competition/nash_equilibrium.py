@@ -214,7 +214,7 @@ def _polished(market: Competition, prices: Any, change: Any) -> Any:
     steep = xp.where(seen.own < 0, -seen.own, 1.0)
     held = xp.abs(seen.demand + (front - profiles.cost) * seen.own) > slack * steep * front
     if profiles.capacity is not None:
-        held = held & (xp.abs(to_clear(profiles, seen)) > slack * front)
+        held = held & (xp.abs(to_clear(profiles, seen.demand, seen.own)) > slack * front)
     return xp.permute_dims(newton(profiles, front, held)[0], (1, 0))
 
 
