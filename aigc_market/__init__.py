@@ -7,7 +7,7 @@ buy them in turn. Importing the package registers the environments with PettingZ
 import gymnasium
 import pettingzoo
 
-from aigc_market import competition, replay, ssim, stackelberg_v0
+from aigc_market import competition, competition_v0, replay, ssim, stackelberg_v0
 from aigc_market.competition import Competition
 from aigc_market.distributions import (
     DemandShare,
@@ -50,6 +50,7 @@ __all__ = [
     "Uniform",
     "best_response",
     "competition",
+    "competition_v0",
     "env",
     "parallel_env",
     "raw_env",
@@ -72,7 +73,8 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
         vector_entry_point="aigc_market.envs.competition.vector:RivalVectorEnv",
     )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
-        pettingzoo.register("aec", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:env")
-        pettingzoo.register(
-            "parallel", "aigc_market/stackelberg_v0", "aigc_market.stackelberg_v0:parallel_env"
-        )
+        for _game in ("stackelberg_v0", "competition_v0"):
+            pettingzoo.register("aec", f"aigc_market/{_game}", f"aigc_market.{_game}:env")
+            pettingzoo.register(
+                "parallel", f"aigc_market/{_game}", f"aigc_market.{_game}:parallel_env"
+            )

@@ -15,7 +15,7 @@ from aigc_market.envs.view_settings import ViewSettings
 PRICE_LEVELS = 96
 """Prices of the discrete game, evenly spaced from the cost to p_max: .2 apart in the paper's."""
 
-_FLOAT32 = np.dtype(np.float32)
+FLOAT32 = np.dtype(np.float32)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -67,7 +67,7 @@ class ActionReader:
         """
         if self._grid is not None:
             return min(max(self._grid[int(self._coerce(action))], self.low), self.high)
-        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
+        if type(action) is np.ndarray and action.dtype is FLOAT32 and action.shape == (1,):
             value = action.item()
         else:
             value = self._coerce(action)
@@ -77,7 +77,7 @@ class ActionReader:
             return self._clip(action, value, *self._base)
         if not -1.0 <= value <= 1.0:
             value = self._clip(action, value, -1.0, 1.0)
-        value = float(np.float32(_from_unit(value, *self._base)))
+        value = float(np.float32(from_unit(value, *self._base)))
         return min(max(value, self.low), self.high)
 
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
@@ -108,7 +108,7 @@ class ActionReader:
                 EnvLogger.warn_action_out_of_bound(actions, self.space, "clipping to space")
             values = values.astype(np.float64)
             if self._normalize:
-                values = _from_unit(values, *self._base).astype(np.float32).astype(np.float64)
+                values = from_unit(values, *self._base).astype(np.float32).astype(np.float64)
         return values if self._as_space else np.minimum(np.maximum(values, self.low), self.high)
 
     def draw(self, rng: np.random.Generator) -> float:
@@ -150,7 +150,7 @@ class ActionReader:
         return min(max(value, low), high)
 
 
-def _from_unit(value: Any, low: float, high: float) -> Any:
+def from_unit(value: Any, low: Any, high: Any) -> Any:
     """From [−1, 1] to [low, high]."""
     return low + 0.5 * (value + 1.0) * (high - low)
 

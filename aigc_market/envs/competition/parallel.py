@@ -1,0 +1,58 @@
+"""The parallel environment: VMUs answer the prices in force while providers post the next ones."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from aigc_market.envs.competition.agents import CompetitionAgents
+from aigc_market.envs.simultaneous import SimultaneousEnv
+
+
+class parallel_env(CompetitionAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's name)
+    """All agents move at once, and nobody's observation is stale (PettingZoo parallel).
+
+    ## Description
+
+    The same sequence of moves as the AEC game of several providers, regrouped. Where VMUs are
+    agents first prices are posted at reset; in step t all VMUs answer the prices in force while the
+    providers post those of step t + 1. Where VMUs are scripted they answer within the step.
+
+    ## Arguments
+
+    As for the AEC environment, `competition_v0.raw_env`.
+
+    ## Actions
+
+    As for the AEC environment. Where VMUs are agents prices take force in the next step, and the
+    last ones are never played.
+
+    ## Observations
+
+    As in the AEC game; where VMUs are agents a provider sees in front the M prices in force, its
+    own first, shape (M + n·(M + K),).
+
+    ## Rewards
+
+    Of the round that the step settles. Where VMUs are agents a price is therefore paid one step
+    later: a learner needs a discount factor above 0 (or to shift rewards by one step).
+
+    ## Infos
+
+    As for the AEC environment, of the round that the step settles.
+
+    ## Start
+
+    Where VMUs are agents the first prices are drawn, or are `options["prices"]`: M numbers, or one
+    for all.
+
+    ## End
+
+    After `max_cycles` steps all agents are truncated; none is ever terminated. Every agent is in
+    every dict up to and with the last step.
+
+    ## Version history
+
+    * v0: first release.
+    """
+
+    first_prices: ClassVar[str] = "prices"
