@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -16,30 +16,6 @@ from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.market import Market
 
 _MAX_CHUNK_BYTES = 2**24
-
-
-class Row(Protocol):
-    """Where the numbers of a round stand in a row."""
-
-    @property
-    def price(self) -> int | slice:
-        """The price, or the prices of several providers."""
-        ...
-
-    @property
-    def steps(self) -> slice:
-        """The steps delivered, and what else is known when a round is over."""
-        ...
-
-    @property
-    def active(self) -> slice:
-        """Who will answer next; empty where nobody comes or goes."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """Numbers in a row."""
-        ...
 
 
 class History:
