@@ -3,8 +3,8 @@
 Where what stands; each folder imports only from those below it:
 
 - `experiments/`: what is run to learn something: `paper/` (its figures), `leaderboard/` (every
-  method on the same episodes), `calvano/` (sellers that learn), `repaint/` (the bundled
-  diffusion model).
+  method on the same episodes), `calvano/` and `compete/` (sellers that learn),
+  `repaint/` (the bundled diffusion model).
 - `methods/`: one file or folder a method, or a family: what posts prices, and how it is trained.
 - `followers/`: VMUs that learn too.
 - `arena/`: what methods share: `registry.py` (every method by name: **begin here**), `protocol.py`

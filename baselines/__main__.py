@@ -8,6 +8,7 @@ from typing import Literal
 import tyro
 
 from baselines.experiments.calvano.replicate import calvano
+from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
 from baselines.experiments.leaderboard.command import leaderboard
 from baselines.experiments.paper.grid import tune
@@ -67,6 +68,7 @@ def main() -> None:
                 "calibrate": calibrate,
                 "leaderboard": leaderboard,
                 "calvano": calvano,
+                "compete": compete,
             },
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",

@@ -12,12 +12,12 @@ from ray_nodes import two_nodes
 
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard.command import attempt
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.paper.reproduce import write_csvs
 from baselines.experiments.paper.sweep import Run, sweep
 from baselines.methods.sb3.recipes import recipe
 from baselines.runs.parallel import in_parallel
+from baselines.runs.work import attempt
 
 pytestmark = pytest.mark.ray
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aigc_market import _checks
 from aigc_market.scenarios import SCENARIOS
@@ -20,8 +16,8 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard import plots, tables
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.leaderboard.training_run import TrainingRun
-from baselines.runs.files import write_atomically
-from baselines.runs.parallel import Engine, in_parallel
+from baselines.runs.parallel import Engine
+from baselines.runs.work import Runner
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 DEFAULT_METHODS = tuple(name for name in REGISTRY if name != "equilibrium")
@@ -29,8 +25,6 @@ DEFAULT_METHODS = tuple(name for name in REGISTRY if name != "equilibrium")
 QUICK_EPISODES = 200
 OTHER_SIZES_EPISODES = 200
 """Test episodes of crowds of other sizes: large ones take long."""
-
-Work = TrainingRun | Evaluation
 
 
 def leaderboard(
@@ -86,7 +80,7 @@ def leaderboard(
     few = min(episodes, OTHER_SIZES_EPISODES)
     out = out.absolute()
     console = Console()
-    run = _Runner(out, workers or os.cpu_count() or 1, engine, console)
+    run = Runner(out, workers or os.cpu_count() or 1, engine, console)
     tasks = [Task(name) for name in scenarios]
     able = [(task, entry) for task in tasks for entry in entries if _able(entry, task, console)]
     trained = [(task, entry) for task, entry in able if entry.trainer is not None]
@@ -156,52 +150,3 @@ def _policies(
 
 def _any_size(policy: Path | None) -> bool:
     return policy is None or policies.load(policy).any_K
-
-
-@dataclass
-class _Runner:
-    """Does units of work at the same time, and keeps the errors of those that fail."""
-
-    out: Path
-    workers: int
-    engine: Engine
-    console: Console
-
-    def __post_init__(self) -> None:
-        self._errors: dict[str, str] = {}
-
-    def __call__(self, name: str, work: Sequence[Work]) -> None:
-        """Do all, or as many as can be done."""
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        calls = [(unit, self.out) for unit in work]
-        with Progress(*columns, TimeElapsedColumn(), console=self.console) as progress:
-            task = progress.add_task(name, total=len(work))
-            for unit, error in in_parallel(attempt, calls, self.workers, self.engine):
-                progress.advance(task)
-                if error is not None:
-                    self._errors[str(unit)] = error
-                    last = error.strip().splitlines()[-1]
-                    self.console.print(f"{unit} failed: {last}", soft_wrap=True)
-
-    def report(self) -> None:
-        """End the command with the errors, if there were any."""
-        path = self.out / "errors.txt"
-        path.unlink(missing_ok=True)
-        if not self._errors:
-            return
-        parts = [f"{unit}\n{error}" for unit, error in self._errors.items()]
-        write_atomically(path, "\n".join(parts))
-        raise SystemExit(
-            f"error: {len(parts)} failed, the others are kept: {', '.join(self._errors)}; "
-            f"what happened is in {path}"
-        )
-
-
-def attempt(unit: Work, out: Path) -> tuple[Work, str | None]:
-    """Do a unit of work. Returns it, and the traceback of its error, if it had one."""
-    torch.set_num_threads(1)  # the networks are small, and runs fill the cores
-    try:
-        unit.execute(out)
-    except Exception:  # whatever it is: the others go on
-        return unit, traceback.format_exc()
-    return unit, None

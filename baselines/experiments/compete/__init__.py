@@ -1,0 +1,1 @@
+"""What sellers that learn beside each other do: `python -m baselines compete`."""
