@@ -4,6 +4,8 @@ import inspect
 from pathlib import Path
 
 import aigc_market
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 
@@ -33,6 +35,8 @@ PAGES = {
     "environments/parallel.md": (aigc_market.parallel_env, "Parallel: `aigc_market.parallel_env`"),
     "environments/pricing.md": (PricingEnv, "Single agent: `aigc_market/Pricing-v0`"),
     "environments/vector.md": (PricingVectorEnv, "Vector: `gymnasium.make_vec`"),
+    "environments/rival.md": (RivalEnv, "One among several providers: `aigc_market/Rival-v0`"),
+    "environments/rival-vector.md": (RivalVectorEnv, "Its vector environment"),
 }
 
 

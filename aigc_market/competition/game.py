@@ -104,7 +104,9 @@ class Settlement:
 
 def worth(price: Any, satisfaction: Any, gain: Any, steps: Any, access_cost: Any) -> Any:
     """v = δ·(SSIM(S) − SSIM(0)) − p·S − τ, what a request is worth."""
-    return payoff(price, satisfaction, gain, steps) - access_cost
+    value = payoff(price, satisfaction, gain, steps)
+    value -= access_cost  # in place: arrays of pairs fill the cache
+    return value
 
 
 def spread(share: Any) -> Any:
@@ -239,7 +241,9 @@ def values_of(layout: Layout, price: Any, steps: Any) -> Any:
 
 def _odds(value: Any, best: Any, temperature: Any) -> Any:
     """exp((v − v_max)/μ)."""
-    return exp((value - best) / temperature)
+    exponent = value - best
+    exponent /= temperature
+    return exp(exponent)
 
 
 def _vmu_utility(layout: Layout, prices: Any, shares: Any, steps: Any) -> Any:

@@ -137,7 +137,7 @@ def price(
         shape: of the answer: one price for each market.
 
     Returns:
-        (…) price, double precision.
+        (…) price, double precision, or one for all markets.
 
     Raises:
         ValueError: it answers with something else than finite numbers that broadcast to that shape,
@@ -149,13 +149,14 @@ def price(
     )
     numbers = posted.dtype.kind in "fiu" and _fits(posted.shape, shape)
     if numbers:
-        posted = posted.astype(np.float32)
-    if not (numbers and np.all(np.isfinite(posted) & (posted >= low) & (posted <= high))):
+        with np.errstate(over="ignore"):
+            posted = posted.astype(np.float32)
+    if not (numbers and np.all((posted >= low) & (posted <= high))):  # nor is NaN
         raise ValueError(
             f"rivals must post finite prices of shape {shape} from the cost to max_price, for "
             f"provider {seat} within [{low!r}, {high!r}], got {posted!r}"
         )
-    return np.broadcast_to(posted, shape).astype(np.float64)
+    return posted.astype(np.float64)
 
 
 def _fits(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -16,6 +16,7 @@ from pettingzoo import AECEnv
 from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 
 import aigc_market
+from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 
@@ -256,6 +257,21 @@ def test_e_rounds_against_a_batch_of_single_environments(compare):
         "≥ 300",
         lane_rounds(batch, rng.uniform(1, 20, (100, 4096, 1)).astype("f4")),
         lane_rounds(singles, rng.uniform(1, 20, (20, 64, 1)).astype("f4")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lanes", "M", "K"),
+    [(4096, 2, 2), (4096, 2, 10), (1024, 2, 50)],
+    ids=["4096x2x2", "4096x2x10", "1024x2x50"],
+)
+def test_i_rounds_of_several_providers_against_one(compare, lanes, M, K):
+    actions = np.random.default_rng(0).uniform(1, 20, (100, lanes, 1)).astype("f4")
+    compare(
+        f"i  rounds/s, {lanes} lanes, {M} providers × {K} VMUs, against one of {M * K}",
+        "≥ 0.33",
+        lane_rounds(RivalVectorEnv(num_envs=lanes, M=M, K=K), actions),
+        lane_rounds(PricingVectorEnv(num_envs=lanes, K=M * K), actions),
     )
 
 

@@ -139,7 +139,7 @@ class Lanes:
             "round": np.full(self.num_envs, self.round),
             "price": last.prices[seat].copy(),
             "sold": last.sold[seat].copy(),
-            "demand": last.demand[seat].copy().T,
+            "demand": last.demand[seat].astype(np.float32).T,
             "utility": last.asp_utility[seat].copy(),
         }
         return infos | self.judgement(seat) if judged else infos

@@ -34,12 +34,15 @@ class RivalEnv(LaneEnv):
     |---|---|
     | `"nash"` | its Nash price, always |
     | `"cartel"` | its price in the cartel, always |
-    | `"best_reply"` | what pays best against the prices of the last round (before the first: against all providers' costs). Exact, and slow: some milliseconds for each market and rival |
-    | `"tit_for_tat"` | as far from Nash to cartel as the one of the others that went least far in the last round; the cartel's in the first |
-    | a function | (market, seat, last prices (…, M) or None, oracle, rng) → price (…), see `aigc_market.competition.rivals` |
+    | `"best_reply"` | what pays best against the last round's prices, exactly |
+    | `"tit_for_tat"` | as far from Nash to cartel as who of the others went least far last |
+    | a function | (market, seat, last prices or None, oracle, rng) → price |
 
-    Rivals' prices are on no grid. `"nash"` and `"tit_for_tat"` need a market in which a Nash
-    equilibrium of the providers is found: in another the reset raises ValueError.
+    Before the first round a best reply is to all providers' costs, and tit for tat posts the
+    cartel's price. A best reply is slow: some milliseconds for each market and rival. Rivals'
+    prices are on no grid; functions are described in `aigc_market.competition.rivals`. `"nash"` and
+    `"tit_for_tat"` need a Nash equilibrium: in a market in which none is found the reset (or, where
+    the market moves, the step that leads there) raises ValueError.
 
     ## Actions
 
@@ -49,8 +52,8 @@ class RivalEnv(LaneEnv):
     ## Observations
 
     The last n rounds, oldest first, each (own price, the rivals' prices in the order of the seats
-    after the own, steps delivered by itself to each VMU): `Box` of shape (n·(M + K),). Rounds before
-    the first: every price its provider's cost, nothing sold.
+    after the own, steps delivered by itself to each VMU): `Box` of shape (n·(M + K),). In rounds
+    before the first every price is its provider's cost, and nothing is sold.
 
     ## Rewards
 
@@ -74,7 +77,7 @@ class RivalEnv(LaneEnv):
     ## Version history
 
     * v0: first release.
-    """  # noqa: E501 (a table's rows)
+    """
 
     def __init__(self, seat: int = 0, rivals: Rivals = "nash", **arguments: Any) -> None:
         lanes = RivalLanes((), seat, rivals, arguments)
