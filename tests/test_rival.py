@@ -14,6 +14,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.env_util import make_vec_env
 
+import aigc_market
 from aigc_market import Competition, LogUniform, competition
 from aigc_market.competition import rivals
 from aigc_market.envs.competition.lanes import Lanes
@@ -378,6 +379,58 @@ def test_each_lane_is_the_single_environment(arguments):
                 assert over == truncations[i]
                 told = {name: values[i] for name, values in infos.items() if name[0] != "_"}
                 same(info, told)
+
+
+@pytest.mark.parametrize(
+    "name", ["duopoly", "calvano", "road", "hidden", "one provider", "three, last seat", "scarce"]
+)
+def test_it_is_the_parallel_game_of_providers_alone(name):
+    arguments = {
+        "max_cycles": 4,
+        **MARKETS[name],
+        "continuous_actions": True,
+        "followers": "best_response",
+    }
+    env = RivalEnv(**arguments)
+    seat = arguments.pop("seat", 0)
+    arguments.pop("rivals", None)
+    parallel = aigc_market.competition_v0.parallel_env(**arguments)
+    agents = parallel.possible_agents
+    mine, others = agents[seat], [*agents[seat + 1 :], *agents[:seat]]
+    for episode in range(2):
+        expected, _ = parallel.reset(seed=episode)
+        np.testing.assert_array_equal(env.reset(seed=episode)[0], expected[mine])
+        env.action_space.seed(episode)
+        for _ in range(4):
+            action = env.action_space.sample()
+            seen, reward, *_, info = env.step(action)
+            rivals = dict(zip(others, info.pop("rival_prices")[:, None], strict=True))
+            expected, rewards, *_, infos = parallel.step({mine: action, **rivals})
+            np.testing.assert_allclose(seen, expected[mine], rtol=1e-6)
+            assert reward == pytest.approx(rewards[mine], rel=1e-9)
+            same(info, infos[mine])
+
+
+def test_it_is_the_game_of_providers_and_rational_vmus():
+    env, aec = RivalEnv(rivals="tit_for_tat"), aigc_market.competition_v0.env()
+    env.reset(seed=0)
+    aec.reset(seed=0)
+    for price in (3.0, 6.0, 9.0):
+        action = np.array([price], "f4")
+        seen, reward, *_, info = env.step(action)
+        rival = info.pop("rival_prices")
+        aec.step(action)
+        aec.step(rival.astype("f4"))
+        answer = competition.respond(env.market, np.array([price, rival.item()]))
+        for k in range(2):  # single precision, as actions are
+            choice = np.append(answer.shares[:, k], answer.steps[:, k])
+            aec.step(choice.astype("f4"))
+        assert aec.rewards["asp_0"] == pytest.approx(reward, rel=1e-5)
+        np.testing.assert_allclose(seen, aec.observe("asp_0"), rtol=1e-5)
+        told = aec.infos["asp_0"]
+        assert told.keys() == info.keys()
+        for name, value in info.items():
+            np.testing.assert_allclose(value, told[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_one_provider_alone_plays_the_game_of_pricing():
