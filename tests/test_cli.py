@@ -11,31 +11,12 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import refused, run
 from rounds import record
 
 import aigc_market
 from aigc_market import cli, replay
 from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
-
-
-def run(capsys, *words):
-    """What a command prints."""
-    cli.main([str(word) for word in words])
-    told = capsys.readouterr()
-    assert told.err == ""
-    return told.out
-
-
-def refused(capsys, *words):
-    """The one line in which a command says what is wrong; it ends with status 2."""
-    with pytest.raises(SystemExit) as end:
-        cli.main([str(word) for word in words])
-    assert end.value.code == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("aigc-market: ")
-    assert told.err.count("\n") == 1
-    assert told.err.endswith("\n")
-    return told.err
 
 
 def process(*words, **options):
@@ -644,10 +625,14 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch, missing)
 
 def test_no_command_or_another_one(capsys):
     line = refused(capsys)
-    for command in ("solve", "fit", "play", "explore", "replay", "info"):
+    for command in ("solve", "fit", "play", "compete solve", "explore", "replay", "info"):
         assert command in line
     assert "got 'slove' (did you mean 'solve'?)" in refused(capsys, "slove")
     assert "got 'xyz'\n" in refused(capsys, "xyz")
+    assert "got 'compete slove' (did you mean 'compete solve'?)" in refused(
+        capsys, "compete", "slove"
+    )
+    assert "got 'compete' (did you mean 'compete play'?)" in refused(capsys, "compete")
     assert "got nothing" in line
 
 
@@ -655,30 +640,36 @@ def test_the_version(capsys):
     assert run(capsys, "--version") == f"aigc-market {aigc_market.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["solve"], ["fit"], ["play"], ["explore"], ["replay"]])
+COMMANDS = ["solve", "fit", "play", "compete solve", "compete play", "replay", "explore"]
+
+
+@pytest.mark.parametrize("command", ["", "compete", *COMMANDS])
 def test_help(capsys, command):
+    command = command.split()
     with pytest.raises(SystemExit) as end:
         cli.main([*command, "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
-    assert out.startswith(" ".join(["usage: aigc-market", *command]))
-    assert "scenario's" not in out or command in (["solve"], ["play"])
+    assert out.startswith(
+        " ".join(["usage: aigc-market", *(command if command != ["compete"] else [])])
+    )
+    assert "scenario's" not in out or command[-1] in ("solve", "play")
 
 
-@pytest.mark.parametrize("command", ["solve", "fit", "play", "replay", "explore"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_bad_value_of_any_flag_names_it(capsys, command, table, tmp_path):
     run_file = tmp_path / "run.jsonl"
     replay.write(run_file, [record(number=1)])
     needed = {"fit": [table], "replay": [run_file], "explore": ["--no-browser"]}.get(command, [])
     with pytest.raises(SystemExit):
-        cli.main([command, "--help"])
+        cli.main([*command.split(), "--help"])
     flags = set(re.findall(r"(?m)^\W*(--[a-zA-Z](?:-?\w)*)", capsys.readouterr().out))
     truths = {"--help", "--json", "--no-json", "--show-equilibrium", "--no-show-equilibrium"}
     truths |= {"--text", "--no-text", "--browser", "--no-browser"}
     assert len(flags - truths) >= 2
     for flag in flags - truths:
         bad = tmp_path / "no" / "where.txt" if flag in ("--plot", "--record", "--video") else "§"
-        line = refused(capsys, command, *needed, flag, bad)
+        line = refused(capsys, *command.split(), *needed, flag, bad)
         assert flag in line or (flag, line[13:19]) == ("--host", "--port"), line
         assert str(bad) in line, line
 

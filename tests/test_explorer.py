@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import itertools
 import re
 import shutil
 import signal
@@ -15,8 +16,9 @@ import pytest
 from rounds import record
 
 import aigc_market
+from aigc_market import competition
 from aigc_market.curves import breakpoints, curves, theorem_2
-from aigc_market.explorer import charts, markets
+from aigc_market.explorer import charts, markets, provider_charts, providers
 from aigc_market.explorer.app import app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -132,6 +134,102 @@ def test_examples_say_what_differs_from_the_papers_market():
         start = markets.example(name)
         for argument in {"K", "cost", "max_price", "max_steps", "capacity"} - set(given):
             assert start[argument] == getattr(usual, argument)
+
+
+# -- several providers -----------------------------------------------------------------------------
+
+
+def study(name, close=None, **changes):
+    """What is drawn of an example."""
+    start = {**providers.example(name), **changes}
+    looked = start.pop("close")
+    return providers.study(providers.market(name, **start), looked if close is None else close)
+
+
+def marked(spec):
+    """(x, y) of the points with names."""
+    return {
+        row["label"]: (float(row["x"]), float(row["y"]))
+        for layer in rows(spec)
+        for row in layer
+        if "label" in row
+    }
+
+
+@pytest.mark.parametrize("name", providers.EXAMPLES)
+def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(name):
+    shown = study(name, close=False)
+    market = shown.market
+    nash, cartel = competition.nash(market), competition.cartel(market)
+    asked = providers.on_the_way(shown, 0.5)
+    points = marked(provider_charts.reactions(shown, asked).to_dict())
+    found = "Nash" if nash.converged else "smallest gap"
+    assert points[found] == pytest.approx(nash.prices[:2])
+    assert points["cartel"] == pytest.approx(cartel.prices[:2])
+    assert points["asked"] == pytest.approx(asked[:2])
+    # Each curve is the best reply, and they cross where the equilibrium is.
+    for seat, replies in enumerate(shown.replies):
+        i = len(replies) // 3
+        profile = nash.prices.copy()
+        profile[1 - seat] = shown.prices[i]
+        best = competition.best_deviation(market, seat, profile)
+        assert replies[i] == pytest.approx(float(best.price), rel=1e-3)
+        if nash.converged:
+            at = np.interp(nash.prices[1 - seat], shown.prices, replies)
+            assert at == pytest.approx(nash.prices[seat], rel=1e-2)
+    drawn = rows(provider_charts.payoff(shown, providers.payoffs(shown)).to_dict())
+    best = [row for layer in drawn for row in layer if "at most" in row]
+    assert float(best[0]["utility"]) >= nash.asp_utility[0] * (1 - 1e-6)
+    assert float(best[1]["at most"]) >= cartel.asp_utility[0] * (1 - 1e-9)
+
+
+def test_reaction_curves_are_broken_where_a_best_reply_jumps():
+    shown = study("no equilibrium: best replies go round")
+    assert not shown.converged
+    drawn = rows(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+    pieces = {(row["curve"], row["piece"]) for row in drawn[0]}
+    assert len(pieces) > 2
+    assert {piece for _, piece in study_pieces("two equal providers")} == {"0"}
+    ring = drawn[1]  # the cycle as a staircase: one price changes at a time, and it closes
+    for before, after in itertools.pairwise(ring):
+        assert (before["x"] == after["x"]) != (before["y"] == after["y"])
+    assert (ring[0]["x"], ring[0]["y"]) == (ring[-1]["x"], ring[-1]["y"])
+    assert "Edgeworth cycle" in provider_charts.verdict(shown)
+    assert provider_charts.cards(shown)[0][1] == "none found"
+    assert "cartel" not in marked(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+
+
+def study_pieces(name):
+    shown = study(name)
+    drawn = rows(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+    return {(row["curve"], row["piece"]) for row in drawn[0]}
+
+
+def test_prices_between_nash_and_the_cartel():
+    shown = study("two equal providers")
+    for share, gain in ((0.0, "0"), (1.0, "1")):
+        text = provider_charts.table(shown, providers.on_the_way(shown, share))
+        cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
+        assert [row[0] for row in cells] == ["asp_0", "asp_1", "mean"]
+        assert [float(row[3]) for row in cells] == pytest.approx([float(gain)] * 3, abs=1e-3)
+        assert (float(cells[0][4].split()[0].replace(",", "")) > 100) == (share == 1.0)
+    held = providers.on_the_way(study("two equal providers", max_price=8.5), 1.5)
+    assert held == pytest.approx([8.5, 8.5])
+
+
+def test_the_market_of_the_reference_table():
+    shown = study(providers.UNIT)
+    assert shown.nash.prices == pytest.approx([1.472927] * 2, abs=1e-6)
+    assert shown.cartel.prices == pytest.approx([1.924981] * 2, abs=1e-5)
+    names, values, _ = zip(*provider_charts.cards(shown), strict=True)
+    assert dict(zip(names, values, strict=True))["Nash prices"] == "1.473"
+    best = providers.payoffs(shown).best[1]
+    assert (float(best.price), float(best.utility)) == pytest.approx((1.6617, 0.41169), abs=1e-4)
+
+
+def test_a_vmu_is_near_a_provider_of_its_own():
+    market = study("each VMU near a provider of its own", near=70).market
+    assert market.access_cost.tolist() == [[0, 70], [70, 0]]
 
 
 # -- in a browser ----------------------------------------------------------------------------------
@@ -266,6 +364,48 @@ def test_a_few_rounds_are_played(page):
     page.page.get_by_text("2 rounds:").wait_for(state="detached")
 
 
+def open_several(page):
+    """Turn to the tab of several providers."""
+    page.page.get_by_role("tab", name="Several providers").click()
+    page.shows("Nash prices", "1.595")
+
+
+@pytest.mark.browser
+def test_several_providers_have_a_tab(page):
+    open_several(page)
+    page.shows("cartel prices", "8")
+    page.page.locator("marimo-mime-renderer canvas").nth(1).wait_for()
+    page.press("c of asp_1", "PageUp")  # to 2
+    expected = competition.nash(aigc_market.Competition(cost=[1, 2])).prices
+    page.shows("Nash prices", ", ".join(f"{price:.4g}" for price in expected))
+    page.press("M, providers", "ArrowRight")
+    page.page.get_by_text("c of asp_2").wait_for()
+    page.press("from Nash (0) to the cartel (1)", "End")
+    rows = page.page.locator("table.rounds tr")
+    page.page.locator("table.rounds").get_by_text("asp_2").wait_for()
+    assert rows.count() == 5
+    page.page.get_by_role("tab", name="One provider").click()
+    page.shows("price p*", "8.000")  # as it was left
+
+
+@pytest.mark.browser
+def test_a_market_without_a_nash_point_shows_its_cycle(page):
+    open_several(page)
+    page.page.locator("select").first.select_option(label="no equilibrium: best replies go round")
+    page.shows("Nash prices", "none found")
+    page.page.get_by_text("an Edgeworth cycle").wait_for()
+    page.press("τ, to reach another provider", "Home")
+    page.page.get_by_text("certified").first.wait_for()
+
+
+@pytest.mark.browser
+def test_several_providers_that_cannot_be_are_refused_in_words(page):
+    open_several(page)
+    page.press("p_max", "Home")
+    page.press("c of asp_0", "End")
+    page.page.get_by_text("max_price must be at least cost").wait_for()
+
+
 @pytest.mark.browser
 def test_the_curves_are_drawn(page):
     charts_drawn = page.page.locator("marimo-mime-renderer canvas")
@@ -288,6 +428,10 @@ def test_on_a_phone_all_fits_the_width(browser, url, scheme):
     )
     try:
         drawn = page.page.locator("marimo-mime-renderer canvas")
+        drawn.nth(1).wait_for()
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert 200 < drawn.first.bounding_box()["width"] <= 390
+        open_several(page)
         drawn.nth(1).wait_for()
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert 200 < drawn.first.bounding_box()["width"] <= 390

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,6 @@ from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from aigc_market import _checks, scenarios
-from aigc_market.envs.single import PricingEnv
 from aigc_market.market import Market
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
@@ -62,28 +61,14 @@ Mask = Annotated[
     _QUIET,
 ]
 Word = Annotated[str | None, _flag(str, "one word", "WORD"), _QUIET]
+Words = Annotated[tuple[str, ...] | None, _flag(str, "words", "WORD [WORD ...]", many=True), _QUIET]
 File = Annotated[Path | None, _flag(Path, "a file", "FILE"), _QUIET]
 
 
 @dataclass(frozen=True)
-class MarketFlags:
-    """The fields of `Market`; those left out take the scenario's values."""
+class SSIMFlags:
+    """Which SSIM model VMUs buy from."""
 
-    K: Whole = None
-    """Number of VMUs (followers); as many as --satisfaction has, 2 in `paper`."""
-    cost: Number = None
-    """c, what a step costs the ASP (leader); 1 in `paper`."""
-    max_price: Number = None
-    """p_max, the highest unit price; 20 in `paper`."""
-    satisfaction: Numbers = None
-    """δ, what a unit of SSIM is worth to a VMU, one number for all or K numbers;
-    200 in `paper`."""
-    min_steps: Number = None
-    """S_min, the fewest steps that a VMU may buy; 0, so that it may decline."""
-    max_steps: Number = None
-    """S_max, the most; 250 in `paper`."""
-    capacity: Number = None
-    """R, the steps that can be run in a round; no limit in `paper`."""
     ssim: Word = None
     """`quadratic` (the paper's fit), `repaint` (extra `repaint`), or a CSV file with a column
     `steps` and one of `ssim` or `mean`."""
@@ -96,24 +81,18 @@ class MarketFlags:
     gamma: Number = None
     """γ of a quadratic SSIM; 4891.89 in `paper`."""
 
-    def given(self, scenario: str | None = None) -> dict[str, Any]:
-        """What was given, as keyword arguments of a `Market` or an environment.
-
-        Args:
-            scenario: whose values hold for what was left out.
+    def given(self) -> dict[str, Any]:
+        """The keyword argument `ssim`, if any of these flags was given.
 
         Raises:
-            OSError, ValueError: a scenario that is none, a file that is not there or is no table,
-                or flags that exclude each other.
+            OSError, ValueError: a file that is not there or is no table, or flags that exclude each
+                other.
         """
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        _check_order(given, scenario)
+        given = given_flags(self)
         at_zero = given.pop("at_zero", None)
         coefficients = {
             name: given.pop(name) for name in ("alpha", "beta", "gamma") if name in given
         }
-        if "satisfaction" in given:
-            given.update(_spread(given["satisfaction"], given.get("K")))
         if coefficients:
             if given.get("ssim", "quadratic") != "quadratic":
                 beside = ", ".join(map(flag, coefficients))
@@ -138,37 +117,111 @@ class MarketFlags:
         return given
 
 
-def _check_order(given: dict[str, Any], scenario: str | None) -> None:
-    """Refuse bounds in the wrong order; a bound left out is not to blame."""
-    usual = {f.name: f.default for f in dataclasses.fields(Market)}
-    values = {**usual, **scenarios.resolve(scenario).arguments, **given}
+@dataclass(frozen=True)
+class MarketFlags:
+    """The fields of `Market`; those left out take the scenario's values."""
+
+    K: Whole = None
+    """Number of VMUs (followers); as many as --satisfaction has, 2 in `paper`."""
+    cost: Number = None
+    """c, what a step costs the ASP (leader); 1 in `paper`."""
+    max_price: Number = None
+    """p_max, the highest unit price; 20 in `paper`."""
+    satisfaction: Numbers = None
+    """δ, what a unit of SSIM is worth to a VMU, one number for all or K numbers;
+    200 in `paper`."""
+    min_steps: Number = None
+    """S_min, the fewest steps that a VMU may buy; 0, so that it may decline."""
+    max_steps: Number = None
+    """S_max, the most; 250 in `paper`."""
+    capacity: Number = None
+    """R, the steps that can be run in a round; no limit in `paper`."""
+    model: Annotated[SSIMFlags, arg(name="")] = SSIMFlags()
+
+    def given(self, scenario: str | None = None) -> dict[str, Any]:
+        """What was given, as keyword arguments of a `Market` or an environment.
+
+        Args:
+            scenario: whose values hold for what was left out.
+
+        Raises:
+            OSError, ValueError: a scenario that is none, a file that is not there or is no table,
+                or flags that exclude each other.
+        """
+        given = given_flags(self)
+        usual = {f.name: f.default for f in dataclasses.fields(Market)}
+        check_order(given, {**usual, **scenarios.resolve(scenario).arguments})
+        if "satisfaction" in given:
+            given.update(spread(given, "K", ("satisfaction",)))
+        return {**given, **self.model.given()}
+
+
+def given_flags(flags: Any) -> dict[str, Any]:
+    """Those flags that were not left out, but for groups of others."""
+    return {name: v for name, v in vars(flags).items() if v is not None and name != "model"}
+
+
+def check_order(given: dict[str, Any], usual: dict[str, Any]) -> None:
+    """Refuse bounds in the wrong order; a bound left out is not to blame.
+
+    Args:
+        given: flags by name.
+        usual: what holds for those left out.
+    """
+    values = {**usual, **given}
     for low, high in (("cost", "max_price"), ("min_steps", "max_steps")):
-        if values[low] > values[high]:
+        try:
+            wrong = np.any(np.asarray(values[low]) > np.asarray(values[high]))
+        except ValueError:  # as many as do not belong together, which is told elsewhere
+            continue
+        if wrong:
             name, allowed, limit = (high, "least", low) if high in given else (low, "most", high)
             raise ValueError(
-                f"{name} must be at {allowed} {flag(limit)} {values[limit]:g}, got {values[name]:g}"
+                f"{name} must be at {allowed} {flag(limit)} {_told(values[limit])}, "
+                f"got {_told(values[name])}"
             )
 
 
-def _spread(satisfaction: tuple[float, ...], K: int | None) -> dict[str, Any]:
-    """δ and the K that it implies: one number is for all, more are one a VMU."""
-    if len(satisfaction) == 1:
-        return {"satisfaction": satisfaction[0]}
-    if K not in (None, len(satisfaction)):
-        raise ValueError(
-            f"satisfaction must be one number or as many as --K {K}, got {len(satisfaction)}: "
-            + " ".join(f"{delta:g}" for delta in satisfaction)
-        )
-    return {"satisfaction": satisfaction, "K": len(satisfaction)}
+def _told(values: Any) -> str:
+    return " ".join(f"{value:g}" for value in np.ravel(values))
 
 
-def check_seed(seed: int | None, env: PricingEnv | None, play: bool = False) -> int | None:
+def spread(given: dict[str, Any], count: str, names: Sequence[str]) -> dict[str, Any]:
+    """Flags of which one number is for all and more are one each, and the count that they imply.
+
+    Args:
+        given: flags by name.
+        count: the flag that says how many there are: M or K.
+        names: the flags.
+
+    Raises:
+        ValueError: as many numbers as the count is not.
+    """
+    found: dict[str, Any] = {}
+    by = f"--{count} {given.get(count)}"
+    for name in names:
+        values = given.get(name)
+        if values is None or len(values) == 1:
+            found.update({name: values[0]} if values else {})
+            continue
+        if given.get(count, found.get(count)) not in (None, len(values)):
+            raise ValueError(
+                f"{name} must be one number or as many as {by}, got {len(values)}: {_told(values)}"
+            )
+        if count not in given and count not in found:
+            by = f"{flag(name)} has"
+        found.update({name: values, count: len(values)})
+    return found
+
+
+def check_seed(seed: int | None, env: Any, play: str = "") -> int | None:
     """Refuse a seed from which nothing is drawn.
 
     Args:
         seed: as given, or None.
-        env: what would be seeded, or None; it is reset, and played a round of where `play`.
-        play: whether rounds are drawn too, and not the market alone.
+        env: the single environment that would be seeded, or None; it is reset, and played a round
+            of where `play`.
+        play: where rounds are played, and not the market alone is drawn: the flag of the VMUs.
     """
     if seed is None:
         return None
@@ -176,13 +229,13 @@ def check_seed(seed: int | None, env: PricingEnv | None, play: bool = False) -> 
     if env is not None:
         env.reset(seed=seed)
         if play:
-            env.step(np.array([env.market.max_price], np.float32))
+            env.step(env.action_space.high)
         untouched, _ = seeding.np_random(seed)
         if env.np_random.bit_generator.state != untouched.bit_generator.state:
             return seed
     raise ValueError(
         f"seed must be left out where nothing is drawn from it (a --scenario such as hidden draws "
-        f"its market{', and --vmus such as noisy what they buy' if play else ''}), got {seed}"
+        f"its market{f', and {play} such as noisy what they buy' if play else ''}), got {seed}"
     )
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from tyro.extras import subcommand_cli_from_dict
 
 import aigc_market
-from aigc_market.cli.arguments import MarketFlags, flag
+from aigc_market.cli import compete
+from aigc_market.cli.arguments import flag
 from aigc_market.cli.explore import Explore
 from aigc_market.cli.fit import Fit
 from aigc_market.cli.info import Info
@@ -23,7 +24,16 @@ from aigc_market.cli.play import Play
 from aigc_market.cli.replay import Replay
 from aigc_market.cli.solve import Solve
 
-_COMMANDS = {c.__name__.lower(): c for c in (Solve, Fit, Play, Explore, Replay, Info)}
+_COMMANDS: dict[str, Any] = {
+    "solve": Solve,
+    "fit": Fit,
+    "play": Play,
+    "compete solve": compete.Solve,
+    "compete play": compete.Play,
+    "explore": Explore,
+    "replay": Replay,
+    "info": Info,
+}
 
 
 def run(words: Sequence[str]) -> None:
@@ -35,8 +45,10 @@ def run(words: Sequence[str]) -> None:
     if words and words[0] == "--version":
         print(f"aigc-market {aigc_market.__version__}")
         return
-    _check_names(words)
-    command = _parse(words)
+    name, rest = _command(words)
+    if name in _COMMANDS:
+        _check_flags(name, rest)
+    command = _parse(name, rest)
     try:
         command.run()
         sys.stdout.flush()  # here, where a closed pipe is met
@@ -49,7 +61,23 @@ def run(words: Sequence[str]) -> None:
         _end(_with_flag(str(error), command), 2)
 
 
-def _parse(words: Sequence[str]) -> Any:
+def _command(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command that is named, of one word or two, or --help; and the words behind it.
+
+    Raises:
+        SystemExit: 2 where there is no command of this name.
+    """
+    length = 2 if words and any(name.startswith(f"{words[0]} ") for name in _COMMANDS) else 1
+    name = " ".join(words[:length])
+    if name in _COMMANDS:
+        return name, words[length:]
+    if words and words[:length][-1] in ("-h", "--help"):
+        return "--help", []
+    got = _guess(name, _COMMANDS) if words else "nothing"
+    return _end(f"the command must be one of {', '.join(_COMMANDS)}, got {got}", 2)
+
+
+def _parse(name: str, rest: Sequence[str]) -> Any:
     """The command meant; tyro tells errors in a box of several lines, of which one is made."""
     told = io.StringIO()
     try:
@@ -57,9 +85,9 @@ def _parse(words: Sequence[str]) -> Any:
             return subcommand_cli_from_dict(
                 _COMMANDS,
                 prog="aigc-market",
-                description="The AIGC pricing game: a leader, its followers, and the equilibrium."
-                " --version tells the version.",
-                args=words,
+                description="The AIGC pricing game: a leader, or several that compete, its "
+                "followers, and the equilibrium. --version tells the version.",
+                args=[name, *rest],
             )
     except SystemExit as stop:
         if stop.code != 2:
@@ -70,7 +98,7 @@ def _parse(words: Sequence[str]) -> Any:
     paragraphs = "\n".join(ruled).strip().split("\n\n")
     message = " ".join(paragraphs[0].split())
     for found, put in _IN_OUR_WORDS:
-        message = re.sub(found, put.format(command=words[0]), message)
+        message = re.sub(found, put.format(command=name), message)
     return _end(message, 2)
 
 
@@ -82,14 +110,8 @@ _IN_OUR_WORDS = (
 )
 
 
-def _check_names(words: Sequence[str]) -> None:
-    """Say of a command or a flag that there is none of this name which one may be meant."""
-    if not words or words[0] not in _COMMANDS:
-        if words and words[0] in ("-h", "--help"):
-            return
-        got = _guess(words[0], _COMMANDS) if words else "nothing"
-        _end(f"the command must be one of {', '.join(_COMMANDS)}, got {got}", 2)
-    name, *rest = words
+def _check_flags(name: str, rest: Sequence[str]) -> None:
+    """Say of a flag that there is none of this name which one may be meant."""
     flags = {"--help"}
     for field in _fields(_COMMANDS[name]):
         flags.add(flag(field.name))
@@ -110,9 +132,13 @@ def _guess(name: str, allowed: Iterable[str]) -> str:
 
 def _fields(kind: Any) -> list[dataclasses.Field[Any]]:
     """Of a command, those that are flags."""
-    own = [field for field in dataclasses.fields(kind) if "Positional" not in str(field.type)]
-    of_market = dataclasses.fields(MarketFlags)
-    return [f for field in own for f in (of_market if field.name == "market" else (field,))]
+    found = []
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(field.default):  # a group of flags
+            found += _fields(type(field.default))
+        elif "Positional" not in str(field.type):
+            found.append(field)
+    return found
 
 
 def _with_flag(message: str, command: Any) -> str:

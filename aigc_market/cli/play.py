@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +11,7 @@ import tyro
 
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed, writable
+from aigc_market.cli.asking import ask_price
 from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering import Round
 from aigc_market.rendering.numbers import beside, count, exact, money, steps
@@ -49,7 +49,7 @@ class Play:
         rounds = _checks.integer("rounds", self.rounds, at_least=1)
         writable("record", self.record)
         env = PricingEnv(max_cycles=rounds, **given)
-        env.reset(seed=check_seed(self.seed, env, play=True))
+        env.reset(seed=check_seed(self.seed, env, play="--vmus"))
         print(_introduction(env))
         played: list[Round] = []
         try:
@@ -68,31 +68,13 @@ class Play:
             print(f"Kept in {self.record}: aigc-market replay {self.record}")
 
     def _ask(self, env: PricingEnv, number: int) -> float | None:
-        """The next price, asked for until it is one; None to end the game."""
+        """The next price; None to end the game."""
         market, hint = env.market, ""
         if self.show_equilibrium:
             best = env.equilibrium
             hint = f" (equilibrium {exact(best.price)} earns {money(best.asp_utility)})"
-        limits = f"from {exact(market.cost)} to {exact(market.max_price)}"
-        while True:
-            try:
-                word = input(f"round {number:,}/{self.rounds:,}{hint}, price {limits}, q ends > ")
-            except EOFError:
-                print()
-                return None
-            word = word.strip()
-            if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
-                print(word)
-            if word.lower() in ("q", "quit"):
-                return None
-            try:
-                price = float(word)
-            except ValueError:
-                print(f"  a price must be a number {limits}, got {word!r}")
-                continue
-            if market.cost <= price <= market.max_price:
-                return price
-            print(f"  a price must be {limits}, got {word}")
+        question = f"round {number:,}/{self.rounds:,}{hint}"
+        return ask_price(question, float(market.cost), float(market.max_price))
 
 
 def _introduction(env: PricingEnv) -> str:

@@ -18,7 +18,7 @@ def _():
     import aigc_market
     from aigc_market import vmus
     from aigc_market.curves import breakpoints, curves, theorem_2
-    from aigc_market.explorer import charts, markets
+    from aigc_market.explorer import charts, markets, provider_charts, providers
     from aigc_market.rendering.text import summary
 
     return (
@@ -30,10 +30,32 @@ def _():
         markets,
         mo,
         np,
+        provider_charts,
+        providers,
         summary,
         theorem_2,
         vmus,
     )
+
+
+@app.cell
+def _(mo):
+    ONE, SEVERAL = "One provider", "Several providers"
+    page = mo.ui.tabs({ONE: "", SEVERAL: ""})
+    return ONE, SEVERAL, page
+
+
+@app.cell
+def _(mo):
+    def slider(low, high, step, value, label):
+        return mo.ui.slider(
+            low, high, step, value, label=label, show_value=True, full_width=True, debounce=False
+        )
+
+    def stat(name, value, said):
+        return mo.stat(value, label=name, caption=said, bordered=True)
+
+    return slider, stat
 
 
 @app.cell
@@ -54,12 +76,7 @@ def _(example, markets, mo):
 
 
 @app.cell
-def _(markets, mo, model, start):
-    def slider(low, high, step, value, label):
-        return mo.ui.slider(
-            low, high, step, value, label=label, show_value=True, full_width=True, debounce=False
-        )
-
+def _(markets, mo, model, slider, start):
     _low, _high, _step = markets.satisfaction_range(model.value)
     _delta = markets.satisfaction(start, model.value)
     K = slider(1, markets.MOST_VMUS, 1, start["K"], "K, VMUs")
@@ -111,10 +128,7 @@ def _(
 
 
 @app.cell
-def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
-    def _stat(name, value, said):
-        return mo.stat(value, label=name, caption=said, bordered=True)
-
+def _(aigc_market, breakpoints, charts, curves, market, mo, refused, stat, theorem_2):
     if market is None:
         shown = mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
     else:
@@ -139,10 +153,10 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, theorem_2):
             [
                 mo.hstack(
                     [
-                        _stat("price p*", f"{best.price:.3f}", "the equilibrium"),
-                        _stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
-                        _stat("steps sold", f"{best.steps.sum():,.1f}", _sales),
-                        _stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
+                        stat("price p*", f"{best.price:.3f}", "the equilibrium"),
+                        stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
+                        stat("steps sold", f"{best.steps.sum():,.1f}", _sales),
+                        stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
                     ],
                     widths="equal",
                     wrap=True,
@@ -223,37 +237,185 @@ def _(again, charts, followers, game, mo, played, post, price, summary):
 
 
 @app.cell
+def _(mo, providers):
+    rivals_example = mo.ui.dropdown(
+        list(providers.EXAMPLES),
+        value="two equal providers",
+        label="begin with",
+        full_width=True,
+    )
+    return (rivals_example,)
+
+
+@app.cell
+def _(mo, providers, rivals_example, slider):
+    _start = providers.example(rivals_example.value)
+    _range = providers.ranges(rivals_example.value)
+
+    def _slider(name, label, value):
+        return slider(*_range[name], value, label)
+
+    providers_M = slider(2, providers.MOST_PROVIDERS, 1, _start["M"], "M, providers")
+    providers_K = slider(1, providers.MOST_VMUS, 1, _start["K"], "K, VMUs")
+    temperature = _slider("temperature", "μ, care to spread", _start["temperature"])
+    near = _slider("near", "τ, to reach another provider than one's own", _start["near"])
+    costs = mo.ui.array(
+        [_slider("cost", f"c of asp_{m}", value) for m, value in enumerate(_start["cost"])]
+    )
+    deltas = mo.ui.array(
+        [
+            _slider("satisfaction", f"δ of VMU {k}", value)
+            for k, value in enumerate(_start["satisfaction"])
+        ]
+    )
+    highest = _slider("max_price", "p_max of all", _start["max_price"])
+    scarce = mo.ui.switch(value=_start["capacity"] is not None, label="a capacity R of each")
+    each_capacity = _slider(
+        "capacity", "R, steps a round", _start["capacity"] or _range["capacity"][1]
+    )
+    close = mo.ui.switch(value=_start["close"], label="look closely at Nash")
+    declines = mo.ui.switch(value=_start["outside"] is not None, label="VMUs may buy nothing")
+    outside = _slider("outside", "v₀, what that is worth", _start["outside"] or 0)
+    return (
+        close,
+        costs,
+        declines,
+        deltas,
+        each_capacity,
+        highest,
+        near,
+        outside,
+        providers_K,
+        providers_M,
+        scarce,
+        temperature,
+    )
+
+
+@app.cell
+def _(
+    SEVERAL,
+    close,
+    costs,
+    declines,
+    deltas,
+    each_capacity,
+    highest,
+    near,
+    outside,
+    page,
+    providers,
+    providers_K,
+    providers_M,
+    rivals_example,
+    scarce,
+    temperature,
+):
+    study, providers_refused = None, ""
+    if page.value == SEVERAL:  # or it would be solved for nobody
+        try:
+            study = providers.study(
+                providers.market(
+                    rivals_example.value,
+                    M=providers_M.value,
+                    K=providers_K.value,
+                    temperature=temperature.value,
+                    near=near.value,
+                    cost=costs.value,
+                    satisfaction=deltas.value,
+                    max_price=highest.value,
+                    outside=outside.value if declines.value else None,
+                    capacity=each_capacity.value if scarce.value else None,
+                ),
+                close.value,
+            )
+        except ValueError as _error:
+            providers_refused = str(_error)
+    return providers_refused, study
+
+
+@app.cell
+def _(slider):
+    way = slider(-0.5, 1.5, 0.05, 0.5, "from Nash (0) to the cartel (1)")
+    return (way,)
+
+
+@app.cell
+def _(close, mo, provider_charts, providers, providers_refused, stat, study, way):
+    if study is None:
+        _said = f"There is no such market: {providers_refused}." if providers_refused else ""
+        providers_shown = mo.callout(mo.md(_said), kind="warn")
+    else:
+        _asked = providers.on_the_way(study, way.value)
+        _cards = [stat(*_card) for _card in provider_charts.cards(study)]
+        providers_shown = mo.vstack(
+            [
+                mo.hstack(_cards, widths="equal", wrap=True),
+                mo.md(provider_charts.verdict(study)),
+                close,
+                provider_charts.reactions(study, _asked),
+                provider_charts.payoff(study, providers.payoffs(study)),
+                way,
+                mo.Html(provider_charts.table(study, _asked)),
+            ]
+        )
+    return (providers_shown,)
+
+
+@app.cell
 def _(
     K,
+    ONE,
     alpha,
     beta,
-    min_steps,
-    max_steps,
     capacity,
     cost,
+    costs,
+    declines,
     delta,
+    deltas,
+    each_capacity,
     example,
+    highest,
     limited,
     markets,
     max_price,
+    max_steps,
+    min_steps,
     mo,
     model,
+    near,
+    outside,
+    page,
     play,
+    providers_K,
+    providers_M,
+    providers_shown,
+    rivals_example,
+    scarce,
     shown,
+    temperature,
 ):
-    _controls = [
-        example,
-        K,
-        *[delta[k] for k in range(K.value)],
-        cost,
-        max_price,
-        min_steps,
-        max_steps,
-        limited,
-    ]
-    _controls += [capacity] if limited.value else []
-    _controls += [model]
-    _controls += [alpha, beta] if model.value == markets.QUADRATIC else []
+    if page.value == ONE:
+        _title = "One leader, its followers, and the equilibrium"
+        _controls = [
+            *[example, K, *[delta[k] for k in range(K.value)]],
+            *[cost, max_price, min_steps, max_steps, limited],
+            *([capacity] if limited.value else []),
+            model,
+            *([alpha, beta] if model.value == markets.QUADRATIC else []),
+        ]
+        _right = {"shown": shown, "play": play}
+    else:
+        _title = "Several leaders, their Nash equilibrium, and their cartel"
+        _controls = [
+            *[rivals_example, providers_M, providers_K, temperature, near],
+            *[costs[m] for m in range(providers_M.value)],
+            *[deltas[k] for k in range(providers_K.value)],
+            *[highest, scarce, *([each_capacity] if scarce.value else [])],
+            *[declines, *([outside] if declines.value else [])],
+        ]
+        _right = {"shown": providers_shown, "play": ""}
     mo.Html(
         f"""
         <style>
@@ -268,13 +430,12 @@ def _(
           .explorer {{ grid-template: "shown" "controls" "play" / minmax(0, 1fr); }}
         }}
         </style>
-        <div class="title" role="heading" aria-level="1">
-          One leader, its followers, and the equilibrium
-        </div>
+        <div class="title" role="heading" aria-level="1">{_title}</div>
+        {page}
         <div class="explorer">
           <div style="grid-area: controls">{mo.vstack(_controls, gap=0.75)}</div>
-          <div style="grid-area: shown">{shown}</div>
-          <div style="grid-area: play">{play}</div>
+          <div style="grid-area: shown">{_right["shown"]}</div>
+          <div style="grid-area: play">{_right["play"]}</div>
         </div>
         """
     )

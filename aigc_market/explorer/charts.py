@@ -67,7 +67,7 @@ def utility(
     layers = []
     if len(breaks) < _MOST_PIECES:
         layers += _shaded(market, breaks, float(equilibrium.price))
-    line = _chart(rows).encode(x=price, y=height)
+    line = from_rows(rows).encode(x=price, y=height)
     layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
     layers.append(_hover(line, ["price", "utility", "steps"]))
     marks = [_mark(market, "p*", float(equilibrium.price), float(equilibrium.asp_utility))]
@@ -76,7 +76,7 @@ def utility(
         marks.append(_mark(market, "Theorem 2", theorem, earned))
     colours, shapes = (palette.EQUILIBRIUM, palette.THEOREM), ("circle", "diamond")
     for colour, shape, dy, row in zip(colours, shapes, (-14, 18), marks, strict=False):
-        point = _chart([row]).encode(x=price, y=height)
+        point = from_rows([row]).encode(x=price, y=height)
         layers.append(point.mark_point(color=colour, shape=shape, filled=True, size=110, opacity=1))
         right = row["price"] > (market.cost + market.max_price) / 2
         text = point.mark_text(
@@ -88,7 +88,7 @@ def utility(
             fontWeight="bold",
         )
         layers.append(text.encode(text="label:N"))
-    return _framed(alt.layer(*layers))
+    return framed(alt.layer(*layers))
 
 
 def demand(market: Market, equilibrium: Equilibrium, curves: Curves) -> alt.LayerChart:
@@ -112,10 +112,10 @@ def demand(market: Market, equilibrium: Equilibrium, curves: Curves) -> alt.Laye
         for k, (name, s) in enumerate(zip(names, equilibrium.steps, strict=True))
     ]
     dashes = alt.StrokeDash("vmu:N", scale=alt.Scale(domain=names), legend=None)
-    line = _chart(rows).encode(x=price, y=height, color=colour)
-    points = _chart(bought).encode(x=price, y=height, color=colour)
-    rule = _chart(bought[:1]).encode(x=price)
-    return _framed(
+    line = from_rows(rows).encode(x=price, y=height, color=colour)
+    points = from_rows(bought).encode(x=price, y=height, color=colour)
+    rule = from_rows(bought[:1]).encode(x=price)
+    return framed(
         alt.layer(
             rule.mark_rule(color=palette.EQUILIBRIUM, strokeDash=[2, 3]),
             line.mark_line(strokeWidth=2.5).encode(strokeDash=dashes),
@@ -145,13 +145,13 @@ def rounds(played: list[Round]) -> alt.LayerChart:
         scale=alt.Scale(domain=["you", "equilibrium"], range=[palette.LEADER, palette.EQUILIBRIUM]),
         legend=alt.Legend(title=None, orient="top"),
     )
-    chart = _chart(rows).encode(
+    chart = from_rows(rows).encode(
         x=alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("utility:Q", title="ASP utility U_p"),
         color=colour,
         tooltip=["round:O", "who:N", alt.Tooltip("utility:Q", format=".2f")],
     )
-    return _framed(
+    return framed(
         alt.layer(
             chart.mark_line(strokeWidth=2), chart.mark_point(filled=True, size=70, opacity=1)
         ),
@@ -183,14 +183,15 @@ def _sold(record: Round) -> str:
     return " ".join(map(steps, record.delivered)) + cut
 
 
-def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
+def from_rows(rows: list[dict[str, Any]]) -> alt.Chart:
     """A chart of these rows, as CSV in a URL: altair checks inline data value by value."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, rows[0])
     writer.writeheader()
     writer.writerows(rows)
     url = f"data:text/csv;base64,{base64.b64encode(text.getvalue().encode()).decode()}"
-    return alt.Chart(alt.UrlData(url=url, format=alt.CsvDataFormat(type="csv")))
+    kinds = {name: "string" if isinstance(v, str) else "number" for name, v in rows[0].items()}
+    return alt.Chart(alt.UrlData(url=url, format=alt.CsvDataFormat(type="csv", parse=kinds)))
 
 
 def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
@@ -204,11 +205,11 @@ def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
         legend=None,
     )
     x = alt.X("from:Q", scale=alt.Scale(domain=[market.cost, market.max_price], nice=False))
-    bands = _chart(rows).mark_rect(opacity=0.12)
+    bands = from_rows(rows).mark_rect(opacity=0.12)
     said = ["piece:N", "at S_min:Q", "between:Q", "at S_max:Q", "rationed:N"]
     layers = [bands.encode(x=x, x2="to:Q", color=shade, tooltip=said)]
     if len(breaks):
-        rules = _chart([{"price": p} for p in breaks])
+        rules = from_rows([{"price": p} for p in breaks])
         layers.append(
             rules.mark_rule(color=palette.MUTED, strokeDash=[4, 3]).encode(
                 x=_price(market),
@@ -244,7 +245,7 @@ def _price(market: Market) -> alt.X:
     return alt.X("price:Q", title="unit price p", scale=scale)
 
 
-def _framed(chart: Any, height: int = _HEIGHT) -> Any:
+def framed(chart: Any, height: int = _HEIGHT) -> Any:
     """As wide as its place; the axes of charts below each other begin at the same place."""
     return (
         chart.properties(

@@ -49,6 +49,11 @@ def money(value: float) -> str:
     return f"{value:,.2f}" if value == 0 or 0.1 <= abs(value) < _MOST else exact(value, 3)
 
 
+def paid(value: float) -> str:
+    """What is paid, in four digits where it is below ten: 1,408.05, 0.2229."""
+    return money(value) if abs(value) >= 9.9995 else exact(value, 4)
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """A share in hundredths: 98.0 %."""
     return f"{share * 100:,.{decimals}f} %"

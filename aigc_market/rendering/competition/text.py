@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aigc_market.rendering.competition.rounds import CompetitionRound
-from aigc_market.rendering.numbers import count, exact, money, percent, steps
+from aigc_market.rendering.numbers import count, exact, paid, percent, steps
 
 _SHOWN = 8
 _COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "at Nash", "as cartel", "Δ")
@@ -13,20 +14,54 @@ _COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "at Nash", "as car
 
 def ansi(last: CompetitionRound) -> str:
     """A round as a table of the providers, and what the VMUs have of it."""
-    M, title = len(last.prices), f"round {last.number:,} of {last.rounds:,}"
+    title = f"round {last.number:,} of {last.rounds:,}"
     if last.number == 0:
         title += ": no prices yet"
-    rows = [list(_COLUMNS), *(_provider(last, m) for m in range(min(M, _SHOWN)))]
-    if M > _SHOWN:
-        rows.append([f"({M - _SHOWN:,} more)", *[""] * (len(_COLUMNS) - 1)])
-    if M > 1:
-        rows.append(_mean(last))
-    lines = [title, *_table(rows)]
+    lines = [title, *_table(last)]
     if missing := unjudged(last):
         lines.append(missing)
     if last.number:
         lines.append(sales(last))
     return "\n".join(lines)
+
+
+def summary(rounds: Sequence[CompetitionRound]) -> str:
+    """The same table of the means over some rounds; their Δ where Nash equilibria were found."""
+    judged = [record for record in rounds if record.nash_utility is not None]
+    cartels = [record for record in rounds if record.cartel_utility is not None]
+    means: dict[str, Any] = {
+        name: _means(of, name)
+        for of, names in (
+            (rounds, ("prices", "sold", "utility")),
+            (judged, ("nash_prices", "nash_utility")),
+            (cartels, ("cartel_prices", "cartel_utility")),
+        )
+        for name in names
+    }
+    sums = [_means(judged, name) for name in ("utility", "nash_utility", "cartel_utility")]
+    whole = rounds[-1]._replace(**means, profit_gain=None, mean_profit_gain=None)
+    if judged:
+        whole = whole._replace(
+            profit_gain=[_gain(*each) for each in zip(*sums, strict=True)],
+            mean_profit_gain=_gain(*(sum(values) for values in sums)),
+        )
+    lines = [f"{count(len(rounds), 'round')}, on average:", *_table(whole)]
+    if cartels and len(judged) < len(cartels):
+        lines.append(
+            f"no Nash equilibrium was found in {count(len(cartels) - len(judged), 'round')}"
+        )
+    return "\n".join(lines)
+
+
+def _means(rounds: Sequence[CompetitionRound], name: str) -> Any:
+    """(M) of a field; None of no rounds."""
+    columns = zip(*(getattr(record, name) for record in rounds), strict=True)
+    return [sum(values) / len(rounds) for values in columns] if rounds else None
+
+
+def _gain(utility: float, nash: float, cartel: float) -> float | None:
+    """Δ."""
+    return None if cartel == nash else (utility - nash) / (cartel - nash)
 
 
 def unjudged(last: CompetitionRound) -> str:
@@ -46,7 +81,7 @@ def sales(last: CompetitionRound) -> str:
         words += f", cut from {steps_of(last, asked)} asked for"
     if (idle := outside(last)) > 5e-4:
         words += f", {percent(idle)} of requests buy nothing"
-    return f"{words}, utility {_money(sum(last.vmu_utility))}"
+    return f"{words}, utility {paid(sum(last.vmu_utility))}"
 
 
 def outside(last: CompetitionRound) -> float:
@@ -66,8 +101,8 @@ def _provider(last: CompetitionRound, m: int) -> list[str]:
         exact(last.prices[m], 5) if last.number else "–",
         *(_of(values, m, _price) for values in (last.nash_prices, last.cartel_prices)),
         steps_of(last, last.sold[m]),
-        _money(last.utility[m]),
-        *(_of(values, m, _money) for values in (last.nash_utility, last.cartel_utility)),
+        paid(last.utility[m]),
+        *(_of(values, m, paid) for values in (last.nash_utility, last.cartel_utility)),
         "–" if gain is None else exact(gain, 3),
     ]
 
@@ -95,12 +130,14 @@ def _price(value: float) -> str:
     return exact(value, 5)
 
 
-def _money(value: float) -> str:
-    return money(value) if abs(value) >= 10 else exact(value, 4)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as what they hold, numbers to the right."""
+def _table(last: CompetitionRound) -> list[str]:
+    """A line for each provider and for the mean of all; columns as wide as what they hold."""
+    M = len(last.prices)
+    rows = [list(_COLUMNS), *(_provider(last, m) for m in range(min(M, _SHOWN)))]
+    if M > _SHOWN:
+        rows.append([f"({M - _SHOWN:,} more)", *[""] * (len(_COLUMNS) - 1)])
+    if M > 1:
+        rows.append(_mean(last))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(f"{cell:{'>' if i else '<'}{wide[i]}}" for i, cell in enumerate(row)).rstrip()
