@@ -108,3 +108,27 @@ def blocks(market: Competition, like: Any) -> Iterator[Competition]:
 def elements(like: Any) -> int:
     """How many VMUs of all markets are looked at together: as many as fill the caches."""
     return 2**12 if isinstance(like, np.ndarray) else 2**16
+
+
+def halton(count: int, axes: int) -> np.ndarray:
+    """(count, axes) points that fill the unit cube evenly (Halton, 1960)."""
+    points = np.empty((count, axes))
+    for axis, base in enumerate(_primes(axes)):
+        for i in range(count):
+            value, share, left = 0.0, 1.0, i + 1
+            while left:
+                share /= base
+                value += share * (left % base)
+                left //= base
+            points[i, axis] = value
+    return points
+
+
+def _primes(count: int) -> list[int]:
+    found: list[int] = []
+    number = 2
+    while len(found) < count:
+        if all(number % prime for prime in found):
+            found.append(number)
+        number += 1
+    return found

@@ -21,7 +21,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import holds, namespace
-from aigc_market.competition.batches import flatten, in_parts
+from aigc_market.competition.batches import flatten, halton, in_parts
 from aigc_market.competition.fixed_point import Profiles, to_clear
 from aigc_market.competition.game import rational, settle_in, together
 from aigc_market.competition.layouts import Columns
@@ -181,31 +181,7 @@ def _starts(M: int) -> np.ndarray:
     else:
         out = [*np.eye(M), *(1 - np.eye(M))]
     outs = [np.where(np.array(row, bool)[:, None], 1.0, rest) for row in out]
-    return np.concatenate([common, *outs, _halton(64 * M, M).T], axis=1)
-
-
-def _halton(count: int, axes: int) -> np.ndarray:
-    """(count, axes) points that fill the unit cube evenly (Halton, 1960)."""
-    points = np.empty((count, axes))
-    for axis, base in enumerate(_primes(axes)):
-        for i in range(count):
-            value, share, left = 0.0, 1.0, i + 1
-            while left:
-                share /= base
-                value += share * (left % base)
-                left //= base
-            points[i, axis] = value
-    return points
-
-
-def _primes(count: int) -> list[int]:
-    found: list[int] = []
-    number = 2
-    while len(found) < count:
-        if all(number % prime for prime in found):
-            found.append(number)
-        number += 1
-    return found
+    return np.concatenate([common, *outs, halton(64 * M, M).T], axis=1)
 
 
 def _like(array: np.ndarray, like: Any) -> Any:

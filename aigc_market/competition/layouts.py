@@ -268,4 +268,6 @@ def to_front(value: Any, axes: int) -> Any:
         return value
     if value.ndim == axes:
         return value[..., None]
-    return np.ascontiguousarray(np.moveaxis(value, 0, -1))
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(np.moveaxis(value, 0, -1))
+    return namespace(value).moveaxis(value, 0, -1)

@@ -9,7 +9,7 @@ import array_api_compat
 
 from aigc_market import _checks
 from aigc_market._arrays import namespace
-from aigc_market.competition.batches import flatten, in_parts
+from aigc_market.competition.batches import flatten, halton, in_parts
 from aigc_market.competition.deviation import Gains, best_price, gains
 from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton, to_clear
 from aigc_market.competition.game import rational, settle_in, together
@@ -94,47 +94,113 @@ def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nas
 
 def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
     """`nash` of N markets, from prices (N, M)."""
-    xp = namespace(start)
     if market.M == 1 and market.outside is None:
         prices = (solve(market.provider(0)).price + 0 * start[:, 0])[:, None]
     else:
-        profiles = Profiles(market, start)
-        near = markup_iteration(profiles, xp.permute_dims(start, (1, 0)))
-        prices = xp.permute_dims(newton(profiles, near)[0], (1, 0))
+        prices = _stationary(market, start)
     nearest = _Nearest(market, prices, tolerance)
-    cycle = xp.full_like(start, float("nan"))[:, None, :] + xp.zeros(
-        (_ROUNDS, 1), dtype=start.dtype, device=array_api_compat.device(start)
+    failed = nearest.failed()
+    if failed.shape[0]:
+        _reply_in_turn(nearest, failed, prices[failed, :], _ROUNDS)
+        failed = nearest.failed()
+    if failed.shape[0]:
+        where, spread = _spread(market, failed, start, _STARTS)
+        nearest.see(where, _stationary(market.lanes(where), spread))
+        where, spread = _spread(market, nearest.failed(), start, _REPLYING)
+        if where.shape[0]:
+            _reply_in_turn(nearest, where, spread, _ROUNDS // 3)
+        failed = nearest.failed()
+        if failed.shape[0]:  # where a gap was small, an equilibrium may be near
+            _reply_in_turn(nearest, failed, nearest.prices[failed, :], _ROUNDS // 3)
+    nearest.cycle[nearest.converged, ...] = float("nan")
+    return (
+        *_described(market, nearest.prices),
+        nearest.gap,
+        nearest.converged,
+        nearest.cycle,
     )
-    for again in (prices, market.max_price + 0 * prices):
-        (failed,) = xp.nonzero(~nearest.converged)
-        if not failed.shape[0]:
-            break
-        _reply_in_turn(nearest, cycle, failed, again[failed, :])
-    cycle[nearest.converged, ...] = float("nan")
-    return (*_described(market, nearest.prices), nearest.gap, nearest.converged, cycle)
+
+
+_STARTS, _REPLYING = 32, 8  # spread evenly over all prices: of Newton's method, of best replies
+
+
+def _stationary(market: Competition, start: Any) -> Any:
+    """Prices (N, M) that no small change improves, or some on the way there, from others."""
+    xp = namespace(start)
+    profiles = Profiles(market, start)
+    near = markup_iteration(profiles, xp.permute_dims(start, (1, 0)))
+    return xp.permute_dims(newton(profiles, near)[0], (1, 0))
+
+
+def _spread(market: Competition, where: Any, like: Any, count: int) -> tuple[Any, Any]:
+    """For each of some markets prices spread evenly over all that are allowed.
+
+    Returns:
+        (L,) numbers of markets, each `count` times, and (L, M) prices.
+    """
+    xp = namespace(like)
+    shares = xp.asarray(
+        halton(count, market.M), dtype=like.dtype, device=array_api_compat.device(like)
+    )
+    low, high = (value + 0 * like for value in (market.cost, market.max_price))
+    low, high = low[where, :], high[where, :]
+    prices = low + shares[:, None, :] * (high - low)
+    return xp.tile(where, (count,)), xp.reshape(prices, (-1, market.M))
 
 
 class _Nearest:
-    """Of each of N markets the profile with the smallest gap so far."""
+    """Of each of N markets the profile with the smallest gap so far, and a cycle of best replies.
+
+    Args:
+        market: N markets.
+        prices: (N, M) the first profiles.
+        tolerance: the largest gap of an equilibrium, as a share of the utility.
+    """
 
     def __init__(self, market: Competition, prices: Any, tolerance: float) -> None:
+        xp = namespace(prices)
         self.market, self.tolerance = market, tolerance
         found = gains(market, prices, tolerance)
         self.prices, self.gap = prices + 0, found.bound + 0
         self.ratio = _ratio(found)
-        self.converged = self.ratio <= tolerance
+        self.cycle = xp.stack([float("nan") * prices] * _ROUNDS, axis=1)
+        """(N, L, M)."""
 
-    def see(self, where: Any, prices: Any) -> Any:
-        """Look at profiles (L, M) of some markets; whether each is an equilibrium."""
-        xp = namespace(prices)
+    @property
+    def converged(self) -> Any:
+        """(N,) whether that profile is an equilibrium."""
+        return self.ratio <= self.tolerance
+
+    def failed(self) -> Any:
+        """The numbers of the other markets."""
+        return namespace(self.ratio).nonzero(~self.converged)[0]
+
+    def see(self, where: Any, prices: Any) -> None:
+        """Look at profiles (L, M) of markets (L,), of which one may be there several times."""
         found = gains(self.market.lanes(where), prices, self.tolerance)
         ratio = _ratio(found)
-        better = ratio < self.ratio[where]
-        self.prices[where, :] = xp.where(better[:, None], prices, self.prices[where, :])
-        self.gap[where, :] = xp.where(better[:, None], found.bound, self.gap[where, :])
-        self.ratio[where] = xp.where(better, ratio, self.ratio[where])
-        self.converged[where] = self.ratio[where] <= self.tolerance
-        return ratio <= self.tolerance
+        best = _first_of_each(where, ratio)
+        best = best[ratio[best] < self.ratio[where[best]]]
+        here = where[best]
+        self.prices[here, :], self.gap[here, :] = prices[best, :], found.bound[best, :]
+        self.ratio[here] = ratio[best]
+
+    def keep_cycle(self, where: Any, profiles: Any) -> None:
+        """Profiles (L, B, M) that best replies go through in turn, where no cycle is known."""
+        xp = namespace(profiles)
+        first = _first_of_each(where, 0 * profiles[:, 0, 0])
+        first = first[xp.isnan(self.cycle[where[first], 0, 0])]
+        self.cycle[where[first], : profiles.shape[1], :] = profiles[first, ...]
+
+
+def _first_of_each(where: Any, value: Any) -> Any:
+    """For each number in (L,) the place in it where the value is lowest."""
+    xp = namespace(value)
+    order = xp.argsort(value, stable=True)
+    order = order[xp.argsort(where[order], stable=True)]
+    numbers = where[order]
+    new = xp.concat([numbers[:1] >= 0, numbers[1:] != numbers[:-1]])
+    return order[new]
 
 
 def _ratio(found: Gains) -> Any:
@@ -144,20 +210,21 @@ def _ratio(found: Gains) -> Any:
     return xp.max(found.bound / earned, axis=-1)
 
 
-_ROUNDS = 60  # of best replies, and so the longest cycle that is seen
+_ROUNDS = 100  # of best replies, and so the longest cycle that is seen
 _LEAST = 1e-290  # a provider that earns less earns nothing
-_SAME = 1e-7  # prices this near, relative to themselves, are the same
+_SAME = 1e-7  # prices that have changed by less, relative to themselves, rest
+_AGAIN = 1e-4  # and have come back where this part of the last change leads to earlier ones
 _CLOSE = 0.05  # prices that still change by more are not polished
 
 
-def _reply_in_turn(nearest: _Nearest, cycle: Any, where: Any, prices: Any) -> None:
-    """Best replies in turn from prices (L, M), in some of the markets, until all rest or go round.
+def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> None:
+    """Best replies in turn from prices (L, M) in markets (L,), until all rest or go round.
 
     Where they come near to something, Newton's method says what, and it is looked at.
     """
     xp = namespace(prices)
     at, history, tries = prices, [prices], 0 * where
-    for number in range(1, _ROUNDS):
+    for number in range(1, rounds):
         market = nearest.market.lanes(where)
         for seat in range(market.M):
             reply = best_price(market, seat, at, nearest.tolerance).price
@@ -165,26 +232,25 @@ def _reply_in_turn(nearest: _Nearest, cycle: Any, where: Any, prices: Any) -> No
         history.append(at)
         apart = [xp.max(xp.abs(at - old) / at, axis=1) for old in history[:-1]]
         rests = apart[-1] <= _SAME
-        done = rests
-        near = (apart[-1] < _CLOSE) & ((tries < 3) | (number % 10 == 0)) | rests
+        near = (apart[-1] < _CLOSE) & ((tries < _TRIES) | (number % 10 == 0)) | rests
         (some,) = xp.nonzero(near)
         if some.shape[0]:
             tries[some] += 1
             polished = _polished(market.lanes(some), at[some, :], apart[-1][some])
-            done[some] = done[some] | nearest.see(where[some], polished)
-        (some,) = xp.nonzero(rests)
-        (still,) = xp.nonzero(~nearest.converged[where[some]])
-        if still.shape[0]:
-            nearest.see(where[some[still]], at[some[still], :])
+            nearest.see(where[some], polished)
+        (some,) = xp.nonzero(rests & ~nearest.converged[where])
+        if some.shape[0]:
+            nearest.see(where[some], at[some, :])
+        done = rests | nearest.converged[where]
         for back in range(2, number + 1):
-            (rounds,) = xp.nonzero((apart[-back] <= _SAME) & ~done)
-            if rounds.shape[0]:
-                profiles = xp.stack(history[-back:], axis=1)[rounds, ...]
-                cycle[where[rounds], ...] = float("nan")
-                cycle[where[rounds], :back, :] = profiles
-                for i in range(0, back, max(1, back // _SEEN)):
-                    nearest.see(where[rounds], profiles[:, i, :])
-                done[rounds] = True
+            again = apart[-back] <= _AGAIN * xp.minimum(apart[-1], 0.1 + 0 * apart[-1])
+            (some,) = xp.nonzero(again & ~done)
+            if some.shape[0]:
+                profiles = xp.stack(history[-back:], axis=1)[some, ...]
+                nearest.keep_cycle(where[some], profiles)
+                for i in range(0, back, -(-back // _SEEN)):
+                    nearest.see(where[some], profiles[:, i, :])
+                done[some] = True
         (rest,) = xp.nonzero(~done)
         if not rest.shape[0]:
             return
@@ -193,6 +259,7 @@ def _reply_in_turn(nearest: _Nearest, cycle: Any, where: Any, prices: Any) -> No
     nearest.see(where, at)
 
 
+_TRIES = 3  # of Newton's method, before best replies go on for a while
 _SEEN = 4  # profiles of a cycle that are looked at
 
 

@@ -1,0 +1,200 @@
+"""Rational shares and the settlement of several providers, against formulas and today's game."""
+
+import competition_by_hand as by_hand
+import numpy as np
+import pytest
+import torch
+
+import aigc_market
+from aigc_market import competition
+from aigc_market.competition import Competition, game
+from aigc_market.competition.layouts import Columns, Floats
+from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
+
+TABLE = TabulatedSSIM([0, 50, 100, 250], [0, 3.0, 5.0, 7.0])
+MODELS = {
+    "one": None,
+    "kinds": [None, TABLE, QuadraticSSIM(-2e-4, 0.08)],
+    "quadratics": [QuadraticSSIM(-1e-4, 0.06), PAPER_SSIM, QuadraticSSIM(-2e-4, 0.08)],
+    "tables": [TABLE] * 3,
+    "each VMU's": QuadraticSSIM(-np.array([1e-4, 2e-4, 3e-4, 1e-4]), 0.07),
+}
+
+
+def three(rng, **arguments):
+    """Three providers, four VMUs, a capacity that binds."""
+    return Competition(
+        M=3,
+        K=4,
+        satisfaction=rng.uniform(100, 300, 4),
+        access_cost=rng.uniform(0, 50, (3, 4)),
+        cost=[1, 2, 1.5],
+        capacity=[50, 60, 300.0],
+        **arguments,
+    )
+
+
+def test_the_logit_by_hand():
+    # Two providers, one VMU of unit demand that is worth 2, an option worth 0: Calvano's demand.
+    market = Competition(
+        M=2, K=1, cost=1, max_price=3, satisfaction=2.0, min_steps=1, max_steps=1,
+        ssim=QuadraticSSIM(-1.0, 2.0), temperature=0.25, outside=0.0,
+    )  # fmt: skip
+    prices = np.array([1.4, 1.6])
+    odds = np.exp((2 - prices) / 0.25)
+    answer = competition.respond(market, prices)
+    np.testing.assert_allclose(answer.shares[:, 0], odds / (1 + odds.sum()), rtol=1e-14)
+    np.testing.assert_array_equal(answer.steps, 1)
+    np.testing.assert_allclose(answer.vmu_utility, 0.25 * np.log(1 + odds.sum()), rtol=1e-14)
+    settled = competition.settle(market, prices, answer.shares, answer.steps)
+    np.testing.assert_allclose(settled.asp_utility, (prices - 1) * odds / (1 + odds.sum()))
+    np.testing.assert_allclose(settled.vmu_utility(), answer.vmu_utility)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_markets_by_hand(seed):
+    rng = np.random.default_rng(seed)
+    plain = by_hand.draw(rng)
+    market, prices = made(plain), rng.uniform(1, 12, plain["M"])
+    answer = competition.respond(market, prices)
+    paid = competition.settle(market, prices, answer.shares, answer.steps).asp_utility
+    np.testing.assert_allclose(paid, by_hand.utilities(plain, prices), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(paid.sum(), by_hand.total(plain, prices), rtol=1e-9, atol=1e-12)
+
+
+def made(plain):
+    """A market of plain numbers as the package has it."""
+    models = [
+        TabulatedSSIM(*model["table"]) if "table" in model else QuadraticSSIM(**model)
+        for model in plain["ssim"]
+    ]
+    return Competition(**{**plain, "ssim": models})
+
+
+@pytest.mark.parametrize("outside", [None, 3.0])
+@pytest.mark.parametrize("models", MODELS)
+def test_layouts_agree(models, outside):
+    rng = np.random.default_rng(1)
+    market = three(rng, ssim=MODELS[models], outside=outside)
+    prices = np.array([5.0, 6.0, 7.0])
+    layouts = Columns(market), Columns(market, front=True), Floats(market)
+    given = prices, prices[:, None], prices.tolist()
+    first, *others = (
+        game.settle_in(layout, p, *game.rational(layout, p))
+        for layout, p in zip(layouts, given, strict=True)
+    )
+    for other in others:
+        for name in ("shares", "asked", "delivered", "demand", "sold", "asp_utility"):
+            here, there = (np.ravel(getattr(settled, name)) for settled in (first, other))
+            np.testing.assert_allclose(here, there, rtol=1e-12)
+        np.testing.assert_allclose(first.vmu_utility(), np.ravel(other.vmu_utility()))
+    assert first.sold[0] == pytest.approx(50)  # rationed
+
+
+@pytest.mark.parametrize("models", MODELS)
+def test_tensors_equal_arrays_and_carry_gradients(models):
+    rng = np.random.default_rng(2)
+    market = three(rng, ssim=MODELS[models], outside=3.0)
+    prices = np.array([5.0, 6.0, 7.0])
+    tensor = torch.tensor(prices, requires_grad=True)
+    here, there = competition.respond(market, prices), competition.respond(market, tensor)
+    for name in ("shares", "steps", "vmu_utility"):
+        expected = getattr(here, name)
+        np.testing.assert_allclose(getattr(there, name).detach(), expected, rtol=1e-12)
+    there.vmu_utility.sum().backward()
+    # The envelope theorem: ∂U_k/∂p_m = −q·S.
+    expected = -(here.shares * here.steps).sum(axis=-1)
+    np.testing.assert_allclose(tensor.grad, expected, rtol=1e-9)
+
+
+def test_gradients_of_the_providers_are_those_of_finite_differences():
+    rng = np.random.default_rng(3)
+    market = three(rng, outside=None)
+    start = np.array([5.0, 6.0, 7.0])
+
+    def paid(prices):
+        answer = competition.respond(market, prices)
+        return competition.settle(market, prices, answer.shares, answer.steps).asp_utility
+
+    found = torch.autograd.functional.jacobian(paid, torch.tensor(start))
+    for m in range(3):
+        step = np.zeros(3)
+        step[m] = 1e-6
+        expected = (paid(start + step) - paid(start - step)) / 2e-6
+        np.testing.assert_allclose(found[:, m], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_answers_like_its_markets_one_by_one():
+    rng = np.random.default_rng(4)
+    market = Competition(
+        M=2,
+        K=3,
+        satisfaction=rng.uniform(100, 300, (7, 3)),
+        temperature=rng.uniform(5, 60, 7),
+        cost=rng.uniform(1, 2, (7, 2)),
+        ssim=QuadraticSSIM(-rng.uniform(1e-4, 3e-4, 7), 0.075),
+        min_steps=rng.uniform(0, 3, 7),
+        outside=rng.uniform(0, 3, 7),
+    )
+    prices = rng.uniform(2, 8, (5, 7, 2))
+    together = competition.respond(market, prices)
+    assert together.shares.shape == (5, 7, 2, 3)
+    for i in range(7):
+        alone = competition.respond(market.lanes(i), prices[:, i])
+        np.testing.assert_allclose(alone.shares, together.shares[:, i], rtol=1e-12)
+        np.testing.assert_allclose(alone.vmu_utility, together.vmu_utility[:, i], rtol=1e-12)
+    front = Columns(market, front=True)
+    columns = np.moveaxis(prices[0], 0, -1)
+    settled = game.settle_in(front, columns, *game.rational(front, columns))
+    np.testing.assert_allclose(np.moveaxis(settled.shares, -1, 0), together.shares[0])
+
+
+@pytest.mark.parametrize("capacity", [None, 150.0])
+@pytest.mark.parametrize("ssim", [None, TABLE])
+def test_one_provider_is_todays_game(ssim, capacity):
+    market = Competition(M=1, K=3, satisfaction=[100, 200, 300.0], ssim=ssim, capacity=capacity)
+    today = market.provider(0)
+    for price in (2.0, 5.0, 13.0):
+        answer = competition.respond(market, [price])
+        np.testing.assert_array_equal(answer.shares, 1)
+        np.testing.assert_array_equal(answer.steps[0], aigc_market.best_response(today, price))
+        settled = competition.settle(market, [price], answer.shares, answer.steps)
+        alone = aigc_market.game.settle(today, price, aigc_market.best_response(today, price))
+        np.testing.assert_array_equal(settled.delivered[0], alone.delivered)
+        np.testing.assert_array_equal(settled.asp_utility[0], alone.asp_utility)
+        np.testing.assert_array_equal(settled.vmu_utility(), alone.surplus())
+
+
+def test_no_other_shares_and_steps_are_better_for_a_vmu():
+    rng = np.random.default_rng(5)
+    market = Competition(M=3, K=2, satisfaction=[150.0, 260.0], outside=10.0, temperature=30.0)
+    prices = np.array([5.0, 6.0, 7.0])
+    best = competition.respond(market, prices).vmu_utility
+    for _ in range(200):
+        shares = rng.dirichlet(np.ones(4), 2).T[:3]
+        steps = rng.uniform(0, 250, (3, 2))
+        assert np.all(competition.settle(market, prices, shares, steps).vmu_utility() <= best)
+
+
+def test_a_provider_short_of_capacity_gives_all_the_same_part():
+    market = Competition(M=2, K=2, capacity=[50.0, 500.0])
+    shares, steps = np.full((2, 2), 0.5), np.array([[100.0, 60.0], [100.0, 60.0]])
+    settled = competition.settle(market, [5.0, 5.0], shares, steps)
+    np.testing.assert_allclose(settled.delivered, [[62.5, 37.5], [100, 60]])
+    np.testing.assert_allclose(settled.sold, [50, 80])
+    np.testing.assert_allclose(settled.asp_utility, [200, 320])
+
+
+BAD_SHARES = [np.full((2, 2), 0.4), np.full((2, 2), 0.6), -np.ones((2, 2)), np.ones((3, 2)), "all"]
+
+
+@pytest.mark.parametrize("shares", BAD_SHARES)
+def test_bad_shares_are_named(shares):
+    with pytest.raises((TypeError, ValueError), match="shares must"):
+        competition.settle(Competition(), [5.0, 5.0], shares, np.full((2, 2), 100.0))
+
+
+def test_an_outside_option_has_the_rest_of_the_shares():
+    market = Competition(outside=7.0)
+    settled = competition.settle(market, [5.0, 5.0], np.zeros((2, 2)), np.zeros((2, 2)))
+    np.testing.assert_allclose(settled.vmu_utility(), 7.0)
