@@ -13,10 +13,10 @@ from aigc_market.competition.game import rational, settle_in
 from aigc_market.competition.layouts import Columns, to_front
 from aigc_market.envs.competition import records
 from aigc_market.envs.competition.oracle import Oracle
-from aigc_market.envs.competition.provider import ProvidersRow, Scales
+from aigc_market.envs.competition.provider import ProvidersRow
 from aigc_market.envs.competition.settings import AGENTS, Settings
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.observation import History
+from aigc_market.envs.observation import History, Scales
 from aigc_market.rendering import CompetitionRound
 
 
@@ -46,7 +46,7 @@ class Lanes:
         self.num_envs = math.prod(batch)
         self.round = -1
         self._batch = batch
-        self._scales = Scales.of(settings)
+        self._scales = Scales(settings)
         self._row = row = ProvidersRow(settings.market.M, settings.market.K)
         rounds = settings.history, settings.max_cycles
         self._history = History(*rounds, row, (self.num_envs,))

@@ -7,6 +7,7 @@ from gymnasium.spaces import Box
 
 from aigc_market.competition import Competition
 from aigc_market.envs import observation
+from aigc_market.envs.competition.provider import provider_bounds
 from aigc_market.envs.competition.settings import Settings
 
 
@@ -55,7 +56,7 @@ class ObservationSpaces:
         low, high = (bound * scales.satisfaction for bound in settings.seen_satisfaction_bounds)
         reach = settings.seen_access_cost_bounds[1] * scales.access_cost
         coefficients = observation.coefficient_bounds(settings, scales)
-        rounds = [prices, (0.0, most, K)] * n
+        rounds = provider_bounds(settings)
         self.asp: Box = observation.box(*rounds)
         self.parallel_asp: Box = observation.box(prices, *rounds)
         itself = [(low, high, 1), *coefficients, (0.0, reach, M)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from gymnasium.spaces import Box
 
 from aigc_market.envs.actions import ActionReader
 from aigc_market.envs.competition.settings import Settings
+from aigc_market.envs.observation import Scales
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,11 @@ class ProvidersRow:
         return np.concatenate([prices, self.M + seat * self.K + np.arange(self.K)])
 
 
-@dataclass(frozen=True)
-class Scales:
-    """Factors from physical units to the units of observations."""
-
-    price: float
-    steps: float
-
-    @classmethod
-    def of(cls, settings: Settings) -> Scales:
-        """1 in physical units."""
-        if not settings.normalize:
-            return cls(1.0, 1.0)
-        return cls(1.0 / settings.price_bounds[1], 1.0 / settings.market.max_steps)
-
-
-def provider_space(settings: Settings) -> Box:
-    """Of a provider's observations: its last n rounds, flat, with finite bounds."""
-    market, scales = settings.market, Scales.of(settings)
-    price, steps = settings.price_bounds[1] * scales.price, market.max_steps * scales.steps
-    high = np.repeat(np.array([price, steps], "f4"), [market.M, market.K])
-    high = np.tile(high, settings.history)
-    return Box(np.zeros_like(high), high, dtype=np.float32)
+def provider_bounds(settings: Settings) -> list[tuple[float, float, int]]:
+    """Of a provider's last n rounds, for `observation.box`."""
+    market, scales = settings.market, Scales(settings)
+    prices = (0.0, settings.price_bounds[1] * scales.price, market.M)
+    return [prices, (0.0, market.max_steps * scales.steps, market.K)] * settings.history
 
 
 def price_actions(settings: Settings, seat: int) -> ActionReader:

@@ -12,7 +12,8 @@ from aigc_market.competition import Competition, Settlement, rivals
 from aigc_market.competition.rivals import RivalPolicy
 from aigc_market.envs.competition.lanes import Lanes
 from aigc_market.envs.competition.oracle import Oracle
-from aigc_market.envs.competition.provider import price_actions, provider_space
+from aigc_market.envs.competition.provider import price_actions, provider_bounds
+from aigc_market.envs.observation import box
 from aigc_market.rendering import CompetitionRound
 
 Rivals = str | RivalPolicy | Sequence[str | RivalPolicy]
@@ -46,7 +47,7 @@ class RivalLanes:
         self._batch = batch
         self._posted = np.empty((M - 1, self.num_envs))
         self.actions = price_actions(settings, seat)
-        self.space = provider_space(settings)
+        self.space = box(*provider_bounds(settings))
 
     @property
     def market(self) -> Competition:
