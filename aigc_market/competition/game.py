@@ -8,6 +8,7 @@ price for users who choose by a logit are those of Huang et al., MASS 2022 (arXi
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -111,6 +112,8 @@ def worth(price: Any, satisfaction: Any, gain: Any, steps: Any, access_cost: Any
 
 def spread(share: Any) -> Any:
     """−q·log q, a share's part of the entropy; 0 for a share of 0."""
+    if isinstance(share, float):  # a turn is short enough to feel a call
+        return -share * math.log(share if share > _LEAST else _LEAST)
     return -share * log(larger(share, _LEAST))
 
 

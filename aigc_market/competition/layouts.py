@@ -6,8 +6,9 @@ element is. Here most numbers belong to a pair, a provider m and a VMU k.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -160,7 +161,8 @@ class Floats:
 
     def of_provider(self, values: Any) -> list[float]:
         """Each number once for every VMU."""
-        return list(chain.from_iterable(map(repeat, values, repeat(self.market.K))))
+        vmus = range(self.market.K)
+        return [value for value in values for _ in vmus]
 
     def of_vmu(self, values: Any) -> list[float]:
         """All numbers once for every provider."""
@@ -173,17 +175,23 @@ class Floats:
 
     def over_providers(self, pairs: list[float]) -> list[float]:
         """One sum for each VMU."""
-        K = self.market.K
-        return [sum(pairs[k::K]) for k in range(K)]
+        return self._each_vmu(operator.add, pairs)
 
     def most(self, pairs: list[float]) -> list[float]:
         """One for each VMU."""
+        return self._each_vmu(max, pairs)
+
+    def _each_vmu(self, rule: Callable[..., float], pairs: list[float]) -> list[float]:
+        """The rule on one provider after the other."""
         K = self.market.K
-        return [max(pairs[k::K]) for k in range(K)]
+        result = pairs[:K]
+        for i in range(K, len(pairs), K):
+            result = list(map(rule, result, pairs[i : i + K]))
+        return result
 
     def gain(self, steps: list[float]) -> list[float]:
         """By each pair's own model."""
-        return [ssim.gain(s) for ssim, s in zip(self.ssim, steps, strict=True)]
+        return [ssim.gain(bought) for ssim, bought in zip(self.ssim, steps, strict=False)]
 
 
 class _ByProvider:

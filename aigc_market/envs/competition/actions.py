@@ -29,6 +29,8 @@ class ChoiceReader:
         low = np.repeat(np.array([0.0, market.min_steps], "f4"), [self._weights, M])
         high = np.repeat(np.array([1.0, market.max_steps], "f4"), [self._weights, M])
         self._low, self._high = low.tolist(), high.tolist()
+        bounds = zip(self._low, self._high, strict=True)
+        self._bounds = [(-1.0, 1.0) if self._normalize else both for both in bounds]
         self._least = float(np.ceil(market.min_steps))
         self.space = self.make_space()
         self._shape = self.space.shape
@@ -72,25 +74,20 @@ class ChoiceReader:
 
     def _within(self, action: Any, values: list[float]) -> list[float]:
         """Weights and steps in physical units, within the space."""
-        low, high = ([-1.0], [1.0]) if self._normalize else (self._low, self._high)
-        if self._normalize:
-            low, high = low * len(values), high * len(values)
-        for value, least, most in zip(values, low, high, strict=True):
+        for value, (least, most) in zip(values, self._bounds, strict=True):
             if not least <= value <= most:
-                values = self._clip(action, values, low, high)
+                values = self._clip(action, values)
                 break
         if not self._normalize:
             return values
         physical = from_unit(np.array(values), np.array(self._low), np.array(self._high))
         return physical.astype(np.float32).tolist()
 
-    def _clip(
-        self, action: Any, values: list[float], low: list[float], high: list[float]
-    ) -> list[float]:
+    def _clip(self, action: Any, values: list[float]) -> list[float]:
         if not np.isfinite(values).all():
             raise InvalidActionError(f"{self._wanted}, got {action!r}")
         EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-        return np.clip(values, low, high).tolist()
+        return np.clip(values, *zip(*self._bounds, strict=True)).tolist()
 
     def _on_grid(self, action: Any, index: list[float]) -> list[float]:
         levels = self.space.nvec.tolist()

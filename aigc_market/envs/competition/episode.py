@@ -34,6 +34,7 @@ class Episode:
         market = settings.market
         self._M, self._K = M, K = market.M, market.K
         self._few = M * K <= FEW_PAIRS
+        self._judged, self._rescales = settings.judged, settings.normalize
         self._scales = scales = observation.Scales(settings)
         self._layout: Any = None  # Floats or Columns
         self.market: Any = None
@@ -63,7 +64,7 @@ class Episode:
         self._layout = (Floats if self._few else Columns)(market, before=self._layout)
         self._private = observation.private(settings, self._scales, market)
         self._hidden = observation.hidden(settings, self._private)
-        self._benchmarks: list[dict[str, float]] | None = None
+        self._benchmarks: list[tuple[dict[str, float], float]] = []  # asked for at a round's end
         self._reward_scales = self._find_reward_scales() if settings.scale_rewards else None
 
     @property
@@ -101,7 +102,7 @@ class Episode:
         told = self._write(settled)
         utilities, infos = self._of_providers(settled, told[0])
         if choices:
-            of_vmus, infos_of_vmus = self._of_vmus(settled, told[1:])
+            of_vmus, infos_of_vmus = self._of_vmus(settled, told[1], told[2])
             utilities = utilities + of_vmus
             infos += infos_of_vmus
         if self._reward_scales is not None:
@@ -140,68 +141,62 @@ class Episode:
         Returns: (3, M, K) demand, shares and steps delivered, float32, fresh memory.
         """
         parts = settled.demand, settled.shares, settled.delivered
-        told = np.array(parts if not self._few else [*parts[0], *parts[1], *parts[2]], "f4")
-        told = told.reshape(3, self._M, self._K)
-        row = told
-        if settled.layout.capacity is not None or self._settings.normalize:
-            row = told.copy()
-            np.multiply(row[1], row[2], out=row[0])
-            row[::2] *= np.float32(self._scales.steps)
+        flat = np.array([*parts[0], *parts[1], *parts[2]] if self._few else parts, "f4")
+        told = flat.reshape(3, self._M, self._K)
+        row = flat
+        if self._rescales or settled.layout.capacity is not None:
+            delivered = told.copy()
+            np.multiply(told[1], told[2], out=delivered[0])
+            delivered[::2] *= np.float32(self._scales.steps)
+            row = delivered
         unit = self._scales.price
-        self._history.end(row.ravel(), None, [price * unit for price in self.prices])
-        for views in (self._asps, self._parallel_asps, self._vmus):
-            views.forget()
+        prices = self.prices if unit == 1 else [price * unit for price in self.prices]
+        self._history.end(row.ravel(), None, prices)
+        self._asps.forget()
+        self._parallel_asps.forget()
+        self._vmus.forget()
         return told
 
     def _of_providers(
         self, settled: Settlement, demand: np.ndarray
     ) -> tuple[list[float], list[dict[str, Any]]]:
         """Utilities and infos of the providers."""
-        utilities, sold = _plain(settled.asp_utility), _plain(settled.sold)
+        utilities = _plain(settled.asp_utility)
+        columns = self.prices, _plain(settled.sold), demand, utilities
         infos: list[dict[str, Any]] = [
-            {
-                "round": self.round,
-                "price": price,
-                "sold": steps,
-                "demand": asked,
-                "utility": utility,
-            }
-            for price, steps, asked, utility in zip(
-                self.prices, sold, demand, utilities, strict=True
-            )
+            {"round": self.round, "price": price, "sold": sold, "demand": asked, "utility": earned}
+            for price, sold, asked, earned in zip(*columns, strict=True)
         ]
-        if self._settings.judged:
-            for info, benchmarks, (nash, room) in zip(infos, *self._judge(), strict=True):
-                info.update(benchmarks)
-                info["profit_gain"] = gain(info["utility"], nash, room)
+        if self._judged:
+            benchmarks = self._benchmarks or self._judge()
+            for info, (known, room) in zip(infos, benchmarks, strict=True):
+                info.update(known)
+                info["profit_gain"] = gain(info["utility"], known["nash_utility"], room)
         return utilities, infos
 
-    def _judge(self) -> tuple[list[dict[str, float]], list[tuple[float, float]]]:
-        """What the providers are measured by, for infos, and what their profit gain needs."""
-        if self._benchmarks is None:
-            found = self._oracle.benchmarks
-            names, columns = zip(*vars(found).items(), strict=True)
-            each = zip(*(column.tolist() for column in columns), strict=True)
-            self._benchmarks = [dict(zip(names, values, strict=True)) for values in each]
-            self._rooms = list(zip(found.nash_utility.tolist(), found.room.tolist(), strict=True))
-        return self._benchmarks, self._rooms
+    def _judge(self) -> list[tuple[dict[str, float], float]]:
+        """What each provider is measured by, for its infos, and the room that it has."""
+        found = self._oracle.benchmarks
+        names, columns = zip(*vars(found).items(), strict=True)
+        each = zip(*(column.tolist() for column in columns), strict=True)
+        known = [dict(zip(names, values, strict=True)) for values in each]
+        self._benchmarks = list(zip(known, found.room.tolist(), strict=True))
+        return self._benchmarks
 
     def _of_vmus(
-        self, settled: Settlement, answers: np.ndarray
+        self, settled: Settlement, shares: np.ndarray, steps: np.ndarray
     ) -> tuple[list[float], list[dict[str, Any]]]:
         """Utilities and infos of the VMUs."""
         utilities = _plain(settled.vmu_utility())
-        each = np.ascontiguousarray(answers.transpose(2, 0, 1))  # (K, 2, M)
         infos: list[dict[str, Any]] = [
-            {"shares": shares, "steps": steps, "utility": utility}
-            for (shares, steps), utility in zip(each, utilities, strict=True)
+            {"shares": spread, "steps": bought, "utility": utility}
+            for spread, bought, utility in zip(shares.T, steps.T, utilities, strict=True)
         ]
-        if self._settings.judged:
-            layout = settled.layout
-            best = _plain(best_utility(layout, settled.prices))
-            wished = utilities
+        if self._judged:
+            layout, wished = settled.layout, utilities
             if layout.capacity is not None:
                 wished = _plain(settled.wished_utility())
+            best = _plain(best_utility(layout, settled.prices))
             for info, most, own in zip(infos, best, wished, strict=True):
                 info["regret"] = max(most - own, 0.0)
         return utilities, infos
