@@ -12,6 +12,9 @@ different_agents = [
     pytest.mark.filterwarnings("ignore:Agents have different observation space sizes"),
 ]
 
+# PettingZoo's api_test knows Box and Discrete; a VMU that chooses among providers has several.
+several_choices = pytest.mark.filterwarnings("ignore:Action space for each agent probably should")
+
 # PettingZoo's tests reset with a made-up option; unknown options warn by design.
 unknown_option = pytest.mark.filterwarnings("ignore:reset option 'options' is unknown")
 

@@ -145,7 +145,8 @@ class Settings(ViewSettings):
         if given is None:
             return np.linspace(market.cost, market.max_price, PRICE_LEVELS, axis=-1)
         if isinstance(given, str):
-            grid = np.asarray(competition.price_grid(market))
+            known = {"nash": self.oracle.nash, "cartel": self.oracle.cartel}
+            grid = np.asarray(competition.price_grid(market, **known))
             if not np.isfinite(grid).all():
                 raise ValueError(
                     f"price_grid must be prices where no Nash equilibrium is found, got {given!r}"
