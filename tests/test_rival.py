@@ -15,7 +15,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.env_util import make_vec_env
 
 import aigc_market
-from aigc_market import Competition, LogUniform, competition
+from aigc_market import Competition, LogUniform, Scenario, Shift, competition
 from aigc_market.competition import rivals
 from aigc_market.envs.competition.lanes import Lanes
 from aigc_market.envs.competition.single import RivalEnv
@@ -54,8 +54,7 @@ def same(one, other):
 
 
 def oracle(nash, cartel):
-    benchmarks = SimpleNamespace(nash_price=np.array(nash), cartel_price=np.array(cartel))
-    return SimpleNamespace(benchmarks=benchmarks)
+    return SimpleNamespace(nash_price=np.array(nash), cartel_price=np.array(cartel))
 
 
 THREE = Competition(M=3, K=2, cost=[1.0, 2.0, 3.0])
@@ -122,8 +121,7 @@ def test_calvanos_best_reply_to_the_cartel():
 @pytest.mark.parametrize("name", ["nash", "tit_for_tat"])
 def test_where_there_is_no_nash_equilibrium_rivals_that_need_it_are_refused(name, monkeypatch):
     env = RivalEnv(rivals=name)
-    nowhere = oracle([np.nan] * 2, [6.0] * 2).benchmarks
-    monkeypatch.setattr(type(env.oracle), "benchmarks", nowhere)
+    monkeypatch.setattr(type(env.oracle), "nash_price", np.full(2, np.nan))
     with pytest.raises(ValueError, match=r"rivals must not be \"nash\" .* \"cartel\", \"best_rep"):
         env.reset(seed=0)
 
@@ -176,7 +174,7 @@ def test_a_rival_is_told_who_and_where_it_is():
 
     def curious(market, seat, last_prices, oracle, rng):
         told.append((market.batch_shape, seat, last_prices, rng.random()))
-        assert oracle.benchmarks.cartel_price.shape == (2, 3)
+        assert oracle.cartel_price.shape == (2, 3)
         assert oracle.nash.converged.all()
         if last_prices is not None:
             last_prices *= 0  # its own
@@ -305,11 +303,27 @@ def test_play_at_the_oracles_prices_has_profit_gains_0_and_1():
     assert info["profit_gain"] == pytest.approx(1.0, abs=1e-5)
 
 
-def test_without_a_judge_infos_say_less_and_nothing_is_solved(monkeypatch):
+@pytest.fixture
+def solved(monkeypatch):
+    """What the oracle is asked for: "nash", "cartel", with the number of markets."""
+    asked = []
+
+    def watched(name):
+        solve = getattr(competition, name)
+
+        def call(market):
+            asked.append((name, *market.batch_shape))
+            return solve(market)
+
+        monkeypatch.setattr(competition, name, call)
+
+    watched("nash")
+    watched("cartel")
+    return asked
+
+
+def test_without_a_judge_infos_say_less_and_nothing_is_solved(solved):
     env = RivalVectorEnv(3, scenario="road", judged=False, rivals=lambda *_: 6.0)
-    solved = []
-    solve = type(env.oracle).solve
-    monkeypatch.setattr(type(env.oracle), "solve", lambda *given: solved.append(1) or solve(*given))
     env.reset(seed=0)
     with pytest.raises(gymnasium.error.ResetNeeded, match="no round"):
         env.judgement()
@@ -318,18 +332,37 @@ def test_without_a_judge_infos_say_less_and_nothing_is_solved(monkeypatch):
         assert infos.keys() == INFOS | {f"_{name}" for name in INFOS}
     assert not solved
     assert env.judgement().keys() == JUDGED
-    assert len(solved) == 1
+    assert solved == [("nash", 3), ("cartel", 3)]
 
 
-def test_markets_that_stand_still_are_solved_once(monkeypatch):
+@pytest.mark.parametrize("name", ["nash", "cartel"])
+def test_rivals_ask_for_no_more_than_they_need(solved, name):
+    env = RivalVectorEnv(3, scenario="road", judged=False, rivals=name)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(np.full((3, 1), 8.0, "f4"))
+    assert solved == [(name, 3)] * 4
+
+
+def test_only_lanes_that_have_changed_are_solved_again(solved):
+    hidden = {"satisfaction": LogUniform(100, 300)}
+    moving = Scenario("moving", arguments=hidden, moves=[Shift(probability=0.1)])
+    env = RivalVectorEnv(20, scenario=moving, rivals="tit_for_tat")
+    env.reset(seed=0)
+    for _ in range(10):
+        env.step(np.full((20, 1), 8.0, "f4"))
+    for name in ("nash", "cartel"):
+        counts = [count for asked, count in solved if asked == name]
+        assert counts[0] == 20
+        assert 1 <= sum(counts[1:]) < 60
+
+
+def test_markets_that_stand_still_are_solved_once(solved):
     env = RivalVectorEnv(3, rivals="tit_for_tat", max_cycles=2)
-    solved = []
-    solve = type(env.oracle).solve
-    monkeypatch.setattr(type(env.oracle), "solve", lambda *given: solved.append(1) or solve(*given))
     env.reset(seed=0)
     for _ in range(5):
         env.step(np.full((3, 1), 8.0, "f4"))
-    assert len(solved) == 1
+    assert sorted(solved) == [("cartel",), ("nash",)]
 
 
 @pytest.mark.parametrize("view", [RivalEnv, RivalVectorEnv])

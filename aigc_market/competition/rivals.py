@@ -19,8 +19,8 @@ from aigc_market.competition.deviation import best_deviation
 from aigc_market.competition.market import Competition
 
 
-class Benchmarks(Protocol):
-    """What all providers' prices are measured by."""
+class Oracle(Protocol):
+    """What rivals may know of the market in force; each is solved when it is first asked for."""
 
     @property
     def nash_price(self) -> Any:
@@ -30,15 +30,6 @@ class Benchmarks(Protocol):
     @property
     def cartel_price(self) -> Any:
         """(…, M)."""
-        ...
-
-
-class Oracle(Protocol):
-    """What rivals may know of the market in force."""
-
-    @property
-    def benchmarks(self) -> Benchmarks:
-        """Solved when they are first asked for."""
         ...
 
 
@@ -56,7 +47,7 @@ def cartel(
     market: Competition, seat: int, last_prices: Any, oracle: Oracle, rng: np.random.Generator
 ) -> Any:
     """A rival that posts its price in the cartel, whatever the others do."""
-    return oracle.benchmarks.cartel_price[..., seat]
+    return oracle.cartel_price[..., seat]
 
 
 def best_reply(
@@ -81,7 +72,7 @@ def tit_for_tat(
     from its Nash price to the cartel's. The rival goes as far: p_Nash + λ·(p_cartel − p_Nash), with
     the smallest λ of the others, and 1 in the first round.
     """
-    low, high = _nash_prices(oracle), oracle.benchmarks.cartel_price
+    low, high = _nash_prices(oracle), oracle.cartel_price
     if last_prices is None:
         return high[..., seat]
     way = high - low
@@ -98,7 +89,7 @@ def _nash_prices(oracle: Oracle) -> Any:
     Raises:
         ValueError: in some market none was found.
     """
-    prices = oracle.benchmarks.nash_price
+    prices = oracle.nash_price
     if np.isnan(prices).any():
         raise ValueError(
             'rivals must not be "nash" or "tit_for_tat" in a market in which no Nash equilibrium '

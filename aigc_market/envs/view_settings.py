@@ -31,7 +31,7 @@ class ViewSettings:
     market_class: ClassVar[Any]
     """Of the game's parameters."""
     oracle_class: ClassVar[Any]
-    """An `oracle.BaseOracle`: what is best in a market."""
+    """What is best in a market: an `oracle.BaseOracle`, or made of some."""
     parameters: ClassVar[tuple[str, ...]]
     """Of the market, as far as they are keyword arguments."""
     presets: ClassVar[Mapping[str, scenarios.Scenario]]

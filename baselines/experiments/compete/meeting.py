@@ -52,15 +52,11 @@ class Scripted:
         return rivals.price(policy, *seen, rng, (games.num_envs,))
 
 
-class _Prices(NamedTuple):
+class _Oracle(NamedTuple):
     """Of the markets of one round, (N, M): what rivals ask for."""
 
     nash_price: np.ndarray
     cartel_price: np.ndarray
-
-
-class _Oracle(NamedTuple):
-    benchmarks: _Prices
 
 
 class Benchmark:
@@ -95,7 +91,7 @@ class Benchmark:
     def oracle(self, round: int) -> _Oracle:  # noqa: A002
         """What scripted sellers may know of the markets of a round."""
         t = round if self.moves else 0
-        return _Oracle(_Prices(self._nash_price[t], self.cartel["prices"][t]))
+        return _Oracle(self._nash_price[t], self.cartel["prices"][t])
 
 
 @cache
