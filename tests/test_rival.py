@@ -169,6 +169,13 @@ def test_a_rival_that_posts_a_bad_price_is_named(price):
         env.reset(seed=0)
 
 
+def test_a_rival_may_post_one_price_for_all_markets():
+    posted = rivals.price(lambda *_: 5, THREE, 0, None, KNOWN, RNG, (4,))
+    np.testing.assert_array_equal(posted, [5.0] * 4)
+    assert posted.dtype == np.float64
+    posted[0] = 6.0  # its memory is the caller's own
+
+
 def test_a_rival_is_told_who_and_where_it_is():
     told = []
 

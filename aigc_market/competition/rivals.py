@@ -128,7 +128,7 @@ def price(
         shape: of the answer: one price for each market.
 
     Returns:
-        (…) price, double precision, or one for all markets.
+        (…) price, double precision, fresh memory.
 
     Raises:
         ValueError: it answers with something else than finite numbers that broadcast to that shape,
@@ -147,7 +147,7 @@ def price(
             f"rivals must post finite prices of shape {shape} from the cost to max_price, for "
             f"provider {seat} within [{low!r}, {high!r}], got {posted!r}"
         )
-    return posted.astype(np.float64)
+    return np.broadcast_to(posted, shape).astype(np.float64)
 
 
 def _fits(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
