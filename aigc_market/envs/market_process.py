@@ -107,17 +107,8 @@ class MarketProcess:
                 f"reset options must have batch axes {self._lanes} or none, "
                 f"got {market.batch_shape}"
             )
-        self._check_spaces(market)
+        settings.check_episode(market)
         return self._with_capacity(market, rng)
-
-    def _check_spaces(self, market: Any) -> None:
-        for name, (least, most) in self._settings.option_bounds().items():
-            value = getattr(market, name)
-            if value is not None and (np.min(value) < least or np.max(value) > most):
-                raise ValueError(
-                    f"reset option {name} must stay within the environment's spaces, "
-                    f"[{least:g}, {most:g}], got {value!r}"
-                )
 
     def _with_capacity(self, market: Any, rng: np.random.Generator) -> Any:
         law = self._settings.capacity

@@ -102,6 +102,23 @@ class ViewSettings:
         """What a reset option must stay within, by name: agents see or do it."""
         raise NotImplementedError
 
+    def check_episode(self, market: Any) -> None:
+        """Refuse the options of a reset that would leave the spaces.
+
+        Args:
+            market: that they make; or a batch.
+
+        Raises:
+            ValueError: one of its parameters is not within the `option_bounds`.
+        """
+        for name, (least, most) in self.option_bounds().items():
+            value = getattr(market, name)
+            if value is not None and (np.min(value) < least or np.max(value) > most):
+                raise ValueError(
+                    f"reset option {name} must stay within the environment's spaces, "
+                    f"[{least:g}, {most:g}], got {value!r}"
+                )
+
     def movable(self, market: Any, lanes: tuple[int, ...]) -> dict[str, Any]:
         """What moves may change of a market beside δ: fields of `moves.State`."""
         raise NotImplementedError

@@ -87,7 +87,10 @@ class ChoiceReader:
         if not np.isfinite(values).all():
             raise InvalidActionError(f"{self._wanted}, got {action!r}")
         EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-        return np.clip(values, *zip(*self._bounds, strict=True)).tolist()
+        return [
+            min(max(value, least), most)
+            for value, (least, most) in zip(values, self._bounds, strict=True)
+        ]
 
     def _on_grid(self, action: Any, index: list[float]) -> list[float]:
         levels = self.space.nvec.tolist()

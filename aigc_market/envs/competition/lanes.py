@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -36,13 +37,14 @@ class Lanes:
     """
 
     def __init__(self, batch: tuple[int, ...], arguments: dict[str, Any]) -> None:
-        self.settings = settings = Settings.make(**arguments)
+        settings = Settings.make(**arguments)
         if isinstance(given := arguments.get("followers"), str) and given == AGENTS:
             raise ValueError(
                 f"followers must be scripted here, one of {list(followers.SCRIPTED)} or a "
                 f"function, got {given!r}"
             )
         self._policy = settings.policy or followers.resolve(settings.scenario.vmus)
+        self.settings = settings = dataclasses.replace(settings, followers=self._policy)
         self.num_envs = math.prod(batch)
         self.round = -1
         self._batch = batch

@@ -63,6 +63,20 @@ class Settings(ViewSettings):
             "access_cost": self.access_cost_bounds,
         }
 
+    def check_episode(self, market: Competition) -> None:
+        """As in the base; and VMUs that are agents have a weight for the outside option, or none.
+
+        Raises:
+            ValueError: an option that would leave the spaces.
+        """
+        super().check_episode(market)
+        had, has = self.market.outside is not None, market.outside is not None
+        if self.policy is None and had != has:
+            raise ValueError(
+                f"reset option outside must be {'a number' if had else 'None'} where VMUs are "
+                f"agents that have {'a' if had else 'no'} weight for it, got {market.outside!r}"
+            )
+
     def movable(self, market: Competition, lanes: tuple[int, ...]) -> dict[str, Any]:
         """The SSIM model where it is drawn, and τ."""
         shape = (*lanes, market.M, market.K)
