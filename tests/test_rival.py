@@ -205,8 +205,8 @@ def test_a_rival_is_told_who_and_where_it_is():
 # Spaces, observations, infos
 
 
-# One provider alone has a profit gain of NaN, which the checker holds to differ from itself.
-@pytest.mark.parametrize("name", [name for name in MARKETS if name != "one provider"])
+# Not one provider alone: its profit gain is NaN, which the checker holds to differ from itself.
+@pytest.mark.parametrize("name", ["duopoly", "calvano", "road", "hidden", "normalised", "mixed"])
 def test_gymnasiums_checker(name):
     env = gymnasium.make(ID, max_cycles=4, **MARKETS[name])
     check_env(env.unwrapped)
@@ -426,7 +426,7 @@ def test_each_lane_is_the_single_environment(arguments):
 )
 def test_it_is_the_parallel_game_of_providers_alone(name):
     arguments = {
-        "max_cycles": 4,
+        "max_cycles": 2,
         **MARKETS[name],
         "continuous_actions": True,
         "followers": "best_response",
@@ -441,7 +441,7 @@ def test_it_is_the_parallel_game_of_providers_alone(name):
         expected, _ = parallel.reset(seed=episode)
         np.testing.assert_array_equal(env.reset(seed=episode)[0], expected[mine])
         env.action_space.seed(episode)
-        for _ in range(4):
+        for _ in range(2):
             action = env.action_space.sample()
             seen, reward, *_, info = env.step(action)
             rivals = dict(zip(others, info.pop("rival_prices")[:, None], strict=True))
@@ -527,7 +527,7 @@ def test_episodes_follow_the_seed(scenario):
         return np.array([view.step(view.action_space.sample())[1] for _ in range(3)])
 
     for view in (RivalEnv, lambda **kw: RivalVectorEnv(3, **kw)):
-        one, two = view(scenario=scenario), view(scenario=scenario)
+        one, two = (view(scenario=scenario, judged=False) for _ in range(2))
         np.testing.assert_array_equal(episode(one, 5), episode(two, 5))
         differ = np.any(episode(one, 5) != episode(two, 6))
         assert differ == (scenario in ("road", "hidden"))
@@ -574,10 +574,10 @@ def test_autoreset_in_the_step_that_ends_the_episodes():
 @pytest.mark.parametrize("scenario", ["duopoly", "road", "hidden"])
 def test_what_is_written_to_what_was_handed_out_never_comes_back(scenario):
     def play(spoil):
-        env = RivalVectorEnv(2, scenario=scenario, rivals="tit_for_tat", max_cycles=3)
+        env = RivalVectorEnv(2, scenario=scenario, rivals="tit_for_tat", max_cycles=2)
         env.action_space.seed(0)
         answers, kept = [env.reset(seed=0)], []
-        for _ in range(6):
+        for _ in range(4):
             answers.append((*env.step(env.action_space.sample()), env.judgement()))
             kept.append([np.array(answers[-1][0]), np.array(answers[-1][1])])
             kept[-1] += [np.array(value) for value in answers[-1][-1].values()]
