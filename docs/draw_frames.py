@@ -1,4 +1,4 @@
-"""Draws the frames and the film of docs/rendering.md."""
+"""Draws the frames and the film of docs/rendering.md, with one and with several providers."""
 
 from pathlib import Path
 
@@ -6,15 +6,16 @@ import numpy as np
 from PIL import Image
 
 import aigc_market
+from aigc_market.envs.competition.single import RivalEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering.frames import draw
 
 IMAGES = Path(__file__).parent / "images"
 
 
-def play(prices, **arguments):
+def play(prices, view=PricingEnv, **arguments):
     """The rounds of a leader that posts these prices."""
-    env = PricingEnv(max_cycles=len(prices), **arguments)
+    env = view(max_cycles=len(prices), **arguments)
     env.reset(seed=3)
     rounds = []
     for price in prices:
@@ -38,3 +39,14 @@ save(
     play([9, 8, 7, 6, 5], K=10, capacity=1000, satisfaction=np.arange(100, 300, 20)),
 )
 save("render-1000.png", play(np.linspace(14, 9, 24), K=1000, scenario="crowd"))
+save(
+    "competition-frame.png",
+    play(
+        3 + 1.5 * np.sin(np.arange(40) / 6),
+        RivalEnv,
+        scenario="road",
+        M=3,
+        K=8,
+        rivals=["best_reply", "tit_for_tat"],
+    ),
+)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from aigc_market import palette
 from aigc_market.rendering.canvas import Canvas, Colour
 from aigc_market.rendering.style import SMALL, WINDOW
@@ -94,13 +96,12 @@ class Axes:
         """
         edges = [self.left, *(self.across(n - 0.5) for n in self._numbers[1:]), self.right]
         heights = [None if value is None else self.height(value) for value in values]
-        start = edges[0]
-        for i, y in enumerate(heights):
-            if i + 1 < len(heights) and heights[i + 1] == y:
-                continue  # one stretch as long as nothing changes
-            if y is not None:
-                self._canvas.dashes((start, y), (edges[i + 1], y), colour, on=on, off=off)
-            start = edges[i + 1]
+        for begin in np.arange(self.left, self.right, on + off).tolist():
+            end = min(begin + on, self.right)
+            for y, start, stop in zip(heights, edges, edges[1:], strict=False):
+                if y is not None and start < end and stop > begin:
+                    ends = (max(start, begin), y), (min(stop, end), y)
+                    self._canvas.dashes(*ends, colour, on=on)
 
 
 def round_up(value: float) -> float:
