@@ -124,6 +124,19 @@ def test_where_there_is_no_equilibrium_it_says_so(capsys):
     assert found["asked"]["profit_gain"] == [None, None]
 
 
+def test_where_a_cartel_gains_nothing_there_is_no_profit_gain(capsys):
+    """But for rounding, which must not be divided by."""
+    scarce = ["--capacity", 20, 30, 25, "--K", 3]
+    flags = [*scarce, "--prices", 4, 5, 6, "--json"]
+    found = json.loads(run(capsys, "compete", "solve", *flags))
+    assert found["nash"]["asp_utility"] == pytest.approx(found["cartel"]["asp_utility"])
+    assert found["asked"]["profit_gain"] == [None] * 3
+    assert found["asked"]["mean_profit_gain"] is None
+    out = run(capsys, "compete", "play", *scarce, "--policy", 4, "--rounds", 2)
+    assert "Δ of the mean" not in out
+    assert out.split("mean", 1)[1].split()[-1] == "–"
+
+
 def test_one_provider_is_the_game_of_one(capsys):
     found = json.loads(run(capsys, "compete", "solve", "--M", 1, "--json"))
     alone = json.loads(run(capsys, "solve", "--json"))

@@ -8,7 +8,9 @@ import pytest
 from rounds import competition_record as record
 from rounds import record as one_leaders
 
-from aigc_market import palette
+from aigc_market import competition_v0, palette, replay
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.rendering import CompetitionRound, Screen
 from aigc_market.rendering.canvas import Canvas
 from aigc_market.rendering.competition.text import ansi
@@ -169,6 +171,73 @@ def test_a_screen_shows_what_is_drawn_from_all_rounds():
     screen = Screen("ansi", 4)
     screen.add(rounds[-1])
     assert screen.show() == ansi(rounds[-1])
+
+
+# -- of environments -------------------------------------------------------------------------------
+
+MARKETS = {
+    "road": {"scenario": "road", "M": 3, "K": 5},
+    "capacity and outside": {"capacity": [90.0, 400.0], "outside": 100.0, "K": 3},
+    "no Nash": {"temperature": 10, "satisfaction": [150, 250], "access_cost": [[0, 30], [30, 0]]},
+    "unjudged": {"judged": False},
+    "hidden": {"scenario": "hidden", "followers": "noisy"},
+}
+
+
+def played(view, rounds, **arguments):
+    """An environment of several providers after some rounds, and what it showed and recorded."""
+    arguments = {"max_cycles": rounds, "render_mode": "rgb_array", **arguments}
+    frames, kept = [], []
+    if view == "single":
+        env = RivalEnv(rivals="cartel", **arguments)
+        env.reset(seed=1)
+        for t in range(rounds):
+            env.step(np.array([2.0 + t], np.float32))
+            replay.collect(env, kept)
+            frames.append(env.render())
+        return frames, kept
+    env = getattr(competition_v0, view)(**arguments)
+    env.reset(seed=1)
+    spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
+    for i, space in enumerate(spaces.values()):
+        space.seed(i)
+    while env.agents:
+        if view == "parallel_env":
+            env.step({agent: spaces[agent].sample() for agent in env.agents})
+        else:
+            over = env.terminations[env.agent_selection] or env.truncations[env.agent_selection]
+            env.step(None if over else spaces[env.agent_selection].sample())
+        before = len(kept)
+        replay.collect(env, kept)
+        if len(kept) > before:
+            frames.append(env.render())
+    return frames, kept
+
+
+@pytest.mark.parametrize("view", ["single", "env", "parallel_env"])
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_replay_shows_what_the_environment_showed(view, market, tmp_path):
+    frames, rounds = played(view, 3, **MARKETS[market])
+    assert [record.number for record in rounds] == [1, 2, 3]
+    replay.write(tmp_path / "run.jsonl", rounds)
+    assert replay.read(tmp_path / "run.jsonl") == rounds
+    for i, frame in enumerate(frames):
+        assert (draw(rounds[: i + 1]) == frame).all()
+    last = rounds[-1]
+    found = {"no Nash": (False, True), "unjudged": (False, False)}.get(market, (True, True))
+    assert (last.nash_prices is not None, last.cartel_prices is not None) == found
+    assert (last.places is not None) == (market == "road")
+    assert (last.capacity is not None) == (market == "capacity and outside")
+
+
+def test_a_batch_shows_its_first_markets():
+    envs = RivalVectorEnv(num_envs=3, scenario="road", max_cycles=4, render_mode="rgb_array")
+    envs.reset(seed=0)
+    envs.step(np.full((3, 1), 3.0, np.float32))
+    frames = envs.render()
+    assert [frame.shape for frame in frames] == [SHAPE] * 3
+    for a, b in itertools.combinations(frames, 2):
+        assert (a != b).any()
 
 
 # -- words -----------------------------------------------------------------------------------------

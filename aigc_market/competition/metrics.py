@@ -15,6 +15,10 @@ from aigc_market.competition.market import Competition
 from aigc_market.competition.nash_equilibrium import Nash
 from aigc_market.competition.nash_equilibrium import nash as find_nash
 
+SAME = 1e-9
+"""Utilities that differ by no more, as a share of them, differ by rounding: where capacities bind a
+cartel earns what competitors earn."""
+
 
 class ProfitGain(NamedTuple):
     """Δ: 0 at the Nash equilibrium, 1 at the cartel; NaN where no equilibrium was found."""
@@ -57,8 +61,8 @@ def profit_gain(
 
     def share(got: Any, low: Any, high: Any, known: Any) -> Any:
         room = high - low
-        good = known & (room != 0)
-        return unwrap(xp.where(good, (got - low) / xp.where(room == 0, 1.0, room), float("nan")))
+        good = known & (xp.abs(room) > SAME * xp.abs(high))
+        return unwrap(xp.where(good, (got - low) / xp.where(good, room, 1.0), float("nan")))
 
     def mean(values: Any) -> Any:
         return xp.mean(values, axis=-1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import Competition
+from aigc_market.competition.metrics import SAME
 from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.oracle import BaseOracle
 
@@ -32,7 +33,7 @@ class Benchmarks:
     def room(self) -> np.ndarray:
         """(…, M) u_cartel − u_Nash; NaN where a cartel pays the same."""
         room = self.cartel_utility - self.nash_utility
-        return np.where(room == 0, np.nan, room)
+        return np.where(np.abs(room) <= SAME * np.abs(self.cartel_utility), np.nan, room)
 
     def profit_gain(self, utility: Any) -> Any:
         """Δ of utilities (…, M); NaN where there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aigc_market.rendering.competition.rounds import CompetitionRound
-from aigc_market.rendering.numbers import count, exact, paid, percent, steps
+from aigc_market.rendering.numbers import beside, count, exact, paid, percent, steps
 
 _SHOWN = 8
 _COLUMNS = ("", "price", "Nash", "cartel", "sold", "utility", "at Nash", "as cartel", "Δ")
@@ -61,7 +61,8 @@ def _means(rounds: Sequence[CompetitionRound], name: str) -> Any:
 
 def _gain(utility: float, nash: float, cartel: float) -> float | None:
     """Δ."""
-    return None if cartel == nash else (utility - nash) / (cartel - nash)
+    room = beside(cartel - nash, cartel)
+    return None if room == 0 else (utility - nash) / room
 
 
 def unjudged(last: CompetitionRound) -> str:
