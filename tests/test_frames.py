@@ -14,13 +14,13 @@ import pytest
 from gymnasium.wrappers import RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
+from looking import differs, overhear
 from rounds import record
 
 import aigc_market
 from aigc_market import palette
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
-from aigc_market.rendering.canvas import Canvas
 from aigc_market.rendering.frames import draw
 from aigc_market.rendering.pictures import picture
 from aigc_market.rendering.rounds import Round
@@ -48,12 +48,6 @@ def play(view, rounds, price=9.0, seed=0, **arguments):
             vmus = {f"vmu_{k}": steps for k, steps in enumerate(bought[:, None])}
             env.step({"asp_0": posted, **vmus})
     return env
-
-
-def differs(a, b):
-    """(top, left, bottom, right) of what two frames do not share."""
-    rows, columns = np.nonzero((a != b).any(axis=-1))
-    return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
 
 
 @pytest.fixture(autouse=True)
@@ -209,20 +203,7 @@ def test_nobody_there(K):
 
 @pytest.fixture
 def words(monkeypatch):
-    """Every text drawn: what it says, its box, and how much smaller it had to be set."""
-    found = []
-    text = Canvas.text
-
-    def tell(self, x, y, words, size, colour, anchor=0, room=float("inf")):
-        width = text(self, x, y, words, size, colour, anchor, room)
-        left = x - anchor * width
-        # Letters without descent; of two words on each other the capitals would meet.
-        box = left, y - 0.5 * size, left + width, y
-        found.append((words, box, width / max(self.measure(words, size), 1)))
-        return width
-
-    monkeypatch.setattr(Canvas, "text", tell)
-    return found
+    return overhear(monkeypatch)
 
 
 GALLERY = {
