@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 import aigc_market
+from aigc_market import competition_v0
 from aigc_market.envs.competition.single import RivalEnv
 from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
@@ -35,6 +36,14 @@ PAGES = {
     "environments/parallel.md": (aigc_market.parallel_env, "Parallel: `aigc_market.parallel_env`"),
     "environments/pricing.md": (PricingEnv, "Single agent: `aigc_market/Pricing-v0`"),
     "environments/vector.md": (PricingVectorEnv, "Vector: `gymnasium.make_vec`"),
+    "environments/competition-aec.md": (
+        competition_v0.raw_env,
+        "Several providers, AEC: `competition_v0.env`",
+    ),
+    "environments/competition-parallel.md": (
+        competition_v0.parallel_env,
+        "Several providers, parallel: `competition_v0.parallel_env`",
+    ),
     "environments/rival.md": (RivalEnv, "One among several providers: `aigc_market/Rival-v0`"),
     "environments/rival-vector.md": (RivalVectorEnv, "Its vector environment"),
 }

@@ -14,6 +14,7 @@ import torch
 
 import aigc_market
 from aigc_market import ssim, vmus
+from aigc_market.competition import followers
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM, fit_quadratic
@@ -202,6 +203,7 @@ TABLE = {
         dict.fromkeys(("busy", "arrival", "departure"), NOT_A_PROBABILITY),
     ),
     "Noisy": (vmus.Noisy, {"sigma": [-0.1, NAN, INF, "1", None, True]}),
+    "competition Noisy": (followers.Noisy, {"sigma": [-0.1, NAN, INF, "1", None, True]}),
     "Quantal": (vmus.Quantal, {"temperature": NOT_POSITIVE_NOR_NONE}),
     "MyopicDiscount": (vmus.MyopicDiscount, {"kappa": [-0.1, NAN, INF, "1", None, True]}),
 }
@@ -267,8 +269,9 @@ def test_the_table_has_every_public_call():
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
     views = {"PricingEnv", "PricingVectorEnv"}  # public by gymnasium's registry
-    followers = {"Noisy", "Quantal", "MyopicDiscount"}  # public in `vmus`
-    assert set(TABLE) - views - followers == public - answers - to_be_subclassed - elsewhere
+    # Public in `vmus` and `competition.followers`.
+    policies = {"Noisy", "competition Noisy", "Quantal", "MyopicDiscount"}
+    assert set(TABLE) - views - policies == public - answers - to_be_subclassed - elsewhere
 
 
 @pytest.mark.parametrize("label", TABLE)

@@ -16,6 +16,7 @@ from pettingzoo import AECEnv
 from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 
 import aigc_market
+from aigc_market import competition_v0
 from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
@@ -57,13 +58,13 @@ def market_turns(K, episodes=1):
 
 
 class EmptyGame(AECEnv):
-    """Three agents take turns for a hundred rounds and nothing happens."""
+    """Agents take turns for a hundred rounds and nothing happens."""
 
     metadata = {"name": "empty_v0", "render_modes": []}  # noqa: RUF012
 
-    def __init__(self):
+    def __init__(self, agents=("asp_0", "vmu_0", "vmu_1")):
         super().__init__()
-        self.possible_agents = ["asp_0", "vmu_0", "vmu_1"]
+        self.possible_agents = list(agents)
         self.observation_spaces = dict.fromkeys(self.possible_agents, Box(0, 1, (12,), np.float32))
         self.action_spaces = dict.fromkeys(self.possible_agents, Box(1, 250, (1,), np.float32))
         self.seen = np.zeros(12, "f4")
@@ -93,8 +94,8 @@ class EmptyGame(AECEnv):
             return
         self.turn += 1
         self._cumulative_rewards[self.agent_selection] = 0.0
-        self.agent_selection = self.agents[self.turn % 3]
-        if self.turn == 300:
+        self.agent_selection = self.agents[self.turn % len(self.agents)]
+        if self.turn == 100 * len(self.agents):
             self.truncations = dict.fromkeys(self.agents, True)
         self._accumulate_rewards()
 
@@ -117,6 +118,22 @@ def test_b_turns_against_an_empty_game_in_pettingzoos_wrappers(compare):
         "≥ 3",
         market_turns(2, episodes=10),
         lambda: turns(game, actions, episodes=10),
+    )
+
+
+@pytest.mark.parametrize("judged", [True, False])
+@pytest.mark.parametrize(("M", "K"), [(2, 2), (2, 100)])
+def test_j_turns_of_several_providers_against_an_empty_game(compare, M, K, judged):
+    env = competition_v0.env(M=M, K=K, judged=judged)
+    game = OrderEnforcingWrapper(ClipOutOfBoundsWrapper(EmptyGame(env.possible_agents)))
+    choice = np.repeat(np.array([0.5, 100.0], "f4"), M)
+    actions = {agent: PRICE if agent[:3] == "asp" else choice for agent in env.possible_agents}
+    episodes = 10 if K == 2 else 1
+    compare(
+        f"j  turns/s, M = {M}, K = {K}{'' if judged else ', not judged'}, against an empty game",
+        "≥ 3",
+        lambda: turns(env, actions, episodes),
+        lambda: turns(game, dict.fromkeys(actions, STEPS), episodes),
     )
 
 
