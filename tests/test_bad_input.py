@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import ssim, vmus
+from aigc_market import competition, ssim, vmus
 from aigc_market.competition import followers
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
@@ -91,6 +91,20 @@ REQUIRED = {
         "beta": aigc_market.Uniform(0.05, 0.1),
     },
     "DemandShare": {"share": aigc_market.Uniform(0.4, 1)},
+    "respond": {"market": aigc_market.Competition(), "prices": [5.0, 6.0]},
+    "settle": {
+        "market": aigc_market.Competition(),
+        "prices": [5.0, 6.0],
+        "shares": np.full((2, 2), 0.5),
+        "steps": np.full((2, 2), 100.0),
+    },
+    "best_deviation": {"market": aigc_market.Competition(), "seat": 0, "prices": [5.0, 6.0]},
+    "deviation_gains": {"market": aigc_market.Competition(), "prices": [5.0, 6.0]},
+    "nash_conv": {"market": aigc_market.Competition(), "prices": [5.0, 6.0]},
+    "nash": {"market": aigc_market.Competition()},
+    "cartel": {"market": aigc_market.Competition()},
+    "profit_gain": {"market": aigc_market.Competition(), "asp_utility": [500.0, 600.0]},
+    "price_grid": {"market": aigc_market.Competition()},
 }
 """Good values of the arguments that cannot be left out."""
 
@@ -118,7 +132,63 @@ COMPETITION = {
     "temperature": [*NOT_POSITIVE_NOR_NONE],
     "outside": [NAN, INF, "1", True, {}],
 }
+NOT_A_COMPETITION = [*NOT_A_MARKET, aigc_market.Market(), aigc_market.Competition]
+BAD_PRICES = [0, -1.0, 5.0, [5.0], [5.0] * 3, [5.0, 0.0], *NOT_NUMBERS]
+OF_PAIRS = [0.5, [0.5, 0.5], -np.ones((2, 2)), np.full((3, 2), 0.5), NAN, "1", None, True, {}]
+NOT_ONE_POSITIVE = [*NOT_POSITIVE_NOR_NONE, [0.1, 0.1]]
 TABLE = {
+    "respond": (competition.respond, {"market": NOT_A_COMPETITION, "prices": BAD_PRICES}),
+    "settle": (
+        competition.settle,
+        {
+            "market": NOT_A_COMPETITION,
+            "prices": BAD_PRICES,
+            "shares": [*OF_PAIRS, np.ones((2, 2)), np.zeros((2, 2))],
+            "steps": OF_PAIRS,
+        },
+    ),
+    "best_deviation": (
+        competition.best_deviation,
+        {
+            "market": NOT_A_COMPETITION,
+            "seat": [-1, 2, 0.0, "0", True, None, [0], {}],
+            "prices": BAD_PRICES,
+            "tolerance": NOT_ONE_POSITIVE,
+        },
+    ),
+    "deviation_gains": (
+        competition.deviation_gains,
+        {"market": NOT_A_COMPETITION, "prices": BAD_PRICES, "tolerance": NOT_ONE_POSITIVE},
+    ),
+    "nash_conv": (competition.nash_conv, {"market": NOT_A_COMPETITION, "prices": BAD_PRICES}),
+    "nash": (
+        competition.nash,
+        {
+            "market": NOT_A_COMPETITION,
+            "start": [value for value in BAD_PRICES if value is not None],
+            "tolerance": NOT_ONE_POSITIVE,
+        },
+    ),
+    "cartel": (competition.cartel, {"market": NOT_A_COMPETITION}),
+    "profit_gain": (
+        competition.profit_gain,
+        {
+            "market": NOT_A_COMPETITION,
+            "asp_utility": [5.0, [5.0], [5.0] * 3, *NOT_NUMBERS],
+            "nash": [5, "nash", {}, competition.Nash],
+            "cartel": [5, "cartel", {}, competition.Cartel],
+        },
+    ),
+    "price_grid": (
+        competition.price_grid,
+        {
+            "market": NOT_A_COMPETITION,
+            "levels": [0, 1, 2.5, "15", True, None, [15]],
+            "margin": [-0.1, NAN, INF, "1", None, True, [0.1, 0.1]],
+            "nash": [5, "nash", {}, competition.Nash],
+            "cartel": [5, "cartel", {}, competition.Cartel],
+        },
+    ),
     "Market": (aigc_market.Market, MARKET),
     "Competition": (aigc_market.Competition, COMPETITION),
     "env": (aigc_market.env, VIEW),
@@ -260,11 +330,12 @@ def test_the_table_has_a_row_for_every_parameter(label):
 def test_the_table_has_every_public_call():
     public = {
         name
-        for module in (aigc_market, aigc_market.ssim)
+        for module in (aigc_market, aigc_market.ssim, competition)
         for name in module.__all__
         if callable(getattr(module, name))
     }
     answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit", "Result"}
+    answers |= {"Cartel", "Deviation", "Nash", "ProfitGain", "Response", "Settlement"}
     to_be_subclassed = {"Distribution", "Move", "SSIMModel", "LiveSSIM"}
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}

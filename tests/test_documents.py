@@ -52,6 +52,6 @@ def test_local_links_lead_somewhere(page):
 
 def test_the_reference_has_every_public_name():
     reference = (ROOT / "docs" / "api.md").read_text()
-    for module in (aigc_market, aigc_market.ssim):
+    for module in (aigc_market, aigc_market.ssim, aigc_market.competition):
         for public in module.__all__:
             assert re.search(rf"\b{public}\b", reference), f"{module.__name__}.{public}"
