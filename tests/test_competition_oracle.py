@@ -161,8 +161,8 @@ def solve_random_markets(seeds, points):
 
 
 def test_equilibria_of_random_markets():
-    found = solve_random_markets(range(40), 1000)
-    assert sum(good for good, _ in found.values()) >= 33
+    found = solve_random_markets(range(24), 1000)
+    assert sum(good for good, _ in found.values()) >= 20
 
 
 @pytest.mark.slow
@@ -359,7 +359,7 @@ def search_random_cartels(seeds):
 
 
 def test_cartels_of_random_markets_against_brute_force():
-    short = search_random_cartels(range(8))
+    short = search_random_cartels(range(6))
     assert np.sum(short > 1e-6) <= 1
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market._arrays import holds, namespace
 from aigc_market.competition.batches import flatten, halton, in_parts
-from aigc_market.competition.fixed_point import Profiles, to_clear
+from aigc_market.competition.fixed_point import Profiles, solved, to_clear
 from aigc_market.competition.game import rational, settle_in, together
 from aigc_market.competition.layouts import Columns
 from aigc_market.competition.market import Competition
@@ -158,7 +158,28 @@ def _lines(market: Competition, one: Profiles) -> Iterator[Callable[[Any], Any]]
 
         return line
 
+    def along_clearing(m: int) -> Callable[[Any], Any]:
+        """One price changes, and of the others those that clear a capacity go on clearing it."""
+
+        def line(at: Any) -> Any:
+            tried = straight(axes[m])(at)
+            _, P, S, N = tried.shape
+            sold = _lanes(market, S, one.cost).marginals(xp.reshape(at, (M, S * N))).demand
+            here = xp.reshape(sold, at.shape) >= (1 - _BINDS) * one.capacity[:, None, :]
+            here = here & (_like(axes[m], one.cost) == 0)[:, None, None]
+            here = xp.reshape(xp.broadcast_to(here[:, None, ...], tried.shape), (M, -1))
+            lanes, prices = _lanes(market, P * S, one.cost), xp.reshape(tried, (M, -1))
+            for _ in range(_CLEARING):
+                seen = lanes.marginals(prices)
+                change = to_clear(lanes, seen.demand, seen.own)
+                prices = xp.where(here, lanes.within(prices + change), prices)
+            return xp.reshape(prices, tried.shape)
+
+        return line
+
     yield from map(straight, ways)
+    if market.capacity is not None and M > 1:
+        yield from map(along_clearing, range(M))
     for m in range(M):
         cliffs = one.jumps(m)
         if cliffs is not None:
@@ -169,6 +190,7 @@ def _lines(market: Competition, one: Profiles) -> Iterator[Callable[[Any], Any]]
 
 _EPS = float(np.finfo(np.float64).eps)
 _CLIFFS = 256
+_CLEARING = 3  # steps
 _PAIRS = 10
 
 
@@ -279,7 +301,7 @@ def _multipliers(lanes: Profiles, prices: Any, shadow: Any) -> tuple[Any, Any, _
         matrix = xp.where(pairs, matrix - 1e-13 * eye, 0.0)
         matrix = xp.where(rows[:, :, None], matrix, eye)
         right = xp.where(rows, xp.permute_dims(gradient, (1, 0)), 0.0)
-        shadow = xp.permute_dims(xp.linalg.solve(matrix, right[..., None])[..., 0], (1, 0))
+        shadow = xp.permute_dims(solved(matrix, right), (1, 0))
         if holds(~binds | (shadow >= 0)):
             break
         binds = binds & (shadow >= 0)
@@ -316,8 +338,7 @@ def _newton_step(lanes: Profiles, prices: Any, binds: Any, seen: _Joint, held: A
         bottom = xp.concat([below, corner - 1e-13 * eye], axis=2)
         top = xp.concat([top, bottom], axis=1)
         right = xp.concat([right, xp.where(binds, lanes.capacity - seen.demand, 0.0)], axis=0)
-    change = xp.linalg.solve(top, xp.permute_dims(right, (1, 0))[..., None])[..., 0]
-    change = xp.permute_dims(change, (1, 0))[:M, :]
+    change = xp.permute_dims(solved(top, xp.permute_dims(right, (1, 0))), (1, 0))[:M, :]
     limit = 0.2 * prices
     return xp.minimum(xp.maximum(change, -limit), limit)
 

@@ -316,7 +316,7 @@ def _climb(demand: OwnDemand, look: Any) -> tuple[Any, Any]:
 def sign_change(
     function: Callable[[Any], Any], low: Any, high: Any, at_low: Any, at_high: Any
 ) -> tuple[Any, Any]:
-    """The neighbouring numbers (N,) between which a function falls through zero.
+    """The numbers (N,), all but neighbours, between which a function falls through zero.
 
     It is above zero at `low` and not at `high`, or the two are equal and stay what they are. By
     regula falsi (Illinois), with a bisection every third time, so that jumps are found too.
@@ -325,7 +325,7 @@ def sign_change(
     nothing = 0 * low
     side = nothing
     for trial in range(_CUTS):
-        nearest = 2 * _EPS * xp.abs(high)
+        nearest = _SHARP * xp.abs(high)
         if holds(high - low <= 2 * nearest):
             break
         middle = (low + high) / 2
@@ -347,4 +347,5 @@ def sign_change(
 
 
 _EPS = float(np.finfo(np.float64).eps)
+_SHARP = 5e-14  # relative to themselves
 _CUTS = 200

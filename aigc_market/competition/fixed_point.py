@@ -211,8 +211,7 @@ def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
         rows = xp.where(stays[:, None, :], -eye[..., None], rows / steep[:, None, :])
         value = xp.where(stays, 0.0, value / steep)
         matrix = xp.permute_dims(rows, (2, 0, 1)) - 1e-13 * eye
-        change = -xp.linalg.solve(matrix, xp.permute_dims(value, (1, 0))[..., None])[..., 0]
-        change = xp.permute_dims(change, (1, 0))
+        change = -xp.permute_dims(solved(matrix, xp.permute_dims(value, (1, 0))), (1, 0))
         limit = 0.2 * prices
         moved = profiles.within(prices + xp.minimum(xp.maximum(change, -limit), limit))
         size = xp.max(xp.abs(moved - prices) / prices, axis=0)
@@ -221,6 +220,15 @@ def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
             break
     reached = size <= 1e3 * _REACHED
     return xp.where(reached, prices, start), reached
+
+
+def solved(matrix: Any, right: Any) -> Any:
+    """x of matrix·x = right, (N, M, M) and (N, M); the shortest where there are many or none."""
+    xp = namespace(matrix)
+    try:
+        return xp.linalg.solve(matrix, right[..., None])[..., 0]
+    except (np.linalg.LinAlgError, RuntimeError):  # torch's is a RuntimeError
+        return (xp.linalg.pinv(matrix) @ right[..., None])[..., 0]
 
 
 _STEPS = 30

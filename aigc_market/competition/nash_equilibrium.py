@@ -42,8 +42,8 @@ class Nash:
     converged: Any
     """(…) whether every gap is within the tolerance."""
     cycle: Any
-    """Where best replies go round: (…, L, M), their profiles in turn, NaN behind the last; or None
-    where no market of the batch has such a cycle."""
+    """Where best replies go round: (…, L, M) prices after each round, in which provider 0 replies
+    first; NaN behind the last. None where no market of the batch has such a cycle."""
 
 
 def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nash:
@@ -79,17 +79,32 @@ def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nas
             raise type(error)(str(error).replace("prices", "start", 1)) from None
     batch = flatten(market, prices)
 
-    def search(market: Competition, prices: Any) -> tuple[Any, ...]:
-        return _nash(market, prices, tolerance)
+    cycles: list[Any] = []
 
-    parts = in_parts(batch, search)
-    cycle = parts.pop()
-    xp = namespace(cycle)
-    lengths = xp.sum(xp.astype(cycle[..., 0] > 0, xp.int64), axis=-1)
-    longest = int(xp.max(lengths))
-    return Nash(
-        *map(batch.answer, parts), cycle=batch.answer(cycle[:, :longest, :]) if longest else None
-    )
+    def search(market: Competition, prices: Any) -> tuple[Any, ...]:
+        *found, cycle = _nash(market, prices, tolerance)
+        cycles.append(cycle)
+        return tuple(found)
+
+    found = [batch.answer(array) for array in in_parts(batch, search)]
+    longest = max(cycle.shape[1] for cycle in cycles)
+    return Nash(*found, cycle=batch.answer(_padded(cycles, longest)) if longest else None)
+
+
+def _padded(cycles: list[Any], longest: int) -> Any:
+    """Cycles (N, L, M) of different lengths in one array, with NaN behind the last profile."""
+    xp = namespace(cycles[0])
+    rows = []
+    for cycle in cycles:
+        N, L, M = cycle.shape
+        rest = xp.full(
+            (N, longest - L, M),
+            float("nan"),
+            dtype=cycle.dtype,
+            device=array_api_compat.device(cycle),
+        )
+        rows.append(xp.concat([cycle, rest], axis=1))
+    return xp.concat(rows, axis=0)
 
 
 def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
@@ -108,16 +123,15 @@ def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
         nearest.see(where, _stationary(market.lanes(where), spread))
         where, spread = _spread(market, nearest.failed(), start, _REPLYING)
         if where.shape[0]:
-            _reply_in_turn(nearest, where, spread, _ROUNDS // 3)
+            _reply_in_turn(nearest, where, spread, _ROUNDS // 4)
         failed = nearest.failed()
         if failed.shape[0]:  # where a gap was small, an equilibrium may be near
-            _reply_in_turn(nearest, failed, nearest.prices[failed, :], _ROUNDS // 3)
-    nearest.cycle[nearest.converged, ...] = float("nan")
+            _reply_in_turn(nearest, failed, nearest.prices[failed, :], _ROUNDS // 4)
     return (
         *_described(market, nearest.prices),
         nearest.gap,
         nearest.converged,
-        nearest.cycle,
+        nearest.cycles(),
     )
 
 
@@ -170,6 +184,13 @@ class _Nearest:
     def converged(self) -> Any:
         """(N,) whether that profile is an equilibrium."""
         return self.ratio <= self.tolerance
+
+    def cycles(self) -> Any:
+        """(N, L, M) those of markets without an equilibrium, L as long as the longest is."""
+        xp = namespace(self.prices)
+        self.cycle[self.converged, ...] = float("nan")
+        seen = xp.any(self.cycle[..., 0] > 0, axis=0)
+        return self.cycle[:, : int(xp.sum(xp.astype(seen, xp.int64))), :]
 
     def failed(self) -> Any:
         """The numbers of the other markets."""
