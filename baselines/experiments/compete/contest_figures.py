@@ -157,40 +157,38 @@ def _crossplay(met: Any) -> Figure | None:
 
 
 def _deviation(paths: Any) -> Figure | None:
-    """Mean prices over seeds and seats about a forced deviation, by method and scenario."""
+    """By how much prices leave what they would have been, of each run and on average."""
     if paths.empty:
         return None
     scenarios, methods = paths["scenario"].unique(), list(paths["method"].unique())
+    way = paths["cartel_price"] - paths["nash_price"]
+    paths = paths.assign(
+        own=(paths["price"] - paths["undisturbed"]) / way,
+        others=(paths["others_price"] - paths["others_undisturbed"]) / way,
+    )
     figure = Figure(
-        figsize=(2.3 * len(methods) + 0.6, 2.1 * len(scenarios) + 0.7), layout="constrained"
+        figsize=(2.0 * len(methods) + 0.8, 2.1 * len(scenarios) + 0.7), layout="constrained"
     )
     axes = figure.subplots(len(scenarios), len(methods), squeeze=False, sharex=True, sharey="row")
     for i, scenario in enumerate(scenarios):
         for j, method in enumerate(methods):
             one = axes[i, j]
-            rows = paths[(paths["scenario"] == scenario) & (paths["method"] == method)]
             one.spines[["top", "right"]].set_visible(False)
-            if rows.empty:
-                one.set_axis_off()
-                continue
-            mean = rows.groupby("round").mean(numeric_only=True)
-            one.plot(mean.index, mean["undisturbed"], color=palette.LINE, label="undisturbed")
-            one.plot(
-                mean.index, mean["price"], "o-", markersize=3, color=palette.VERMILLION,
-                label="the deviator",
-            )  # fmt: skip
-            one.plot(
-                mean.index, mean["others_price"], "s-", markersize=3, color=palette.BLUE,
-                label="its rival",
-            )  # fmt: skip
-            one.axhline(mean["nash_price"].mean(), **_NASH, label="Nash")
-            one.axhline(mean["cartel_price"].mean(), **_CARTEL, label="cartel")
+            one.axhline(0.0, color=palette.LINE, linewidth=1)
+            rows = paths[(paths["scenario"] == scenario) & (paths["method"] == method)]
+            for column, colour, label in _SIDES:
+                for _, run in rows.groupby(["seed", "deviator"]):
+                    one.plot(run["round"], run[column], color=colour, linewidth=0.6, alpha=0.35)
+                mean = rows.groupby("round")[column].mean()
+                one.plot(mean.index, mean, "o-", markersize=3, color=colour, label=label)
             if i == 0:
                 one.set_title(method, fontsize=10)
-            if j == 0:
-                one.set_ylabel(f"{scenario}: price")
             if i == len(scenarios) - 1:
                 one.set_xlabel("rounds after")
+        axes[i, 0].set_ylabel(f"{scenario}: change of price,\nshare of Nash to cartel")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+_SIDES = (("own", palette.VERMILLION, "the deviator"), ("others", palette.BLUE, "its rival"))
