@@ -19,7 +19,8 @@ from aigc_market import _checks
 from aigc_market._arrays import convert, exp, holds, larger, log, namespace
 from aigc_market.competition.layouts import Columns, Layout
 from aigc_market.competition.market import Competition
-from aigc_market.game import asp_utility, fill_rate, payoff, purchase
+from aigc_market.game import asp_utility, fill_rate, purchase, vmu_surplus
+from aigc_market.ssim import SSIMModel
 
 
 class Response(NamedTuple):
@@ -103,9 +104,9 @@ class Settlement:
         return _vmu_utility(self.layout, self.prices, self.shares, self.asked)
 
 
-def worth(price: Any, satisfaction: Any, gain: Any, steps: Any, access_cost: Any) -> Any:
+def worth(price: Any, satisfaction: Any, ssim: SSIMModel, steps: Any, access_cost: Any) -> Any:
     """v = δ·(SSIM(S) − SSIM(0)) − p·S − τ, what a request is worth."""
-    value = payoff(price, satisfaction, gain, steps)
+    value = vmu_surplus(price, satisfaction, ssim, steps)
     value -= access_cost  # in place: arrays of pairs fill the cache
     return value
 
@@ -237,9 +238,7 @@ def _logit(layout: Layout, values: Any) -> tuple[Any, Any, Any]:
 
 def values_of(layout: Layout, price: Any, steps: Any) -> Any:
     """What a request is worth of which so many steps are bought, of every pair."""
-    return layout.each(
-        worth, price, layout.satisfaction, layout.gain(steps), steps, layout.access_cost
-    )
+    return layout.each(worth, price, layout.satisfaction, layout.ssim, steps, layout.access_cost)
 
 
 def _odds(value: Any, best: Any, temperature: Any) -> Any:

@@ -62,10 +62,6 @@ class Layout(Protocol):
         """Of each VMU the largest of its pairs."""
         ...
 
-    def gain(self, steps: Any) -> Any:
-        """SSIM(S) − SSIM(0) of every pair's steps."""
-        ...
-
 
 class Columns:
     """Pairs along two axes of arrays or tensors.
@@ -126,10 +122,6 @@ class Columns:
         """Over the axis of providers."""
         return namespace(pairs).max(pairs, axis=self._providers)
 
-    def gain(self, steps: Any) -> Any:
-        """By each provider's model."""
-        return self.ssim.gain(steps)
-
 
 class Floats:
     """Pairs one by one, as flat lists of Python floats, all VMUs of a provider together.
@@ -188,10 +180,6 @@ class Floats:
         for i in range(K, len(pairs), K):
             result = list(map(rule, result, pairs[i : i + K]))
         return result
-
-    def gain(self, steps: list[float]) -> list[float]:
-        """By each pair's own model."""
-        return [ssim.gain(bought) for ssim, bought in zip(self.ssim, steps, strict=False)]
 
 
 class _ByProvider:

@@ -207,7 +207,7 @@ class Episode:
         bounds = market.min_steps, market.max_steps
         free = [best_surplus(market.satisfaction, ssim, *bounds) for ssim in market.ssim]
         of_vmus = reciprocals(np.max(free, axis=0))
-        return [*self._oracle.benchmarks.reward_scales.tolist(), *of_vmus.tolist()]
+        return [*self._oracle.reward_scales.tolist(), *of_vmus.tolist()]
 
     def record(self, rounds: int) -> CompetitionRound:
         """The last round played, of so many; before the first, the market that waits for it."""

@@ -166,7 +166,7 @@ class Lanes:
         """What utilities (N, M) are multiplied by."""
         if not self.settings.scale_rewards:
             return 1.0
-        return self._oracle.benchmarks.reward_scales
+        return self._oracle.reward_scales
 
     def records(self, count: int, rounds: int) -> list[CompetitionRound]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""

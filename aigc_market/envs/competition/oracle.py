@@ -39,11 +39,6 @@ class Benchmarks:
         """Δ of utilities (…, M); NaN where there is none."""
         return gain(utility, self.nash_utility, self.room)
 
-    @property
-    def reward_scales(self) -> np.ndarray:
-        """(…, M) factors that make Nash play worth 1; 1 where it is unknown or pays nothing."""
-        return reciprocals(self.nash_utility)
-
 
 def gain(utility: Any, nash_utility: Any, room: Any) -> Any:
     """Δ = (u − u_Nash)/(u_cartel − u_Nash) of Calvano et al. (2020)."""
@@ -133,6 +128,11 @@ class Oracle:
     def cartel_price(self) -> np.ndarray:
         """(…, M)."""
         return self._cartel.solution.price
+
+    @property
+    def reward_scales(self) -> np.ndarray:
+        """(…, M) factors that make Nash play worth 1; 1 where it is unknown or pays nothing."""
+        return reciprocals(self._nash.solution.utility)
 
     @cached_property
     def benchmarks(self) -> Benchmarks:
