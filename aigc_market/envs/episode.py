@@ -9,6 +9,7 @@ import numpy as np
 from aigc_market import game
 from aigc_market.envs import observation, records
 from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.rewards import reciprocals
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.layouts import Floats
@@ -191,8 +192,3 @@ def _reward_scales(market: Market, equilibrium: Equilibrium) -> list[float]:
             game.best_surplus(market.satisfaction, market.ssim, market.min_steps, market.max_steps),
         )
     ).tolist()
-
-
-def reciprocals(amounts: np.ndarray) -> np.ndarray:
-    """1 / amount; 1 where there is nothing to gain, so that no reward is divided by zero."""
-    return 1.0 / np.where(amounts > 0, amounts, 1.0)

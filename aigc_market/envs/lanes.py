@@ -9,10 +9,10 @@ import numpy as np
 
 from aigc_market import game, vmus
 from aigc_market.envs.actions import asp_actions
-from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
 from aigc_market.envs.records import Played, opening, record
+from aigc_market.envs.rewards import reciprocals
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.game import Settlement

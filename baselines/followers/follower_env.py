@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import game, vmus
-from aigc_market.envs.episode import reciprocals
+from aigc_market.envs.rewards import reciprocals
 from aigc_market.market import Market
 from baselines.arena.protocol import History, Player
 from baselines.arena.rollout import PHYSICAL, history_of

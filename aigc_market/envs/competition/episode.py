@@ -13,9 +13,9 @@ from aigc_market.competition.layouts import Columns, Floats
 from aigc_market.envs.competition import observation, records, rows
 from aigc_market.envs.competition.oracle import gain
 from aigc_market.envs.competition.settings import Settings
-from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, Views
+from aigc_market.envs.rewards import reciprocals
 from aigc_market.game import best_surplus
 from aigc_market.rendering import CompetitionRound
 

@@ -12,8 +12,8 @@ import numpy as np
 from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.competition.metrics import SAME
-from aigc_market.envs.episode import reciprocals
 from aigc_market.envs.oracle import BaseOracle
+from aigc_market.envs.rewards import reciprocals
 
 
 @dataclass(frozen=True)
