@@ -230,6 +230,15 @@ def test_a_batch_is_solved_like_its_markets_one_by_one():
         one = market.lanes(i)
         np.testing.assert_allclose(competition.nash(one).prices, equilibrium.prices[i], rtol=1e-9)
         np.testing.assert_allclose(competition.cartel(one).prices, cartel.prices[i], rtol=1e-7)
+    shared = Competition(  # of which most parameters are those of every market
+        M=2, capacity=np.array([[50.0, 60.0], [90.0, 200.0]]), satisfaction=[150.0, 250.0],
+        ssim=[TabulatedSSIM([0, 50, 250], [0, 3.0, 7.0]), None], temperature=30.0,
+    )  # fmt: skip
+    tops, ends = competition.cartel(shared).prices, competition.nash(shared).prices
+    for i in range(2):
+        one = shared.lanes(i)
+        np.testing.assert_allclose(competition.cartel(one).prices, tops[i], rtol=1e-7)
+        np.testing.assert_allclose(competition.nash(one).prices, ends[i], rtol=1e-7)
     deep = Competition(M=2, temperature=np.array([[20.0, 40.0], [60.0, 80.0]]), cost=[1.0, 2.0])
     assert competition.nash(deep).prices.shape == (2, 2, 2)
     assert competition.best_deviation(deep, 1, [4.0, 5.0]).price.shape == (2, 2)

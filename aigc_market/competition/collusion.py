@@ -163,12 +163,12 @@ def _lines(market: Competition, one: Profiles) -> Iterator[Callable[[Any], Any]]
 
         def line(at: Any) -> Any:
             tried = straight(axes[m])(at)
-            _, P, S, N = tried.shape
-            sold = _lanes(market, S, one.cost).marginals(xp.reshape(at, (M, S * N))).demand
+            P, S, each = tried.shape[1], tried.shape[2], at[:, 0, :]
+            sold = _lanes(market, S, each).marginals(xp.reshape(at, (M, -1))).demand
             here = xp.reshape(sold, at.shape) >= (1 - _BINDS) * one.capacity[:, None, :]
             here = here & (_like(axes[m], one.cost) == 0)[:, None, None]
             here = xp.reshape(xp.broadcast_to(here[:, None, ...], tried.shape), (M, -1))
-            lanes, prices = _lanes(market, P * S, one.cost), xp.reshape(tried, (M, -1))
+            lanes, prices = _lanes(market, P * S, each), xp.reshape(tried, (M, -1))
             for _ in range(_CLEARING):
                 seen = lanes.marginals(prices)
                 change = to_clear(lanes, seen.demand, seen.own)
