@@ -166,7 +166,7 @@ def test_equilibria_of_random_markets():
 
 
 @pytest.mark.slow
-def test_equilibria_of_a_thousand_random_markets(record_property):
+def test_equilibria_of_a_thousand_random_markets():
     found = solve_random_markets(range(1000, 2000), 10_000)
     print(found)  # (converged, all) by the upper end of a band of temperatures
     for band, (good, count) in found.items():
@@ -376,7 +376,7 @@ def test_cartels_of_random_markets_against_brute_force():
 def test_cartels_of_many_random_markets_against_brute_force():
     short = search_random_cartels(range(100, 300))
     print(np.sum(short > 1e-6), short.max())
-    assert np.sum(short > 1e-6) <= 6
+    assert np.sum(short > 1e-6) <= 2  # none was
     assert short.max() < 0.05
 
 
