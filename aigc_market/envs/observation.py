@@ -100,6 +100,7 @@ class Views:
     def __init__(self, history: History, index: np.ndarray, private: np.ndarray | None) -> None:
         self._history, self._index = history, index
         self.private = private
+        self._width = 0 if private is None else private.shape[1]
         self._made: list[np.ndarray | None] | None = None
 
     def forget(self) -> None:
@@ -110,15 +111,16 @@ class Views:
         """What an agent sees, in memory of its own."""
         made = self._made
         if made is None:
-            made = self._made = list(self._take(slice(None)))
+            seen = self._history.take(self._index)
+            if self.private is not None:
+                seen[:, : self._width] = self.private
+            made = self._made = list(seen)
         view, made[number] = made[number], None
-        return self._take(number) if view is None else view
-
-    def _take(self, agents: Any) -> np.ndarray:
-        seen = self._history.take(self._index[agents])
-        if self.private is not None:
-            seen[..., : self.private.shape[1]] = self.private[agents]
-        return seen
+        if view is None:
+            view = self._history.take(self._index[number])
+            if self.private is not None:
+                view[: self._width] = self.private[number]
+        return view
 
 
 class Scales:

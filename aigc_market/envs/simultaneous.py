@@ -24,6 +24,9 @@ class SimultaneousEnv(Agents, ParallelEnv):
 
     def __init__(self, **arguments: Any) -> None:
         self._set_up(arguments, parallel=True)
+        # Whether followers are agents, who answer the prices in force.
+        self._answered = self._leaders < len(self._seats)
+        self._of_agents = list(zip(self.possible_agents, self._readers, strict=True))
         self.agents = []
 
     def reset(
@@ -49,11 +52,6 @@ class SimultaneousEnv(Agents, ParallelEnv):
             self._episode.post(self._given or drawn)
         self.agents = self.possible_agents[:]
         return self._observations(), {agent: {} for agent in self.agents}
-
-    @property
-    def _answered(self) -> bool:
-        """Whether followers are agents, who answer the prices in force."""
-        return self._leaders < len(self._seats)
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
         self._given: list[float] | None = None
@@ -104,9 +102,7 @@ class SimultaneousEnv(Agents, ParallelEnv):
                 f"actions must be given for exactly {self.possible_agents}, got {given!r}"
             )
         agents = self.possible_agents
-        moves = [
-            reader.read(actions[agent]) for agent, reader in zip(agents, self._readers, strict=True)
-        ]
+        moves = [reader.read(actions[agent]) for agent, reader in self._of_agents]
         prices, asked = moves[: self._leaders], moves[self._leaders :]
         if self._answered:
             rewards, infos = self._settle(asked)
@@ -147,5 +143,5 @@ class SimultaneousEnv(Agents, ParallelEnv):
         episode, M = self._episode, self._leaders
         see = episode.parallel_asp_observation if self._answered else episode.asp_observation
         seen = [see(m) for m in range(M)]
-        seen.extend(episode.vmu_observation(k) for k in range(len(self._seats) - M))
+        seen += [episode.vmu_observation(k) for k in range(len(self._seats) - M)]
         return dict(zip(self.possible_agents, seen, strict=True))
