@@ -2,8 +2,8 @@
 
 A VMU spreads a unit of requests over the providers, share q_m to each, and buys S_m steps for each
 request sent to m. Steps and money are those of `aigc_market.game`; new are the shares. The entropy
-makes the rational shares a logit (Anderson, de Palma & Thisse, 1988): providers that compete on
-price for users who choose by a logit are those of Huang et al., MASS 2022 (arXiv 2208.06770).
+makes the rational shares a logit (Anderson, de Palma & Thisse, 1988). Providers that compete on
+price for users who choose one probabilistically: Huang et al., MASS 2022 (arXiv 2208.06770).
 """
 
 from __future__ import annotations
