@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from pettingzoo.utils.env_logger import EnvLogger
 
 import aigc_market
+from aigc_market import competition_v0
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 
@@ -300,6 +301,37 @@ def test_supersuits_wrappers_play_the_aec_game(wrap):
         env.step(None if truncated else env.action_space(agent).sample())
         turns += 1
     assert turns == 3 * 4 + 3
+
+
+@pytest.mark.parametrize("wrap", AEC_WRAPPERS.values(), ids=AEC_WRAPPERS)
+def test_supersuits_wrappers_play_among_several_providers(wrap):
+    env = wrap(competition_v0.env(max_cycles=3, normalize=True))
+    env.reset(seed=0)
+    turns = 0
+    for agent in env.agent_iter():
+        observation, _, _, truncated, _ = env.last()
+        assert env.observation_space(agent).contains(observation.astype("f4"))
+        env.step(None if truncated else env.action_space(agent).sample())
+        turns += 1
+    assert turns == 4 * 3 + 4
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_supersuits_vector_environment_plays_providers_alone(discrete):
+    """Their spaces are equal, so that nothing is padded."""
+    arguments = {"normalize": True, "followers": "best_response", "M": 3}
+    env = competition_v0.parallel_env(max_cycles=5, continuous_actions=not discrete, **arguments)
+    vector = supersuit.pettingzoo_env_to_vec_env_v1(env)
+    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="gymnasium")
+    observations, _ = vector.reset(seed=0)
+    assert observations.shape == (6, 25)
+    ends = 0
+    for _ in range(12):
+        actions = np.stack([vector.action_space.sample() for _ in range(6)])
+        *_, truncations, infos = vector.step(actions)
+        ends += truncations.all()
+    assert ends == 2
+    assert len(infos) == 6
 
 
 def prepared_for_vectors():
