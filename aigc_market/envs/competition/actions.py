@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import le
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ class ChoiceReader:
         low = np.repeat(np.array([0.0, market.min_steps], "f4"), [self._weights, M])
         high = np.repeat(np.array([1.0, market.max_steps], "f4"), [self._weights, M])
         self._low, self._high = low.tolist(), high.tolist()
-        bounds = zip(self._low, self._high, strict=True)
-        self._bounds = [(-1.0, 1.0) if self._normalize else both for both in bounds]
+        self._bounds = self._low, self._high
+        if self._normalize:
+            self._bounds = [-1.0] * len(low), [1.0] * len(low)
         self._least = float(np.ceil(market.min_steps))
         self.space = self.make_space()
         self._shape = self.space.shape
@@ -74,10 +76,9 @@ class ChoiceReader:
 
     def _within(self, action: Any, values: list[float]) -> list[float]:
         """Weights and steps in physical units, within the space."""
-        for value, (least, most) in zip(values, self._bounds, strict=True):
-            if not least <= value <= most:
-                values = self._clip(action, values)
-                break
+        least, most = self._bounds
+        if not (all(map(le, least, values)) and all(map(le, values, most))):  # NaN fails too
+            values = self._clip(action, values)
         if not self._normalize:
             return values
         physical = from_unit(np.array(values), np.array(self._low), np.array(self._high))
@@ -87,10 +88,7 @@ class ChoiceReader:
         if not np.isfinite(values).all():
             raise InvalidActionError(f"{self._wanted}, got {action!r}")
         EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-        return [
-            min(max(value, least), most)
-            for value, (least, most) in zip(values, self._bounds, strict=True)
-        ]
+        return list(map(min, map(max, values, self._bounds[0]), self._bounds[1]))
 
     def _on_grid(self, action: Any, index: list[float]) -> list[float]:
         levels = self.space.nvec.tolist()
