@@ -92,9 +92,15 @@ def in_parts(
     return [namespace(column[0]).concat(list(column)) for column in zip(*rows, strict=True)]
 
 
-def blocks(market: Competition, like: Any) -> Iterator[Competition]:
-    """The market with a few of its VMUs at a time, to bound the memory and stay in the caches."""
-    size = elements(like)
+def blocks(market: Competition, like: Any, points: int = 1) -> Iterator[Competition]:
+    """The market with a few of its VMUs at a time, to bound the memory and stay in the caches.
+
+    Args:
+        market: N markets.
+        like: an array of their library.
+        points: how many times fewer VMUs than usual.
+    """
+    size = elements(like) // points
     for first in range(0, market.K, size):
         part = slice(first, min(first + size, market.K))
 

@@ -145,18 +145,21 @@ def _search(demand: OwnDemand, guess: Any, tolerance: float) -> Deviation:
     at, best, roof, low = _where_scarce(demand)
     high = demand.max_price
     guess = xp.minimum(xp.maximum(guess, low), high)
-    look = xp.sort(xp.concat([_even(low, high), guess[None, ...]], axis=0), axis=0)
-    at, best = _better(at, best, *_climb(demand, look))
+    at, best = _better(at, best, guess, demand.utility(guess, demand.at(guess[None, ...])[0, ...]))
+    edges = _partition(at, low, high)
+    bounds = demand.between(edges)
+    utility = demand.utility(edges, bounds.demand)
+    if not holds(_most(edges, utility)[1] <= best * (1 + _FLAT)):  # the guess is not the top
+        at, best = _better(at, best, *_climb(demand, edges[:, 0, :], utility[:, 0, :]))
+        edges = _partition(at, low, high)
+        bounds = demand.between(edges)
+        utility = demand.utility(edges, bounds.demand)
     whole, climbed = demand, best
-    edges = xp.sort(xp.concat([_even(low, high), _graded(at, low, high)], axis=0), axis=0)
-    edges = edges[:, None, :]
     where = xp.arange(best.shape[0], device=array_api_compat.device(best))
     finished: list[tuple[Any, ...]] = []
     tried = 0
     while True:
-        bounds = demand.between(edges)
         tried += edges.shape[0] * edges.shape[1]
-        utility = demand.utility(edges, bounds.demand)
         at, best = _better(at, best, *_most(edges, utility))
         bound = _bound(edges, utility, bounds, demand)
         target = best + tolerance / 2 * xp.maximum(best, 0 * best + _LEAST)
@@ -185,11 +188,14 @@ def _search(demand: OwnDemand, guess: Any, tolerance: float) -> Deviation:
         steps = xp.arange(_SPLIT, dtype=left.dtype, device=array_api_compat.device(left)) / _SPLIT
         inner = left[None, ...] + (right - left)[None, ...] * steps[:, None, None]
         edges = xp.concat([inner, right[None, ...]], axis=0)
+        bounds = demand.between(edges)
+        utility = demand.utility(edges, bounds.demand)
     where, at, best, roof = (xp.concat(list(c)) for c in zip(*finished, strict=True))
     order = xp.argsort(where)
     at, best, roof = at[order], best[order], roof[order]
     if not holds(best <= climbed):
-        at, best = _better(at, best, *_climb(whole, xp.sort(_graded(at, low, high), axis=0)))
+        look = xp.sort(_graded(at, low, high), axis=0)
+        at, best = _better(at, best, *_climb(whole, look, whole.utility(look, whole.at(look))))
     return Deviation(at, best, xp.maximum(roof, best))
 
 
@@ -197,7 +203,14 @@ _GRID = 17  # prices at which every search looks first
 _SPLIT = 8  # an interval that may hold something better is cut into so many
 _TRIALS = 100_000  # prices for each market, after which the bound is given as it stands
 _NEXT = 8 * float(np.finfo(np.float64).eps)  # intervals of this relative width are not cut
+_FLAT = 1e-12  # utilities that differ by less, relative to themselves, are equally good
 _LEAST = 1e-290  # relative to nothing no tolerance is met
+
+
+def _partition(centre: Any, low: Any, high: Any) -> Any:
+    """(E, 1, N) prices from low to high in ascending order, denser near the centre."""
+    xp = namespace(low)
+    return xp.sort(xp.concat([_even(low, high), _graded(centre, low, high)]), axis=0)[:, None, :]
 
 
 def _even(low: Any, high: Any) -> Any:
@@ -282,10 +295,9 @@ def clearing_prices(demand: OwnDemand) -> tuple[Any, Any]:
     return sign_change(excess, low, high, above, below)
 
 
-def _climb(demand: OwnDemand, look: Any) -> tuple[Any, Any]:
+def _climb(demand: OwnDemand, look: Any, utility: Any) -> tuple[Any, Any]:
     """From the best of some prices (P, N), in ascending order, to the top of its hill."""
     xp = namespace(look)
-    utility = demand.utility(look, demand.at(look))
     first = xp.argmax(utility, axis=0)[None, ...]
     last = look.shape[0] - 1
 

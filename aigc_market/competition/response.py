@@ -135,7 +135,7 @@ class OwnDemand:
     def __init__(self, market: Competition, seat: int, prices: Any) -> None:
         self.market, self.seat, self.prices = market, seat, prices
         self._parts: list[tuple[SellerVMUs, Any]] = []
-        for block in blocks(market, prices):
+        for block in blocks(market, prices, points=4):
             layout = Columns(block, front=True)
             price = layout.of_provider(prices)
             steps = purchase(
