@@ -32,7 +32,7 @@ DEFAULT_METHODS = (
     "ppo_vmus",
     *SCRIPTED,
 )
-QUICK_ROUNDS, QUICK_SEEDS = 4_000, 2
+QUICK_ROUNDS, QUICK_SEEDS = 2_000, 1
 
 
 def compete(
@@ -60,7 +60,7 @@ def compete(
             best_reply, tit_for_tat, nash, cartel (scripted).
         seeds: trainings of each learned method in each scenario.
         rounds: that each learner plays, the same for all.
-        quick: 4,000 rounds and two seeds, to see that all works; they teach nobody anything.
+        quick: 2,000 rounds and one seed, to see that all works; they teach nobody anything.
         out: folder of the results.
         workers: runs at the same time; as many as there are cores by default.
         engine: local processes, or a Ray cluster (needs the extra `ray`).

@@ -91,13 +91,7 @@ class Sellers:
         return cls(units=units, recipe=recipe, learners=learners, vmus=vmus, **config)
 
 
-def train(
-    scenario: str,
-    method: str,
-    seed: int,
-    recipe: SellerRecipe,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> Sellers:
+def train(scenario: str, method: str, seed: int, recipe: SellerRecipe) -> Sellers:
     """Train a learner at every seat of a scenario's markets, all at the same time.
 
     Args:
@@ -105,7 +99,6 @@ def train(
         method: a learner's name, with a variant's or without (see `seller_recipes`).
         seed: of every random choice.
         recipe: budget and hyperparameters.
-        report: told the rounds done and all of them.
     """
     torch.set_num_threads(1)  # the networks are small
     base, _ = parts(method)
@@ -151,7 +144,6 @@ def train(
             price, utility = (sums / since).tolist()
             curve.append({"rounds": done * lanes, "price": price, "utility": utility})
             sums, since = np.zeros_like(sums), 0
-            report(done, steps)
     if vmus is not None:
         vmus.exploring = False
     seconds = time.process_time() - began
