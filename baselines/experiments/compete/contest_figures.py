@@ -141,7 +141,15 @@ def _crossplay(met: Any) -> Figure | None:
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 ink = palette.WHITE if abs(value) > 0.9 else palette.INK
-                one.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+                one.text(
+                    j,
+                    i,
+                    f"{round(value, 2) + 0.0:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=ink,
+                )
         one.set_xticks(range(len(names)), names, rotation=60, ha="right")
         one.set_yticks(range(len(names)), names if one is axes[0] else [""] * len(names))
         one.set(title=name, xlabel="against")

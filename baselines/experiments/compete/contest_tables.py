@@ -253,9 +253,8 @@ def _regret(runs: Any) -> str:
 
 def bracketed(estimate: Interval) -> str:
     """An estimate with its interval, where there is one."""
-    if np.isnan(estimate.low):
-        return f"{estimate.mean:.2f}"
-    return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    mean, low, high = (f"{round(value, 2) + 0.0:.2f}" for value in estimate)  # no −0.00
+    return mean if np.isnan(estimate.low) else f"{mean} [{low}, {high}]"
 
 
 def _matrix(met: Any) -> list[str]:
@@ -269,6 +268,6 @@ def _matrix(met: Any) -> list[str]:
     table = table.reindex(index=names, columns=[n for n in names if n in table.columns])
     lines = [("", *table.columns), ("---", *["---:"] * len(table.columns))]
     for name, values in table.iterrows():
-        cells = ["–" if np.isnan(value) else f"{value:.2f}" for value in values]
+        cells = ["–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}" for value in values]
         lines.append((str(name), *cells))
     return ["| " + " | ".join(line) + " |" for line in lines]
