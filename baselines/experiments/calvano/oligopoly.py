@@ -20,6 +20,7 @@ from baselines.methods.q_learning.profiles import (
 LEVELS = 15
 """Prices of each seller: the paper's m, from a tenth of p_cartel − p_Nash below p_Nash to as much
 above p_cartel (its ξ)."""
+_DECIMALS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,4 +65,5 @@ def oligopoly(sellers: int) -> Oligopoly:
     market = Competition(**{k: v for k, v in arguments.items() if k in PARAMETERS} | {"M": sellers})
     nash, cartel = competition.nash(market), competition.cartel(market)
     grid = competition.price_grid(market, LEVELS, nash=nash, cartel=cartel)
-    return Oligopoly(market, nash, cartel, grid)
+    # A session is chaotic: the last digits of a solver must not decide how some of them end.
+    return Oligopoly(market, nash, cartel, np.round(grid, _DECIMALS))
