@@ -139,7 +139,7 @@ def test_best_reply_to_the_cartel_is_the_papers():
     nash, cartel = 0.222927, 0.337490
     assert found["seat_gain"][1] == pytest.approx((0.41169 - nash) / (cartel - nash), abs=1e-3)
     # Who is at its best reply gains nothing by deviating; the other does.
-    assert found["deviation_gain"][1] == pytest.approx(0.0, abs=1e-5)
+    assert found["deviation_gain"][1] == pytest.approx(0.0, abs=1e-4)
     assert found["deviation_gain"][0] > 0.01
 
 
