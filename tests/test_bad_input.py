@@ -15,6 +15,8 @@ import torch
 import aigc_market
 from aigc_market import competition, ssim, vmus
 from aigc_market.competition import followers
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM, fit_quadratic
@@ -132,6 +134,19 @@ COMPETITION = {
     "temperature": [*NOT_POSITIVE_NOR_NONE],
     "outside": [NAN, INF, "1", True, {}],
 }
+COMPETITION_VIEW = {
+    **COMPETITION,
+    **{name: values for name, values in VIEW.items() if name not in (*ON_MARKET, "vmu_reward")},
+    "followers": ["nobody", "", 5, True, None, {}],
+    "price_grid": ["even", 5, 0.5, [0.5, 2.0], [2.0, 20.5], [], [[2.0, 3.0]] * 3, [NAN], True, {}],
+    "judged": NOT_A_FLAG,
+}
+RIVAL = {
+    **COMPETITION_VIEW,
+    "followers": [*COMPETITION_VIEW["followers"], "agents"],
+    "seat": [-1, 2, 0.0, NAN, "0", True, None, [0], {}],
+    "rivals": ["nobody", "", 5, True, None, {}, [], ["nash", "cartel"], ["nobody"]],
+}
 NOT_A_COMPETITION = [*NOT_A_MARKET, aigc_market.Market(), aigc_market.Competition]
 BAD_PRICES = [0, -1.0, 5.0, [5.0], [5.0] * 3, [5.0, 0.0], *NOT_NUMBERS]
 OF_PAIRS = [0.5, [0.5, 0.5], -np.ones((2, 2)), np.full((3, 2), 0.5), NAN, "1", None, True, {}]
@@ -203,6 +218,11 @@ TABLE = {
             "judged": NOT_A_FLAG,
             "render_mode": ["ansi", "human", "", 5],
         },
+    ),
+    "RivalEnv": (RivalEnv, RIVAL),
+    "RivalVectorEnv": (
+        RivalVectorEnv,
+        {**RIVAL, "num_envs": NOT_A_COUNT, "render_mode": ["ansi", "human", "", 5]},
     ),
     "best_response": (
         aigc_market.best_response,
@@ -339,7 +359,8 @@ def test_the_table_has_every_public_call():
     to_be_subclassed = {"Distribution", "Move", "SSIMModel", "LiveSSIM"}
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
-    views = {"PricingEnv", "PricingVectorEnv"}  # public by gymnasium's registry
+    # Public by gymnasium's registry.
+    views = {"PricingEnv", "PricingVectorEnv", "RivalEnv", "RivalVectorEnv"}
     # Public in `vmus` and `competition.followers`.
     policies = {"Noisy", "competition Noisy", "Quantal", "MyopicDiscount"}
     assert set(TABLE) - views - policies == public - answers - to_be_subclassed - elsewhere
@@ -469,11 +490,22 @@ PARALLEL_OPTIONS = {
     **RESET_OPTIONS,
     "price": [NAN, INF, "8", None, True, {}, [1.0, 2.0], 0.5, 20.5],
 }
+COMPETITION_OPTIONS = {
+    **RESET_OPTIONS,
+    "cost": [*RESET_OPTIONS["cost"], [1.0, 21.0], *OF_TWO],
+    "max_price": [*RESET_OPTIONS["max_price"], *OF_TWO],
+    "capacity": COMPETITION["capacity"],
+    "access_cost": [*COMPETITION["access_cost"], 241.0],
+    "temperature": COMPETITION["temperature"],
+    "outside": COMPETITION["outside"],
+}
 RESETS = {
     "env": (aigc_market.env, RESET_OPTIONS),
     "parallel_env": (aigc_market.parallel_env, PARALLEL_OPTIONS),
     "PricingEnv": (PricingEnv, RESET_OPTIONS),
     "PricingVectorEnv": (lambda: PricingVectorEnv(num_envs=2), RESET_OPTIONS),
+    "RivalEnv": (RivalEnv, COMPETITION_OPTIONS),
+    "RivalVectorEnv": (lambda: RivalVectorEnv(num_envs=3), COMPETITION_OPTIONS),
 }
 every_reset = pytest.mark.parametrize("label", RESETS)
 
@@ -517,8 +549,10 @@ def test_a_bad_seed_is_refused_by_gymnasium(label, seed):
         RESETS[label][0]().reset(seed=seed)
 
 
-@pytest.mark.parametrize("label", ["PricingEnv", "PricingVectorEnv"])
-@pytest.mark.parametrize("options", [{"cost": np.ones(5)}, {"satisfaction": np.ones((5, 2))}])
+@pytest.mark.parametrize("label", ["PricingEnv", "PricingVectorEnv", "RivalEnv", "RivalVectorEnv"])
+@pytest.mark.parametrize(
+    "options", [{"max_steps": np.full(5, 99.0)}, {"satisfaction": np.ones((5, 2))}]
+)
 def test_options_of_another_number_of_lanes_are_refused(label, options):
     with pytest.raises(ValueError, match="reset options must have batch axes"):
         RESETS[label][0]().reset(options=options)
@@ -550,8 +584,8 @@ ACTIONS = [(True, value) for value in NOT_A_NUMBER] + [(False, value) for value 
 @pytest.mark.parametrize(("continuous", "action"), ACTIONS)
 def test_a_bad_action_of_the_leader(continuous, action):
     aec = aigc_market.env(continuous_actions=continuous)
-    single = PricingEnv(continuous_actions=continuous)
-    for env in (aec, single):
+    views = [view(continuous_actions=continuous) for view in (PricingEnv, RivalEnv)]
+    for env in (aec, *views):
         env.reset(seed=0)
         with pytest.raises((TypeError, ValueError)) as error:
             env.step(action)
@@ -626,10 +660,11 @@ BATCH_ACTIONS = [
 
 @pytest.mark.parametrize(("continuous", "actions"), BATCH_ACTIONS)
 def test_bad_actions_of_a_batch(continuous, actions):
-    env = PricingVectorEnv(num_envs=2, continuous_actions=continuous)
-    env.reset(seed=0)
-    with pytest.raises((TypeError, ValueError), match=r"^actions must "):
-        env.step(actions)
+    for view in (PricingVectorEnv, RivalVectorEnv):
+        env = view(num_envs=2, continuous_actions=continuous)
+        env.reset(seed=0)
+        with pytest.raises((TypeError, ValueError), match=r"^actions must "):
+            env.step(actions)
 
 
 @pytest.mark.parametrize(
