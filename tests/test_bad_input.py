@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import competition, ssim, vmus
+from aigc_market import competition, competition_v0, ssim, vmus
 from aigc_market.competition import followers
 from aigc_market.envs.competition.single import RivalEnv
 from aigc_market.envs.competition.vector import RivalVectorEnv
@@ -219,6 +219,8 @@ TABLE = {
             "render_mode": ["ansi", "human", "", 5],
         },
     ),
+    "competition_v0.env": (competition_v0.env, COMPETITION_VIEW),
+    "competition_v0.parallel_env": (competition_v0.parallel_env, COMPETITION_VIEW),
     "RivalEnv": (RivalEnv, RIVAL),
     "RivalVectorEnv": (
         RivalVectorEnv,
@@ -359,8 +361,9 @@ def test_the_table_has_every_public_call():
     to_be_subclassed = {"Distribution", "Move", "SSIMModel", "LiveSSIM"}
     # Below; by `ssim`; an instance; in test_repaint_service.py.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "RePaintSSIM"}
-    # Public by gymnasium's registry.
+    # Public by the registries.
     views = {"PricingEnv", "PricingVectorEnv", "RivalEnv", "RivalVectorEnv"}
+    views |= {"competition_v0.env", "competition_v0.parallel_env"}
     # Public in `vmus` and `competition.followers`.
     policies = {"Noisy", "competition Noisy", "Quantal", "MyopicDiscount"}
     assert set(TABLE) - views - policies == public - answers - to_be_subclassed - elsewhere
