@@ -4,11 +4,13 @@ An AIGC Service Provider (the leader) prices diffusion steps, and K vehicular us
 buy them in turn. Importing the package registers the environments with PettingZoo and Gymnasium.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 import gymnasium
 import pettingzoo
 
-from aigc_market import competition, competition_v0, replay, ssim, stackelberg_v0
-from aigc_market.competition import Competition
+from aigc_market import replay, ssim, stackelberg_v0
 from aigc_market.distributions import (
     DemandShare,
     Distribution,
@@ -25,6 +27,10 @@ from aigc_market.moves import Drift, Move, Road, Shift, Traffic
 from aigc_market.scenarios import Scenario
 from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
+
+if TYPE_CHECKING:
+    from aigc_market import competition, competition_v0
+    from aigc_market.competition import Competition
 
 __version__ = "0.1.0"
 
@@ -60,6 +66,16 @@ __all__ = [
     "ssim",
     "stackelberg_v0",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Several providers take half as long to import as all else: for those alone who ask for them.
+    if name in ("competition", "competition_v0"):
+        return import_module(f"{__name__}.{name}")
+    if name == "Competition":
+        return import_module(f"{__name__}.competition").Competition
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not register twice
     gymnasium.register(
