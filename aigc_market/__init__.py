@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 import pettingzoo
 
-from aigc_market import replay, ssim, stackelberg_v0
+from aigc_market import ssim, stackelberg_v0
 from aigc_market.distributions import (
     DemandShare,
     Distribution,
@@ -29,7 +29,7 @@ from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
 
 if TYPE_CHECKING:
-    from aigc_market import competition, competition_v0
+    from aigc_market import competition, competition_v0, replay
     from aigc_market.competition import Competition
 
 __version__ = "0.1.0"
@@ -70,7 +70,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Several providers take half as long to import as all else: for those alone who ask for them.
-    if name in ("competition", "competition_v0"):
+    if name in ("competition", "competition_v0", "replay"):
         return import_module(f"{__name__}.{name}")
     if name == "Competition":
         return import_module(f"{__name__}.competition").Competition
