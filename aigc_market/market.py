@@ -10,7 +10,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import convert, holds, is_array, namespace
-from aigc_market.ssim import resolve
+from aigc_market.ssim import SSIMModel, resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,10 @@ class Market:
             put(self, "active", _checks.mask("active", self.active, self.K))
         self._unite_library()
         self._check_shapes()
-        self._check_order("max_price", self.max_price, "cost", self.cost)
-        self._check_order("max_steps", self.max_steps, "min_steps", self.min_steps)
+        check_order("max_price", self.max_price, "cost", self.cost)
+        check_order("max_steps", self.max_steps, "min_steps", self.min_steps)
         if self.capacity is not None:
-            self._check_order("capacity", self.capacity, "K · min_steps", self.K * self.min_steps)
+            check_order("capacity", self.capacity, "K · min_steps", self.K * self.min_steps)
         self.ssim.check_market(self.min_steps, self.max_steps)
 
     @property
@@ -80,7 +80,7 @@ class Market:
             self.satisfaction.shape[:-1],
             np.shape(self.active)[:-1],
             *(np.shape(getattr(self, name)) for name in _PER_MARKET),
-            *(shape[:-1] for shape in self._ssim_shapes()),
+            *(shape[:-1] for shape in coefficient_shapes(self.ssim)),
         )
 
     def map(self, function: Callable[[str, Any], Any]) -> Market:
@@ -146,9 +146,6 @@ class Market:
         if foreign:
             self.__dict__.update(self.like(foreign[0]).__dict__)
 
-    def _ssim_shapes(self) -> list[tuple[int, ...]]:
-        return [np.shape(value) or (1,) for value in self.ssim.parameters]
-
     def _check_shapes(self) -> None:
         names = [*_PER_MARKET, "satisfaction", "active"]
         shapes = [tuple(np.shape(getattr(self, name))) for name in names]
@@ -159,26 +156,41 @@ class Market:
             raise ValueError(
                 f"parameters must agree on the leading (batch) axes, got shapes {given}"
             ) from None
-        if batch:  # a coefficient (B,) is one for each market: give it an axis of VMUs
+        object.__setattr__(self, "ssim", fit_to_vmus(self.ssim, batch, self.K))
 
-            def put(value: Any) -> Any:
-                return value[..., None] if 0 < np.ndim(value) <= len(batch) else value
 
-            object.__setattr__(self, "ssim", self.ssim.map(put))
-        for shape in self._ssim_shapes():
-            try:
-                fits = np.broadcast_shapes(shape, (*batch, self.K))[-1] == self.K
-            except ValueError:
-                fits = False
-            if not fits:
-                raise ValueError(
-                    f"ssim must have coefficients that fit K = {self.K} VMUs and the batch "
-                    f"{batch}, got one of shape {shape}"
-                )
+def fit_to_vmus(ssim: SSIMModel, batch: tuple[int, ...], K: int) -> SSIMModel:
+    """The model with coefficients that broadcast with (…, K).
 
-    def _check_order(self, high_name: str, high: Any, low_name: str, low: Any) -> None:
-        if not holds(high >= low):
-            raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
+    A coefficient (B,) is one for each market: it gets an axis of VMUs.
+
+    Raises:
+        ValueError: a coefficient that fits neither the batch nor the VMUs.
+    """
+    if batch:
+        ssim = ssim.map(lambda v: v[..., None] if 0 < np.ndim(v) <= len(batch) else v)
+    for shape in coefficient_shapes(ssim):
+        try:
+            fits = np.broadcast_shapes(shape, (*batch, K))[-1] == K
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"ssim must have coefficients that fit K = {K} VMUs and the batch {batch}, "
+                f"got one of shape {shape}"
+            )
+    return ssim
+
+
+def coefficient_shapes(ssim: SSIMModel) -> list[tuple[int, ...]]:
+    """Of a model's coefficients, each with an axis of VMUs."""
+    return [np.shape(value) or (1,) for value in ssim.parameters]
+
+
+def check_order(high_name: str, high: Any, low_name: str, low: Any) -> None:
+    """Check that one parameter is nowhere below another."""
+    if not holds(high >= low):
+        raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
 
 
 _PER_MARKET = ("cost", "max_price", "min_steps", "max_steps", "capacity")

@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import convert, holds, is_array, namespace
-from aigc_market.market import Market
+from aigc_market.market import Market, check_order, coefficient_shapes, fit_to_vmus
 from aigc_market.ssim import LiveSSIM, SSIMModel, resolve
 
 
@@ -73,8 +73,8 @@ class Competition:
         put(self, "ssim", self._models())
         self._unite_library()
         self._check_shapes()
-        self._check_order("max_price", self.max_price, "cost", self.cost)
-        self._check_order("max_steps", self.max_steps, "min_steps", self.min_steps)
+        check_order("max_price", self.max_price, "cost", self.cost)
+        check_order("max_steps", self.max_steps, "min_steps", self.min_steps)
         if self.capacity is not None and self.outside is None:
             total = namespace(self.capacity).sum(self.capacity, axis=-1)
             least = self.K * self.min_steps
@@ -92,7 +92,8 @@ class Competition:
         shapes = [
             np.shape(getattr(self, name))[: -len(self.axes(name)) or None] for name in _LIMITS
         ]
-        return np.broadcast_shapes(*shapes, *(shape[:-1] for shape in self._ssim_shapes()))
+        shapes += [shape[:-1] for model in self.ssim for shape in coefficient_shapes(model)]
+        return np.broadcast_shapes(*shapes)
 
     def provider(self, m: int) -> Market:
         """Provider m alone with the VMUs: the market of one leader, without access costs."""
@@ -114,7 +115,10 @@ class Competition:
         """
         values = {name: getattr(self, name) for name in _LIMITS}
         changed = {name: v if v is None else function(name, v) for name, v in values.items()}
-        return self.replace(**changed, ssim=_map(self.ssim, lambda value: function("ssim", value)))
+        return self.replace(
+            **changed,
+            ssim=_each(self.ssim, lambda model: model.map(lambda value: function("ssim", value))),
+        )
 
     def replace(self, **parameters: Any) -> Competition:
         """The same market with other parameters, of which nothing is checked: for what is drawn.
@@ -173,9 +177,6 @@ class Competition:
         if foreign:
             self.__dict__.update(self.like(foreign[0]).__dict__)
 
-    def _ssim_shapes(self) -> list[tuple[int, ...]]:
-        return [np.shape(value) or (1,) for model in self.ssim for value in model.parameters]
-
     def _check_shapes(self) -> None:
         shapes = {name: tuple(np.shape(getattr(self, name))) for name in _LIMITS}
         leading = [shape[: -len(self.axes(name)) or None] for name, shape in shapes.items()]
@@ -185,26 +186,8 @@ class Competition:
             raise ValueError(
                 f"parameters must agree on the leading (batch) axes, got shapes {shapes}"
             ) from None
-        if batch:  # a coefficient (B,) is one for each market: give it an axis of VMUs
-
-            def put(value: Any) -> Any:
-                return value[..., None] if 0 < np.ndim(value) <= len(batch) else value
-
-            object.__setattr__(self, "ssim", _map(self.ssim, put))
-        for shape in self._ssim_shapes():
-            try:
-                fits = np.broadcast_shapes(shape, (*batch, self.K))[-1] == self.K
-            except ValueError:
-                fits = False
-            if not fits:
-                raise ValueError(
-                    f"ssim must have coefficients that fit K = {self.K} VMUs and the batch "
-                    f"{batch}, got one of shape {shape}"
-                )
-
-    def _check_order(self, high_name: str, high: Any, low_name: str, low: Any) -> None:
-        if not holds(high >= low):
-            raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
+        fitted = _each(self.ssim, lambda model: fit_to_vmus(model, batch, self.K))
+        object.__setattr__(self, "ssim", fitted)
 
 
 OF_PROVIDER = ("cost", "max_price", "capacity")
@@ -250,7 +233,9 @@ def _number(values: Any, m: int) -> Any:
     return float(value) if value.ndim == 0 and isinstance(values, np.ndarray) else value
 
 
-def _map(models: tuple[SSIMModel, ...], function: Callable[[Any], Any]) -> tuple[SSIMModel, ...]:
-    """Every model with `function` applied to its parameters; one that is shared stays shared."""
-    changed = {id(model): model.map(function) for model in models}
+def _each(
+    models: tuple[SSIMModel, ...], function: Callable[[SSIMModel], SSIMModel]
+) -> tuple[SSIMModel, ...]:
+    """The function's answer for every model; one that is shared stays shared."""
+    changed = {id(model): function(model) for model in models}
     return tuple(changed[id(model)] for model in models)

@@ -86,7 +86,8 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     U_m = (p_m − c_m)·Σ_k q_km·S_km (Eq. 6 of Lai et al., 2025, with shares). VMU:
     U_k = Σ_m q_km·(δ_k·(SSIM(S_km) − SSIM(0)) − p_m·S_km − τ_km) + q_k0·v_0 + μ·H(q_k), H being the
     entropy. Where VMUs ask a provider for more than its capacity, all get the same share of the
-    steps that they asked for there, and pay for what they got.
+    steps that they asked for there, and pay for what they got. There is no `vmu_reward`: SSIM's
+    constants, times the shares, would make another game.
 
     ## Infos
 
