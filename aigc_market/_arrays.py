@@ -7,6 +7,7 @@ Rules take NumPy arrays or torch tensors and answer in kind. NumPy is answered f
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,10 @@ def namespace(*arrays: Any) -> Any:
     """The array-API namespace shared by `arrays` (the first must be an array)."""
     if isinstance(arrays[0], (np.ndarray, np.generic)):
         return _numpy()
+    if is_tensor(arrays[0]):
+        import array_api_compat.torch as xp  # found without caches, which compilers warn of
+
+        return xp
     return array_api_compat.array_namespace(*arrays)
 
 
@@ -27,11 +32,16 @@ def _numpy() -> Any:
     return array_api_compat.array_namespace(np.empty(0))
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether it is torch's, which is not imported for the question."""
+    return any(kind.__module__ == "torch" for kind in type(value).__mro__[:-1])
+
+
 def is_array(value: Any) -> bool:
     """Whether `value` is an array of any library (NumPy scalars and Python numbers are not)."""
-    return isinstance(value, np.ndarray) or (
-        not isinstance(value, np.generic) and array_api_compat.is_array_api_obj(value)
-    )
+    if value is None or isinstance(value, (float, int, np.ndarray, np.generic)):
+        return isinstance(value, np.ndarray)
+    return is_tensor(value) or array_api_compat.is_array_api_obj(value)
 
 
 def holds(condition: Any) -> bool:
@@ -97,12 +107,51 @@ def convert(value: Any, like: Any) -> Any:
     return xp.asarray(value, dtype=dtype, device=array_api_compat.device(like))
 
 
-def normals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normals in single precision, by Box and Muller's method.
+def beside(columns: list[Any]) -> Any:
+    """Columns that broadcast, along a new last axis; of NumPy in single precision."""
+    if isinstance(columns[0], np.ndarray):
+        return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
+    xp = namespace(columns[0])
+    return xp.stack(xp.broadcast_arrays(*(convert(c, columns[0]) for c in columns)), axis=-1)
+
+
+def spread(value: Any, shape: tuple[int, ...]) -> Any:
+    """`value` broadcast to a shape; of NumPy fresh memory, the last axis first in it."""
+    if isinstance(value, np.ndarray):
+        return np.array(np.broadcast_to(value, shape), order="F")
+    return namespace(value).broadcast_to(value, shape)
+
+
+def redrawn(old: Any, where: Any, draw: Callable[..., Any]) -> Any:
+    """A copy of `old` with new draws where it is said.
+
+    Args:
+        old: any shape.
+        where: bool of that shape.
+        draw: so many numbers, (count,), given also a function that takes from an array of that
+            shape the numbers that stand there. Of NumPy's only those that are needed are drawn; on
+            a device, where one would wait to know how many these are, one for each place.
+    """
+    if not isinstance(old, np.ndarray):
+        xp = namespace(old)
+        new = draw(math.prod(old.shape), lambda array: xp.reshape(array, (-1,)))
+        return xp.where(where, xp.reshape(new, old.shape), old)
+    places = np.flatnonzero(where)
+    if not len(places):
+        return old
+    new = old.flatten()
+    new[places] = draw(len(places), lambda array: array.ravel()[places])
+    return new.reshape(old.shape)
+
+
+def normals(rng: Any, shape: tuple[int, ...]) -> Any:
+    """Standard normals, of NumPy in single precision, by Box and Muller's method.
 
     It runs on whole arrays, some five times as fast as NumPy's draws one by one, which would take
     as long as all else in a round.
     """
+    if not isinstance(rng, np.random.Generator):
+        return rng.standard_normal(shape)
     count = math.prod(shape)
     radius, angle = rng.random((2, (count + 1) // 2), np.float32)
     np.subtract(1, radius, out=radius)  # from (0, 1]: the logarithm exists

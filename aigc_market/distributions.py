@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import clip
+from aigc_market._arrays import clip, exp, larger, namespace
 from aigc_market.equilibrium import solve
 from aigc_market.market import Market
 from aigc_market.ssim import QuadraticSSIM
@@ -33,8 +33,13 @@ class Distribution:
         if _checks.number("high", self.high, above=0) < low:
             raise ValueError(f"high must be at least low = {low!r}, got {self.high!r}")
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Draws of a shape (…, K)."""
+    def draw(self, rng: Any, shape: tuple[int, ...]) -> Any:
+        """Draws of a shape (…, K).
+
+        Args:
+            rng: a `numpy.random.Generator`, or what draws tensors by the names of its methods.
+            shape: of the array, or tensor.
+        """
         raise NotImplementedError
 
 
@@ -42,7 +47,7 @@ class Distribution:
 class Uniform(Distribution):
     """Uniform on [low, high]."""
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: Any, shape: tuple[int, ...]) -> Any:
         """Draws of a shape (…, K)."""
         return rng.uniform(self.low, self.high, shape)
 
@@ -51,10 +56,10 @@ class Uniform(Distribution):
 class LogUniform(Distribution):
     """Uniform in the logarithm on [low, high]: each octave is as likely as the next."""
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: Any, shape: tuple[int, ...]) -> Any:
         """Draws of a shape (…, K)."""
         exponent = rng.uniform(math.log(self.low), math.log(self.high), shape)
-        return clip(np.exp(exponent), self.low, self.high)
+        return clip(exp(exponent), self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -121,11 +126,11 @@ class SharedLevel(Distribution):
         object.__setattr__(self, "high", self.level.high * reach)
         super().__post_init__()
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: Any, shape: tuple[int, ...]) -> Any:
         """Draws of a shape (…, K)."""
         level = self.level.draw(rng, (*shape[:-1], 1))
         normals = clip(rng.standard_normal(shape), -_MOST_NORMAL, _MOST_NORMAL)
-        return clip(level * np.exp(self.spread * normals), self.low, self.high)
+        return clip(level * exp(self.spread * normals), self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class DrawnQuadratic:
         _law("beta", self.beta)
         _checks.number("gamma", self.gamma)
 
-    def draw(self, rng: np.random.Generator, lanes: tuple[int, ...]) -> QuadraticSSIM:
+    def draw(self, rng: Any, lanes: tuple[int, ...]) -> QuadraticSSIM:
         """The model of each lane; coefficients `(*lanes, 1)`."""
         shape = (*lanes, 1)
         alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
@@ -174,7 +179,7 @@ class DemandShare:
     def __post_init__(self) -> None:
         _law("share", self.share)
 
-    def draw(self, rng: np.random.Generator, market: Market, lanes: tuple[int, ...]) -> Any:
+    def draw(self, rng: Any, market: Market, lanes: tuple[int, ...]) -> Any:
         """The capacity of each lane.
 
         Args:
@@ -187,8 +192,8 @@ class DemandShare:
         """
         share = self.share.draw(rng, (*lanes, 1))[..., 0]
         free = solve(market.replace(capacity=None, active=None)).steps.sum(axis=-1)
-        capacity = np.maximum(share * free, market.K * market.min_steps)
-        capacity = np.where(capacity > 0, capacity, market.K * market.max_steps)
+        capacity = larger(share * free, market.K * market.min_steps)
+        capacity = namespace(capacity).where(capacity > 0, capacity, market.K * market.max_steps)
         return capacity if lanes else float(capacity)
 
     def bounds(self, market: Market) -> tuple[float, float]:

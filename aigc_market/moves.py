@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import clip, normals
+from aigc_market._arrays import clip, convert, exp, namespace, normals, redrawn
 from aigc_market.distributions import Distribution
 from aigc_market.ssim import SSIMModel
 
 _MOST_DEVIATIONS = 4.0
 """Drifts are held within ± this many stationary standard deviations, so that δ has bounds."""
-_NEVER = np.iinfo(np.int32).max
+_NEVER = 2.0**24
+"""Rounds; single precision counts no further."""
 
 
 @dataclass
@@ -24,12 +25,12 @@ class State:
     """What moves may change: the markets in force in every lane of a batch (`lanes` may be ()).
 
     Moves put new arrays in place of these and never write into them: those of past rounds are
-    still looked at.
+    still looked at. They are of NumPy, or tensors of a whole batch.
     """
 
     lanes: tuple[int, ...]
     """The batch axes."""
-    satisfaction: np.ndarray
+    satisfaction: Any
     """`(*lanes, K)` δ, before the factors of moves."""
     ssim: SSIMModel
     """The SSIM model; coefficients that are drawn are `(*lanes, 1)`."""
@@ -37,12 +38,12 @@ class State:
     """R, `(*lanes,)` where it is drawn."""
     law: Distribution | None
     """What δ is drawn from; None: it is fixed."""
-    draw: Callable[[np.random.Generator, np.ndarray], dict[str, Any]]
-    """`satisfaction`, `ssim` and `capacity`, as far as they are drawn at a reset, drawn anew for
-    the lanes with these numbers, (count, …)."""
-    active: np.ndarray | None = None
+    draw: Callable[[Any, Any], dict[str, Any]]
+    """Of a generator and a mask of lanes: `satisfaction`, `ssim` and `capacity`, as far as they are
+    drawn at a reset, with new draws in these lanes."""
+    active: Any = None
     """`(*lanes, K)` bool; None: nobody comes or goes."""
-    access_cost: np.ndarray | None = None
+    access_cost: Any = None
     """`(*lanes, M, K)` τ, where providers compete; None: there is one alone."""
 
 
@@ -50,7 +51,9 @@ class Move:
     """Changes markets between two rounds. Subclass it to make your own.
 
     Each episode plays a copy, which may keep what it likes in attributes. Random choices come from
-    the generator given, which is for the moves of the episode alone.
+    the generator given, which is for the moves of the episode alone: a `numpy.random.Generator`,
+    or, for games on tensors, one that has its methods `random`, `uniform`, `standard_normal` and
+    `standard_exponential`. There nothing may depend on a number's value but by arithmetic.
     """
 
     factor: Any = 1.0
@@ -66,10 +69,10 @@ class Move:
     places: Any = None
     """`(*lanes, K)` in [0, 1) where VMUs are on a ring road, for who draws them; None: nowhere."""
 
-    def begin(self, state: State, rng: np.random.Generator) -> None:
+    def begin(self, state: State, rng: Any) -> None:
         """Prepare an episode, or change its first markets; nothing by default."""
 
-    def advance(self, state: State, rng: np.random.Generator) -> Any:
+    def advance(self, state: State, rng: Any) -> Any:
         """Change the markets for the next round.
 
         Returns:
@@ -98,16 +101,16 @@ class Drift(Move):
         self._most = _MOST_DEVIATIONS * self.step / math.sqrt(1 - self.persistence**2)
         self.reach = math.exp(-self._most), math.exp(self._most)
 
-    def begin(self, state: State, rng: np.random.Generator) -> None:
+    def begin(self, state: State, rng: Any) -> None:
         """From x = 0."""
-        self._x = np.zeros((*state.lanes, 1))
+        self._x = 0.0 * state.satisfaction[..., :1]
         self.factor = 1.0
 
-    def advance(self, state: State, rng: np.random.Generator) -> None:
+    def advance(self, state: State, rng: Any) -> None:
         """Every market changes."""
         x = self.persistence * self._x + self.step * normals(rng, self._x.shape)
         self._x = clip(x, -self._most, self._most)
-        self.factor = clip(np.exp(self._x), *self.reach)
+        self.factor = clip(exp(self._x), *self.reach)
 
 
 @dataclass
@@ -123,17 +126,11 @@ class Shift(Move):
     def __post_init__(self) -> None:
         _probability("probability", self.probability)
 
-    def advance(self, state: State, rng: np.random.Generator) -> np.ndarray:
+    def advance(self, state: State, rng: Any) -> Any:
         """Markets change where it happens."""
-        changed = np.asarray(rng.random(state.lanes) < self.probability)
-        where = np.flatnonzero(changed)
-        if len(where):
-            drawn = state.draw(rng, where)
-            if "ssim" in drawn:
-                new = iter(drawn.pop("ssim").parameters)
-                state.ssim = state.ssim.map(lambda old: _put(old, where, next(new), state.lanes))
-            for name, value in drawn.items():
-                setattr(state, name, _put(getattr(state, name), where, value, state.lanes))
+        changed = rng.random(state.lanes) < self.probability
+        for name, value in state.draw(rng, changed).items():
+            setattr(state, name, value)
         return changed
 
 
@@ -160,43 +157,38 @@ class Traffic(Move):
         for name in ("busy", "arrival", "departure"):
             _probability(name, getattr(self, name))
 
-    def begin(self, state: State, rng: np.random.Generator) -> None:
+    def begin(self, state: State, rng: Any) -> None:
         """Fill a share of the slots."""
         shape = state.satisfaction.T.shape  # VMUs first, as the lanes are played
         self._active = rng.random(shape) < self.busy
         state.active = self._active.T
-        self._round = 0
         # A wait with a constant chance of ending is geometric: drawn once, not asked every round.
-        self._due = np.empty(self._active.size, np.int32)
-        self._await(np.arange(self._active.size), self._active.ravel(), rng)
+        self._left = self._waits(self._active, self._active | True, rng, 0.0 * state.satisfaction.T)
 
-    def advance(self, state: State, rng: np.random.Generator) -> np.ndarray:
+    def advance(self, state: State, rng: Any) -> Any:
         """Markets change where somebody comes or goes."""
-        self._round += 1
-        slots = np.flatnonzero(self._due == self._round)
-        shape = state.satisfaction.T.shape
-        lanes = math.prod(state.lanes)
-        changed = np.zeros(lanes, bool)
-        if len(slots):
-            changed[slots % lanes] = True
-            active = self._active.flatten()
-            arrives = ~active[slots]
-            active[slots] = arrives
-            self._active = active.reshape(shape)
-            state.active = self._active.T
-            if state.law is not None:
-                newcomers = slots[arrives]
-                satisfaction = state.satisfaction.T.flatten()
-                satisfaction[newcomers] = state.law.draw(rng, (len(newcomers), 1))[:, 0]
-                state.satisfaction = satisfaction.reshape(shape).T
-            self._await(slots, arrives, rng)
-        return changed.reshape(state.lanes)
+        self._left = self._left - 1
+        due = self._left == 0
+        self._active = self._active ^ due
+        state.active = self._active.T
+        if state.law is not None:
+            law, comes = state.law, due & self._active
+            state.satisfaction = redrawn(
+                state.satisfaction.T, comes, lambda count, _: law.draw(rng, (count, 1))[:, 0]
+            ).T
+        self._left = self._waits(self._active, due, rng, self._left)
+        return namespace(due).any(due, axis=0)
 
-    def _await(self, slots: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> None:
-        """Draw when these slots will be left, or taken."""
-        rates = np.where(active, _rate(self.departure), _rate(self.arrival))
-        waits = rng.standard_exponential(len(slots)) / rates
-        self._due[slots] = np.minimum(self._round + 1 + np.floor(waits), _NEVER)
+    def _waits(self, active: Any, where: Any, rng: Any, left: Any) -> Any:
+        """Rounds until slots are left, or taken, drawn anew where it is said."""
+        rates = _rate(self.arrival), _rate(self.departure)
+
+        def draw(count: int, of: Callable[[Any], Any]) -> Any:
+            rate = namespace(active).where(of(active), rates[1], rates[0])
+            waits = rng.standard_exponential(count) / rate
+            return clip(1.0 + namespace(waits).floor(waits), 1.0, _NEVER)
+
+        return redrawn(left, where, draw)
 
 
 @dataclass
@@ -226,38 +218,30 @@ class Road(Move):
             )
         self.most_access_cost = 0.5 * self.rate
 
-    def begin(self, state: State, rng: np.random.Generator) -> None:
+    def begin(self, state: State, rng: Any) -> None:
         """Put the vehicles on the road."""
         assert state.access_cost is not None  # settings refuse this move where one is alone
         *lanes, M, K = state.access_cost.shape
         shape = K, *lanes  # VMUs first, as the lanes are played
-        self._first = np.moveaxis(state.access_cost, (-2, -1), (0, 1))
-        self._stand = ((np.arange(M) + 0.5) / M).reshape(M, *[1] * len(shape))
+        xp = namespace(state.access_cost)
+        self._first = xp.moveaxis(state.access_cost, (-2, -1), (0, 1))
+        stand = ((np.arange(M) + 0.5) / M).reshape(M, *[1] * len(shape))
+        self._stand = convert(stand, self._first)
         self._places = rng.random(shape)
         self._speed = rng.uniform(self.slowest, self.fastest, shape)
         self._arrive(state)
 
-    def advance(self, state: State, rng: np.random.Generator) -> None:
+    def advance(self, state: State, rng: Any) -> None:
         """Every vehicle drives on."""
         self._places = (self._places + self._speed) % 1.0
         self._arrive(state)
 
     def _arrive(self, state: State) -> None:
         self.places = self._places.T
-        way = np.abs(self._places - self._stand)
-        cost = self._first + self.rate * np.minimum(way, 1.0 - way)
-        state.access_cost = np.moveaxis(cost, (0, 1), (-2, -1))
-
-
-def _put(old: Any, where: np.ndarray, new: Any, lanes: tuple[int, ...]) -> Any:
-    """`old` with what is new (count, …) in some lanes."""
-    if np.ndim(new) == 0:  # the same in all lanes
-        return old
-    if not lanes:
-        return new[0]
-    put = old.copy(order="K")
-    put[where] = new
-    return put
+        xp = namespace(self._places)
+        way = abs(self._places - self._stand)
+        cost = self._first + self.rate * xp.minimum(way, 1.0 - way)
+        state.access_cost = xp.moveaxis(cost, (0, 1), (-2, -1))
 
 
 def _rate(probability: float) -> float:

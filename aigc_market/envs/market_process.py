@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
+from aigc_market._arrays import namespace, spread
 from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.moves import State
 
@@ -21,8 +22,10 @@ class MarketProcess:
 
     Args:
         settings: what the environment was made with.
-        rng: where the first market is drawn from; and, only where the scenario moves, the seed of a
-            generator for the moves, so that they disturb nobody's draws nor are disturbed.
+        rng: where the first market is drawn from: a `numpy.random.Generator`; and, only where the
+            scenario moves, the seed of a generator for the moves, so that they disturb nobody's
+            draws nor are disturbed. Or what draws tensors, moves included: markets are then
+            tensors, which nothing is asked of that one would have to wait for between rounds.
         options: of `reset`; parameters of the market for this episode. Moves go on from them: a
             `satisfaction` is where a drift begins, and is lost to a VMU that leaves or where the
             market is drawn again; all others hold to the end.
@@ -36,7 +39,7 @@ class MarketProcess:
     def __init__(
         self,
         settings: ViewSettings,
-        rng: np.random.Generator,
+        rng: Any,
         options: dict[str, Any] | None = None,
         lanes: tuple[int, ...] = (),
         other_options: tuple[str, ...] = (),
@@ -59,7 +62,6 @@ class MarketProcess:
         self._now: Any = settings.oracle if fixed else settings.oracle_class(self._base)
         self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
         if self._moves:
-            self._bounds = settings.seen_satisfaction_bounds
             self._begin_moves(rng)
 
     @property
@@ -84,24 +86,19 @@ class MarketProcess:
         """Move to the market of the next round."""
         if not self._moves:
             return
-        changed = np.zeros(self._lanes, bool)
+        changed: Any = False
         for move in self._moves:
             lanes = move.advance(self._state, self._rng)
             changed = changed | (True if lanes is None else lanes)
         self._now = self._now.followed_by(self._moved(), changed)
 
-    def _draw_first(self, rng: np.random.Generator, given: dict[str, Any]) -> Any:
+    def _draw_first(self, rng: Any, given: dict[str, Any]) -> Any:
         """The market to begin with, checked: what is given, and drawn what is not."""
         settings = self._settings
-        parameters = dict(given)
-        if settings.satisfaction is not None and "satisfaction" not in given:
-            shape = (*self._lanes, settings.market.K)
-            parameters["satisfaction"] = settings.satisfaction.draw(rng, shape)
-        if settings.ssim is not None:
-            parameters["ssim"] = settings.ssim.draw(rng, self._lanes)
+        parameters = {**settings.draw(rng, self._lanes, without=given), **given}
         if not parameters and not self._draws_capacity:
-            return settings.market
-        market = dataclasses.replace(settings.market, **parameters)
+            return self._in_library(settings.market, rng)
+        market = self._in_library(dataclasses.replace(settings.market, **parameters), rng)
         if market.batch_shape not in ((), self._lanes):
             raise ValueError(
                 f"reset options must have batch axes {self._lanes} or none, "
@@ -110,19 +107,23 @@ class MarketProcess:
         settings.check_episode(market)
         return self._with_capacity(market, rng)
 
-    def _with_capacity(self, market: Any, rng: np.random.Generator) -> Any:
+    def _in_library(self, market: Any, rng: Any) -> Any:
+        return market if isinstance(rng, np.random.Generator) else market.like(rng.random(()))
+
+    def _with_capacity(self, market: Any, rng: Any) -> Any:
         law = self._settings.capacity
         if law is None or not self._draws_capacity:
             return market
         return market.replace(capacity=law.draw(rng, market, self._lanes))
 
-    def _begin_moves(self, rng: np.random.Generator) -> None:
-        self._rng = np.random.default_rng(rng.integers(2**63))
+    def _begin_moves(self, rng: Any) -> None:
+        of_numpy = isinstance(rng, np.random.Generator)
+        self._rng = np.random.default_rng(rng.integers(2**63)) if of_numpy else rng
         first, shape = self._base, (*self._lanes, self._base.K)
         self._state = State(
             lanes=self._lanes,
             # VMUs first in memory, as the lanes are played.
-            satisfaction=np.array(np.broadcast_to(first.satisfaction, shape), order="F"),
+            satisfaction=spread(first.satisfaction, shape),
             law=self._settings.satisfaction,
             draw=self._draw_again,
             **self._settings.movable(first, self._lanes),
@@ -131,19 +132,41 @@ class MarketProcess:
             move.begin(self._state, self._rng)
         self._now = self._settings.oracle_class(self._moved())
 
-    def _draw_again(self, rng: np.random.Generator, where: np.ndarray) -> dict[str, Any]:
-        """δ, SSIM model and R of new markets in these lanes, as far as they are drawn."""
-        settings, drawn = self._settings, {}
-        if settings.satisfaction is not None:
-            shape = (len(where), settings.market.K)
-            drawn["satisfaction"] = settings.satisfaction.draw(rng, shape)
-        if settings.ssim is not None:
-            drawn["ssim"] = settings.ssim.draw(rng, (len(where),))
+    def _draw_again(self, rng: Any, changed: Any) -> dict[str, Any]:
+        """δ, SSIM model and R, as far as they are drawn, with new draws in these lanes."""
+        settings, state, base = self._settings, self._state, self._base
+        where: Any = None  # on a device one would wait to know which lanes: all are drawn
+        count = self._lanes
+        if isinstance(rng, np.random.Generator):
+            where = np.flatnonzero(changed)
+            count = (len(where),)
+            if not len(where):
+                return {}
+            base = base.lanes(where) if self._lanes else base
+        drawn = settings.draw(rng, count)
         if settings.capacity is not None and self._draws_capacity:
-            base = self._base.lanes(where) if self._lanes else self._base
             market = base.replace(**drawn)
-            drawn["capacity"] = settings.capacity.draw(rng, market, (len(where),))
-        return drawn
+            drawn["capacity"] = settings.capacity.draw(rng, market, count)
+
+        def put(old: Any, new: Any) -> Any:
+            if np.ndim(new) == 0:  # the same in all lanes
+                return old
+            if where is None:
+                mask = changed[(..., *[None] * (new.ndim - changed.ndim))]
+                return namespace(new).where(mask, new, old)
+            if not self._lanes:
+                return new[0]
+            copy = old.copy(order="K")
+            copy[where] = new
+            return copy
+
+        if "ssim" in drawn:
+            new = iter(drawn["ssim"].parameters)
+            drawn["ssim"] = state.ssim.map(lambda old: put(old, next(new)))
+        return {
+            name: value if name == "ssim" else put(getattr(state, name), value)
+            for name, value in drawn.items()
+        }
 
     def _moved(self) -> Any:
         """The market that the moves have made."""
@@ -152,12 +175,8 @@ class MarketProcess:
         for move in self._moves:
             if np.ndim(move.factor) or move.factor != 1:
                 satisfaction = satisfaction * move.factor
-        low, high = self._bounds
-        if not (satisfaction.min() >= low and satisfaction.max() <= high):  # NaN fails too
-            raise ValueError(
-                f"satisfaction must stay within [{low:g}, {high:g}] as the market moves (the law "
-                f"of δ times the reach of the scenario's moves), got {satisfaction!r}"
-            )
+        if isinstance(satisfaction, np.ndarray):
+            settings.check_moved(satisfaction, state)
         moved = settings.moved(self.market, state)
         return self._base.replace(satisfaction=satisfaction, **moved)
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from aigc_market._arrays import larger
+from aigc_market._arrays import is_tensor, larger
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.game import Settlement
 from aigc_market.market import Market
@@ -59,7 +59,8 @@ class BaseOracle:
 
     def _solve(self) -> Any:
         known, where = self._known, self._changed
-        if known is None or np.all(where):
+        # On a device one would wait to know which lanes: all are solved.
+        if known is None or is_tensor(where) or np.all(where):
             return self.solve(self.market)
         if not np.any(where):
             return known
@@ -98,7 +99,7 @@ class Oracle(BaseOracle):
 
 
 def _plain(value: Any) -> Any:
-    return value if np.ndim(value) else float(value)
+    return value if np.ndim(value) or is_tensor(value) else float(value)
 
 
 def _merge(known: Any, found: Any, where: np.ndarray) -> Any:

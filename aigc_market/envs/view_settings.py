@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from aigc_market import _checks, scenarios
-from aigc_market._arrays import is_array
+from aigc_market._arrays import holds, is_array
 from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic, distribution
 from aigc_market.moves import State
 
@@ -113,11 +113,28 @@ class ViewSettings:
         """
         for name, (least, most) in self.option_bounds().items():
             value = getattr(market, name)
-            if value is not None and (np.min(value) < least or np.max(value) > most):
+            if value is not None and not holds((value >= least) & (value <= most)):
                 raise ValueError(
                     f"reset option {name} must stay within the environment's spaces, "
                     f"[{least:g}, {most:g}], got {value!r}"
                 )
+
+    def draw(
+        self, rng: Any, lanes: tuple[int, ...], without: Container[str] = ()
+    ) -> dict[str, Any]:
+        """δ and the SSIM model of new markets, as far as they are drawn; a capacity is not.
+
+        Args:
+            rng: see `Distribution.draw`.
+            lanes: the batch axes.
+            without: parameters that are given.
+        """
+        drawn: dict[str, Any] = {}
+        if self.satisfaction is not None and "satisfaction" not in without:
+            drawn["satisfaction"] = self.satisfaction.draw(rng, (*lanes, self.market.K))
+        if self.ssim is not None:
+            drawn["ssim"] = self.ssim.draw(rng, lanes)
+        return drawn
 
     def movable(self, market: Any, lanes: tuple[int, ...]) -> dict[str, Any]:
         """What moves may change of a market beside δ: fields of `moves.State`."""
@@ -126,6 +143,23 @@ class ViewSettings:
     def moved(self, market: Any, state: State) -> dict[str, Any]:
         """What moves have made of a market's parameters beside δ, by name."""
         raise NotImplementedError
+
+    def check_moved(self, satisfaction: Any, state: State) -> None:
+        """Refuse what moves have made of a market if an observation cannot hold it.
+
+        Args:
+            satisfaction: δ with the moves' factors.
+            state: all else.
+
+        Raises:
+            ValueError: it is out of bounds.
+        """
+        low, high = self.seen_satisfaction_bounds
+        if not (satisfaction.min() >= low and satisfaction.max() <= high):  # NaN fails too
+            raise ValueError(
+                f"satisfaction must stay within [{low:g}, {high:g}] as the market moves (the law "
+                f"of δ times the reach of the scenario's moves), got {satisfaction!r}"
+            )
 
     def _check(self) -> None:
         market = self.market
@@ -172,7 +206,7 @@ class ViewSettings:
             return self.satisfaction.low, self.satisfaction.high
         return 0.0, 2.0 * float(self.market.satisfaction.max())
 
-    @property
+    @cached_property
     def seen_satisfaction_bounds(self) -> tuple[float, float]:
         """What δ never leaves as it moves and is observed: 0 stands for a VMU that is not there."""
         low, high = self.satisfaction_bounds

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from aigc_market import _checks, competition
+from aigc_market._arrays import namespace
 from aigc_market.competition import Competition, followers
 from aigc_market.competition.market import PARAMETERS
 from aigc_market.competition.scenarios import SCENARIOS
@@ -83,15 +84,23 @@ class Settings(ViewSettings):
         return {
             "ssim": market.ssim[0],
             "capacity": market.capacity,
-            "access_cost": np.broadcast_to(market.access_cost, shape),
+            "access_cost": namespace(market.access_cost).broadcast_to(market.access_cost, shape),
         }
 
     def moved(self, market: Competition, state: State) -> dict[str, Any]:
-        """The SSIM model where it is drawn, and τ.
+        """The SSIM model where it is drawn, and τ."""
+        models = market.ssim
+        if self.ssim is not None and state.ssim is not models[0]:
+            models = (state.ssim,) * market.M
+        return {"ssim": models, "access_cost": state.access_cost}
+
+    def check_moved(self, satisfaction: Any, state: State) -> None:
+        """As in the base, and of τ.
 
         Raises:
-            ValueError: a move has set access costs that an observation cannot hold.
+            ValueError: an observation cannot hold it.
         """
+        super().check_moved(satisfaction, state)
         cost: Any = state.access_cost
         low, high = self.seen_access_cost_bounds
         if not (cost.min() >= low and cost.max() <= high):
@@ -99,10 +108,6 @@ class Settings(ViewSettings):
                 f"access_cost must stay within [{low:g}, {high:g}] as the market moves (what it is "
                 f"at first, and `most_access_cost` of the scenario's moves), got {cost!r}"
             )
-        models = market.ssim
-        if self.ssim is not None and state.ssim is not models[0]:
-            models = (state.ssim,) * market.M
-        return {"ssim": models, "access_cost": cost}
 
     def _check(self) -> None:
         super()._check()
