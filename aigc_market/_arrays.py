@@ -44,6 +44,11 @@ def is_array(value: Any) -> bool:
     return is_tensor(value) or array_api_compat.is_array_api_obj(value)
 
 
+def ndim(value: Any) -> int:
+    """How many axes an array has; 0 for a number, and for None."""
+    return getattr(value, "ndim", 0)
+
+
 def holds(condition: Any) -> bool:
     """Whether a comparison of numbers or arrays, on any device, is true everywhere."""
     return bool(namespace(condition).all(condition) if is_array(condition) else condition)
@@ -56,6 +61,9 @@ def clip(array: Any, low: Any, high: Any) -> Any:
     if isinstance(array, np.ndarray):
         np.maximum(array, low, out=array)
         return np.minimum(array, high, out=array)
+    if is_tensor(array):  # its own method takes numbers and tensors, and asks nothing of them
+        both = is_array(low) == is_array(high)
+        return array.clamp(low, high) if both else array.clamp(min=low).clamp(max=high)
     return namespace(array).clip(array, low, high)
 
 
@@ -111,8 +119,15 @@ def beside(columns: list[Any]) -> Any:
     """Columns that broadcast, along a new last axis; of NumPy in single precision."""
     if isinstance(columns[0], np.ndarray):
         return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
-    xp = namespace(columns[0])
-    return xp.stack(xp.broadcast_arrays(*(convert(c, columns[0]) for c in columns)), axis=-1)
+    xp, kind = namespace(columns[0]), columns[0].dtype
+    return xp.stack(xp.broadcast_arrays(*(xp.astype(c, kind) for c in columns)), axis=-1)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Parts one after the other along the last axis; of NumPy in single precision."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis=-1, dtype=np.float32)
+    return namespace(parts[0]).concat(parts, axis=-1)
 
 
 def spread(value: Any, shape: tuple[int, ...]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from aigc_market._arrays import is_array, namespace
+from aigc_market._arrays import is_array, namespace, ndim
 from aigc_market.market import Market
 from aigc_market.ssim.model import LiveSSIM
 
@@ -174,14 +174,14 @@ _LIVE: dict[type, bool] = {}
 
 def _first(value: Any) -> Any:
     """(K,) as (K, 1), (N, K) as (K, N), one for all VMUs (N, 1) as (1, N)."""
-    if np.ndim(value) == 0:  # None too
+    if ndim(value) == 0:  # None too
         return value
     return value[:, None] if value.ndim == 1 else np.ascontiguousarray(value.T)
 
 
 def _models(market: Market) -> list[Any]:
     """The SSIM model of each VMU on its own."""
-    if not any(np.ndim(value) for value in market.ssim.parameters):
+    if not any(ndim(value) for value in market.ssim.parameters):
         return [market.ssim] * market.K
 
     def of_vmu(k: int) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from aigc_market._arrays import convert, namespace
+from aigc_market._arrays import convert, namespace, ndim
 from aigc_market.competition.market import Competition
 from aigc_market.ssim import QuadraticSSIM, SSIMModel
 
@@ -94,7 +94,7 @@ class Columns:
 
     def _of_market(self, value: Any, axes: int) -> Any:
         """A number of each market, beside numbers with so many axes more."""
-        if np.ndim(value) == 0 or self._front:
+        if ndim(value) == 0 or self._front:
             return value
         return value[(..., *[None] * axes)]
 
@@ -205,7 +205,7 @@ class _ByProvider:
         return pairs[m] if self._axis == 0 else pairs[..., m, :]
 
     def _bounds(self, bound: Any) -> Any:
-        return bound[..., 0, :] if self._axis and np.ndim(bound) else bound
+        return bound[..., 0, :] if self._axis and ndim(bound) else bound
 
     def _stack(self, columns: list[Any]) -> Any:
         return namespace(columns[0]).stack(columns, axis=self._axis)
@@ -217,13 +217,13 @@ def _one_model(market: Competition, front: bool) -> Any:
     if all(model is models[0] for model in models):
 
         def beside(value: Any) -> Any:  # (…, K) as (…, 1, K)
-            if np.ndim(value) == 0:
+            if ndim(value) == 0:
                 return value
             return to_front(value, 1)[None] if front else value[..., None, :]
 
         return models[0].map(beside)
     kinds = [model for model in models if isinstance(model, QuadraticSSIM)]
-    scalars = all(np.ndim(value) == 0 for model in kinds for value in model.parameters)
+    scalars = all(ndim(value) == 0 for model in kinds for value in model.parameters)
     if len(kinds) == len(models) and scalars:
         columns = zip(*(model.parameters for model in kinds), strict=True)
         shape = (slice(None), None) + (None,) * front
@@ -238,7 +238,7 @@ def _models_of_pairs(market: Competition) -> list[SSIMModel]:
     """The SSIM model of each pair on its own."""
     found: list[SSIMModel] = []
     for model in market.ssim:
-        if not any(np.ndim(value) for value in model.parameters):
+        if not any(ndim(value) for value in model.parameters):
             found += [model] * market.K
             continue
         for k in range(market.K):
@@ -260,7 +260,7 @@ def _as_is(value: Any, axes: int) -> Any:
 
 def to_front(value: Any, axes: int) -> Any:
     """(N, …) as (…, N), the own axes in their order; (…) of one market as (…, 1)."""
-    if np.ndim(value) == 0:  # None too
+    if ndim(value) == 0:  # None too
         return value
     if value.ndim == axes:
         return value[..., None]

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy
+from aigc_market._arrays import as_numpy, clip
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.view_settings import ViewSettings
 
@@ -110,6 +110,24 @@ class ActionReader:
             if self._normalize:
                 values = from_unit(values, *self._base).astype(np.float32).astype(np.float64)
         return values if self._as_space else np.minimum(np.maximum(values, self.low), self.high)
+
+    def meant(self, actions: Any, low: Any, high: Any) -> Any:
+        """The numbers that tensors of continuous actions mean, within an episode's bounds.
+
+        Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
+
+        Args:
+            actions: (…).
+            low, high: numbers, or what broadcasts with (…).
+        """
+        if self._normalize:
+            actions = from_unit(clip(actions, -1.0, 1.0), *self._base)
+        return clip(actions, low, high)
+
+    @property
+    def grid(self) -> list[float] | None:
+        """What the indices of a discrete space mean; None where actions are continuous."""
+        return self._grid
 
     def draw(self, rng: np.random.Generator) -> float:
         """One of the numbers that actions may mean, each as likely."""

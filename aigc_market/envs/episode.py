@@ -9,11 +9,10 @@ import numpy as np
 from aigc_market import game
 from aigc_market.envs import observation, records
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.rewards import reciprocals
+from aigc_market.envs.rewards import reciprocals, vmu_scales
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.layouts import Floats
-from aigc_market.market import Market
 from aigc_market.rendering import Round
 
 
@@ -61,10 +60,11 @@ class Episode:
         if before is None or market.ssim is not before.ssim:
             self._at_zero = [float(ssim(0.0)) for ssim in self._layout.ssim]
         self._private = observation.private(self._settings, self._scales, market)
-        self._hidden = observation.hidden(self._settings, self._scales, market)
-        self._reward_scales = (
-            _reward_scales(market, self.equilibrium) if self._settings.scale_rewards else None
-        )
+        self._hidden = observation.hidden(self._settings, self._scales, market, self._private)
+        self._reward_scales = None
+        if self._settings.scale_rewards:
+            of_asp = reciprocals(np.asarray(oracle.utility)).tolist()
+            self._reward_scales = [of_asp, *vmu_scales(market, [market.ssim]).tolist()]
 
     @property
     def equilibrium(self) -> Equilibrium:
@@ -182,13 +182,3 @@ class Episode:
         Returns: (K + 1 + n·(K + 1),) or more (see `observation.hidden`), fresh memory.
         """
         return np.concatenate([self._hidden, self._history.price, self._history.window().ravel()])
-
-
-def _reward_scales(market: Market, equilibrium: Equilibrium) -> list[float]:
-    """Factors that make equilibrium play worth 1 to the leader, free best images 1 to each VMU."""
-    return reciprocals(
-        np.append(
-            equilibrium.asp_utility,
-            game.best_surplus(market.satisfaction, market.ssim, market.min_steps, market.max_steps),
-        )
-    ).tolist()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import namespace, spread
+from aigc_market._arrays import namespace, ndim, spread
 from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.moves import State
 
@@ -149,7 +149,7 @@ class MarketProcess:
             drawn["capacity"] = settings.capacity.draw(rng, market, count)
 
         def put(old: Any, new: Any) -> Any:
-            if np.ndim(new) == 0:  # the same in all lanes
+            if ndim(new) == 0:  # the same in all lanes
                 return old
             if where is None:
                 mask = changed[(..., *[None] * (new.ndim - changed.ndim))]
@@ -173,7 +173,7 @@ class MarketProcess:
         state, settings = self._state, self._settings
         satisfaction = state.satisfaction
         for move in self._moves:
-            if np.ndim(move.factor) or move.factor != 1:
+            if ndim(move.factor) or move.factor != 1:
                 satisfaction = satisfaction * move.factor
         if isinstance(satisfaction, np.ndarray):
             settings.check_moved(satisfaction, state)

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from aigc_market import game
+from aigc_market._arrays import beside, joined, namespace
 from aigc_market.envs.rows import RoundRow, Row
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.view_settings import ViewSettings
@@ -139,12 +140,12 @@ class Scales:
             self.capacity = 1.0 / settings.capacity.bounds(market)[1]
 
 
-def private(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
+def private(settings: Settings, scales: Scales, market: Market) -> Any:
     """What a VMU knows of itself beside its purchases, in the units of observations.
 
     Returns:
-        (K, 1 … 4): its δ; α and β where they are drawn; whether it is there, where VMUs come and go
-        (δ is 0 for one that is not).
+        (…, K, 1 … 4): its δ; α and β where they are drawn; whether it is there, where VMUs come and
+        go (δ is 0 for one that is not).
     """
     columns = [market.satisfaction * scales.satisfaction]
     if settings.ssim is not None:
@@ -152,24 +153,44 @@ def private(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
     if market.active is not None:
         columns[0] = game.present(market.active, columns[0])
         columns.append(market.active)
-    return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
+    return beside(columns)
 
 
-def hidden(settings: Settings, scales: Scales, market: Market) -> np.ndarray:
+def hidden(settings: Settings, scales: Scales, market: Market, of_vmus: Any) -> Any:
     """All that the leader cannot see of a market, in the units of observations.
 
+    Args:
+        settings, scales, market: of the game.
+        of_vmus: what is `private`.
+
     Returns:
-        (…,): every δ, then what there is of α, β, who is active (K), R.
+        (…, H): every δ, then what there is of α, β, who is active (K), R.
     """
-    of_vmus = private(settings, scales, market)
-    parts = [of_vmus[:, 0]]
+    parts = [of_vmus[..., 0]]
     if settings.ssim is not None:
-        parts.append(of_vmus[0, 1:3])
+        parts.append(of_vmus[..., 0, 1:3])
     if market.active is not None:
-        parts.append(of_vmus[:, -1])
+        parts.append(of_vmus[..., -1])
     if settings.capacity is not None:
-        parts.append(np.ravel(market.capacity * scales.capacity))
-    return np.concatenate(parts, dtype=np.float32)
+        capacity = namespace(of_vmus).asarray(market.capacity * scales.capacity)
+        parts.append(capacity[..., None])
+    return joined(parts)
+
+
+def private_index(settings: Settings) -> np.ndarray:
+    """Where in what is `hidden` from the leader that stands which is `private` to each VMU, (K, …).
+
+    Nothing is private that is not hidden.
+    """
+    K = settings.market.K
+    vmus = np.arange(K)[:, None]
+    columns, after = [vmus], K
+    if settings.ssim is not None:
+        columns.append(np.full((K, 2), [K, K + 1]))
+        after += 2
+    if settings.masked:
+        columns.append(after + vmus)
+    return np.concatenate(columns, axis=-1)
 
 
 def coefficient_bounds(settings: ViewSettings, scales: Scales) -> list[tuple[float, float, int]]:
@@ -214,6 +235,15 @@ class ObservationSpaces:
         self.vmu = box((low, high, 1), *coefficients, *present, price, *([price, steps] * n))
         of_market = [(low, high, K), *coefficients, *present_vmus, *capacity]
         self.state = box(*of_market, price, *rounds)
+
+
+def asp_index(row: RoundRow, n: int) -> np.ndarray:
+    """Where, in the last n rounds and the price in force, the numbers stand that the leader sees.
+
+    Returns: (1, 1 + n·width): the price in force, then the rounds.
+    """
+    window = n * row.width
+    return np.append(window + row.price, np.arange(window))[None]
 
 
 @lru_cache(maxsize=16)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
-from aigc_market._arrays import is_tensor, larger
+from aigc_market._arrays import is_tensor, larger, ndim
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.game import Settlement
 from aigc_market.market import Market
@@ -70,6 +69,10 @@ class BaseOracle:
 class Oracle(BaseOracle):
     """What is best in a market, by which every view measures play."""
 
+    def __init__(self, market: Market) -> None:
+        super().__init__(market)
+        self._plain: Any = None
+
     def solve(self, market: Market) -> Equilibrium:
         """The exact equilibrium."""
         return solve(market)
@@ -79,15 +82,23 @@ class Oracle(BaseOracle):
         """The exact equilibrium of `market`."""
         return self.solution
 
-    @cached_property
+    @property
     def price(self) -> Any:
-        """p* of each market; a float where there is one."""
-        return _plain(self.equilibrium.price)
+        """p* of each market; a float where there is one of NumPy."""
+        return self._best[0]
 
-    @cached_property
+    @property
     def utility(self) -> Any:
-        """U_p* of each market; a float where there is one."""
-        return _plain(self.equilibrium.asp_utility)
+        """U_p* of each market; a float where there is one of NumPy."""
+        return self._best[1]
+
+    @property
+    def _best(self) -> tuple[Any, Any]:
+        # Kept by hand: compilers do not follow the lock of a cached property.
+        if self._plain is None:
+            best = self.equilibrium
+            self._plain = _plain(best.price), _plain(best.asp_utility)
+        return self._plain
 
     def regret(self, rational: Settlement) -> Any:
         """What a price costs the leader against rational followers; never negative.
@@ -99,7 +110,7 @@ class Oracle(BaseOracle):
 
 
 def _plain(value: Any) -> Any:
-    return value if np.ndim(value) or is_tensor(value) else float(value)
+    return value if ndim(value) or is_tensor(value) else float(value)
 
 
 def _merge(known: Any, found: Any, where: np.ndarray) -> Any:

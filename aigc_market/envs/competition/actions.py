@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy
+from aigc_market._arrays import as_numpy, clip, namespace
 from aigc_market.envs.actions import FLOAT32, InvalidActionError, from_unit
 from aigc_market.envs.competition.settings import WEIGHT_LEVELS, Settings
 
@@ -70,9 +70,33 @@ class ChoiceReader:
         if self._narrowed:
             steps = [min(max(s, self.min_steps), self.max_steps) for s in steps]
         total = sum(weights)
-        if total > 0:
-            return [weight / total for weight in weights[: self._M]], steps
-        return [1.0 / self._weights] * self._M, steps
+        return [share_of(weight, total, self._weights) for weight in weights[: self._M]], steps
+
+    def meant(self, actions: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        """The shares and steps that tensors of actions mean, as `read`, within an episode's bounds.
+
+        Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
+
+        Args:
+            actions: (…, K, weights and steps).
+            low, high: of steps: numbers, or what broadcasts with (…, M, K).
+
+        Returns:
+            Two of (…, M, K).
+        """
+        xp = namespace(actions)
+        actions = xp.moveaxis(actions, -1, -2)
+        weights, steps = actions[..., : self._weights, :], actions[..., self._weights :, :]
+        if not self._continuous:
+            weights, steps = weights / (WEIGHT_LEVELS - 1), self._least + steps
+        elif self._normalize:
+            weights = from_unit(clip(weights, -1.0, 1.0), 0.0, 1.0)
+            steps = from_unit(clip(steps, -1.0, 1.0), self._low[-1], self._high[-1])
+        else:
+            weights = clip(weights, 0.0, 1.0)
+        total = xp.sum(weights, axis=-2)[..., None, :]
+        shares = share_of(weights[..., : self._M, :], total, self._weights)
+        return shares, clip(steps, low, high)
 
     def _within(self, action: Any, values: list[float]) -> list[float]:
         """Weights and steps in physical units, within the space."""
@@ -98,6 +122,11 @@ class ChoiceReader:
         return weights + [self._least + i for i in index[self._weights :]]
 
     @property
+    def width(self) -> int:
+        """Numbers in an action."""
+        return len(self._low)
+
+    @property
     def _wanted(self) -> str:
         weights = f"{self._weights} weights and {self._M} numbers of steps"
         if self._continuous:
@@ -114,3 +143,11 @@ class ChoiceReader:
             return array.tolist()
         with np.errstate(over="ignore"):  # what is too large for single precision is infinite
             return array.astype(np.float32).tolist()
+
+
+def share_of(weight: Any, total: Any, count: int) -> Any:
+    """The share that a weight has of the total of so many; an equal one where all are 0."""
+    if isinstance(weight, float):
+        return weight / total if total > 0 else 1.0 / count
+    xp = namespace(weight)
+    return xp.where(total > 0, weight / xp.where(total > 0, total, 1.0), 1.0 / count)

@@ -15,8 +15,7 @@ from aigc_market.envs.competition.oracle import gain
 from aigc_market.envs.competition.settings import Settings
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, Views
-from aigc_market.envs.rewards import reciprocals
-from aigc_market.game import best_surplus
+from aigc_market.envs.rewards import vmu_scales
 from aigc_market.rendering import CompetitionRound
 
 FEW_PAIRS = 24
@@ -203,10 +202,7 @@ class Episode:
 
     def _find_reward_scales(self) -> list[float]:
         """Factors that make Nash play worth 1 to a provider, free best images 1 to a VMU."""
-        market = self.market
-        bounds = market.min_steps, market.max_steps
-        free = [best_surplus(market.satisfaction, ssim, *bounds) for ssim in market.ssim]
-        of_vmus = reciprocals(np.max(free, axis=0))
+        of_vmus = vmu_scales(self.market, self.market.ssim)
         return [*self._oracle.reward_scales.tolist(), *of_vmus.tolist()]
 
     def record(self, rounds: int) -> CompetitionRound:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from gymnasium.spaces import Box
 
+from aigc_market._arrays import beside, joined
 from aigc_market.competition import Competition
 from aigc_market.envs import observation
 from aigc_market.envs.competition.provider import provider_bounds
@@ -20,29 +23,39 @@ class Scales(observation.Scales):
         self.access_cost = 1.0 / most if settings.normalize else 1.0
 
 
-def private(settings: Settings, scales: Scales, market: Competition) -> np.ndarray:
+def private(settings: Settings, scales: Scales, market: Competition) -> Any:
     """What a VMU knows of itself beside its choices, in the units of observations.
 
     Returns:
-        (K, 1 + M) or (K, 3 + M): its δ; α and β where they are drawn; its τ at each provider.
+        (…, K, 1 + M) or (…, K, 3 + M): its δ; α and β where they are drawn; its τ at each provider.
     """
     columns = [market.satisfaction * scales.satisfaction]
     if settings.ssim is not None:
         drawn = market.ssim[0]
         columns += [drawn.alpha * scales.alpha, drawn.beta * scales.beta]
-    columns += list(market.access_cost * scales.access_cost)
-    return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
+    access_cost = market.access_cost * scales.access_cost
+    columns += [access_cost[..., m, :] for m in range(market.M)]
+    return beside(columns)
 
 
-def hidden(settings: Settings, of_vmus: np.ndarray) -> np.ndarray:
+def hidden(settings: Settings, of_vmus: Any) -> Any:
     """All that providers cannot see of a market, from what is `private`.
 
     Returns:
-        (…,): every δ, then α and β where they are drawn, then τ, provider by provider.
+        (…, H): every δ, then α and β where they are drawn, then τ, provider by provider.
     """
     drawn = 2 if settings.ssim is not None else 0
-    parts = [of_vmus[:, 0], of_vmus[0, 1 : 1 + drawn], of_vmus[:, 1 + drawn :].T.ravel()]
-    return np.concatenate(parts)
+    access_cost = [of_vmus[..., 1 + drawn + m] for m in range(settings.market.M)]
+    return joined([of_vmus[..., 0], of_vmus[..., 0, 1 : 1 + drawn], *access_cost])
+
+
+def private_index(settings: Settings) -> np.ndarray:
+    """Where in what is `hidden` that stands which is `private` to each VMU, (K, …)."""
+    M, K = settings.market.M, settings.market.K
+    vmus = np.arange(K)[:, None]
+    drawn = 2 if settings.ssim is not None else 0
+    coefficients = np.full((K, drawn), K + np.arange(drawn))
+    return np.concatenate([vmus, coefficients, K + drawn + vmus + K * np.arange(M)], axis=-1)
 
 
 class ObservationSpaces:

@@ -1,0 +1,1 @@
+"""The market games as tasks of BenchMARL (extra `benchmarl`)."""

@@ -1,0 +1,127 @@
+"""N games of several providers on tensors."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+
+from aigc_market._arrays import larger
+from aigc_market.competition import followers
+from aigc_market.competition.game import best_utility, rational, settle_in
+from aigc_market.competition.layouts import Columns
+from aigc_market.envs.competition import observation, rows
+from aigc_market.envs.competition.actions import ChoiceReader
+from aigc_market.envs.competition.oracle import Benchmarks, Oracle
+from aigc_market.envs.competition.provider import price_actions
+from aigc_market.envs.rewards import vmu_scales
+from aigc_market.envs.seats import FOLLOWER, LEADER
+from aigc_market.torchrl.games import STATE, Games, Outcome
+
+
+class CompetitionGames(Games):
+    """M leaders, and K followers unless they are scripted, N times."""
+
+    first_prices: ClassVar[str] = "prices"
+
+    def _set_up(self) -> None:
+        settings, n = self.settings, self.settings.history
+        policy = settings.policy
+        if policy not in (None, followers.best_response):
+            raise ValueError(
+                f'followers must be "agents" or "best_response" on tensors, '
+                f"got {settings.followers!r}"
+            )
+        self.M, K = settings.market.M, settings.market.K
+        self.answered = policy is None
+        self.row, self.scales = rows.GameRow(self.M, K), observation.Scales(settings)
+        spaces = observation.ObservationSpaces(settings)
+        self.readers = [price_actions(settings, m) for m in range(self.M)]
+        self._choices = ChoiceReader(settings)
+        asp = spaces.parallel_asp if self.answered else spaces.asp
+        self.observed = {LEADER: asp, STATE: spaces.state}
+        self.acted = {LEADER: self.readers[0].space}
+        self.index = {
+            LEADER: rows.provider_index(self.row, n, self.answered),
+            STATE: rows.state_index(self.row, n)[None],
+        }
+        if self.answered:
+            self.observed[FOLLOWER], self.acted[FOLLOWER] = spaces.vmu, self._choices.space
+            self.private_index = private = observation.private_index(settings)
+            width = private.shape[1]
+            self.index[FOLLOWER] = rows.vmu_index(self.row, n, width)[:, width:]
+
+    def _price_bounds(self) -> tuple[Any, Any]:
+        return self.market.cost, self.market.max_price
+
+    def _take_up(self) -> None:
+        settings, market = self.settings, self.market
+        self._layout = Columns(market)
+        of_vmus = observation.private(settings, self.scales, market)
+        self.hidden = observation.hidden(settings, of_vmus)
+        self._reward_scales: Any = 1.0, 1.0
+        oracle: Any = None
+        if settings.scale_rewards or (self._told and self._judged):
+            # The solver assigns by index and counts its steps: it is NumPy's.
+            oracle = Oracle(market.map(lambda _, value: _of_numpy(value)))
+        if settings.scale_rewards:
+            of_asps = self._tensor(oracle.reward_scales)
+            self._reward_scales = of_asps, vmu_scales(market, market.ssim)
+        if self._told and self._judged:
+            self._benchmarks = oracle.benchmarks
+
+    def _settle(self, choices: torch.Tensor | None) -> Outcome:
+        layout = self._layout
+        if choices is None:
+            answer = rational(layout, self.prices)
+        else:
+            answer = self._choices.meant(choices, layout.min_steps, layout.max_steps)
+        settled = settle_in(layout, self.prices, *answer)
+        of_asps, of_vmus = self._reward_scales
+        rewards = {LEADER: settled.asp_utility * of_asps}
+        if choices is not None:
+            rewards[FOLLOWER] = settled.vmu_utility() * of_vmus
+        shares, steps = settled.shares, settled.delivered
+        scaled = [shares * steps * self.scales.steps, shares, steps * self.scales.steps]
+        return Outcome(rewards, torch.cat([part.flatten(1) for part in scaled], -1), settled)
+
+    def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        asp: dict[str, tuple[int, ...]] = dict.fromkeys(
+            ("round", "price", "sold", "demand", "utility"), ()
+        )
+        asp["demand"] = (self.settings.market.K,)
+        vmu: dict[str, tuple[int, ...]] = {"shares": (self.M,), "steps": (self.M,), "utility": ()}
+        if self._judged:
+            asp |= dict.fromkeys((*Benchmarks.__dataclass_fields__, "profit_gain"), ())
+            vmu |= {"regret": ()}
+        return {LEADER: asp, FOLLOWER: vmu} if self.answered else {LEADER: asp}
+
+    def _infos(self, outcome: Outcome) -> dict[str, dict[str, torch.Tensor]]:
+        settled, N = outcome.settled, self.num_envs
+        asp = {
+            "round": self._round.expand(N, self.M),
+            "price": settled.prices,
+            "sold": settled.sold,
+            "demand": settled.demand,
+            "utility": settled.asp_utility,
+        }
+        infos = {LEADER: asp}
+        if self._judged:
+            known = self._benchmarks
+            asp |= {name: self._tensor(v).expand(N, -1) for name, v in vars(known).items()}
+            room, nash = self._tensor(known.room), asp["nash_utility"]
+            asp["profit_gain"] = (settled.asp_utility - nash) / room
+        if self.answered:
+            infos[FOLLOWER] = vmu = {
+                "shares": settled.shares.mT,
+                "steps": settled.delivered.mT,
+                "utility": settled.vmu_utility(),
+            }
+            if self._judged:
+                best = best_utility(self._layout, settled.prices)
+                vmu["regret"] = larger(best - settled.wished_utility(), 0.0)
+        return infos
+
+
+def _of_numpy(value: Any) -> Any:
+    return value.detach().cpu().double().numpy() if torch.is_tensor(value) else value

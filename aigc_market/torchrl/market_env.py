@@ -1,0 +1,273 @@
+"""The market games as one environment of TorchRL, thousands of them at once on tensors."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+from tensordict import TensorDict, TensorDictBase
+from torchrl.data import Categorical, Composite, Unbounded
+from torchrl.envs import EnvBase
+
+from aigc_market import _checks
+from aigc_market.envs.competition.settings import Settings as CompetitionSettings
+from aigc_market.envs.seats import FOLLOWER, LEADER, Seat
+from aigc_market.envs.settings import Settings
+from aigc_market.envs.view_settings import ViewSettings
+from aigc_market.ssim import LiveSSIM
+from aigc_market.torchrl.competition import CompetitionGames
+from aigc_market.torchrl.draws import Draws
+from aigc_market.torchrl.games import STATE, Games
+from aigc_market.torchrl.specs import like, spec_of
+from aigc_market.torchrl.stackelberg import StackelbergGames
+
+_GAMES: dict[str, tuple[type[ViewSettings], type[Games]]] = {
+    "stackelberg": (Settings, StackelbergGames),
+    "competition": (CompetitionSettings, CompetitionGames),
+}
+
+
+class MarketEnv(EnvBase):
+    """N market games side by side on tensors, for both sides to learn in (TorchRL).
+
+    ## Description
+
+    Each of the N games is that of the parallel environment: in a step all followers answer the
+    prices in force, and leaders post those of the next step. A step of all games is a few dozen
+    operations on tensors of N rows, on any device, and nothing in it waits for that device.
+
+    ## Arguments
+
+    * `num_envs`: N, how many games.
+    * `game`: "stackelberg", one provider, or "competition", several.
+    * `device`: where all tensors live.
+    * `dtype`: of real numbers; torch.float64 for gradients to compare with finite differences.
+    * `state`: whether observations hold the full state, for centralised critics.
+    * `infos`: whether a step tells what the parallel environment's infos do, under
+      `(group, "info", name)`.
+    * `judged`: whether infos compare play with what is best. With several providers the Nash
+      equilibrium and the cartel are then solved by NumPy at each reset, and in each step where the
+      market moves.
+    * `differentiable`: whether rewards, observations and infos carry gradients to actions.
+    * `seed`: as for `set_seed`; None: drawn from torch's global generator.
+
+    All others are those of the parallel environment. SSIM cannot be live: images are not batched
+    over games. Where VMUs are scripted (`followers="best_response"`) there is no group `vmu`.
+
+    ## Actions
+
+    `("asp", "action")`, (N, M, 1), and `("vmu", "action")`, (N, K, 1) or with a weight and steps
+    for each provider; indices where `continuous_actions=False`, (N, M) and (N, K, …). They mean
+    what they mean in the parallel environment. What is out of bounds is clipped without a warning,
+    and nothing is checked, which would wait for the device: NaN goes in and comes out.
+
+    ## Observations
+
+    `("asp", "observation")`, (N, M, …), `("vmu", "observation")`, (N, K, …), and `state`, (N, …).
+    Where VMUs come and go also `("vmu", "active")`, (N, K) bool.
+
+    ## Rewards
+
+    `("asp", "reward")`, (N, M, 1), and `("vmu", "reward")`, (N, K, 1). A leader's price is paid
+    one step later.
+
+    ## Start
+
+    `reset(options={…})` takes what the parallel environment's reset does, one value for all games
+    or (N, …).
+
+    ## End
+
+    All games begin and end together: after `max_cycles` steps they are truncated, and a reset
+    begins all of them anew.
+
+    ## Version history
+
+    * v0: first release.
+
+    Raises:
+        TypeError, ValueError: an unknown name or a bad value.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        game: str = "stackelberg",
+        device: Any = "cpu",
+        *,
+        dtype: torch.dtype = torch.float32,
+        state: bool = True,
+        infos: bool = False,
+        judged: bool = True,
+        differentiable: bool = False,
+        seed: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        N = _checks.integer("num_envs", num_envs, at_least=1)
+        settings_class, games_class = _GAMES[_checks.choice("game", game, _GAMES)]
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
+        told = _checks.flag("infos", infos), _checks.flag("judged", judged)
+        self._with_state = _checks.flag("state", state)
+        self._differentiable = _checks.flag("differentiable", differentiable)
+        device = _device(device)
+        self.settings = settings = _settings(settings_class, arguments)
+        super().__init__(device=device, batch_size=torch.Size([N]))
+        self.dtype = dtype
+        self._draws = Draws(device, dtype)
+        self._games = games_class(settings, N, self._draws, *told)
+        agents = {LEADER: self._games.M}
+        if self._games.answered:
+            agents[FOLLOWER] = settings.market.K
+        self.group_map = {
+            role: [Seat(role, i).agent for i in range(count)] for role, count in agents.items()
+        }
+        self._agents = agents
+        self._make_specs(told[0])
+        if seed is not None:
+            self.set_seed(seed)
+
+    def _make_specs(self, told: bool) -> None:
+        games, N = self._games, self.num_envs
+        kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        seen, acts, rewards = {}, {}, {}
+        for group, count in self._agents.items():
+            shape = N, count
+            seen[group] = {"observation": spec_of(games.observed[group], shape, kind)}
+            acts[group] = {"action": spec_of(games.acted[group], shape, kind)}
+            rewards[group] = {"reward": Unbounded(torch.Size((*shape, 1)), **kind)}
+        if self.settings.masked:
+            K = self.settings.market.K
+            seen[FOLLOWER]["active"] = Categorical(
+                2, torch.Size((N, K)), device=self.device, dtype=torch.bool
+            )
+        self._told = told
+        if told:
+            for group, infos in games.untold().items():
+                specs = {name: like(value) for name, value in infos.items()}
+                seen[group]["info"] = self._of_group(group, specs)
+        observed: dict[str, Any] = {
+            group: self._of_group(group, specs) for group, specs in seen.items()
+        }
+        if self._with_state:
+            observed[STATE] = spec_of(games.observed[STATE], (N,), kind)
+        self.observation_spec = Composite(observed, shape=(N,))
+        self.action_spec = Composite(
+            {group: self._of_group(group, specs) for group, specs in acts.items()}, shape=(N,)
+        )
+        self.reward_spec = Composite(
+            {group: self._of_group(group, specs) for group, specs in rewards.items()}, shape=(N,)
+        )
+        self.done_spec = Composite(
+            {
+                name: Categorical(2, torch.Size((N, 1)), device=self.device, dtype=torch.bool)
+                for name in ("done", "terminated", "truncated")
+            },
+            shape=(N,),
+        )
+
+    def _of_group(self, group: str, specs: dict[str, Any]) -> Composite:
+        return Composite(specs, shape=(self.num_envs, self._agents[group]))
+
+    @property
+    def num_envs(self) -> int:
+        """N."""
+        return self.batch_size[0]
+
+    @property
+    def market(self) -> Any:
+        """The markets in force, of tensors; before the first episode, the one of the arguments."""
+        return self._games.market
+
+    def detach(self) -> None:
+        """Cut the way of gradients to earlier rounds, between two backward passes."""
+        self._games.detach()
+
+    def _set_seed(self, seed: int | None) -> None:
+        if seed is not None:
+            self._draws.seed(_checks.integer("seed", seed, at_least=0))
+
+    def _reset(
+        self,
+        tensordict: TensorDictBase | None = None,
+        options: dict[str, Any] | None = None,
+        **given: Any,
+    ) -> TensorDictBase:
+        if given:
+            raise TypeError(f"reset takes options={{…}}, got {', '.join(given)}")
+        asked = None if tensordict is None else tensordict.get("_reset", None)
+        if asked is not None and not bool(asked.all()):
+            raise ValueError(
+                "_reset must be true for all games, which begin and end together, "
+                f"got {int(asked.sum())} of {self.num_envs}"
+            )
+        with self._gradients():
+            self._games.begin(options)
+            return self._tell({}, None, self._games.untold() if self._told else {})
+
+    def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
+        with self._gradients():
+            prices = tensordict[LEADER, "action"]
+            choices = tensordict[FOLLOWER, "action"] if FOLLOWER in self._agents else None
+            return self._tell(*self._games.play(prices, choices))
+
+    def _gradients(self) -> Any:
+        return contextlib.nullcontext() if self._differentiable else torch.no_grad()
+
+    def _tell(
+        self,
+        rewards: dict[str, torch.Tensor],
+        over: torch.Tensor | None,
+        infos: dict[str, dict[str, torch.Tensor]],
+    ) -> TensorDict:
+        """What agents see and earn, and whether it is over (None: it has just begun)."""
+        games, N = self._games, self.num_envs
+        parts: dict[str, Any] = {STATE: games.state()} if self._with_state else {}
+        for group, observation in games.seen().items():
+            of_group: dict[str, Any] = {"observation": observation}
+            if group in rewards:
+                of_group["reward"] = rewards[group][..., None]
+            if group in infos:
+                of_group["info"] = infos[group]
+            parts[group] = of_group
+        if games.active is not None:
+            parts[FOLLOWER]["active"] = games.active
+        never = torch.zeros((N, 1), dtype=torch.bool, device=self.device)
+        ends = never if over is None else never | over
+        parts |= {"done": ends, "truncated": ends.clone(), "terminated": never.clone()}
+        for group, count in self._agents.items():
+            shape = (N, count)
+            told = parts[group].pop("info", None)
+            if told is not None:
+                parts[group]["info"] = TensorDict(told, shape, device=self.device)
+            parts[group] = TensorDict(parts[group], shape, device=self.device)
+        return TensorDict(parts, (N,), device=self.device)
+
+
+def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> Any:
+    settings = settings_class.make(**arguments)
+    market = settings.market
+    models = market.ssim if isinstance(market.ssim, tuple) else (market.ssim,)
+    if any(isinstance(model, LiveSSIM) for model in models):
+        raise ValueError(
+            "ssim must not be live: images are not batched over games "
+            f"(calibrate a TabulatedSSIM from it), got {market.ssim!r}"
+        )
+    if settings.render_mode is not None:
+        raise ValueError(
+            "render_mode must be None: games on tensors are not drawn (the parallel environment "
+            f"is), got {settings.render_mode!r}"
+        )
+    return settings
+
+
+def _device(device: Any) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device must be one that torch has on this machine, such as 'cpu', got {device!r}"
+        ) from error
+    return found
