@@ -76,6 +76,19 @@ def larger(a: Any, b: Any) -> Any:
     return namespace(a).where(a > b, a, b)
 
 
+def total(array: Any, axis: int) -> Any:
+    """The sum over an axis; of NumPy in double precision."""
+    if isinstance(array, np.ndarray):
+        return array.sum(axis=axis, dtype=np.float64)
+    if is_tensor(array) and array.shape[axis] <= _FEW:
+        first, *others = array.unbind(axis)
+        return sum(others, start=first)
+    return namespace(array).sum(array, axis=axis)
+
+
+_FEW = 4  # so few are added three to five times as fast as torch sums them
+
+
 def exp(value: Any) -> Any:
     """eˣ, elementwise."""
     if isinstance(value, float):

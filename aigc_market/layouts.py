@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from aigc_market._arrays import is_array, namespace, ndim
+from aigc_market._arrays import is_array, ndim, total
 from aigc_market.market import Market
 from aigc_market.ssim.model import LiveSSIM
 
@@ -92,9 +92,7 @@ class Columns:
 
     def total(self, values: Any) -> Any:
         """The sum over the axis of VMUs; of NumPy arrays in double precision."""
-        if isinstance(values, np.ndarray):
-            return values.sum(axis=self._axis, dtype=np.float64)
-        return namespace(values).sum(values, axis=self._axis)
+        return total(values, self._axis)
 
     def gain(self, steps: Any) -> Any:
         """By the market's model."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from aigc_market._arrays import convert, namespace, ndim
+from aigc_market._arrays import convert, namespace, ndim, total
 from aigc_market.competition.market import Competition
 from aigc_market.ssim import QuadraticSSIM, SSIMModel
 
@@ -112,11 +112,11 @@ class Columns:
 
     def over_vmus(self, pairs: Any) -> Any:
         """Of NumPy arrays in double precision."""
-        return _sum(pairs, self._vmus)
+        return total(pairs, self._vmus)
 
     def over_providers(self, pairs: Any) -> Any:
         """Of NumPy arrays in double precision."""
-        return _sum(pairs, self._providers)
+        return total(pairs, self._providers)
 
     def most(self, pairs: Any) -> Any:
         """Over the axis of providers."""
@@ -246,12 +246,6 @@ def _models_of_pairs(market: Competition) -> list[SSIMModel]:
                 model.map(lambda value, k=k: float(np.broadcast_to(value, (market.K,))[k]))
             )
     return found
-
-
-def _sum(pairs: Any, axis: int) -> Any:
-    if isinstance(pairs, np.ndarray):
-        return pairs.sum(axis=axis, dtype=np.float64)
-    return namespace(pairs).sum(pairs, axis=axis)
 
 
 def _as_is(value: Any, axes: int) -> Any:

@@ -16,7 +16,7 @@ from aigc_market.envs.competition.oracle import Benchmarks, Oracle
 from aigc_market.envs.competition.provider import price_actions
 from aigc_market.envs.rewards import vmu_scales
 from aigc_market.envs.seats import FOLLOWER, LEADER
-from aigc_market.torchrl.games import STATE, Games, Outcome
+from aigc_market.torchrl.games import STATE, Games, Outcome, times
 
 
 class CompetitionGames(Games):
@@ -59,14 +59,13 @@ class CompetitionGames(Games):
         self._layout = Columns(market)
         of_vmus = observation.private(settings, self.scales, market)
         self.hidden = observation.hidden(settings, of_vmus)
-        self._reward_scales: Any = 1.0, 1.0
         oracle: Any = None
         if settings.scale_rewards or (self._told and self._judged):
             # The solver assigns by index and counts its steps: it is NumPy's.
             oracle = Oracle(market.map(lambda _, value: _of_numpy(value)))
         if settings.scale_rewards:
             of_asps = self._tensor(oracle.reward_scales)
-            self._reward_scales = of_asps, vmu_scales(market, market.ssim)
+            self._reward_scales = {LEADER: of_asps, FOLLOWER: vmu_scales(market, market.ssim)}
         if self._told and self._judged:
             self._benchmarks = oracle.benchmarks
 
@@ -77,13 +76,14 @@ class CompetitionGames(Games):
         else:
             answer = self._choices.meant(choices, layout.min_steps, layout.max_steps)
         settled = settle_in(layout, self.prices, *answer)
-        of_asps, of_vmus = self._reward_scales
-        rewards = {LEADER: settled.asp_utility * of_asps}
+        rewards = {LEADER: settled.asp_utility}
         if choices is not None:
-            rewards[FOLLOWER] = settled.vmu_utility() * of_vmus
-        shares, steps = settled.shares, settled.delivered
-        scaled = [shares * steps * self.scales.steps, shares, steps * self.scales.steps]
-        return Outcome(rewards, torch.cat([part.flatten(1) for part in scaled], -1), settled)
+            rewards[FOLLOWER] = settled.vmu_utility()
+        if self.settings.scale_rewards:
+            rewards = {group: paid * self._reward_scales[group] for group, paid in rewards.items()}
+        shares, steps = settled.shares, times(settled.delivered, self.scales.steps)
+        parts = [part.flatten(1) for part in (shares * steps, shares, steps)]
+        return Outcome(rewards, torch.cat(parts, -1), settled)
 
     def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         asp: dict[str, tuple[int, ...]] = dict.fromkeys(

@@ -245,8 +245,7 @@ class Games:
 
     def _in_units(self) -> torch.Tensor:
         """Prices in force in the units of observations."""
-        unit = self.scales.price
-        return self.prices if unit == 1 else self.prices * unit
+        return times(self.prices, self.scales.price)
 
     def _read_prices(self, actions: torch.Tensor) -> torch.Tensor:
         """(N, M)."""
@@ -291,6 +290,11 @@ class Games:
 
     def _integers(self, value: Any) -> torch.Tensor:
         return torch.as_tensor(value, dtype=torch.int64, device=self._like.device)
+
+
+def times(value: torch.Tensor, unit: float) -> torch.Tensor:
+    """A product; where it is none, without the time that it would take."""
+    return value if unit == 1 else value * unit
 
 
 def _standing(market: Any, before: Any, stands: torch.Tensor) -> Any:

@@ -234,8 +234,8 @@ class MarketEnv(EnvBase):
         if games.active is not None:
             parts[FOLLOWER]["active"] = games.active
         never = torch.zeros((N, 1), dtype=torch.bool, device=self.device)
-        ends = never if over is None else never | over
-        parts |= {"done": ends, "truncated": ends.clone(), "terminated": never.clone()}
+        ends = never.clone() if over is None else over.expand(N, 1).clone()
+        parts |= {"done": ends, "truncated": ends.clone(), "terminated": never}
         for group, count in self._agents.items():
             shape = (N, count)
             told = parts[group].pop("info", None)

@@ -13,7 +13,7 @@ from aigc_market.envs.actions import asp_actions, vmu_actions
 from aigc_market.envs.rewards import reciprocals, vmu_scales
 from aigc_market.envs.seats import FOLLOWER, LEADER
 from aigc_market.layouts import Columns
-from aigc_market.torchrl.games import STATE, Games, Outcome
+from aigc_market.torchrl.games import STATE, Games, Outcome, times
 
 
 class StackelbergGames(Games):
@@ -45,7 +45,6 @@ class StackelbergGames(Games):
         self._layout, self._oracle = Columns(market), self._process.oracle
         of_vmus = observation.private(settings, self.scales, market)
         self.hidden = observation.hidden(settings, self.scales, market, of_vmus)
-        self._reward_scales: Any = 1.0, 1.0
         if self._told and self._judged:
             _ = self._oracle.solution  # once, and not in a step
         if settings.scale_rewards:
@@ -61,13 +60,12 @@ class StackelbergGames(Games):
             asked = clip(self._steps[choices], layout.min_steps, layout.max_steps)
         settled = game.settle_in(layout, self.prices[:, 0], asked)
         paid = settled.surplus() if self.settings.vmu_reward == "surplus" else settled.utility()
-        of_asp, of_vmus = self._reward_scales
-        rewards = {
-            LEADER: (settled.asp_utility * of_asp)[:, None],
-            FOLLOWER: paid * of_vmus,
-        }
-        unit, sold = self.scales.steps, settled.delivered
-        return Outcome(rewards, sold if unit == 1 else sold * unit, settled)
+        earned = settled.asp_utility
+        if self.settings.scale_rewards:
+            of_asp, of_vmus = self._reward_scales
+            earned, paid = earned * of_asp, paid * of_vmus
+        rewards = {LEADER: earned[:, None], FOLLOWER: paid}
+        return Outcome(rewards, times(settled.delivered, self.scales.steps), settled)
 
     def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         asp: dict[str, tuple[int, ...]] = dict.fromkeys(("round", "price", "demand", "utility"), ())

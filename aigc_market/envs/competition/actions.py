@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy, clip, namespace
+from aigc_market._arrays import as_numpy, clip, namespace, total
 from aigc_market.envs.actions import FLOAT32, InvalidActionError, from_unit
 from aigc_market.envs.competition.settings import WEIGHT_LEVELS, Settings
 
@@ -69,8 +69,8 @@ class ChoiceReader:
         weights, steps = values[: self._weights], values[self._weights :]
         if self._narrowed:
             steps = [min(max(s, self.min_steps), self.max_steps) for s in steps]
-        total = sum(weights)
-        return [share_of(weight, total, self._weights) for weight in weights[: self._M]], steps
+        given = sum(weights)
+        return [share_of(weight, given, self._weights) for weight in weights[: self._M]], steps
 
     def meant(self, actions: Any, low: Any, high: Any) -> tuple[Any, Any]:
         """The shares and steps that tensors of actions mean, as `read`, within an episode's bounds.
@@ -94,8 +94,8 @@ class ChoiceReader:
             steps = from_unit(clip(steps, -1.0, 1.0), self._low[-1], self._high[-1])
         else:
             weights = clip(weights, 0.0, 1.0)
-        total = xp.sum(weights, axis=-2)[..., None, :]
-        shares = share_of(weights[..., : self._M, :], total, self._weights)
+        given = total(weights, -2)[..., None, :]
+        shares = share_of(weights[..., : self._M, :], given, self._weights)
         return shares, clip(steps, low, high)
 
     def _within(self, action: Any, values: list[float]) -> list[float]:
@@ -145,9 +145,9 @@ class ChoiceReader:
             return array.astype(np.float32).tolist()
 
 
-def share_of(weight: Any, total: Any, count: int) -> Any:
-    """The share that a weight has of the total of so many; an equal one where all are 0."""
+def share_of(weight: Any, given: Any, count: int) -> Any:
+    """The share that a weight has of all given, so many; an equal one where all are 0."""
     if isinstance(weight, float):
-        return weight / total if total > 0 else 1.0 / count
+        return weight / given if given > 0 else 1.0 / count
     xp = namespace(weight)
-    return xp.where(total > 0, weight / xp.where(total > 0, total, 1.0), 1.0 / count)
+    return xp.where(given > 0, weight / xp.where(given > 0, given, 1.0), 1.0 / count)
