@@ -38,8 +38,8 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether `value` is an array of any library (NumPy scalars and Python numbers are not)."""
-    if value is None or isinstance(value, (float, int, np.ndarray, np.generic)):
+    """Whether `value` is an array of any library (scalars are not)."""
+    if value is None or isinstance(value, (float, int, str, np.ndarray, np.generic)):
         return isinstance(value, np.ndarray)
     return is_tensor(value) or array_api_compat.is_array_api_obj(value)
 
@@ -101,6 +101,11 @@ def log(value: Any) -> Any:
     if isinstance(value, float):
         return math.log(value)
     return np.log(value) if isinstance(value, np.ndarray) else namespace(value).log(value)
+
+
+def contiguous(array: Any) -> Any:
+    """A tensor in one piece of memory, which some of torch's functions warn if it is not."""
+    return array.contiguous() if is_tensor(array) else array
 
 
 def as_numpy(value: Any) -> np.ndarray:

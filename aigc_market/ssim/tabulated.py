@@ -13,7 +13,7 @@ import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import namespace
+from aigc_market._arrays import contiguous, namespace
 from aigc_market._files import write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
@@ -115,14 +115,15 @@ class TabulatedSSIM:
         points, gains, slopes = (
             _like(steps, table) for table in (self.steps, self._gains, self._slopes)
         )
-        piece = namespace(steps).searchsorted(points[1:-1], steps)
+        piece = namespace(steps).searchsorted(points[1:-1], contiguous(steps))
         return gains[piece] + (steps - points[piece]) * slopes[piece]
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         if isinstance(rate, float):
             return self.demand(np.asarray([rate]), min_steps, max_steps).item()
         points, rates = self._envelope(float(min_steps), float(max_steps))
-        index = namespace(rate).searchsorted(_like(rate, -rates), -rate, side="right")
+        below = _like(rate, -rates)
+        index = namespace(rate).searchsorted(below, contiguous(-rate), side="right")
         return _like(rate, points)[index]
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:

@@ -12,7 +12,7 @@ from aigc_market.competition.game import best_utility, rational, settle_in
 from aigc_market.competition.layouts import Columns
 from aigc_market.envs.competition import observation, rows
 from aigc_market.envs.competition.actions import ChoiceReader
-from aigc_market.envs.competition.oracle import Benchmarks, Oracle
+from aigc_market.envs.competition.oracle import Benchmarks, Oracle, gain
 from aigc_market.envs.competition.provider import price_actions
 from aigc_market.envs.rewards import vmu_scales
 from aigc_market.envs.seats import FOLLOWER, LEADER
@@ -67,7 +67,11 @@ class CompetitionGames(Games):
             of_asps = self._tensor(oracle.reward_scales)
             self._reward_scales = {LEADER: of_asps, FOLLOWER: vmu_scales(market, market.ssim)}
         if self._told and self._judged:
-            self._benchmarks = oracle.benchmarks
+            known = oracle.benchmarks
+            self._room = self._tensor(known.room)
+            self._benchmarks = {
+                name: self._of_each(self._tensor(value)) for name, value in vars(known).items()
+            }
 
     def _settle(self, choices: torch.Tensor | None) -> Outcome:
         layout = self._layout
@@ -107,10 +111,8 @@ class CompetitionGames(Games):
         }
         infos = {LEADER: asp}
         if self._judged:
-            known = self._benchmarks
-            asp |= {name: self._tensor(v).expand(N, -1) for name, v in vars(known).items()}
-            room, nash = self._tensor(known.room), asp["nash_utility"]
-            asp["profit_gain"] = (settled.asp_utility - nash) / room
+            asp |= self._benchmarks
+            asp["profit_gain"] = gain(settled.asp_utility, asp["nash_utility"], self._room)
         if self.answered:
             infos[FOLLOWER] = vmu = {
                 "shares": settled.shares.mT,

@@ -27,6 +27,14 @@ class Draws:
         """Begin the stream of a seed."""
         self._generator.manual_seed(seed)
 
+    def state(self) -> torch.Tensor:
+        """Where the stream is, for `go_back`."""
+        return self._generator.get_state()
+
+    def go_back(self, state: torch.Tensor) -> None:
+        """Go on from there."""
+        self._generator.set_state(state)
+
     @property
     def _kind(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"device": self._device, "dtype": self._dtype}

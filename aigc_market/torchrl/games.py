@@ -129,20 +129,25 @@ class Games:
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        options = {} if options is None else options
-        own = (self.first_prices,)
-        process = MarketProcess(self.settings, self._draws, options, (self.num_envs,), own)
-        before, self.market = self.market, process.market
+        options = {
+            name: value.to(self._like) if torch.is_tensor(value) else value
+            for name, value in _checks.instance("options", options or {}, Mapping, "a dict").items()
+        }
+        own = (self.first_prices,) if self.answered else ()
+        stream, before = self._draws.state(), self.market
         try:
-            prices = self._first(options)
-        except (TypeError, ValueError):
+            process = MarketProcess(self.settings, self._draws, options, (self.num_envs,), own)
+            self.market = process.market
+            cost = self._ones() * self._price_bounds()[0]
+            prices = self._first(options) if self.answered else cost
+        except Exception:
             self.market = before
+            self._draws.go_back(stream)
             raise
         self._process, self.prices = process, prices
         self._round = torch.zeros_like(self._rounds)
         self._take_up()
-        cost = (self._ones() * self._price_bounds()[0]) * self.scales.price
-        parts = [cost, cost.new_zeros(self.num_envs, self.row.width - self.M)]
+        parts = [cost * self.scales.price, cost.new_zeros(self.num_envs, self.row.width - self.M)]
         if self.active is not None:
             parts[1] = parts[1][:, : -self.settings.market.K]
             parts.append(self.active.to(cost.dtype))
@@ -177,8 +182,13 @@ class Games:
             choices: actions of the VMUs; None where they are scripted, who answer at once.
 
         Returns:
-            Rewards by group (N, agents), whether the episode is over (), infos by group.
+            Rewards by group (N, agents), whether the episode is over (), infos by group; the
+            latter may share memory.
+
+        Raises:
+            AssertionError: before the first episode.
         """
+        assert self._process is not None, "reset() needs to be called before step."
         posted = self._read_prices(prices)
         if not self.answered:
             self.prices = posted
@@ -273,14 +283,19 @@ class Games:
         if prices.ndim == 1 and self.M == 1 and len(prices) == self.num_envs:
             prices = prices[:, None]
         shapes = ((), (1,), (self.M,), (self.num_envs, 1), (self.num_envs, self.M))
+        # In single precision, as prices are everywhere.
+        least, given, most = (
+            torch.as_tensor(v, dtype=torch.float32, device=prices.device)
+            for v in (low, prices, high)
+        )
         if tuple(prices.shape) not in shapes or not bool(
-            ((prices >= low) & (prices <= high)).all()
+            ((given >= least) & (given <= most)).all()
         ):
             raise ValueError(
                 f"{name} must be one number, or one for each game and leader, "
                 f"({self.num_envs}, {self.M}), within {low} and {high}, got {value!r}"
             )
-        return self._ones() * prices
+        return clip(self._ones() * prices, low, high)
 
     def _ones(self) -> torch.Tensor:
         return self._like.new_ones(self.num_envs, self.M)

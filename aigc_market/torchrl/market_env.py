@@ -11,6 +11,7 @@ from torchrl.data import Categorical, Composite, Unbounded
 from torchrl.envs import EnvBase
 
 from aigc_market import _checks
+from aigc_market.distributions import Drawn
 from aigc_market.envs.competition.settings import Settings as CompetitionSettings
 from aigc_market.envs.seats import FOLLOWER, LEADER, Seat
 from aigc_market.envs.settings import Settings
@@ -184,9 +185,25 @@ class MarketEnv(EnvBase):
         """Cut the way of gradients to earlier rounds, between two backward passes."""
         self._games.detach()
 
+    def to(self, device: Any) -> MarketEnv:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """This environment, if it is on the device already.
+
+        Raises:
+            ValueError: it is on another.
+        """
+        if torch.device(device) != self.device:
+            raise ValueError(
+                f"device must be {str(self.device)!r}, where the games were made "
+                f"(make them where they are played), got {device!r}"
+            )
+        return self
+
     def _set_seed(self, seed: int | None) -> None:
-        if seed is not None:
-            self._draws.seed(_checks.integer("seed", seed, at_least=0))
+        if seed is None:
+            return
+        if _checks.integer("seed", seed, at_least=0) >= 2**64:
+            raise ValueError(f"seed must be below 2**64, got {seed!r}")
+        self._draws.seed(seed)
 
     def _reset(
         self,
@@ -229,10 +246,12 @@ class MarketEnv(EnvBase):
             if group in rewards:
                 of_group["reward"] = rewards[group][..., None]
             if group in infos:
-                of_group["info"] = infos[group]
+                # Fresh memory: nothing written into what is told may come back into the games.
+                told = {name: value.clone() for name, value in infos[group].items()}
+                of_group["info"] = told
             parts[group] = of_group
         if games.active is not None:
-            parts[FOLLOWER]["active"] = games.active
+            parts[FOLLOWER]["active"] = games.active.clone()
         never = torch.zeros((N, 1), dtype=torch.bool, device=self.device)
         ends = never.clone() if over is None else over.expand(N, 1).clone()
         parts |= {"done": ends, "truncated": ends.clone(), "terminated": never}
@@ -254,6 +273,11 @@ def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> 
             "ssim must not be live: images are not batched over games "
             f"(calibrate a TabulatedSSIM from it), got {market.ssim!r}"
         )
+    if isinstance(settings.satisfaction, Drawn):
+        raise ValueError(
+            "satisfaction must be numbers or a law such as Uniform: what a function of a NumPy "
+            f"generator draws is no tensor, got {settings.satisfaction.function!r}"
+        )
     if settings.render_mode is not None:
         raise ValueError(
             "render_mode must be None: games on tensors are not drawn (the parallel environment "
@@ -266,6 +290,7 @@ def _device(device: Any) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
+        torch.Generator(found)
     except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device must be one that torch has on this machine, such as 'cpu', got {device!r}"
