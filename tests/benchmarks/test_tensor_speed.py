@@ -1,0 +1,175 @@
+"""Games on tensors beside their peers: one game at a time, and NumPy's batch of leaders.
+
+Random play is each library's own: `rand_step` of TorchRL, which draws for the leader and all VMUs,
+and `action_space.sample` of Gymnasium, which draws for the leader only, for there the VMUs are
+scripted. Rows "step alone" leave the drawing out. Nothing is asserted about time.
+
+Run with `pytest tests/benchmarks --override-ini addopts=`, on a quiet machine.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torchrl.envs import PettingZooWrapper
+
+import aigc_market
+from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.torchrl import MarketEnv
+
+pytestmark = [
+    # TorchRL is tried on an older PettingZoo; what torch's compiler imports is deprecated by torch.
+    pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script_method"),
+]
+
+SCENARIOS = ["hidden", "drift", "shift", "crowd", "capacity"]
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"], autouse=True)
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def named(what, threads):
+    return f"{what}, {threads} thread{'s' * (threads > 1)}"
+
+
+def rounds_of(games):
+    """How many rounds a run takes: some tenths of a second."""
+    return 100 if games < 10_000 else 20
+
+
+def random_play(env):
+    """Rounds of every game, with actions drawn by TorchRL; how many they are."""
+    games = env.batch_size.numel()
+    rounds = rounds_of(games)
+
+    def play():
+        tensors = env.reset()
+        for _ in range(rounds):
+            tensors = env.rand_step(tensors)
+        return rounds * games
+
+    return play
+
+
+def steps_alone(env, step=None):
+    """The same, with actions that are there already."""
+    play = env.step if step is None else step
+    tensors, rounds = env.rand_action(env.reset()), rounds_of(env.num_envs)
+
+    def run():
+        env.reset()
+        for _ in range(rounds):
+            play(tensors)
+        if env.device.type == "cuda":
+            torch.cuda.synchronize()
+        return rounds * env.num_envs
+
+    return run
+
+
+def lane_rounds(envs, action=None):
+    """Rounds of every lane, with actions drawn by Gymnasium or with one that is there already."""
+    rounds = rounds_of(envs.num_envs)
+
+    def play():
+        envs.reset(seed=0)
+        for _ in range(rounds):
+            envs.step(envs.action_space.sample() if action is None else action)
+        return rounds * envs.num_envs
+
+    return play
+
+
+def lanes(count):
+    return PricingVectorEnv(num_envs=count, judged=False)
+
+
+def test_k_random_play_against_torchrls_wrapper_of_one_game(compare, threads):
+    one_by_one = PettingZooWrapper(aigc_market.parallel_env())
+    compare(
+        named("k  rounds/s, 4096 games, K = 2, against PettingZooWrapper", threads),
+        "≥ 1000",
+        random_play(MarketEnv(4096)),
+        random_play(one_by_one),
+        repeats=5,
+    )
+
+
+@pytest.mark.parametrize(("games", "target"), [(4096, "≥ 0.1"), (65_536, "≥ 0.3")])
+def test_l_random_play_against_a_batch_of_leaders(compare, threads, games, target):
+    compare(
+        named(f"l  rounds/s, {games} games, K = 2, against the vector env", threads),
+        target,
+        random_play(MarketEnv(games)),
+        lane_rounds(lanes(games)),
+    )
+
+
+@pytest.mark.parametrize("games", [4096, 65_536])
+def test_m_steps_alone_against_a_batch_of_leaders(compare, threads, games):
+    action = np.random.default_rng(0).uniform(1, 20, (games, 1)).astype("f4")
+    compare(
+        named(f"m  step alone, {games} games, K = 2, against the vector env", threads),
+        "none",
+        steps_alone(MarketEnv(games)),
+        lane_rounds(lanes(games), action),
+    )
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_n_hidden_markets_against_the_papers(compare, threads, scenario):
+    env = MarketEnv(4096, scenario=scenario)
+    compare(
+        named(f"n  step alone, 4096 games, {scenario} against paper", threads),
+        "none",
+        steps_alone(env),
+        steps_alone(MarketEnv(4096, K=env.settings.market.K)),
+    )
+
+
+@pytest.mark.parametrize("games", [4096, 65_536])
+def test_o_several_providers_against_one(compare, threads, games):
+    compare(
+        named(f"o  step alone, {games} games, 2 providers × 2 VMUs, against one × 4", threads),
+        "none",
+        steps_alone(MarketEnv(games, game="competition", M=2, K=2)),
+        steps_alone(MarketEnv(games, K=4)),
+        repeats=5,
+    )
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("games", [4096, 65_536])
+def test_p_compiled_against_not(compare, threads, games, game):
+    env = MarketEnv(games, game=game, K=2)
+    compiled = torch.compile(env.step, fullgraph=True, dynamic=False)
+    compare(
+        named(f"p  step alone, {games} games, {game}, K = 2, compiled against not", threads),
+        "none",
+        steps_alone(env, compiled),
+        steps_alone(MarketEnv(games, game=game, K=2)),
+        repeats=5,
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["as it is", "compiled"])
+@pytest.mark.parametrize("games", [10**5, 10**6])
+def test_q_a_gpu_against_a_core(compare, threads, games, compiled):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here: not measured")
+    env, how = MarketEnv(games, device="cuda"), ""
+    step = None
+    if compiled:
+        step, how = torch.compile(env.step, mode="reduce-overhead", dynamic=False), ", CUDA graphs"
+    compare(
+        named(f"q  step alone, {games} games, K = 2, a GPU{how}, against the CPU", threads),
+        "none",
+        steps_alone(env, step),
+        steps_alone(MarketEnv(games)),
+        repeats=3,
+    )
