@@ -2,13 +2,9 @@
 
 import inspect
 from pathlib import Path
+from pkgutil import resolve_name
 
 import aigc_market
-from aigc_market import competition_v0
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.competition.vector import RivalVectorEnv
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
 
 project = "aigc_market"
 author = "The aigc_market developers"
@@ -32,27 +28,46 @@ napoleon_google_docstring = True
 
 # The page of each environment is its docstring, as at Farama's projects.
 PAGES = {
-    "environments/aec.md": (aigc_market.raw_env, "AEC: `aigc_market.env`"),
-    "environments/parallel.md": (aigc_market.parallel_env, "Parallel: `aigc_market.parallel_env`"),
-    "environments/pricing.md": (PricingEnv, "Single agent: `aigc_market/Pricing-v0`"),
-    "environments/vector.md": (PricingVectorEnv, "Vector: `gymnasium.make_vec`"),
+    "environments/aec.md": ("aigc_market:raw_env", "AEC: `aigc_market.env`"),
+    "environments/parallel.md": (
+        "aigc_market:parallel_env",
+        "Parallel: `aigc_market.parallel_env`",
+    ),
+    "environments/pricing.md": (
+        "aigc_market.envs.single:PricingEnv",
+        "Single agent: `aigc_market/Pricing-v0`",
+    ),
+    "environments/vector.md": (
+        "aigc_market.envs.vector:PricingVectorEnv",
+        "Vector: `gymnasium.make_vec`",
+    ),
     "environments/competition-aec.md": (
-        competition_v0.raw_env,
+        "aigc_market.competition_v0:raw_env",
         "Several providers, AEC: `competition_v0.env`",
     ),
     "environments/competition-parallel.md": (
-        competition_v0.parallel_env,
+        "aigc_market.competition_v0:parallel_env",
         "Several providers, parallel: `competition_v0.parallel_env`",
     ),
-    "environments/rival.md": (RivalEnv, "One among several providers: `aigc_market/Rival-v0`"),
-    "environments/rival-vector.md": (RivalVectorEnv, "Its vector environment"),
+    "environments/rival.md": (
+        "aigc_market.envs.competition.single:RivalEnv",
+        "One among several providers: `aigc_market/Rival-v0`",
+    ),
+    "environments/rival-vector.md": (
+        "aigc_market.envs.competition.vector:RivalVectorEnv",
+        "Its vector environment",
+    ),
+    "environments/tensors.md": (
+        "aigc_market.torchrl:MarketEnv",
+        "Tensors: `aigc_market.torchrl.MarketEnv`",
+    ),
 }
 
 
 def setup(app):
     """Write these pages, before Sphinx looks for pages."""
     for name, (env, title) in PAGES.items():
-        text = f"# {title}\n\n{inspect.getdoc(env)}\n"
+        text = f"# {title}\n\n{inspect.getdoc(resolve_name(env))}\n"
         path = Path(__file__).parent / name
         path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text() != text:

@@ -1,14 +1,15 @@
 """Every block of Python in the README and the docs runs; every local link leads somewhere."""
 
+import contextlib
+import importlib
 import re
 import runpy
 from pathlib import Path
+from unittest import SkipTest
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
-
-import aigc_market
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -32,7 +33,8 @@ def test_code_runs(page, tmp_path, monkeypatch):
     examples = list(document.examples())
     assert sum("```python" in line for line in page.read_text().splitlines()) <= len(examples)
     for example in examples:
-        example.evaluate()
+        with contextlib.suppress(SkipTest):  # of one block: those that follow it run
+            example.evaluate()
 
 
 def test_the_pages_are_found():
@@ -52,6 +54,7 @@ def test_local_links_lead_somewhere(page):
 
 def test_the_reference_has_every_public_name():
     reference = (ROOT / "docs" / "api.md").read_text()
-    for module in (aigc_market, aigc_market.ssim, aigc_market.competition):
+    for name in ("", ".ssim", ".competition", ".sb3", ".torchrl"):
+        module = importlib.import_module("aigc_market" + name)
         for public in module.__all__:
             assert re.search(rf"\b{public}\b", reference), f"{module.__name__}.{public}"
