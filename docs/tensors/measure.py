@@ -1,0 +1,177 @@
+"""Measures how fast games on tensors are played, and what memory they take, by their number and K.
+
+Run with `OMP_NUM_THREADS=1 python docs/tensors/measure.py`. It writes `speed.csv` and `memory.csv`
+beside itself, a row at a time: what is there already is kept, so that a run which was broken off
+goes on, and a file that is removed is measured anew. `plot.py` draws them.
+
+Rounds are of random play, drawn by each library itself, and times are CPU seconds of the process on
+one thread, so that other work on the machine counts little. Each is the median of five.
+"""
+
+import csv
+import gc
+import io
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torchrl.envs import PettingZooWrapper
+
+import aigc_market
+from aigc_market._files import write_atomically
+from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.torchrl import MarketEnv
+
+HERE = Path(__file__).parent
+SEED = 0
+ENOUGH = 0.3
+"""CPU seconds of each of the five measurements, at least."""
+
+GAMES = [4**i for i in range(2, 10)]
+VMUS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+VMUS_ONE_BY_ONE = [K for K in VMUS if K <= 100]
+"""Of PettingZoo's wrapper, which makes specs agent by agent."""
+
+SPEED = [
+    *(("tensors", games, 2) for games in GAMES),
+    *(("vector", games, 2) for games in GAMES),
+    *(("competition", games, 2) for games in GAMES),
+    *(("wrapper", 1, K) for K in VMUS_ONE_BY_ONE),
+    *(("tensors", 1024, K) for K in VMUS if K != 2),
+    *(("vector", 1024, K) for K in VMUS if K != 2),
+]
+"""View, games and K of each row."""
+MEMORY = [
+    (game, K, state) for game in ("stackelberg", "competition") for K in (2, 10) for state in (1, 0)
+]
+
+Play = Callable[[], object]
+
+
+def player(view: str, games: int, K: int) -> Play:
+    """A round of random play of all games; an episode ends after a hundred."""
+    if view == "vector":
+        envs = PricingVectorEnv(num_envs=games, K=K, judged=False)
+        envs.reset(seed=SEED)
+        envs.action_space.seed(SEED)
+        return lambda: envs.step(envs.action_space.sample())
+    if view == "wrapper":
+        with warnings.catch_warnings():  # it is tried on an older PettingZoo
+            warnings.filterwarnings("ignore", "PettingZoo in TorchRL is tested")
+            env: Any = PettingZooWrapper(aigc_market.parallel_env(K=K), seed=SEED)
+    else:
+        env = MarketEnv(games, game=_GAMES[view], K=K, seed=SEED)
+    torch.manual_seed(SEED)
+    tensors, played = env.reset(), 0
+
+    def play() -> None:
+        nonlocal tensors, played
+        if played == 100:
+            tensors, played = env.reset(), 0
+        tensors, played = env.rand_step(tensors), played + 1
+
+    return play
+
+
+_GAMES = {"tensors": "stackelberg", "competition": "competition"}
+
+
+def seconds(play: Play) -> float:
+    """CPU seconds of a round: the median of five measurements, after three first rounds."""
+    for _ in range(3):
+        play()
+    measured = []
+    for _ in range(5):
+        rounds, began = 0, time.process_time()
+        while time.process_time() - began < ENOUGH or not rounds:
+            play()
+            rounds += 1
+        measured.append((time.process_time() - began) / rounds)
+    return statistics.median(measured)
+
+
+def speed(view: str, games: int, K: int) -> dict[str, Any]:
+    """Rounds a second, of all games together."""
+    spent = seconds(player(view, games, K))
+    return {"rounds_per_second": f"{games / spent:.4g}", "seed": SEED, **MACHINE}
+
+
+def memory(game: str, K: int, state: int) -> dict[str, Any]:
+    """Bytes a game: of an environment after a step, and of a step that a rollout keeps."""
+    more, fewer = (_bytes(game, K, bool(state), games) for games in (4096, 2048))
+    of_env, of_step = ((a - b) / 2048 for a, b in zip(more, fewer, strict=True))
+    return {"env": f"{of_env:g}", "step": f"{of_step:g}"}
+
+
+def _bytes(game: str, K: int, state: bool, games: int) -> tuple[int, int]:
+    """Of all tensors that an environment has added, and of a step of its rollout."""
+    before = _live()
+    env = MarketEnv(games, game=game, K=K, state=state, seed=SEED)
+    rollout = env.rollout(8)
+    kept: int = rollout.bytes() // 8
+    del rollout
+    return _live() - before, kept
+
+
+def _live() -> int:
+    """Bytes of all tensors, those that share their memory counted once."""
+    gc.collect()
+    with warnings.catch_warnings():  # asking what an object is wakes what torch has deprecated
+        warnings.simplefilter("ignore")
+        tensors = [item for item in gc.get_objects() if isinstance(item, torch.Tensor)]
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return sum(storages.values())
+
+
+def machine() -> dict[str, str]:
+    """Where this is measured, and by which versions."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text().splitlines() if names.exists() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return {
+        "machine": models[0] if models else platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+MACHINE = machine()
+
+
+def measure(
+    path: Path, names: tuple[str, ...], keys: Iterable[tuple[Any, ...]], function: Callable
+) -> None:
+    """Write a row for each key that the file does not have yet."""
+    rows: list[dict[str, Any]] = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    done = {tuple(row[name] for name in names) for row in rows}
+    for key in keys:
+        if tuple(map(str, key)) in done:
+            continue
+        rows.append(dict(zip(names, key, strict=True)) | function(*key))
+        print(*rows[-1].values(), flush=True)
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_atomically(path, text.getvalue())
+
+
+def main() -> None:
+    """Measure what is missing."""
+    torch.set_num_threads(1)
+    measure(HERE / "memory.csv", ("game", "K", "state"), MEMORY, memory)
+    measure(HERE / "speed.csv", ("view", "games", "K"), SPEED, speed)
+
+
+if __name__ == "__main__":
+    main()
