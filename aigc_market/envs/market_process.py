@@ -142,9 +142,10 @@ class MarketProcess:
             count = (len(where),)
             if not len(where):
                 return {}
-            base = base.lanes(where) if self._lanes else base
         drawn = settings.draw(rng, count)
         if settings.capacity is not None and self._draws_capacity:
+            if where is not None and self._lanes:
+                base = base.lanes(where)
             market = base.replace(**drawn)
             drawn["capacity"] = settings.capacity.draw(rng, market, count)
 
