@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from aigc_market._arrays import convert, namespace, ndim, total
+from aigc_market._arrays import contiguous, convert, namespace, ndim, total
 from aigc_market.competition.market import Competition
 from aigc_market.ssim import QuadraticSSIM, SSIMModel
 
@@ -260,4 +260,4 @@ def to_front(value: Any, axes: int) -> Any:
         return value[..., None]
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(np.moveaxis(value, 0, -1))
-    return namespace(value).moveaxis(value, 0, -1)
+    return contiguous(namespace(value).moveaxis(value, 0, -1))

@@ -56,7 +56,7 @@ class CompetitionGames(Games):
 
     def _take_up(self) -> None:
         settings, market = self.settings, self.market
-        self._layout = Columns(market)
+        self._layout = Columns(market, front=True)
         of_vmus = observation.private(settings, self.scales, market)
         self.hidden = observation.hidden(settings, of_vmus)
         oracle: Any = None
@@ -74,20 +74,22 @@ class CompetitionGames(Games):
             }
 
     def _settle(self, choices: torch.Tensor | None) -> Outcome:
-        layout = self._layout
+        # With games last: along axes as short as M and K sums and broadcasts would be slow.
+        layout, prices = self._layout, _games_last(self.prices)
         if choices is None:
-            answer = rational(layout, self.prices)
+            answer = rational(layout, prices)
         else:
-            answer = self._choices.meant(choices, layout.min_steps, layout.max_steps)
-        settled = settle_in(layout, self.prices, *answer)
-        rewards = {LEADER: settled.asp_utility}
+            actions = _games_last(choices.mT)
+            answer = self._choices.meant(actions, layout.min_steps, layout.max_steps)
+        settled = settle_in(layout, prices, *answer)
+        rewards = {LEADER: _games_first(settled.asp_utility)}
         if choices is not None:
-            rewards[FOLLOWER] = settled.vmu_utility()
+            rewards[FOLLOWER] = _games_first(settled.vmu_utility())
         if self.settings.scale_rewards:
             rewards = {group: paid * self._reward_scales[group] for group, paid in rewards.items()}
         shares, steps = settled.shares, times(settled.delivered, self.scales.steps)
-        parts = [part.flatten(1) for part in (shares * steps, shares, steps)]
-        return Outcome(rewards, torch.cat(parts, -1), settled)
+        parts = torch.cat([shares * steps, shares, steps])
+        return Outcome(rewards, _games_first(parts.flatten(0, 1)), settled)
 
     def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         asp: dict[str, tuple[int, ...]] = dict.fromkeys(
@@ -101,28 +103,39 @@ class CompetitionGames(Games):
         return {LEADER: asp, FOLLOWER: vmu} if self.answered else {LEADER: asp}
 
     def _infos(self, outcome: Outcome) -> dict[str, dict[str, torch.Tensor]]:
-        settled, N = outcome.settled, self.num_envs
+        settled = outcome.settled
         asp = {
-            "round": self._round.expand(N, self.M),
-            "price": settled.prices,
-            "sold": settled.sold,
-            "demand": settled.demand,
-            "utility": settled.asp_utility,
+            "round": self._round.expand(self.num_envs, self.M),
+            "price": _games_first(settled.prices),
+            "sold": _games_first(settled.sold),
+            "demand": _games_first(settled.demand),
+            "utility": _games_first(settled.asp_utility),
         }
         infos = {LEADER: asp}
         if self._judged:
             asp |= self._benchmarks
-            asp["profit_gain"] = gain(settled.asp_utility, asp["nash_utility"], self._room)
+            asp["profit_gain"] = gain(asp["utility"], asp["nash_utility"], self._room)
         if self.answered:
             infos[FOLLOWER] = vmu = {
-                "shares": settled.shares.mT,
-                "steps": settled.delivered.mT,
-                "utility": settled.vmu_utility(),
+                "shares": _games_first(settled.shares.transpose(0, 1)),
+                "steps": _games_first(settled.delivered.transpose(0, 1)),
+                "utility": _games_first(settled.vmu_utility()),
             }
             if self._judged:
                 best = best_utility(self._layout, settled.prices)
-                vmu["regret"] = larger(best - settled.wished_utility(), 0.0)
+                regret = larger(best - settled.wished_utility(), 0.0)
+                vmu["regret"] = _games_first(regret)
         return infos
+
+
+def _games_last(value: torch.Tensor) -> torch.Tensor:
+    """(N, …) as (…, N)."""
+    return value.movedim(0, -1).contiguous()
+
+
+def _games_first(value: torch.Tensor) -> torch.Tensor:
+    """(…, N) as (N, …)."""
+    return value.movedim(-1, 0).contiguous()
 
 
 def _of_numpy(value: Any) -> Any:

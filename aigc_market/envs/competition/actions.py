@@ -78,15 +78,13 @@ class ChoiceReader:
         Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
 
         Args:
-            actions: (…, K, weights and steps).
-            low, high: of steps: numbers, or what broadcasts with (…, M, K).
+            actions: (weights and steps, K, …).
+            low, high: of steps: numbers, or what broadcasts with (M, K, …).
 
         Returns:
-            Two of (…, M, K).
+            Two of (M, K, …).
         """
-        xp = namespace(actions)
-        actions = xp.moveaxis(actions, -1, -2)
-        weights, steps = actions[..., : self._weights, :], actions[..., self._weights :, :]
+        weights, steps = actions[: self._weights], actions[self._weights :]
         if not self._continuous:
             weights, steps = weights / (WEIGHT_LEVELS - 1), self._least + steps
         elif self._normalize:
@@ -94,8 +92,7 @@ class ChoiceReader:
             steps = from_unit(clip(steps, -1.0, 1.0), self._low[-1], self._high[-1])
         else:
             weights = clip(weights, 0.0, 1.0)
-        given = total(weights, -2)[..., None, :]
-        shares = share_of(weights[..., : self._M, :], given, self._weights)
+        shares = share_of(weights[: self._M], total(weights, 0), self._weights)
         return shares, clip(steps, low, high)
 
     def _within(self, action: Any, values: list[float]) -> list[float]:
