@@ -49,6 +49,11 @@ def ndim(value: Any) -> int:
     return getattr(value, "ndim", 0)
 
 
+def shape(value: Any) -> tuple[int, ...]:
+    """Of an array; () of a number, and of None."""
+    return tuple(getattr(value, "shape", ()))
+
+
 def holds(condition: Any) -> bool:
     """Whether a comparison of numbers or arrays, on any device, is true everywhere."""
     return bool(namespace(condition).all(condition) if is_array(condition) else condition)
@@ -103,6 +108,13 @@ def log(value: Any) -> Any:
     return np.log(value) if isinstance(value, np.ndarray) else namespace(value).log(value)
 
 
+def running_sum(array: Any) -> Any:
+    """Along the last axis."""
+    if is_tensor(array):  # of array_api_compat, compilers warn
+        return array.cumsum(-1)
+    return namespace(array).cumulative_sum(array, axis=-1)
+
+
 def contiguous(array: Any) -> Any:
     """A tensor in one piece of memory, which some of torch's functions warn if it is not."""
     return array.contiguous() if is_tensor(array) else array
@@ -130,7 +142,12 @@ def convert(value: Any, like: Any) -> Any:
         return value
     xp = namespace(like)
     dtype = xp.bool if namespace(value).isdtype(value.dtype, "bool") else like.dtype
-    return xp.asarray(value, dtype=dtype, device=array_api_compat.device(like))
+    return xp.asarray(value, dtype=dtype, device=device(like))
+
+
+def device(array: Any) -> Any:
+    """Where an array lives."""
+    return array.device if is_tensor(array) else array_api_compat.device(array)
 
 
 def beside(columns: list[Any]) -> Any:

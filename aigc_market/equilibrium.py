@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from aigc_market import _checks, game
-from aigc_market._arrays import clip, convert, holds, namespace, unwrap
+from aigc_market._arrays import clip, convert, holds, namespace, running_sum, unwrap
 from aigc_market.layouts import Columns
 from aigc_market.market import Market
 from aigc_market.ssim.model import LiveSSIM
@@ -117,7 +118,7 @@ def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
     def total(pieces: Any) -> Any:
         changes = xp.take_along_axis(flat(pieces[..., 1:] - pieces[..., :-1]), order, axis=-1)
         first = xp.sum(xp.broadcast_to(pieces[..., 0], shape[:-1]), axis=-1)[..., None]
-        return xp.concat([first, first + xp.cumulative_sum(changes, axis=-1)], axis=-1)
+        return xp.concat([first, first + running_sum(changes)], axis=-1)
 
     infinity = xp.full_like(breaks[..., :1], float("inf"))
     return (
@@ -179,8 +180,9 @@ def _step_below(market: Market, price: Any) -> Any:
     xp = namespace(price)
     below = price * (1 - 4 * float(xp.finfo(price.dtype).eps))
     below = xp.where(below < market.cost, price, below)
-    better = game.leader_utility(market, below) > game.leader_utility(market, price)
-    return xp.where(better, below, price)
+    layout = Columns(market)
+    utilities = (game.best_responses(layout, p).asp_utility for p in (below, price))
+    return xp.where(operator.gt(*utilities), below, price)
 
 
 def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:

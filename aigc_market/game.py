@@ -11,11 +11,10 @@ import math
 import operator
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, is_array, larger, namespace
+from aigc_market._arrays import convert, device, is_array, larger, namespace
 from aigc_market.layouts import Columns, Layout
 from aigc_market.market import Market
 from aigc_market.ssim import SSIMModel
@@ -273,6 +272,6 @@ def _together(market: Market, price: Any) -> tuple[Market, Any]:
     if market.batch_shape:
         like = market.satisfaction
         price = price * namespace(like).ones(
-            market.batch_shape, dtype=like.dtype, device=array_api_compat.device(like)
+            market.batch_shape, dtype=like.dtype, device=device(like)
         )
     return market, price

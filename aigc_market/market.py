@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, holds, is_array, namespace
+from aigc_market._arrays import convert, holds, is_array, namespace, shape
 from aigc_market.ssim import SSIMModel, resolve
 
 
@@ -77,10 +77,10 @@ class Market:
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes, () for one market."""
         return np.broadcast_shapes(
-            self.satisfaction.shape[:-1],
-            np.shape(self.active)[:-1],
-            *(np.shape(getattr(self, name)) for name in _PER_MARKET),
-            *(shape[:-1] for shape in coefficient_shapes(self.ssim)),
+            shape(self.satisfaction)[:-1],
+            shape(self.active)[:-1],
+            *(shape(getattr(self, name)) for name in _PER_MARKET),
+            *(own[:-1] for own in coefficient_shapes(self.ssim)),
         )
 
     def map(self, function: Callable[[str, Any], Any]) -> Market:
@@ -169,22 +169,22 @@ def fit_to_vmus(ssim: SSIMModel, batch: tuple[int, ...], K: int) -> SSIMModel:
     """
     if batch:
         ssim = ssim.map(lambda v: v[..., None] if 0 < np.ndim(v) <= len(batch) else v)
-    for shape in coefficient_shapes(ssim):
+    for own in coefficient_shapes(ssim):
         try:
-            fits = np.broadcast_shapes(shape, (*batch, K))[-1] == K
+            fits = np.broadcast_shapes(own, (*batch, K))[-1] == K
         except ValueError:
             fits = False
         if not fits:
             raise ValueError(
                 f"ssim must have coefficients that fit K = {K} VMUs and the batch {batch}, "
-                f"got one of shape {shape}"
+                f"got one of shape {own}"
             )
     return ssim
 
 
 def coefficient_shapes(ssim: SSIMModel) -> list[tuple[int, ...]]:
     """Of a model's coefficients, each with an axis of VMUs."""
-    return [np.shape(value) or (1,) for value in ssim.parameters]
+    return [shape(value) or (1,) for value in ssim.parameters]
 
 
 def check_order(high_name: str, high: Any, low_name: str, low: Any) -> None:

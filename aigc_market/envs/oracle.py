@@ -59,7 +59,7 @@ class BaseOracle:
     def _solve(self) -> Any:
         known, where = self._known, self._changed
         # On a device one would wait to know which lanes: all are solved.
-        if known is None or is_tensor(where) or np.all(where):
+        if known is None or where is True or is_tensor(where) or np.all(where):
             return self.solve(self.market)
         if not np.any(where):
             return known

@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import contiguous, namespace
+from aigc_market._arrays import contiguous, convert, is_tensor, namespace
 from aigc_market._files import write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
@@ -53,6 +52,7 @@ class TabulatedSSIM:
         self._gains = values - values[0]
         self._slopes = np.diff(values) / np.diff(steps)
         self._envelopes: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
+        self._tensors: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         return f"TabulatedSSIM({len(self.steps)} points, steps 0 to {self.max_steps:g})"
@@ -113,7 +113,12 @@ class TabulatedSSIM:
         if isinstance(steps, (float, int)):
             return self.gain(np.asarray([steps], dtype=np.float64)).item()
         points, gains, slopes = (
-            _like(steps, table) for table in (self.steps, self._gains, self._slopes)
+            self._like(steps, name, table)
+            for name, table in (
+                ("steps", self.steps),
+                ("gains", self._gains),
+                ("slopes", self._slopes),
+            )
         )
         piece = namespace(steps).searchsorted(points[1:-1], contiguous(steps))
         return gains[piece] + (steps - points[piece]) * slopes[piece]
@@ -121,10 +126,11 @@ class TabulatedSSIM:
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         if isinstance(rate, float):
             return self.demand(np.asarray([rate]), min_steps, max_steps).item()
-        points, rates = self._envelope(float(min_steps), float(max_steps))
-        below = _like(rate, -rates)
+        bounds = float(min_steps), float(max_steps)
+        points, rates = self._envelope(*bounds)
+        below = self._like(rate, ("rates", *bounds), -rates)
         index = namespace(rate).searchsorted(below, contiguous(-rate), side="right")
-        return _like(rate, points)[index]
+        return self._like(rate, ("points", *bounds), points)[index]
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
         points, rates = self._envelope(float(min_steps), float(max_steps))
@@ -168,19 +174,24 @@ class TabulatedSSIM:
             )
         return self._envelopes[low, high]
 
+    def _like(self, array: Any, name: Any, table: np.ndarray) -> Any:
+        """A table of this model in the library, floating type and device of `array`.
+
+        Tensors are kept by name: to bring them to a device takes longer than to use them.
+        """
+        if isinstance(array, (np.ndarray, np.generic)):
+            return table
+        if not is_tensor(array):
+            return convert(np.ascontiguousarray(table), array)
+        key = name, array.dtype, array.device
+        if key not in self._tensors:
+            self._tensors[key] = convert(np.ascontiguousarray(table), array)
+        return self._tensors[key]
+
 
 def _bends_up(x: np.ndarray, y: np.ndarray, a: int, b: int, c: int) -> bool:
     """Whether point b lies on or below the chord from a to c."""
     return bool((y[b] - y[a]) * (x[c] - x[a]) <= (y[c] - y[a]) * (x[b] - x[a]))
-
-
-def _like(array: Any, table: np.ndarray) -> Any:
-    """A table of this model in the library, floating type and device of `array`."""
-    if isinstance(array, (np.ndarray, np.generic)):
-        return table
-    return namespace(array).asarray(
-        np.ascontiguousarray(table), dtype=array.dtype, device=array_api_compat.device(array)
-    )
 
 
 def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float]]:

@@ -46,7 +46,7 @@ class StackelbergGames(Games):
         of_vmus = observation.private(settings, self.scales, market)
         self.hidden = observation.hidden(settings, self.scales, market, of_vmus)
         if self._told and self._judged:
-            _ = self._oracle.solution  # once, and not in a step
+            _ = self._oracle.solution  # in a reset already where the market stands still
         if settings.scale_rewards:
             best = self._tensor(self._oracle.utility)
             self._reward_scales = reciprocals(best), vmu_scales(market, [market.ssim])
