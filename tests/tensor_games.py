@@ -5,8 +5,10 @@ import torch
 from tensordict import TensorDict
 
 import aigc_market
-from aigc_market import competition_v0
-from aigc_market.ssim import QuadraticSSIM
+from aigc_market import Scenario, competition_v0
+from aigc_market.distributions import DemandShare, DrawnQuadratic, LogUniform, Uniform
+from aigc_market.moves import Drift, Road, Shift, Traffic
+from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 from aigc_market.torchrl import MarketEnv, games
 
 PARALLEL = {
@@ -18,6 +20,37 @@ SCENARIOS = [
     *(("competition", name) for name in ["duopoly", "calvano", "road", "hidden"]),
 ]
 """All that can be played on tensors."""
+
+LAWS = {
+    "satisfaction": LogUniform(80, 400),
+    "ssim": DrawnQuadratic(alpha=LogUniform(1.2e-4, 4e-4), beta=Uniform(0.05, 0.12)),
+}
+SCARCE = {**LAWS, "capacity": DemandShare(Uniform(0.4, 1.0))}
+TABLE = TabulatedSSIM([0, 20, 60, 120, 160, 250], [0, 0.9, 2.5, 3.1, 4.6, 14.9])
+
+# Nash and cartel are solved by NumPy, which a step does only where the market moves.
+UNJUDGED = {"judged": False}
+CASES = [
+    *(
+        (game, {"scenario": scenario, **(UNJUDGED if scenario == "road" else {})})
+        for game, scenario in SCENARIOS
+    ),
+    ("stackelberg", {"scenario": Scenario("all", "noisy", SCARCE, (Drift(), Shift(), Traffic()))}),
+    ("stackelberg", {"scenario": "crowd", "normalize": True, "scale_rewards": True}),
+    ("stackelberg", {"continuous_actions": False, "capacity": 90.0, "vmu_reward": "utility"}),
+    ("stackelberg", {"ssim": TABLE}),
+    (
+        "competition",
+        {"scenario": Scenario("all", arguments=LAWS, moves=(Road(), Shift()))} | UNJUDGED,
+    ),
+    ("competition", {"outside": 2.0, "capacity": 90.0, "normalize": True, "scale_rewards": True}),
+    ("competition", {"continuous_actions": False, "M": 3}),
+    ("competition", {"ssim": TABLE, "followers": "best_response"}),
+]
+NAMES = [
+    " ".join([game, *(getattr(v, "name", str(v)) for v in arguments.values())])
+    for game, arguments in CASES
+]
 
 
 class Twins:
@@ -182,6 +215,12 @@ def agree(actual, expected, rtol, atol, where=""):
         else:
             assert np.shape(actual[name]) == np.shape(value), place
             np.testing.assert_allclose(actual[name], value, rtol, atol, err_msg=place)
+
+
+def same(told, expected):
+    """Check that what is told is the same to the last digit."""
+    told, expected = told.to_dict(), expected.to_dict()
+    torch.testing.assert_close(told, expected, rtol=0, atol=0, equal_nan=True)
 
 
 def random_actions(env, seed=0):

@@ -3,26 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from tensor_games import SCENARIOS, Twins, agree
+from tensor_games import LAWS, SCARCE, SCENARIOS, TABLE, Twins, agree
 
 from aigc_market import Scenario
-from aigc_market.distributions import DemandShare, DrawnQuadratic, LogUniform, Uniform
 from aigc_market.moves import Drift, Road, Shift, Traffic
-from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM
 
 # What the parallel environment shows is of single precision, and so is what it takes for a rational
 # purchase. Utilities go up to 2,000 a VMU, and are differences of larger numbers.
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 DOUBLE = {"rtol": 1e-6, "atol": 1e-6}
 
-LAWS = {
-    "satisfaction": LogUniform(80, 400),
-    "ssim": DrawnQuadratic(alpha=LogUniform(1.2e-4, 4e-4), beta=Uniform(0.05, 0.12)),
-}
-SCARCE = {**LAWS, "capacity": DemandShare(Uniform(0.4, 1.0))}
 ALL_MOVES = Scenario("all", "noisy", SCARCE, (Drift(), Shift(0.5), Traffic(0.5, 0.3, 0.3)))
 BUSY_ROAD = Scenario("busy road", arguments=LAWS, moves=(Road(), Drift(), Shift(0.5)))
-TABLE = TabulatedSSIM([0, 20, 60, 120, 160, 250], [0, 0.9, 2.5, 3.1, 4.6, 14.9])
 TWO_MODELS = [QuadraticSSIM(-0.000174, 0.075), QuadraticSSIM(-0.0003, 0.09, 0.4)]
 
 

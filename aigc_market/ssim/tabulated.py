@@ -185,7 +185,9 @@ class TabulatedSSIM:
             return convert(np.ascontiguousarray(table), array)
         key = name, array.dtype, array.device
         if key not in self._tensors:
-            self._tensors[key] = convert(np.ascontiguousarray(table), array)
+            xp = namespace(array)
+            tensor = xp.asarray(np.ascontiguousarray(table), dtype=array.dtype, device=array.device)
+            self._tensors[key] = tensor
         return self._tensors[key]
 
 

@@ -1,0 +1,279 @@
+"""Games on tensors as environments of TorchRL: specs, transforms, collectors, bad input."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from tensor_games import CASES, NAMES, SCENARIOS, TABLE, random_actions, same
+from tensordict import TensorDict
+from torchrl.envs import RewardSum, StepCounter, TransformedEnv
+from torchrl.envs.utils import check_env_specs
+
+from aigc_market import Uniform, competition_v0, parallel_env
+from aigc_market.ssim import PAPER_SSIM
+from aigc_market.torchrl import MarketEnv
+
+with warnings.catch_warnings():
+    # It warns of itself as it is imported.
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    from torchrl.collectors import Collector
+
+
+@pytest.mark.parametrize(("game", "scenario"), SCENARIOS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"infos": True, "state": False},
+        {"continuous_actions": False, "price_grid": None},
+        {"normalize": True, "infos": True, "judged": False, "dtype": torch.float64},
+        {"K": 1, "history": 1, "scale_rewards": True},
+    ],
+    ids=str,
+)
+def test_torchrls_own_check(game, scenario, arguments):
+    if game == "stackelberg":
+        arguments = {name: v for name, v in arguments.items() if name != "price_grid"}
+    check_env_specs(MarketEnv(3, game, scenario=scenario, max_cycles=4, **arguments))
+
+
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+def test_all_that_is_told_lies_within_the_specs(game, arguments):
+    env = MarketEnv(40, game, max_cycles=20, seed=3, infos=True, **arguments)
+    told = env.rollout(20)
+    flat = told.flatten_keys(".")
+    for name, spec in env.observation_spec.items(True, True):
+        place = ".".join(name) if isinstance(name, tuple) else name
+        for seen in (flat[place], flat[f"next.{place}"]):
+            assert seen.shape == (40, 20, *spec.shape[1:])
+            assert seen.dtype == spec.dtype
+            for round_ in seen.unbind(1):
+                assert spec.is_in(round_), name
+
+
+@pytest.mark.parametrize(
+    ("game", "make", "arguments"),
+    [
+        ("stackelberg", parallel_env, {"K": 3, "scenario": "crowd"}),
+        ("stackelberg", parallel_env, {"K": 3, "normalize": True}),
+        ("competition", competition_v0.parallel_env, {"M": 3, "outside": 1.0}),
+    ],
+)
+def test_groups_and_bounds_are_the_parallel_environments(game, make, arguments):
+    env, parallel = MarketEnv(2, game, **arguments), make(**arguments)
+    assert [a for group in env.group_map.values() for a in group] == parallel.possible_agents
+    for group, agents in env.group_map.items():
+        for kind, spaces in (
+            ("observation", parallel.observation_spaces),
+            ("action", parallel.action_spaces),
+        ):
+            spec = env.full_action_spec if kind == "action" else env.observation_spec
+            spec = spec[group, kind]
+            for i, agent in enumerate(agents):
+                np.testing.assert_array_equal(spec.space.low[0, i], spaces[agent].low)
+                np.testing.assert_array_equal(spec.space.high[0, i], spaces[agent].high)
+    np.testing.assert_array_equal(
+        env.observation_spec["state"].space.high[1], parallel.state_space.high
+    )
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+def test_rewards_are_summed_and_steps_counted_by_torchrls_transforms(game):
+    env = TransformedEnv(MarketEnv(3, game, max_cycles=4), StepCounter())
+    keys = [(group, "reward") for group in env.group_map]
+    sums = [(group, "episode_reward") for group in env.group_map]
+    env = env.append_transform(RewardSum(in_keys=keys, out_keys=sums))
+    check_env_specs(env)
+    told = env.rollout(10, break_when_any_done=False)
+    assert told["next", "step_count"][0, :, 0].tolist() == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
+    for key, total in zip(keys, sums, strict=True):
+        rewards = told["next"][key]
+        torch.testing.assert_close(told["next"][total][:, 3], rewards[:, :4].sum(1))
+        torch.testing.assert_close(told["next"][total][:, 9], rewards[:, 8:].sum(1))
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_collector_plays_on_from_episode_to_episode(game, dtype):
+    env = MarketEnv(4, game, max_cycles=3, infos=True, dtype=dtype, seed=1)
+    collector = Collector(env, None, frames_per_batch=4 * 7, total_frames=4 * 14)
+    batches = [batch.clone() for batch in collector]
+    collector.shutdown()
+    told = torch.cat(batches, 1)
+    assert told.shape == (4, 14)
+    ends = [i % 3 == 2 for i in range(14)]
+    assert told["next", "done"].squeeze(-1).tolist() == [ends] * 4
+    assert (
+        told["next", "asp", "info", "round"][:, :, 0].tolist()
+        == [[1 + i % 3 for i in range(14)]] * 4
+    )
+    assert told["next", "vmu", "observation"].dtype == dtype
+    # What follows an end is the beginning of another episode, and all else what was seen next.
+    for i, end in enumerate(ends[:-1]):
+        same = torch.equal(told["state"][:, i + 1], told["next", "state"][:, i])
+        assert same == (not end)
+
+
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+def test_what_is_written_into_what_was_told_changes_nothing(game, arguments):
+    def play(spoils):
+        env = MarketEnv(2, game, infos=True, max_cycles=4, seed=5, **arguments)
+        now, told = env.reset(), []
+        told.append(now.clone())
+        for i in range(4):
+            actions = random_actions(env, i)
+            after = env._step(TensorDict(actions.clone(), (2,)))
+            told.append(after.clone())
+            if spoils:
+                for part in (now, actions, after):
+                    for value in part.values(True, True):
+                        value.zero_()
+        return told
+
+    for honest, spoilt in zip(play(False), play(True), strict=True):
+        same(spoilt, honest)
+
+
+def test_actions_that_were_played_may_be_written_over():
+    """As collectors do, which keep one buffer for them."""
+    env = MarketEnv(2, continuous_actions=True)
+    now = env.reset()
+    actions = random_actions(env)
+    after = env.step(now.update(actions))["next"].clone()
+    price = after["asp", "observation"][:, 0, 0].clone()
+    actions["asp", "action"].zero_()
+    nobody = env.step(after.update(random_actions(env, 1)))["next"]
+    torch.testing.assert_close(nobody["asp", "observation"][:, 0, -3], price)
+
+
+BAD = [
+    ({"num_envs": 0}, "num_envs must be a whole number of at least 1, got 0"),
+    ({"num_envs": -1}, "num_envs must be a whole number of at least 1, got -1"),
+    ({"num_envs": 1.5}, "num_envs must be a whole number of at least 1, got 1.5"),
+    ({"num_envs": True}, "num_envs must be a whole number of at least 1, got True"),
+    ({"game": "chess"}, "game must be one of ['stackelberg', 'competition'], got 'chess'"),
+    ({"device": "nonsense"}, "device must be one that torch has on this machine"),
+    ({"device": "meta"}, "device must be one that torch has on this machine"),
+    ({"device": None}, "device must be one that torch has on this machine"),
+    ({"dtype": torch.float16}, "dtype must be torch.float32 or torch.float64"),
+    ({"dtype": "float32"}, "dtype must be torch.float32 or torch.float64, got 'float32'"),
+    ({"state": 1}, "state must be True or False, got 1"),
+    ({"infos": "yes"}, "infos must be True or False, got 'yes'"),
+    ({"judged": None}, "judged must be True or False, got None"),
+    ({"differentiable": 1}, "differentiable must be True or False, got 1"),
+    ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+    ({"seed": 1.5}, "seed must be a whole number of at least 0, got 1.5"),
+    ({"seed": 2**64}, "seed must be below 2**64, got"),
+    ({"render_mode": "human"}, "render_mode must be None"),
+    ({"lanes": 3}, "'lanes' is not a parameter; allowed: K, cost"),
+    ({"vmus": "noisy"}, "'vmus' is not a parameter; allowed: K, cost"),
+    ({"K": 0}, "K must be a whole number of at least 1, got 0"),
+    ({"scenario": "nowhere"}, "scenario must be one of"),
+    ({"satisfaction": lambda rng: 200.0}, "satisfaction must be numbers or a law such as Uniform"),
+    (
+        {"game": "competition", "followers": "noisy"},
+        'followers must be "agents" or "best_response"',
+    ),
+    ({"game": "competition", "vmu_reward": "utility"}, "'vmu_reward' is not a parameter"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_arguments(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        MarketEnv(**{"num_envs": 2, **arguments})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match="device must be one that torch has on this machine"):
+        MarketEnv(2, device="cuda")
+
+
+@pytest.mark.parametrize("arguments", [{"scenario": "live"}, {"ssim": "repaint"}])
+def test_live_images_are_not_batched_over_games(arguments):
+    with pytest.raises(ValueError, match="images are not batched over games"):
+        MarketEnv(2, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("game", "options", "message"),
+    [
+        ("stackelberg", {"price": 99.0}, "reset option price must be one number"),
+        ("stackelberg", {"price": [2.0, 3.0]}, "reset option price must be one number"),
+        ("stackelberg", {"price": "high"}, "reset option price must be finite numbers"),
+        ("stackelberg", {"price": float("nan")}, "reset option price must be finite numbers"),
+        ("stackelberg", {"cost": 3.0, "price": 2.0}, "reset option price must be one number"),
+        ("competition", {"prices": [2.0, 99.0]}, "reset option prices must be one number"),
+        ("competition", {"prices": [2.0, 3.0, 4.0]}, "reset option prices must be one number"),
+        ("stackelberg", {"satisfaction": 999.0}, "satisfaction must stay within"),
+        ("stackelberg", {"cost": -1.0}, "cost must be finite numbers above 0"),
+        ("stackelberg", {"cost": np.ones(5)}, "parameters must agree on the leading (batch) axes"),
+        ("stackelberg", {"max_steps": torch.ones(3) * 251}, "max_steps must stay within"),
+        ("competition", {"outside": 1.0}, "reset option outside must be None"),
+    ],
+)
+def test_bad_options_change_nothing(game, options, message):
+    """Neither the episode nor the stream."""
+    laws = {"satisfaction": Uniform(100, 200), "seed": 1, "infos": True, "judged": False}
+    envs = [MarketEnv(3, game, **laws) for _ in range(2)]
+    now = [env.reset() for env in envs]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        envs[0].reset(options=options)
+    for i in range(2):
+        now = [
+            env.step(told.update(random_actions(env, i)))["next"].exclude("reward")
+            for env, told in zip(envs, now, strict=True)
+        ]
+        same(*now)
+    same(*(env.reset() for env in envs))
+
+
+def test_unknown_options():
+    env = MarketEnv(2)
+    with pytest.warns(UserWarning, match="reset option 'colour' is unknown and ignored"):
+        env.reset(options={"colour": 1})
+    scripted = MarketEnv(2, "competition", followers="best_response")
+    with pytest.warns(UserWarning, match="reset option 'prices' is unknown and ignored"):
+        scripted.reset(options={"prices": 2.0})
+    with pytest.raises(TypeError, match="options must be a dict, got 3"):
+        env.reset(options=3)
+    with pytest.raises(TypeError, match=r"reset takes options=.*, got seed"):
+        env.reset(seed=3)
+
+
+def test_options_of_any_precision():
+    env = MarketEnv(3, K=2)
+    for kind in (np.float64, np.float32, torch.float64, torch.float16):
+        make = torch.tensor if isinstance(kind, torch.dtype) else np.array
+        rows = make([[100.0, 200.0]] * 3, dtype=kind)
+        told = env.reset(options={"satisfaction": rows, "price": make([2.0, 3.0, 4.0], dtype=kind)})
+        assert told["vmu", "observation"].dtype == torch.float32
+        assert told["asp", "observation"][:, 0, 0].tolist() == [2.0, 3.0, 4.0]
+        after = env.step(told.update(random_actions(env)))["next"]
+        assert after["vmu", "reward"].dtype == torch.float32
+    assert env.reset(options={"price": 4})["asp", "observation"][:, 0, 0].tolist() == [4.0] * 3
+
+
+def test_a_step_before_the_first_reset():
+    env = MarketEnv(2)
+    with pytest.raises(AssertionError, match="reset\\(\\) needs to be called before step"):
+        env.step(random_actions(env))
+
+
+def test_games_stay_where_they_were_made():
+    env = MarketEnv(2)
+    assert env.to("cpu") is env
+    with pytest.raises(ValueError, match="device must be 'cpu', where the games were made"):
+        env.to("meta")
+
+
+def test_the_market_is_of_tensors():
+    env = MarketEnv(2, ssim=TABLE)
+    assert env.market.satisfaction.tolist() == [200.0, 200.0]  # of the arguments
+    env.reset(options={"satisfaction": [[1.0, 2.0], [3.0, 4.0]]})
+    assert env.market.satisfaction.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert env.market.ssim is TABLE
+    assert MarketEnv(2).market.ssim is PAPER_SSIM

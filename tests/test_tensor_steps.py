@@ -1,0 +1,90 @@
+"""A step of games on tensors waits for no device."""
+
+import pytest
+import torch
+from tensor_games import CASES, NAMES, random_actions
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from aigc_market.torchrl import MarketEnv
+
+ASKS = {
+    getattr(torch.Tensor, name)
+    for name in (
+        *("item", "tolist", "numpy", "cpu", "cuda", "nonzero", "__array__", "__bool__"),
+        *("__float__", "__int__", "__index__", "__contains__"),
+    )
+}
+
+
+class NoQuestions(TorchFunctionMode):
+    """Refuses what asks a tensor for its numbers, as some of it never reaches the dispatcher."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in ASKS:
+            raise AssertionError(f"{func.__name__} waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses operations for which the host waits, and copies from one device to another."""
+
+    waits = (
+        *("_local_scalar_dense", "nonzero", "is_nonzero", "item", "masked_select", "unique"),
+        *("equal", "allclose", "lift_fresh", "_unique2"),
+    )
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = func._schema.name.removeprefix("aten::")
+        masks = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
+        if masks or name in self.waits:
+            raise AssertionError(f"{func} waits for the device")
+        if "_to_copy" in func._schema.name:
+            target = kwargs.get("device")
+            if target is not None and torch.device(target) != args[0].device:
+                raise AssertionError(f"{func} copies to {target}")
+        return func(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+@pytest.mark.parametrize("infos", [False, True])
+def test_a_step_waits_for_no_device(game, arguments, infos):
+    env = MarketEnv(3, game, infos=infos, max_cycles=3, **arguments)
+    now = env.reset()
+    now = env.step(now.update(random_actions(env)))["next"]  # tables are brought to the device
+    actions = random_actions(env, 1)
+    with NoQuestions(), NoWaiting():
+        after = env._step(now.update(actions))
+    assert torch.isfinite(after["asp", "observation"]).all()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda env: env._games._round.item(),
+        lambda env: bool(env._games._round > 0),
+        lambda env: env._games.prices.tolist(),
+        lambda env: env._games.prices.cpu(),
+        lambda env: env._games.prices.numpy(),
+        lambda env: float(env._games.prices.sum()),
+        lambda env: env._games.prices[env._games.prices > 0],
+        lambda env: torch.nonzero(env._games.prices),
+        lambda env: torch.where(env._games.prices > 0),
+        lambda env: env._games.prices.to("meta"),
+        lambda env: torch.tensor([1.0, 2.0]),
+    ],
+)
+def test_waiting_would_be_caught(ask):
+    env = MarketEnv(3)
+    env.reset()
+    with NoQuestions(), NoWaiting(), pytest.raises(AssertionError, match=r"waits|copies"):
+        ask(env)
+
+
+def test_a_judged_competition_that_moves_is_solved_by_numpy():
+    """The exception that the documentation names."""
+    env = MarketEnv(2, "competition", scenario="road", infos=True)
+    now = env.reset()
+    with NoQuestions(), NoWaiting(), pytest.raises(AssertionError, match="waits"):
+        env._step(now.update(random_actions(env)))
