@@ -85,19 +85,17 @@ class Oracle(BaseOracle):
     @property
     def price(self) -> Any:
         """p* of each market; a float where there is one of NumPy."""
-        return self._best[0]
+        return (self._plain or self._find())[0]
 
     @property
     def utility(self) -> Any:
         """U_p* of each market; a float where there is one of NumPy."""
-        return self._best[1]
+        return (self._plain or self._find())[1]
 
-    @property
-    def _best(self) -> tuple[Any, Any]:
+    def _find(self) -> tuple[Any, Any]:
         # Kept by hand: compilers do not follow the lock of a cached property.
-        if self._plain is None:
-            best = self.equilibrium
-            self._plain = _plain(best.price), _plain(best.asp_utility)
+        best = self.equilibrium
+        self._plain = _plain(best.price), _plain(best.asp_utility)
         return self._plain
 
     def regret(self, rational: Settlement) -> Any:
