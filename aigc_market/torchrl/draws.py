@@ -21,7 +21,6 @@ class Draws:
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self._device, self._dtype = device, dtype
         self._generator = torch.Generator(device)
-        self.seed(int(torch.randint(2**62, ())))  # what seeds torch seeds this too
 
     def seed(self, seed: int) -> None:
         """Begin the stream of a seed."""

@@ -126,8 +126,8 @@ class MarketEnv(EnvBase):
         }
         self._agents = agents
         self._make_specs(told[0])
-        if seed is not None:
-            self.set_seed(seed)
+        # What seeds torch seeds this too.
+        self.set_seed(int(torch.randint(2**62, ())) if seed is None else seed)
 
     def _make_specs(self, told: bool) -> None:
         games, N = self._games, self.num_envs

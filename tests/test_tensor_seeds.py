@@ -1,0 +1,144 @@
+"""What is drawn in games on tensors follows from a seed, by TorchRL's rules."""
+
+import copy
+import pickle
+import warnings
+
+import pytest
+import torch
+from tensor_games import CASES, NAMES, random_actions, same
+from tensordict import TensorDict
+from torchrl.envs.utils import check_env_specs
+
+from aigc_market.torchrl import MarketEnv
+
+MOVING = {"scenario": "crowd", "infos": True, "max_cycles": 6}
+
+
+def play(env, rounds=6, now=None):
+    """What is told from a reset on, or from where it stands."""
+    told = []
+    if now is None:
+        now = env.reset()
+        told.append(now.clone())
+    for i in range(rounds):
+        now = env._step(TensorDict(random_actions(env, i), env.batch_size))
+        told.append(now.clone())
+    return TensorDict({str(i): told_ for i, told_ in enumerate(told)}, env.batch_size)
+
+
+def differs(a, b):
+    return not torch.equal(a["1", "state"], b["1", "state"])
+
+
+def test_the_next_seed_is_returned():
+    env = MarketEnv(2)
+    following = env.set_seed(5)
+    assert following not in (None, 5)
+    assert env.set_seed(5) == following
+    assert env.set_seed(5, static_seed=True) == 5
+
+
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+def test_a_seed_says_it_all(game, arguments):
+    runs = []
+    for seed in (3, 3, 4):
+        env = MarketEnv(5, game, seed=seed, max_cycles=6, **arguments)
+        runs.append(play(env))
+    env.set_seed(3)
+    runs.append(play(env))
+    same(runs[0], runs[1])
+    same(runs[0], runs[3])
+    if "vmu" in env.group_map:  # or the market stands, and nobody posts a first price
+        assert differs(runs[0], runs[2])
+
+
+def test_the_next_episode_is_another():
+    env = MarketEnv(5, seed=3, **MOVING)
+    assert differs(play(env), play(env))
+    env.set_seed(3)
+    first = play(env)
+    env.set_seed(None)  # goes on
+    assert differs(first, play(env))
+
+
+def test_environments_do_not_disturb_each_other():
+    env = MarketEnv(5, seed=3, **MOVING)
+    alone = play(env), play(env)
+    env, other = MarketEnv(5, seed=3, **MOVING), MarketEnv(5, seed=3, **MOVING)
+    first = play(env)
+    play(other)
+    torch.rand(100)  # nor is torch's own stream theirs
+    torch.manual_seed(0)
+    same(first, alone[0])
+    same(play(env), alone[1])
+
+
+def test_a_seeded_environment_leaves_torchs_stream_alone():
+    env = MarketEnv(5, seed=3, **MOVING)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        expected = torch.rand(3)
+        torch.manual_seed(0)
+        env.reset()
+        env._step(TensorDict(random_actions(env), env.batch_size))
+        env.set_seed(8)
+        MarketEnv(2, seed=1)
+        assert torch.equal(torch.rand(3), expected)
+
+
+def test_without_a_seed_it_follows_torchs():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        first, second = MarketEnv(5, **MOVING), MarketEnv(5, **MOVING)
+        torch.manual_seed(1)
+        third = MarketEnv(5, **MOVING)
+    runs = [play(env) for env in (first, second, third)]
+    same(runs[0], runs[2])
+    assert differs(runs[0], runs[1])
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"]
+)
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+def test_a_copy_plays_on_as_the_original_does(copied, game, arguments):
+    env = MarketEnv(3, game, seed=1, infos=True, max_cycles=5, **arguments)
+    fresh = copied(env)  # before the first reset
+    same(play(fresh, 2), play(env, 2))
+    twin = copied(env)
+    expected = play(env, 3, now=True)
+    again = play(env, 5)
+    same(play(twin, 3, now=True), expected)  # the original has gone on, which is not felt
+    same(play(twin, 5), again)
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+def test_all_games_begin_anew_together(game):
+    env = MarketEnv(3, game, max_cycles=3, infos=True, seed=0)
+    told = env.rollout(8, break_when_any_done=False)
+    assert told["next", "truncated"][0, :, 0].tolist() == [False, False, True] * 2 + [False] * 2
+    assert not told["next", "terminated"].any()
+    rounds = told["next", "asp", "info", "round"]
+    assert rounds[0, :, 0].tolist() == [1, 2, 3, 1, 2, 3, 1, 2]
+    assert env.rollout(8).shape == (3, 3)  # which stops at the end
+    now = env.reset()
+    for i in range(4):
+        after, now = env.step_and_maybe_reset(now.update(random_actions(env, i)))
+        assert bool(after["next", "done"].all()) == (i == 2)
+        assert not now["done"].any()
+
+
+def test_some_games_cannot_begin_alone():
+    env = MarketEnv(3)
+    env.reset()
+    some = torch.tensor([[True], [False], [True]])
+    with pytest.raises(ValueError, match=r"_reset must be true for all games.*got 2 of 3"):
+        env.reset(TensorDict({"_reset": some}, (3,)))
+    env.reset(TensorDict({"_reset": torch.ones(3, 1, dtype=torch.bool)}, (3,)))
+
+
+def test_no_warnings_anywhere():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env_specs(MarketEnv(2, seed=0, **MOVING))
