@@ -88,8 +88,8 @@ class CompetitionGames(Games):
         if self.settings.scale_rewards:
             rewards = {group: paid * self._reward_scales[group] for group, paid in rewards.items()}
         shares, steps = settled.shares, times(settled.delivered, self.scales.steps)
-        parts = torch.cat([shares * steps, shares, steps])
-        return Outcome(rewards, _games_first(parts.flatten(0, 1)), settled)
+        parts = [_games_first(part).flatten(1) for part in (shares * steps, shares, steps)]
+        return Outcome(rewards, torch.cat(parts, -1), settled)
 
     def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         asp: dict[str, tuple[int, ...]] = dict.fromkeys(
