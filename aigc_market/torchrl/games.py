@@ -129,9 +129,10 @@ class Games:
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
+        options = {} if options is None else options
         options = {
             name: value.to(self._like) if torch.is_tensor(value) else value
-            for name, value in _checks.instance("options", options or {}, Mapping, "a dict").items()
+            for name, value in _checks.instance("options", options, Mapping, "a dict").items()
         }
         own = (self.first_prices,) if self.answered else ()
         stream, before = self._draws.state(), self.market
@@ -147,11 +148,11 @@ class Games:
         self._process, self.prices = process, prices
         self._round = torch.zeros_like(self._rounds)
         self._take_up()
-        parts = [cost * self.scales.price, cost.new_zeros(self.num_envs, self.row.width - self.M)]
+        row = cost.new_zeros(self.num_envs, self.row.width)
+        row[:, : self.M] = cost * self.scales.price
         if self.active is not None:
-            parts[1] = parts[1][:, : -self.settings.market.K]
-            parts.append(self.active.to(cost.dtype))
-        window = torch.cat(parts, -1).repeat(1, self.settings.history)
+            row[:, self.row.active] = self.active.to(row.dtype)
+        window = row.repeat(1, self.settings.history)
         self._known = torch.cat([self._of_each(self.hidden), self._in_units(), window], -1)
         if not self._index:
             self._find_index()

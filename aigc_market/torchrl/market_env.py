@@ -191,7 +191,7 @@ class MarketEnv(EnvBase):
         Raises:
             ValueError: it is on another.
         """
-        if torch.device(device) != self.device:
+        if torch.empty(0, device=device).device != self.device:
             raise ValueError(
                 f"device must be {str(self.device)!r}, where the games were made "
                 f"(make them where they are played), got {device!r}"
@@ -242,25 +242,20 @@ class MarketEnv(EnvBase):
         games, N = self._games, self.num_envs
         parts: dict[str, Any] = {STATE: games.state()} if self._with_state else {}
         for group, observation in games.seen().items():
-            of_group: dict[str, Any] = {"observation": observation}
+            shape = N, self._agents[group]
+            told: dict[str, Any] = {"observation": observation}
             if group in rewards:
-                of_group["reward"] = rewards[group][..., None]
+                told["reward"] = rewards[group][..., None]
             if group in infos:
                 # Fresh memory: nothing written into what is told may come back into the games.
-                told = {name: value.clone() for name, value in infos[group].items()}
-                of_group["info"] = told
-            parts[group] = of_group
-        if games.active is not None:
-            parts[FOLLOWER]["active"] = games.active.clone()
+                fresh = {name: value.clone() for name, value in infos[group].items()}
+                told["info"] = TensorDict(fresh, shape, device=self.device)
+            if group == FOLLOWER and games.active is not None:
+                told["active"] = games.active.clone()
+            parts[group] = TensorDict(told, shape, device=self.device)
         never = torch.zeros((N, 1), dtype=torch.bool, device=self.device)
         ends = never.clone() if over is None else over.expand(N, 1).clone()
         parts |= {"done": ends, "truncated": ends.clone(), "terminated": never}
-        for group, count in self._agents.items():
-            shape = (N, count)
-            told = parts[group].pop("info", None)
-            if told is not None:
-                parts[group]["info"] = TensorDict(told, shape, device=self.device)
-            parts[group] = TensorDict(parts[group], shape, device=self.device)
         return TensorDict(parts, (N,), device=self.device)
 
 
@@ -288,8 +283,7 @@ def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> 
 
 def _device(device: Any) -> torch.device:
     try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
+        found = torch.empty(0, device=torch.device(device)).device
         torch.Generator(found)
     except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
