@@ -61,3 +61,15 @@ def tests_core(session: nox.Session) -> None:
     session.install("pettingzoo[classic]")
     files = [f"tests/test_{name}.py" for name in CORE_TESTS.split()]
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+
+
+@nox.session(name="tests-tensors", venv_backend="venv")
+@nox.parametrize(
+    "torchrl", [nox.param("torchrl==0.11.*", id="oldest"), nox.param("torchrl", id="newest")]
+)
+def tests_tensors(session: nox.Session, torchrl: str) -> None:
+    """Test games on tensors with the oldest TorchRL that is supported, and the newest."""
+    session.install("-e", ".[torchrl]", torchrl, "hypothesis", "pytest", "scipy")
+    session.install("pettingzoo[classic]")
+    files = sorted((ROOT / "tests").glob("test_tensor_*.py"))
+    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *session.posargs)

@@ -194,6 +194,7 @@ def test_a_device_that_is_not_there():
 
 @pytest.mark.parametrize("arguments", [{"scenario": "live"}, {"ssim": "repaint"}])
 def test_live_images_are_not_batched_over_games(arguments):
+    pytest.importorskip("diffusers")
     with pytest.raises(ValueError, match="images are not batched over games"):
         MarketEnv(2, **arguments)
 
