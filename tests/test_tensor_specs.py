@@ -148,6 +148,17 @@ def test_actions_that_were_played_may_be_written_over():
     torch.testing.assert_close(nobody["asp", "observation"][:, 0, -3], price)
 
 
+def test_options_may_be_written_over():
+    env = MarketEnv(2, vmu_reward="utility")
+    options = {"satisfaction": torch.tensor([[100.0, 200.0], [50.0, 70.0]]), "cost": np.ones(2)}
+    seen = env.reset(options=options)["vmu", "observation"][..., 0].tolist()
+    for value in options.values():
+        value *= 0.5
+    after = env.step(random_actions(env))["next"]
+    assert after["vmu", "observation"][..., 0].tolist() == seen
+    assert env.market.cost.tolist() == [1.0, 1.0]
+
+
 BAD = [
     ({"num_envs": 0}, "num_envs must be a whole number of at least 1, got 0"),
     ({"num_envs": -1}, "num_envs must be a whole number of at least 1, got -1"),

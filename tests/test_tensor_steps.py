@@ -59,6 +59,18 @@ def test_a_step_waits_for_no_device(game, arguments, infos):
     assert torch.isfinite(after["asp", "observation"]).all()
 
 
+@pytest.mark.parametrize(("game", "arguments"), CASES, ids=NAMES)
+def test_every_tensor_is_made_where_the_games_are(game, arguments):
+    """What would be made elsewhere, on torch's default device, is made without numbers here."""
+    with torch.device("meta"):
+        env = MarketEnv(2, game, device="cpu", infos=True, max_cycles=3, **arguments)
+        now = env.reset()
+        for seed in range(3):
+            now = env._step(now.update(random_actions(env, seed)))
+            for name, value in now.items(True, True):
+                assert value.device.type == "cpu", name
+
+
 @pytest.mark.parametrize(
     "ask",
     [

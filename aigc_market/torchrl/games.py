@@ -130,8 +130,8 @@ class Games:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
         options = {} if options is None else options
-        options = {
-            name: value.to(self._like) if torch.is_tensor(value) else value
+        options = {  # in memory of their own
+            name: value.to(self._like, copy=True) if torch.is_tensor(value) else value
             for name, value in _checks.instance("options", options, Mapping, "a dict").items()
         }
         own = (self.first_prices,) if self.answered else ()

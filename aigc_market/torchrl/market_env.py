@@ -49,12 +49,14 @@ class MarketEnv(EnvBase):
       `(group, "info", name)`.
     * `judged`: whether infos compare play with what is best. With several providers the Nash
       equilibrium and the cartel are then solved by NumPy at each reset, and in each step where the
-      market moves.
+      market moves, which waits for the device. So is the former for `scale_rewards=True`.
     * `differentiable`: whether rewards, observations and infos carry gradients to actions.
-    * `seed`: as for `set_seed`; None: drawn from torch's global generator.
+    * `seed`: as for `set_seed`; None: drawn from torch's global generator. Compiled code
+      (`torch.compile`) draws from that generator itself.
 
     All others are those of the parallel environment. SSIM cannot be live: images are not batched
-    over games. Where VMUs are scripted (`followers="best_response"`) there is no group `vmu`.
+    over games. Nor can a function draw δ, for it draws by NumPy. Where VMUs are scripted
+    (`followers="best_response"`) there is no group `vmu`.
 
     ## Actions
 
@@ -127,7 +129,7 @@ class MarketEnv(EnvBase):
         self._agents = agents
         self._make_specs(told[0])
         # What seeds torch seeds this too.
-        self.set_seed(int(torch.randint(2**62, ())) if seed is None else seed)
+        self.set_seed(int(torch.randint(2**62, (), device="cpu")) if seed is None else seed)
 
     def _make_specs(self, told: bool) -> None:
         games, N = self._games, self.num_envs
