@@ -36,6 +36,7 @@ docs: .venv/dev
 examples: .venv/dev
 	$(BIN)/python examples/play_by_hand.py
 	$(BIN)/python examples/train_sb3.py
+	$(BIN)/python examples/tensors_pathwise.py
 
 libraries: .venv/dev
 	$(BIN)/nox -s examples
