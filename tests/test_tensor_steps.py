@@ -55,7 +55,7 @@ def test_a_step_waits_for_no_device(game, arguments, infos):
     now = env.step(now.update(random_actions(env)))["next"]  # tables are brought to the device
     actions = random_actions(env, 1)
     with NoQuestions(), NoWaiting():
-        after = env._step(now.update(actions))
+        after = env.step(now.update(actions))["next"]
     assert torch.isfinite(after["asp", "observation"]).all()
 
 
