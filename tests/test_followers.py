@@ -8,77 +8,79 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 import aigc_market
 from aigc_market import game, vmus
 from aigc_market.sb3 import GymnasiumVecEnv
 from baselines import __main__ as command_line
+from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import exploitability, gaps
+from baselines.followers import exploitability, gaps, ppo
 from baselines.followers.both_sides import show_exploit
 from baselines.followers.expectation import in_expectation
 from baselines.followers.exploitability import best_deviations, exploit
 from baselines.followers.follower_env import FollowerEnv
 from baselines.followers.follower_policy import (
-    ACTIONS,
+    FollowerNetwork,
     Followers,
     observe,
     sees,
     to_actions,
     to_steps,
 )
+from baselines.followers.games import LearningGames
 from baselines.followers.gaps import best_price, measure
-from baselines.followers.two_time_scales import BothRecipe, train_both
+from baselines.followers.pathwise import Pathwise
+from baselines.followers.two_time_scales import BothRecipe, leader_recipe, train_both
 from baselines.methods.fixed import Constant
+from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import recipe
+from baselines.methods.sb3.trainer import make_policy
 from baselines.runs import policy_files
 
 SMALL = Task("paper", {"satisfaction": ["150", "300"], "max_cycles": 20})
 ALIKE = Task("paper", {"max_cycles": 20})
 """Two VMUs of the same δ."""
-EVERYBODY = np.arange(2)
 
 
 def constant(price, task=SMALL):
     return lambda num_envs: Constant(task, num_envs, 0, price)
 
 
-def untrained(settings, count, seed=0):
+def untrained(settings, shared, seed=0):
     torch.manual_seed(seed)
-    return Followers(
-        [ActorCriticPolicy(sees(settings), ACTIONS, lambda _: 0.0) for _ in range(count)], settings
-    )
+    return Followers(FollowerNetwork(settings.market.K, sees(settings), shared, 16), settings)
 
 
 def short(method, task, rounds):
     return dataclasses.replace(recipe(method, task), rounds=rounds)
 
 
-# The followers' environment
+# The game of one follower
 
 
 @pytest.mark.parametrize("capacity", [None, 150.0])
 def test_rewards_are_those_of_the_aec_game(capacity):
     task = Task("paper", {**SMALL.arguments, "capacity": capacity})
     rng = np.random.default_rng(0)
-    env = FollowerEnv(task, constant(11.45), vmus.best_response, np.tile(EVERYBODY, (3, 1)))
+    env = FollowerEnv(task, constant(11.45), vmus.best_response, np.tile([0, 1], 3))
     env.reset(seed=5)
     aec = aigc_market.raw_env(**task.keywords(), scale_rewards=True)
     for _ in range(4):
         actions = rng.uniform(-1, 1, (6, 1)).astype(np.float32)
+        asked = env.usual.copy()
+        asked[env.mine] = to_steps(aec.market, actions[:, 0])
         _, rewards, *_ = env.step(actions)
-        for i in range(3):
+        for i in range(6):
             aec.reset(seed=0)
             aec.step(np.array([11.45], np.float32))
             for k in range(2):
-                aec.step(to_steps(aec.market, actions[2 * i + k]).astype(np.float32))
-            expected = [aec.rewards["vmu_0"], aec.rewards["vmu_1"]]
-            assert rewards[2 * i : 2 * i + 2] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+                aec.step(asked[i, [k]].astype(np.float32))
+            assert rewards[i] == pytest.approx(aec.rewards[f"vmu_{i % 2}"], rel=1e-5, abs=1e-6)
 
 
 def test_only_the_played_vmu_moves():
-    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, np.array([[0], [1]]))
+    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, np.array([0, 1]))
     seen, _ = env.reset(seed=1)
     settings = SMALL.settings()
     rational = aigc_market.best_response(settings.market, 10.5)
@@ -90,18 +92,9 @@ def test_only_the_played_vmu_moves():
     assert env.settled.asked == pytest.approx(np.array(asked), rel=1e-6)
 
 
-def test_trembles_post_other_prices():
-    played = np.tile(EVERYBODY, (400, 1))
-    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, played, tremble=0.25)
-    env.reset(seed=1)
-    assert np.mean(env.price != 10.5) == pytest.approx(0.25, abs=0.07)  # three standard errors
-    assert env.price.min() >= 1
-    assert env.price.max() <= 20
-
-
 def test_an_episode_ends_with_what_was_seen_in_its_own_market():
     task = Task("paper", {"max_cycles": 2, "satisfaction": ["uniform", "100", "300"]})
-    env = FollowerEnv(task, constant(10.5), vmus.best_response, np.tile(EVERYBODY, (3, 1)))
+    env = FollowerEnv(task, constant(10.5), vmus.best_response, np.tile([0, 1], 3))
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     first, _ = env.reset(seed=1)
     for t in range(2):
@@ -117,7 +110,7 @@ def test_an_episode_ends_with_what_was_seen_in_its_own_market():
 
 def test_the_same_seed_gives_the_same_games_to_sb3():
     def played():
-        env = FollowerEnv(SMALL, constant(9.0), vmus.Noisy(), np.array([[0], [1]]), 0.5)
+        env = FollowerEnv(SMALL, constant(9.0), vmus.Noisy(), np.array([0, 1]))
         model = PPO(
             "MlpPolicy", GymnasiumVecEnv(env, infos=False), n_steps=20, batch_size=40, seed=3
         )
@@ -138,10 +131,10 @@ def test_steps_and_actions_mean_each_other():
 # Policies
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_followers_are_kept(tmp_path, count):
+@pytest.mark.parametrize("shared", [True, False])
+def test_followers_are_kept(tmp_path, shared):
     settings = SMALL.settings()
-    followers = untrained(settings, count)
+    followers = untrained(settings, shared)
     followers.save(tmp_path / "followers.safetensors")
     again = Followers.load(tmp_path / "followers.safetensors", settings)
     price, rng = np.array([2.0, 9.0, 15.0]), np.random.default_rng(0)
@@ -153,14 +146,14 @@ def test_followers_are_kept(tmp_path, count):
 
 
 @pytest.mark.parametrize(
-    ("count", "task", "match"),
+    ("shared", "task", "match"),
     [
-        (2, Task("paper", {"K": 3}), r"K must be 2.*got 3"),
-        (1, Task("hidden"), "market must be one like that of"),
+        (False, Task("paper", {"K": 3}), r"K must be 2.*got 3"),
+        (True, Task("hidden"), "market must be one like that of"),
     ],
 )
-def test_followers_of_another_market_are_refused(tmp_path, count, task, match):
-    untrained(SMALL.settings(), count).save(tmp_path / "followers.safetensors")
+def test_followers_of_another_market_are_refused(tmp_path, shared, task, match):
+    untrained(SMALL.settings(), shared).save(tmp_path / "followers.safetensors")
     with pytest.raises(ValueError, match=match):
         Followers.load(tmp_path / "followers.safetensors", task.settings())
 
@@ -174,9 +167,172 @@ def test_other_policies_are_no_followers(tmp_path):
 def test_absent_vmus_buy_nothing():
     settings = Task("crowd").settings()
     market = settings.market.replace(active=np.arange(10) < 4)
-    steps = untrained(settings, 1)(market, np.full(5, 6.0), np.random.default_rng(0))
+    steps = untrained(settings, True)(market, np.full(5, 6.0), np.random.default_rng(0))
     assert (steps[:, :4] > 0).all()
     assert (steps[:, 4:] == 0).all()
+
+
+# The games in which both learn
+
+
+@pytest.mark.parametrize("task", [SMALL, Task("hidden"), Task("crowd"), Task("capacity")])
+def test_followers_are_shown_what_they_see_when_they_play(task):
+    games = LearningGames(task, 4, 1, 0.0)
+    games.begin(seed=1)
+    settings, market = task.settings(), games.env.market
+    of_numpy = settings.market.replace(
+        satisfaction=np.asarray(market.satisfaction, float),
+        active=None if market.active is None else np.asarray(market.active),
+    )
+    if settings.ssim is not None:
+        ssim = market.ssim.map(lambda value: np.asarray(value, float))
+        of_numpy = of_numpy.replace(ssim=ssim)
+    price = np.asarray(games.seen[:, 0, -1], float) * market.max_price
+    expected = observe(settings, of_numpy, price)
+    assert games.seen.numpy() == pytest.approx(
+        np.broadcast_to(expected, games.seen.shape), abs=1e-5
+    )
+    assert sees(settings).shape == games.seen.shape[-1:]
+
+
+def test_a_price_is_paid_in_the_next_round_and_the_leader_sees_what_it_will_when_it_plays():
+    task = Task("paper", {"satisfaction": ["150", "300"], "max_cycles": 4})
+    games, N = LearningGames(task, 3, 2, 0.0), 3
+    games.begin(seed=0)
+    policy = make_policy("ppo", dataclasses.replace(recipe("ppo", task), history=2), games.units)
+    player = WindowMethod(policy, games.units, 2, N)
+    market = task.settings().market
+    rng = np.random.default_rng(0)
+    price, prices, steps = (
+        games.seen[:, 0, -1].numpy() * 20.0,
+        np.zeros((N, 0)),
+        np.zeros((N, 0, 2)),
+    )
+    for t in range(4):
+        player._observe(History(prices, steps, np.ones((N, 2), bool)))
+        expected = games.units.features(player._window)
+        assert games.features.numpy() == pytest.approx(expected, abs=1e-5)
+        action = rng.uniform(-1, 1, (N, 1)).astype(np.float32)
+        bought = rng.uniform(-1, 1, (N, 2, 1)).astype(np.float32)
+        told = games.play(torch.from_numpy(action), torch.from_numpy(bought))
+        settled = game.settle(market, price.astype(float), to_steps(market, bought[..., 0]))
+        earned = settled.asp_utility * games.units.reward
+        assert told.leader[:, 0].numpy() == pytest.approx(earned, rel=1e-4)
+        free = game.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0)
+        assert told.followers[..., 0].numpy() == pytest.approx(
+            settled.surplus() / free, rel=1e-3, abs=1e-4
+        )
+        assert told.over == (t == 3)
+        prices, steps = price[:, None], settled.delivered[:, None]
+        price = games.units.price(action[:, 0])
+
+
+def test_prices_tremble_in_some_games_alone():
+    games = LearningGames(SMALL, 400, 1, 0.25)
+    posted = games.post(torch.full((400, 1), 0.5))
+    assert games.trembling == 100
+    assert (posted[100:] == 0.5).all()
+    assert len(posted[:100].unique()) == 100
+    assert (posted.abs() <= 1).all()
+
+
+# The pathwise gradient
+
+
+def sides_of(task, tremble=0.0):
+    games = LearningGames(task, 6, 1, tremble, differentiable=True)
+    games.begin(seed=0)
+    torch.manual_seed(0)
+    small = dataclasses.replace(recipe("ppo", task), history=1, width=4)
+    policy = make_policy("ppo", small, games.units)
+    network = untrained(task.settings(), shared=True).network
+    network.mean = torch.nn.Linear(2, 1)  # who buys less at a higher price
+    with torch.no_grad():
+        network.mean.weight[:], network.mean.bias[:] = torch.tensor([0.0, -1.2]), 0.4
+    return games, policy, network
+
+
+class Recorded(torch.optim.SGD):
+    """Keeps gradients, and moves nothing."""
+
+    def step(self, closure=None):
+        self.seen = [
+            None if p.grad is None else p.grad.clone() for p in self.param_groups[0]["params"]
+        ]
+
+
+def recorded(task):
+    games, policy, network = sides_of(task)
+    policy.optimizer = Recorded(policy.parameters(), 0.0)
+    optimizer = Recorded(network.mean.parameters(), 0.0)
+    Pathwise(games, policy, network, optimizer, 1).iterate(leads=True)
+    return games, policy, network, optimizer
+
+
+def slope(objective, parameter, step=1e-3):
+    """Of an objective by the first number of a parameter."""
+    values = []
+    with torch.no_grad():
+        for sign in (1, -1):
+            parameter.view(-1)[0] += sign * step
+            values.append(objective().double().item())
+            parameter.view(-1)[0] -= sign * step
+    return (values[0] - values[1]) / (2 * step)
+
+
+def test_the_leaders_gradient_goes_through_the_followers_answer():
+    _, policy, network, _ = recorded(SMALL)
+    games, *_ = sides_of(SMALL)
+    features, first = games.features.clone(), games.seen.clone()
+
+    def earned(answer=None):
+        games.begin(seed=0)
+        mean = policy.get_distribution(features).distribution.mean
+        games.play(mean, network.mean(first).detach())
+        bought = network.mean(games.seen) if answer is None else answer
+        return games.play(mean, bought).leader.mean()
+
+    names = [name for name, _ in policy.named_parameters()]
+    grads = dict(zip(names, policy.optimizer.seen, strict=True))
+    bias = policy.action_net.bias
+    with torch.no_grad():
+        earned()
+        held = network.mean(games.seen).clone()
+    through = slope(earned, bias)
+    assert -grads["action_net.bias"].item() == pytest.approx(through, rel=2e-2)
+    assert slope(lambda: earned(held), bias) > 1.5 * through  # without their answer
+    assert all(grads[name] is None for name in names if "value" in name)
+
+
+@pytest.mark.parametrize("capacity", [None, 100.0])
+def test_followers_climb_their_own_surplus(capacity):
+    """Where there is a capacity what one buys is taken from the other, whose loss is not its."""
+    task = Task("paper", {**SMALL.arguments, "capacity": capacity})
+    *_, optimizer = recorded(task)
+    games, policy, network = sides_of(task)
+    with torch.no_grad():
+        mean = policy.get_distribution(games.features).distribution.mean
+        games.play(mean, network.mean(games.seen))
+        mean = policy.get_distribution(games.features).distribution.mean
+        market, seen = games.env.market, games.seen.clone()
+        price = seen[:, 0, -1] * market.max_price
+        others = to_steps(task.settings().market, network.mean(seen)[..., 0].numpy())
+    scale = 1 / game.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0)
+
+    def surplus():
+        own = to_steps(task.settings().market, network.mean(seen)[..., 0].detach().numpy())
+        total, plain = 0.0, task.settings().market
+        for i in range(6):
+            for k in range(2) if capacity is None else [i % 2]:
+                asked = others[i].copy()
+                asked[k] = own[i, k]
+                settled = game.settle(plain, np.array(float(price[i])), asked)
+                total += settled.surplus()[k] * scale[k]
+        return torch.tensor(total / 12)
+
+    last_bias = list(network.mean.parameters())[-1]
+    found = -optimizer.seen[-1].item()
+    assert found == pytest.approx(slope(surplus, last_bias, 1e-2), rel=2e-2)
 
 
 # What is measured
@@ -310,34 +466,51 @@ def test_a_market_without_trade_has_no_gaps():
 # Training
 
 
-@pytest.fixture(scope="module")
-def trained():
+def trained(gradient, followers="shared-ppo", seed=0, rounds=20_000):
     rows = []
     both = train_both(
-        "ppo", "shared-ppo", ALIKE, short("ppo", ALIKE, 2000), BothRecipe(), 0, rows.append
+        "ppo",
+        followers,
+        ALIKE,
+        dataclasses.replace(leader_recipe("ppo", ALIKE), rounds=rounds),
+        BothRecipe(gradient=gradient, every=30),
+        seed,
+        rows.append,
     )
     assert rows == both.rows
     return both
 
 
-def test_both_sides_come_near_the_equilibrium(trained):
-    first, last = trained.rows[0], trained.rows[-1]
+@pytest.mark.parametrize(
+    ("gradient", "followers"),
+    [("ppo", "shared-ppo"), ("pathwise", "shared-ppo"), ("pathwise", "independent-ppo")],
+)
+def test_both_sides_come_near_the_equilibrium(gradient, followers):
+    both = trained(gradient, followers)
+    first, last = both.rows[0], both.rows[-1]
     assert first["gap"] > 0.1
-    assert last["gap"] < 0.02
-    assert last["share"] > 0.98 > first["share"]
-    assert last["share_learned"] > 0.97
-    assert last["rounds"] == 2000
-    assert trained.leader.rounds == 2000
+    assert last["gap"] < 0.01
+    assert last["share"] > 0.99 > first["share"]
+    assert last["share_learned"] > 0.98
+    assert 20_000 <= last["rounds"] == both.leader.rounds < 21_000
 
 
 class KilledError(Exception):
     pass
 
 
-def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
+def weights(both):
+    return both.leader.policy.state_dict(), both.followers.network.state_dict()
+
+
+@pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, gradient):
     def training(report, checkpoint=None, seed=3):
-        both = BothRecipe(every=1, follower_rows=32)
-        arguments = "ppo", "independent-ppo", SMALL, short("ppo", SMALL, 600), both, seed
+        both = BothRecipe(gradient=gradient, every=1, head_start=1)
+        of_leader = dataclasses.replace(
+            recipe("ppo", SMALL), lanes=100, n_steps=2, rounds=600, n_epochs=2
+        )
+        arguments = "ppo", "independent-ppo", SMALL, of_leader, both, seed
         return train_both(*arguments, report, checkpoint)
 
     def numbers(rows):
@@ -360,26 +533,25 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
     ):
         training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
-    learned = []
-    original = PPO.learn
+    done = []
+    sides = ppo.PPO if gradient == "ppo" else Pathwise
+    original = sides.iterate
 
-    def counting(self, *args, **given):
-        learned.append(self)
-        return original(self, *args, **given)
+    def counting(self, leads):
+        done.append(self)
+        original(self, leads)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PPO, "learn", counting)
+        patch.setattr(sides, "iterate", counting)
         resumed = training(lambda _: None, path)
-    assert len(learned) == 3  # one update of the leader and of each follower was left to do
+    assert len(done) == 1  # one update was left to do
     whole = training(lambda _: None)
     assert numbers(resumed.rows) == numbers(whole.rows)
     assert [row["rounds"] for row in whole.rows] == [0, 200, 400, 600]
-    for mine, its in (
-        (resumed.leader.policy, whole.leader.policy),
-        *zip(resumed.followers.policies, whole.followers.policies, strict=True),
-    ):
-        mine, its = mine.state_dict(), its.state_dict()
+    for mine, its in zip(weights(resumed), weights(whole), strict=True):
         assert all((mine[name] == its[name]).all() for name in its)
+    other = training(lambda _: None, seed=5)
+    assert numbers(other.rows) != numbers(whole.rows)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +568,25 @@ def test_what_cannot_be_trained_is_said(arguments, match):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"leader_pace": 0}, {"tremble": 1.0}, {"follower_batch": 0}, {"every": 0}]
+    ("gradient", "changed", "match"),
+    [("ppo", {"n_steps": 1}, "n_steps.*1"), ("pathwise", {"gamma": 0.9}, "gamma must be 0.*0.9")],
+)
+def test_recipes_that_a_gradient_cannot_follow_are_refused(gradient, changed, match):
+    bad = dataclasses.replace(recipe("ppo", SMALL), **changed)
+    with pytest.raises(ValueError, match=match):
+        train_both("ppo", "shared-ppo", SMALL, bad, BothRecipe(gradient=gradient), 0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"leader_pace": 0},
+        {"tremble": 1.0},
+        {"follower_batch": 0},
+        {"every": 0},
+        {"head_start": -1},
+        {"gradient": "exact"},
+    ],
 )
 def test_bad_hyperparameters_are_named(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

@@ -19,7 +19,7 @@ from baselines.arena.task import Task
 from baselines.experiments.evaluate import play_and_show
 from baselines.followers.both_sides import train_and_keep
 from baselines.followers.follower_policy import FollowerKind
-from baselines.followers.two_time_scales import BothRecipe
+from baselines.followers.two_time_scales import BothRecipe, leader_recipe
 from baselines.runs.files import write_csv
 
 
@@ -44,14 +44,14 @@ def train(
         out: folder for policy.safetensors and curve.csv; runs/METHOD-MARKET-seedSEED by default.
         leader: of both sides: the leader's method, tppo by default.
         followers: of both sides: one policy for all VMUs (the default), or one each.
-        both: of both sides: the followers' training and the two time scales.
+        both: of both sides: the gradient, the followers' training and the two time scales.
     """
     _checks.integer("--seed", seed, at_least=0)
     task = Task.of(env)
     out = out or Path("runs") / f"{method}-{task.name}-seed{seed}"
     if method == "both":
         leading = resolve(leader or "tppo")
-        chosen = changed(leading.get_trainer().recipe(task), recipe)
+        chosen = changed(leader_recipe(leading.name, task), recipe)
         train_and_keep(leading.name, followers or "shared-ppo", task, chosen, both, seed, out)
         return
     if leader is not None or followers is not None:

@@ -1,28 +1,31 @@
-"""The followers' side of the game, as a Gymnasium vector environment."""
+"""The game as one of its followers plays it, as a Gymnasium vector environment."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import game, vmus
-from aigc_market.envs.rewards import reciprocals
+from aigc_market.envs.rewards import vmu_scales
 from aigc_market.market import Market
 from baselines.arena.protocol import History, Player
 from baselines.arena.rollout import PHYSICAL, history_of
 from baselines.arena.task import Task
-from baselines.followers.follower_policy import ACTIONS, observe, sees, to_steps
+from baselines.followers.follower_policy import observe, sees, to_steps
 
 
 class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """N games side by side: a leader posts prices, and some VMUs of each game are played.
+    """N games side by side, in each of which one VMU is played.
 
-    One row is one VMU in one game: M in each, N·M in all. The others, if any, buy as `others` do.
-    A row's reward is its surplus over what free images would be worth to it, as `scale_rewards`
-    has it in the environments. Autoreset is `SAME_STEP`; infos are empty.
+    Prices are posted by any leader, who has seen what was bought in the last round, which on
+    tensors (`aigc_market.torchrl`) it has not; and the other VMUs may be any scripted followers. So
+    best responders are trained in the very game whose players they are to beat. A row's reward is
+    its VMU's surplus over what free images would be worth to it, as `scale_rewards` has it in the
+    environments. Autoreset is `SAME_STEP`; infos are empty.
 
     Attributes:
         price: (N,) posted.
@@ -33,9 +36,7 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         task: what is played.
         leader: posts the prices.
         others: buys for the VMUs that are not played.
-        played: (N, M) which VMUs of each game are played.
-        tremble: chance that a price is drawn uniformly instead of posted by the leader, so that
-            followers know what to do off the path too.
+        played: (N,) which VMU of each game is played.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -46,17 +47,18 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         leader: Player,
         others: vmus.FollowerPolicy,
         played: np.ndarray,
-        tremble: float = 0.0,
     ) -> None:
         given = {**PHYSICAL, "history": 1, "vmus": self._buy, "judged": False}
         self.games = task.environment(len(played), **given)
         settings = self.games.settings
-        self._leader, self._others, self._tremble = leader(len(played)), others, tremble
+        self._leader, self._others = leader(len(played)), others
         space: Any = self.games.single_action_space
         self._bounds = space.low, space.high
-        self._rows, self._played = np.arange(len(played))[:, None], played
-        self.num_envs = played.size
-        self.single_observation_space, self.single_action_space = sees(settings), ACTIONS
+        self.num_envs = len(played)
+        self.mine = np.arange(self.num_envs), played
+        """Where in (N, K) the VMUs stand that are played."""
+        self.single_observation_space = sees(settings)
+        self.single_action_space = Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
@@ -66,8 +68,8 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Begin all games; the first prices are posted.
 
         Args:
-            seed: of the markets, the trembles and the others' draws; None goes on with the streams
-                of the last seed.
+            seed: of the markets and the others' draws; None goes on with the streams of the last
+                seed.
             options: of the games' reset.
         """
         super().reset(seed=seed)
@@ -82,38 +84,29 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Buy, settle the round, and post the next prices.
 
         Args:
-            actions: (N·M, 1) in [−1, 1], by games and then by VMUs.
+            actions: (N, 1) in [−1, 1], from the fewest steps for sale to the most.
         """
         market = self.games.market
         asked = self.usual.copy()
-        mine = to_steps(market, actions.reshape(self._played.shape))
-        asked[self._rows, self._played] = mine
+        asked[self.mine] = to_steps(market, actions[:, 0])
         asked = asked.astype(np.float32).astype(np.float64)  # as the games take them
         self.settled = game.settle(market, self.price, asked)
         seen, _, _, truncated, _ = self.games.step(self.price[:, None].astype(np.float32))
-        low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-        free = game.best_surplus(market.satisfaction, market.ssim, low, high)
-        rewards = self.settled.surplus() * reciprocals(free)
-        over = np.repeat(truncated, self._played.shape[1])
+        rewards = self.settled.surplus() * vmu_scales(market, [market.ssim])
         # No price follows the last round's, so what was seen in it stands.
-        ended = {"final_obs": self._seen_in(market), "final_info": {}} if over.any() else {}
+        ended = {"final_obs": self._seen_in(market), "final_info": {}} if truncated.any() else {}
         self._post(history_of(self.games, seen, begins=bool(truncated.all())))
-        mine = rewards[self._rows, self._played].ravel().astype(np.float32)
-        return self._seen_in(self.games.market), mine, np.zeros_like(over), over, ended
+        mine = rewards[self.mine].astype(np.float32)
+        return self._seen_in(self.games.market), mine, np.zeros_like(truncated), truncated, ended
 
     def _buy(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
         return self.settled.asked
 
     def _post(self, history: History) -> None:
-        price = np.array(self._leader.act(history), np.float64)
-        trembles = self.np_random.random(len(price)) < self._tremble
-        market, count = self.games.market, int(trembles.sum())
-        price[trembles] = self.np_random.uniform(market.cost, market.max_price, count)
         # Prices are single-precision numbers within the action space.
-        price = np.clip(price.astype(np.float32), *self._bounds)
+        price = np.clip(np.asarray(self._leader.act(history), np.float32), *self._bounds)
         self.price = price.astype(np.float64)
-        self.usual = vmus.purchases(self._others, market, self.price, self.np_random)
+        self.usual = vmus.purchases(self._others, self.games.market, self.price, self.np_random)
 
     def _seen_in(self, market: Market) -> np.ndarray:
-        everybody = observe(self.games.settings, market, self.price)
-        return everybody[self._rows, self._played].reshape(self.num_envs, -1)
+        return observe(self.games.settings, market, self.price)[self.mine]

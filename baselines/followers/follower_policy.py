@@ -2,57 +2,111 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box
-from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
+from torchrl.modules import MLP, MultiAgentMLP
 
 from aigc_market import game
+from aigc_market.envs import observation
 from aigc_market.envs.settings import Settings
 from aigc_market.market import Market
 from baselines.runs.policy_files import read, write
 
 FollowerKind = Literal["shared-ppo", "independent-ppo"]
 
-ACTIONS = Box(-1.0, 1.0, (1,), np.float32)
-"""A purchase, from the fewest steps for sale to the most."""
+
+class FollowerNetwork(nn.Module):
+    """What K VMUs see, to the means and deviations of their purchases in [−1, 1].
+
+    Args:
+        K: how many VMUs.
+        space: of what each of them sees.
+        shared: whether they share one network; else each has its own.
+        width: of both hidden layers.
+        log_std_init: logarithm of the first deviation.
+    """
+
+    def __init__(
+        self, K: int, space: Box, shared: bool, width: int, log_std_init: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.K, self.width, self.shared = K, width, shared
+        self.mean = agents_network(K, space, shared, width)
+        self.log_std = nn.Parameter(torch.full((1 if shared else K, 1), log_std_init))
+
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """(…, K, n) to (…, K, 1) each."""
+        mean = self.mean(seen)
+        return mean, self.log_std.exp().expand_as(mean)
+
+
+def agents_network(K: int, space: Box, shared: bool, width: int) -> nn.Module:
+    """One number for each VMU of what it sees, (…, K, n) to (…, K, 1)."""
+    (count,) = space.shape
+    layers: dict[str, Any] = {"depth": 2, "num_cells": width, "activation_class": nn.Tanh}
+    if shared:
+        return nn.Sequential(_Centred(space), MLP(count, 1, **layers))
+    one_each = MultiAgentMLP(
+        count, 1, K, centralized=False, share_params=False, use_td_params=False, **layers
+    )
+    return nn.Sequential(_Centred(space), one_each)
+
+
+class _Centred(nn.Module):
+    """What is seen, with the bounds of its space at −1 and 1."""
+
+    middle: Tensor
+    reach: Tensor
+
+    def __init__(self, space: Box) -> None:
+        super().__init__()
+        low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
+        reach = (high - low) / 2.0
+        self.register_buffer("middle", (low + high) / 2.0, persistent=False)
+        self.register_buffer("reach", torch.where(reach > 0, reach, 1.0), persistent=False)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return (seen - self.middle) / self.reach
 
 
 @dataclass(frozen=True)
 class Followers:
-    """K VMUs that buy as PPO policies tell; a follower policy of the single-agent views.
+    """K VMUs that buy as a network tells; a follower policy of the single-agent views.
 
-    A VMU sees its own δ (0 where it is not there), its α and β where a scenario draws them, and the
-    posted price, all in [0, 1]: what it takes to best respond, and nothing of the past.
+    A VMU sees its own δ (0 where it is not there), its α and β where a scenario draws them, whether
+    it is there where VMUs come and go, and the posted price, in [0, 1]: what it takes to best
+    respond, and nothing of the past.
     """
 
-    policies: list[ActorCriticPolicy]
-    """One for all VMUs, or one each."""
+    network: FollowerNetwork
     settings: Settings
     """Of the market that they buy in."""
 
     def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
         """Steps (…, K) at prices (…), without exploring."""
         seen = observe(self.settings, market, price)
-        if len(self.policies) == 1:
-            actions = _act(self.policies[0], seen)
-        else:
-            one_by_one = [_act(policy, seen[..., k, :]) for k, policy in enumerate(self.policies)]
-            actions = np.stack(one_by_one, axis=-1)
-        steps = to_steps(self.settings.market, actions)
+        with torch.no_grad():
+            actions = self.network.mean(torch.from_numpy(seen)[None].flatten(0, -3))
+        steps = to_steps(self.settings.market, actions.numpy().reshape(seen.shape[:-1]))
         return steps if market.active is None else game.present(market.active, steps)
 
-    def save(self, path: Path) -> None:
-        """Keep the weights in one safetensors file, which appears whole or not at all."""
-        weights = {
-            f"{k}.{name}": value
-            for k, policy in enumerate(self.policies)
-            for name, value in policy.state_dict().items()
-        }
-        write(path, weights, {"policies": len(self.policies)})
+    def save(self, path: Path, **told: Any) -> None:
+        """Keep the weights in one safetensors file, which appears whole or not at all.
+
+        Args:
+            path: of the file.
+            told: how they were trained, as JSON takes it.
+        """
+        network = self.network
+        config = {"followers": network.K, "shared": network.shared, "width": network.width}
+        write(path, network.state_dict(), {**config, **told})
 
     @classmethod
     def load(cls, path: Path, settings: Settings) -> Followers:
@@ -63,58 +117,46 @@ class Followers:
             ValueError: it is of another kind, or the market is of another shape.
         """
         config, weights = read(path)
-        if "policies" not in config:
+        if "followers" not in config:
             raise ValueError(f"path must be a file of followers, got {str(path)!r}")
-        count = config["policies"]
-        if count not in (1, settings.market.K):
+        K, shared = settings.market.K, config["shared"]
+        if not shared and config["followers"] != K:
             raise ValueError(
-                f"K must be {count}: each VMU of {path} has a policy of its own, "
-                f"got {settings.market.K}"
+                f"K must be {config['followers']}: each VMU of {path} has a network of its own, "
+                f"got {K}"
             )
-        policies = []
-        for k in range(count):
-            policy = ActorCriticPolicy(sees(settings), ACTIONS, lambda _: 0.0)
-            start = f"{k}."
-            own = {n.removeprefix(start): v for n, v in weights.items() if n.startswith(start)}
-            try:
-                policy.load_state_dict(own)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"the market must be one like that of {path} (whether α and β are drawn): the "
-                    f"policy kept there has inputs of another shape ({error})"
-                ) from error
-            policies.append(policy)
-        return cls(policies, settings)
-
-
-def _act(policy: ActorCriticPolicy, seen: np.ndarray) -> np.ndarray:
-    """Actions (…) where (…, n) is seen."""
-    flat, _ = policy.predict(seen.reshape(-1, seen.shape[-1]), deterministic=True)
-    return flat.reshape(seen.shape[:-1])
+        network = FollowerNetwork(K, sees(settings), shared, config["width"])
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the market must be one like that of {path} (whether α and β are drawn, and "
+                f"whether VMUs come and go): the network kept there has inputs of another shape "
+                f"({error})"
+            ) from error
+        return cls(network, settings)
 
 
 def sees(settings: Settings) -> Box:
-    """The space of what a follower sees."""
-    return Box(0.0, 1.0, (2 if settings.ssim is None else 4,), np.float32)
+    """The space of what a follower sees: it stands first in what environments show a VMU."""
+    count = observation.private_index(settings).shape[1] + 1
+    whole = observation.ObservationSpaces(_normalized(settings)).vmu
+    return Box(whole.low[:count], whole.high[:count], dtype=np.float32)
 
 
 def observe(settings: Settings, market: Market, price: Any) -> np.ndarray:
-    """What each VMU sees at prices (…): (…, K, 2 or 4)."""
+    """What each VMU sees at prices (…): (…, K, n), in the units of `normalize=True`."""
     price = np.asarray(price, np.float64)
-    columns = [_fraction(market.satisfaction, *settings.seen_satisfaction_bounds)]
-    if market.active is not None:
-        columns[0] = game.present(market.active, columns[0])
-    if settings.ssim is not None:
-        ssim: Any = market.ssim  # a quadratic, since it is drawn
-        columns.append(_fraction(ssim.alpha, settings.ssim.alpha.low, settings.ssim.alpha.high))
-        columns.append(_fraction(ssim.beta, settings.ssim.beta.low, settings.ssim.beta.high))
-    columns.append(_fraction(price, market.cost, market.max_price)[..., None])
+    scales = observation.Scales(_normalized(settings))
+    own = observation.private(settings, scales, market)
     shape = (*price.shape, market.K)
-    return np.stack([np.broadcast_to(column, shape) for column in columns], -1, dtype=np.float32)
+    posted = np.broadcast_to(price[..., None] * scales.price, shape)[..., None]
+    own = np.broadcast_to(own, (*shape, own.shape[-1]))
+    return np.concatenate([own, posted], axis=-1, dtype=np.float32)
 
 
-def _fraction(value: Any, low: float, high: float) -> np.ndarray:
-    return (np.asarray(value) - low) / (high - low) if high > low else np.zeros_like(value)
+def _normalized(settings: Settings) -> Settings:
+    return dataclasses.replace(settings, normalize=True)
 
 
 def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:

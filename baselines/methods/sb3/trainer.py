@@ -116,7 +116,19 @@ class Sb3Trainer:
         if followers is not None:
             given["vmus"] = followers
         lanes = FeatureEnv(task.environment(recipe.lanes, **given))
-        model = make_model(self.method, lanes, recipe, training_seed(seed))
+        algorithm = RecurrentPPO if self.method == "recurrent_ppo" else PPO
+        model = algorithm(
+            _POLICIES[self.method],
+            GymnasiumVecEnv(lanes, infos=False),
+            learning_rate=lambda left: recipe.learning_rate * max(left, recipe.least_rate),
+            n_steps=recipe.n_steps,
+            batch_size=recipe.batch_size,
+            n_epochs=recipe.n_epochs,
+            gamma=recipe.gamma,
+            policy_kwargs=_policy_arguments(self.method, recipe, lanes.units),
+            seed=training_seed(seed),
+            device="cpu",
+        )
         began = time.perf_counter()
         model.learn(recipe.rounds, callback=_Progress(lanes, recipe.rounds, report))
         seconds = time.perf_counter() - began
@@ -149,8 +161,7 @@ class Sb3Trainer:
             config, weights = policy_files.read(path)
             kept, units = Sb3Recipe(**config["recipe"]), Units(**config["units"])
             method = config["method"]
-            arguments = _policy_arguments(method, kept, units)
-            policy = _POLICIES[method](*units.spaces(kept.history), lambda _: 0.0, **arguments)
+            policy = make_policy(method, kept, units)
             policy.load_state_dict(weights)
         except FileNotFoundError:
             raise
@@ -165,27 +176,17 @@ class Sb3Trainer:
 TPPO, PPO_MLP, RECURRENT_PPO = (Sb3Trainer(name) for name in NAMES)
 
 
-def make_model(method: str, lanes: FeatureEnv, recipe: Sb3Recipe, seed: int) -> PPO | RecurrentPPO:
-    """An untrained model of SB3's with the environment that it is to be trained in.
+def make_policy(method: str, recipe: Sb3Recipe, units: Units) -> Any:
+    """An untrained policy.
 
     Args:
         method: one of `NAMES`.
-        lanes: the environment, of `recipe.history` rounds.
-        recipe: hyperparameters; `rounds` is not used.
-        seed: of the weights, the exploration and the environment.
+        recipe: of which `history`, `width` and `log_std_init` count.
+        units: of its input and its answer.
     """
-    algorithm = RecurrentPPO if method == "recurrent_ppo" else PPO
-    return algorithm(
-        _POLICIES[method],
-        GymnasiumVecEnv(lanes, infos=False),
-        learning_rate=lambda left: recipe.learning_rate * max(left, recipe.least_rate),
-        n_steps=recipe.n_steps,
-        batch_size=recipe.batch_size,
-        n_epochs=recipe.n_epochs,
-        gamma=recipe.gamma,
-        policy_kwargs=_policy_arguments(method, recipe, lanes.units),
-        seed=seed,
-        device="cpu",
+    arguments = _policy_arguments(method, recipe, units)
+    return _POLICIES[method](
+        *units.spaces(recipe.history), lambda _: recipe.learning_rate, **arguments
     )
 
 
