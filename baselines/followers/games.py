@@ -58,6 +58,7 @@ class LearningGames:
         self.trembling = round(tremble * lanes)
         """How many games, the first ones."""
         row, self._sees = self.units.row, sees(settings).shape[0]
+        self._market: Any = None
         self._physical = np.ones(row.width, np.float32)
         self._physical[row.price] = settings.price_bounds[1]
         self._physical[row.steps] = settings.market.max_steps
@@ -92,7 +93,10 @@ class LearningGames:
             posted: (N, 1) in [−1, 1].
             bought: (N, K, 1) in [−1, 1].
         """
-        scales = vmu_scales(self.env.market, [self.env.market.ssim])
+        market = self.env.market
+        if market is not self._market:
+            self._market, self._scales = market, vmu_scales(market, [market.ssim])[..., None]
+        scales = self._scales
         actions = {"asp": {"action": posted[:, None]}, "vmu": {"action": bought}}
         told: Any = self.env.step(TensorDict(actions, self.env.batch_size)).get("next")
         over = bool(told["done"][0])
@@ -101,7 +105,7 @@ class LearningGames:
         else:
             self._take(told)
         leader = told["asp", "reward"][:, 0] * self.units.reward
-        return Round(leader, told["vmu", "reward"] * scales[..., None], over)
+        return Round(leader, told["vmu", "reward"] * scales, over)
 
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""

@@ -47,12 +47,16 @@ class Pathwise:
         """Play and learn: followers in each round, and the leader, if it is to, in the last."""
         games = self._games
         for _ in range(self.rounds - 2):
-            self._play(self._mean().detach())
-        mean = self._mean()
+            self._play(self._unlearned())
+        mean = self._mean() if leads else self._unlearned()
         lost = self._play(mean)
         # What this price moves is the next round's; a last price is never paid.
-        self._play(self._mean().detach(), None if lost or not leads else mean)
+        self._play(self._unlearned(), None if lost or not leads else mean)
         games.detach()
+
+    @torch.no_grad()
+    def _unlearned(self) -> Tensor:
+        return self._mean()
 
     def _mean(self) -> Tensor:
         drawn: Any = self._leader.get_distribution(self._games.features).distribution

@@ -29,12 +29,10 @@ NEAR = {"share": 0.99, "gap": 0.01}
 SIZES, SEEDS = (2, 10), 5
 NEW = str(Path(__file__).parents[2])
 RACERS: dict[str, dict[str, Any]] = {
-    "before": {"every": 10},
+    "before": {},
     "before, measured after each update": {"every": 1},
-    "ppo": {"every": 10, "gradient": "ppo"},
-    "pathwise": {"every": 10, "gradient": "pathwise"},
-    "ppo, measured after five updates": {"every": 5, "gradient": "ppo"},
-    "pathwise, measured after five updates": {"every": 5, "gradient": "pathwise"},
+    "ppo": {"gradient": "ppo"},
+    "pathwise": {"gradient": "pathwise"},
 }
 """Hyperparameters of `both` that are set; those of older code come from its own folder."""
 

@@ -42,10 +42,10 @@ class BothRecipe:
 
     gradient: Gradient = "ppo"
     """`ppo`, or `pathwise`: the derivative of what is earned, through the market."""
-    leader_pace: float = 1.0
+    leader_pace: float = 1.5
     """By what the leader's learning rate is multiplied: the less, the farther apart the scales."""
-    follower_learning_rate: float = 1.5e-2
-    """At the start; it falls linearly to a twentieth."""
+    follower_learning_rate: float | None = None
+    """At the start; it falls linearly to a twentieth. None: .015, or .02 where pathwise."""
     follower_updates: int = 1
     """Updates of the followers before each of the leader."""
     head_start: int = 4
@@ -61,17 +61,24 @@ class BothRecipe:
     """Of both hidden layers of the followers' networks."""
     log_std_init: float = -0.7
     """Logarithm of the first standard deviation of purchases in [−1, 1] (ppo)."""
-    every: int = 10
+    every: int = 5
     """Updates of the leader between two measurements."""
 
     def __post_init__(self) -> None:
         _checks.choice("gradient", self.gradient, ("ppo", "pathwise"))
-        for name in ("leader_pace", "follower_learning_rate"):
-            _checks.number(name, getattr(self, name), above=0)
+        _checks.number("leader_pace", self.leader_pace, above=0)
+        _checks.number("follower_learning_rate", self.follower_rate, above=0)
         _checks.number("tremble", self.tremble, at_least=0, below=1)
         _checks.integer("head_start", self.head_start, at_least=0)
         for name in ("follower_updates", "follower_batch", "follower_steps", "width", "every"):
             _checks.integer(name, getattr(self, name), at_least=1)
+
+    @property
+    def follower_rate(self) -> float:
+        """The followers' learning rate at the start."""
+        if self.follower_learning_rate is not None:
+            return self.follower_learning_rate
+        return 0.02 if self.gradient == "pathwise" else 0.015
 
 
 def leader_recipe(method: str, task: Task) -> Sb3Recipe:
@@ -85,6 +92,8 @@ def leader_recipe(method: str, task: Task) -> Sb3Recipe:
     return replace(alone, lanes=GAMES, n_steps=3, batch_size=1024, n_epochs=3)
 
 
+BETAS = 0.8, 0.99
+"""Of the followers' Adam: what is best for them moves with the leader, so the past counts less."""
 GAMES = 128
 """As many are as fast as few."""
 
@@ -136,7 +145,7 @@ def train_both(
     learned = Followers(FollowerNetwork(*shape, both.log_std_init), settings)
     critic = agents_network(*shape)
     of_followers = torch.optim.Adam(
-        [*learned.network.parameters(), *critic.parameters()], fused=True
+        [*learned.network.parameters(), *critic.parameters()], betas=BETAS, fused=True
     )
     sides: PPO | Pathwise
     if pathwise:
@@ -167,7 +176,7 @@ def train_both(
     optimizers = policy.optimizer, of_followers
     rates = (
         (both.leader_pace * recipe.learning_rate, recipe.least_rate),
-        (both.follower_learning_rate, LEAST_RATE),
+        (both.follower_rate, LEAST_RATE),
     )
     rounds = sides.rounds * recipe.lanes
     iterations = -(-recipe.rounds // rounds)
