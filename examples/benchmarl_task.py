@@ -15,14 +15,15 @@ from torchrl.envs.utils import ExplorationType, set_exploration_type
 from aigc_market.benchmarl import MarketTask
 
 
-# Glue: there is one learning rate.
-class SlowLeader(Callback):
-    """Two time scales: the leader's price should meet VMUs who know how to answer it."""
+# Glue: there is one learning rate, and one discount factor.
+class TwoSides(Callback):
+    """The leader learns slowly, to meet VMUs who know how to answer; VMUs are paid at once."""
 
     def on_setup(self):
         """Before the first batch."""
         for optimizer in self.experiment.optimizers["asp"].values():
             optimizer.param_groups[0]["lr"] /= 5
+        self.experiment.losses["vmu"].make_value_estimator(gamma=0.0)
 
 
 def result(algorithm: IppoConfig | MappoConfig) -> str:
@@ -35,11 +36,11 @@ def result(algorithm: IppoConfig | MappoConfig) -> str:
     config.on_policy_n_envs_per_worker, config.on_policy_collected_frames_per_batch = 1024, 5120
     config.on_policy_n_minibatch_iters, config.on_policy_minibatch_size = 4, 1024
     config.max_n_frames, config.max_n_iters = None, 40
-    config.gamma, config.lr = 0.3, 5e-3  # a price is paid one step after it was posted
+    config.gamma, config.lr = 0.5, 5e-3  # a price is paid one step after it was posted
     config.evaluation, config.loggers, config.create_json = False, [], False
     model = MlpConfig([64, 64], torch.nn.Linear, activation_class=torch.nn.Tanh)
     with tempfile.TemporaryDirectory() as config.save_folder:
-        learned = Experiment(task, algorithm, model, 0, config, callbacks=[SlowLeader()])
+        learned = Experiment(task, algorithm, model, 0, config, callbacks=[TwoSides()])
         learned.run()
     env = task.get_env_fun(1024, continuous_actions=True, seed=0, device="cpu")()
     with torch.no_grad(), set_exploration_type(ExplorationType.DETERMINISTIC):
