@@ -34,7 +34,8 @@ class MarketClass(TaskClass):
     """One of the market games as a task of BenchMARL, thousands of games in one environment.
 
     Leaders are the group `asp`, followers the group `vmu` (none where they are scripted). A price
-    is paid one step after it was posted, so an experiment's `gamma` must be above 0.
+    is paid one step after it was posted, so an experiment's `gamma` must be above 0; followers are
+    paid at once, and learn better where their own is 0.
 
     Args:
         name: of the game, a name in `MarketTask`.
