@@ -62,9 +62,7 @@ class ViewSettings:
                 the value and what is allowed.
         """
         chosen = scenarios.resolve(scenario, cls.presets)
-        own = [field.name for field in dataclasses.fields(cls)]
-        own = [name for name in own if name not in (*cls.parameters, "market")]
-        known = [*cls.parameters, *own]
+        known = cls.names()
         for name in (*chosen.arguments, *arguments):
             if name not in known:
                 raise TypeError(f"{name!r} is not a parameter; allowed: {', '.join(known)}")
@@ -93,6 +91,12 @@ class ViewSettings:
         )
         settings._check()
         return settings
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of the keyword arguments."""
+        own = [field.name for field in dataclasses.fields(cls)]
+        return [*cls.parameters, *(n for n in own if n not in (*cls.parameters, "market"))]
 
     def own_axes(self, name: str) -> int:
         """How many axes a parameter has in one market."""
