@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from aigc_market.sb3 import GymnasiumVecEnv
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import exploitability, gaps, ppo
+from baselines.followers import exploitability, gaps, ppo, race
 from baselines.followers.both_sides import show_exploit
 from baselines.followers.expectation import in_expectation
 from baselines.followers.exploitability import best_deviations, exploit
@@ -591,6 +592,16 @@ def test_recipes_that_a_gradient_cannot_follow_are_refused(gradient, changed, ma
 def test_bad_hyperparameters_are_named(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         BothRecipe(**bad)
+
+
+def test_a_race_is_over_near_the_equilibrium():
+    with race._Worker(Path(race.NEW)) as worker:
+        asked = {"leader": "ppo", "K": 2, "seed": 0, "both": race.RACERS["pathwise"]}
+        run = worker.train(asked)
+    assert 0 < run["cpu_seconds"] < np.inf
+    assert run["share"] >= 0.99
+    assert run["gap"] <= 0.01
+    assert 0 < run["rounds"] < 20_000
 
 
 # Exploiting

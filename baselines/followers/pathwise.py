@@ -16,8 +16,8 @@ from baselines.followers.games import LearningGames
 class Pathwise:
     """Followers climb their own surplus; the leader its utility, through the followers' answer.
 
-    Each gradient reaches the weights of its own side alone. What is out of bounds is clipped, so
-    that nothing is earned by going farther: there the squared distance from the bounds is a cost.
+    Each gradient reaches the weights of its own side alone. What is out of bounds is held at them,
+    and moves only if it is better to come back.
 
     Args:
         games: differentiable.
@@ -45,65 +45,74 @@ class Pathwise:
 
     def iterate(self, leads: bool) -> None:
         """Play and learn: followers in each round, and the leader, if it is to, in the last."""
-        games = self._games
         for _ in range(self.rounds - 2):
-            self._play(self._unlearned())
-        mean = self._mean() if leads else self._unlearned()
-        lost = self._play(mean)
-        # What this price moves is the next round's; a last price is never paid.
-        self._play(self._unlearned(), None if lost or not leads else mean)
-        games.detach()
-
-    @torch.no_grad()
-    def _unlearned(self) -> Tensor:
-        return self._mean()
+            self._play(self._mean().detach())
+        mean = self._mean()
+        posted, over = self._play(mean.detach())
+        # What a price moves is the next round's; the last of an episode is never paid.
+        self._play(self._mean().detach(), (mean, posted) if leads and not over else None)
+        self._games.detach()
 
     def _mean(self) -> Tensor:
         drawn: Any = self._leader.get_distribution(self._games.features).distribution
         return drawn.mean
 
-    def _play(self, price: Tensor, in_force: Tensor | None = None) -> bool:
+    def _play(
+        self, mean: Tensor, in_force: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, bool]:
         """Play a round, from which followers learn; and the leader whose price was in force.
 
         Args:
-            price: means of the prices to be posted.
-            in_force: means of those in force, where the leader is to learn.
+            mean: of the prices to be posted.
+            in_force: of the prices in force the mean, and what was posted, if the leader learns.
 
         Returns:
-            Whether the episode ended.
+            What was posted, and whether the episode ended.
         """
         games = self._games
         answer = self._followers.mean(games.seen)
         # Where the leader learns its gradient goes through the answer; else nothing passes here
         # from the next round to the followers' weights.
-        bought = answer if in_force is not None else answer.detach().requires_grad_()
-        round_ = games.play(games.post(price), bought)
-        own = (round_.followers - _distance(bought)).mean()
-        slope = torch.autograd.grad(own, bought, retain_graph=True)[0]
-        if games.env.market.capacity is not None:
-            # What one buys is then taken from the others, which is not its own loss.
-            slope = self._own_slope(round_, bought)
+        bought = _held(answer) if in_force is not None else _leaf(answer)
+        posted = _leaf(mean)
+        round_ = games.play(games.post(posted), bought)
+        if games.env.market.capacity is None:
+            slope = _slope(round_.followers.mean(), bought)
+        else:
+            # What one buys is then taken from the others, which is not its own loss: one VMU of
+            # each game learns, by turns.
+            own = torch.where(self._turns, round_.followers, 0.0).mean()
+            slope = _slope(own, bought) * self._turns
         if in_force is not None:
-            played = slice(games.trembling, None)
-            earned = (round_.leader - _distance(in_force))[played].mean()
-            _climb(self._optimizers[0], self._of_leader, earned, retain_graph=True)
-        _climb(self._optimizers[1], self._of_followers, answer, grad_outputs=slope)
-        return round_.over
-
-    def _own_slope(self, round_: Any, bought: Tensor) -> Tensor:
-        """By its own purchases alone, of one VMU in each game by turns."""
-        mine = torch.where(self._turns, round_.followers - _distance(bought), 0.0).mean()
-        return torch.autograd.grad(mine, bought, retain_graph=True)[0] * self._turns
+            earned = round_.leader[games.trembling :].mean()
+            _climb(self._optimizers[0], self._of_leader, in_force[0], _slope(earned, in_force[1]))
+        _climb(self._optimizers[1], self._of_followers, answer, slope)
+        return posted, round_.over
 
 
-def _distance(action: Tensor) -> Tensor:
-    """Squared, from the bounds [−1, 1]."""
-    return (action - action.clamp(-1.0, 1.0)) ** 2
+LIMIT = 1.0 - 1e-6
+"""Within the bounds [−1, 1], whose rounding would stop gradients."""
 
 
-def _climb(optimizer: Optimizer, parameters: list[Any], value: Tensor, **given: Any) -> None:
-    """A step of the optimizer up a gradient, which reaches these parameters alone."""
-    slopes = torch.autograd.grad(value, parameters, allow_unused=True, **given)
-    for parameter, slope in zip(parameters, slopes, strict=True):
-        parameter.grad = None if slope is None else -slope
+def _held(action: Tensor) -> Tensor:
+    return action.clamp(-LIMIT, LIMIT)
+
+
+def _leaf(action: Tensor) -> Tensor:
+    """The action as an end of gradients."""
+    return _held(action.detach()).requires_grad_()
+
+
+def _slope(value: Tensor, action: Tensor) -> Tensor:
+    return torch.autograd.grad(value, action, retain_graph=True)[0]
+
+
+def _climb(optimizer: Optimizer, parameters: list[Any], action: Tensor, slope: Tensor) -> None:
+    """A step of the optimizer up a slope of actions, which reaches these parameters alone."""
+    outwards = ((action > LIMIT) & (slope > 0)) | ((action < -LIMIT) & (slope < 0))
+    slopes = torch.autograd.grad(
+        action, parameters, torch.where(outwards, 0.0, slope), allow_unused=True
+    )
+    for parameter, own in zip(parameters, slopes, strict=True):
+        parameter.grad = None if own is None else -own
     optimizer.step()
