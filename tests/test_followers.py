@@ -16,7 +16,7 @@ from aigc_market.sb3 import GymnasiumVecEnv
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import exploitability, gaps, ppo, race
+from baselines.followers import exploitability, gaps, ppo, race, two_time_scales
 from baselines.followers.both_sides import show_exploit
 from baselines.followers.expectation import in_expectation
 from baselines.followers.exploitability import best_deviations, exploit
@@ -494,6 +494,38 @@ def test_both_sides_come_near_the_equilibrium(gradient, followers):
     assert last["share"] > 0.99 > first["share"]
     assert last["share_learned"] > 0.98
     assert 20_000 <= last["rounds"] == both.leader.rounds < 21_000
+
+
+@pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
+def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
+    monkeypatch, scenario, gradient
+):
+    task = Task(scenario, {"max_cycles": 3})
+    first = []
+
+    def remembered(*arguments):
+        policy = make_policy(*arguments)
+        first.append({name: value.clone() for name, value in policy.state_dict().items()})
+        return policy
+
+    monkeypatch.setattr(two_time_scales, "make_policy", remembered)
+    monkeypatch.setattr(two_time_scales, "measure", lambda *_: measured_nothing())
+    small = dataclasses.replace(
+        leader_recipe("ppo", task), lanes=40, n_steps=4, rounds=2000, batch_size=100
+    )
+    both = train_both(
+        "ppo", "shared-ppo", task, small, BothRecipe(gradient=gradient, head_start=1), 0
+    )
+    after, followers = weights(both)
+    assert all(value.isfinite().all() for value in (*after.values(), *followers.values()))
+    moved = "mlp_extractor.policy_net.0.weight"
+    assert not torch.equal(first[0][moved], after[moved])
+
+
+def measured_nothing():
+    names = [field.name for field in dataclasses.fields(gaps.Measured)]
+    return gaps.Measured(**dict.fromkeys(names, 0.0))
 
 
 class KilledError(Exception):
