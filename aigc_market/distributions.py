@@ -206,6 +206,17 @@ def _law(name: str, value: Any) -> None:
     _checks.instance(name, value, Distribution, "a Distribution, such as Uniform(1, 2)")
 
 
+def function_in(law: Any) -> Drawn | None:
+    """What of a law is drawn by a function of NumPy's generator, if anything is."""
+    if isinstance(law, Drawn):
+        return law
+    parts = vars(law).values() if isinstance(law, _LAWS) else ()
+    return next((found for part in parts if (found := function_in(part)) is not None), None)
+
+
+_LAWS = (Distribution, DrawnQuadratic, DemandShare)
+
+
 def distribution(value: Any) -> Distribution | None:
     """The distribution that the argument `satisfaction` names, None where it is numbers."""
     if isinstance(value, Distribution):

@@ -16,7 +16,8 @@ from aigc_market.sb3 import GymnasiumVecEnv
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import exploitability, gaps, ppo, race, two_time_scales
+from baselines.followers import both_by_ppo, exploitability, gaps, race, two_time_scales
+from baselines.followers.both_pathwise import Pathwise
 from baselines.followers.both_sides import show_exploit
 from baselines.followers.expectation import in_expectation
 from baselines.followers.exploitability import best_deviations, exploit
@@ -29,9 +30,8 @@ from baselines.followers.follower_policy import (
     to_actions,
     to_steps,
 )
-from baselines.followers.games import LearningGames
 from baselines.followers.gaps import best_price, measure
-from baselines.followers.pathwise import Pathwise
+from baselines.followers.learning_games import LearningGames
 from baselines.followers.two_time_scales import BothRecipe, leader_recipe, train_both
 from baselines.methods.fixed import Constant
 from baselines.methods.sb3.players import WindowMethod
@@ -567,7 +567,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
         training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
     done = []
-    sides = ppo.PPO if gradient == "ppo" else Pathwise
+    sides = both_by_ppo.PPO if gradient == "ppo" else Pathwise
     original = sides.iterate
 
     def counting(self, leads):

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from tensordict import TensorDict
 from torchrl.envs import RewardSum, StepCounter, TransformedEnv
 from torchrl.envs.utils import check_env_specs
 
-from aigc_market import Uniform, competition_v0, parallel_env
+from aigc_market import Drawn, Uniform, competition_v0, parallel_env
+from aigc_market.distributions import Distribution, DrawnQuadratic, SharedLevel
 from aigc_market.ssim import PAPER_SSIM
 from aigc_market.torchrl import MarketEnv
 
@@ -182,7 +184,15 @@ BAD = [
     ({"vmus": "noisy"}, "'vmus' is not a parameter; allowed: K, cost"),
     ({"K": 0}, "K must be a whole number of at least 1, got 0"),
     ({"scenario": "nowhere"}, "scenario must be one of"),
-    ({"satisfaction": lambda rng: 200.0}, "satisfaction must be numbers or a law such as Uniform"),
+    ({"satisfaction": lambda rng: 200.0}, "satisfaction must be numbers or made of laws"),
+    (
+        {"satisfaction": SharedLevel(Drawn(1, 2, lambda rng: 1.5), spread=0.1)},
+        "satisfaction must be numbers or made of laws such as Uniform",
+    ),
+    (
+        {"ssim": DrawnQuadratic(Drawn(1e-4, 2e-4, lambda rng: 1e-4), Uniform(0.05, 0.1))},
+        "ssim must be numbers or made of laws such as Uniform",
+    ),
     (
         {"game": "competition", "followers": "noisy"},
         'followers must be "agents" or "best_response"',
@@ -195,6 +205,51 @@ BAD = [
 def test_bad_arguments(arguments, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         MarketEnv(**{"num_envs": 2, **arguments})
+
+
+@dataclass(frozen=True)
+class OfGamma(Distribution):
+    """A law that asks for more than there is on tensors."""
+
+    def draw(self, rng, shape):
+        return rng.gamma(2.0, size=shape)
+
+
+def test_a_law_that_draws_otherwise():
+    env = MarketEnv(2, satisfaction=OfGamma(1.0, 100.0))
+    with pytest.raises(AttributeError, match=r"random, uniform, standard_normal or .* got 'gamma'"):
+        env.reset()
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 2), (3, 2, 1), (3, 1), None])
+def test_actions_of_another_shape(shape):
+    env = MarketEnv(3)
+    told = env.rand_action(env.reset())
+    del told["asp", "action"]
+    if shape is not None:
+        told["asp"] = TensorDict({"action": torch.ones(shape)})
+    got = "none" if shape is None else f"one of shape {shape}"
+    message = f"('asp', 'action') must have shape (3, 1, 1), got {got}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        env._step(told)
+
+
+def test_actions_of_another_precision():
+    envs = [MarketEnv(3, seed=1) for _ in range(2)]
+    paid = []
+    for env, kind in zip(envs, (torch.float32, torch.float64), strict=True):
+        told = env.reset()
+        told["asp", "action"] = torch.full((3, 1, 1), 7.3, dtype=kind)
+        told["vmu", "action"] = torch.full((3, 2, 1), 70.1, dtype=kind)
+        paid.append(env.step(told)["next"])
+    same(*paid)
+
+
+def test_what_an_environment_says_of_itself():
+    env = MarketEnv(3, "competition", scenario="road", K=5)
+    assert str(env) == (
+        "MarketEnv(3, 'competition', 'cpu', scenario='road', agents={'asp': 2, 'vmu': 5})"
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")

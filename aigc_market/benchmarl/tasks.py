@@ -123,9 +123,9 @@ class MarketClass(TaskClass):
             batch: as collected.
 
         Returns:
-            Means over steps and games, where infos judge: of leaders, `market/leader_share` of U_p*
-            and `market/leader_regret` (with several providers `market/profit_gain`, 0 at the Nash
-            equilibrium and 1 at the cartel); of the followers who are there,
+            Means over steps and games, if infos judge. Of leaders they are `market/leader_share` of
+            U_p* and `market/leader_regret` (with several providers `market/profit_gain`, 0 at the
+            Nash equilibrium and 1 at the cartel), of the followers who are there
             `market/follower_regret`, in surplus.
         """
         means: dict[str, float] = {}

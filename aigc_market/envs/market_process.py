@@ -184,7 +184,8 @@ class MarketProcess:
 
 def _levels_out() -> int:
     """How many calls lie between the caller of this function and code outside the package."""
-    package, levels = __name__.partition(".")[0] + ".", 1
+    # Whoever plays games on tensors calls them through TorchRL.
+    package, levels = (__name__.partition(".")[0] + ".", "torchrl.", "tensordict."), 1
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
         frame, levels = frame.f_back, levels + 1

@@ -34,6 +34,12 @@ class Draws:
         """Go on from there."""
         self._generator.set_state(state)
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            "laws and moves must draw by random, uniform, standard_normal or standard_exponential "
+            f"in games on tensors, got {name!r}"
+        )
+
     @property
     def _kind(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"device": self._device, "dtype": self._dtype}

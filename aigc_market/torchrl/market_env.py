@@ -12,7 +12,7 @@ from torchrl.data import Categorical, Composite, Unbounded
 from torchrl.envs import EnvBase
 
 from aigc_market import _checks
-from aigc_market.distributions import Drawn
+from aigc_market.distributions import function_in
 from aigc_market.envs.competition.settings import Settings as CompetitionSettings
 from aigc_market.envs.seats import FOLLOWER, LEADER, Seat
 from aigc_market.envs.settings import Settings
@@ -118,7 +118,7 @@ class MarketEnv(EnvBase):
         device = _device(device)
         self.settings = settings = _settings(settings_class, arguments)
         super().__init__(device=device, batch_size=torch.Size([N]))
-        self.dtype = dtype
+        self.dtype, self._game = dtype, game
         self._draws = Draws(device, dtype)
         self._games = games_class(settings, N, self._draws, *told)
         agents = {LEADER: self._games.M}
@@ -160,6 +160,7 @@ class MarketEnv(EnvBase):
         self.action_spec = Composite(
             {group: self._of_group(group, specs) for group, specs in acts.items()}, shape=(N,)
         )
+        self._action_shapes = {group: specs["action"].shape for group, specs in acts.items()}
         self.reward_spec = Composite(
             {group: self._of_group(group, specs) for group, specs in rewards.items()}, shape=(N,)
         )
@@ -183,6 +184,13 @@ class MarketEnv(EnvBase):
     def market(self) -> Any:
         """The markets in force, of tensors; before the first episode, the one of the arguments."""
         return self._games.market
+
+    def __repr__(self) -> str:
+        scenario = self.settings.scenario.name
+        return (
+            f"{type(self).__name__}({self.num_envs}, {self._game!r}, {str(self.device)!r}, "
+            f"scenario={scenario!r}, agents={self._agents})"
+        )
 
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds, between two backward passes."""
@@ -228,9 +236,16 @@ class MarketEnv(EnvBase):
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         with self._gradients():
-            prices = tensordict[LEADER, "action"]
-            choices = tensordict[FOLLOWER, "action"] if FOLLOWER in self._agents else None
-            return self._tell(*self._games.play(prices, choices))
+            choices = self._action(tensordict, FOLLOWER) if FOLLOWER in self._agents else None
+            played = self._games.play(self._action(tensordict, LEADER), choices)
+            return self._tell(*played)
+
+    def _action(self, tensordict: TensorDictBase, group: str) -> torch.Tensor:
+        action, shape = tensordict.get((group, "action"), None), self._action_shapes[group]
+        if action is None or action.shape != shape:
+            got = "none" if action is None else f"one of shape {tuple(action.shape)}"
+            raise ValueError(f"({group!r}, 'action') must have shape {tuple(shape)}, got {got}")
+        return action.to(self.dtype) if action.is_floating_point() else action
 
     def _gradients(self) -> Any:
         return contextlib.nullcontext() if self._differentiable else torch.no_grad()
@@ -278,11 +293,14 @@ def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> 
             "ssim must not be live: images are not batched over games "
             f"(calibrate a TabulatedSSIM from it), got {market.ssim!r}"
         )
-    if isinstance(settings.satisfaction, Drawn):
-        raise ValueError(
-            "satisfaction must be numbers or a law such as Uniform: what a function of a NumPy "
-            f"generator draws is no tensor, got {settings.satisfaction.function!r}"
-        )
+    for name in ("satisfaction", "ssim", "capacity"):
+        law = getattr(settings, name)
+        drawn = function_in(law)
+        if drawn is not None:
+            raise ValueError(
+                f"{name} must be numbers or made of laws such as Uniform: what a function of a "
+                f"NumPy generator draws is no tensor, got {drawn.function!r}"
+            )
     if settings.render_mode is not None:
         raise ValueError(
             "render_mode must be None: games on tensors are not drawn (the parallel environment "

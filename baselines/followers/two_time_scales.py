@@ -17,6 +17,8 @@ from torch import nn
 from aigc_market import _checks
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
+from baselines.followers.both_by_ppo import PPO, Clipped, LeaderHead, LeaderValue
+from baselines.followers.both_pathwise import Pathwise
 from baselines.followers.follower_policy import (
     FollowerKind,
     FollowerNetwork,
@@ -24,10 +26,8 @@ from baselines.followers.follower_policy import (
     agents_network,
     sees,
 )
-from baselines.followers.games import LearningGames
 from baselines.followers.gaps import measure
-from baselines.followers.pathwise import Pathwise
-from baselines.followers.ppo import PPO, Clipped, LeaderHead, LeaderValue
+from baselines.followers.learning_games import LearningGames
 from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.trainer import Trained, make_policy

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from baselines.followers.follower_policy import FollowerNetwork
-from baselines.followers.games import LearningGames
+from baselines.followers.learning_games import LearningGames
 
 
 class Pathwise:

@@ -15,7 +15,7 @@ from torchrl.modules import IndependentNormal, ProbabilisticActor
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value.functional import generalized_advantage_estimate
 
-from baselines.followers.games import LearningGames
+from baselines.followers.learning_games import LearningGames
 
 LAMBDA = 0.95
 """Of the generalised advantages of leaders whose discount is not 0."""
