@@ -7,9 +7,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from baselines.arena.protocol import PublicParameters
+from baselines.arena.protocol import History, PublicParameters
+from baselines.arena.registry import REGISTRY
+from baselines.arena.rollout import play
+from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.methods.bayes import pricing
+from baselines.methods.bayes import flat, pricing
 from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.law import MarketLaw
 from baselines.methods.bayes.lines import LineFilter, LineGrid
@@ -415,3 +418,64 @@ def test_a_capacity_is_found_though_one_of_them_buys_nothing():
     chokes = belief.intercept[..., None] / belief.slope
     assert (chokes[..., 1] <= 11.0 + 1e-4).mean() > 0.99
     assert (chokes[..., 0] > 12.0).mean() > 0.99
+
+
+@pytest.mark.parametrize("discount", [1.0, 0.7])
+def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discount):
+    """By brute force, for two followers that share A; one is there from the second round on."""
+    public, rng = Task("hidden").public(), np.random.default_rng(0)
+    grid = flat.flat_grid(public, sigma=0.3)
+    filters = flat.FlatFilter(grid, public, 3, discount)
+    lanes, rounds = np.arange(3), 4
+    prices = rng.uniform(2, 12, (rounds, 3))
+    steps = rng.uniform(20, 150, (rounds, 3, 2))
+    there = np.ones((rounds + 1, 3, 2), bool)
+    there[0, :, 1] = False
+    belief = filters.observe(lanes, None, there[0])
+    for t in range(rounds):
+        seen = Observation(prices[t], steps[t] * there[t], there[t])
+        belief = filters.observe(lanes, seen, there[t + 1])
+    tables = np.zeros((3, 2, *grid.slope.shape))
+    for t in range(rounds):
+        demand = public.demand(grid.intercept[:, None], grid.slope, prices[t][:, None, None])
+        for k in range(2):
+            chance = likelihood(steps[t, :, k], demand, public, 0.3)
+            weight = discount ** (rounds - 1 - t) * there[t, 0, k]
+            tables[:, k] += weight * np.log(np.maximum(chance, 1e-300))
+    of_slots = np.log(np.exp(tables - tables.max((2, 3), keepdims=True)).sum(3))
+    of_slots += tables.max((2, 3))[..., None]
+    of_a = np.exp(of_slots.sum(1) - of_slots.sum(1).max(1, keepdims=True))
+    of_a /= of_a.sum(1, keepdims=True)
+    lines = np.exp(tables - tables.max(3, keepdims=True))
+    lines /= lines.sum(3, keepdims=True)
+    at = np.array([3.0, 8.0, 15.0])
+    demand = public.demand(grid.intercept[:, None], grid.slope, at[:, None, None])
+    expected = np.einsum("na,nkab,pab->np", of_a, lines, demand)
+    np.testing.assert_allclose(belief.mean(at), expected, rtol=2e-3, atol=0.05)
+    filters.begin()
+    fresh = filters.observe(lanes, None, there[-1]).mean(at)
+    np.testing.assert_allclose(fresh, 2 * demand.mean((1, 2))[None].repeat(3, 0), rtol=1e-4)
+
+
+def test_the_likelihood_grid_sways_by_turns_about_the_best_price():
+    task, everybody = Task("hidden"), np.ones((4, 2), bool)
+    method = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.1, fade=0.5)
+    calm = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.0)
+    rows = np.empty((4, 0)), np.empty((4, 0, 2))
+    for t in range(1, 5):
+        history = History(*rows, everybody)
+        price, best = method.act(history), calm.act(history)
+        swayed = np.clip(best * (1 + (-1) ** t * 0.1 * t**-0.5), 1.0, 20.0)
+        np.testing.assert_allclose(price, swayed, rtol=1e-6)
+        rows = price[:, None], np.full((4, 1, 2), 60.0 + t)
+
+
+def test_the_likelihood_grid_is_ahead_of_all_that_knows_no_more():
+    task = Task("hidden", {"max_cycles": 60})
+    names = [n for n, e in REGISTRY.items() if e.factory and e.knows in ("nothing", "form")]
+    shares = {
+        name: play(REGISTRY[name].make(task, 200, 0), task, 200, training_seed(1)).share
+        for name in names
+    }
+    assert max(shares, key=lambda name: shares[name]) == "likelihood_grid", shares
+    assert shares["likelihood_grid"] > 0.95

@@ -68,7 +68,8 @@ def test_seeds_and_new_episodes_repeat_what_was_played(name):
         np.testing.assert_array_equal(one, two)
     if name in ("random", "greedy", "epsilon_greedy", "thompson", "bayes_thompson"):
         assert not np.array_equal(one, prices_of(made(name, task, seed=4), task))
-    if name in ("constant", "cils", "cils_discounted", "controlled_variance", "bayes"):
+    learners = "cils", "cils_discounted", "controlled_variance", "bayes", "likelihood_grid"
+    if name in ("constant", *learners):
         method = made(name, task)
         first = prices_of(method, task)
         np.testing.assert_array_equal(first, prices_of(method, task))  # nothing is left
@@ -93,6 +94,7 @@ def answers(method, prices, steps, active):
         ("kalman_total", {"spread": 0.0}),
         ("kalman", {"spread": 0.0}),
         ("bayes", {}),
+        ("likelihood_grid", {"discount": 0.9}),
     ],
 )
 def test_lanes_and_slots_may_be_renamed(name, parameters):
@@ -127,6 +129,10 @@ def test_lanes_and_slots_may_be_renamed(name, parameters):
         ("kalman", {"prior": {"mean": [1.0, 2.0]}}, "prior must have `mean` and `cov`"),
         ("epsilon_greedy", {"arms": 0}, "arms must be a whole number"),
         ("epsilon_greedy", {"step": -0.1}, "step must be .* at least 0"),
+        ("likelihood_grid", {"sway": -0.1}, "sway must be .* at least 0, got -0.1"),
+        ("likelihood_grid", {"fade": -1.0}, "fade must be .* at least 0, got -1"),
+        ("likelihood_grid", {"discount": 0.0}, "discount must be .* above 0 .*, got 0"),
+        ("likelihood_grid", {"sigma": 0.0}, "sigma must be .* above 0, got 0"),
         ("bayes_information", {"horizon": -1.0}, "horizon must be .* at least 0"),
     ],
 )

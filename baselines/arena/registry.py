@@ -124,6 +124,7 @@ def _entries() -> list[Entry]:
         Entry("cils", "form", factory=f"{methods}.least_squares:Cils"),
         Entry("cils_discounted", "form", factory=f"{methods}.least_squares:DiscountedCils"),
         Entry("controlled_variance", "form", factory=f"{methods}.least_squares:ControlledVariance"),
+        Entry("likelihood_grid", "form", factory=f"{methods}.bayes.flat:LikelihoodGrid"),
         Entry("thompson", "law", factory=f"{methods}.kalman:KalmanTotal"),
         Entry("kalman_total", "law", factory=f"{methods}.kalman:KalmanTotal"),
         Entry("kalman", "law", factory=f"{methods}.kalman:KalmanSlots"),

@@ -39,6 +39,11 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "first": _FIRST[:1],
     },
     "controlled_variance": {"kappa": [1.0, 2.0, 4.0, 8.0], "first": _FIRST},
+    "likelihood_grid": {
+        "sway": [0.1, 0.2],
+        "fade": [0.0, 0.25],
+        "discount": [1.0, 0.95, 0.9, 0.8],
+    },
     "thompson": {
         "sigma": [0.2, 0.3],
         "persistence": [1.0, 0.995, 0.98, 0.95],

@@ -33,7 +33,8 @@ class LineGrid:
     intercept: np.ndarray
     """(a,) A, steps."""
     slope: np.ndarray
-    """(b,) B, steps per unit of price."""
+    """(b,) B, steps per unit of price; (a, b) where each A has lines of its own, of which none can
+    be drawn."""
     prior: np.ndarray
     """(a, c) probabilities of (A, c)."""
     kernel: np.ndarray
@@ -100,7 +101,8 @@ class LineFilter:
         self.grid, self.public = grid, public
         self._log_prior = np.log(np.maximum(grid.prior, _TINY))
         self._market = np.empty((lanes, *grid.prior.shape), "f4")
-        self._tables = np.empty((lanes, public.K, len(grid.intercept), len(grid.slope)), "f4")
+        size = len(grid.intercept), len(grid.kernel)
+        self._tables = np.empty((lanes, public.K, *size), "f4")
         self._scale = np.empty(lanes)
         self.together = max(1, _CHUNK // self._tables[0].size)
         self.begin()
