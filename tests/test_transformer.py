@@ -52,6 +52,20 @@ def test_only_the_decoder_queries_with_the_last_price(network):
     torch.testing.assert_close(critic, changed_critic)
 
 
+def test_a_learnt_query_takes_the_place_of_the_last_price():
+    torch.manual_seed(0)
+    network = EncoderDecoder(15, 5, **{**WIDE, "query_size": 0})
+    histories = torch.rand(7, 15)
+    actor, critic = network(histories)
+    assert not any(name.startswith("embed_action") for name in network.state_dict())
+    [gradient] = torch.autograd.grad(actor[0, 0], network.query, retain_graph=True)
+    assert gradient.abs().max() > 0
+    network.query.data += torch.randn(16)
+    changed_actor, changed_critic = network(histories)
+    assert not torch.allclose(actor, changed_actor)
+    torch.testing.assert_close(critic, changed_critic)
+
+
 def test_attention_is_torchs_own(network, monkeypatch):
     calls = []
     attention = functional.scaled_dot_product_attention
@@ -109,7 +123,8 @@ def test_it_plays_gymnasiums_own_environments_under_another_algorithm():
     [
         ({"history": 4}, "history must divide .* 15, got 4"),
         ({"history": 0}, "history must divide .* 15, got 0"),
-        ({"history": 5, "query_size": 4}, "query_size must be from 1 to the 3 .* got 4"),
+        ({"history": 5, "query_size": 4}, "query_size must be from 0 to the 3 .* got 4"),
+        ({"history": 5, "query_size": -1}, "query_size must be from 0 to the 3 .* got -1"),
         ({"history": 5, "heads": 3}, "heads must divide width = 32, got 3"),
     ],
 )

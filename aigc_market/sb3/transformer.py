@@ -30,7 +30,8 @@ class EncoderDecoder(nn.Module):
     Args:
         num_features: length of the flat observation, history · width.
         history: n, rows of the observation, oldest first; one token each.
-        query_size: how many leading numbers of the last row are the past action.
+        query_size: how many leading numbers of the last row are the past action. 0: the decoder
+            queries with a learnt vector instead.
         width: size of a token inside.
         heads: attention heads; a divisor of `width`.
         layers: layers of the encoder and of the decoder.
@@ -51,7 +52,10 @@ class EncoderDecoder(nn.Module):
         self.history, self.query_size = history, query_size
         self.latent_dim_pi = self.latent_dim_vf = width
         self.embed_round = nn.Linear(num_features // history, width)
-        self.embed_action = nn.Linear(query_size, width)
+        if query_size:
+            self.embed_action = nn.Linear(query_size, width)
+        else:
+            self.query = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.register_buffer("positions", sinusoids(history, width), persistent=False)
         shape: dict[str, Any] = {
             "d_model": width,
@@ -89,8 +93,11 @@ class EncoderDecoder(nn.Module):
         return self.encoder(self.embed_round(self._rounds(features)) + self.positions)
 
     def _decode(self, features: Tensor, encoded: Tensor) -> Tensor:
-        last_action = self._rounds(features)[:, -1:, : self.query_size]
-        return self.decoder(self.embed_action(last_action), encoded)[:, 0]
+        if self.query_size:
+            query = self.embed_action(self._rounds(features)[:, -1:, : self.query_size])
+        else:
+            query = self.query.expand(len(features), -1, -1)
+        return self.decoder(query, encoded)[:, 0]
 
 
 def sinusoids(length: int, width: int) -> Tensor:
@@ -106,7 +113,8 @@ class TransformerPolicy(ActorCriticPolicy):
     Args:
         history: n, rows of the flat observation, oldest first. Its length must be a multiple.
         query_size: how many leading numbers of the last row are the past action, with which the
-            decoder queries the history (1: the price comes first in a round).
+            decoder queries the history (1: the price comes first in a round; 0: it queries with a
+            learnt vector).
         width, heads, layers, feedforward: see `EncoderDecoder`.
 
     Other arguments are those of `ActorCriticPolicy`. Raises ValueError where the observation does
@@ -131,9 +139,9 @@ class TransformerPolicy(ActorCriticPolicy):
             raise ValueError(
                 f"history must divide the length of the flat observation, {size}, got {history}"
             )
-        if not 1 <= query_size <= size // history:
+        if not 0 <= query_size <= size // history:
             raise ValueError(
-                f"query_size must be from 1 to the {size // history} numbers of a row, "
+                f"query_size must be from 0 to the {size // history} numbers of a row, "
                 f"got {query_size}"
             )
         if width % heads:

@@ -35,10 +35,14 @@ class Sb3Recipe:
     """Discount. Rational followers do not remember: a price moves its own round's reward alone."""
     width: int = 64
     """Of both hidden layers (ppo), of the LSTM (recurrent_ppo), of a token (tppo)."""
+    query_price: bool = True
+    """tppo: whether the decoder queries with the last price, the paper's way, or with a learnt
+    vector."""
 
     def __post_init__(self) -> None:
         for name in ("rounds", "history", "lanes", "n_steps", "n_epochs", "width"):
             _checks.integer(name, getattr(self, name), at_least=1)
+        _checks.flag("query_price", self.query_price)
         _checks.integer("batch_size", self.batch_size, at_least=2)
         _checks.number("learning_rate", self.learning_rate, above=0)
         for name in ("least_rate", "gamma"):

@@ -194,7 +194,12 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str,
     """Of the policy's class, beside its spaces."""
     width = recipe.width
     of_network: dict[str, dict[str, Any]] = {
-        "tppo": {"history": recipe.history, "width": width, "feedforward": 2 * width},
+        "tppo": {
+            "history": recipe.history,
+            "query_size": int(recipe.query_price),
+            "width": width,
+            "feedforward": 2 * width,
+        },
         "ppo": {"net_arch": [width, width]},
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
         "recurrent_ppo": {
