@@ -1,5 +1,6 @@
 """What methods share: tasks, the registry, seeds, the rollout, kept policies."""
 
+import ast
 import dataclasses
 import itertools
 import json
@@ -159,19 +160,56 @@ def test_unknown_arguments_are_refused():
 # --- seeds
 
 
+SEEDS = {
+    seeds.training_seed: seeds.TRAINING,
+    seeds.validation_seed: seeds.VALIDATION,
+    seeds.test_seed: seeds.TEST,
+    seeds.outside_seed: seeds.OUTSIDE,
+    seeds.demonstration_seed: seeds.DEMONSTRATION,
+}
+LOOKED_AT = range(3 * 2**30, 2**32)
+"""Where test seeds were while methods were chosen."""
+
+
 def test_seeds_of_training_validation_and_test_never_meet():
-    ranges = [seeds.TRAINING, seeds.VALIDATION, seeds.TEST]
-    for one, after in itertools.pairwise(ranges):
+    for one, after in itertools.pairwise(SEEDS.values()):
         assert one.stop <= after.start
-    assert seeds.TEST.stop <= 2**32
-    makers = seeds.training_seed, seeds.validation_seed, seeds.test_seed
-    for among, make in zip(ranges, makers, strict=True):
+    assert seeds.DEMONSTRATION.stop <= 2**32
+    for make, among in SEEDS.items():
         for i in (0, 1, len(among) - 1):
             assert make(i) in among
         assert len({make(i) for i in range(100)}) == 100
         for bad in (-1, len(among), 0.5):
             with pytest.raises((ValueError, TypeError), match="seed"):
                 make(bad)
+
+
+def test_no_test_seed_was_ever_looked_at():
+    for measured in (seeds.TEST, seeds.OUTSIDE):
+        assert measured.stop <= LOOKED_AT.start
+        assert measured.start >= seeds.VALIDATION.stop
+
+
+@pytest.mark.parametrize("name", ["test_seed", "TEST", "outside_seed", "OUTSIDE"])
+def test_the_leaderboard_alone_names_test_seeds(name):
+    """Not even by way of an import; `leaderboard/tune.py` chooses, and must not either."""
+    root = Path(baselines.__file__).parent
+    naming = set()
+    for path in root.rglob("*.py"):
+        words = {
+            part
+            for node in ast.walk(ast.parse(path.read_text()))
+            for part in (getattr(node, "id", None), getattr(node, "attr", None), *_imported(node))
+        }
+        if name in words:
+            naming.add(path.relative_to(root).as_posix())
+    naming.discard("arena/seeds.py")
+    assert all(path.startswith("experiments/leaderboard/") for path in naming)
+    assert "experiments/leaderboard/tune.py" not in naming
+
+
+def _imported(node):
+    return [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
 
 
 # --- the registry
@@ -194,6 +232,11 @@ def test_every_name_of_the_registry_leads_somewhere():
             json.dumps(dataclasses.asdict(recipe))
             assert entry.get_trainer().can_train(Task("hidden")) is None
         assert entry.obstacle(Task("hidden")) is None
+
+
+def test_ablations_are_of_methods_that_are_no_ablations():
+    ablated = {entry.ablation_of for entry in REGISTRY.values()} - {None}
+    assert all(REGISTRY[name].ablation_of is None for name in ablated)
 
 
 def test_methods_are_made_or_trained_never_both():

@@ -15,6 +15,7 @@ from baselines.arena import policies, seeds
 from baselines.arena.overrides import changed
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
+from baselines.experiments.leaderboard import tune
 from baselines.runs.policy_files import read
 
 _SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
@@ -224,14 +225,21 @@ def test_nobody_is_tested_on_what_it_was_trained_on(method, tmp_path, resets):
     assert all(seed in seeds.TRAINING for seed in resets if seed is not None)
 
 
-def test_evaluations_are_of_test_seeds(tmp_path, monkeypatch, resets):
+def test_what_is_shown_is_not_what_is_measured(tmp_path, monkeypatch, resets):
     for words in (["evaluate", "greedy"], ["evaluate", "greedy", "--seed", "3"]):
         run(monkeypatch, words, ["--max-cycles", "4"])
-    assert resets == [seeds.test_seed(0), seeds.test_seed(3)]
+    assert resets == [seeds.demonstration_seed(0), seeds.demonstration_seed(3)]
     resets.clear()
     run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
-    assert resets[-1] == seeds.test_seed(0)  # what is shown after a training
+    assert resets[-1] == seeds.demonstration_seed(0)  # what is shown after a training
     assert resets[0] == seeds.training_seed(0)
+
+
+def test_tuning_plays_validation_seeds(tmp_path, monkeypatch, resets):
+    monkeypatch.setattr(tune, "EPISODES", 4)
+    tune.tune(("paper",), ("cils",), tmp_path / "tuned.json", tmp_path / "tuning.csv")
+    assert resets
+    assert all(seed in seeds.VALIDATION or seed in seeds.TRAINING for seed in resets)
 
 
 # --- a new preset

@@ -37,6 +37,8 @@ class Entry:
     """Called with (task, num_envs, seed, **parameters); gives a `Method`."""
     trainer: str | None = None
     """A `Trainer`."""
+    ablation_of: str | None = None
+    """The method that it is without some part; the leaderboard plays it where it is asked to."""
 
     def __post_init__(self) -> None:
         if (self.factory is None) == (self.trainer is None):

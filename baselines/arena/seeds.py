@@ -9,9 +9,17 @@ from __future__ import annotations
 from aigc_market import _checks
 
 TRAINING = range(2**31)
-VALIDATION = range(2**31, 3 * 2**30)
-"""By these, hyperparameters and parameters are chosen."""
-TEST = range(3 * 2**30, 2**32)
+VALIDATION = range(2**31, 2**31 + 2**29)
+"""By these, hyperparameters and parameters are chosen, and which policies are kept."""
+TEST = range(2**31 + 2**29, 2**31 + 3 * 2**28)
+"""Touched once: by the leaderboard, when all is chosen. Nothing else asks for these."""
+OUTSIDE = range(2**31 + 3 * 2**28, 3 * 2**30)
+"""The leaderboard's too: of markets out of the law that methods were trained or tuned for."""
+DEMONSTRATION = range(3 * 2**30, 2**32)
+"""What commands show and other experiments measure: looked at as often as one likes.
+
+It was the leaderboard's test range while its methods were chosen, and was looked at then.
+"""
 
 
 def training_seed(i: int) -> int:
@@ -25,8 +33,18 @@ def validation_seed(i: int) -> int:
 
 
 def test_seed(i: int) -> int:
-    """The i-th seed of episodes in which a method is measured."""
+    """The i-th seed of episodes in which the leaderboard measures a method."""
     return _seed(i, TEST)
+
+
+def outside_seed(i: int) -> int:
+    """The i-th seed of episodes in which the leaderboard measures it out of its law."""
+    return _seed(i, OUTSIDE)
+
+
+def demonstration_seed(i: int) -> int:
+    """The i-th seed of episodes that are neither learnt from, nor chosen by, nor the test's."""
+    return _seed(i, DEMONSTRATION)
 
 
 def _seed(i: int, among: range) -> int:

@@ -17,7 +17,7 @@ from baselines.arena.arguments import EnvArguments
 from baselines.arena.protocol import Player
 from baselines.arena.registry import REGISTRY, resolve
 from baselines.arena.rollout import play
-from baselines.arena.seeds import test_seed
+from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
 from baselines.followers.both_sides import FOLLOWERS, followers_of, show_both, show_exploit
@@ -40,7 +40,7 @@ def evaluate(
         method: a method of your own instead, `module:factory`: a callable (task, num_envs, seed)
             that gives a Method.
         env: the market; what is left out is as the run was trained.
-        episodes: how many, side by side. No training plays them.
+        episodes: how many, side by side. No training plays them, nor are they the leaderboard's.
         seed: of the episodes, and of the method's random choices.
         live_rounds: rounds in which the VMUs' images are really repainted besides; needs a live
             market (`--scenario live`).
@@ -114,8 +114,8 @@ def _run(path: Path, env: EnvArguments) -> _Found:
 def play_and_show(
     player: Player, task: Task, title: str, episodes: int = 10, seed: int = 0
 ) -> None:
-    """Play test episodes side by side and print means over all rounds."""
-    played = play(player(episodes), task, episodes, test_seed(seed))
+    """Play demonstration episodes side by side and print means over all rounds."""
+    played = play(player(episodes), task, episodes, demonstration_seed(seed))
     table = Table(
         title=f"{title} on {task.name}: means a round",
         caption="share and regret: against rational VMUs",
@@ -140,7 +140,7 @@ def _show_live(player: Player, task: Task, rounds: int, seed: int) -> None:
             player(1),
             task,
             rounds,
-            test_seed(seed),
+            demonstration_seed(seed),
             lambda done: progress.update(bar, completed=done),
         )
     table = Table(title="served live; luck is what SSIM beside the table's is worth to a VMU")

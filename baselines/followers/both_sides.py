@@ -12,7 +12,7 @@ from aigc_market import vmus
 from aigc_market.vmus import FollowerPolicy
 from baselines.arena import policies
 from baselines.arena.protocol import Player
-from baselines.arena.seeds import test_seed
+from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.followers.exploitability import Gain, exploit
 from baselines.followers.follower_policy import FollowerKind, Followers
@@ -81,7 +81,7 @@ def followers_of(folder: Path | None, task: Task) -> FollowerPolicy:
 
 def show_both(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:
     """Say how a leader and its learned followers do against each other."""
-    measured = measure(leader, followers, task, test_seed(seed))
+    measured = measure(leader, followers, task, demonstration_seed(seed))
     rows = {
         "leader's share of U_p*, against best responses": f"{measured.share:.2%}",
         "leader's share of the best against the learned followers": f"{measured.share_learned:.2%}",

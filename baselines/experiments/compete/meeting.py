@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import rivals
-from baselines.arena.seeds import test_seed
+from baselines.arena.seeds import demonstration_seed
 from baselines.methods.sellers.games import Games
 from baselines.methods.sellers.learning_vmus import LearningVMUs
 from baselines.methods.sellers.price_units import PriceUnits
@@ -60,7 +60,7 @@ class _Oracle(NamedTuple):
 
 
 class Benchmark:
-    """Nash and cartel in every round of the test episodes of a scenario, solved once.
+    """Nash and cartel in every round of the games of a scenario, solved once.
 
     Arrays are (T, N, …), with T = N = 1 where the market stands still.
     """
@@ -70,7 +70,7 @@ class Benchmark:
         self.moves = Games(scenario, 1, 1).moves
         self.num_envs = GAMES if self.moves else 1
         rounds = WARM_UP + ROUNDS
-        self.theory = theory = Theory.of(markets_of(scenario, GAMES, rounds, test_seed(0)))
+        self.theory = theory = Theory.of(markets_of(scenario, GAMES, rounds, demonstration_seed(0)))
         shape = (rounds, GAMES) if self.moves else (1, 1)
 
         def by_rounds(values: Any) -> np.ndarray:
@@ -123,7 +123,7 @@ def play(
     followers: Any = None,
     forced: Forced = lambda _, prices: prices,
 ) -> Played:
-    """Play the test episodes.
+    """Play the games that are measured.
 
     Args:
         sellers: one for each seat.
@@ -133,7 +133,7 @@ def play(
     """
     rounds = WARM_UP + ROUNDS
     games = Games(known.scenario, known.num_envs, rounds, followers)
-    games.reset(test_seed(0))
+    games.reset(demonstration_seed(0))
     prices, utilities, of_vmus, regrets = [], [], [], []
     for t in range(rounds):
         market, games.oracle = games.market, known.oracle(t)

@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
-from baselines.arena.seeds import test_seed
+from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
 from baselines.methods.sb3.recipes import Sb3Recipe
@@ -83,10 +83,10 @@ def execute(run: Run) -> dict[str, Any]:
 
 def _train(run: Run) -> dict[str, Any]:
     trained = Sb3Trainer(run.method).learn(run.task, run.seed, run.recipe)
-    played = play(trained.player(1), run.task, 1, test_seed(run.seed))
+    played = play(trained.player(1), run.task, 1, demonstration_seed(run.seed))
     live: list[dict[str, float]] = []
     if run.live_rounds:
-        live = play_live(trained.player(1), run.task, run.live_rounds, test_seed(run.seed))
+        live = play_live(trained.player(1), run.task, run.live_rounds, demonstration_seed(run.seed))
     return {
         **{name: float(getattr(played, name).mean()) for name in _MEASURES},
         "rounds": trained.rounds,
@@ -100,7 +100,7 @@ def _play_on(run: Run) -> dict[str, Any]:
     length, rounds = run.task.settings().max_cycles, run.recipe.rounds
     task = Task(run.task.scenario, {**run.task.arguments, "max_cycles": rounds})
     method = resolve(run.method).make(task, 1, run.seed)
-    played = play(method, task, 1, test_seed(run.seed))
+    played = play(method, task, 1, demonstration_seed(run.seed))
     last = -max(rounds // 10, 1)
     pieces = np.array_split(played.utility, max(rounds // length, 1))
     return {
