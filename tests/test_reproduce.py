@@ -1,6 +1,7 @@
 """The command line, the CSV files, the figures and the report."""
 
 import dataclasses
+import shutil
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -10,8 +11,8 @@ from matplotlib import image
 from scipy import stats
 
 from baselines.arena.arguments import EnvArguments
+from baselines.experiments.paper import claims, report, reproduce
 from baselines.experiments.paper import fig2 as figures
-from baselines.experiments.paper import report, reproduce
 from baselines.experiments.paper.sweep import METHODS
 
 SHARES = {"tppo": 0.99, "ppo": 0.97, "greedy": 0.9, "random": 0.5, "equilibrium": 1.0}
@@ -34,6 +35,7 @@ def results(seeds, better=0.0):
                     "utility": share * best,
                     "equilibrium_price": 7.5 + 0.5 * cost,
                     "equilibrium_utility": best,
+                    "exploiting": (share + 0.005) * best,
                     "regret": 0.0,
                     "rounds": 20_000,
                     "seconds": 1.0,
@@ -42,20 +44,29 @@ def results(seeds, better=0.0):
     return made
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = results(seeds=3)
-    reproduce.write_csvs(tmp_path, made, made)
-    report.write(tmp_path, {"seeds": 3})
-    figures.draw(tmp_path)
-    return tmp_path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of a report with variants, that no test changes."""
+    out = tmp_path_factory.mktemp("results")
+    made = results(seeds=4)
+    variants = reproduce.plan_variants(made)
+    for run in variants:
+        usual = made[reproduce.make_run(run.method, "paper", 2, 1.0, run.seed)]
+        worse = 0.98 if run.recipe.gamma else 1 + 1e-4 * run.seed
+        episodes = (np.array(usual["episodes"]) * worse).tolist()
+        made[run] = {**usual, "episodes": episodes, "exploiting": worse * usual["exploiting"]}
+    runs = [run for run in made if run not in variants]
+    reproduce.write_csvs(out, runs, made, variants, market_seeds=3)
+    report.write(out, {"seeds": 4})
+    figures.draw(out)
+    return out
 
 
 def test_csvs_are_tidy(folder):
     runs = pd.read_csv(folder / "runs.csv")
     assert list(runs.columns) == list(reproduce.RUN_COLUMNS)
     assert set(runs["figure"]) == {"2a", "2b", "2c", "2d"}
-    assert len(runs) == 15 * (1 + 5 + 5 + 5)
+    assert len(runs) == 5 * 4 + 5 * 3 * (5 + 5 + 5)  # market_seeds of every market but in 2(a)
     assert not runs.duplicated(["figure", "method", "num_vmus", "cost", "seed"]).any()
     assert not runs.isna().any().any()
     assert set(runs[runs["figure"] == "2c"]["num_vmus"]) == {2, 3, 4, 5, 6}
@@ -64,71 +75,139 @@ def test_csvs_are_tidy(folder):
     assert list(curves.columns) == list(reproduce.CURVE_COLUMNS)
     assert curves.groupby(["method", "seed"])["episode"].max().eq(200).all()
     assert set(curves["method"]) == {"tppo", "ppo", "greedy", "random"}
+    learning = pd.read_csv(folder / "learning.csv")
+    assert list(learning.columns) == list(reproduce.LEARNING_COLUMNS)
+    arms = learning.groupby(["method", "gamma", "query"], dropna=False).size()
+    assert len(arms) == 4 + len(reproduce.VARIANTS)
+    assert arms.eq(4).all()
 
 
-def test_figures_are_drawn_from_the_csvs_alone(folder):
-    for name in ("runs", "report.md"):
-        if (folder / name).exists():
-            (folder / name).unlink()
-    first = {path: path.read_bytes() for path in sorted(folder.glob("fig*"))}
-    assert {path.name for path in first} == {
-        f"fig2{x}{suffix}" for x in "abcd" for suffix in (".png", ".svg")
-    }
-    for path in first:
-        path.unlink()
-    figures.draw(folder)
-    for path, before in first.items():
-        if path.suffix == ".png":
-            pixels = image.imread(path)
+def test_what_is_measured_of_a_curve(folder):
+    runs, learning = report.read(folder)
+    curves = pd.read_csv(folder / "curves.csv").set_index(["method", "seed"])["utility"]
+    best = runs["equilibrium_utility"][runs["figure"] == "2a"].iloc[0]
+    used = learning[~learning["gamma"].gt(0) & learning["query"].ne("learnt")]
+    assert set(used["method"]) == set(METHODS) - {"equilibrium"}
+    for row in used.itertuples():
+        shares = curves[row.method, row.seed].to_numpy() / best
+        assert row.training == pytest.approx(shares.mean(), abs=1e-5)
+        assert row.end == pytest.approx(shares[-20:].mean(), abs=1e-5)
+        # They rise by equal steps, so that interpolation is exact.
+        near = np.interp(claims.NEAR, shares, np.arange(1, 201), right=200)
+        assert row.reached == pytest.approx(near, abs=1)
+
+
+def test_figures_are_drawn_from_the_csvs_alone(folder, tmp_path):
+    names = {f"fig2{x}{suffix}" for x in "abcd" for suffix in (".png", ".svg")}
+    assert {path.name for path in folder.glob("fig*")} == names
+    for table in ("runs.csv", "curves.csv"):
+        shutil.copy(folder / table, tmp_path)
+    figures.draw(tmp_path)
+    for name in names:
+        if name.endswith(".png"):
+            pixels = image.imread(tmp_path / name)
             assert pixels.shape[:2] == (720, 960)
             assert 0.01 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.3  # lines on white
         else:
-            assert path.read_bytes() == before
-            text = "".join(ElementTree.fromstring(before.decode()).itertext())
-            assert "Stackelberg" in text or "<use" in before.decode()
+            drawn = (tmp_path / name).read_bytes()
+            assert drawn == (folder / name).read_bytes()
+            text = "".join(ElementTree.fromstring(drawn.decode()).itertext())
+            assert "Stackelberg" in text or "<use" in drawn.decode()
+
+
+def verdicts(text):
+    rows = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("|")]
+    return {(row[0], row[1].partition(",")[0]): row[-1] for row in rows if len(row) == 4}
 
 
 def test_the_report_says_which_claims_hold(folder):
-    text = (folder / "report.md").read_text()
-    verdicts = {
-        row.split(" | ")[0][2:]: row.split(" | ")[-1][:-2]
-        for row in text.splitlines()
-        if row.count(" | ") == 3
-    }
-    assert verdicts["TPPO converges higher than PPO (last tenth of training)"] == "holds"
-    assert verdicts["TPPO beats Random (last tenth of training)"] == "holds"
-    assert verdicts["Utility rises with the number of VMUs (TPPO)"] == "holds"
-    assert (
-        verdicts["TPPO tracks the equilibrium in (b)–(d)"] == "fails"
-    )  # its shares are .99 ± .001
+    found = verdicts((folder / "report.md").read_text())
+    assert found["TPPO converges higher than PPO", "share of U_p*"] == "holds"
+    assert found["TPPO beats Random", "share of U_p*"] == "holds"
+    measure = "smallest change of utility from one K to the next"
+    assert found["Utility rises with the number of VMUs (TPPO)", measure] == "holds"
+    # Its shares are .99 ± .001, a hundredth below the equilibrium.
+    assert found["TPPO tracks the equilibrium in (b)–(d)", "share of U_p* less 1"] == "fails"
+    assert found["TPPO with γ = 0 converges higher than with γ = 0.9", "share of U_p*"] == "holds"
+    queries = "TPPO queried by the last price converges higher than queried by a learnt vector"
+    assert found[queries, "share of U_p*"] == "equal"
 
 
 def test_the_report_says_when_a_claim_fails(tmp_path):
     made = results(seeds=3, better=0.03)
     reproduce.write_csvs(tmp_path, made, made)
     text = report.write(tmp_path, {}).read_text()
-    [row] = [row for row in text.splitlines() if "ends higher than PPO" in row]
+    [row] = [row for row in text.splitlines() if "TPPO ends higher than PPO" in row]
     assert row.endswith("fails |")
+    assert "## Variants" not in text
 
 
-def test_intervals_are_students(folder):
-    differences = np.array([0.01, 0.03, 0.02])
-    _, _, interval, verdict = report._claim("", "", differences)
-    half = stats.t.ppf(0.975, 2) * differences.std(ddof=1) / np.sqrt(3)
-    assert interval == f"{0.02:.4g} [{0.02 - half:.4g}, {0.02 + half:.4g}]"
-    assert verdict == "undecided"
-    assert report._claim("", "", differences + 1)[3] == "holds"
-    assert report._claim("", "", differences - 1)[3] == "fails"
-    assert report._claim("", "", np.array([1.0]))[3] == "undecided (one seed)"
-    assert report._claim("", "", np.full(3, -3.0))[2:] == (
-        "-3 in every seed",
-        "undecided (no spread)",
-    )
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.5, 2.0, "holds"),
+        (-2.0, -0.5, "fails"),
+        (-0.5, 2.0, "undecided"),
+        (-2.0, 2.0, "undecided"),
+        (0.1, 0.9, "equal"),
+        (-1.0, -0.2, "equal"),
+        (-0.9, 1.0, "equal"),
+    ],
+)
+def test_the_rule_of_verdicts(low, high, verdict):
+    assert claims.judge(low, high, margin=1.0) == verdict
+    mean, half = (low + high) / 2, (high - low) / 2
+    n = 12  # differences with just this interval
+    noise = np.resize([1.0, -1.0], n)
+    scale = half * (1 - 1e-9) / (stats.t.ppf(0.975, n - 1) * stats.sem(noise))
+    claim = claims.Claim("", "", mean + scale * noise, margin=1.0)
+    np.testing.assert_allclose(claim.interval(), (mean, low, high), rtol=1e-6)
+    assert claim.verdict() == verdict
+    same = dataclasses.replace(claim, of_equality=True).verdict()
+    assert same == {"equal": "holds", "undecided": "undecided"}.get(verdict, "fails")
+
+
+def test_one_seed_decides_nothing():
+    claim = claims.Claim("", "", np.array([1.0]))
+    assert claim.verdict() == "undecided"
+    assert "1.000 % [one seed]".replace("1.", "100.") in report._claims_table([claim])
+
+
+def test_differences_are_of_the_same_seeds(folder):
+    runs, learning = report.read(folder)
+    [claim] = [
+        claim
+        for claim in claims.of_paper(runs, learning)
+        if claim.text == "TPPO ends higher than PPO"
+    ]
+    used = learning[~learning["gamma"].gt(0) & learning["query"].ne("learnt")]
+    by_seed = used.pivot_table(index="seed", columns="method", values="exploiting")
+    assert len(by_seed) == 4
+    np.testing.assert_allclose(claim.differences, by_seed["tppo"] - by_seed["ppo"])
+
+
+def test_the_worst_market_is_the_one_that_is_judged(folder):
+    runs, _ = report.read(folder)
+    assert "K = " in claims.tracking(runs, "tppo").measure
+    bad = runs.assign(utility=runs["utility"].where(runs["num_vmus"] != 4, 0.5 * runs["utility"]))
+    claim = claims.tracking(bad, "tppo")
+    assert "(K = 4, c = 1)" in claim.measure
+    assert claim.interval()[0] == pytest.approx(0.495 - 1, abs=0.01)
+    assert len(claim.differences) == 3
+
+
+def test_shares_are_rounded_down():
+    assert report.percent(0.99997) == "99.997 %"
+    assert report.percent(0.9999999) == "100.000 %"  # of prices in float32
+    assert report.percent(0.999999) == "99.999 %"
+    assert report.percent(0.5) == "50.000 %"
 
 
 def test_episodes_to_the_mark_are_counted():
-    curve = pd.DataFrame({0: [0.0] * 20 + [1.0] * 80, 1: [0.5] * 100}, index=range(1, 101))
-    np.testing.assert_array_equal(report._episodes_to(curve), [30, 100])
+    curve = np.repeat([0.5, 0.7, 0.9, 1.0, 1.0], 10)
+    assert claims.episodes_to(curve, 10) == pytest.approx(25 + 10 / 2)
+    assert claims.episodes_to(np.full(50, 0.5), 10) == 50
+    assert claims.episodes_to(np.ones(50), 10) == 5
 
 
 def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -137,11 +216,13 @@ def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         reproduce, "recipe", lambda *given: dataclasses.replace(usual(*given), **tiny)
     )
-    monkeypatch.setattr(reproduce, "QUICK_ROUNDS", 400)
-    reproduce.reproduce(quick=True, out=tmp_path, workers=1)
+    monkeypatch.setattr(reproduce, "QUICK_ROUNDS", 200)
+    reproduce.reproduce(quick=True, out=tmp_path, workers=1, variants=True)
+    assert len(pd.read_csv(tmp_path / "learning.csv")) == 4 + len(reproduce.VARIANTS)
     assert {path.name for path in tmp_path.iterdir()} >= {
         "runs.csv",
         "curves.csv",
+        "learning.csv",
         "report.md",
         "fig2a.png",
         "fig2d.svg",

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from aigc_market import palette
+from baselines.arena.styles import STYLES
 from baselines.runs.files import write_atomically
 
 NAMES = {
@@ -20,15 +20,17 @@ NAMES = {
     "random": "Random",
     "equilibrium": "Stackelberg equilibrium",
 }
-# Markers are for black-and-white print.
-_STYLES: dict[str, dict[str, Any]] = {
-    "tppo": {"color": palette.BLUE, "marker": "o", "markersize": 10, "markerfacecolor": "none"},
-    "ppo": {"color": palette.ORANGE, "marker": "s", "markersize": 4},
-    "greedy": {"color": palette.SKY, "marker": "^"},
-    "random": {"color": palette.PURPLE, "marker": "v"},
-    "equilibrium": {"color": palette.EQUILIBRIUM, "linestyle": "--"},
+# For black-and-white print, and for curves that lie on each other.
+_MARKERS: dict[str, dict[str, Any]] = {
+    "tppo": {"marker": "o", "markersize": 10, "markerfacecolor": "none"},
+    "ppo": {"marker": "s", "markersize": 4},
+    "greedy": {"marker": "^"},
+    "random": {"marker": "v"},
+    "equilibrium": {"zorder": 3},
 }
+_STYLES = {name: {**STYLES[name], **markers} for name, markers in _MARKERS.items()}
 _BIN = 10
+_LEARNERS = ("tppo", "ppo")
 
 
 def draw(folder: Path) -> list[Path]:
@@ -63,38 +65,35 @@ def _axes() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _legend(figure: Figure) -> None:
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+def _legend(figure: Figure, axes: Any) -> None:
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    labels = [label for label in NAMES.values() if label in handles]
+    figure.legend(
+        [handles[label] for label in labels],
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )
 
 
 def _learning_curves(runs: Any, curves: Any) -> Figure:
     figure, axes = _axes()
+    best = runs[runs["figure"] == "2a"]["equilibrium_utility"].iloc[0]
     block = (curves["episode"] - 1) // _BIN
     curves = curves.assign(episode=(block + 0.5) * _BIN + 0.5)
-    for method in [name for name in NAMES if name in set(curves["method"])]:
-        by_seed = (
-            curves[curves["method"] == method]
-            .groupby(["episode", "seed"])["utility"]
-            .mean()
-            .unstack("seed")
-        )
-        mean = by_seed.mean(axis=1)
-        style = {**_STYLES[method], "markevery": 2}
-        axes.plot(mean.index, mean, label=NAMES[method], **style)
-        axes.fill_between(
-            by_seed.index,
-            by_seed.min(axis=1),
-            by_seed.max(axis=1),
-            color=style["color"],
-            alpha=0.2,
-            linewidth=0,
-        )
-    best = runs[runs["figure"] == "2a"]["equilibrium_utility"].iloc[0]
+    by_method = {
+        name: rows.pivot_table(index="episode", columns="seed", values="utility")
+        for name, rows in curves.groupby("method")
+    }
+    for method in [name for name in NAMES if name in by_method]:
+        _curve(axes, method, by_method[method])
     axes.axhline(best, label=NAMES["equilibrium"], **_STYLES["equilibrium"])
     axes.set_xlabel("Training episode")
     axes.set_ylabel("ASP utility per round")
     axes.set_ylim(bottom=0)
-    _legend(figure)
+    _legend(figure, axes)
+    _second_half(axes, by_method, best)
     seeds = curves["seed"].nunique()
     axes.set_title(
         f"Mean of {seeds} seed{'s' if seeds > 1 else ''}"
@@ -105,6 +104,25 @@ def _learning_curves(runs: Any, curves: Any) -> Figure:
     return figure
 
 
+def _curve(axes: Any, method: str, by_seed: Any) -> None:
+    style = _STYLES[method]
+    axes.plot(by_seed.mean(axis=1), label=NAMES[method], markevery=2, **style)
+    low, high = by_seed.min(axis=1), by_seed.max(axis=1)
+    axes.fill_between(by_seed.index, low, high, color=style["color"], alpha=0.2, linewidth=0)
+
+
+def _second_half(axes: Any, by_method: dict[str, Any], best: float) -> None:
+    """Where learners are near the equilibrium, large enough to tell them apart."""
+    inset = axes.inset_axes((0.3, 0.1, 0.67, 0.3))
+    for method in _LEARNERS:
+        by_seed = by_method[method]
+        _curve(inset, method, by_seed.iloc[len(by_seed) // 2 :])
+    inset.axhline(best, **_STYLES["equilibrium"])
+    inset.set_title("the same, second half of training", fontsize=9)
+    inset.tick_params(labelsize=9)
+    inset.grid(alpha=0.3)
+
+
 def _against(runs: Any, figure_name: str, x: str, y: str, x_label: str, y_label: str) -> Figure:
     figure, axes = _axes()
     rows = runs[runs["figure"] == figure_name]
@@ -112,7 +130,7 @@ def _against(runs: Any, figure_name: str, x: str, y: str, x_label: str, y_label:
         groups = rows[rows["method"] == method].groupby(x)[y]
         mean = groups.mean()
         if method == "equilibrium":
-            axes.plot(mean.index, mean, label=NAMES[method], zorder=3, **_STYLES[method])
+            axes.plot(mean.index, mean, label=NAMES[method], **_STYLES[method])
         else:
             spread = [mean - groups.min(), groups.max() - mean]
             axes.errorbar(
@@ -123,7 +141,7 @@ def _against(runs: Any, figure_name: str, x: str, y: str, x_label: str, y_label:
     axes.set_ylabel(y_label)
     if y == "utility":
         axes.set_ylim(bottom=0)
-    _legend(figure)
+    _legend(figure, axes)
     seeds = rows[rows["method"] == "tppo"]["seed"].nunique()
     if seeds > 1:
         axes.set_title(f"Mean of {seeds} seeds, bars from lowest to highest", fontsize=10)

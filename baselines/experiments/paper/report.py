@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
+from baselines.experiments.paper.claims import (
+    MARGIN,
+    NEAR,
+    SPEED_MARGIN,
+    Claim,
+    arms_of,
+    of_paper,
+    of_variants,
+)
 from baselines.runs.files import write_atomically
 
-_NEAR = 0.95
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "pettingzoo", "stable-baselines3", "torch")
+RULE = (
+    "Intervals are 95 % confidence intervals (Student's t) of the mean difference over paired "
+    f"seeds. A difference is *equal* where its interval lies within ± {100 * MARGIN:g} % of U_p* "
+    f"or p* (for speed: ± {100 * SPEED_MARGIN:g} % of training), whatever its sign; else a claim "
+    "*holds* where the interval lies above 0, *fails* where it lies below, and is *undecided* in "
+    "between. That a method tracks the equilibrium holds where the two are equal. Speed is read "
+    "off the means of episodes that were played side by side, and interpolated between them."
+)
 
 
 def write(folder: Path, settings: dict[str, Any]) -> Path:
-    """Write the report of `runs.csv` and `curves.csv` beside them."""
-    runs: Any = pd.read_csv(folder / "runs.csv", dtype={"figure": str})
-    curves: Any = pd.read_csv(folder / "curves.csv")
+    """Write the report of the CSV files of a folder beside them."""
+    runs, learning = read(folder)
+    tables = sections(folder)
     lines = [
         "# The paper's figures, reproduced",
         "",
@@ -29,19 +45,23 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "The paper does not publish its settings or its curves' values, so its claims are tested, "
         "not its numbers.",
         "",
+        tables["summary"],
+        "",
         "## Claims",
         "",
-        _claims_table(runs, curves),
+        tables["claims"],
         "",
-        "Intervals are 95 % confidence intervals of the mean over seeds (Student's t). A claim "
-        "*holds* where its whole interval lies on the claimed side, *fails* where it lies on the "
-        "other, and is *undecided* in between: more seeds narrow it (`--seeds`). Shares are of the "
-        "equilibrium's utility U_p*.",
+        RULE,
         "",
+        "## What exploring costs",
+        "",
+        tables["exploring"],
+        "",
+        *_variants(learning, tables),
         "## Results",
         "",
-        "Learners play without exploring after training; greedy and random play as they always do. "
-        "Means over seeds.",
+        "Learners play without exploring after training; greedy and random as they always play. "
+        "Means over seeds; shares are rounded down.",
         "",
         _results_table(runs),
         "",
@@ -67,98 +87,142 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
     return path
 
 
-def _claims_table(runs: Any, curves: Any) -> str:
-    best = runs[runs["figure"] == "2a"]["equilibrium_utility"].iloc[0]
-    shares = curves.assign(share=curves["utility"] / best)
-    learning = {
-        method: group.pivot_table(index="episode", columns="seed", values="share")
-        for method, group in shares.groupby("method")
+def read(folder: Path) -> tuple[Any, Any]:
+    """The tables `runs.csv` and `learning.csv` of a folder."""
+    runs: Any = pd.read_csv(folder / "runs.csv", dtype={"figure": str})
+    learning: Any = pd.read_csv(folder / "learning.csv").fillna({"query": ""})
+    return runs, learning
+
+
+def sections(folder: Path) -> dict[str, str]:
+    """The parts of the report that docs/results.md has too, as Markdown by name."""
+    runs, learning = read(folder)
+    return {
+        "summary": _summary(runs, learning),
+        "claims": _claims_table(of_paper(runs, learning)),
+        "exploring": _exploring(learning),
+        "arms": _arms_table(learning),
+        "variants": _claims_table(of_variants(learning)),
     }
-    rows = [
-        _claim(
-            "TPPO converges faster than PPO",
-            f"episodes to reach {_NEAR:.0%} of U_p*, PPO minus TPPO",
-            _episodes_to(learning["ppo"]) - _episodes_to(learning["tppo"]),
-        ),
-        _claim(
-            "TPPO converges higher than PPO (last tenth of training)",
-            "share, TPPO minus PPO",
-            _end(learning["tppo"]) - _end(learning["ppo"]),
-        ),
-        _claim(
-            "TPPO ends higher than PPO (played without exploring)",
-            "share, TPPO minus PPO",
-            _final_share(runs, "tppo") - _final_share(runs, "ppo"),
-        ),
-    ]
-    for better in ("tppo", "ppo"):
-        for worse in ("greedy", "random"):
-            rows.append(
-                _claim(
-                    f"{better.upper()} beats {worse.capitalize()} (last tenth of training)",
-                    "share, difference",
-                    _end(learning[better]) - _end(learning[worse]),
-                )
-            )
-    for figure, x, y, sign, text in (
-        ("2b", "cost", "price", 1, "Price rises as c rises (TPPO)"),
-        ("2d", "cost", "utility", -1, "Utility falls as c rises (TPPO)"),
-        ("2c", "num_vmus", "utility", 1, "Utility rises with the number of VMUs (TPPO)"),
-    ):
-        steps = _smallest_step(runs, figure, x, y, sign)
-        rows.append(_claim(text, f"smallest change of {y} from one {x} to the next", steps))
-    tracking = runs[(runs["method"] == "tppo") & runs["figure"].isin(["2b", "2c", "2d"])]
-    share = tracking["utility"] / tracking["equilibrium_utility"]
-    off = (tracking["price"] / tracking["equilibrium_price"] - 1).abs()
-    rows.append(
-        (
-            "TPPO tracks the equilibrium in (b)–(d)",
-            "worst run: share of U_p*; distance from p*",
-            f"{share.min():.4f}; {off.max():.2%}",
-            "holds" if share.min() >= 0.99 else "fails",
-        )
+
+
+def _summary(runs: Any, learning: Any) -> str:
+    """What each method ends at, by the recipe in use."""
+    header = (
+        "method",
+        "c = 1, K = 2, without exploring",
+        "last tenth of training, exploration included",
+        "worst run of all markets, as played",
     )
-    header = ("claim", "measured", "mean [95 % interval]", "verdict")
-    return _table([header, *rows])
+    rows: list[Sequence[str]] = [header]
+    shares = runs.assign(share=runs["utility"] / runs["equilibrium_utility"])
+    for arm in arms_of(learning).values():
+        if arm.gamma in (None, 0.0) and arm.query != "learnt":
+            worst = shares[shares["method"] == arm.method]["share"].min()
+            values = arm.rows["exploiting"].mean(), arm.rows["end"].mean(), worst
+            rows.append((arm.name, *map(percent, values)))
+    return _table(rows)
 
 
-def _claim(text: str, measure: str, differences: np.ndarray) -> tuple[str, str, str, str]:
-    mean = float(np.mean(differences))
-    if len(differences) < 2:
-        return text, measure, f"{mean:.4g} [one seed]", "undecided (one seed)"
-    if np.ptp(differences) == 0:  # such as counts of episodes
-        return text, measure, f"{mean:.4g} in every seed", "undecided (no spread)"
-    low, high = stats.t.interval(0.95, len(differences) - 1, loc=mean, scale=stats.sem(differences))
-    verdict = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-    return text, measure, f"{mean:.4g} [{low:.4g}, {high:.4g}]", verdict
+def _exploring(learning: Any) -> str:
+    """Why learners beat greedy, in words, from `learning.csv`."""
+    arms = arms_of(learning)
+    greedy = arms["greedy", None, ""].rows
+    noise = {}
+    for arm in (arms["ppo", 0.0, ""], arms["tppo", 0.0, "price"]):
+        noise[arm.name] = _points((arm.rows["exploiting"] - arm.rows["end"]).mean())
+    cost = _points((greedy["exploiting"] - greedy["end"]).mean())
+    return (
+        f"Greedy never stops exploring (ε = 0.1). Of U_p* it gets {percent(greedy['end'].mean())} "
+        f"in the last tenth of its rounds, and {percent(greedy['exploiting'].mean())} in those of "
+        f"them in which it did not explore (worst seed {percent(greedy['exploiting'].min())}): "
+        f"exploring alone costs it {cost} of U_p*. A learner's noise shrinks as it learns: in the "
+        "last tenth of training it costs "
+        + " and ".join(f"{name} {share}" for name, share in noise.items())
+        + "."
+    )
 
 
-def _episodes_to(curve: Any) -> np.ndarray:
-    """Episodes until the mean of ten reaches the mark, by seed; all of them if it never does."""
-    smooth = curve.rolling(10, min_periods=1).mean()
-    reached = smooth.to_numpy() >= _NEAR
-    first = np.where(reached.any(axis=0), reached.argmax(axis=0), len(curve) - 1)
-    return np.asarray(curve.index)[first].astype(float)
+def _variants(learning: Any, tables: dict[str, str]) -> list[str]:
+    if not (learning["gamma"].gt(0) | learning["query"].eq("learnt")).any():
+        return []
+    return [
+        "## Variants",
+        "",
+        "Shares of U_p* in the paper's market; means over seeds, rounded down.",
+        "",
+        tables["arms"],
+        "",
+        "The same rule of verdict, on what the recipe in use has over its variants:",
+        "",
+        tables["variants"],
+        "",
+    ]
 
 
-def _end(curve: Any) -> np.ndarray:
-    return curve.iloc[-max(1, len(curve) // 10) :].mean().to_numpy()
+def _arms_table(learning: Any) -> str:
+    header = (
+        "method",
+        "γ",
+        "query of the decoder",
+        "seeds",
+        f"episodes to {100 * NEAR:g} %",
+        "all of training",
+        "its last tenth",
+        "without exploring",
+        "worst seed",
+    )
+    rows: list[Sequence[str]] = [header]
+    for arm in arms_of(learning).values():
+        of_arm = arm.rows
+        means = of_arm.mean(numeric_only=True)
+        rows.append(
+            (
+                arm.name,
+                "" if arm.gamma is None else f"{arm.gamma:g}",
+                {"price": "last price", "learnt": "learnt vector"}.get(arm.query, ""),
+                str(len(of_arm)),
+                f"{means['reached']:.1f}",
+                percent(means["training"]),
+                percent(means["end"]),
+                percent(means["exploiting"]),
+                percent(of_arm["exploiting"].min()),
+            )
+        )
+    return _table(rows)
 
 
-def _final_share(runs: Any, method: str) -> np.ndarray:
-    rows = runs[(runs["figure"] == "2a") & (runs["method"] == method)].sort_values("seed")
-    return (rows["utility"] / rows["equilibrium_utility"]).to_numpy()
+def _claims_table(claims: Iterable[Claim]) -> str:
+    rows = [("claim", "measured", "mean difference [95 % interval]", "verdict")]
+    for claim in claims:
+        mean, low, high = claim.interval()
+        seeds = len(claim.differences)
+        if seeds == 1:
+            text, verdict = f"{_points(mean)} [one seed]", "undecided (one seed)"
+        else:
+            above = int((claim.differences > 0).sum())
+            text = (
+                f"{_points(mean)} [{_points(low)}, {_points(high)}]; "
+                f"above 0 in {above} of {seeds} seeds"
+            )
+            verdict = claim.verdict()
+        rows.append((claim.text, claim.measure, text, verdict))
+    return _table(rows)
 
 
-def _smallest_step(runs: Any, figure: str, x: str, y: str, sign: int) -> np.ndarray:
-    rows = runs[(runs["figure"] == figure) & (runs["method"] == "tppo")]
-    by_seed = rows.pivot_table(index=x, columns="seed", values=y).sort_index()
-    return (sign * by_seed.diff().iloc[1:]).min().to_numpy()
+def percent(share: float) -> str:
+    """A share in percent, rounded down: what falls short of 100 % is not said to reach it."""
+    return f"{math.floor(1e5 * share + 0.01) / 1e3:.3f} %"  # prices are float32
+
+
+def _points(difference: float) -> str:
+    """A difference of shares in percent."""
+    return f"{100 * difference:.3f} %".replace("-", "−")
 
 
 def _results_table(runs: Any) -> str:
     unique = runs.drop_duplicates(["method", "num_vmus", "cost", "seed"])
-    rows = [("method", "K", "c", "seeds", "price", "p*", "utility", "U_p*", "share", "seconds")]
+    rows = [("method", "K", "c", "seeds", "price", "p*", "utility", "U_p*", "share", "CPU seconds")]
     for (method, K, cost), group in unique.groupby(["method", "num_vmus", "cost"], sort=False):
         mean = group.mean(numeric_only=True)
         rows.append(
@@ -171,7 +235,7 @@ def _results_table(runs: Any) -> str:
                 f"{mean['equilibrium_price']:.3f}",
                 f"{mean['utility']:.2f}",
                 f"{mean['equilibrium_utility']:.2f}",
-                f"{mean['utility'] / mean['equilibrium_utility']:.4f}",
+                percent(mean["utility"] / mean["equilibrium_utility"]),
                 f"{mean['seconds']:.1f}",
             )
         )

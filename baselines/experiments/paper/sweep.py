@@ -19,6 +19,7 @@ from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.methods.sb3.trainer import Sb3Trainer
+from baselines.runs.digest import source_digest
 from baselines.runs.files import write_json
 from baselines.runs.parallel import Engine, in_parallel
 
@@ -63,7 +64,8 @@ class Run:
     @property
     def file_name(self) -> str:
         """Readable, and different for all that the result depends on."""
-        depends = self.task.digest(self.settings, resolve(self.method).code_digest())
+        code = resolve(self.method).code_digest(), source_digest([Path(__file__)])
+        depends = self.task.digest(self.settings, *code)
         return f"{self.method}-{self.task.name}-seed{self.seed}-{depends}.json"
 
 
@@ -73,12 +75,13 @@ def execute(run: Run) -> dict[str, Any]:
     Returns:
         Its settings, `price` and `utility` after training (learners without exploring; greedy and
         random as they always play, in the last tenth of their rounds), the equilibrium's, `regret`,
-        `rounds` of training, `seconds`, `episodes`: the mean utility of each training episode, and
-        `live`: see `play_live`.
+        `exploiting`: the utility of those rounds in which nothing was explored (greedy's that post
+        a price again; of others, all), `rounds` of training, `seconds` of CPU time, `episodes`: the
+        mean utility of each training episode, and `live`: see `play_live`.
     """
-    began = time.perf_counter()
+    began = time.process_time()
     result = _train(run) if run.method in LEARNERS else _play_on(run)
-    return {**run.settings, **result, "seconds": time.perf_counter() - began}
+    return {**run.settings, **result, "seconds": time.process_time() - began}
 
 
 def _train(run: Run) -> dict[str, Any]:
@@ -89,6 +92,7 @@ def _train(run: Run) -> dict[str, Any]:
         live = play_live(trained.player(1), run.task, run.live_rounds, demonstration_seed(run.seed))
     return {
         **{name: float(getattr(played, name).mean()) for name in _MEASURES},
+        "exploiting": float(played.utility.mean()),
         "rounds": trained.rounds,
         "episodes": trained.episodes,
         "live": live,
@@ -103,8 +107,12 @@ def _play_on(run: Run) -> dict[str, Any]:
     played = play(method, task, 1, demonstration_seed(run.seed))
     last = -max(rounds // 10, 1)
     pieces = np.array_split(played.utility, max(rounds // length, 1))
+    exploits = np.ones(rounds, bool)
+    if run.method == "greedy":
+        exploits[np.unique(played.price, return_index=True)[1]] = False  # posted for the first time
     return {
         **{name: float(getattr(played, name)[last:].mean()) for name in _MEASURES},
+        "exploiting": float(played.utility[last:, 0][exploits[last:]].mean()),
         "rounds": rounds,
         "episodes": [float(piece.mean()) for piece in pieces],
         "live": [],
