@@ -157,7 +157,8 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
     for t in range(ROUNDS):
         before = aec.observe("asp_0")
         aec.step(actions[t])
-        np.testing.assert_array_equal(seen["asp_0"], np.append(aec._episode._history.price, before))
+        in_force = np.insert(before, int(aec.settings.rationed), aec._episode._history.price)
+        np.testing.assert_array_equal(seen["asp_0"], in_force)
         for vmu in followers:
             np.testing.assert_array_equal(seen[vmu], aec.observe(vmu))
         np.testing.assert_array_equal(parallel.state(), aec.state())
@@ -318,14 +319,14 @@ def test_spaces_of_a_crowd():
     assert env.state_space == Box(low, high)
 
 
-def test_the_capacity_is_hidden_in_the_state_alone():
+def test_the_leader_sees_a_capacity_that_is_drawn_and_vmus_do_not():
     env = aigc_market.env(scenario="capacity", history=1)
     env.reset(seed=0)
     market = env.market
     alpha, beta = (x.item() for x in market.ssim.parameters[:2])
     expected = [*market.satisfaction, alpha, beta, market.capacity, 1, 1, 0, 0]
     np.testing.assert_allclose(env.state(), expected, rtol=1e-6)
-    assert env.observation_space("asp_0").shape == (3,)
+    np.testing.assert_allclose(env.observe("asp_0"), [market.capacity, 1, 0, 0], rtol=1e-6)
     assert env.observation_space("vmu_0").shape == (6,)
 
 

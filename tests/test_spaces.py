@@ -1,11 +1,14 @@
 """Observations and actions mean what the environment's page says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
 import aigc_market
 from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
 
 PLAYED = [(9.0, 70.0, 130.0), (11.0, 50.0, 60.0), (5.0, 240.0, 200.0)]
 
@@ -57,11 +60,40 @@ def test_the_state_holds_everything():
     np.testing.assert_array_equal(env.state(), [150, 260, 7, *PLAYED[1], *PLAYED[2]])
 
 
-def test_what_was_delivered_is_seen_not_what_was_asked_for():
+def test_a_leader_sees_its_capacity_and_what_was_asked_for_followers_what_was_delivered():
     env = played(rounds=[(9.0, 70.0, 130.0)], capacity=100.0)
-    np.testing.assert_array_equal(env.observe("asp_0")[3:], [9, 35, 65])
+    np.testing.assert_array_equal(env.observe("asp_0"), [100, 1, 0, 0, 9, 70, 130])
+    np.testing.assert_array_equal(env.observe("vmu_0")[2:], [1, 0, 9, 35])
+    np.testing.assert_array_equal(env.observe("vmu_1")[2:], [1, 0, 9, 65])
+    np.testing.assert_array_equal(env.state(), [150, 260, 100, 9, 1, 0, 0, 9, 70, 130])
     np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [70, 130])
     assert env.infos["vmu_0"]["steps"] == 35.0
+
+
+def test_every_view_of_a_leader_has_the_capacity_in_front():
+    scarce: Any = {"capacity": 100.0, "history": 1, "max_cycles": 3}
+    parallel = aigc_market.parallel_env(**scarce)
+    seen, _ = parallel.reset(options={"price": 9.0})
+    np.testing.assert_array_equal(seen["asp_0"], [100, 9, 1, 0, 0])
+    single = PricingEnv(**scarce)
+    np.testing.assert_array_equal(single.reset()[0], [100, 1, 0, 0])
+    seen, _, _, _, info = single.step(np.array([9.0], "f4"))
+    assert info["demand"].sum() > 100.0
+    np.testing.assert_allclose(seen, [100, 9, *info["demand"]])
+    many = PricingVectorEnv(3, **scarce, normalize=True)
+    seen, _ = many.reset(options={"capacity": np.array([100.0, 250.0, 500.0])})
+    np.testing.assert_allclose(seen[:, 0], [0.2, 0.5, 1.0])
+    assert many.single_observation_space.shape == (4,)
+
+
+def test_a_capacity_that_an_episode_sets_stays_within_the_spaces():
+    env = aigc_market.env(capacity=100.0)
+    env.reset(options={"capacity": 500.0})
+    assert env.observe("asp_0")[0] == 500.0
+    env.reset(options={"capacity": None})
+    assert env.observe("asp_0")[0] == 500.0  # all that can be asked for
+    with pytest.raises(ValueError, match=r"reset option capacity must stay within .* \[0, 500\]"):
+        env.reset(options={"capacity": 501.0})
 
 
 def test_the_parallel_leader_sees_the_price_in_force_first():

@@ -297,6 +297,7 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
     aec = aigc_market.env(max_cycles=ROUNDS, **arguments)
     parallel = aigc_market.parallel_env(max_cycles=ROUNDS, **arguments)
     vmus = aec.possible_agents[1:]
+    own = int(aec.settings.rationed)  # R stands in front
     prices = leader_actions(aec, ROUNDS + 1)
     for k, vmu in enumerate(vmus):
         aec.action_space(vmu).seed(k)
@@ -306,8 +307,9 @@ def test_the_parallel_game_is_the_aec_game_one_price_ahead(arguments):
     for t in range(ROUNDS):
         before = aec.observe("asp_0")
         aec.step(prices[t])
-        np.testing.assert_array_equal(parallel_seen["asp_0"][1:], before)
-        assert parallel_seen["asp_0"][0] == aec.observe("vmu_0")[1]
+        seen = np.split(parallel_seen["asp_0"], [own, own + 1])
+        np.testing.assert_array_equal(np.concatenate([seen[0], seen[2]]), before)
+        assert seen[1] == aec.observe("vmu_0")[1]
         for vmu in vmus:
             np.testing.assert_array_equal(parallel_seen[vmu], aec.observe(vmu))
         np.testing.assert_array_equal(parallel.state(), aec.state())

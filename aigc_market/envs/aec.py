@@ -69,6 +69,10 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     first carry the first m. `state()` then holds, in order: every δ, α and β, who is there, and R,
     as far as they are drawn or change, the price in force and the history.
 
+    Where there is a capacity the leader sees R in front, shape (1 + n·(K+1),), and its rows hold
+    the steps that were asked for; a follower's rows, those that it was delivered. A fixed R is
+    shown too, and bounds of R leave room for one that the options of a reset set.
+
     ## Rewards
 
     Of a round, paid when its last follower has acted. Leader: U_p = (p − c)·ΣS_k (Eq. 6).

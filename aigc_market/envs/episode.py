@@ -42,11 +42,13 @@ class Episode:
         """The price in force; the cost before the first."""
         self._last: tuple[Any, ...] = ()
         self._rescale = settings.normalize
-        self._history = observation.History(settings.history, settings.max_cycles, settings.row)
+        row = settings.kept_row
+        self._history = observation.History(settings.history, settings.max_cycles, row)
         self._history.fill(market.cost * self._scales.price, market.active)
-        index = observation.vmu_index(settings.row, settings.history, self._private.shape[1])
+        index = observation.vmu_index(row, settings.history, self._private.shape[1])
         self._vmus = observation.Views(self._history, index, self._private)
         self._rng = rng  # of what is served live
+        self._seen = row.seen
         self._pays_utility = settings.vmu_reward == "utility"
 
     def _take_up(self) -> None:
@@ -61,6 +63,8 @@ class Episode:
             self._at_zero = [float(ssim(0.0)) for ssim in self._layout.ssim]
         self._private = observation.private(self._settings, self._scales, market)
         self._hidden = observation.hidden(self._settings, self._scales, market, self._private)
+        limit = observation.capacity(self._settings, market)
+        self._capacity = None if limit is None else np.array([limit], np.float32)
         self._reward_scales = None
         if self._settings.scale_rewards:
             of_asp = reciprocals(np.asarray(oracle.utility)).tolist()
@@ -127,18 +131,27 @@ class Episode:
         if not last:
             self._process.advance()
             self._take_up()
-        self._record(settled.delivered)
+        self._record(settled)
         if layout.active is not None:
             infos[0]["active"] = self.market.active.copy()
             for info, active in zip(infos[1:], self._layout.active, strict=True):
                 info["is_active"] = active
         return rewards, infos
 
-    def _record(self, delivered: list[float]) -> None:
+    def _record(self, settled: game.Settlement) -> None:
         """Write down the round, with those who are there for the next one."""
+        delivered, asked = settled.delivered, None
+        if self._capacity is not None:
+            asked = settled.asked
         if self._rescale:
-            delivered = [steps * self._scales.steps for steps in delivered]
-        self._history.end(delivered, self.market.active, self.price * self._scales.price)
+            unit = self._scales.steps
+            delivered = [steps * unit for steps in delivered]
+            asked = None if asked is None else [steps * unit for steps in asked]
+        price = self.price * self._scales.price
+        if asked is None:
+            self._history.end(delivered, self.market.active, price)
+        else:
+            self._history.end(asked, self.market.active, price, delivered)
         self._vmus.private = self._private
         self._vmus.forget()
 
@@ -162,12 +175,19 @@ class Episode:
         return records.record(rounds, played)
 
     def asp_observation(self, m: int = 0) -> np.ndarray:
-        """What leader m sees, of whom there is one: the last n rounds, flat; fresh memory."""
-        return self._history.window().flatten()
+        """What leader m sees, of whom there is one: the last n rounds, flat; fresh memory.
+
+        R stands in front, where there is a capacity.
+        """
+        if self._capacity is None:
+            return self._history.window().flatten()
+        return np.concatenate([self._capacity, self._rounds()])
 
     def parallel_asp_observation(self, m: int = 0) -> np.ndarray:
-        """The same behind the price in force; fresh memory."""
-        return np.append(self._history.price, self._history.window())
+        """The same with the price in force before the rounds; fresh memory."""
+        if self._capacity is None:
+            return np.append(self._history.price, self._history.window())
+        return np.concatenate([self._capacity, self._history.price, self._rounds()])
 
     def vmu_observation(self, k: int) -> np.ndarray:
         """What VMU k sees: what it knows of itself, the price in force, its rounds of (p, S_k).
@@ -177,8 +197,12 @@ class Episode:
         return self._vmus.of(k)
 
     def state(self) -> np.ndarray:
-        """All that is hidden, the price in force, and the history: the full state of the game.
+        """All parameters that are drawn, the price in force, the rounds: the state of the game.
 
         Returns: (K + 1 + n·(K + 1),) or more (see `observation.hidden`), fresh memory.
         """
-        return np.concatenate([self._hidden, self._history.price, self._history.window().ravel()])
+        return np.concatenate([self._hidden, self._history.price, self._rounds()])
+
+    def _rounds(self) -> np.ndarray:
+        """The last n rounds as the leader sees them, flat."""
+        return self._history.window()[:, : self._seen].ravel()

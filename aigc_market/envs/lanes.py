@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import game, vmus
+from aigc_market.envs import observation
 from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
@@ -74,8 +75,9 @@ class Lanes:
         layout, history = self._layout, self._history
         rational = game.best_purchases(layout, price)
         bought = self._bought(price, rational) if self._scripted else rational
-        # Rows hold what was delivered: where that is what was asked for, it is written there.
-        in_place = layout.capacity is None and not self.settings.normalize
+        # What is asked for is written where the leader will see it, if that is what rows hold.
+        seen_as_asked = self.settings.rationed or layout.capacity is None
+        in_place = seen_as_asked and not self.settings.normalize
         asked = history.steps if in_place else np.empty(bought.shape, np.float32)
         asked[...] = bought  # single precision, as actions are
         self._played = played = game.settle_in(layout, price, asked, rational)
@@ -87,9 +89,10 @@ class Lanes:
         if not last and self.settings.scenario.moves:
             self._process.advance()
             self._take_up()
-        if not (in_place and played.delivered is asked):
-            unit, delivered = self._scales.steps, played.delivered
-            history.steps[...] = delivered if unit == 1 else delivered * np.float64(unit)
+        seen = played.asked if self.settings.rationed else played.delivered
+        if not (in_place and seen is asked):
+            unit = self._scales.steps
+            history.steps[...] = seen if unit == 1 else seen * np.float64(unit)
         history.post(price * self._scales.price)
         history.end(None, self._layout.active, 0.0)
         return played.asp_utility * reward_scale
@@ -163,8 +166,16 @@ class Lanes:
         return None if self._layout.active is None else self._layout.active.T.copy()
 
     def observation(self) -> np.ndarray:
-        """The last n rounds of each lane, oldest first, (N, n·(K + 1)) or wider; fresh memory."""
-        return self._history.window().reshape(-1, self.num_envs).copy().T
+        """The last n rounds of each lane, oldest first, (N, n·(K + 1)) or wider; fresh memory.
+
+        R stands in front, where there is a capacity.
+        """
+        rounds = self._history.window().reshape(-1, self.num_envs)
+        capacity = observation.capacity(self.settings, self.market)
+        if capacity is None:
+            return rounds.copy().T
+        in_front = np.full((1, self.num_envs), capacity, np.float32)
+        return np.concatenate([in_front, rounds]).T
 
     def _bought(self, price: np.ndarray, rational: np.ndarray) -> np.ndarray:
         """What the follower policy buys, (K, N)."""

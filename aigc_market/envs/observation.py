@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from aigc_market import game
-from aigc_market._arrays import beside, joined, namespace
+from aigc_market._arrays import beside, is_array, joined
 from aigc_market.envs.rows import RoundRow, Row
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.view_settings import ViewSettings
@@ -20,9 +20,9 @@ _MAX_CHUNK_BYTES = 2**24
 
 
 class History:
-    """Rounds as rows (p, S_1, …, S_K) of single-precision numbers (Eq. 16), and one in play.
+    """Rounds as rows of single-precision numbers (Eq. 16), and one in play.
 
-    Where VMUs come and go a row ends in m_1, …, m_K: who is there to answer the next price.
+    Rows of one provider's game are those of `rows.RoundRow`.
 
     Rows are only ever appended, to a chunk of memory that is left behind when it is full, so that a
     window over the last rows is one piece.
@@ -31,24 +31,28 @@ class History:
     def __init__(self, rounds: int, max_rows: int, where: Row, lanes: tuple[int, ...] = ()) -> None:
         shape = where.width, *lanes
         self._price, self._steps, self._active = where.price, where.steps, where.active
+        self._delivered = where.delivered
         fitting = _MAX_CHUNK_BYTES // (4 * math.prod(shape))
         length = max(2 * rounds, min(rounds + max_rows, fitting)) + 1
         self._rows = np.zeros((length, *shape), "f4")
         self._rounds = rounds
         self._now = 0
 
-    def end(self, steps: Any, active: Any, price: Any) -> None:
+    def end(self, steps: Any, active: Any, price: Any, delivered: Any = None) -> None:
         """End the round in play, and begin another with the price in force.
 
         Args:
-            steps: (K, …) delivered; None: they are written already.
+            steps: (K, …) as the leader sees them; None: they are written already.
             active: (K, …) who will answer the next price, where VMUs come and go.
             price: in force as the next round begins.
+            delivered: (K, …) steps, where rows end in them.
         """
         if steps is not None:
             self._rows[self._now, self._steps] = steps
         if active is not None:
             self._rows[self._now, self._active] = active
+        if delivered is not None:
+            self._rows[self._now, self._delivered] = delivered
         self._now += 1
         if self._now == len(self._rows):
             last, self._rows = self._rows[-self._rounds :], np.empty_like(self._rows)
@@ -63,7 +67,7 @@ class History:
         """
         self.post(price)
         for _ in range(self._rounds):
-            self.end(0.0, active, price)
+            self.end(0.0, active, price, 0.0)
 
     def post(self, price: Any) -> None:
         """Write the price of the round in play."""
@@ -132,12 +136,10 @@ class Scales:
         self.price = 1.0 / settings.price_bounds[1] if normalize else 1.0
         self.steps = 1.0 / market.max_steps if normalize else 1.0
         self.satisfaction = 1.0 / settings.seen_satisfaction_bounds[1] if normalize else 1.0
-        self.alpha = self.beta = self.capacity = 1.0
+        self.alpha = self.beta = 1.0
         if normalize and settings.ssim is not None:
             self.alpha = -1.0 / settings.ssim.alpha.high
             self.beta = 1.0 / settings.ssim.beta.high
-        if normalize and settings.capacity is not None:
-            self.capacity = 1.0 / settings.capacity.bounds(market)[1]
 
 
 def private(settings: Settings, scales: Scales, market: Market) -> Any:
@@ -156,32 +158,46 @@ def private(settings: Settings, scales: Scales, market: Market) -> Any:
     return beside(columns)
 
 
+def capacity(settings: Settings, market: Market) -> Any:
+    """R as the leader sees it, in the units of observations; None where there is none.
+
+    Where the options of a reset have taken it away it is the most that R can be.
+
+    Returns:
+        (…), or a float where it is one number for all markets.
+    """
+    if not settings.rationed:
+        return None
+    most = settings.capacity_bounds[1]
+    limit = most if market.capacity is None else market.capacity
+    return limit / most if settings.normalize else limit
+
+
 def hidden(settings: Settings, scales: Scales, market: Market, of_vmus: Any) -> Any:
-    """All that the leader cannot see of a market, in the units of observations.
+    """All that stands in a state beside prices and rounds, in the units of observations.
 
     Args:
         settings, scales, market: of the game.
         of_vmus: what is `private`.
 
     Returns:
-        (…, H): every δ, then what there is of α, β, who is active (K), R.
+        (…, H): every δ, then what there is of α, β, who is active (K), R. The leader sees of these
+        who is active, in its rows, and R.
     """
     parts = [of_vmus[..., 0]]
     if settings.ssim is not None:
         parts.append(of_vmus[..., 0, 1:3])
     if market.active is not None:
         parts.append(of_vmus[..., -1])
-    if settings.capacity is not None:
-        capacity = namespace(of_vmus).asarray(market.capacity * scales.capacity)
-        parts.append(capacity[..., None])
+    limit = capacity(settings, market)
+    if limit is not None:
+        limit = limit[..., None] if is_array(limit) else limit
+        parts.append(0.0 * of_vmus[..., :1, 0] + limit)  # in the same library and place
     return joined(parts)
 
 
 def private_index(settings: Settings) -> np.ndarray:
-    """Where in what is `hidden` from the leader that stands which is `private` to each VMU, (K, …).
-
-    Nothing is private that is not hidden.
-    """
+    """Where in what is `hidden` that stands which is `private` to each VMU, (K, …)."""
     K = settings.market.K
     vmus = np.arange(K)[:, None]
     columns, after = [vmus], K
@@ -191,6 +207,12 @@ def private_index(settings: Settings) -> np.ndarray:
     if settings.masked:
         columns.append(after + vmus)
     return np.concatenate(columns, axis=-1)
+
+
+def capacity_index(settings: Settings) -> np.ndarray:
+    """Where R stands in what is `hidden`, (1, 1)."""
+    before = settings.market.K * (2 if settings.masked else 1)
+    return np.array([[before + (0 if settings.ssim is None else 2)]])
 
 
 def coefficient_bounds(settings: ViewSettings, scales: Scales) -> list[tuple[float, float, int]]:
@@ -227,11 +249,12 @@ class ObservationSpaces:
         present_vmus = [(0.0, 1.0, K)] if settings.masked else []
         rounds = [price, (*steps[:2], K), *present_vmus] * n
         coefficients, capacity = coefficient_bounds(settings, scales), []
-        if settings.capacity is not None:
-            bounds = (bound * scales.capacity for bound in settings.capacity.bounds(market))
-            capacity.append((*bounds, 1))
-        self.asp = box(*rounds)
-        self.parallel_asp = box(price, *rounds)
+        if settings.rationed:
+            least, most = settings.capacity_bounds
+            unit = most if settings.normalize else 1.0
+            capacity.append((least / unit, most / unit, 1))
+        self.asp = box(*capacity, *rounds)
+        self.parallel_asp = box(*capacity, price, *rounds)
         self.vmu = box((low, high, 1), *coefficients, *present, price, *([price, steps] * n))
         of_market = [(low, high, K), *coefficients, *present_vmus, *capacity]
         self.state = box(*of_market, price, *rounds)
@@ -240,10 +263,10 @@ class ObservationSpaces:
 def asp_index(row: RoundRow, n: int) -> np.ndarray:
     """Where, in the last n rounds and the price in force, the numbers stand that the leader sees.
 
-    Returns: (1, 1 + n·width): the price in force, then the rounds.
+    Returns: (1, 1 + n·seen): the price in force, then the rounds.
     """
-    window = n * row.width
-    return np.append(window + row.price, np.arange(window))[None]
+    rounds = row.width * np.arange(n)[:, None] + np.arange(row.seen)
+    return np.append(n * row.width + row.price, rounds)[None]
 
 
 @lru_cache(maxsize=16)
@@ -253,7 +276,7 @@ def vmu_index(row: RoundRow, n: int, private: int) -> np.ndarray:
     They are (K, private + 1 + 2n): places for what it knows of itself, the price in force, and its
     own rounds (p, S_k).
     """
-    own = np.arange(row.width)[row.steps]
+    own = np.arange(row.width)[row.delivered]
     prices = row.width * np.arange(n) + row.price
     index = np.empty((row.K, private + 1 + 2 * n), np.intp)
     index[:, : private + 1] = n * row.width + row.price

@@ -29,7 +29,7 @@ class parallel_env(MarketAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's n
     ## Observations
 
     Leader: the price in force, then the last n rounds, shape (1 + n·(K+1),) where nobody comes or
-    goes. Followers: as in the AEC game.
+    goes; in front of both R, where there is a capacity. Followers: as in the AEC game.
 
     ## Rewards
 

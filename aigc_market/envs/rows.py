@@ -18,6 +18,11 @@ class Row(Protocol):
 
     @property
     def steps(self) -> slice:
+        """Where the leader's account of the steps stands."""
+        ...
+
+    @property
+    def delivered(self) -> slice:
         """Where the steps delivered stand."""
         ...
 
@@ -34,29 +39,45 @@ class Row(Protocol):
 
 @dataclass(frozen=True)
 class RoundRow:
-    """A row is p, S_1 … S_K and, where VMUs come and go, m_1 … m_K: who will answer next."""
+    """A row is p, S_1 … S_K and, where VMUs come and go, m_1 … m_K: who will answer next.
+
+    S_k is what VMU k asked for. That is what it was delivered too, unless there is a capacity: then
+    a row may end in what was delivered, which VMUs see and the leader can work out.
+    """
 
     K: int
     """How many VMUs there are."""
     masked: bool = False
     """Whether VMUs come and go."""
+    rationed: bool = False
+    """Whether a row ends in what was delivered."""
     price = 0
     """Where p stands."""
 
     @property
     def steps(self) -> slice:
-        """Where the steps delivered stand."""
+        """Where the steps asked for stand."""
         return slice(1, self.K + 1)
 
     @property
     def active(self) -> slice:
         """Where it stands who will answer the next price; empty where nobody comes or goes."""
-        return slice(self.K + 1, self.width)
+        return slice(self.K + 1, self.seen)
+
+    @property
+    def delivered(self) -> slice:
+        """Where the steps delivered stand."""
+        return slice(self.seen, self.width) if self.rationed else self.steps
+
+    @property
+    def seen(self) -> int:
+        """Numbers in front that the leader sees."""
+        return 1 + self.K * (2 if self.masked else 1)
 
     @property
     def width(self) -> int:
         """Numbers in a row."""
-        return 1 + self.K * (2 if self.masked else 1)
+        return self.seen + (self.K if self.rationed else 0)
 
     def split(self, rows: Any) -> tuple[Any, Any, Any]:
         """Take rows apart.

@@ -48,8 +48,8 @@ class Settings(ViewSettings):
             "min_steps": (market.min_steps, market.max_steps),
             "max_steps": (market.min_steps, market.max_steps),
         }
-        if self.capacity is not None:
-            bounds["capacity"] = self.capacity.bounds(market)
+        if self.rationed:
+            bounds["capacity"] = self.capacity_bounds
         return bounds
 
     def movable(self, market: Market, lanes: tuple[int, ...]) -> dict[str, Any]:
@@ -74,10 +74,32 @@ class Settings(ViewSettings):
                 f"scenario {self.scenario.name!r} has {list(self.scenario.moves)}"
             )
 
+    @property
+    def rationed(self) -> bool:
+        """Whether there is a capacity, which the leader sees."""
+        return self.capacity is not None or self.market.capacity is not None
+
+    @property
+    def capacity_bounds(self) -> tuple[float, float]:
+        """What R never leaves where there is one.
+
+        A fixed R leaves room for episodes whose R is set by the options of `reset`.
+        """
+        market = self.market
+        if self.capacity is not None:
+            return self.capacity.bounds(market)
+        most = market.K * market.max_steps
+        return market.K * market.min_steps, max(float(market.capacity), most)
+
     @cached_property
     def row(self) -> RoundRow:
         """Where the numbers of a round stand in the leader's history."""
         return RoundRow(self.market.K, self.masked)
+
+    @cached_property
+    def kept_row(self) -> RoundRow:
+        """The same with what VMUs see beside the leader."""
+        return RoundRow(self.market.K, self.masked, self.rationed)
 
     @property
     def equilibrium(self) -> Equilibrium:

@@ -33,7 +33,8 @@ class PricingEnv(LaneEnv):
 
     The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16). Where
     followers come and go each is (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price:
-    shape (n·(2K+1),).
+    shape (n·(2K+1),). Where there is a capacity R stands in front, and rows hold what was
+    asked for.
 
     ## Rewards
 

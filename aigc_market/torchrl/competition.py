@@ -45,9 +45,10 @@ class CompetitionGames(Games):
             LEADER: rows.provider_index(self.row, n, self.answered),
             STATE: rows.state_index(self.row, n)[None],
         }
+        self.private_index = {}
         if self.answered:
             self.observed[FOLLOWER], self.acted[FOLLOWER] = spaces.vmu, self._choices.space
-            self.private_index = private = observation.private_index(settings)
+            self.private_index[FOLLOWER] = private = observation.private_index(settings)
             width = private.shape[1]
             self.index[FOLLOWER] = rows.vmu_index(self.row, n, width)[:, width:]
 

@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     """(N, …) what stands in a row behind the prices, in the units of observations."""
     settled: Any
     """The settlement."""
+    delivered: torch.Tensor | None = None
+    """(N, …) what a row ends in, where VMUs see other steps than leaders."""
 
 
 class Games:
@@ -56,8 +58,8 @@ class Games:
     index: dict[str, np.ndarray]
     """Where in the last rounds and the prices in force stands what is seen, (agents, width), by
     group; and, for the state, (1, width), where that is not all of it with the prices first."""
-    private_index: np.ndarray
-    """Where in what is hidden from leaders stands what VMUs know of themselves, (K, width)."""
+    private_index: dict[str, np.ndarray]
+    """Where in `hidden` stands what agents know of themselves, (agents, width), by group."""
     scales: Any
     """Of observations."""
     observed: dict[str, Any]
@@ -111,7 +113,7 @@ class Games:
         raise NotImplementedError
 
     hidden: Any
-    """(…, H) what is hidden from leaders, in the units of observations."""
+    """(…, H) what stands in a state beside prices and rounds, in the units of observations."""
 
     # What all games do.
 
@@ -163,8 +165,8 @@ class Games:
         for name, index in self.index.items():
             # There the prices in force come last.
             moved = np.where(index < window, index + self.M, index - window) + hidden
-            if name == FOLLOWER:
-                moved = np.concatenate([self.private_index, moved], -1)
+            if name in self.private_index:
+                moved = np.concatenate([self.private_index[name], moved], -1)
             elif name == STATE:
                 moved = np.concatenate([np.arange(hidden)[None], moved], -1)
             # Where it stands side by side it is read in one piece.
@@ -206,6 +208,8 @@ class Games:
         row = [self._in_units(), outcome.sold]
         if self.active is not None:
             row.append(self.active.to(self._known.dtype))
+        if outcome.delivered is not None:
+            row.append(outcome.delivered)
         past = self._known[:, self.hidden.shape[-1] + self.M + self.row.width :]
         self.prices = posted
         hidden = self._of_each(self.hidden)

@@ -23,7 +23,7 @@ class StackelbergGames(Games):
 
     def _set_up(self) -> None:
         settings, n = self.settings, self.settings.history
-        self.M, self.row, self.scales = 1, settings.row, observation.Scales(settings)
+        self.M, self.row, self.scales = 1, settings.kept_row, observation.Scales(settings)
         spaces = observation.ObservationSpaces(settings)
         self.readers, self._purchases = [asp_actions(settings)], vmu_actions(settings)
         grid = self._purchases.grid
@@ -33,8 +33,12 @@ class StackelbergGames(Games):
         private = observation.private_index(settings)
         width = private.shape[1]
         vmus = observation.vmu_index(self.row, n, width)[:, width:]
-        self.index = {LEADER: observation.asp_index(self.row, n), FOLLOWER: vmus}
-        self.private_index = private
+        of_asp = observation.asp_index(self.row, n)
+        self.index = {LEADER: of_asp, FOLLOWER: vmus}
+        self.private_index = {FOLLOWER: private}
+        if settings.rationed:
+            self.index[STATE] = of_asp
+            self.private_index[LEADER] = observation.capacity_index(settings)
 
     def _price_bounds(self) -> tuple[Any, Any]:
         market = self.market
@@ -65,7 +69,10 @@ class StackelbergGames(Games):
             of_asp, of_vmus = self._reward_scales
             earned, paid = earned * of_asp, paid * of_vmus
         rewards = {LEADER: earned[:, None], FOLLOWER: paid}
-        return Outcome(rewards, times(settled.delivered, self.scales.steps), settled)
+        delivered = times(settled.delivered, self.scales.steps)
+        if not self.settings.rationed:
+            return Outcome(rewards, delivered, settled)
+        return Outcome(rewards, times(settled.asked, self.scales.steps), settled, delivered)
 
     def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         asp: dict[str, tuple[int, ...]] = dict.fromkeys(("round", "price", "demand", "utility"), ())

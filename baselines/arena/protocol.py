@@ -14,7 +14,7 @@ from aigc_market.envs.vector import PricingVectorEnv
 
 @dataclass(frozen=True)
 class History:
-    """What the leader has seen, batched over N episodes; never δ, α, β or R.
+    """What the leader has seen, batched over N episodes; never δ, α or β.
 
     Methods read the last round only and keep what they need of those before, so `prices` and
     `steps` may hold the whole episode or its last round. No round at all begins a new episode.
@@ -23,9 +23,12 @@ class History:
     prices: np.ndarray
     """(N, t) posted prices, money per step."""
     steps: np.ndarray
-    """(N, t, K) steps delivered, 0 where the slot was empty."""
+    """(N, t, K) steps asked for, 0 where the slot was empty. They were delivered too, unless they
+    were more than R together: then each VMU got the same share of its own."""
     active: np.ndarray
     """(N, K) bool: who will answer the next price (everybody where nobody comes and goes)."""
+    capacity: np.ndarray | None = None
+    """(N,) R in the round to come; None where there is none."""
 
 
 @dataclass(frozen=True)

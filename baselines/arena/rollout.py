@@ -96,11 +96,13 @@ def history_of(env: PricingVectorEnv, observations: np.ndarray, begins: bool) ->
 
     Args:
         env: where it plays.
-        observations: (N, row): price and steps delivered (infos have those asked for) of the last
-            round, and, where VMUs come and go, who will answer the next price.
+        observations: (N, …): R where there is a capacity, the price and the steps asked for in
+            the last round, and, where VMUs come and go, who will answer the next price.
         begins: whether no round has been played yet.
     """
-    rows = observations[:, None].astype(np.float64)  # of one round
+    seen = observations.astype(np.float64)
+    capacity = seen[:, 0] if env.settings.rationed else None
+    rows = seen[:, None, -env.settings.row.width :]  # of one round
     price, steps, active = env.settings.row.split(rows)
     played = slice(1 if begins else 0, None)
-    return History(price[:, played], steps[:, played], active[:, 0] > 0.5)
+    return History(price[:, played], steps[:, played], active[:, 0] > 0.5, capacity)

@@ -74,9 +74,13 @@ class LearningGames:
         self._take(self.env.reset())
 
     def _take(self, told: Any) -> None:
-        observed = told["asp", "observation"].detach()[:, 0, 1:].numpy()
-        rows = observed.reshape(len(observed), -1, len(self._physical)) * self._physical
-        self.features = torch.from_numpy(self.units.features(rows))
+        observed = told["asp", "observation"].detach()[:, 0].numpy()
+        before = 1  # the price in force
+        capacity = None
+        if self.units.rationed:
+            before, capacity = 2, observed[:, 0] * self.env.settings.capacity_bounds[1]
+        rows = observed[:, before:].reshape(len(observed), -1, len(self._physical))
+        self.features = torch.from_numpy(self.units.features(rows * self._physical, capacity))
         """(N, n·row) what the leader's network reads of the past rounds."""
         self.seen = told["vmu", "observation"][..., : self._sees]
         """(N, K, n) what followers read; where prices carry gradients, so does this."""

@@ -33,6 +33,11 @@ class ProvidersRow:
         return slice(self.M, self.width)
 
     @property
+    def delivered(self) -> slice:
+        """The same."""
+        return self.steps
+
+    @property
     def width(self) -> int:
         """Numbers in a row."""
         return self.M * (1 + self.K)

@@ -56,13 +56,13 @@ def buy(market: Market, factors: Tensor, price: Tensor) -> tuple[Tensor, Tensor]
         price: (B,).
 
     Returns:
-        What is delivered, (B, K), and what rational VMUs would have paid the leader, (B,).
+        What is asked for, (B, K), and what rational VMUs would have paid the leader, (B,).
     """
     layout = Columns(market)
     rational = game.best_purchases(layout, price)
     asked = vmus.within_bounds(market, rational * factors)
     settled = game.settle_in(layout, price, asked, rational)
-    return settled.delivered, settled.rational().asp_utility
+    return settled.asked, settled.rational().asp_utility
 
 
 def play(

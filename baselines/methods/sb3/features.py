@@ -27,14 +27,15 @@ class Units:
     max_steps: float
     masked: bool
     """Whether VMUs come and go, and rows say who will answer the next price."""
+    rationed: bool = False
+    """Whether there is a capacity R, which the networks see in each row."""
 
     @classmethod
     def of(cls, settings: Settings) -> Units:
         """Those of an environment's markets."""
         market = settings.market
-        return cls(
-            market.K, market.cost, market.max_price, market.max_steps, masked=settings.masked
-        )
+        public = market.K, market.cost, market.max_price, market.max_steps
+        return cls(*public, masked=settings.masked, rationed=settings.rationed)
 
     @property
     def row(self) -> RoundRow:
@@ -45,12 +46,21 @@ class Units:
         """Prices that actions in [−1, 1] mean; others are clipped."""
         return self.cost + (np.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (self.max_price - self.cost)
 
-    def features(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (…, n, row) as a network's input (…, n·row)."""
+    @property
+    def width(self) -> int:
+        """Numbers of a network's input for each row."""
+        return self.row.width + self.rationed
+
+    def features(self, rows: np.ndarray, capacity: np.ndarray | None = None) -> np.ndarray:
+        """Rows (…, n, row) and R (…), where there is one, as a network's input (…, n·width)."""
         scaled = np.array(rows, np.float32)
         row, low, high = self.row, self.cost, self.max_price
         scaled[..., row.price] = 2.0 * (scaled[..., row.price] - low) / (high - low) - 1.0
         scaled[..., row.steps] *= 2.5 / self.max_steps
+        if capacity is not None:
+            shown = np.empty((*scaled.shape[:-1], 1), np.float32)
+            shown[..., 0] = 2.5 / (self.K * self.max_steps) * capacity[..., None]
+            scaled = np.concatenate([scaled, shown], axis=-1)
         return scaled.reshape(*scaled.shape[:-2], -1)
 
     @property
@@ -60,7 +70,7 @@ class Units:
 
     def spaces(self, history: int) -> tuple[Box, Box]:
         """Of a network's input and of its action."""
-        features = Box(-np.inf, np.inf, (history * self.row.width,), np.float32)
+        features = Box(-np.inf, np.inf, (history * self.width,), np.float32)
         return features, Box(-1.0, 1.0, (1,), np.float32)
 
 
@@ -102,7 +112,9 @@ class FeatureEnv(VectorWrapper):
         return self._features(observations), rewards, terminated, truncated, infos
 
     def _features(self, observations: np.ndarray) -> np.ndarray:
-        return self.units.features(observations.reshape(self.num_envs, self.history, -1))
+        capacity = observations[:, 0] if self.units.rationed else None
+        rows = observations[:, int(self.units.rationed) :]
+        return self.units.features(rows.reshape(self.num_envs, self.history, -1), capacity)
 
 
 class SeenRows(BaseFeaturesExtractor):
@@ -112,17 +124,17 @@ class SeenRows(BaseFeaturesExtractor):
     a smooth network confuses with low prices.
 
     Args:
-        space: of flat histories, (n·row,).
+        space: of flat histories, (n·width,).
         units: of the rows.
     """
 
     def __init__(self, space: Box, units: Units) -> None:
-        self._row = row = units.row
-        super().__init__(space, space.shape[0] // row.width * (row.width + 2))
+        self._row, self._width = units.row, units.width
+        super().__init__(space, space.shape[0] // self._width * (self._width + 2))
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """(B, n·row) to (B, n·(row + 2))."""
-        rows = observations.unflatten(1, (-1, self._row.width))
+        """(B, n·width) to (B, n·(width + 2))."""
+        rows = observations.unflatten(1, (-1, self._width))
         price, steps, _ = self._row.split(rows)
         played = (price[..., None] > -1.0) | (steps > 0.0).any(dim=-1, keepdim=True)
         rarity = (1.0 / (1.0 + played.sum(dim=1, keepdim=True))).expand_as(played)

@@ -29,7 +29,7 @@ class WindowMethod:
     def act(self, history: History) -> np.ndarray:
         """Prices (N,), without exploring."""
         self._observe(history)
-        features = torch.from_numpy(self._units.features(self._window))
+        features = torch.from_numpy(self._units.features(self._window, history.capacity))
         with torch.no_grad():
             actions = self._decide(features, begins=history.prices.shape[1] == 0)
         return self._units.price(actions[:, 0].double().numpy())
