@@ -48,7 +48,7 @@ def test_prices_do_not_shift_markets_or_noise(scenario):
     assert (play(Always(4.0, 6), Task(scenario), 6, seed=4).utility != one.utility).any()
 
 
-def test_methods_see_the_last_round_as_it_was_delivered():
+def test_methods_see_what_was_asked_for_in_the_last_round_and_the_capacity():
     method = Always(3.0, 4)
     played = play(method, Task("capacity"), 4, seed=0)
     assert method.seen[0].prices.shape == (4, 0)
@@ -56,8 +56,10 @@ def test_methods_see_the_last_round_as_it_was_delivered():
     for t, history in enumerate(method.seen[1:]):
         np.testing.assert_allclose(history.prices[:, 0], 3.0)
         assert history.steps.shape == (4, 1, 2)
-        paid = 2.0 * history.steps[:, 0].sum(axis=1)  # price 3, cost 1
-        np.testing.assert_allclose(paid, played.utility[t], rtol=1e-5)
+        assert history.capacity is not None
+        np.testing.assert_array_equal(history.capacity, method.seen[0].capacity)
+        sold = np.minimum(history.steps[:, 0].sum(axis=1), history.capacity)
+        np.testing.assert_allclose(2.0 * sold, played.utility[t], rtol=1e-5)  # price 3, cost 1
     assert len(method.seen) == 100
     assert played.seconds_per_decision > 0
 

@@ -160,7 +160,8 @@ def test_logs_of_one_provider_are_the_oracles(scenario):
     config = {"scenario": scenario, "K": 4, "normalize": False, "dtype": torch.float64}
     env = MarketTask.STACKELBERG.get_task(config).get_env_fun(50, True, 0, "cpu")()
     now = env.reset()
-    market, price = env.market, now["asp", "observation"][:, 0, 0]
+    in_force = int(scenario == "capacity")  # behind R
+    market, price = env.market, now["asp", "observation"][:, 0, in_force]
     batch = env.rollout(1, auto_reset=False, tensordict=now)
     there = market.active if scenario == "crowd" else torch.ones(50, 4, dtype=torch.bool)
     bought = torch.where(there, batch["vmu", "action"][:, 0, :, 0], 0.0)

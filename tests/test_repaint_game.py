@@ -310,7 +310,7 @@ def test_the_single_and_the_vector_environment_sell_whole_calls(live, capacity, 
     single.reset(seed=0)
     seen, reward, _, _, info = single.step(np.array([5.0], np.float32))
     np.testing.assert_array_equal(info["demand"], [3.0, 7.0])
-    np.testing.assert_array_equal(seen[-2:], sold)
+    np.testing.assert_array_equal(seen[-2:], [3.0, 7.0])
     assert reward == info["utility"] == 4.0 * sum(sold)
     lanes = gymnasium.make_vec(
         "aigc_market/Pricing-v0", 3, vectorization_mode="vector_entry_point", **arguments
@@ -318,7 +318,7 @@ def test_the_single_and_the_vector_environment_sell_whole_calls(live, capacity, 
     lanes.reset(seed=0)
     seen, rewards, _, _, infos = lanes.step(np.array([[5.0], [2.0], [5.0]], np.float32))
     np.testing.assert_array_equal(infos["demand"], [[3.0, 7.0]] * 3)
-    np.testing.assert_array_equal(seen[:, -2:], [sold] * 3)
+    np.testing.assert_array_equal(seen[:, -2:], [[3.0, 7.0]] * 3)
     np.testing.assert_array_equal(rewards, np.array([4.0, 1.0, 4.0]) * sum(sold))
 
 
