@@ -6,14 +6,17 @@ import dataclasses
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from baselines.arena.task import Task
 from baselines.experiments.paper.sweep import LEARNERS, Run, longest_first, sweep
-from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.recipes import recipe
+from baselines.runs.files import write_csv
 
 GRID = {
     "learning_rate": (1e-3, 3e-3, 1e-2),
@@ -26,10 +29,12 @@ _FIRST_SEED = 1000
 
 
 def tune(out: Path = Path("results/tuning"), seeds: int = 2, workers: int | None = None) -> None:
-    """Try every point of the grid for both learners on the paper's market.
+    """Try every point of the grid for both learners on the paper's market; write `tuning.csv`.
+
+    The file has shares of U_p*, over all of training and played without exploring after it.
 
     Args:
-        out: folder of the runs; a killed search goes on from there.
+        out: folder of `tuning.csv` and the runs; a killed search goes on from there.
         seeds: runs of each point, under seeds that `reproduce` does not use.
         workers: runs at the same time; as many as there are cores by default.
     """
@@ -41,17 +46,26 @@ def tune(out: Path = Path("results/tuning"), seeds: int = 2, workers: int | None
         for method in LEARNERS
         for seed in range(seeds)
     ]
-    shares: dict[tuple[str, Sb3Recipe], list[tuple[float, float]]] = {}
-    for run, result in sweep(longest_first(runs), out, workers or os.cpu_count() or 1):
+    rows = []
+    for run, result in sweep(longest_first(runs), out / "runs", workers or os.cpu_count() or 1):
         best = result["equilibrium_utility"]
-        scores = float(np.mean(result["episodes"])) / best, result["utility"] / best
-        shares.setdefault((run.method, run.recipe), []).append(scores)
+        rows.append(
+            {
+                "method": run.method,
+                **{name: getattr(run.recipe, name) for name in GRID},
+                "seed": run.seed,
+                "training": float(np.mean(result["episodes"])) / best,
+                "after": result["utility"] / best,
+            }
+        )
+    rows.sort(key=lambda row: [row[name] for name in ("method", *GRID, "seed")])
+    write_csv(out / "tuning.csv", ("method", *GRID, "seed", "training", "after"), rows)
     table = Table(title="Share of U_p*: mean over all training, and played after it")
     for column in ("method", *GRID, "training", "after"):
         table.add_column(column, justify="right")
-    ranked = sorted(shares, key=lambda key: (key[0], -np.mean(shares[key], axis=0)[0]))
-    for method, tried in ranked:
-        during, after = np.mean(shares[method, tried], axis=0)
-        values = (f"{getattr(tried, name):g}" for name in GRID)
+    tried: Any = pd.DataFrame(rows).groupby(["method", *GRID])[["training", "after"]].mean()
+    ranked = tried.sort_values(["method", "training"], ascending=[True, False])
+    for (method, *point), (during, after) in zip(ranked.index, ranked.to_numpy(), strict=True):
+        values = (f"{value:g}" for value in point)
         table.add_row(method, *values, f"{during:.4f}", f"{after:.5f}")
     Console().print(table)

@@ -51,7 +51,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
         tables["claims"],
         "",
-        RULE,
+        tables["rule"],
         "",
         "## What exploring costs",
         "",
@@ -100,6 +100,7 @@ def sections(folder: Path) -> dict[str, str]:
     return {
         "summary": _summary(runs, learning),
         "claims": _claims_table(of_paper(runs, learning)),
+        "rule": RULE,
         "exploring": _exploring(learning),
         "arms": _arms_table(learning),
         "variants": _claims_table(of_variants(learning)),
