@@ -11,6 +11,8 @@ from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
 from baselines.experiments.leaderboard.command import leaderboard
+from baselines.experiments.leaderboard.keep import keep
+from baselines.experiments.leaderboard.verify import verify
 from baselines.experiments.paper.grid import tune
 from baselines.experiments.paper.reproduce import reproduce
 from baselines.experiments.train import train
@@ -67,6 +69,8 @@ def main() -> None:
                 "tune": tune,
                 "calibrate": calibrate,
                 "leaderboard": leaderboard,
+                "keep": keep,
+                "verify": verify,
                 "calvano": calvano,
                 "compete": compete,
             },

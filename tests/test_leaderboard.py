@@ -1,72 +1,30 @@
 """The leaderboard: the same episodes for everybody, kept results, and its arithmetic."""
 
-import csv
 import dataclasses
-import importlib
 import json
+import shutil
 import sys
 
+import fake_training
 import numpy as np
 import pandas as pd
 import pytest
+from fake_training import Always, Fake, FakeRecipe, kept
 from matplotlib import image
-from safetensors.numpy import load_file, save_file
+from matplotlib.figure import Figure
 
 from aigc_market import LogUniform, SharedLevel, vmus
 from aigc_market.scenarios import SCENARIOS
 from baselines import __main__ as command_line
-from baselines.arena import policies, registry, seeds, statistics
+from baselines.arena import policies, registry, seeds
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import command, evaluation, tables
+from baselines.experiments.leaderboard import attribution, command, evaluation, tables
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.standing import Result, Standing
 from baselines.experiments.leaderboard.training_run import TrainingRun
-from baselines.runs import digest
-
-
-class Always:
-    """One price, for ever."""
-
-    def __init__(self, price, num_envs):
-        self.prices = np.full(num_envs, price)
-
-    def act(self, history):
-        return self.prices
-
-
-# --- statistics
-
-
-def test_shares_and_interquartile_means_by_hand():
-    best = np.array([100.0, 300.0])
-    lost = np.array([[10.0, 30.0], [0.0, 100.0]])
-    np.testing.assert_allclose(statistics.shares(lost, best), [0.9, 0.75])
-    assert statistics.iqm(np.array([0.0, 2.0, 3.0, 4.0, 100.0])) == pytest.approx(3.0)
-    assert statistics.iqm(np.array([1.0, 2.0, 6.0])) == pytest.approx(3.0)
-
-
-def test_intervals_are_of_seeds_and_of_episodes():
-    rng = np.random.default_rng(0)
-    best = np.full(400, 100.0)
-    episodes = rng.normal(10.0, 5.0, 400)
-    spread = statistics.resampled(episodes[None], best).std()
-    assert spread == pytest.approx(0.05 / np.sqrt(400), rel=0.1)  # one seed: episodes alone
-    seeds = np.array([8.0, 9.0, 10.0])[:, None] + np.zeros(400)
-    spread = statistics.resampled(seeds, best).std()
-    assert spread == pytest.approx(np.std([0.08, 0.09, 0.10]) / np.sqrt(3), rel=0.1)
-    estimate = statistics.interval(0.9, np.linspace(0.0, 1.0, 2001))
-    np.testing.assert_allclose(estimate, (0.9, 0.025, 0.975))
-
-
-def test_differences_are_paired_by_episode():
-    rng = np.random.default_rng(0)
-    best = np.full(400, 100.0)
-    hard = rng.normal(10.0, 5.0, 400)
-    one, other = (statistics.resampled((hard + off)[None], best) for off in (0.0, 1.0))
-    np.testing.assert_allclose(one - other, 0.01)
-
 
 # --- what was played, and tables
 
@@ -98,96 +56,141 @@ def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes
     return made
 
 
-def kept(path, price, rounds=5000, **config):
-    """A policy's file made by hand."""
-    task = {"scenario": "hidden", "arguments": {}}
-    config = {"method": "fake", "task": task, "rounds": rounds, "seconds": 60.0, **config}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"price": np.array([price])}, path, metadata={"config": json.dumps(config)})
+def standing(out, *evaluations, asked=1):
+    return Standing([Result.read(evaluation, out) for evaluation in evaluations], asked)
 
 
-def cells(text, method):
-    [row] = [line for line in text.splitlines() if line.startswith(f"| {method} |")]
-    return [cell.strip() for cell in row.strip("|").split("|")]
-
-
-def test_the_tables_arithmetic_by_hand(tmp_path, monkeypatch):
-    fake = Entry("middling", "gradient", trainer=f"{__name__}:Fake")
+@pytest.fixture
+def middling(tmp_path, monkeypatch):
+    """A learned method with three of five trainings."""
+    fake = Entry("middling", "gradient", trainer="fake_training:Fake")
     monkeypatch.setitem(REGISTRY, "middling", fake)
     policy = tmp_path / "policy.safetensors"
     kept(policy, 6.0, method="middling")
-    played = [made_up(tmp_path, name) for name in ("constant", "bayes")]
-    played += [
+    price = dataclasses.replace(REGISTRY["constant"], knows="nothing")
+    monkeypatch.setitem(REGISTRY, "constant", price)
+    made = [
         made_up(tmp_path, "middling", lost=(40.0, rest), seed=seed, policy=policy)
         for seed, rest in enumerate((140.0, 180.0, 220.0))
     ]
-    text = tables.write(tmp_path, played, {"test episodes": 4}).read_text()
-    header = cells(text, "method")
-    rows = {
-        name: dict(zip(header, cells(text, name), strict=True))
-        for name in ("constant", "middling", "bayes")
-    }
-    order = [line.split(" | ")[0][2:] for line in text.splitlines() if line.startswith("| ")]
-    assert order == ["method", "bayes", "middling", "constant"]
-    assert rows["bayes"]["share"] == "0.9000 [0.9000, 0.9000]"
-    assert rows["bayes"]["behind"] == "–"
+    return standing(tmp_path, *made, asked=5)
+
+
+def all_three(out, middling):
+    return [*(standing(out, made_up(out, name)) for name in ("constant", "bayes")), middling]
+
+
+def listed(text, heading):
+    """The tables under a heading, as dictionaries, one a row."""
+    text = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    header, rows = None, []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            header = None
+        elif header is None:
+            header = cells
+        elif not line.startswith("|---"):
+            rows.append(dict(zip(header, cells, strict=True)))
+    return rows
+
+
+def test_a_presets_table_by_hand(tmp_path, middling):
+    text = tables.write(tmp_path, all_three(tmp_path, middling), {"episodes": 4}).read_text()
+    rows = listed(text, "hidden")
+    named = {row["method"]: row for row in rows}
+    assert list(named) == ["constant", "middling", "bayes"]  # by track
+    assert text.index("| gradient | middling") < text.rindex("Ceiling") < text.rindex("| bayes |")
+    assert named["bayes"]["share"] == "0.9000 [0.9000, 0.9000]"
+    assert named["constant"]["rounds 1–10"] == "0.6000 [0.6000, 0.6000]"
+    assert named["constant"]["rounds 11–100"] == "0.6000 [0.6000, 0.6000]"
+    assert named["constant"]["seeds"] == named["constant"]["training rounds"] == "–"
+    row = named["middling"]
+    # The mean of .82, .78, .74, give or take 4.303 standard errors of three: .04 / √3.
+    mean, low, high = middling.share()
+    assert (mean, low, high) == pytest.approx((0.78, 0.6806, 0.8794), abs=2e-3)
+    assert row["share"] == f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+    assert row["rounds 11–100"].startswith("0.8000 [")
+    assert row["earned"] == "0.5600"
+    assert row["seeds"] == "3 of 5"
+    assert (row["training rounds"], row["training s"], row["µs"]) == ("5,000", "60", "12")
+    assert row["knows"] == "gradient"
+
+
+def test_all_presets_in_one_table(tmp_path, middling):
+    drift = standing(tmp_path, made_up(tmp_path, "constant", "drift"))
+    text = tables.write(tmp_path, [*all_three(tmp_path, middling), drift], {}).read_text()
+    rows = {row["method"]: row for row in listed(text, "All presets")}
+    assert rows["middling"]["hidden"] == "**0.7800** (3 of 5 seeds)"  # alone in its track
+    assert rows["middling"]["drift"] == "–"
+    assert rows["constant"]["drift"] == "**0.6000**"
     assert rows["bayes"]["knows"] == "law"
-    assert rows["constant"]["rounds 1–10"].startswith("0.6000")
-    assert rows["constant"]["rounds 11–100"].startswith("0.6000")
-    assert rows["constant"]["learnt"] == "0.000"
-    assert rows["constant"]["seeds"] == "–"
-    middling = rows["middling"]
-    assert middling["share"].startswith("0.7800 [0.7")  # mean of .82, .78, .74
-    assert middling["rounds 11–100"].startswith("0.8000")
-    assert middling["behind"].startswith("0.1200 [0.0")
-    assert middling["relative regret"] == "22.00%"
-    assert middling["learnt"] == "0.600"  # (.78 − .6) / (.9 − .6)
-    assert middling["earned"] == "0.5600"
-    assert (middling["seeds"], middling["training rounds"], middling["training s"]) == (
-        "3",
-        "5,000",
-        "60",
-    )
-    assert middling["µs"] == "12"
-    assert middling["knows"] == "gradient"
+    assert text.count("Ceiling") == 2
 
 
-def test_the_csv_is_tidy(tmp_path):
-    played = [made_up(tmp_path, name) for name in ("constant", "bayes")]
-    tables.write(tmp_path, played, {})
-    with open(tmp_path / "leaderboard.csv", newline="") as file:
-        header, *_ = csv.reader(file)
-    assert header == [
-        "scenario",
-        "method",
-        "knows",
-        "seed",
-        "window",
-        "share",
-        "regret",
-        "train_rounds",
-        "train_seconds",
-        "decision_microseconds",
-    ]
-    table = pd.read_csv(tmp_path / "leaderboard.csv").set_index(["method", "window"])
-    assert len(table) == 6
+def test_the_csv_has_a_row_for_each_method_and_window(tmp_path, middling):
+    tables.write(tmp_path, all_three(tmp_path, middling), {})
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert tuple(table.columns) == tables.COLUMNS
+    assert len(table) == 9
     assert not table.isna().any().any()
-    row = table.loc["constant", "1-10"]
-    assert (row["share"], row["regret"]) == (0.6, 4.0)
-    row = table.loc["constant", "all"]
-    assert (row["share"], row["regret"]) == (0.6, 4.0)
+    table = table.set_index(["method", "window"])
+    for window, regret in (("1-10", 4.0), ("11-100", 4.0), ("all", 4.0)):
+        row = table.loc["constant", window]
+        assert (row["share"], row["low"], row["high"], row["regret"]) == (0.6, 0.6, 0.6, regret)
     assert table.loc["bayes", "11-100"]["regret"] == pytest.approx(80 / 90, abs=1e-4)
+    row = table.loc["middling", "all"]
+    assert (row["seeds"], row["seeds_asked"]) == ("0 1 2", 5)
+    assert table.groupby("method")["digest"].nunique().eq(1).all()
+    assert table["digest"].nunique() == 3
+    alone = pd.read_csv(tmp_path / "seeds.csv").query("window == 'all'")
+    assert alone["share"].tolist() == pytest.approx([0.82, 0.78, 0.74])
+    assert alone["seeds"].tolist() == [0, 1, 2]
+
+
+def test_ablations_stand_in_the_attribution_and_not_among_methods(tmp_path, middling, monkeypatch):
+    less = Entry("less", "gradient", trainer="fake_training:Fake", ablation_of="middling")
+    monkeypatch.setitem(REGISTRY, "less", less)
+    policy = tmp_path / "policy.safetensors"
+    made = [
+        made_up(tmp_path, "less", lost=(30.0, rest), seed=seed, policy=policy)
+        for seed, rest in ((2, 250.0), (1, 200.0))
+    ]
+    played = [*all_three(tmp_path, middling), standing(tmp_path, *made, asked=5)]
+    assert "less" not in tables.write(tmp_path, played, {}).read_text()
+    assert "less" in set(pd.read_csv(tmp_path / "leaderboard.csv")["method"])
+    text = attribution.write(tmp_path, played).read_text()
+    [row] = listed(text, "middling on hidden")
+    # Seeds 1 and 2, which both have: .78 and .74 against .77 and .72; in rounds 1-10 −.1 twice.
+    assert row["difference"].startswith("0.0150 [")
+    assert row["rounds 1–10"] == "-0.1000 [-0.1000, -0.1000]"
+    assert (row["without"], row["seeds"]) == ("less", "2 of 5")
+    table = pd.read_csv(tmp_path / "attribution.csv").set_index("window")
+    assert table.loc["all", "difference"] == pytest.approx(0.015)
+    assert table.loc["all", "low"] < 0.01 < 0.02 < table.loc["all", "high"]
+    assert table.loc["1-10", "seeds"] == 2
+
+
+def test_where_nothing_is_ablated_there_is_no_attribution(tmp_path, middling):
+    assert attribution.write(tmp_path, all_three(tmp_path, middling)) is None
+    assert not (tmp_path / "attribution.csv").exists()
+
+
+def test_what_nobody_trains_is_the_same_under_each_seed(tmp_path, middling, monkeypatch):
+    monkeypatch.setattr(attribution, "BUILT_ON", {"middling": ("constant",)})
+    [found] = attribution.differences(all_three(tmp_path, middling))
+    assert found.seeds == 3
+    assert found.windows["all"].mean == pytest.approx(0.18)
 
 
 def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
     played = [
-        made_up(tmp_path, name, task)
+        standing(tmp_path, made_up(tmp_path, name, task))
         for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
     tables.write(tmp_path, played, {})
-    for path in (tmp_path / "played").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "played")
     paths = figures.draw(tmp_path)
     assert [path.name for path in paths] == ["regret.png", "prices.png", "sizes.png"]
     for path in paths:
@@ -196,62 +199,30 @@ def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
 
 
 def test_figures_without_data_are_left_out(tmp_path):
-    tables.write(tmp_path, [made_up(tmp_path, "constant")], {})
+    tables.write(tmp_path, [standing(tmp_path, made_up(tmp_path, "constant"))], {})
     assert [path.name for path in figures.draw(tmp_path)] == ["regret.png"]
+
+
+def test_labels_at_the_ends_of_lines_do_not_meet():
+    axes = Figure().subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    ends = {
+        name: (y, {"color": "k"}) for name, y in zip("abcd", (0.2, 0.97, 0.98, 0.99), strict=True)
+    }
+    figures._label_ends(axes, ends)
+    places = sorted(text.xyann[1] for text in axes.texts)
+    assert places[0] == pytest.approx(0.2)
+    assert np.diff(places).min() >= figures._APART - 1e-9
+    assert places[-1] <= 1
 
 
 # --- the command
 
 
-@dataclasses.dataclass
-class FakeRecipe:
-    """What is to be posted."""
-
-    price: float = 6.0
-
-
-class Fake:
-    """A trainer that needs no time."""
-
-    @staticmethod
-    def recipe(task):
-        return FakeRecipe()
-
-    @staticmethod
-    def can_train(task):
-        return None
-
-    @classmethod
-    def train(cls, task, seed, out):
-        cls.counts["train"] += 1
-        kept(out, 6.0 + seed)
-
-    @staticmethod
-    def load(path):
-        return lambda num_envs: Always(load_file(path)["price"].item(), num_envs)
-
-
-def constant(task, num_envs, seed, price=None):
-    Fake.counts["make"] += 1
-    return Always(5.0, num_envs)
-
-
-def random(task, num_envs, seed):
-    Fake.counts["make"] += 1
-    return Always(9.0, num_envs)
-
-
 @pytest.fixture
 def counted(monkeypatch):
     """A learner that is trained in no time, two untrained methods, and how often each was used."""
-    counts = {"train": 0, "make": 0}
-    monkeypatch.setattr(Fake, "counts", counts, raising=False)
-    monkeypatch.setitem(REGISTRY, "fake", Entry("fake", trainer=f"{__name__}:Fake"))
-    for name in ("constant", "random"):
-        monkeypatch.setitem(REGISTRY, name, Entry(name, factory=f"{__name__}:{name}"))
-    # Whether they can be made is asked too, which does not count.
-    monkeypatch.setattr(Entry, "obstacle", lambda self, task: None)
-    return counts
+    return fake_training.install(monkeypatch)
 
 
 def run(out, **given):
@@ -268,16 +239,69 @@ def test_nothing_is_done_twice(tmp_path, counted):
     once = dict(counted)
     assert once == {"train": 2, "make": 4}  # each plays side by side, then alone
     table = (tmp_path / "leaderboard.csv").read_bytes()
-    assert len(table.splitlines()) == 1 + 3 * 4
+    assert len(table.splitlines()) == 1 + 3 * 3
     run(tmp_path, episodes=3)
     assert counted == once
     assert (tmp_path / "leaderboard.csv").read_bytes() == table
-    lost = next((tmp_path / "played").glob("random-*"))
+    lost = next((tmp_path / "played").rglob("random-*"))
     lost.unlink()
     run(tmp_path, episodes=3)
     assert counted == {"train": 2, "make": 6}
     run(tmp_path, episodes=4)  # other episodes are other results
     assert counted == {"train": 2, "make": 10}
+
+
+def test_trainings_go_seed_by_seed(tmp_path, counted):
+    both = {"scenarios": ("drift", "hidden"), "methods": ("fake",)}
+    run(tmp_path, **both, train_only=True)
+    names = "drift", "hidden"
+    assert Fake.trained == [(name, seed) for seed in (0, 1) for name in names]
+
+
+def test_training_alone_plays_nothing(tmp_path, counted):
+    run(tmp_path, train_only=True)
+    assert counted == {"train": 2, "make": 0}
+    assert {path.name for path in tmp_path.iterdir()} == {"trained"}
+    run(tmp_path, train=False, episodes=3)
+    assert counted == {"train": 2, "make": 4}
+    assert "| 2 |" in (tmp_path / "leaderboard.md").read_text()
+
+
+def test_a_killed_command_goes_on_where_it_was(tmp_path, counted, monkeypatch):
+    train = Fake.train
+
+    def killed(task, seed, out):
+        if task.name == "hidden" and seed == 1:
+            raise KeyboardInterrupt
+        train(task, seed, out)
+
+    both = {"scenarios": ("drift", "hidden"), "methods": ("fake",), "episodes": 2}
+    monkeypatch.setattr(Fake, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, **both)
+    monkeypatch.setattr(Fake, "train", train)
+    Fake.trained.clear()
+    run(tmp_path, **both)
+    assert Fake.trained == [("hidden", 1)]
+
+
+def test_ablations_are_played_where_they_are_asked_for(tmp_path, counted, monkeypatch):
+    less = Entry("less", trainer="fake_training:Fake", ablation_of="fake")
+    monkeypatch.setitem(REGISTRY, "less", less)
+    monkeypatch.setattr(command, "ABLATIONS", ("less",))
+    run(tmp_path, episodes=2)
+    assert not (tmp_path / "attribution.md").exists()
+    run(tmp_path, episodes=2, ablations=True)
+    table = pd.read_csv(tmp_path / "attribution.csv")
+    assert set(zip(table["method"], table["without"], strict=True)) == {("fake", "less")}
+    assert (table[["difference", "low", "high"]] == 0).all(axis=None)  # trained the same
+
+
+def test_the_oracle_and_ablations_are_not_played_by_default():
+    defaults = set(command.DEFAULT_METHODS)
+    assert "equilibrium" not in defaults
+    assert not any(REGISTRY[name].ablation_of for name in defaults)
+    assert {"constant", "kalman", "ppo", "filter_pathwise", "bayes"} <= defaults
 
 
 def test_new_weights_are_played_anew(tmp_path, counted):
@@ -336,53 +360,6 @@ def test_what_a_result_depends_on_is_in_its_name(change, tmp_path, counted, monk
     assert counted == {"train": 4, "make": 4 if change == "recipe" else 8}
 
 
-OWN = """
-import numpy as np
-
-
-class Own:
-    def __init__(self, task, num_envs, seed):
-        self.prices = np.full(num_envs, {price})
-
-    def act(self, history):
-        return self.prices
-"""
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A user's own module, whose code is written by a call with a price."""
-    folder = tmp_path / "code"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-
-    def write(price):
-        (folder / "my_method.py").write_text(OWN.format(price=price))
-        sys.modules.pop("my_method", None)
-        importlib.invalidate_caches()
-        digest.module_digest.cache_clear()
-
-    write(7.0)
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
-    yield write
-    sys.dont_write_bytecode = before
-    sys.modules.pop("my_method", None)
-
-
-def test_a_users_own_method_is_played_beside_the_others(tmp_path, counted, own):
-    mine = {"method": "my_method:Own", "methods": ("random",), "episodes": 3}
-    run(tmp_path, **mine, track="form")
-    table = pd.read_csv(tmp_path / "leaderboard.csv").query("window == 'all'").set_index("method")
-    assert table["knows"].to_dict() == {"random": "nothing", "my_method:Own": "form"}
-    first = table.loc["my_method:Own", "share"]
-    assert table.loc["random", "share"] != first
-    own(8.0)  # its code is another now: what was played is not taken up again
-    run(tmp_path, **mine)
-    table = pd.read_csv(tmp_path / "leaderboard.csv").query("window == 'all'").set_index("method")
-    assert table.loc["my_method:Own", "share"] != first
-    assert table.loc["my_method:Own", "knows"] == "nothing"
-
-
 def breaks(task, num_envs, seed):
     if task.name == "drift":
         raise RuntimeError("it does not know what drifts")
@@ -404,7 +381,7 @@ def test_one_failure_does_not_end_the_others(tmp_path, counted, monkeypatch):
         ("hidden", "random"),
         ("hidden", "breaks"),
     }
-    monkeypatch.setattr(sys.modules[__name__], "breaks", random)
+    monkeypatch.setattr(sys.modules[__name__], "breaks", fake_training.random)
     run(tmp_path, **both)  # mended: all is well, and the old errors are gone
     assert not (tmp_path / "errors.txt").exists()
 
@@ -419,12 +396,14 @@ def test_a_failed_training_does_not_end_the_others(tmp_path, counted, monkeypatc
     with pytest.raises(SystemExit, match="training of fake on hidden, seed 0"):
         run(tmp_path, episodes=2)
     table = pd.read_csv(tmp_path / "leaderboard.csv").query("method == 'fake'")
-    assert set(table["seed"]) == {1}
+    assert set(table["seeds"]) == {1}
+    assert "1 of 2" in (tmp_path / "leaderboard.md").read_text()
 
 
 def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch, capsys):
     monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
-    kept(tmp_path / "weights" / "hidden-fake.safetensors", 11.0, rounds=7)
+    kept(tmp_path / "fake.safetensors", 11.0, rounds=7)
+    policies.keep(tmp_path / "fake.safetensors", {})
     run(tmp_path, scenarios=("hidden", "drift"), quick=True, episodes=3)
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
@@ -445,7 +424,7 @@ def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     learned = table[table["method"] == "fake"]
-    assert set(zip(learned["scenario"], learned["seed"], strict=True)) == {("hidden", 1)}
+    assert set(zip(learned["scenario"], learned["seeds"], strict=True)) == {("hidden", 1)}
 
 
 def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
@@ -487,6 +466,7 @@ def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
         (["--seeds", "0"], "--seeds must be a whole number of at least 1, got 0"),
         (["--episodes", "-2"], "--episodes must be a whole number of at least 1, got -2"),
         (["--sizes", "0"], "--sizes must be a whole number of at least 1, got 0"),
+        (["--train-only", "--no-train"], "--train-only must be without --quick and --no-train"),
         (["--method", "nobody"], "--method must be module:factory, got 'nobody'"),
         (["--method", "no_module:Thing"], "no_module"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +15,14 @@ from baselines.arena.protocol import Method, Player
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.task import Task
 from baselines.runs import policy_files
+from baselines.runs.files import write_atomically, write_json
 
 FILE = "policy.safetensors"
 """In the folder of a run."""
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """The policies that are kept in the repository, `SCENARIO-METHOD.safetensors`."""
+INDEX = "index.json"
+"""Beside them: of each its sha256, and what it was chosen by."""
 _FAVOURITES = ("filter_pathwise", "filter_ppo")
 """Of the repository's policies, those meant where a scenario alone is named."""
 
@@ -86,10 +91,56 @@ def load(path: Path) -> Policy:
     return Policy(file, config)
 
 
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def index() -> dict[str, dict[str, Any]]:
+    """What comes along, by `SCENARIO-METHOD`: its `sha256`, and what else `keep` was told."""
+    file = WEIGHTS / INDEX
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def keep(path: Path, record: dict[str, Any]) -> Path:
+    """Put a trained policy among those that come along, in place of its like.
+
+    Args:
+        path: of its file.
+        record: what it was chosen by, as JSON takes it; put into the index.
+
+    Returns:
+        Where it stands.
+    """
+    policy = load(path)
+    stem = f"{policy.task.scenario_name}-{policy.config['method']}"
+    kept = WEIGHTS / f"{stem}.safetensors"
+    write_atomically(kept, policy.path.read_bytes())
+    described = {**index(), stem: {"sha256": sha256(kept), **record}}
+    write_json(WEIGHTS / INDEX, dict(sorted(described.items())))
+    return kept
+
+
 def shipped(method: str, scenario: str) -> Path | None:
-    """The repository's policy of a method for a scenario, None where there is none."""
-    path = WEIGHTS / f"{scenario}-{method}.safetensors"
-    return path if path.exists() else None
+    """The repository's policy of a method for a scenario, None where there is none.
+
+    Raises:
+        ValueError: the file is not the one that was kept.
+    """
+    return _checked(f"{scenario}-{method}")
+
+
+def _checked(stem: str) -> Path | None:
+    record = index().get(stem)
+    if record is None:
+        return None
+    path = WEIGHTS / f"{stem}.safetensors"
+    if (found := sha256(path)) != record["sha256"]:
+        raise ValueError(
+            f"{path} must be the file that {INDEX} beside it names: its sha256 must be "
+            f"{record['sha256']}, got {found}"
+        )
+    return path
 
 
 def load_policy(name: str | Path) -> Policy:
@@ -106,8 +157,7 @@ def load_policy(name: str | Path) -> Policy:
     """
     if str(name).endswith(".safetensors") or Path(name).is_dir():
         return load(Path(name))
-    known = {path.stem for path in WEIGHTS.glob("*.safetensors")}
     for stem in (str(name), *(f"{name}-{method}" for method in _FAVOURITES)):
-        if stem in known:
-            return load(WEIGHTS / f"{stem}.safetensors")
-    raise ValueError(f"name must be a path or one of {', '.join(sorted(known))}, got {name!r}")
+        if (path := _checked(stem)) is not None:
+            return load(path)
+    raise ValueError(f"name must be a path or one of {', '.join(index())}, got {name!r}")

@@ -45,6 +45,11 @@ class Entry:
             raise ValueError(f"method {self.name!r} needs either a factory or a trainer")
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is a user's own, `module:attribute`, and not of the registry."""
+        return ":" in self.name
+
+    @property
     def reference(self) -> str:
         """Of the factory or the trainer."""
         return self.factory or self.trainer or ""

@@ -1,4 +1,4 @@
-"""Shares of the oracle's utility, and how sure they are: interquartile means and bootstrap."""
+"""Shares of the oracle's utility, and how sure they are: over training seeds and over episodes."""
 
 from __future__ import annotations
 
@@ -24,34 +24,48 @@ def shares(lost: np.ndarray, best: np.ndarray) -> np.ndarray:
     return 1.0 - lost.sum(axis=-1) / best.sum(axis=-1)
 
 
-def iqm(values: np.ndarray) -> np.ndarray:
-    """Interquartile mean over the last axis: without the lowest and the highest quarter.
+def share_interval(lost: np.ndarray, best: np.ndarray) -> Interval:
+    """The mean share of S training seeds, with an interval over seeds and over episodes.
 
-    The number left out at each end is rounded down, so fewer than four values are averaged whole.
-    """
-    return stats.trim_mean(values, 0.25, axis=-1)
-
-
-def resampled(lost: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """The IQM of the share in bootstrap resamples.
-
-    Seeds and episodes are resampled with replacement, each on their own. Every method that played
-    the same episodes gets the same resamples of them, so differences between methods are paired.
-    (rliable's stratified bootstrap draws seeds anew for each episode, and so would average away
-    what all episodes of a seed have in common.)
+    Seeds and episodes are two samples, crossed: all seeds play the same episodes. The episodes are
+    resampled with replacement (2,000 times). To each resample comes what the mean of S seeds misses
+    by, as Student's t says: of S values themselves, resamples are too alike for as few as five. One
+    seed says nothing of others: the interval is then that of the episodes alone.
 
     Args:
-        lost: (S, N), of S training seeds in the same N episodes.
-        best: (N,).
-
-    Returns:
-        (2000,)
+        lost: (S, N), regret of S training seeds in N episodes.
+        best: (N,), the oracle's utility there.
     """
-    S, N = lost.shape
-    counts = _counts(N)
-    of_seeds = 1.0 - (counts @ lost.T) / (counts @ best)[:, None]
-    drawn = np.random.default_rng(S).integers(S, size=(len(counts), S))
-    return iqm(np.take_along_axis(of_seeds, drawn, axis=1))
+    mean, low, high = _loss_interval(lost, best)
+    return Interval(1.0 - mean, 1.0 - high, 1.0 - low)
+
+
+def difference_interval(lost: np.ndarray, other: np.ndarray, best: np.ndarray) -> Interval:
+    """By how much one method's mean share is above another's, as in `share_interval`.
+
+    It is paired: by episode, and by training seed.
+
+    Args:
+        lost: (S, N), regret of one method.
+        other: (S, N), regret of the other, under the same S seeds, in the same N episodes.
+        best: (N,), the oracle's utility there.
+
+    Raises:
+        ValueError: they are not of the same seeds and episodes.
+    """
+    if lost.shape != other.shape:
+        raise ValueError(f"other must have the shape of lost, {lost.shape}, got {other.shape}")
+    return _loss_interval(other - lost, best)
+
+
+def _loss_interval(lost: np.ndarray, best: np.ndarray) -> Interval:
+    counts = _counts(lost.shape[1])
+    resamples = (counts @ lost.mean(axis=0)) / (counts @ best)
+    of_seeds = lost.sum(axis=1) / best.sum()
+    if len(lost) > 1:
+        resamples = resamples + stats.sem(of_seeds) * _student(len(lost))
+    low, high = np.percentile(resamples, [2.5, 97.5])
+    return Interval(float(of_seeds.mean()), float(low), float(high))
 
 
 @lru_cache(maxsize=2)
@@ -61,10 +75,11 @@ def _counts(N: int) -> np.ndarray:
     return rng.multinomial(N, np.full(N, 1.0 / N), _RESAMPLES).astype(np.float64)
 
 
-def interval(mean: float, resamples: np.ndarray) -> Interval:
-    """An estimate with the percentiles of its resamples."""
-    low, high = np.percentile(resamples, [2.5, 97.5])
-    return Interval(float(mean), float(low), float(high))
+@lru_cache
+def _student(S: int) -> np.ndarray:
+    """Student's t of S values, (2000,): its quantiles, shuffled."""
+    quantiles = stats.t.ppf((np.arange(_RESAMPLES) + 0.5) / _RESAMPLES, S - 1)
+    return np.random.default_rng(S).permutation(quantiles)
 
 
 def mean_interval(values: np.ndarray) -> Interval:

@@ -46,7 +46,10 @@ def in_parallel(
     if engine == "ray":
         yield from _on_ray(function, calls, workers)
         return
-    parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    # One call at a time: joblib would send many together once some were short, such as those whose
+    # result was kept, and the other processes would wait for the one that got the long ones.
+    options: Any = {"n_jobs": workers, "batch_size": 1, "return_as": "generator_unordered"}
+    parallel: Any = joblib.Parallel(**options)
     yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
 
 

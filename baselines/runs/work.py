@@ -42,13 +42,16 @@ class Runner:
     _errors: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, name: str, work: Sequence[Unit]) -> None:
-        """Do all, or as many as can be done."""
+        """Do all, or as many as can be done, those in front first."""
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         calls = [(unit, self.out) for unit in work]
         with Progress(*columns, TimeElapsedColumn(), console=self.console) as progress:
             task = progress.add_task(name, total=len(work))
             for unit, error in in_parallel(attempt, calls, self.workers, self.engine):
                 progress.advance(task)
+                if error is None and not self.console.is_terminal:  # a log has no moving bar
+                    done = f"{progress.tasks[0].completed:.0f} of {len(work)} {name}"
+                    self.console.print(f"{done}: {unit}", soft_wrap=True)
                 if error is not None:
                     self._errors[str(unit)] = error
                     last = error.strip().splitlines()[-1]

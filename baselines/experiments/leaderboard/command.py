@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import joblib
 from rich.console import Console
 
 from aigc_market import _checks
@@ -13,15 +13,18 @@ from aigc_market.scenarios import SCENARIOS
 from baselines.arena import policies
 from baselines.arena.registry import REGISTRY, Entry, Knows, resolve
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import plots, tables
+from baselines.experiments.leaderboard import attribution, outside_table, plots, tables
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.training_run import TrainingRun
+from baselines.experiments.leaderboard.standing import Result, Standing
+from baselines.experiments.leaderboard.training_run import TrainingRun, finished
+from baselines.experiments.leaderboard.worlds import HOMES, worlds
 from baselines.runs.parallel import Engine
 from baselines.runs.work import Runner
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
-DEFAULT_METHODS = tuple(name for name in REGISTRY if name != "equilibrium")
-"""All but the oracle, by whose utility they are measured."""
+ABLATIONS = tuple(name for name, entry in REGISTRY.items() if entry.ablation_of is not None)
+DEFAULT_METHODS = tuple(n for n in REGISTRY if n not in ABLATIONS and n != "equilibrium")
+"""All but the ablations, and the oracle, by whose utility they are measured."""
 QUICK_EPISODES = 200
 OTHER_SIZES_EPISODES = 200
 """Test episodes of crowds of other sizes: large ones take long."""
@@ -29,12 +32,15 @@ OTHER_SIZES_EPISODES = 200
 
 def leaderboard(
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
-    methods: tuple[str, ...] = DEFAULT_METHODS,
+    methods: tuple[str, ...] | None = None,
     method: str | None = None,
     track: Knows = "nothing",
+    ablations: bool = False,
+    outside: bool = False,
     seeds: int = 5,
     quick: bool = False,
     train: bool = True,
+    train_only: bool = False,
     episodes: int = 2000,
     sizes: tuple[int, ...] = (4, 40, 100),
     out: Path = Path("results/leaderboard"),
@@ -43,20 +49,30 @@ def leaderboard(
 ) -> None:
     """Play every method in every scenario, and write leaderboard.csv, leaderboard.md and figures.
 
-    What is trained or played is kept; a run that was cut short goes on where it stopped. A method
+    What is trained or played is kept; a run that was cut short goes on where it stopped. Trainings
+    go seed by seed, the first of every method in every scenario before the second of any. A method
     that cannot be tuned, trained or made for a scenario is left out there. Where a training or an
     evaluation fails, the others go on; the errors are in errors.txt, and the exit status is 1.
 
+    To enter a method of your own, `--method package.module:factory --track form` plays it alone,
+    and writes its rows of leaderboard.csv, with a digest of all that they depend on; `python -m
+    baselines verify leaderboard.csv` plays rows again and says whether they hold.
+
     Args:
         scenarios: presets.
-        methods: of the registry; all but the oracle by default.
-        method: one of your own beside them, `module:factory`: a callable (task, num_envs, seed)
-            that gives a Method.
+        methods: of the registry; by default all but the oracle and the ablations, or none where
+            `--method` is given.
+        method: one of your own, `module:factory`: a callable (task, num_envs, seed) that gives a
+            Method. It is played under each seed.
         track: what your own knows of the markets.
+        ablations: the methods without some part too, and attribution.md: what each part earns.
+        outside: play `hidden` and `drift` besides with other noise, δ, drift and followers than the
+            methods were trained or tuned for, on episodes of their own: outside.md.
         seeds: trainings of each learned method in each scenario.
         quick: no training: the policies that come with the package and the untrained methods, on
             200 episodes.
         train: whether to train what has not been trained; otherwise it is left out.
+        train_only: train, and play nothing: test episodes are for when all is chosen.
         episodes: test episodes in each scenario, the same for all methods.
         sizes: other numbers of slots where VMUs come and go, for methods that play any number
             without being trained anew.
@@ -67,54 +83,72 @@ def leaderboard(
     """
     for name in scenarios:
         _checks.choice("--scenarios", name, SCENARIOS)
-    for name in methods:
-        _checks.choice("--methods", name, REGISTRY)
+    entries = _entries(methods, method, track, ablations)
     _checks.integer("--seeds", seeds, at_least=1)
     _checks.integer("--episodes", episodes, at_least=1)
     for K in sizes:
         _checks.integer("--sizes", K, at_least=1)
-    entries = [REGISTRY[name] for name in methods]
-    if method is not None:
-        entries.append(_own(method, track))
+    if train_only and (quick or not train):
+        raise ValueError("--train-only must be without --quick and --no-train, which train nothing")
     episodes = min(episodes, QUICK_EPISODES) if quick else episodes
     few = min(episodes, OTHER_SIZES_EPISODES)
     out = out.absolute()
     console = Console()
-    run = Runner(out, workers or os.cpu_count() or 1, engine, console)
+    run = Runner(out, workers or joblib.cpu_count(), engine, console)
     tasks = [Task(name) for name in scenarios]
     able = [(task, entry) for task in tasks for entry in entries if _able(entry, task, console)]
     trained = [(task, entry) for task, entry in able if entry.trainer is not None]
     if train and not quick:
         run("trainings", [TrainingRun(e, t, seed) for seed in range(seeds) for t, e in trained])
-    plan = []
+    if train_only:
+        console.print(f"the policies are in {out}/trained/", soft_wrap=True)
+        run.report()
+        return
+    plan: list[Evaluation] = []
     for task, entry in able:
         found = _policies(entry, task, seeds, quick, out)
         if not found:
             why = "none comes along" if quick else "it was not trained"
             console.print(f"{entry.name} is left out of {task.name}: no policy, {why}")
-        for of_size in (task, *_other_sizes(task, sizes)):
-            count = few if of_size.arguments else episodes
-            plan += [
-                Evaluation(entry, of_size, seed, count, policy)
-                for seed, policy in found.items()
-                if of_size == task or _any_size(policy)
-            ]
+        for seed, policy in found.items():
+            played = Evaluation(entry, task, seed, episodes, policy)
+            plan += [played, *_other_sizes(played, sizes, few)]
+            plan += _outside(played) if outside else []
     run("evaluations", plan)
-    tables.write(
-        out,
-        [evaluation for evaluation in plan if evaluation.file(out).exists()],
-        {
-            "test episodes a scenario": episodes,
-            "test episodes of crowds of other sizes": few,
-            "training seeds": 1 if quick else seeds,
-        },
-    )
+    done = [evaluation for evaluation in plan if evaluation.file(out).exists()]
+    asked = 1 if quick else seeds
+    standings = _standings([e for e in done if e.world is None], asked, out)
+    settings = {
+        "test episodes a scenario": episodes,
+        "test episodes of crowds of other sizes": few,
+        "training seeds": asked,
+    }
+    tables.write(out, standings, settings)
+    attribution.write(out, standings)
+    outside_table.write(out, _standings([e for e in done if e.world is not None], asked, out))
     plots.draw(out)
-    console.print(f"leaderboard.md, CSV files and figures are in {out}/")
+    console.print(f"leaderboard.md, CSV files and figures are in {out}/", soft_wrap=True)
     run.report()
 
 
-def _own(method: str, track: Knows) -> Entry:
+def _entries(
+    methods: tuple[str, ...] | None, method: str | None, track: Knows, ablations: bool
+) -> list[Entry]:
+    if methods is None:
+        methods = () if method is not None else DEFAULT_METHODS
+    for name in methods:
+        _checks.choice("--methods", name, REGISTRY)
+    named = dict.fromkeys((*methods, *(ABLATIONS if ablations else ())))
+    entries = [REGISTRY[name] for name in named]
+    return entries if method is None else [*entries, own(method, track)]
+
+
+def own(method: str, track: Knows) -> Entry:
+    """The entry of a method of one's own.
+
+    Raises:
+        ValueError: it is no `module:factory`, or there is none of that name.
+    """
     if ":" not in method:
         raise ValueError(f"--method must be module:factory, got {method!r}")
     return resolve(method, track)
@@ -128,25 +162,52 @@ def _able(entry: Entry, task: Task, console: Console) -> bool:
     return reason is None
 
 
-def _other_sizes(task: Task, sizes: Sequence[int]) -> list[Task]:
-    """The same with other numbers of slots, where VMUs come and go."""
-    settings = task.settings()
-    others = [K for K in sizes if K != settings.market.K]
-    return [Task(task.scenario, {"K": K}) for K in others] if settings.masked else []
-
-
 def _policies(
     entry: Entry, task: Task, seeds: int, quick: bool, out: Path
-) -> Mapping[int, Path | None]:
+) -> dict[int, Path] | dict[int, None]:
     """Files of policies trained on a task, by seed; None for what nobody trains."""
     if entry.trainer is None:
-        return {0: None}
-    if quick:
-        file = policies.shipped(entry.name, task.scenario_name)
-        return {} if file is None else {0: file}
-    files = {seed: TrainingRun(entry, task, seed).file(out) for seed in range(seeds)}
-    return {seed: file for seed, file in files.items() if file.exists()}
+        return dict.fromkeys(range(seeds if entry.is_own else 1))
+    if not quick:
+        return finished(entry, task, range(seeds), out)
+    file = policies.shipped(entry.name, task.scenario_name)
+    return {} if file is None else {policies.load(file).config["seed"]: file}
 
 
-def _any_size(policy: Path | None) -> bool:
-    return policy is None or policies.load(policy).any_K
+def _other_sizes(played: Evaluation, sizes: Sequence[int], episodes: int) -> Iterator[Evaluation]:
+    """The same with other numbers of slots, where VMUs come and go."""
+    settings, policy = played.task.settings(), played.policy
+    if not settings.masked or not (policy is None or policies.load(policy).any_K):
+        return
+    for K in sizes:
+        if K != settings.market.K:
+            task = Task(played.task.scenario, {"K": K})
+            yield Evaluation(played.entry, task, played.seed, episodes, policy)
+
+
+def _outside(played: Evaluation) -> Iterator[Evaluation]:
+    """The same in changed markets."""
+    if played.task.name in HOMES:
+        for world in worlds(played.task.name):
+            yield Evaluation(
+                *(played.entry, played.task, played.seed, played.episodes, played.policy),
+                stage="outside",
+                world=world,
+            )
+
+
+def _standings(evaluations: Sequence[Evaluation], asked: int, out: Path) -> list[Standing]:
+    """Of each method in each task or world, over its seeds."""
+    groups: dict[tuple[str, ...], list[Evaluation]] = {}
+    for evaluation in evaluations:
+        change = "" if evaluation.world is None else evaluation.world.change
+        key = evaluation.task.name, change, evaluation.entry.name
+        groups.setdefault(key, []).append(evaluation)
+    return [
+        Standing([Result.read(e, out) for e in group], asked if _seeded(group[0].entry) else 1)
+        for group in groups.values()
+    ]
+
+
+def _seeded(entry: Entry) -> bool:
+    return entry.trainer is not None or entry.is_own

@@ -1,57 +1,73 @@
-"""One method in one task's test episodes: a unit of the leaderboard's work."""
+"""One method in many episodes of one task: a unit of the leaderboard's work."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from baselines.arena import policies
 from baselines.arena.protocol import Player
 from baselines.arena.registry import Entry
-from baselines.arena.rollout import Played, play
-from baselines.arena.seeds import test_seed
+from baselines.arena.rollout import PHYSICAL, Played, play_in
+from baselines.arena.seeds import outside_seed, test_seed, validation_seed
 from baselines.arena.task import Task
+from baselines.experiments.leaderboard.worlds import World
 from baselines.runs.files import write_atomically
 
 BLOCK = 500
-"""Test episodes played side by side."""
+"""Episodes played side by side."""
 WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}
 """Rounds of an episode that are measured apart."""
 TRACES = 8
 """Episodes whose prices are kept, for the figures."""
+Stage = Literal["validation", "test", "outside"]
+"""Which episodes: those by which policies are chosen, or those in which methods are measured."""
+_SEEDS = {"validation": validation_seed, "test": test_seed, "outside": outside_seed}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A method on a task's test episodes."""
+    """A method on episodes of a task."""
 
     entry: Entry
     task: Task
+    """What the method was trained or is tuned for."""
     seed: int
     """Of its training; where nothing is trained, of its own random choices."""
     episodes: int
     policy: Path | None = None
     """File of the policy of a learned method."""
+    stage: Stage = "test"
+    world: World | None = None
+    """What is played in place of the task."""
 
     def __str__(self) -> str:
-        return f"{self.entry.name} on {self.task.name}, seed {self.seed}"
+        where = "" if self.world is None else f", {self.world.change}"
+        return f"{self.entry.name} on {self.task.name}{where}, seed {self.seed}"
+
+    @property
+    def digest(self) -> str:
+        """Of all that the result depends on."""
+        plan: list[Any] = [self.episodes, BLOCK, _SEEDS[self.stage](0)]
+        if self.world is not None:
+            plan.append(self.world.digest_parts())
+        what = self.entry.name, self.seed, self.entry.code_digest(), self._what()
+        return self.task.digest(plan, what)
 
     def file(self, out: Path) -> Path:
         """Readable, and different for all that the result depends on."""
-        plan = self.episodes, BLOCK, test_seed(0)
-        digest = self.task.digest(plan, self.entry.code_digest(), self._what())
         name = re.sub(r"\W+", "_", self.entry.name)
-        return out / "played" / f"{name}-{self.task.name}-seed{self.seed}-{digest}.npz"
+        folder = out / "played" / self.stage
+        return folder / f"{name}-{self.task.name}-seed{self.seed}-{self.digest}.npz"
 
     def _what(self) -> Any:
         """The policy, or the parameters of a method that is tuned instead of trained."""
         if self.policy is not None:
-            return hashlib.sha256(self.policy.read_bytes()).hexdigest()
+            return policies.sha256(self.policy)
         return self.entry.tuned(self.task)
 
     def player(self) -> Player:
@@ -69,17 +85,25 @@ class Evaluation:
         `equilibrium_price`, (T, TRACES); and `decision_microseconds` of one episode played alone.
         """
         path = self.file(out)
-        if path.exists():
-            return
+        if not path.exists():
+            arrays = self.play()
+            write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+    def play(self) -> dict[str, Any]:
+        """Play the episodes; see `execute`."""
         player = self.player()
         sizes = [min(BLOCK, self.episodes - i) for i in range(0, self.episodes, BLOCK)]
         methods = {size: player(size) for size in set(sizes)}
-        blocks = [
-            play(methods[size], self.task, size, test_seed(i)) for i, size in enumerate(sizes)
-        ]
-        alone = play(player(1), self.task, 1, test_seed(0))
-        arrays = _summed(blocks, 1e6 * alone.seconds_per_decision)
-        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+        blocks = [self._played(methods[size], size, i) for i, size in enumerate(sizes)]
+        alone = self._played(player(1), 1, 0)
+        return _summed(blocks, 1e6 * alone.seconds_per_decision)
+
+    def _played(self, method: Any, size: int, block: int) -> Played:
+        task, more = self.task, {}
+        if self.world is not None:
+            task, more = self.world.task, self.world.environment_arguments()
+        env = task.environment(size, history=1, **PHYSICAL, **more)
+        return play_in(env, method, _SEEDS[self.stage](block))
 
 
 def _summed(blocks: list[Played], decision_microseconds: float) -> dict[str, Any]:

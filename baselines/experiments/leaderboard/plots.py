@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +12,29 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aigc_market import palette
+from baselines.arena.registry import KNOWS, REGISTRY
 from baselines.arena.task import Task
 
-# Dashes tell apart what shares a colour.
+FLOOR = "constant"
+"""Drawn beside the best of each track."""
 STYLES: dict[str, dict[str, Any]] = {
-    "constant": {"color": palette.MUTED, "linestyle": ":"},
-    "epsilon_greedy": {"color": palette.MUTED, "linestyle": "--"},
-    "cils_discounted": {"color": palette.PURPLE},
-    "thompson": {"color": palette.PURPLE, "linestyle": "--"},
-    "kalman": {"color": palette.VERMILLION},
-    "ppo": {"color": palette.ORANGE},
-    "recurrent_ppo": {"color": palette.ORANGE, "linestyle": "--"},
-    "filter": {"color": palette.SKY, "linestyle": ":"},
-    "tppo": {"color": palette.SKY, "linestyle": "--"},
-    "filter_ppo": {"color": palette.SKY},
-    "filter_pathwise": {"color": palette.BLUE, "linewidth": 2.2},
-    "bayes": {"color": palette.BLACK, "linestyle": "--"},
-    "bayes_thompson": {"color": palette.BLACK, "linestyle": ":"},
-    "bayes_information": {"color": palette.BLACK},
+    "nothing": {"color": palette.ORANGE},
+    "form": {"color": palette.PURPLE},
+    "gradient": {"color": palette.BLUE, "linewidth": 2.2},
+    "law": {"color": palette.BLACK},
+    FLOOR: {"color": palette.MUTED, "linestyle": ":"},
 }
-"""The methods that are drawn; the tables have all."""
-_IN_ONE_EPISODE = ("filter_pathwise", "filter_ppo", "kalman", "ppo", "cils_discounted")
-_MOST_IN_ONE_EPISODE = 3
+"""By track: of each, its best method is drawn; the tables have all."""
+_IN_EPISODES = ("shift", "drift")
+_EPISODES = 3
+"""At most: the first ones, whatever they look like."""
 _KNOWN = ("paper", "live")
 """Markets without noise, which are the same in all episodes: regret there is a comb."""
 _LEVELS = np.array([1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
+_BINS = 20
+"""Most points of a line: rounds in which prices go up and down by turns are put together."""
+_APART = 0.065
+"""Least distance of two labels, as a share of an axis's height."""
 
 
 def draw(folder: Path) -> list[Path]:
@@ -47,8 +45,8 @@ def draw(folder: Path) -> list[Path]:
     paths = []
     with mpl.rc_context({"font.size": 10}):
         for name, figure in (
-            ("regret", _regret(rounds)),
-            ("prices", _prices(prices)),
+            ("regret", _regret(table, rounds)),
+            ("prices", _prices(table, prices)),
             ("sizes", _sizes(table)),
         ):
             if figure is not None:
@@ -57,25 +55,28 @@ def draw(folder: Path) -> list[Path]:
     return paths
 
 
-def _drawn(rows: Any) -> list[str]:
-    played = set(rows["method"])
-    return [name for name in STYLES if name in played] + sorted(filter(_is_own, played))
+def _drawn(rows: Any) -> dict[str, str]:
+    """Of one scenario's rows in leaderboard.csv, the best method of each track, and the floor.
 
-
-def _is_own(method: str) -> bool:
-    """A user's, `module:factory`."""
-    return ":" in method
-
-
-def _style(method: str) -> dict[str, Any]:
-    own = {"color": palette.VERMILLION, "linestyle": "-.", "linewidth": 2.2}
-    return own if _is_own(method) else STYLES[method]
+    By what they are drawn as; where the floor is the best of its track, it is drawn once.
+    """
+    whole = rows[rows["window"] == "all"]
+    methods = [m for m in whole["method"] if m not in REGISTRY or not REGISTRY[m].ablation_of]
+    whole = whole[whole["method"].isin(methods)]
+    drawn = {}
+    for track in KNOWS:
+        of_track = whole[whole["knows"] == track]
+        if len(of_track):
+            drawn[track] = str(of_track.loc[of_track["share"].idxmax(), "method"])
+    if FLOOR in set(methods) and FLOOR not in drawn.values():
+        drawn[FLOOR] = FLOOR
+    return drawn
 
 
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
     columns = min(columns, count)
     down = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * down + 0.9), layout="constrained")
+    figure = Figure(figsize=(size[0] * columns, size[1] * down), layout="constrained")
     axes = figure.subplots(down, columns, squeeze=False).ravel().tolist()
     for empty in axes[count:]:
         empty.set_axis_off()
@@ -85,84 +86,105 @@ def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure
     return figure, axes[:count]
 
 
-def _legend(figure: Figure, axes: Sequence[Any]) -> None:
-    columns = max(1, int(figure.get_figwidth() / 1.9))
-    labels = {
-        label: handle
-        for one in axes
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        labels.values(), labels.keys(), loc="outside lower center", ncols=columns, frameon=False
-    )
+def _label_ends(axes: Any, ends: Mapping[str, tuple[float, dict[str, Any]]]) -> None:
+    """Write each line's name at its right end; names that would meet are moved apart.
+
+    Args:
+        axes: with its limits and scales set.
+        ends: by name: where the line ends, and its style.
+    """
+    to_share = axes.transData + axes.transAxes.inverted()
+    right = axes.get_xlim()[1]
+    places = {name: to_share.transform((right, y))[1] for name, (y, _) in ends.items()}
+    order = sorted(places, key=lambda name: places[name])
+    apart = np.array([places[name] for name in order])
+    for i in range(1, len(apart)):
+        apart[i] = max(apart[i], apart[i - 1] + _APART)
+    apart[-1] = min(apart[-1], 1.0)
+    for i in reversed(range(len(apart) - 1)):  # those that were moved out at the top
+        apart[i] = min(apart[i], apart[i + 1] - _APART)
+    for name, place in zip(order, apart, strict=True):
+        axes.annotate(
+            name,
+            (1.0, places[name]),
+            (1.03, place),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            color=ends[name][1]["color"],
+            va="center",
+            fontsize=8.5,
+            arrowprops={"arrowstyle": "-", "color": ends[name][1]["color"], "linewidth": 0.6},
+            annotation_clip=False,
+        )
 
 
-def _regret(rounds: Any) -> Figure | None:
+def _regret(table: Any, rounds: Any) -> Figure | None:
     """Presets of their own size: the others say little more, and would be many."""
-    drawn = rounds[rounds["method"].isin(_drawn(rounds))]
-    names = [n for n in drawn["scenario"].unique() if "-K" not in n and n not in _KNOWN]
+    names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
         return None
-    figure, axes = _panels(len(names), 3, (4.2, 3.2))
+    figure, axes = _panels(len(names), 2, (5.6, 3.2))
     for one, name in zip(axes, names, strict=True):
-        rows = drawn[drawn["scenario"] == name]
-        for method in _drawn(rows):
-            of_method = rows[rows["method"] == method]
-            relative = of_method["regret"] / of_method["equilibrium_utility"]
-            one.plot(of_method["round"], relative, label=method, **_style(method))
-        relative = rows["regret"] / rows["equilibrium_utility"]
-        low, high = max(relative.min(), 1e-5) / 1.2, relative.max() * 1.2
+        drawn = _drawn(table[table["scenario"] == name])
+        rows = rounds[rounds["scenario"] == name]
+        lines = {kind: _relative(rows[rows["method"] == method]) for kind, method in drawn.items()}
+        for kind, (middle, relative) in lines.items():
+            one.plot(middle, relative, **STYLES[kind])
+        everything = np.concatenate([relative for _, relative in lines.values()])
+        low, high = max(everything.min(), 1e-5) / 1.2, everything.max() * 1.2
         levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
         one.set(xscale="log", yscale="log", title=name, xlabel="Round of the episode")
+        one.set_xlim(1, rows["round"].max())
         one.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
         one.set_yticks(levels, [f"{level:.4g} %" for level in 100 * levels])
         one.set_ylim(low, high)  # what loses nothing lies below all logarithms
         one.minorticks_off()
-    for one in axes[::3]:
+        ends = {
+            drawn[kind]: (max(relative[-1], low), STYLES[kind])
+            for kind, (_, relative) in lines.items()
+        }
+        _label_ends(one, ends)
+    for one in axes[::2]:
         one.set_ylabel("Regret, share of U*")
-    _legend(figure, axes)
     return figure
 
 
-def _prices(prices: Any) -> Figure | None:
-    names = [name for name in ("shift", "drift") if name in set(prices["scenario"])]
+def _relative(rows: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rounds, and regret over U* there: means of rounds that lie together in the logarithm."""
+    last = int(rows["round"].max())
+    edges = np.unique(np.geomspace(1, last + 1, _BINS + 1).astype(int))
+    sums = rows.groupby(np.searchsorted(edges, rows["round"], side="right"))
+    middle = np.sqrt(sums["round"].min() * sums["round"].max())
+    return middle.to_numpy(), (sums["regret"].sum() / sums["equilibrium_utility"].sum()).to_numpy()
+
+
+def _prices(table: Any, prices: Any) -> Figure | None:
+    """The best of each track that does not know the law, in the first episodes."""
+    names = [name for name in _IN_EPISODES if name in set(prices["scenario"])]
     if not names:
         return None
-    figure, axes = _panels(len(names), 1, (9.0, 3.0))
-    for one, name in zip(axes, names, strict=True):
-        rows = prices[prices["scenario"] == name]
-        rows = rows[rows["episode"] == _liveliest(rows)]
-        methods = [m for m in _IN_ONE_EPISODE if m in _drawn(rows)][:_MOST_IN_ONE_EPISODE]
+    episodes = sorted(prices["episode"].unique())[:_EPISODES]
+    shown = [(name, episode) for name in names for episode in episodes]
+    figure, axes = _panels(len(shown), len(episodes), (4.6, 2.9))
+    for one, (name, episode) in zip(axes, shown, strict=True):
+        rows = prices[(prices["scenario"] == name) & (prices["episode"] == episode)]
         oracle = rows.drop_duplicates("round")
-        one.step(
-            oracle["round"],
-            oracle["equilibrium_price"],
-            where="mid",
-            color=palette.EQUILIBRIUM,
-            linewidth=1.8,
-            label="oracle",
-        )
-        for method in methods:
-            of_method = rows[rows["method"] == method]
-            one.plot(of_method["round"], of_method["price"], label=method, **_style(method))
-        one.set(title=f"{name}, one episode", xlabel="Round", ylabel="Price")
+        style: dict[str, Any] = {"color": palette.EQUILIBRIUM, "linewidth": 1.8}
+        one.step(oracle["round"], oracle["equilibrium_price"], where="mid", **style)
+        one.set(title=f"{name}, episode {episode}", xlabel="Round")
         one.set_xlim(1, oracle["round"].max())
-    _legend(figure, axes)
+        ends = {"oracle": (float(oracle["equilibrium_price"].iloc[-1]), style)}
+        for kind, method in _drawn(table[table["scenario"] == name]).items():
+            if kind in ("law", FLOOR):
+                continue
+            of_method = rows[rows["method"] == method]
+            thin = {**STYLES[kind], "linewidth": 1.1}
+            one.plot(of_method["round"], of_method["price"], **thin)
+            ends[method] = float(of_method["price"].iloc[-1]), thin
+        _label_ends(one, ends)
+    for one in axes[:: len(episodes)]:
+        one.set_ylabel("Price")
     return figure
-
-
-def _liveliest(rows: Any) -> int:
-    """The episode in which the oracle's price moves most, in all rounds together.
-
-    Where it jumps to p_max and back (followers then buy the fewest steps that they may) there is
-    little to be seen: such episodes come last.
-    """
-    oracle = rows.drop_duplicates(["episode", "round"]).pivot_table(
-        index="round", columns="episode", values="equilibrium_price"
-    )
-    jumps = oracle.diff().abs()
-    highest = rows["equilibrium_price"].max()
-    return int((jumps.sum() - 1e6 * (oracle >= highest - 1e-3).any()).idxmax())
 
 
 def _sizes(table: Any) -> Figure | None:
@@ -174,16 +196,21 @@ def _sizes(table: Any) -> Figure | None:
     sizes = parts[1].astype(float).where(parts[0] == name)
     sizes = sizes.mask(table["scenario"] == name, Task(name).public().K)
     rows = table.assign(K=sizes)[(table["window"] == "all") & sizes.notna()]
+    ticks: Sequence[float] = sorted(rows["K"].unique())
+    everywhere = rows.groupby("method")["K"].transform("nunique") == len(ticks)
+    rows = rows[everywhere]  # the others were trained for one size
+    if rows.empty:
+        return None
     figure, [axes] = _panels(1, 1, (6.4, 4.2))
-    for method in _drawn(rows):
-        shares = rows[rows["method"] == method].groupby("K")["share"].mean()
-        if len(shares) == 1:  # trained for one size
-            continue
-        axes.plot(shares.index, shares, marker="o", markersize=4, label=method, **_style(method))
-    ticks = sorted(rows["K"].unique())
+    drawn = _drawn(rows[rows["scenario"] == name])
+    ends = {}
+    for kind, method in drawn.items():
+        line = rows[rows["method"] == method].sort_values("K")
+        axes.plot(line["K"], line["share"], marker="o", markersize=4, **STYLES[kind])
+        ends[method] = float(line["share"].iloc[-1]), STYLES[kind]
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="Slots K", ylabel="Share of the oracle's utility", title=name)
-    _legend(figure, [axes])
+    _label_ends(axes, ends)
     return figure

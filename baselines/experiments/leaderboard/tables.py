@@ -1,185 +1,153 @@
-"""The leaderboard's CSV files and `leaderboard.md`, from the evaluations' files."""
+"""The leaderboard's CSV files and `leaderboard.md`, from what was played."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from baselines.arena import policies
+from baselines.arena.registry import KNOWS
 from baselines.arena.seeds import test_seed
-from baselines.arena.statistics import Interval, interval, iqm, resampled, shares
-from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
+from baselines.experiments.leaderboard.evaluation import WINDOWS
+from baselines.experiments.leaderboard.markdown import (
+    NONE,
+    PRECISE,
+    bracketed,
+    seeds,
+    share,
+    table,
+)
+from baselines.experiments.leaderboard.standing import Standing
 from baselines.runs.files import write_atomically, write_csv
 
 COLUMNS = (
     "scenario",
     "method",
     "knows",
-    "seed",
     "window",
     "share",
+    "low",
+    "high",
+    "earned",
     "regret",
+    "seeds",
+    "seeds_asked",
+    "episodes",
     "train_rounds",
     "train_seconds",
     "decision_microseconds",
+    "digest",
 )
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
-FLOOR = ("constant",)
-CEILING = ("bayes", "bayes_thompson", "bayes_information")
-"""Those that know the law. Between FLOOR and the best of these lies what learning can gain."""
+CEILING = "law"
+"""The track of those that know the law: what the others are measured by, and no rivals."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 
 
-class Result:
-    """An evaluation's file, and its method's training."""
-
-    def __init__(self, evaluation: Evaluation, out: Path) -> None:
-        self.evaluation = evaluation
-        with np.load(evaluation.file(out), allow_pickle=False) as file:
-            self.arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
-        self.train_rounds, self.train_seconds = 0, 0.0
-        if evaluation.policy is not None:
-            record = policies.load(evaluation.policy).config
-            self.train_rounds, self.train_seconds = record["rounds"], record["seconds"]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The task's name and the method's."""
-        return self.evaluation.task.name, self.evaluation.entry.name
-
-    @property
-    def rounds(self) -> int:
-        """Rounds of an episode."""
-        return len(self.arrays["round_regret"])
-
-    @property
-    def decision_microseconds(self) -> float:
-        """Of one decision in one market."""
-        return float(self.arrays["decision_microseconds"])
-
-    def window(self, name: str, window: str) -> np.ndarray:
-        """Sums over a window's rounds in each episode, (N,)."""
-        parts = self.arrays[name].astype(np.float64)
-        return parts.sum(axis=0) if window == "all" else parts[list(WINDOWS).index(window)]
-
-    def lengths(self, window: str) -> int:
-        """Rounds of a window."""
-        return len(range(self.rounds)[WINDOWS[window]])
-
-
-def write(out: Path, evaluations: Sequence[Evaluation], settings: dict[str, Any]) -> Path:
-    """Write `leaderboard.csv`, `rounds.csv`, `prices.csv` and `leaderboard.md` of what was played.
+def write(out: Path, standings: Sequence[Standing], settings: dict[str, Any]) -> Path:
+    """Write `leaderboard.md`, and `leaderboard.csv`, `seeds.csv`, `rounds.csv` and `prices.csv`.
 
     Args:
-        out: folder of the evaluations' files, and of these.
-        evaluations: those to be listed, all finished.
+        out: folder of these.
+        standings: of every method in every task, in the order of the tasks.
         settings: listed at the end.
 
     Returns:
         Path of `leaderboard.md`.
     """
-    results = [Result(evaluation, out) for evaluation in evaluations]
-    write_csv(out / "leaderboard.csv", COLUMNS, [row for r in results for row in _rows(r)])
-    write_csv(out / "rounds.csv", ROUND_COLUMNS, _round_rows(results))
-    write_csv(out / "prices.csv", PRICE_COLUMNS, _price_rows(results))
-    by_task: dict[str, dict[str, list[Result]]] = {}
-    for result in results:
-        task, method = result.key
-        by_task.setdefault(task, {}).setdefault(method, []).append(result)
+    write_csv(out / "leaderboard.csv", COLUMNS, [row for s in standings for row in rows(s)])
+    alone = [Standing([r]) for s in standings for r in s.results if s.entry.trainer is not None]
+    write_csv(out / "seeds.csv", COLUMNS, [row for s in alone for row in rows(s)])
+    write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for s in standings for row in _by_round(s)])
+    write_csv(out / "prices.csv", PRICE_COLUMNS, [row for s in standings for row in _prices(s)])
     path = out / "leaderboard.md"
-    write_atomically(path, "\n".join(_page(by_task, settings)))
+    write_atomically(path, "\n".join(_page(standings, settings)))
     return path
 
 
-def _rows(result: Result) -> list[dict[str, Any]]:
-    rows = []
+def rows(standing: Standing) -> list[dict[str, Any]]:
+    """A standing's rows of leaderboard.csv, one for each window."""
+    made = []
     for window in WINDOWS:
-        best = result.window("equilibrium_utility", window)
-        regret = result.window("regret", window)
-        rows.append(
-            {
-                "scenario": result.evaluation.task.name,
-                "method": result.evaluation.entry.name,
-                "knows": result.evaluation.entry.knows,
-                "seed": result.evaluation.seed,
-                "window": window,
-                "share": f"{shares(regret, best):.6f}",
-                "regret": f"{regret.mean() / result.lengths(window):.4f}",
-                "train_rounds": result.train_rounds,
-                "train_seconds": f"{result.train_seconds:.1f}",
-                "decision_microseconds": f"{result.decision_microseconds:.1f}",
-            }
+        estimate = standing.share(window)
+        values = (
+            standing.task.name,
+            standing.entry.name,
+            standing.entry.knows,
+            window,
+            *(format(number, PRECISE) for number in estimate),
+            format(standing.earned(window), PRECISE),
+            f"{standing.regret(window):.4f}",
+            " ".join(map(str, standing.seeds)),
+            standing.asked,
+            standing.episodes,
+            f"{standing.mean('train_rounds'):.0f}",
+            f"{standing.mean('train_seconds'):.1f}",
+            f"{standing.mean('decision_microseconds'):.1f}",
+            standing.digest,
         )
-    return rows
+        made.append(dict(zip(COLUMNS, values, strict=True)))
+    return made
 
 
-def _round_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+def _by_round(standing: Standing) -> Iterator[dict[str, Any]]:
     """Means over episodes and seeds."""
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.key, []).append(result)
-    rows = []
-    for (task, method), group in groups.items():
-        episodes = group[0].evaluation.episodes
-        regret = np.mean([r.arrays["round_regret"] for r in group], axis=0) / episodes
-        best = group[0].arrays["round_equilibrium_utility"] / episodes
-        for i in range(len(best)):
-            values = i + 1, f"{regret[i]:.4f}", f"{best[i]:.4f}"
-            rows.append(dict(zip(ROUND_COLUMNS, (task, method, *values), strict=True)))
-    return rows
+    arrays = [result.arrays for result in standing.results]
+    regret = np.mean([a["round_regret"] for a in arrays], axis=0) / standing.episodes
+    best = arrays[0]["round_equilibrium_utility"] / standing.episodes
+    for i in range(len(best)):
+        values = i + 1, f"{regret[i]:.4f}", f"{best[i]:.4f}"
+        key = standing.task.name, standing.entry.name
+        yield dict(zip(ROUND_COLUMNS, (*key, *values), strict=True))
 
 
-def _price_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+def _prices(standing: Standing) -> Iterator[dict[str, Any]]:
     """The first seed's prices in the first episodes."""
-    seen: set[tuple[str, str]] = set()
-    rows = []
-    for result in results:
-        key = result.key
-        if key in seen:
-            continue
-        seen.add(key)
-        price, oracle = result.arrays["price"], result.arrays["equilibrium_price"]
-        for (t, episode), value in np.ndenumerate(price):
-            values = episode + 1, t + 1, f"{value:.4f}", f"{oracle[t, episode]:.4f}"
-            rows.append(dict(zip(PRICE_COLUMNS, (*key, *values), strict=True)))
-    return rows
+    arrays = standing.results[0].arrays
+    for (t, episode), value in np.ndenumerate(arrays["price"]):
+        oracle = arrays["equilibrium_price"][t, episode]
+        values = episode + 1, t + 1, f"{value:.4f}", f"{oracle:.4f}"
+        key = standing.task.name, standing.entry.name
+        yield dict(zip(PRICE_COLUMNS, (*key, *values), strict=True))
 
 
-def _page(by_task: dict[str, dict[str, list[Result]]], settings: dict[str, Any]) -> list[str]:
+def _page(standings: Sequence[Standing], settings: dict[str, Any]) -> list[str]:
+    shown = [standing for standing in standings if standing.entry.ablation_of is None]
     return [
         "# Leaderboard",
         "",
         "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all test "
-        "episodes. Regret and U\\* are those of followers without noise; *earned* is "
-        "Σ utility / Σ U\\* with it. All methods play the same episodes: the same markets, moves "
-        "and noise.",
+        "episodes; regret and U\\* are those of followers without noise. All methods play the "
+        "same episodes: the same markets, moves and noise.",
         "",
-        "Over training seeds the interquartile mean is shown; brackets are 95 % intervals of a "
-        "bootstrap over training seeds and over episodes (percentiles of 2,000 resamples). Methods "
-        "without training have no training seeds: their intervals come from episodes alone. "
-        "*Behind* is the first method's share minus this one's, in the same resampled episodes. "
-        "*Learnt* is (U − constant) / (Bayes − constant), with the better of the Bayes methods. "
+        "What a method *knows* beside the public parameters and past rounds is its track: "
+        "*nothing*; *form*, that demand is a line within bounds, with noise in proportion; "
+        "*gradient*, its training differentiates the simulator; *law*, how markets are drawn and "
+        "move: the ceiling, and no rival. Within a track the best come first.",
+        "",
+        "Shares are means over training seeds; brackets are 95 % intervals over training seeds "
+        "(Student's t) and over episodes (2,000 resamples). Methods without training have no "
+        "training seeds, and where there is one seed the interval says nothing of others: those "
+        "are of episodes alone. Cells with fewer seeds than were asked for say so. "
         "µs are of one decision in one market on one core.",
         "",
+        "## All presets",
+        "",
+        *_all_presets(shown),
         *(
             line
-            for name, methods in by_task.items()
-            for line in (f"## {name}", "", _task_table(methods), "")
+            for name, of_task in _by_task(shown).items()
+            for line in (f"## {name}", "", *_one_preset(of_task))
         ),
-        "What a method *knows* beside the public parameters and past rounds: *form*, that demand "
-        "is a line within bounds; *gradient*, its training differentiates the simulator; *law*, "
-        "how the market is drawn and moves.",
-        "",
         "## Figures",
         "",
         "![Regret through an episode](regret.png)",
-        "![Prices in one episode](prices.png)",
+        "![Prices in some episodes](prices.png)",
         "![Share against the number of VMUs](sizes.png)",
         "",
         "## Settings",
@@ -192,92 +160,85 @@ def _page(by_task: dict[str, dict[str, list[Result]]], settings: dict[str, Any])
     ]
 
 
-class _Standing:
-    """One method in one task, over its seeds."""
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self.results = results
-        self.entry = results[0].evaluation.entry
-        self.share, self.resamples = self._of("all", "regret")
-
-    def _of(self, window: str, lost: str) -> tuple[float, np.ndarray]:
-        best = self.results[0].window("equilibrium_utility", window)
-        if lost == "regret":
-            losses = np.stack([r.window("regret", window) for r in self.results])
-        else:
-            losses = np.stack([best - r.window("utility", window) for r in self.results])
-        return float(iqm(shares(losses, best))), resampled(losses, best)
-
-    def interval(self, window: str) -> Interval:
-        return interval(*self._of(window, "regret"))
-
-    @property
-    def earned(self) -> float:
-        return self._of("all", "utility")[0]
-
-    def behind(self, first: _Standing) -> Interval:
-        return interval(first.share - self.share, first.resamples - self.resamples)
-
-    def mean(self, name: str) -> float:
-        return float(np.mean([getattr(result, name) for result in self.results]))
+def _by_task(standings: Sequence[Standing]) -> dict[str, list[Standing]]:
+    groups: dict[str, list[Standing]] = {}
+    for standing in standings:
+        groups.setdefault(standing.task.name, []).append(standing)
+    return groups
 
 
-def _task_table(methods: dict[str, list[Result]]) -> str:
-    standings = {name: _Standing(results) for name, results in methods.items()}
-    ranked = sorted(standings, key=lambda name: -standings[name].share)
-    first = standings[ranked[0]]
-    floor, ceiling = (
-        max((standings[name].share for name in names if name in standings), default=None)
-        for names in (FLOOR, CEILING)
-    )
+def _all_presets(standings: Sequence[Standing]) -> list[str]:
+    """A method a row, a preset a column; in each track's rows the best of a preset in bold."""
+    tasks = list(_by_task(standings))
+    methods: dict[str, dict[str, Standing]] = {}
+    for standing in standings:
+        methods.setdefault(standing.entry.name, {})[standing.task.name] = standing
+    lines = []
+    for ceiling in (False, True):
+        made = []
+        for track in KNOWS:
+            of_track = [m for m in methods.values() if _track(m) == track]
+            if (track == CEILING) is ceiling:
+                made += [_row(of_method, of_track, tasks) for of_method in of_track]
+        if made:
+            caption = ["Ceiling, the law known:", ""] if ceiling else []
+            lines += [*caption, table(("knows", "method", *tasks), made, words=2), ""]
+    return lines
+
+
+def _track(of_method: dict[str, Standing]) -> str:
+    return next(iter(of_method.values())).entry.knows
+
+
+def _row(
+    of_method: dict[str, Standing], of_track: Sequence[dict[str, Standing]], tasks: Sequence[str]
+) -> list[str]:
+    cells = []
+    for task in tasks:
+        if task not in of_method:
+            cells.append(NONE)
+            continue
+        standing = of_method[task]
+        mean = standing.share().mean
+        best = max(m[task].share().mean for m in of_track if task in m)
+        text = f"**{share(mean)}**" if mean == best else share(mean)
+        fewer = len(standing.results) < standing.asked
+        cells.append(f"{text} ({seeds(standing)} seeds)" if fewer else text)
+    return [_track(of_method), next(iter(of_method.values())).entry.name, *cells]
+
+
+def _one_preset(standings: Sequence[Standing]) -> list[str]:
     header = (
+        "knows",
         "method",
         "share",
+        "seeds",
         "rounds 1–10",
         "rounds 11–100",
-        "behind",
-        "relative regret",
-        "learnt",
         "earned",
-        "seeds",
         "training rounds",
         "training s",
         "µs",
-        "knows",
     )
-    rows: list[tuple[str, ...]] = [header]
-    for name in ranked:
-        standing = standings[name]
-        trained = standing.entry.trainer is not None
-        behind = "–" if standing is first else _bracketed(standing.behind(first))
-        rows.append(
-            (
-                name,
-                _bracketed(standing.interval("all")),
-                _bracketed(standing.interval("1-10")),
-                _bracketed(standing.interval("11-100")),
-                behind,
-                f"{1.0 - standing.share:.2%}",
-                _learnt(standing.share, floor, ceiling),
-                f"{standing.earned:.4f}",
-                str(len(standing.results)) if trained else "–",
-                f"{standing.mean('train_rounds'):,.0f}" if trained else "–",
-                f"{standing.mean('train_seconds'):,.0f}" if trained else "–",
-                f"{standing.mean('decision_microseconds'):,.0f}",
-                standing.entry.knows,
-            )
-        )
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---|" + "---:|" * (len(header) - 2) + "---|")
-    return "\n".join(lines)
+    ranked = sorted(standings, key=lambda s: (KNOWS.index(s.entry.knows), -s.share().mean))
+    lines = []
+    for ceiling in (False, True):
+        made = [_cells(s) for s in ranked if (s.entry.knows == CEILING) is ceiling]
+        if made:
+            caption = ["Ceiling, the law known:", ""] if ceiling else []
+            lines += [*caption, table(header, made, words=2), ""]
+    return lines
 
 
-def _bracketed(estimate: Interval) -> str:
-    return f"{estimate.mean:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
-
-
-def _learnt(share: float, floor: float | None, ceiling: float | None) -> str:
-    """Nothing where no constant or no Bayes was played, or where Bayes gains nothing."""
-    if floor is None or ceiling is None or ceiling - floor < 1e-3:
-        return "–"
-    return f"{(share - floor) / (ceiling - floor):.3f}"
+def _cells(standing: Standing) -> list[str]:
+    trained = standing.entry.trainer is not None
+    return [
+        standing.entry.knows,
+        standing.entry.name,
+        *(bracketed(standing.share()), seeds(standing)),
+        *(bracketed(standing.share(window)) for window in ("1-10", "11-100")),
+        share(standing.earned()),
+        f"{standing.mean('train_rounds'):,.0f}" if trained else NONE,
+        f"{standing.mean('train_seconds'):,.0f}" if trained else NONE,
+        f"{standing.mean('decision_microseconds'):,.0f}",
+    ]

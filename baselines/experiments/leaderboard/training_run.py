@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,3 +35,9 @@ class TrainingRun:
         path = self.file(out)
         if not path.exists():
             self.entry.get_trainer().train(self.task, self.seed, path)
+
+
+def finished(entry: Entry, task: Task, seeds: Iterable[int], out: Path) -> dict[int, Path]:
+    """Files of the policies that were trained on a task, by seed."""
+    files = {seed: TrainingRun(entry, task, seed).file(out) for seed in seeds}
+    return {seed: file for seed, file in files.items() if file.exists()}

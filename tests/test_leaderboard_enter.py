@@ -1,0 +1,281 @@
+"""Entering the leaderboard: a method of one's own, the weights that are kept, and `verify`."""
+
+import importlib
+import json
+import sys
+
+import fake_training
+import pandas as pd
+import pytest
+from fake_training import kept
+
+from baselines import __main__ as command_line
+from baselines.arena import policies, seeds
+from baselines.arena.registry import REGISTRY
+from baselines.arena.task import Task
+from baselines.experiments.leaderboard import command, evaluation
+from baselines.experiments.leaderboard.keep import keep
+from baselines.experiments.leaderboard.training_run import TrainingRun
+from baselines.experiments.leaderboard.verify import verify
+from baselines.runs import digest
+
+OWN = """
+import numpy as np
+
+
+class Own:
+    def __init__(self, task, num_envs, seed):
+        self.prices = np.full(num_envs, {price})
+
+    def act(self, history):
+        return self.prices
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's own module, whose code is written by a call with a price."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+
+    def write(price):
+        (folder / "my_method.py").write_text(OWN.format(price=price))
+        sys.modules.pop("my_method", None)
+        importlib.invalidate_caches()
+        digest.module_digest.cache_clear()
+
+    write(7.0)
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    yield write
+    sys.dont_write_bytecode = before
+    sys.modules.pop("my_method", None)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    return fake_training.install(monkeypatch)
+
+
+def run(out, **given):
+    given = {"scenarios": ("hidden",), "episodes": 3, **given}
+    command.leaderboard(**given, seeds=2, out=out, workers=1)
+
+
+def whole(out):
+    """The rows of leaderboard.csv over all rounds."""
+    return pd.read_csv(out / "leaderboard.csv").query("window == 'all'").set_index("method")
+
+
+def spoiled(out, of, /, **values):
+    """The same table, with a method's rows changed."""
+    table = pd.read_csv(out / "leaderboard.csv", dtype=str)
+    for name, value in values.items():
+        table.loc[table["method"] == of, name] = value
+    table.to_csv(out / "leaderboard.csv", index=False)
+
+
+# --- a method of one's own
+
+
+def test_ones_own_method_is_played_alone_and_under_each_seed(tmp_path, counted, own):
+    run(tmp_path, method="my_method:Own", track="form")
+    table = whole(tmp_path)
+    assert list(table.index) == ["my_method:Own"]
+    row = table.loc["my_method:Own"]
+    assert (row["knows"], row["seeds"], row["seeds_asked"]) == ("form", "0 1", 2)
+    assert counted == {"train": 0, "make": 0}
+    text = (tmp_path / "leaderboard.md").read_text()
+    assert "| form | my_method:Own |" in text
+
+
+def test_ones_own_method_is_played_beside_others(tmp_path, counted, own):
+    mine = {"method": "my_method:Own", "methods": ("random",)}
+    run(tmp_path, **mine, track="form")
+    table = whole(tmp_path)
+    assert table["knows"].to_dict() == {"random": "nothing", "my_method:Own": "form"}
+    first = table.loc["my_method:Own"]
+    assert table.loc["random", "share"] != first["share"]
+    own(8.0)  # its code is another now: what was played is not taken up again
+    run(tmp_path, **mine)
+    again = whole(tmp_path).loc["my_method:Own"]
+    assert again["share"] != first["share"]
+    assert again["digest"] != first["digest"]
+    assert again["knows"] == "nothing"
+
+
+# --- verify
+
+
+def test_rows_hold_where_they_were_made(tmp_path, counted, own, capsys):
+    run(tmp_path, method="my_method:Own", methods=("random", "fake"))
+    capsys.readouterr()
+    verify(tmp_path / "leaderboard.csv", workers=1)
+    assert capsys.readouterr().out.splitlines() == [
+        "hidden/random, 1 seed: holds",
+        "hidden/fake, 2 seeds: holds",
+        "hidden/my_method:Own, 2 seeds: holds",
+    ]
+    verify(tmp_path / "seeds.csv", workers=1)
+    assert capsys.readouterr().out == "hidden/fake, 1 seed: holds\n" * 2
+
+
+def test_a_row_that_says_more_than_was_played_does_not_hold(tmp_path, counted, capsys):
+    run(tmp_path, methods=("constant", "random"))
+    share = whole(tmp_path).loc["random", "share"]
+    spoiled(tmp_path, "random", share=f"{share + 2e-6:.8f}")
+    with pytest.raises(SystemExit) as ended:
+        verify(tmp_path / "leaderboard.csv", workers=1)
+    assert ended.value.code == "error: 1 of 2 do not hold: hidden/random, 1 seed"
+    told = capsys.readouterr().out
+    assert "hidden/constant, 1 seed: holds" in told
+    assert f"share in rounds all is {share + 2e-6:.6f}, played again {share:.6f}" in told
+    verify(tmp_path / "leaderboard.csv", rows=("hidden/constant",), workers=1)
+    with pytest.raises(SystemExit):
+        verify(tmp_path / "leaderboard.csv", rows=("hidden/random",), workers=1)
+
+
+def test_a_wider_tolerance_is_for_other_machines(tmp_path, counted):
+    run(tmp_path, methods=("random",))
+    share = pd.read_csv(tmp_path / "leaderboard.csv")["share"] + 5e-4
+    spoiled(tmp_path, "random", share=share.map("{:.8f}".format))
+    with pytest.raises(SystemExit):
+        verify(tmp_path / "leaderboard.csv", workers=1)
+    verify(tmp_path / "leaderboard.csv", tolerance=1e-3, workers=1)
+
+
+def test_other_code_is_told_from_the_rows_own(tmp_path, counted, own, capsys):
+    run(tmp_path, method="my_method:Own")
+    own("7.0 + 0.0")  # the same prices
+    verify(tmp_path / "leaderboard.csv", workers=1)
+    assert "holds (its digest is of other code" in capsys.readouterr().out
+    own(8.0)
+    with pytest.raises(SystemExit, match="1 of 1 do not hold"):
+        verify(tmp_path / "leaderboard.csv", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"method": "nobody"}, "method must be one of"),
+        ({"scenario": "nowhere"}, "scenario must be one of"),
+        ({"knows": "law"}, "random knows nothing, got law"),
+        ({"window": "12-13"}, "window must be one of 1-10, 11-100, all, got 12-13"),
+    ],
+)
+def test_what_cannot_be_played_does_not_hold(tmp_path, counted, capsys, change, why):
+    run(tmp_path, methods=("random",))
+    spoiled(tmp_path, "random", **change)
+    with pytest.raises(SystemExit, match="1 of 1 do not hold"):
+        verify(tmp_path / "leaderboard.csv", workers=1)
+    assert f"does not hold: not played: {why}" in capsys.readouterr().out
+
+
+def test_policies_are_looked_for_among_those_that_come_along(
+    tmp_path, counted, monkeypatch, capsys
+):
+    monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
+    run(tmp_path, methods=("fake",))
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("leaderboard.csv", "seeds.csv"):
+        (tmp_path / name).rename(folder / name)
+    with pytest.raises(SystemExit):
+        verify(folder / "leaderboard.csv", workers=1)
+    assert "the policy of seed 0 is neither in" in capsys.readouterr().out
+    verify(folder / "leaderboard.csv", trained=tmp_path, workers=1)
+    policies.keep(TrainingRun(REGISTRY["fake"], Task("hidden"), 1).file(tmp_path), {})
+    with pytest.raises(SystemExit, match="1 of 2 do not hold"):
+        verify(folder / "seeds.csv", workers=1)
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "hidden/fake, 1 seed: holds"
+
+
+def test_crowds_of_other_sizes_are_verified_too(tmp_path, counted, capsys):
+    run(tmp_path, scenarios=("crowd",), methods=("random",), sizes=(4,), episodes=2)
+    capsys.readouterr()
+    verify(tmp_path / "leaderboard.csv", workers=1)
+    assert capsys.readouterr().out.splitlines() == [
+        "crowd/random, 1 seed: holds",
+        "crowd-K4/random, 1 seed: holds",
+    ]
+
+
+def test_tables_of_another_kind_are_refused(tmp_path, counted):
+    with pytest.raises(FileNotFoundError):
+        verify(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"table must have the columns scenario, .* got a, b"):
+        verify(tmp_path / "other.csv")
+    run(tmp_path, methods=("random",))
+    with pytest.raises(ValueError, match=r"--rows must be one of .'hidden/random'., got"):
+        verify(tmp_path / "leaderboard.csv", rows=("hidden/x",))
+    spoiled(tmp_path, "random", share="much")
+    with pytest.raises(ValueError, match=r"table must be a leaderboard\.csv"):
+        verify(tmp_path / "leaderboard.csv")
+
+
+def test_verify_is_a_command(tmp_path, counted, monkeypatch):
+    run(tmp_path, methods=("random",))
+    words = ["verify", f"{tmp_path / 'leaderboard.csv'}", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["baselines", *words])
+    command_line.main()
+    spoiled(tmp_path, "random", low="0.1")
+    with pytest.raises(SystemExit, match="1 of 1 do not hold"):
+        command_line.main()
+
+
+# --- the weights that are kept
+
+
+def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monkeypatch):
+    monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
+    run(tmp_path, methods=("fake",), train_only=True)
+    asked = []
+    play = evaluation.play_in
+
+    def watched(env, method, seed):
+        asked.append(seed)
+        return play(env, method, seed)
+
+    monkeypatch.setattr(evaluation, "play_in", watched)
+    keep(("hidden", "drift"), ("fake",), seeds=3, episodes=4, out=tmp_path, workers=1)
+    assert all(seed in seeds.VALIDATION for seed in asked)
+    [(stem, record)] = policies.index().items()
+    assert stem == "hidden-fake"
+    assert (record["of_seeds"], record["validation_episodes"]) == ([0, 1], 4)
+    kept_file = policies.shipped("fake", "hidden")
+    trained = {
+        seed: TrainingRun(REGISTRY["fake"], Task("hidden"), seed).file(tmp_path) for seed in (0, 1)
+    }
+    assert kept_file.read_bytes() == trained[record["seed"]].read_bytes()
+    assert policies.load(kept_file).config["seed"] == record["seed"]
+    assert policies.load_policy("hidden-fake").path == kept_file
+    played = len(asked)
+    keep(("hidden",), ("fake",), seeds=2, episodes=4, out=tmp_path, workers=1)
+    assert len(asked) == played  # it is known which is best
+
+
+def test_a_file_that_is_not_the_one_that_was_kept_is_refused(tmp_path, counted, monkeypatch):
+    monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
+    kept(tmp_path / "policy.safetensors", 6.0)
+    path = policies.keep(tmp_path / "policy.safetensors", {"seed": 0})
+    assert policies.shipped("fake", "hidden") == path
+    assert policies.shipped("fake", "drift") is None
+    kept(path, 7.0)
+    for look in (lambda: policies.shipped("fake", "hidden"), lambda: load("hidden-fake")):
+        with pytest.raises(ValueError, match=r"must be the file that index\.json beside it names"):
+            look()
+
+
+def load(name):
+    return policies.load_policy(name)
+
+
+def test_what_comes_along_is_what_was_kept():
+    files = {path.stem for path in policies.WEIGHTS.glob("*.safetensors")}
+    index = json.loads((policies.WEIGHTS / policies.INDEX).read_text())
+    assert files == set(index)
+    for stem in index:
+        scenario, _, method = stem.partition("-")
+        assert policies.shipped(method, scenario) is not None
