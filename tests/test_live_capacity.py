@@ -8,6 +8,8 @@ from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import LiveSSIM, TabulatedSSIM
 from aigc_market.ssim.model import Result
+from baselines.arena.task import Task
+from baselines.experiments.paper.live import play_live
 
 CALLS = 24
 
@@ -110,3 +112,26 @@ def test_every_vmu_loses_the_fraction_of_a_call():
     # 20 are asked for and 15 can be run: three quarters of 11 and of 9, in whole calls.
     assert [env.infos[vmu]["steps"] for vmu in ("vmu_0", "vmu_1")] == [8.0, 6.0]
     assert env.infos["asp_0"]["utility"] == 4 * 14
+
+
+class Leader:
+    """Posts one price, and keeps what it sees."""
+
+    def __init__(self):
+        self.seen = []
+
+    def act(self, history):
+        self.seen.append(history)
+        return np.array([5.0])
+
+
+def test_a_live_leader_knows_its_capacity_and_what_was_asked_for():
+    leader = Leader()
+    task = Task(aigc_market.Scenario("own", arguments=SCARCE))
+    records = play_live(leader, task, rounds=2, seed=0)
+    asked = aigc_market.best_response(aigc_market.Market(**SCARCE), 5.0)
+    assert sum(record["steps"] for record in records[:2]) <= SCARCE["capacity"] < asked.sum()
+    first, second = leader.seen
+    assert first.capacity == second.capacity == [SCARCE["capacity"]]
+    assert first.steps.shape == (1, 0, 2)
+    np.testing.assert_array_equal(second.steps[0, 0], asked)

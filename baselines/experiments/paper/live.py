@@ -41,18 +41,19 @@ def play_live(
     given.pop("vmus", None)
     env = aigc_market.env(**given)
     env.reset(seed=seed)
-    K = env.market.K
-    everybody = np.ones((1, K), bool)
-    history = History(np.empty((1, 0)), np.empty((1, 0, K)), everybody)
+    K, R = env.market.K, env.market.capacity
+    everybody, capacity = np.ones((1, K), bool), None if R is None else np.array([float(R)])
+    history = History(np.empty((1, 0)), np.empty((1, 0, K)), everybody, capacity)
     records = []
     for t in range(rounds):
         price = method.act(history).astype(np.float32)
         env.step(price)
-        for steps in aigc_market.best_response(env.market, float(price[0])):
+        asked = aigc_market.best_response(env.market, float(price[0]))
+        for steps in asked:
             env.step(np.array([steps], np.float32))
         played = _records(env)
-        steps = np.array([[[record["steps"] for record in played]]])
-        history = History(np.array([[played[0]["price"]]]), steps, everybody)
+        prices = np.array([[played[0]["price"]]])
+        history = History(prices, asked[None, None], everybody, capacity)
         records += played
         progress(t + 1)
     return records
