@@ -251,11 +251,15 @@ def test_nothing_is_done_twice(tmp_path, counted):
     assert counted == {"train": 2, "make": 10}
 
 
-def test_trainings_go_seed_by_seed(tmp_path, counted):
+def test_trainings_go_seed_by_seed(tmp_path, counted, monkeypatch):
+    """And method by method, the ablations last: those beside each other share no work."""
+    less = Entry("less", trainer="fake_training:Fake", ablation_of="fake")
+    monkeypatch.setitem(REGISTRY, "less", less)
+    monkeypatch.setattr(command, "ABLATIONS", ("less",))
     both = {"scenarios": ("drift", "hidden"), "methods": ("fake",)}
-    run(tmp_path, **both, train_only=True)
+    run(tmp_path, **both, train_only=True, ablations=True)
     names = "drift", "hidden"
-    assert Fake.trained == [(name, seed) for seed in (0, 1) for name in names]
+    assert Fake.trained == [(name, seed) for seed in (0, 1) for _ in "fl" for name in names]
 
 
 def test_training_alone_plays_nothing(tmp_path, counted):

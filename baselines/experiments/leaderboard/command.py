@@ -50,7 +50,8 @@ def leaderboard(
     """Play every method in every scenario, and write leaderboard.csv, leaderboard.md and figures.
 
     What is trained or played is kept; a run that was cut short goes on where it stopped. Trainings
-    go seed by seed, the first of every method in every scenario before the second of any. A method
+    go seed by seed, the first of every method in every scenario before the second of any; methods
+    and scenarios in the order in which they are named, ablations last. A method
     that cannot be tuned, trained or made for a scenario is left out there. Where a training or an
     evaluation fails, the others go on; the errors are in errors.txt, and the exit status is 1.
 
@@ -99,6 +100,8 @@ def leaderboard(
     able = [(task, entry) for task in tasks for entry in entries if _able(entry, task, console)]
     trained = [(task, entry) for task, entry in able if entry.trainer is not None]
     if train and not quick:
+        # Method by method: two that fit the same filter at the same time would both fit it.
+        trained.sort(key=lambda pair: entries.index(pair[1]))
         run("trainings", [TrainingRun(e, t, seed) for seed in range(seeds) for t, e in trained])
     if train_only:
         console.print(f"the policies are in {out}/trained/", soft_wrap=True)
