@@ -13,18 +13,19 @@ from baselines.arena.registry import resolve
 from baselines.arena.rollout import PHYSICAL, play
 from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
-from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.feature_env import FeatureEnv
+from baselines.methods.sb3.features import SeenRows, Units
 from baselines.methods.sb3.players import WindowMethod
-from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
+from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.statistics import BANDS, Statistics
+from baselines.methods.sb3.trainer import NAMES
 from baselines.runs.policy_files import read
 
 SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "n_epochs": 1, "width": 8}
 RATES = {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5}
-RECIPES = {
-    "tppo": Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3),
-    "ppo": Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3),
-    "recurrent_ppo": Sb3Recipe(**SHORT, **RATES, n_steps=100, history=1),
-}
+WINDOW = Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3)
+RECURRENT = Sb3Recipe(**SHORT, **RATES, n_steps=100, history=1)
+RECIPES = {name: RECURRENT if name.startswith("recurrent") else WINDOW for name in NAMES}
 CROWD = Task("crowd")
 
 
@@ -32,8 +33,10 @@ CROWD = Task("crowd")
 def trained(tmp_path_factory):
     """All policies, trained for a moment on `crowd`, whose rows have masks."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, how in RECIPES.items():
-        trainer.Sb3Trainer(name).train(CROWD, 3, folder / f"{name}.safetensors", how)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "VALIDATION_EPISODES", 8)
+        for name, how in RECIPES.items():
+            trainer.Sb3Trainer(name).train(CROWD, 3, folder / f"{name}.safetensors", how)
     return folder
 
 
@@ -41,8 +44,8 @@ def loaded(folder, name):
     return resolve(name).get_trainer().load(folder / f"{name}.safetensors")
 
 
-def lanes_of(task, num_envs, history):
-    return FeatureEnv(task.environment(num_envs, history=history, **PHYSICAL))
+def lanes_of(task, num_envs, history, statistics=False):
+    return FeatureEnv(task.environment(num_envs, history=history, **PHYSICAL), statistics)
 
 
 def test_units_are_the_markets():
@@ -79,20 +82,87 @@ class Watched:
         return torch.from_numpy(self.rng.uniform(-1, 1, (len(features), 1)))
 
 
+@pytest.mark.parametrize("statistics", [False, True])
 @pytest.mark.parametrize("scenario", ["hidden", "crowd", "capacity"])
-def test_played_policies_see_what_they_see_in_training(scenario):
-    lanes = lanes_of(Task(scenario), 5, history=3)
+def test_played_policies_see_what_they_see_in_training(scenario, statistics):
+    lanes = lanes_of(Task(scenario), 5, 3, statistics)
     watched = Watched()
-    method = WindowMethod(watched, lanes.units, 3, 5)
+    method = WindowMethod(watched, lanes.units, 3, 5, statistics)
     play(method, Task(scenario), 5, seed=1)
     play(method, Task(scenario), 5, seed=2)  # a second episode remembers nothing of the first
     rng = np.random.default_rng(0)
     for seed in (1, 2):
         observations, _ = lanes.reset(seed=seed)
         for _ in range(100):
-            np.testing.assert_allclose(watched.shown.pop(0), observations, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(watched.shown.pop(0), observations, rtol=1e-5, atol=1e-5)
             observations, *_ = lanes.step(rng.uniform(-1, 1, (5, 1)))
     assert not watched.shown
+
+
+def test_statistics_begin_anew_with_the_next_episode():
+    """Also where SB3's lanes begin it by themselves, and the last one is kept for the critic."""
+    lanes = lanes_of(Task("crowd"), 2, 1, statistics=True)
+    first, _ = lanes.reset(seed=0)
+    for _ in range(100):
+        observations, *_, infos = lanes.step(np.zeros((2, 1)))
+    behind = slice(lanes.units.width, None)
+    np.testing.assert_array_equal(observations[:, behind], first[:, behind])
+    assert (infos["final_obs"][:, behind] > 0).any(axis=1).all()
+
+
+CROWDED = Units(K=2, cost=1.0, max_price=19.0, max_steps=250.0, masked=True)
+
+
+def books(rounds, units=CROWDED):
+    """The statistics after rounds (price, steps of each VMU, who answers next…) of one episode."""
+    statistics = Statistics(1, units)
+    for i, row in enumerate(rounds):
+        features = units.features(np.array([[row]], np.float64))
+        behind = statistics.beside(features, begins=i == 0)[0, units.width :]
+    assert len(behind) == Statistics.size(units)
+    of_price = behind[:-2].reshape(2, units.K + 4, BANDS)
+    return of_price, behind[-2:]
+
+
+def test_statistics_are_averages_about_each_price():
+    # On the grid 1, 3, 5, … 19 the price 5 is a point, and 6 lies between two.
+    of_price, clock = books([(1, 0, 0, 1, 1), (5, 100, 50, 1, 1), (5, 200, 50, 1, 1)])
+    plain = of_price[0]  # VMU 1, VMU 2, both, what it rests on, the money, what it rests on
+    np.testing.assert_allclose(plain[0, 2], 3.0 / 2.1, atol=1e-5)  # 100 and 200 steps are 1 and 2
+    np.testing.assert_allclose(plain[1, 2], 1.0 / 2.1, atol=1e-5)
+    np.testing.assert_allclose(plain[5], np.where(np.arange(BANDS) == 2, 2 / 3, 0.0), atol=1e-5)
+    earned = (5 - 1) / 18 * (1.5 + 2.5) / 2
+    np.testing.assert_allclose(plain[4, 2], earned / 2.1, atol=1e-5)
+    late = of_price[1]  # the round before counts .9
+    np.testing.assert_allclose(late[0, 2], (0.9 + 2.0) / (1.9 + 0.1), atol=1e-5)
+    np.testing.assert_allclose(clock, [1 / 3, np.log(3) / 4], atol=1e-5)
+    between, _ = books([(1, 0, 0, 1, 1), (6, 100, 50, 1, 1)])
+    np.testing.assert_allclose(between[0, 0, 1:5], [0, 0.5 / 0.6, 0.5 / 0.6, 0], atol=1e-5)
+
+
+def test_statistics_count_nobody_who_is_not_there():
+    alone, _ = books([(1, 0, 0, 1, 0), (5, 100, 0, 1, 0)])
+    np.testing.assert_array_equal(alone[:, 1], 0.0)
+    both, _ = books([(1, 0, 0, 1, 1), (5, 100, 100, 1, 1)])
+    np.testing.assert_allclose(alone[:, 3], both[:, 3])  # each knows one round of those who stay
+    left, _ = books([(1, 0, 0, 1, 1), (5, 100, 200, 1, 0)])
+    np.testing.assert_allclose(left[:, :4], alone[:, :4])
+    # Whoever takes the slot next is somebody else.
+    taken, _ = books([(1, 0, 0, 1, 1), (5, 100, 200, 1, 0), (9, 100, 0, 1, 1)])
+    np.testing.assert_array_equal(taken[:, 1], 0.0)
+    assert (taken[:, 0, [2, 4]] > 0).all()
+
+
+def test_what_is_earned_is_what_can_be_run():
+    units = dataclasses.replace(CROWDED, masked=False, rationed=True)
+    statistics = Statistics(1, units)
+    for price, steps, capacity in ((1.0, (0, 0), 90.0), (5.0, (100, 50), 1e3)):
+        rows = np.array([[[price, *steps]]])
+        features = units.features(rows, np.array([capacity]))
+        behind = statistics.beside(features, begins=price == 1.0)[0, units.width :]
+    of_price = behind[:-2].reshape(2, units.K + 4, BANDS)
+    np.testing.assert_allclose(of_price[0, 0, 2], 1.0 / 1.1, atol=1e-5)  # what was asked for
+    np.testing.assert_allclose(of_price[0, 4, 2], 4 / 18 * 0.9 / 2 / 1.1, atol=1e-5)
 
 
 def test_training_lanes_end_as_sb3_wants():
@@ -144,6 +214,34 @@ def test_an_lstm_forgets_at_an_episodes_start(trained):
     assert np.ptp(first) > 0
 
 
+def test_noise_is_of_the_seed_that_is_kept(trained, tmp_path):
+    learned = trainer.Sb3Trainer("ppo").learn(CROWD, 3, RECIPES["ppo"])
+    quiet, *noisy = (
+        play(dataclasses.replace(learned, noise=noise).player(4), CROWD, 4, seed=1).price
+        for noise in (None, 5, 5, 6)
+    )
+    np.testing.assert_array_equal(noisy[0], noisy[1])
+    assert (noisy[0] != noisy[2]).mean() > 0.9
+    spread = 9.5 * float(learned.policy.log_std.detach().exp())
+    assert np.std(noisy[0][0] - quiet[0]) < 4 * spread  # of the first round, where nothing is seen
+    kept = dataclasses.replace(learned, noise=5)
+    kept.keep(tmp_path / "kept.safetensors", CROWD, 3)
+    again = trainer.PPO_MLP.load(tmp_path / "kept.safetensors")(4)
+    np.testing.assert_array_equal(play(again, CROWD, 4, seed=1).price, noisy[0])
+
+
+@pytest.mark.parametrize("better", [None, 3])
+def test_a_policy_is_kept_with_its_noise_where_that_earns_more(monkeypatch, tmp_path, better):
+    def earned(learned, task):
+        assert task == CROWD
+        return float(learned.noise == better)
+
+    monkeypatch.setattr(trainer, "_earned", earned)
+    trainer.PPO_MLP.train(CROWD, 3, tmp_path / "kept.safetensors", RECIPES["ppo"])
+    config, _ = read(tmp_path / "kept.safetensors")
+    assert config["noise"] == better
+
+
 def test_an_lstm_remembers_within_one(trained):
     method = loaded(trained, "recurrent_ppo")(1)
     K = 10
@@ -172,6 +270,7 @@ def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp
     assert prices.min() >= 1
     assert prices.max() <= 20
     again = trainer.Sb3Trainer(name).learn(CROWD, 3, RECIPES[name])
+    again = dataclasses.replace(again, noise=config["noise"])
     played = play(again.player(4), CROWD, 4, seed=1).price
     np.testing.assert_array_equal(prices, played)  # the seed decides everything
 
@@ -198,7 +297,7 @@ def test_other_files_are_refused(tmp_path):
         with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
             loaded(tmp_path, name)
         (tmp_path / f"{name}.safetensors").write_bytes(b"something else")
-        with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, recurrent_ppo"):
+        with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, ppo_statistics"):
             loaded(tmp_path, name)
 
 

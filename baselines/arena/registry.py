@@ -118,7 +118,11 @@ def _entries() -> list[Entry]:
     return [
         Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO"),
         Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP"),
+        Entry("ppo_statistics", trainer=f"{methods}.sb3.trainer:PPO_STATISTICS"),
         Entry("recurrent_ppo", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO"),
+        Entry(
+            "recurrent_ppo_statistics", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO_STATISTICS"
+        ),
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from gymnasium.vector import VectorWrapper
-from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from aigc_market.envs.rows import RoundRow
 from aigc_market.envs.settings import Settings
-from aigc_market.envs.vector import PricingVectorEnv
 
 
 @dataclass(frozen=True)
@@ -68,53 +64,10 @@ class Units:
         """By what utilities are multiplied to be rewards of about 1."""
         return 10.0 / (self.K * self.max_steps * (self.max_price - self.cost))
 
-    def spaces(self, history: int) -> tuple[Box, Box]:
-        """Of a network's input and of its action."""
-        features = Box(-np.inf, np.inf, (history * self.width,), np.float32)
+    def spaces(self, history: int, statistics: int = 0) -> tuple[Box, Box]:
+        """Of a network's input, rows and then statistics, and of its action."""
+        features = Box(-np.inf, np.inf, (history * self.width + statistics,), np.float32)
         return features, Box(-1.0, 1.0, (1,), np.float32)
-
-
-class FeatureEnv(VectorWrapper):
-    """A vector environment as the networks train in it: their units, and rewards of about 1.
-
-    Args:
-        env: in the market's units (see `baselines.arena.rollout.PHYSICAL`).
-    """
-
-    def __init__(self, env: PricingVectorEnv) -> None:
-        super().__init__(env)
-        self.units = Units.of(env.settings)
-        self.max_cycles = env.max_cycles
-        self.history = env.settings.history
-        self.episodes: list[float] = []
-        """Mean utility a round of each episode that was finished."""
-        self._earned = np.zeros(env.num_envs)
-        self.single_observation_space, self.single_action_space = self.units.spaces(self.history)
-        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
-        self.action_space = batch_space(self.single_action_space, env.num_envs)
-
-    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode in every lane."""
-        observations, infos = self.env.reset(**given)
-        self._earned[:] = 0.0
-        return self._features(observations), infos
-
-    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Post a price in every lane."""
-        prices = self.units.price(actions).astype(np.float32)
-        observations, utilities, terminated, truncated, infos = self.env.step(prices)
-        self._earned += utilities
-        if truncated.all():  # all lanes end together
-            self.episodes += (self._earned / self.max_cycles).tolist()
-            self._earned[:] = 0.0
-            infos = {**infos, "final_obs": self._features(infos["final_obs"])}
-        rewards = utilities * self.units.reward
-        return self._features(observations), rewards, terminated, truncated, infos
-
-    def _features(self, observations: np.ndarray) -> np.ndarray:
-        capacity = observations[:, 0] if self.units.rationed else None
-        rows = observations[:, int(self.units.rationed) :]
-        return self.units.features(rows.reshape(self.num_envs, self.history, -1), capacity)
 
 
 class SeenRows(BaseFeaturesExtractor):
@@ -124,18 +77,22 @@ class SeenRows(BaseFeaturesExtractor):
     a smooth network confuses with low prices.
 
     Args:
-        space: of flat histories, (n·width,).
+        space: of flat histories, (n·width,), and statistics.
         units: of the rows.
+        statistics: numbers after the rows, which pass as they are.
     """
 
-    def __init__(self, space: Box, units: Units) -> None:
+    def __init__(self, space: Box, units: Units, statistics: int = 0) -> None:
         self._row, self._width = units.row, units.width
-        super().__init__(space, space.shape[0] // self._width * (self._width + 2))
+        self._end = space.shape[0] - statistics
+        rounds = self._end // units.width
+        super().__init__(space, rounds * (units.width + 2) + statistics)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """(B, n·width) to (B, n·(width + 2))."""
-        rows = observations.unflatten(1, (-1, self._width))
+        """(B, n·width + s) to (B, n·(width + 2) + s), s statistics."""
+        rows = observations[:, : self._end].unflatten(1, (-1, self._width))
         price, steps, _ = self._row.split(rows)
         played = (price[..., None] > -1.0) | (steps > 0.0).any(dim=-1, keepdim=True)
         rarity = (1.0 / (1.0 + played.sum(dim=1, keepdim=True))).expand_as(played)
-        return torch.cat([rows * played, played, rarity], dim=-1).flatten(1)
+        seen = torch.cat([rows * played, played, rarity], dim=-1).flatten(1)
+        return torch.cat([seen, observations[:, self._end :]], dim=1)

@@ -9,6 +9,7 @@ import torch
 
 from baselines.arena.protocol import History
 from baselines.methods.sb3.features import Units
+from baselines.methods.sb3.statistics import Statistics
 
 
 class WindowMethod:
@@ -19,20 +20,38 @@ class WindowMethod:
         units: of its input and its answer.
         rounds: n.
         num_envs: N.
+        statistics: whether it is shown `Statistics` of the episode so far, too.
+        noise: of which the policy's own noise is drawn; None: it plays the mean of its prices.
     """
 
-    def __init__(self, policy: Any, units: Units, rounds: int, num_envs: int) -> None:
+    def __init__(
+        self,
+        policy: Any,
+        units: Units,
+        rounds: int,
+        num_envs: int,
+        statistics: bool = False,
+        noise: np.random.Generator | None = None,
+    ) -> None:
         self._policy = policy
+        self._noise = noise
+        self._statistics = Statistics(num_envs, units) if statistics else None
         self._units = units
         self._window = np.zeros((num_envs, rounds, units.row.width))
 
     def act(self, history: History) -> np.ndarray:
-        """Prices (N,), without exploring."""
+        """Prices (N,)."""
+        begins = history.prices.shape[1] == 0
         self._observe(history)
-        features = torch.from_numpy(self._units.features(self._window, history.capacity))
+        features = self._units.features(self._window, history.capacity)
+        if self._statistics is not None:
+            features = self._statistics.beside(features, begins)
         with torch.no_grad():
-            actions = self._decide(features, begins=history.prices.shape[1] == 0)
-        return self._units.price(actions[:, 0].double().numpy())
+            actions = self._decide(torch.from_numpy(features), begins)[:, 0].double().numpy()
+        if self._noise is not None:
+            spread = float(self._policy.log_std.detach().exp())
+            actions = actions + spread * self._noise.standard_normal(len(actions))
+        return self._units.price(actions)
 
     def _observe(self, history: History) -> None:
         row, window = self._units.row, self._window

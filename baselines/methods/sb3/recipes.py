@@ -79,14 +79,15 @@ _RECIPES = {
     ("ppo", "drift"): replace(_HIDDEN, history=32),
     # With 5 M rounds it ends at .77 of U_p* instead of .90.
     ("ppo", "capacity"): replace(_HIDDEN, history=32, rounds=2_000_000),
+    ("ppo_statistics", "standing"): _STANDING,
+    ("ppo_statistics", "hidden"): _HIDDEN,
+    ("recurrent_ppo_statistics", "standing"): replace(_STANDING, history=1),
+    ("recurrent_ppo_statistics", "hidden"): replace(_HIDDEN, rounds=3_000_000, **_RECURRENT),
     ("recurrent_ppo", "standing"): replace(_STANDING, history=1),
     ("recurrent_ppo", "hidden"): replace(_HIDDEN, rounds=3_000_000, **_RECURRENT),
     ("tppo", "standing"): replace(_STANDING, width=32),
     ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=300_000, width=32),
 }
-NAMES = ("tppo", "ppo", "recurrent_ppo")
-"""The methods trained by Stable-Baselines3."""
-
 
 def recipe(method: str, task: Task) -> Sb3Recipe:
     """The recipe in use: that of the scenario, of hidden markets, or of one that stands still.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,20 +22,41 @@ import aigc_market
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 from aigc_market.vmus import FollowerPolicy
 from baselines.arena.protocol import Method
-from baselines.arena.rollout import PHYSICAL
-from baselines.arena.seeds import training_seed
+from baselines.arena.rollout import PHYSICAL, play_in
+from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.arena.trainable import Report
-from baselines.methods.sb3.features import FeatureEnv, SeenRows, Units
+from baselines.methods.sb3.feature_env import FeatureEnv
+from baselines.methods.sb3.features import SeenRows, Units
 from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
-from baselines.methods.sb3.recipes import NAMES, Sb3Recipe, recipe
+from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.statistics import Statistics
 from baselines.runs import policy_files
 
-_POLICIES: dict[str, Any] = {
-    "tppo": TransformerPolicy,
-    "ppo": ActorCriticPolicy,
-    "recurrent_ppo": RecurrentActorCriticPolicy,
+
+class _Kind(NamedTuple):
+    """What makes a method what it is."""
+
+    policy: type[ActorCriticPolicy]
+    statistics: bool
+    """Whether it is shown running statistics of the episode beside the last rounds."""
+
+    @property
+    def recurrent(self) -> bool:
+        return issubclass(self.policy, RecurrentActorCriticPolicy)
+
+
+_KINDS = {
+    "tppo": _Kind(TransformerPolicy, statistics=False),
+    "ppo": _Kind(ActorCriticPolicy, statistics=False),
+    "ppo_statistics": _Kind(ActorCriticPolicy, statistics=True),
+    "recurrent_ppo": _Kind(RecurrentActorCriticPolicy, statistics=False),
+    "recurrent_ppo_statistics": _Kind(RecurrentActorCriticPolicy, statistics=True),
 }
+VALIDATION_EPISODES = 256
+"""In which it is found whether a policy earns more with its noise."""
+NAMES = tuple(_KINDS)
+"""The methods trained by Stable-Baselines3."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +72,12 @@ class Trained:
     rounds: int
     """In all lanes together."""
     seconds: float
+    noise: int | None = None
+    """Seed of the policy's own noise in play; None where it plays its mean."""
 
     def player(self, num_envs: int) -> Method:
-        """The policy in N episodes, without exploring."""
-        return _player(self.method, self.policy, self.units, self.recipe, num_envs)
+        """The policy in N episodes."""
+        return _player(self.method, self.policy, self.units, self.recipe, self.noise, num_envs)
 
     def keep(self, out: Path, task: Task, seed: int) -> None:
         """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
@@ -70,6 +93,7 @@ class Trained:
             "seed": seed,
             "recipe": dataclasses.asdict(self.recipe),
             "units": dataclasses.asdict(self.units),
+            "noise": self.noise,
             "rounds": self.rounds,
             "seconds": self.seconds,
             "version": aigc_market.__version__,
@@ -115,10 +139,11 @@ class Sb3Trainer:
         given = {**PHYSICAL, "history": recipe.history, "judged": False}
         if followers is not None:
             given["vmus"] = followers
-        lanes = FeatureEnv(task.environment(recipe.lanes, **given))
-        algorithm = RecurrentPPO if self.method == "recurrent_ppo" else PPO
+        kind = _KINDS[self.method]
+        lanes = FeatureEnv(task.environment(recipe.lanes, **given), kind.statistics)
+        algorithm = RecurrentPPO if kind.recurrent else PPO
         model = algorithm(
-            _POLICIES[self.method],
+            kind.policy,
             GymnasiumVecEnv(lanes, infos=False),
             learning_rate=lambda left: recipe.learning_rate * max(left, recipe.least_rate),
             n_steps=recipe.n_steps,
@@ -145,8 +170,14 @@ class Sb3Trainer:
         recipe: Sb3Recipe | None = None,
         report: Report = lambda done, total, row: None,
     ) -> None:
-        """Train a policy and keep it in one safetensors file: see `learn`."""
-        self.learn(task, seed, recipe, report).keep(out, task, seed)
+        """Train a policy and keep it in one safetensors file: see `learn`.
+
+        It will play with its own noise if it earns more so in validation episodes.
+        """
+        quiet = self.learn(task, seed, recipe, report)
+        noisy = dataclasses.replace(quiet, noise=training_seed(seed))
+        better = max(quiet, noisy, key=lambda trained: _earned(trained, task))
+        better.keep(out, task, seed)
 
     def load(self, path: Path) -> Callable[[int], Method]:
         """A policy kept by `train`: called with the number of episodes, it gives a method.
@@ -170,10 +201,10 @@ class Sb3Trainer:
                 f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r} ({error})"
             ) from error
         policy.set_training_mode(False)
-        return partial(_player, method, policy, units, kept)
+        return partial(_player, method, policy, units, kept, config["noise"])
 
 
-TPPO, PPO_MLP, RECURRENT_PPO = (Sb3Trainer(name) for name in NAMES)
+TPPO, PPO_MLP, PPO_STATISTICS, RECURRENT_PPO, RECURRENT_PPO_STATISTICS = map(Sb3Trainer, NAMES)
 
 
 def make_policy(method: str, recipe: Sb3Recipe, units: Units) -> Any:
@@ -185,43 +216,59 @@ def make_policy(method: str, recipe: Sb3Recipe, units: Units) -> Any:
         units: of its input and its answer.
     """
     arguments = _policy_arguments(method, recipe, units)
-    return _POLICIES[method](
-        *units.spaces(recipe.history), lambda _: recipe.learning_rate, **arguments
-    )
+    kind = _KINDS[method]
+    spaces = units.spaces(recipe.history, _extra(kind, units))
+    return kind.policy(*spaces, lambda _: recipe.learning_rate, **arguments)
 
 
 def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str, Any]:
     """Of the policy's class, beside its spaces."""
-    width = recipe.width
-    of_network: dict[str, dict[str, Any]] = {
-        "tppo": {
-            "history": recipe.history,
-            "query_size": int(recipe.query_price),
-            "width": width,
-            "feedforward": 2 * width,
-        },
-        "ppo": {"net_arch": [width, width]},
+    kind, width = _KINDS[method], recipe.width
+    of_network: dict[str, Any]
+    if kind.recurrent:
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
-        "recurrent_ppo": {
+        of_network = {
             "net_arch": [width],
             "lstm_hidden_size": width,
             "shared_lstm": True,
             "enable_critic_lstm": False,
-        },
-    }
+        }
+    elif kind.policy is TransformerPolicy:
+        of_network = {
+            "history": recipe.history,
+            "query_size": int(recipe.query_price),
+            "width": width,
+            "feedforward": 2 * width,
+        }
+    else:
+        of_network = {"net_arch": [width, width]}
     return {
         "log_std_init": recipe.log_std_init,
         "features_extractor_class": SeenRows,
-        "features_extractor_kwargs": {"units": units},
-        **of_network[method],
+        "features_extractor_kwargs": {"units": units, "statistics": _extra(kind, units)},
+        **of_network,
     }
 
 
+def _extra(kind: _Kind, units: Units) -> int:
+    """Numbers that a network is shown beside the last rounds."""
+    return Statistics.size(units) if kind.statistics else 0
+
+
 def _player(
-    method: str, policy: Any, units: Units, recipe: Sb3Recipe, num_envs: int
+    method: str, policy: Any, units: Units, recipe: Sb3Recipe, noise: int | None, num_envs: int
 ) -> WindowMethod:
-    player = RecurrentMethod if method == "recurrent_ppo" else WindowMethod
-    return player(policy, units, recipe.history, num_envs)
+    kind = _KINDS[method]
+    player = RecurrentMethod if kind.recurrent else WindowMethod
+    rng = None if noise is None else np.random.default_rng(noise)
+    return player(policy, units, recipe.history, num_envs, kind.statistics, rng)
+
+
+def _earned(trained: Trained, task: Task) -> float:
+    """Mean utility in validation episodes: what a leader can know of how well it plays."""
+    lanes = task.environment(VALIDATION_EPISODES, history=1, **PHYSICAL, judged=False)
+    player = trained.player(VALIDATION_EPISODES)
+    return float(play_in(lanes, player, validation_seed(0)).utility.mean())
 
 
 class _Progress(BaseCallback):
