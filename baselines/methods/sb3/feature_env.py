@@ -10,7 +10,7 @@ from gymnasium.vector.utils import batch_space
 
 from aigc_market.envs.vector import PricingVectorEnv
 from baselines.methods.sb3.features import Units
-from baselines.methods.sb3.statistics import Statistics
+from baselines.methods.sb3.running_statistics import Statistics
 
 
 class FeatureEnv(VectorWrapper):

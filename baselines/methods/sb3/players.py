@@ -9,7 +9,7 @@ import torch
 
 from baselines.arena.protocol import History
 from baselines.methods.sb3.features import Units
-from baselines.methods.sb3.statistics import Statistics
+from baselines.methods.sb3.running_statistics import Statistics
 
 
 class WindowMethod:

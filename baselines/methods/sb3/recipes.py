@@ -62,7 +62,7 @@ _STANDING = Sb3Recipe(
     log_std_init=-1.0,
 )
 _HIDDEN = Sb3Recipe(
-    rounds=5_000_000,
+    rounds=1_500_000,
     history=5,
     lanes=128,
     n_steps=25,
@@ -72,22 +72,23 @@ _HIDDEN = Sb3Recipe(
     least_rate=0.0,
     log_std_init=-1.5,
 )
-_RECURRENT = {"history": 1, "lanes": 64, "n_steps": 100, "batch_size": 3200}
+_LONG = replace(_HIDDEN, history=32)
+_RECURRENT = replace(_HIDDEN, rounds=600_000, history=1, lanes=64, n_steps=50)
 _RECIPES = {
     ("ppo", "standing"): _STANDING,
-    ("ppo", "hidden"): _HIDDEN,
-    ("ppo", "drift"): replace(_HIDDEN, history=32),
-    # With 5 M rounds it ends at .77 of U_p* instead of .90.
-    ("ppo", "capacity"): replace(_HIDDEN, history=32, rounds=2_000_000),
+    ("ppo", "hidden"): _LONG,
+    ("ppo", "shift"): _HIDDEN,
+    ("ppo", "crowd"): _HIDDEN,
     ("ppo_statistics", "standing"): _STANDING,
     ("ppo_statistics", "hidden"): _HIDDEN,
-    ("recurrent_ppo_statistics", "standing"): replace(_STANDING, history=1),
-    ("recurrent_ppo_statistics", "hidden"): replace(_HIDDEN, rounds=3_000_000, **_RECURRENT),
     ("recurrent_ppo", "standing"): replace(_STANDING, history=1),
-    ("recurrent_ppo", "hidden"): replace(_HIDDEN, rounds=3_000_000, **_RECURRENT),
+    ("recurrent_ppo", "hidden"): _RECURRENT,
+    ("recurrent_ppo_statistics", "standing"): replace(_STANDING, history=1),
+    ("recurrent_ppo_statistics", "hidden"): _RECURRENT,
     ("tppo", "standing"): replace(_STANDING, width=32),
-    ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=300_000, width=32),
+    ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=600_000, width=32),
 }
+
 
 def recipe(method: str, task: Task) -> Sb3Recipe:
     """The recipe in use: that of the scenario, of hidden markets, or of one that stands still.

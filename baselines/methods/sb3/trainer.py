@@ -30,28 +30,26 @@ from baselines.methods.sb3.feature_env import FeatureEnv
 from baselines.methods.sb3.features import SeenRows, Units
 from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
-from baselines.methods.sb3.statistics import Statistics
+from baselines.methods.sb3.running_statistics import Statistics
 from baselines.runs import policy_files
 
 
 class _Kind(NamedTuple):
     """What makes a method what it is."""
 
-    policy: type[ActorCriticPolicy]
-    statistics: bool
-    """Whether it is shown running statistics of the episode beside the last rounds."""
-
-    @property
-    def recurrent(self) -> bool:
-        return issubclass(self.policy, RecurrentActorCriticPolicy)
+    policy: Any
+    """Class of the network, of SB3's or for it."""
+    recurrent: bool = False
+    statistics: bool = False
+    """Whether it is shown `Statistics` of the episode so far, too."""
 
 
 _KINDS = {
-    "tppo": _Kind(TransformerPolicy, statistics=False),
-    "ppo": _Kind(ActorCriticPolicy, statistics=False),
+    "tppo": _Kind(TransformerPolicy),
+    "ppo": _Kind(ActorCriticPolicy),
     "ppo_statistics": _Kind(ActorCriticPolicy, statistics=True),
-    "recurrent_ppo": _Kind(RecurrentActorCriticPolicy, statistics=False),
-    "recurrent_ppo_statistics": _Kind(RecurrentActorCriticPolicy, statistics=True),
+    "recurrent_ppo": _Kind(RecurrentActorCriticPolicy, recurrent=True),
+    "recurrent_ppo_statistics": _Kind(RecurrentActorCriticPolicy, recurrent=True, statistics=True),
 }
 VALIDATION_EPISODES = 256
 """In which it is found whether a policy earns more with its noise."""
