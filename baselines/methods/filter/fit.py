@@ -119,7 +119,7 @@ def explore(env: PricingVectorEnv, rng: np.random.Generator) -> tuple[Tensor, Te
     """An episode in every lane at random prices.
 
     Returns:
-        Prices (B, T), steps delivered (B, T, K), and 1 for who is there (B, T + 1, K).
+        Prices (B, T), steps asked for (B, T, K), and 1 for who is there (B, T + 1, K).
     """
     market = env.settings.market
     shares = rng.random((env.max_cycles, env.num_envs), np.float32) ** 1.5
