@@ -418,6 +418,7 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
         ("drift", "constant", 0),
         ("drift", "random", 0),
     }
+    assert set(table["first_seed"]) == {seeds.demonstration_seed(0)}  # not the test's
     told = capsys.readouterr().out
     assert "fake is left out of drift: no policy, none comes along" in told
 

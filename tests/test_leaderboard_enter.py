@@ -120,6 +120,11 @@ def test_rows_hold_where_they_were_made(tmp_path, counted, own, capsys):
     assert capsys.readouterr().out == "hidden/fake, 1 seed: holds\n" * 2
 
 
+def test_rows_of_demonstration_episodes_are_verified_on_these(tmp_path, counted):
+    run(tmp_path, methods=("random",), quick=True)
+    verify(tmp_path / "leaderboard.csv", workers=1)
+
+
 def test_a_row_that_says_more_than_was_played_does_not_hold(tmp_path, counted, capsys):
     run(tmp_path, methods=("constant", "random"))
     share = whole(tmp_path).loc["random", "share"]
@@ -159,6 +164,7 @@ def test_other_code_is_told_from_the_rows_own(tmp_path, counted, own, capsys):
     [
         ({"method": "nobody"}, "method must be one of"),
         ({"scenario": "nowhere"}, "scenario must be one of"),
+        ({"first_seed": "7"}, "first_seed must be one of"),
         ({"knows": "law"}, "random knows nothing, got law"),
         ({"window": "12-13"}, "window must be one of 1-10, 11-100, all, got 12-13"),
     ],

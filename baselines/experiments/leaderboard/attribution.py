@@ -100,7 +100,7 @@ def _page(found: Sequence[Difference]) -> list[str]:
         "# Attribution",
         "",
         "By how much the whole method's share of the oracle's utility is above that of the same "
-        "without some part, in the same test episodes and under the same training seeds. Brackets "
+        "without some part, in the same episodes and under the same training seeds. Brackets "
         "are 95 % intervals of the difference over training seeds (Student's t) and episodes "
         "(2,000 resamples), paired by both. One seed says nothing of others: there the interval is "
         "of episodes alone.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from baselines.arena import policies
 from baselines.arena.registry import REGISTRY, Entry, Knows, resolve
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import attribution, outside_table, plots, tables
-from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.evaluation import Evaluation, Stage
 from baselines.experiments.leaderboard.standing import Result, Standing
 from baselines.experiments.leaderboard.training_run import TrainingRun, finished
 from baselines.experiments.leaderboard.worlds import HOMES, worlds
@@ -71,7 +72,7 @@ def leaderboard(
             methods were trained or tuned for, on episodes of their own: outside.md.
         seeds: trainings of each learned method in each scenario.
         quick: no training: the policies that come with the package and the untrained methods, on
-            200 episodes.
+            200 episodes that are not the test's, and may be looked at as often as one likes.
         train: whether to train what has not been trained; otherwise it is left out.
         train_only: train, and play nothing: test episodes are for when all is chosen.
         episodes: test episodes in each scenario, the same for all methods.
@@ -107,6 +108,7 @@ def leaderboard(
         console.print(f"the policies are in {out}/trained/", soft_wrap=True)
         run.report()
         return
+    stage: Stage = "demonstration" if quick else "test"
     plan: list[Evaluation] = []
     for task, entry in able:
         found = _policies(entry, task, seeds, quick, out)
@@ -114,7 +116,7 @@ def leaderboard(
             why = "none comes along" if quick else "it was not trained"
             console.print(f"{entry.name} is left out of {task.name}: no policy, {why}")
         for seed, policy in found.items():
-            played = Evaluation(entry, task, seed, episodes, policy)
+            played = Evaluation(entry, task, seed, episodes, policy, stage)
             plan += [played, *_other_sizes(played, sizes, few)]
             plan += _outside(played) if outside else []
     run("evaluations", plan)
@@ -122,8 +124,9 @@ def leaderboard(
     asked = 1 if quick else seeds
     standings = _standings([e for e in done if e.world is None], asked, out)
     settings = {
-        "test episodes a scenario": episodes,
-        "test episodes of crowds of other sizes": few,
+        "episodes": stage,
+        "episodes a scenario": episodes,
+        "episodes of crowds of other sizes": few,
         "training seeds": asked,
     }
     tables.write(out, standings, settings)
@@ -185,18 +188,14 @@ def _other_sizes(played: Evaluation, sizes: Sequence[int], episodes: int) -> Ite
     for K in sizes:
         if K != settings.market.K:
             task = Task(played.task.scenario, {"K": K})
-            yield Evaluation(played.entry, task, played.seed, episodes, policy)
+            yield dataclasses.replace(played, task=task, episodes=episodes)
 
 
 def _outside(played: Evaluation) -> Iterator[Evaluation]:
     """The same in changed markets."""
     if played.task.name in HOMES:
         for world in worlds(played.task.name):
-            yield Evaluation(
-                *(played.entry, played.task, played.seed, played.episodes, played.policy),
-                stage="outside",
-                world=world,
-            )
+            yield dataclasses.replace(played, stage="outside", world=world)
 
 
 def _standings(evaluations: Sequence[Evaluation], asked: int, out: Path) -> list[Standing]:

@@ -13,7 +13,12 @@ from baselines.arena import policies
 from baselines.arena.protocol import Player
 from baselines.arena.registry import Entry
 from baselines.arena.rollout import PHYSICAL, Played, play_in
-from baselines.arena.seeds import outside_seed, test_seed, validation_seed
+from baselines.arena.seeds import (
+    demonstration_seed,
+    outside_seed,
+    test_seed,
+    validation_seed,
+)
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard.worlds import World
 from baselines.runs.files import write_atomically
@@ -24,9 +29,15 @@ WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}
 """Rounds of an episode that are measured apart."""
 TRACES = 8
 """Episodes whose prices are kept, for the figures."""
-Stage = Literal["validation", "test", "outside"]
-"""Which episodes: those by which policies are chosen, or those in which methods are measured."""
-_SEEDS = {"validation": validation_seed, "test": test_seed, "outside": outside_seed}
+Stage = Literal["demonstration", "validation", "test", "outside"]
+"""Which episodes: those that may be looked at, those by which policies are chosen, or those in
+which methods are measured, within their law and out of it."""
+_SEEDS = {
+    "demonstration": demonstration_seed,
+    "validation": validation_seed,
+    "test": test_seed,
+    "outside": outside_seed,
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,11 @@ class Evaluation:
     world: World | None = None
     """What is played in place of the task."""
 
+    @property
+    def first_seed(self) -> int:
+        """Of the episodes."""
+        return _SEEDS[self.stage](0)
+
     def __str__(self) -> str:
         where = "" if self.world is None else f", {self.world.change}"
         return f"{self.entry.name} on {self.task.name}{where}, seed {self.seed}"
@@ -52,7 +68,7 @@ class Evaluation:
     @property
     def digest(self) -> str:
         """Of all that the result depends on."""
-        plan: list[Any] = [self.episodes, BLOCK, _SEEDS[self.stage](0)]
+        plan: list[Any] = [self.episodes, BLOCK, self.first_seed]
         if self.world is not None:
             plan.append(self.world.digest_parts())
         what = self.entry.name, self.seed, self.entry.code_digest(), self._what()
@@ -117,3 +133,16 @@ def _summed(blocks: list[Played], decision_microseconds: float) -> dict[str, Any
     for name in ("price", "equilibrium_price"):
         arrays[name] = getattr(blocks[0], name)[:, :TRACES]
     return arrays
+
+
+def stage_of(first_seed: int) -> Stage:
+    """The stage whose episodes begin with a seed.
+
+    Raises:
+        ValueError: none does.
+    """
+    stages: dict[int, Any] = {seed(0): stage for stage, seed in _SEEDS.items()}
+    if first_seed not in stages:
+        known = ", ".join(map(str, stages))
+        raise ValueError(f"first_seed must be one of {known}, got {first_seed}")
+    return stages[first_seed]

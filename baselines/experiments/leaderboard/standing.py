@@ -52,6 +52,7 @@ class Standing:
         self.results, self.asked = results, asked
         first = results[0].evaluation
         self.entry, self.task, self.episodes = first.entry, first.task, first.episodes
+        self.first_seed = first.first_seed
 
     @property
     def seeds(self) -> list[int]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from baselines.arena.registry import KNOWS
-from baselines.arena.seeds import test_seed
 from baselines.experiments.leaderboard.evaluation import WINDOWS
 from baselines.experiments.leaderboard.markdown import (
     NONE,
@@ -37,6 +36,7 @@ COLUMNS = (
     "seeds",
     "seeds_asked",
     "episodes",
+    "first_seed",
     "train_rounds",
     "train_seconds",
     "decision_microseconds",
@@ -86,6 +86,7 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
             " ".join(map(str, standing.seeds)),
             standing.asked,
             standing.episodes,
+            standing.first_seed,
             f"{standing.mean('train_rounds'):.0f}",
             f"{standing.mean('train_seconds'):.1f}",
             f"{standing.mean('decision_microseconds'):.1f}",
@@ -121,9 +122,9 @@ def _page(standings: Sequence[Standing], settings: dict[str, Any]) -> list[str]:
     return [
         "# Leaderboard",
         "",
-        "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all test "
-        "episodes; regret and U\\* are those of followers without noise. All methods play the "
-        "same episodes: the same markets, moves and noise.",
+        "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all episodes; "
+        "regret and U\\* are those of followers without noise. All methods play the same episodes: "
+        "the same markets, moves and noise.",
         "",
         "What a method *knows* beside the public parameters and past rounds is its track: "
         "*nothing*; *form*, that demand is a line within bounds, with noise in proportion; "
@@ -152,7 +153,6 @@ def _page(standings: Sequence[Standing], settings: dict[str, Any]) -> list[str]:
         "",
         "## Settings",
         "",
-        f"- first test seed: `{test_seed(0)}`",
         *(f"- {name}: `{value}`" for name, value in settings.items()),
         f"- Python {platform.python_version()} on {platform.machine()}",
         *(f"- {name} {importlib.metadata.version(name)}" for name in _PACKAGES),

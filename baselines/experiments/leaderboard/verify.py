@@ -20,7 +20,7 @@ from baselines.arena import policies
 from baselines.arena.registry import Entry, resolve
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tables
-from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
+from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation, stage_of
 from baselines.experiments.leaderboard.standing import Result, Standing
 from baselines.experiments.leaderboard.training_run import finished
 from baselines.runs.parallel import in_parallel
@@ -93,6 +93,7 @@ class _Claim:
     seeds: tuple[int, ...]
     asked: int
     episodes: int
+    first_seed: int
     digest: str
     measured: dict[str, dict[str, float]]
     """By window."""
@@ -138,6 +139,7 @@ def _claim(rows: Sequence[dict[str, str]]) -> _Claim:
         tuple(map(int, first["seeds"].split())),
         int(first["seeds_asked"]),
         int(first["episodes"]),
+        int(first["first_seed"]),
         first["digest"],
         {row["window"]: {name: float(row[name]) for name in MEASURED} for row in rows},
     )
@@ -148,6 +150,7 @@ def _plan(claim: _Claim, folder: Path) -> list[Evaluation] | str:
     try:
         entry = resolve(claim.method, claim.knows)
         home, task = _tasks(claim.scenario)
+        stage = stage_of(claim.first_seed)
     except ValueError as error:
         return str(error)
     if entry.knows != claim.knows:
@@ -159,7 +162,7 @@ def _plan(claim: _Claim, folder: Path) -> list[Evaluation] | str:
         policy = _policy(entry, home, seed, folder)
         if policy is None and entry.trainer is not None:
             return f"the policy of seed {seed} is neither in {folder} nor among those kept"
-        plan.append(Evaluation(entry, task, seed, claim.episodes, policy))
+        plan.append(Evaluation(entry, task, seed, claim.episodes, policy, stage))
     return plan
 
 
