@@ -198,6 +198,20 @@ def test_a_module_is_its_source_and_what_it_imports_from_beside_it(tmp_path, mon
     sys.modules.pop("own_methods")  # imported, to look for its modules
 
 
+def test_what_methods_see_is_among_the_rules(monkeypatch, tmp_path):
+    seen = tmp_path / "rollout.py"
+    assert {path.name for path in module._SEEN} == {"protocol.py", "rollout.py"}
+    assert all(path.is_file() for path in module._SEEN)
+    monkeypatch.setattr(module, "_SEEN", (seen,))
+    digests = set()
+    for text in ("x = 1\n", "x = 2\n"):
+        seen.write_text(text)
+        code_digest.cache_clear()
+        digests.add(code_digest())
+    code_digest.cache_clear()
+    assert len(digests) == 2
+
+
 def test_the_code_of_the_rules_is_what_decides_results(monkeypatch, tmp_path):
     package = tmp_path / "aigc_market"
     for folder in ("envs", "rendering", "cli"):

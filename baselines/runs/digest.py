@@ -25,6 +25,8 @@ _BASELINES = Path(__file__).parents[1]
 _LEFT_OUT = _PACKAGE, _BASELINES / "arena", _BASELINES / "runs"
 _NOT_RULES = ("cli", "explorer", "rendering", "curves.py", "replay.py")
 """Modules of the package that show what was played, and decide nothing."""
+_SEEN = _BASELINES / "arena" / "protocol.py", _BASELINES / "arena" / "rollout.py"
+"""What all methods are played by; of the rest of the arena results do not depend."""
 
 
 def digest(parts: Any) -> str:
@@ -37,13 +39,14 @@ def digest(parts: Any) -> str:
 def code_digest() -> str:
     """Of the code of the rules: how markets are drawn and move, are solved, played and settled.
 
-    And of `aigc_market.sb3`, a policy and an adapter by which methods learn.
+    And of `aigc_market.sb3`, a policy and an adapter by which methods learn, and of what methods
+    see of a market.
 
     Comments, docstrings and the layout of the code do not count.
     """
     paths = sorted(_PACKAGE.rglob("*.py"))
     rules = [path for path in paths if path.relative_to(_PACKAGE).parts[0] not in _NOT_RULES]
-    return source_digest(rules)
+    return source_digest([*rules, *_SEEN])
 
 
 def source_digest(paths: Iterable[Path]) -> str:
