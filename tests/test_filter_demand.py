@@ -17,7 +17,7 @@ PRECISION = {"rtol": 1e-5, "atol": 1e-6}
 
 
 def make(hazard=0.0, step=0.0, min_steps=0.0, **given) -> DemandFilter:
-    """A filter in double precision, of VMUs that are not forgotten."""
+    """A filter in double precision, of VMUs that do not change by themselves."""
     torch.manual_seed(0)
     public = PublicParameters(min_steps=min_steps)
     demand_filter = DemandFilter(public, **({"intercepts": 5, "chokes": 6} | given)).double()
@@ -26,6 +26,7 @@ def make(hazard=0.0, step=0.0, min_steps=0.0, **given) -> DemandFilter:
         demand_filter.log_sigma.fill_(np.log(SIGMA))
         demand_filter.log_step.copy_(torch.tensor(step).log())
         demand_filter.logit_hazard.copy_(torch.tensor(hazard).logit(eps=1e-300))
+        demand_filter.log_wander.fill_(-9.0)
         demand_filter.logit_forgetting.fill_(-99.0)
     return demand_filter
 
@@ -162,6 +163,8 @@ def test_a_cell_that_a_price_divides_is_bought_in_part():
 
 def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
     demand_filter = make(hazard=0.1, step=0.1)
+    with torch.no_grad():
+        demand_filter.log_wander.fill_(-1.0)
     q = demand_filter._log_q[5].exp()
     for factor in (0.5, 1 - 1e-12, 1.0, 1 + 1e-12, 2.0):
         price = (q * factor).reshape(1).requires_grad_()

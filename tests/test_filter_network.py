@@ -115,6 +115,7 @@ def test_prices_take_turns_and_move_less_and_less():
     # Before training, and followers on a line: above and below by turns, or its slope is not known.
     network = MarketTransformer(PublicParameters(min_steps=0.0)).double()
     network.demand_filter.log_step.fill_(-9.0)
+    network.demand_filter.log_wander.fill_(-9.0)
     network.demand_filter.logit_forgetting.fill_(-99.0)
     network.demand_filter.logit_hazard.fill_(-99.0)
     there = torch.ones(1, 2, dtype=torch.float64)

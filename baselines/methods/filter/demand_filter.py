@@ -8,8 +8,9 @@ them, how likely its own purchases are by each line (A, q) of a grid, and joins 
 
 Markets move in three ways. The whole market is drawn anew: two hypotheses of when that was last are
 kept, each with its own tables. All q are multiplied by e^x together, where x goes on by steps and
-comes back to 0: the tables are those of the first q, and x has a mean and a variance beside them. A
-VMU is forgotten a little each round.
+comes back to 0: the tables are those of q without x, which has a mean and a variance beside them.
+And each q wanders by itself, and a VMU is forgotten a little, which makes good what is left out:
+that x and the tables are not independent.
 
 The filter is not told the scenario: how often, how far, the prior, and the scatter of purchases are
 parameters. They are fitted to the likelihood of purchases (`fit`); hidden parameters of markets are
@@ -42,12 +43,14 @@ _LEAST_SHARE = 1e-3
 _PEAK = math.sqrt(0.5)
 _EDGE = 0.001
 """The best price is kept away from the cost and from max_price by this share of their distance."""
-_APART = 3
+_APART = 2
 """Cells between the three values of x that stand for its distribution before a purchase."""
 _LEAST_HAZARD = 1e-4
 """Probability of a new market below which one hypothesis is enough."""
 _LEAST_STEP = 0.01
 """Standard deviation of the steps of x below which it stays 0."""
+_LEAST_WANDER = 0.1
+"""Standard deviation, in cells, of a round's wandering below which q stands still."""
 _MOST_X = 1.5
 """x is held within ± this."""
 _COARSE = 3
@@ -76,6 +79,8 @@ class FilterParameters(NamedTuple):
     """() variance of what comes to x in a round; None: x stays 0."""
     persistence: Tensor
     """() the share of x that stays."""
+    wander: Tensor | None
+    """(Q, Q) how q wanders by itself in a round, rows sum to 1; None: it does not."""
     forgetting: Tensor
     """() the share of a VMU's table that is forgotten in a round."""
 
@@ -137,6 +142,7 @@ class DemandFilter(nn.Module):
         self._margin: Tensor
         self._place: Tensor
         self._expectations: Tensor
+        self._squares: Tensor
         self._apart: Tensor
         self._shifts: Tensor
         self.public = public
@@ -160,6 +166,7 @@ class DemandFilter(nn.Module):
             "_log_q": log_q,
             "_margin": price - public.cost,
             "_place": (price.log() - first) / cell,
+            "_squares": (torch.arange(chokes)[:, None] - torch.arange(chokes)).float() ** 2,
             "_apart": (own_q - levels[:, None]) ** 2,
             "_shifts": cell * torch.tensor([-_APART, 0.0, _APART]),
         }
@@ -182,11 +189,12 @@ class DemandFilter(nn.Module):
         self.register_buffer("_expectations", expectations, persistent=False)
         self.log_prior = nn.Parameter(torch.zeros(intercepts, len(levels)))
         self.log_spread = nn.Parameter(torch.tensor(-0.7))
-        self.log_sigma = nn.Parameter(torch.tensor(-1.0))
+        self.log_sigma = nn.Parameter(torch.tensor(-1.1))
         self.logit_hazard = nn.Parameter(torch.tensor(-4.5))
-        self.log_step = nn.Parameter(torch.tensor(-2.7))
+        self.log_step = nn.Parameter(torch.tensor(-4.0))
         self.logit_persistence = nn.Parameter(torch.tensor(4.0))
-        self.logit_forgetting = nn.Parameter(torch.tensor(-5.0))
+        self.log_wander = nn.Parameter(torch.tensor(-1.0))
+        self.logit_forgetting = nn.Parameter(torch.tensor(-6.0))
 
     def begin(self, active: Tensor) -> FilterState:
         """Before the first round; `active` (B, K) 1 for the VMUs that will answer."""
@@ -195,7 +203,8 @@ class DemandFilter(nn.Module):
         spread = (-0.5 * self._apart / width).softmax(dim=1)
         table = log_prior.exp() @ spread
         stays, new = nn.functional.logsigmoid(torch.stack([-self.logit_hazard, self.logit_hazard]))
-        step = self.log_step.exp()
+        step, wander = self.log_step.exp(), self.log_wander.exp()
+        wanders = (-0.5 * self._squares / wander.square()).softmax(dim=1)
         hypotheses = 2 if new.item() > math.log(_LEAST_HAZARD) else 1
         parameters = FilterParameters(
             log_prior,
@@ -205,6 +214,7 @@ class DemandFilter(nn.Module):
             torch.stack([*[stays] * hypotheses, new]),
             step**2 if step.item() > _LEAST_STEP else None,
             self.logit_persistence.sigmoid(),
+            wanders if wander.item() > _LEAST_WANDER else None,
             self.logit_forgetting.sigmoid(),
         )
         B, K = active.shape
@@ -269,8 +279,12 @@ class DemandFilter(nn.Module):
             by_new[..., None, None],
             likelihood[:, None],
         )
-        told = parameters.forgetting + kept[0][..., None, None] * told_old
-        told = torch.addcmul(told, kept[1][..., None, None], told_new[:, None])
+        if parameters.wander is None:
+            told = parameters.forgetting + kept[0][..., None, None] * told_old
+            told = torch.addcmul(told, kept[1][..., None, None], told_new[:, None])
+        else:
+            likely = likely @ parameters.wander.T
+            told = likely @ parameters.spread.T
         left = state.left
         if not everybody:
             stays = active[:, None, :, None, None] > 0
