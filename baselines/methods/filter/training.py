@@ -60,7 +60,7 @@ class FilterTrainer:
             improvement = PpoRecipe(lanes=_lanes(256, 640, K))
         if self.improvement is PathwiseRecipe:
             improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
-        return FilterRecipe(improvement, FitRecipe(lanes=_lanes(128, 320, K)))
+        return FilterRecipe(improvement, FitRecipe(lanes=_lanes(40, 160, K)))
 
     def can_train(self, task: Task) -> str | None:
         """None; or why the gradient cannot go through the rules."""
