@@ -24,4 +24,4 @@ STYLES: dict[str, dict[str, Any]] = {
     for color, methods in _FAMILIES
     for method, dashes in zip(methods, _DASHES, strict=False)
 } | {"equilibrium": {"color": palette.EQUILIBRIUM, "linestyle": "--"}}
-"""Matplotlib's `color` and `linestyle` of every method of the registry."""
+"""Matplotlib's `color` and `linestyle` of the methods of the registry that ablate no other."""
