@@ -62,7 +62,7 @@ _STANDING = Sb3Recipe(
     log_std_init=-1.0,
 )
 _HIDDEN = Sb3Recipe(
-    rounds=1_500_000,
+    rounds=1_200_000,
     history=5,
     lanes=128,
     n_steps=25,
@@ -86,7 +86,7 @@ _RECIPES = {
     ("recurrent_ppo_statistics", "standing"): replace(_STANDING, history=1),
     ("recurrent_ppo_statistics", "hidden"): _RECURRENT,
     ("tppo", "standing"): replace(_STANDING, width=32),
-    ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=600_000, width=32),
+    ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=400_000, width=32),
 }
 
 
