@@ -141,6 +141,8 @@ class DemandFilter(nn.Module):
         self._log_q: Tensor
         self._margin: Tensor
         self._place: Tensor
+        self._weights: Tensor
+        self._coarse_weights: Tensor
         self._expectations: Tensor
         self._squares: Tensor
         self._apart: Tensor
@@ -187,6 +189,10 @@ class DemandFilter(nn.Module):
         self._sizes = [part.shape[1] for part in parts]
         expectations = torch.cat(parts, dim=1).contiguous()
         self.register_buffer("_expectations", expectations, persistent=False)
+        for name, cells in (("_weights", 1), ("_coarse_weights", _COARSE)):
+            index = torch.arange(bought[:, ::cells].shape[1])[:, None]
+            hat = (1 - (index - self._place / cells).abs()).clamp(min=0)
+            self.register_buffer(name, hat, persistent=False)
         self.log_prior = nn.Parameter(torch.zeros(intercepts, len(levels)))
         self.log_spread = nn.Parameter(torch.tensor(-0.7))
         self.log_sigma = nn.Parameter(torch.tensor(-1.1))
@@ -254,7 +260,8 @@ class DemandFilter(nn.Module):
         likelihood, x, variance, surprise, evidence = self._moved(state, price, steps, present)
         flat = likelihood.flatten(-2)
         of_new = flat @ parameters.prior
-        surprise = of_new.log() - surprise
+        log_new = of_new.log()
+        surprise = log_new - surprise
         seen = state.likely * likelihood[:, None]
         of_old = seen.flatten(-2) @ parameters.prior
         told_old = seen @ parameters.spread.T / of_old[..., None, None]
@@ -262,13 +269,15 @@ class DemandFilter(nn.Module):
         total_old = self._total(parameters, (told_old + _TINY).log().sum(2) + state.left)
         total_new = self._total(parameters, (told_new + _TINY).log().sum(1))
         since = state.log_chance + of_old.log().sum(-1) + total_old - state.log_total
-        fresh = of_new.log().sum(-1) + total_new
+        fresh = log_new.sum(-1) + total_new
         logits = torch.cat([since, fresh[:, None]], dim=1) + parameters.log_hazard
         found = logits.logsumexp(1)
         chance = (logits - found[:, None]).exp()
         # A new market takes the place of the less likely hypothesis, as far as that is less likely.
         old, new = chance[:, :-1], chance[:, -1:]
-        joining = new * nn.functional.one_hot(old.argmin(1), old.shape[1])
+        joining = new
+        if old.shape[1] > 1:
+            joining = new * nn.functional.one_hot(old.argmin(1), old.shape[1])
         joined = old + joining + _TINY
         drawn = joining / joined
         kept = (1 - parameters.forgetting) * torch.stack([1 - drawn, drawn])[..., None]
@@ -330,8 +339,7 @@ class DemandFilter(nn.Module):
         spreads = (torch.addcmul(squares, means, means, value=-1).clamp(min=0) + 1e-4).sqrt()
         if state.parameters.step is not None:  # the second mean is that of ln q
             means = means + nn.functional.pad(state.x[:, None, None], (1, 0))
-        place = self._place - (state.x / self._cell)[:, None]
-        sold = self._sold(state, (bought * active[..., None]).sum(-2), place)
+        sold = self._sold(state, (bought * active[..., None]).sum(-2))
         scarcity = torch.zeros_like(state.x)
         if capacity is not None:
             scarcity = sold[..., 0] / (sold[..., 0] + capacity).clamp(min=_TINY)
@@ -340,8 +348,8 @@ class DemandFilter(nn.Module):
         with_best = with_best - own_best[..., None] * coarse
         variance = (1 + state.parameters.sigma**2) * squared - coarse**2
         told = self._told(with_best, variance, bend * active)
-        worth = HORIZON * _look_up(told, place / _COARSE)
-        best_logit = self._best_logit(self._margin * sold + worth)
+        worth = self._at_trials(state, told, _COARSE)
+        best_logit = self._best_logit(torch.addcmul(HORIZON * worth, self._margin, sold))
         surprise = (state.surprise.clamp(-5, 5) / 5)[..., None]
         own = torch.cat([means, spreads, surprise], -1)
         there = (active / active.sum(-1, keepdim=True).clamp(min=1))[..., None]
@@ -431,14 +439,30 @@ class DemandFilter(nn.Module):
         share = chance[:, :, None] / lines.flatten(-2).sum(-1)
         return (lines * share[..., None, None]).sum(1)
 
-    def _sold(self, state: FilterState, bought: Tensor, place: Tensor) -> Tensor:
+    def _sold(self, state: FilterState, bought: Tensor) -> Tensor:
         """Expected demand (B, trials), x included, from that without it at prices (B, J)."""
         if state.parameters.step is None:
-            return _look_up(bought, place)
+            return self._at_trials(state, bought, 1)
         outer = (state.variance / (2 * self._shifts[2] ** 2))[:, None]
         inner = (1 - 2 * outer) * bought[:, _APART:-_APART]
         both = bought[:, : -2 * _APART] + bought[:, 2 * _APART :]
-        return _look_up(torch.addcmul(inner, outer, both), place - _APART)
+        return self._at_trials(state, torch.addcmul(inner, outer, both), 1, _APART)
+
+    def _at_trials(self, state: FilterState, table: Tensor, cells: int, first: int = 0) -> Tensor:
+        """A table (B, J) of prices that x multiplies, at the prices (B, trials) that are compared.
+
+        Args:
+            state: which x.
+            table: by prices so many cells apart, from the first one that was looked up.
+            cells: how many.
+            first: cells from the first price to the table's.
+        """
+        if state.parameters.step is None:
+            return table @ (self._weights if cells == 1 else self._coarse_weights)
+        place = (self._place - (state.x / self._cell)[:, None] - first) / cells
+        below = place.detach().floor().clamp(0, table.shape[1] - 2)
+        index = below.long()
+        return torch.lerp(table.gather(1, index), table.gather(1, index + 1), place - below)
 
     def _best_logit(self, utility: Tensor) -> Tensor:
         """The best price by its expected utility (…, trials), between two trials by a parabola."""
@@ -493,10 +517,3 @@ class DemandFilter(nn.Module):
         buys = buys[:, None, None]
         declined = at_low[..., None, None]
         return torch.where(declined, 1 - buys, likelihood * buys) + math.exp(_LEAST)
-
-
-def _look_up(table: Tensor, place: Tensor) -> Tensor:
-    """(B, P) between the entries of a table (B, J), at places (B, P) from 0 to J − 1."""
-    below = place.detach().floor().clamp(0, table.shape[1] - 2)
-    index = below.long()
-    return torch.lerp(table.gather(1, index), table.gather(1, index + 1), place - below)
