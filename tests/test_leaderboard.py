@@ -20,7 +20,7 @@ from baselines.arena import policies, registry, seeds
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import attribution, command, evaluation, tables
+from baselines.experiments.leaderboard import attribution, command, evaluation, markdown, tables
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.leaderboard.standing import Result, Standing
@@ -181,6 +181,14 @@ def test_what_nobody_trains_is_the_same_under_each_seed(tmp_path, middling, monk
     [found] = attribution.differences(all_three(tmp_path, middling))
     assert found.seeds == 3
     assert found.windows["all"].mean == pytest.approx(0.18)
+
+
+def test_numbers_are_rounded_once():
+    assert [markdown.share(value) for value in (0.97125, -0.00004, -0.00006)] == [
+        "0.9712",
+        "0.0000",
+        "-0.0001",
+    ]
 
 
 def test_figures_are_drawn_from_the_csvs_alone(tmp_path):

@@ -78,8 +78,9 @@ def spoiled(out, of, /, **values):
 # --- a method of one's own
 
 
-def test_ones_own_method_is_played_alone_and_under_each_seed(tmp_path, counted, own):
-    run(tmp_path, method="my_method:Own", track="form")
+@pytest.mark.parametrize("quick", [False, True])
+def test_ones_own_method_is_played_alone_and_under_each_seed(tmp_path, counted, own, quick):
+    run(tmp_path, method="my_method:Own", track="form", quick=quick)
     table = whole(tmp_path)
     assert list(table.index) == ["my_method:Own"]
     row = table.loc["my_method:Own"]
@@ -122,6 +123,7 @@ def test_rows_hold_where_they_were_made(tmp_path, counted, own, capsys):
 
 def test_rows_of_demonstration_episodes_are_verified_on_these(tmp_path, counted):
     run(tmp_path, methods=("random",), quick=True)
+    assert set(whole(tmp_path)["first_seed"]) == {seeds.demonstration_seed(0)}
     verify(tmp_path / "leaderboard.csv", workers=1)
 
 

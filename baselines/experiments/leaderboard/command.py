@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import joblib
@@ -121,13 +121,18 @@ def leaderboard(
             plan += _outside(played) if outside else []
     run("evaluations", plan)
     done = [evaluation for evaluation in plan if evaluation.file(out).exists()]
-    asked = 1 if quick else seeds
+
+    def asked(entry: Entry) -> int:
+        if entry.trainer is None:
+            return seeds if entry.is_own else 1
+        return 1 if quick else seeds
+
     standings = _standings([e for e in done if e.world is None], asked, out)
     settings = {
         "episodes": stage,
         "episodes a scenario": episodes,
         "episodes of crowds of other sizes": few,
-        "training seeds": asked,
+        "training seeds": 1 if quick else seeds,
     }
     tables.write(out, standings, settings)
     attribution.write(out, standings)
@@ -198,18 +203,16 @@ def _outside(played: Evaluation) -> Iterator[Evaluation]:
             yield dataclasses.replace(played, stage="outside", world=world)
 
 
-def _standings(evaluations: Sequence[Evaluation], asked: int, out: Path) -> list[Standing]:
-    """Of each method in each task or world, over its seeds."""
+def _standings(
+    evaluations: Sequence[Evaluation], asked: Callable[[Entry], int], out: Path
+) -> list[Standing]:
+    """Of each method in each task or world, over its seeds, of which so many were asked for."""
     groups: dict[tuple[str, ...], list[Evaluation]] = {}
     for evaluation in evaluations:
         change = "" if evaluation.world is None else evaluation.world.change
         key = evaluation.task.name, change, evaluation.entry.name
         groups.setdefault(key, []).append(evaluation)
     return [
-        Standing([Result.read(e, out) for e in group], asked if _seeded(group[0].entry) else 1)
+        Standing([Result.read(e, out) for e in group], asked(group[0].entry))
         for group in groups.values()
     ]
-
-
-def _seeded(entry: Entry) -> bool:
-    return entry.trainer is not None or entry.is_own

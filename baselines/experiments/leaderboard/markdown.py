@@ -14,7 +14,7 @@ PRECISE = ".8f"
 
 def share(value: float) -> str:
     """A share, or a difference of shares."""
-    return f"{value:.4f}"
+    return f"{round(value, 4) + 0.0:.4f}"  # no −0
 
 
 def bracketed(estimate: Interval) -> str:

@@ -39,14 +39,13 @@ def verify(
     """Play rows of a leaderboard again, and say of each whether it holds.
 
     A row holds if its share, its interval and what was earned come out within the tolerance, as
-    they do on the machine that made it; other processors round otherwise, and a price may differ in
-    its last digits, so that up to .001 may be right elsewhere. Where the code, the policy or
-    the parameters are not those of the row, by its digest, that is said. The exit status is 1 if a
-    row does not hold, or could not be played.
+    they do on the machine that made it; other processors round otherwise, and need a larger one.
+    Where the code, the policy or the parameters are not those of the row, by its digest, that is
+    said. The exit status is 1 if a row does not hold, or could not be played.
 
     Args:
         table: leaderboard.csv, or seeds.csv, which has each training apart; the module of a method
-            of one's own must be in this folder, or installed.
+            of one's own must be in the current folder, or installed.
         rows: those to be played, as SCENARIO/METHOD; all by default.
         trained: folder in which `leaderboard` trained: that of the table by default. Policies that
             are not there are looked for among those that come along.
