@@ -88,10 +88,6 @@ SCARCE = {"satisfaction": Uniform(100, 200), "capacity": DemandShare(Uniform(0.4
             "satisfaction must be a number or a Distribution",
         ),
         (
-            Scenario("x", "noisy", {"satisfaction": Uniform(100, 200), "capacity": 90.0}),
-            "capacity must be a DemandShare",
-        ),
-        (
             Scenario("x", "noisy", {"ssim": TABLE, "satisfaction": Uniform(3000, 5000)}),
             "ssim must be a quadratic",
         ),

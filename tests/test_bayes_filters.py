@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import norm
 
+from aigc_market.distributions import Uniform
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
@@ -14,11 +14,11 @@ from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.bayes import flat, pricing
 from baselines.methods.bayes.interface import Observation
-from baselines.methods.bayes.law import MarketLaw
+from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
+from baselines.methods.bayes.law import MarketLaw, quantiles
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter, resample
 from baselines.methods.bayes.purchases import likelihood
-from baselines.methods.bayes.rationing import RationedFilter
 from baselines.methods.bayes.regimes import RegimeFilter
 
 SIGMA, HIGH = 0.3, 250.0
@@ -291,11 +291,10 @@ def test_particles_drift_as_the_law_says():
     assert filters._drift.mean() == pytest.approx(0, abs=0.02)
 
 
-@pytest.mark.parametrize("scenario", ["drift", "capacity"])
-def test_particles_that_cannot_be_are_drawn_again(scenario):
+def test_particles_that_cannot_be_are_drawn_again():
     """All are where nobody is priced out at 10, and nobody buys anything at 10."""
     lanes, everybody = np.arange(2), np.ones((2, 2), bool)
-    filters = pricing.make_filter(Task(scenario), 2, seed=0)
+    filters = pricing.make_filter(Task("drift"), 2, seed=0)
     filters.observe(lanes, None, everybody)
     filters._intercept[:], filters._slope[:] = 300.0, 8.0
     price = np.full(2, 10.0)
@@ -313,111 +312,67 @@ def test_resampling_keeps_proportions():
     assert (kept[1] == 3).all()
 
 
-# Rationed deliveries.
+# A known capacity.
 
 
-def rationed(steps, demand, low):
-    """Density of deliveries that Σ steps has cut, by numerical integration over what was asked.
-
-    Who is delivered nothing has asked for nothing; the others asked for g·steps, g ≥ 1.
-    """
-    some = [k for k, s in enumerate(steps) if s > 0]
-    none = np.prod([chance(0.0, demand[k], low) for k in range(len(steps)) if k not in some])
-    M, most = len(some), HIGH / max(steps)
-
-    def inside(g):
-        return g ** (M - 1) * np.prod([chance(g * steps[k], demand[k], low) for k in some])
-
-    total = quad(inside, 1.0, most, limit=200)[0]
-    for k in some:  # one of them has asked for a bound, which has a probability
-        for bound in (low, HIGH):
-            g = bound / steps[k]
-            if g >= 1 and all(low <= g * steps[j] <= HIGH for j in some if j != k):
-                others = [chance(g * steps[j], demand[j], low) for j in some if j != k]
-                total += g ** (M - 1) / steps[k] * chance(bound, demand[k], low) * np.prod(others)
-    return total * none * sum(steps)
-
-
-@pytest.mark.parametrize(
-    ("low", "steps"),
-    [
-        *itertools.product(FLOORS, [[70.0, 50.0], [150.0, 40.0], [200.0, 11.0]]),
-        (0.0, [120.0, 0.0]),
-        (0.0, [0.0, 30.0]),
-    ],
-)
-def test_likelihood_of_cut_deliveries_is_their_density(low, steps):
-    public = PublicParameters(2, min_steps=low)
-    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 6, seed=0)
-    price = 8.0
-    filters._intercept[:] = 300.0
-    filters._slope[:] = [
-        [[5.0, 12.0], [20.0, 28.0], [10.0, 34.0], [6.0, 37.5], [37.5, 37.5], [38.0, 30.0]]
-    ]
-    demand = np.clip(300 - filters._slope[0].astype(float) * price, low, HIGH)
-    lanes = np.array([0])
-    computed = np.exp(filters._log_rationed(lanes, np.array([price]), np.array([steps])))[0]
-    expected = [rationed(steps, d, low) for d in demand]
-    np.testing.assert_allclose(computed / CONSTANT**2, expected, rtol=0.1, atol=1e-6)
-    assert max(expected) > 1e-6
+def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
+    """By enumeration of the markets of a discrete prior, R's own likelihood included."""
+    grid, K, public = toy(), 2, PublicParameters(2)
+    rng, lanes, everybody = np.random.default_rng(6), np.array([0]), np.ones((1, K), bool)
+    gain = PRICES - 1
+    capacity, (low, high) = 130.0, (0.4, 1.0)
+    law = ShareLaw(quantiles("share", Uniform(low, high)), least=0.0)
+    filters = LineFilter(grid, public, 1)
+    belief = filters.observe(lanes, None, everybody)
+    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
+    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    asked = demand[:, a, own[0]] + demand[:, a, own[1]]
+    free = np.take_along_axis(asked, (gain[:, None] * asked).argmax(axis=0)[None], axis=0)[0]
+    likely = ((capacity / free >= low) & (capacity / free <= high)) / ((high - low) * free)
+    assert 0 < np.count_nonzero(likely) < len(likely)  # R excludes some markets, and not all
+    for t, price in enumerate((None, 9.0, 6.0)):
+        if price is not None:
+            steps = played(grid, [price], [1, 1], 0.0, rng)[0]
+            seen = Observation(np.array([price]), steps, everybody)
+            belief = filters.observe(lanes, seen, everybody)
+            weight = weight * chances_of(grid, a, own, seen, 0.0)
+        for of_r, chance in ((law, weight * likely), (None, weight)):
+            known = RationedBelief.of(
+                belief, PRICES, gain, np.array([capacity], "f4"), of_r, rng, draws=40_000
+            )
+            expected = np.minimum(asked, capacity) @ chance / chance.sum()
+            np.testing.assert_allclose(known.mean(PRICES)[0], expected, rtol=0.02, atol=0.3)
+            drawn = known.draw(rng, PRICES, np.zeros(20_000, int)).mean(axis=0)
+            np.testing.assert_allclose(
+                drawn, asked @ chance / chance.sum(), rtol=0.03, atol=0.5, err_msg=str(t)
+            )
 
 
-def test_cut_deliveries_are_as_often_as_is_computed():
-    public = PublicParameters(2)
-    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 1, seed=0)
-    filters._intercept[:], filters._slope[:] = 150.0, [[[5.0, 12.0]]]
-    price, capacity = 8.0, 120.0
-    demand = np.tile([110.0, 54.0], (4 * 10**5, 1))
-    asked = noisy(demand, 0.0, np.random.default_rng(0))
-    total = asked.sum(axis=1)
-    first = (asked[:, 0] / total * capacity)[total > capacity]
-    edges = np.linspace(40, 110, 15)
-    measured = np.histogram(first, edges)[0] / len(asked) / np.diff(edges)
+def test_the_likelihood_of_a_capacity_is_a_law():
+    """With a floor of 30, R is 30 as often as the share is below that, else it has a density."""
+    share, free = Uniform(0.4, 1.0), np.array([40.0, 60.0, 200.0])
+    law = ShareLaw(quantiles("share", share), least=30.0)
+    edges = np.linspace(30.0, 220.0, 4001)
     middle = (edges[1:] + edges[:-1]) / 2
-    lanes = np.array([0])
-    computed = [
-        np.exp(filters._log_rationed(lanes, np.array([price]), np.array([[x, capacity - x]])))[0, 0]
-        for x in middle
-    ]
-    np.testing.assert_allclose(np.array(computed) / CONSTANT**2, measured, rtol=0.15, atol=3e-4)
+    density = law.likelihood(middle[:, None], free).sum(axis=0) * (edges[1] - edges[0])
+    at_least = law.likelihood(np.array([30.0]), free)
+    np.testing.assert_allclose(at_least, [(0.75 - 0.4) / 0.6, (0.5 - 0.4) / 0.6, 0.0], atol=1e-3)
+    np.testing.assert_allclose(density + at_least, 1.0, atol=2e-3)
+    drawn = np.maximum(share.draw(np.random.default_rng(0), (10**5, 1)) * free, 30.0)
+    np.testing.assert_allclose((drawn == 30.0).mean(axis=0), at_least, atol=5e-3)
 
 
-@pytest.mark.parametrize("low", FLOORS)
-def test_capacity_is_found_when_the_largest_total_comes_again(low):
-    public = PublicParameters(2, min_steps=low)
-    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 3, 256, seed=0)
-    lanes, everybody = np.arange(3), np.ones((3, 2), bool)
-    filters.observe(lanes, None, everybody)
-    price = np.full(3, 8.0)
-    for first in (60.0, 70.0):  # lane 0: 130 both times; lane 1: 90, 100; lane 2: all at the floor
-        steps = np.array([[first, 130 - first], [first, 30.0], [low, low]])
-        belief = filters.observe(lanes, Observation(price, steps, everybody), everybody)
-    assert filters._known.tolist() == [True, False, False]
-    assert filters._open.tolist() == [False, True, False]
-    np.testing.assert_allclose(belief.capacity[0], 130.0)
-    assert belief.capacity[1].min() >= 100.0 - 1e-4
-    assert belief.mean(PRICES)[0].max() <= 130.0 + 1e-3
-    if low == 0:
-        return
-    # Less than all at the floor can only be a capacity of K·min_steps.
-    steps = np.array([[50.0, 80.0], [40.0, 30.0], [7.0, 13.0]])
-    belief = filters.observe(lanes, Observation(price, steps, everybody), everybody)
-    assert filters._known.tolist() == [True, False, True]
-    np.testing.assert_allclose(belief.capacity[2], 20.0)
-
-
-def test_a_capacity_is_found_though_one_of_them_buys_nothing():
-    public, lanes, everybody = PublicParameters(2), np.array([0]), np.ones((1, 2), bool)
-    filters = RationedFilter(MarketLaw.of(Task("capacity")), public, 1, 1024, seed=0)
-    filters.observe(lanes, None, everybody)
-    for price in (12.0, 11.0):
-        seen = Observation(np.array([price]), np.array([[90.0, 0.0]]), everybody)
-        belief = filters.observe(lanes, seen, everybody)
-    assert filters._known[0]
-    np.testing.assert_allclose(belief.capacity, 90.0)
-    chokes = belief.intercept[..., None] / belief.slope
-    assert (chokes[..., 1] <= 11.0 + 1e-4).mean() > 0.99
-    assert (chokes[..., 0] > 12.0).mean() > 0.99
+def test_a_capacity_that_no_drawn_market_allows_is_sold_at_most_all_the_same():
+    belief = LineFilter(toy(), PublicParameters(2), 1).observe(
+        np.array([0]), None, np.ones((1, 2), bool)
+    )
+    law = ShareLaw(quantiles("share", Uniform(0.4, 1.0)), least=0.0)
+    known = RationedBelief.of(
+        belief, PRICES, PRICES - 1, np.array([2.0], "f4"), law, np.random.default_rng(0)
+    )
+    assert known.mean(PRICES).max() == pytest.approx(2.0)
+    np.testing.assert_allclose(known.weight, 1 / known.weight.shape[1])
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.7])

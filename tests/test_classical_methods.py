@@ -7,6 +7,7 @@ from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
+from baselines.methods.capacity import best_on_lines, sold
 from baselines.methods.fixed import Random
 from baselines.methods.greedy import Greedy
 from baselines.methods.kalman import Lines
@@ -151,7 +152,7 @@ def test_least_squares_comes_down_to_where_somebody_buys(name, choke):
 def test_kalman_is_the_textbook_recursion_on_lines():
     rng = np.random.default_rng(0)
     mean, cov, keep = np.array([150.0, 8.0]), np.array([[900.0, 30.0], [30.0, 4.0]]), 0.9
-    lines = Lines((1,), mean.tolist(), cov.tolist(), keep, SIGMA)
+    lines = Lines((1,), mean, cov, keep, SIGMA)
     m, P = mean, cov
     for _ in range(20):
         price, steps = rng.uniform(4, 12), rng.uniform(60, 120)
@@ -164,14 +165,14 @@ def test_kalman_is_the_textbook_recursion_on_lines():
         lines.forget()
     np.testing.assert_allclose(lines.mean[0], m, rtol=1e-9)
     np.testing.assert_allclose(lines.cov[0], P, rtol=1e-7, atol=1e-9)
-    draws = Lines((40_000,), mean.tolist(), cov.tolist(), 1.0, SIGMA).sample(rng, 1.0)
+    draws = Lines((40_000,), mean, cov, 1.0, SIGMA).sample(rng, 1.0)
     np.testing.assert_allclose(np.cov(draws.T), cov, rtol=0.05)
 
 
 @pytest.mark.parametrize("floor", [0.0, 10.0])
 def test_a_purchase_at_the_floor_is_censored(floor):
     public = PublicParameters(min_steps=floor)
-    lines = Lines((3,), [100.0, 10.0], [[400.0, 0.0], [0.0, 4.0]], 1.0, SIGMA)
+    lines = Lines((3,), np.array([100.0, 10.0]), np.diag([400.0, 4.0]), 1.0, SIGMA)
     prior = lines.mean.copy()
     everywhere = np.ones(3, bool)
     # Expected: 20 below the floor, just that, and 60 steps.
@@ -218,3 +219,93 @@ def test_kalman_minds_a_floor_above_zero():
         steps = np.full((1, 1, K), np.clip(60 - 6 * price, floor, 250))
         posted = method.act(History(np.full((1, 1), price), steps, here))
     assert posted == 20.0
+
+
+@pytest.mark.parametrize("name", ["thompson", "kalman_total", "kalman"])
+def test_priors_do_not_depend_on_how_markets_are_drawn(name):
+    """The same public parameters, other laws: the same prior, and the same first price."""
+    tasks = [
+        Task("hidden"),
+        Task("hidden", {"satisfaction": ["300"]}),
+        Task("drift"),
+        Task("paper"),
+    ]
+    parameters = {"sigma": 0.3, "persistence": 1.0}
+    if name != "thompson":
+        parameters["spread"] = 0.5
+    methods = [made(name, task, **parameters) for task in tasks]
+    for method in methods:
+        np.testing.assert_array_equal(method._lines.mean, methods[0]._lines.mean)
+        np.testing.assert_array_equal(method._lines.cov, methods[0]._lines.cov)
+    assert len({method.act(START).item() for method in methods}) == 1
+    wide = made(name, Task("paper", {"max_price": 40.0}), **parameters)
+    assert not np.array_equal(wide._lines.mean, methods[0]._lines.mean)
+
+
+# A known capacity.
+
+LEVEL, SLOPE, R = 180.0, 10.0, 90.0
+
+
+def priced(method, capacity, rounds=60):
+    """The last price, where each of two followers asks for LEVEL − SLOPE·p."""
+    known = None if capacity is None else np.array([capacity])
+    history = History(np.empty((1, 0)), np.empty((1, 0, 2)), np.ones((1, 2), bool), known)
+    for _ in range(rounds):
+        price = method.act(history)
+        steps = np.full((1, 1, 2), np.maximum(LEVEL - SLOPE * price.item(), 0.0))
+        history = History(price[:, None], steps, np.ones((1, 2), bool), known)
+    return method.act(history).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("cils", {"kappa": 0.05, "first": (6.0, 10.0)}),
+        ("cils_discounted", {"kappa": 0.05, "discount": 0.95, "first": (6.0, 10.0)}),
+        ("controlled_variance", {"kappa": 0.05, "first": (6.0, 10.0)}),
+        ("kalman_total", {"sigma": 0.1, "persistence": 1.0, "spread": 0.0}),
+        ("kalman", {"sigma": 0.1, "persistence": 1.0, "spread": 0.0}),
+        ("likelihood_grid", {"sway": 0.1, "fade": 1.0, "discount": 1.0, "sigma": 0.1}),
+    ],
+)
+def test_methods_with_a_model_of_demand_price_what_can_be_run(name, parameters):
+    """The vertex is (18 + 1)/2 = 9.5, where 170 are asked for; 90 are at a price of 13.5."""
+    make = REGISTRY[name].make
+    free = priced(make(Task(), 1, 0, **parameters), None)
+    bound = priced(make(Task(), 1, 0, **parameters), R)
+    loose = priced(make(Task(), 1, 0, **parameters), 400.0)
+    off = 0.6 if name == "likelihood_grid" else 0.3  # its lines are an eighth apart
+    assert free == pytest.approx(9.5, abs=off)
+    assert loose == pytest.approx(9.5, abs=off)
+    assert bound == pytest.approx(13.5, abs=off + 0.1)
+
+
+@pytest.mark.parametrize("name", ["greedy", "epsilon_greedy"])
+def test_methods_without_a_model_value_a_price_by_what_it_sold(name):
+    """200 were asked for at the lower price and 90 at the higher one; 90 can be sold."""
+    method = made(name, Task(), epsilon=0.0, **({"arms": 2, "start": 10.5} if "_" in name else {}))
+    here, known = np.ones((1, 2), bool), np.array([R])
+    low = method.act(History(np.empty((1, 0)), np.empty((1, 0, 2)), here, known)).item()
+    method._epsilon = 1.0
+    high = low
+    while high <= low:
+        asked = np.full((1, 1, 2), 100.0)
+        high = method.act(History(np.full((1, 1), low), asked, here, known)).item()
+    method._epsilon = 0.0
+    asked = np.full((1, 1, 2), 45.0)
+    assert method.act(History(np.full((1, 1), high), asked, here, known)).item() == high
+
+
+def test_the_best_price_on_lines_is_that_of_a_fine_grid():
+    public, rng = PublicParameters(3), np.random.default_rng(0)
+    level, slope = rng.uniform(100, 300, 50), rng.uniform(8, 30, 50)
+    count, capacity = rng.integers(1, 4, 50), rng.uniform(20, 500, 50)
+    prices = np.linspace(1, 60, 59_001)
+    asked = count[:, None] * np.maximum(level[:, None] - slope[:, None] * prices, 0)
+    for known in (None, capacity):
+        best = best_on_lines(level, slope, count, known, public)
+        grid = prices[((prices - 1) * sold(asked, known)).argmax(axis=1)]
+        np.testing.assert_allclose(best, grid, atol=2e-3)
+    assert (best_on_lines(level, slope, count, capacity, public) > 1).all()
+    assert best_on_lines(level[:1], -slope[:1], count[:1], capacity[:1], public) == 20.0

@@ -125,8 +125,6 @@ def test_lanes_and_slots_may_be_renamed(name, parameters):
         ("cils", {"discount": 1.5}, "discount must be .* at most 1, got 1.5"),
         ("controlled_variance", {"kappa": -1.0}, "kappa must be .* at least 0"),
         ("kalman", {"persistence": 2.0}, "persistence must be .* at most 1, got 2"),
-        ("kalman", {"prior": {"mean": [1.0], "cov": [[1.0]]}}, "mean and cov must be"),
-        ("kalman", {"prior": {"mean": [1.0, 2.0]}}, "prior must have `mean` and `cov`"),
         ("epsilon_greedy", {"arms": 0}, "arms must be a whole number"),
         ("epsilon_greedy", {"step": -0.1}, "step must be .* at least 0"),
         ("likelihood_grid", {"sway": -0.1}, "sway must be .* at least 0, got -0.1"),
@@ -144,7 +142,7 @@ def test_bad_parameters_are_refused(name, parameters, message):
 
 def test_untuned_scenarios_are_played_by_default_or_it_is_said_what_is_missing():
     task = Task(Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 400)}), ROUNDS)
-    needs = {"constant": "price", "thompson": "prior", "kalman_total": "prior", "kalman": "prior"}
+    needs = {"constant": "price"}
     for name in NAMES:
         if name in needs:
             message = f"{name} needs {needs[name]}, and was not tuned for 'mine"

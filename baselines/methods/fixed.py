@@ -17,7 +17,7 @@ class Constant:
         task: what is played.
         num_envs: N.
         seed: not used.
-        price: within [cost, max_price]; tuned, it is the best one in hindsight on training markets.
+        price: within [cost, max_price]; tuned, it is the one that earned most in training episodes.
 
     Raises:
         TypeError, ValueError: a price outside the limits.

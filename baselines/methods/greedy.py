@@ -6,7 +6,8 @@ import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.task import Task
-from baselines.methods.learner import OnlineLearner, mean_purchase
+from baselines.methods.capacity import sold
+from baselines.methods.learner import OnlineLearner
 
 
 class Greedy(OnlineLearner):
@@ -46,7 +47,8 @@ class Greedy(OnlineLearner):
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Overwrite the value of each lane's price."""
-        self._values[self._lanes, self._tried] = (prices - self.public.cost) * steps.sum(axis=1)
+        earned = (prices - self.public.cost) * sold(steps.sum(axis=1), self.capacity)
+        self._values[self._lanes, self._tried] = earned
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best so far, or a new one."""
@@ -111,7 +113,8 @@ class EpsilonGreedy(OnlineLearner):
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Average what the price has earned."""
-        bought, count = mean_purchase(steps, answered)
+        count = answered.sum(axis=1)
+        bought = sold(steps.sum(axis=1), self.capacity) / np.maximum(count, 1)
         lane = self._lanes[count > 0]
         arm = self._arm[lane]
         self._plays[lane, arm] += 1

@@ -7,7 +7,7 @@ The noise of a purchase is in proportion to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy as np
 from aigc_market import _checks
 from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
+from baselines.methods.capacity import best_on_lines, sold
+from baselines.methods.form import flat_lines
 from baselines.methods.learner import OnlineLearner, mean_purchase
 
 PRICES = 191
@@ -35,17 +37,12 @@ class Lines:
     def __init__(
         self,
         shape: tuple[int, ...],
-        mean: Sequence[float],
-        cov: Sequence[Sequence[float]],
+        mean: np.ndarray,
+        cov: np.ndarray,
         persistence: float,
         sigma: float,
     ) -> None:
-        self._prior = (
-            np.asarray(_checks.numeric("mean", mean)),
-            np.asarray(_checks.numeric("cov", cov)),
-        )
-        if self._prior[0].shape != (2,) or self._prior[1].shape != (2, 2):
-            raise ValueError(f"mean and cov must be (2,) and (2, 2), got {mean!r} and {cov!r}")
+        self._prior = mean, cov
         self._persistence = _checks.number("persistence", persistence, above=0, at_most=1)
         self._sigma = _checks.number("sigma", sigma, above=0)
         self.mean = np.empty((*shape, 2))
@@ -101,15 +98,36 @@ class Lines:
         return self.mean + spread * np.stack([root * z[0], cross * z[0] + rest * z[1]], axis=-1)
 
 
+@lru_cache(maxsize=8)
+def flat_prior(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (2,) and covariance (2, 2) of (a, b), from the form of demand alone.
+
+    They are those of least-squares lines through what each follower of `flat_lines` asks for at
+    prices in [cost, max_price], as far as that is more than the least.
+    """
+    intercept, slope = flat_lines(public)
+    intercept, slope = (np.ravel(each) for each in np.broadcast_arrays(intercept[:, None], slope))
+    price = np.linspace(public.cost, public.max_price, PRICES)[:, None]
+    steps = public.demand(intercept, slope, price)
+    used = steps > public.min_steps
+    enough = used.sum(axis=0) > 2
+    steps, used = steps[:, enough], used[:, enough]
+    count = used.sum(axis=0)
+    middle, level = ((each * used).sum(axis=0) / count for each in (price, steps))
+    apart = (price - middle) * used
+    falls = -(apart * steps).sum(axis=0) / (apart**2).sum(axis=0)
+    lines = np.stack([level + falls * middle, falls])
+    return lines.mean(axis=1), np.cov(lines, bias=True)
+
+
 class Kalman(OnlineLearner):
     """A filter of lines, and prices by lines drawn from it.
 
-    With `spread` = 1 lines are drawn from the belief (Thompson sampling), with 0 they are the means
+    With `spread` = 1 lines are drawn from the belief (see `Thompson`), with 0 they are the means
     (certainty equivalence).
 
     Args:
         task, num_envs, seed: see `OnlineLearner`.
-        prior: `mean` (2,) and `cov` (2, 2) of lines fitted to training markets.
         sigma, persistence: see `Lines`.
         spread: of the draw.
 
@@ -122,16 +140,12 @@ class Kalman(OnlineLearner):
         task: Task,
         num_envs: int,
         seed: int,
-        prior: Mapping[str, Any],
         sigma: float = 0.3,
         persistence: float = 1.0,
         spread: float = 0.5,
     ) -> None:
         super().__init__(task, num_envs, seed)
-        _checks.instance("prior", prior, Mapping, "a mapping with `mean` and `cov`")
-        if set(prior) != {"mean", "cov"}:
-            raise ValueError(f"prior must have `mean` and `cov`, got {prior!r}")
-        self._arguments = prior["mean"], prior["cov"], persistence, sigma
+        self._arguments = *flat_prior(self.public), persistence, sigma
         self._spread = _checks.number("spread", spread, at_least=0)
         self.begin()
 
@@ -160,11 +174,23 @@ class KalmanTotal(Kalman):
         self._lines.forget()
 
     def price(self, active: np.ndarray) -> np.ndarray:
-        """(a/b + c)/2."""
+        """(a/b + c)/2, unless more than R would be asked for there."""
         level, slope = np.moveaxis(self._lines.sample(self.rng, self._spread), -1, 0)
-        falls = slope > 1e-9
-        best = (level / np.where(falls, slope, 1.0) + self.public.cost) / 2
-        return np.where(falls, best, self.public.max_price)
+        return best_on_lines(level, slope, active.sum(axis=1), self.capacity, self.public)
+
+
+class Thompson(KalmanTotal):
+    """Linear Thompson sampling: the price that pays best on a line drawn from the belief."""
+
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int,
+        seed: int,
+        sigma: float = 0.3,
+        persistence: float = 1.0,
+    ) -> None:
+        super().__init__(task, num_envs, seed, sigma, persistence, spread=1.0)
 
 
 class KalmanSlots(Kalman):
@@ -196,4 +222,5 @@ class KalmanSlots(Kalman):
             total[rows] += self.public.demand(
                 lines[rows, k, :1], np.maximum(lines[rows, k, 1:], 0.0), prices
             )
-        return prices[((prices - self.public.cost) * total).argmax(axis=1)]
+        earned = (prices - self.public.cost) * sold(total, self.capacity)
+        return prices[earned.argmax(axis=1)]

@@ -20,6 +20,8 @@ class OnlineLearner:
     def __init__(self, task: Task, num_envs: int, seed: int) -> None:
         self.public, self.num_envs = task.public(), num_envs
         self.rng = np.random.default_rng(seed)
+        self.capacity: np.ndarray | None = None
+        """(N,) R; None where there is none."""
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,)."""
@@ -27,7 +29,7 @@ class OnlineLearner:
             self.begin()
         else:
             self.learn(history.prices[:, -1], history.steps[:, -1], self._answering)
-        self._answering = history.active.copy()
+        self._answering, self.capacity = history.active.copy(), history.capacity
         return self.public.clip(self.price(history.active))
 
     def begin(self) -> None:
@@ -39,8 +41,10 @@ class OnlineLearner:
 
         Args:
             prices: (N,).
-            steps: (N, K) delivered.
+            steps: (N, K) asked for.
             answered: (N, K) bool, who was there to buy.
+
+        `capacity` is still that of the round.
         """
         raise NotImplementedError
 
@@ -50,7 +54,7 @@ class OnlineLearner:
 
 
 def mean_purchase(steps: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a follower that was there has bought on average, (N,), and how many there were, (N,).
+    """What a follower that was there asked for on average, (N,), and how many there were, (N,).
 
     Where followers come and go, this is the demand that is comparable from round to round; the
     price that pays best is the same for it as for the total.

@@ -1,7 +1,8 @@
 """Certainty-equivalent pricing by least squares, with prices kept apart so that it learns.
 
 Demand of a follower is taken for a line a − b·p, fitted to the rounds so far; the price that pays
-best on it, (a/b + c)/2, is played unless the prices so far would then vary too little.
+best on it is played unless the prices so far would then vary too little: (a/b + c)/2, or, where
+more than the capacity would be asked for there, the price at which it is asked for.
 
 Where nobody bought anything, the price was above what anybody would pay, and a fit to such rounds
 would stay there: the next price goes half-way to the cost.
@@ -16,6 +17,7 @@ import numpy as np
 from aigc_market import _checks
 from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
+from baselines.methods.capacity import best_on_lines
 from baselines.methods.learner import OnlineLearner, mean_purchase
 
 
@@ -70,7 +72,8 @@ class LeastSquares(OnlineLearner):
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The first two prices in turn; later that of the fit, kept apart from the others."""
-        weight, mean, variance, best = self._fit()
+        weight, mean, variance, level, slope = self._fit()
+        best = best_on_lines(level, slope, active.sum(axis=1), self.capacity, self.public)
         turn = self._first[self._round % 2]
         self._round += 1
         fitted = self.keep_apart(self.public.clip(best), weight, mean, variance)
@@ -89,16 +92,12 @@ class LeastSquares(OnlineLearner):
         """
         raise NotImplementedError
 
-    def _fit(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _fit(self) -> tuple[np.ndarray, ...]:
         weight = np.maximum(self._sums[0], 1e-9)
         price, steps, squares, products = self._sums[1:] / weight
         variance = np.maximum(squares - price**2, 0.0)
         slope = (price * steps - products) / np.maximum(variance, 1e-12)
-        level = steps + slope * price
-        falls = slope > 1e-9
-        best = (level / np.where(falls, slope, 1.0) + self.public.cost) / 2
-        # Demand that does not fall calls for the highest price.
-        return weight, price, variance, np.where(falls, best, self.public.max_price)
+        return weight, price, variance, steps + slope * price, slope
 
 
 class Cils(LeastSquares):

@@ -1,13 +1,13 @@
 """Tunes the methods that have parameters: `python -m baselines.experiments.leaderboard.tune`.
 
-Every method gets at most 16 configurations, each played in the same 512 validation episodes; what
-the search gave is printed and kept in docs/hidden-markets/tuning.csv, the best in tuned.json.
+Every method gets at most 24 configurations, each played in the same 512 validation episodes; the
+constant price is found in training episodes, by what it earns there. What the search gave is
+printed and kept in docs/hidden-markets/tuning.csv, the best in tuned.json.
 """
 
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import time
 from pathlib import Path
@@ -16,106 +16,69 @@ from typing import Any
 import numpy as np
 import tyro
 
-from aigc_market import _checks, game
-from aigc_market.envs.market_process import MarketProcess
+from aigc_market import _checks
 from aigc_market.scenarios import SCENARIOS
 from baselines.arena.registry import REGISTRY, TUNED
 from baselines.arena.rollout import play
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
+from baselines.experiments.leaderboard.pattern_search import Axes, Axis, Configuration, search
 from baselines.runs.files import write_csv, write_json
 
 EPISODES = 512
+MOST = 24
+"""Configurations of a method in a scenario."""
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 
-_FIRST = [(6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0)]
-_KALMAN = {"sigma": [0.2, 0.3], "persistence": [1.0, 0.995, 0.98, 0.95], "spread": [0.0, 0.5]}
-GRIDS: dict[str, dict[str, list[Any]]] = {
-    "epsilon_greedy": {"arms": [5, 8], "epsilon": [0.05, 0.1, 0.2, 0.3], "step": [0.0, 0.2]},
-    "cils": {"kappa": [1.0, 2.0, 4.0, 8.0], "first": _FIRST},
+_FIRST = ((6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0))
+_SIGMA = Axis((0.1, 0.2, 0.3, 0.45), first=(0.2, 0.3))
+_PERSISTENCE = Axis(
+    (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0), first=(0.99, 0.999, 1.0), high=1
+)
+_KALMAN: Axes = {
+    "sigma": _SIGMA,
+    "persistence": _PERSISTENCE,
+    "spread": Axis((0.0, 0.25, 0.5, 0.75), first=(0.0, 0.25)),
+}
+_KAPPA = Axis((0.0, 0.25, 0.5, 1.0, 2.0, 4.0), first=(1.0, 2.0, 4.0))
+GRIDS: dict[str, Axes] = {
+    "constant": {"price": Axis(tuple(np.arange(1.0, 20.5, 0.5).tolist()), (4, 7, 10, 13, 16))},
+    "epsilon_greedy": {
+        "arms": Axis((3, 5, 8, 12), first=(8,), low=1, whole=True),
+        "epsilon": Axis((0.0, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.3), first=(0.05, 0.2), high=1),
+        "step": Axis((0.0, 0.1, 0.2, 0.4), first=(0.0, 0.2), high=1),
+        "start": Axis((4.0, 6.0, 8.0, 10.0, 12.0, 14.0), first=(10.0,), low=1, high=20),
+    },
+    "cils": {"kappa": _KAPPA, "first": _FIRST},
     "cils_discounted": {
-        "kappa": [0.5, 1.0, 2.0, 4.0],
-        "discount": [0.95, 0.85, 0.7, 0.5],
-        "first": _FIRST[:1],
+        "kappa": _KAPPA,
+        "discount": Axis((0.5, 0.7, 0.85, 0.95, 0.98, 1.0), first=(0.7, 0.95), high=1),
+        "first": _FIRST[:2],
     },
-    "controlled_variance": {"kappa": [1.0, 2.0, 4.0, 8.0], "first": _FIRST},
+    "controlled_variance": {"kappa": _KAPPA, "first": _FIRST},
     "likelihood_grid": {
-        "sway": [0.1, 0.2],
-        "fade": [0.0, 0.25],
-        "discount": [1.0, 0.95, 0.9, 0.8],
+        "sway": Axis((0.05, 0.1, 0.2), first=(0.1, 0.2)),
+        "fade": Axis((0.0, 0.125, 0.25, 0.375), first=(0.25,)),
+        "discount": Axis((0.7, 0.8, 0.9, 0.95, 0.98, 1.0), first=(0.8, 1.0), high=1),
+        "sigma": Axis((0.2, 0.3, 0.45), first=(0.3,)),
     },
-    "thompson": {
-        "sigma": [0.2, 0.3],
-        "persistence": [1.0, 0.995, 0.98, 0.95],
-        "spread": [1.0, 0.75],
-    },
+    "thompson": {"sigma": _SIGMA, "persistence": _PERSISTENCE},
     "kalman_total": _KALMAN,
     "kalman": _KALMAN,
-    "bayes_information": {"horizon": [2.0, 4.0, 8.0, 16.0, 32.0]},
+    "bayes_information": {"horizon": Axis((1.0, 2.0, 4.0, 8.0, 16.0, 32.0), first=(4.0, 16.0))},
 }
-"""The configurations of each method: all combinations."""
-_MARKETS_EVERY = 20
-"""Rounds between the markets of a training episode that are looked at; they move slowly."""
-_COLUMNS = ("scenario", "method", "configuration", "seed", "episodes", "share", "seconds")
-
-
-def learn_from_markets(task: Task) -> dict[str, Any]:
-    """What the demand of training markets says before any episode is played.
-
-    Returns:
-        `price`, the best constant one, and the moments of lines fitted to what rational followers
-        buy: `total`, of the mean follower where anybody buys more than the least; `slot`, of one
-        follower where its demand bends with the price.
-    """
-    settings = task.settings()
-    prices = np.linspace(settings.market.cost, settings.market.max_price, 96)
-    rng = np.random.default_rng(training_seed(0))
-    process = MarketProcess(settings, rng, lanes=(EPISODES,))
-    shape = EPISODES, settings.market.K
-    earned, total, slot = np.zeros(len(prices)), [], []
-    for t in range(settings.max_cycles):
-        if t % _MARKETS_EVERY == 0:
-            market = process.market
-            here = np.broadcast_to(True if market.active is None else market.active, shape)
-            count = here.sum(axis=1)
-            bought = game.best_response(market, prices[:, None])
-            played = game.settle(
-                market, prices[:, None], np.broadcast_to(bought, (len(prices), *shape))
-            )
-            earned += played.asp_utility.sum(axis=1)
-            mean = played.delivered.sum(axis=2)[:, count > 0] / count[count > 0]
-            total.append(_lines(prices, mean, mean > market.min_steps))
-            asked = played.asked[:, here]
-            bends = (asked > market.min_steps) & (asked < market.max_steps)
-            slot.append(_lines(prices, asked, bends))
-        process.advance()
-    return {
-        "price": prices[np.argmax(earned)].item(),
-        "total": _moments(np.concatenate(total)),
-        "slot": _moments(np.concatenate(slot)),
-    }
-
-
-def _lines(prices: np.ndarray, steps: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Least-squares lines steps = a − b·price through (P, M) points, as rows (a, b).
-
-    There is one for each of the M that has three points to be `used`, or more.
-    """
-    enough = used.sum(axis=0) > 2
-    steps, used = steps[:, enough], used[:, enough]
-    count = used.sum(axis=0)
-    price = (prices[:, None] * used).sum(axis=0) / count
-    level = (steps * used).sum(axis=0) / count
-    apart = (prices[:, None] - price) * used
-    slope = -(apart * steps).sum(axis=0) / (apart**2).sum(axis=0)
-    return np.stack([level + slope * price, slope], axis=1)
-
-
-def _moments(lines: np.ndarray) -> dict[str, Any]:
-    mean = lines.mean(axis=0)
-    # Besides, demand is not a line: a filter that trusts its prior fully could not learn.
-    cov = np.cov(lines.T, bias=True) + np.diag((0.1 * mean) ** 2)
-    return {"mean": mean.tolist(), "cov": cov.tolist()}
+"""The axes along which each method's configurations are searched."""
+_COLUMNS = (
+    "scenario",
+    "method",
+    "configuration",
+    "seed",
+    "episodes",
+    "share",
+    "earned",
+    "seconds",
+    "note",
+)
 
 
 def tune(
@@ -139,46 +102,53 @@ def tune(
         _checks.choice("scenarios", scenario, SCENARIOS)
     for name in methods:
         _checks.choice("methods", name, GRIDS)
-    tuned = json.loads(out.read_text()) if out.exists() else {}
     for scenario in scenarios:
-        task = Task(scenario)
-        known = learn_from_markets(task)
-        print(f"{scenario}, {EPISODES} markets: {known}")
-        tuned.setdefault(scenario, {})["constant"] = {"price": known["price"]}
         for name in methods:
-            rows = [_try(name, task, configuration, known) for configuration in _grid(name)]
-            best = max(rows, key=lambda row: row["share"])
-            tuned[scenario][name] = _complete(name, best["configuration"], known)
+            rows: list[dict[str, Any]] = []
+            best, note = _tune(name, Task(scenario), rows)
+            tuned = json.loads(out.read_text()) if out.exists() else {}
+            tuned.setdefault(scenario, {})[name] = best
             write_json(out, tuned)
             _log(log, scenario, name, rows)
-            print(f"{scenario} {name}: {best['share']:.4f} with {best['configuration']}")
+            print(f"{scenario} {name}: {best}; {note}", flush=True)
 
 
-def _grid(name: str) -> list[dict[str, Any]]:
-    grid = GRIDS[name]
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+def _tune(name: str, task: Task, rows: list[dict[str, Any]]) -> tuple[Configuration, str]:
+    """The best configuration and a note on it; a row is added for each one that was tried."""
+    # A price that never changes is what learning is measured against, so it may not be chosen by
+    # what the oracle says of it.
+    seed, measure = (
+        (training_seed(0), "earned") if name == "constant" else (validation_seed(0), "share")
+    )
 
+    def score(configuration: Configuration) -> float:
+        began = time.perf_counter()
+        method = REGISTRY[name].make(task, EPISODES, seed=0, **configuration)
+        played = play(method, task, EPISODES, seed)
+        measured = {
+            "share": played.share,
+            "earned": float(played.utility.sum() / played.equilibrium_utility.sum()),
+        }
+        print(f"  {task.name} {name} {configuration}: {measured[measure]:.4f}", flush=True)
+        rows.append(
+            {
+                "scenario": task.name,
+                "method": name,
+                "configuration": json.dumps(configuration),
+                "seed": seed,
+                "episodes": EPISODES,
+                **{key: f"{value:.4f}" for key, value in measured.items()},
+                "seconds": f"{time.perf_counter() - began:.1f}",
+                "note": "",
+            }
+        )
+        return measured[measure]
 
-def _complete(name: str, configuration: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """With what the method has from training markets."""
-    if name == "epsilon_greedy":
-        return {**configuration, "start": known["price"]}
-    if name in ("thompson", "kalman_total"):
-        return {**configuration, "prior": known["total"]}
-    return {**configuration, "prior": known["slot"]} if name == "kalman" else configuration
-
-
-def _try(
-    name: str, task: Task, configuration: dict[str, Any], known: dict[str, Any]
-) -> dict[str, Any]:
-    """Play one configuration in the validation episodes: its share of the oracle's utility."""
-    began = time.perf_counter()
-    parameters = _complete(name, configuration, known)
-    method = REGISTRY[name].make(task, EPISODES, seed=0, **parameters)
-    share = play(method, task, EPISODES, validation_seed(0)).share
-    print(f"  {task.name} {name} {configuration}: {share:.4f}", flush=True)
-    seconds = time.perf_counter() - began
-    return {"configuration": configuration, "share": share, "seconds": seconds}
+    best, note = search(GRIDS[name], score, MOST)
+    for row in rows:
+        if row["configuration"] == json.dumps(best):
+            row["note"] = "; ".join(filter(None, ("best", note)))
+    return best, note
 
 
 def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> None:
@@ -188,19 +158,7 @@ def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> No
         with open(path, newline="", encoding="utf-8") as file:
             kept = list(csv.DictReader(file))
     kept = [row for row in kept if (row["scenario"], row["method"]) != (scenario, name)]
-    new = [
-        {
-            "scenario": scenario,
-            "method": name,
-            "configuration": json.dumps(row["configuration"]),
-            "seed": validation_seed(0),
-            "episodes": EPISODES,
-            "share": f"{row['share']:.4f}",
-            "seconds": f"{row['seconds']:.1f}",
-        }
-        for row in rows
-    ]
-    write_csv(path, _COLUMNS, [*kept, *new])
+    write_csv(path, _COLUMNS, [*kept, *rows])
 
 
 if __name__ == "__main__":

@@ -15,19 +15,13 @@ from baselines.arena.task import Task
 from baselines.methods.bayes import rules
 from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior
-from baselines.methods.bayes.pricing import INTERCEPTS, SLOPES, Bayes
-
-MOST_DEMAND = 10.0
-"""A lies between S_max over this and 4·S_max."""
-HIGHEST_CHOKE = 5.0
-"""The price at which nobody buys lies between the cost and so many times p_max."""
+from baselines.methods.bayes.pricing import Bayes
+from baselines.methods.form import INTERCEPTS, SLOPES, flat_lines
 
 
 def flat_grid(public: PublicParameters, sigma: float) -> LineGrid:
-    """All lines that the bounds allow, as likely: log-spaced in A and in A/B, where demand ends."""
-    intercept = np.geomspace(public.max_steps / MOST_DEMAND, 4 * public.max_steps, INTERCEPTS)
-    choke = np.geomspace(public.cost, HIGHEST_CHOKE * public.max_price, SLOPES)
-    slope = intercept[:, None] / choke
+    """All lines that the bounds allow, as likely."""
+    intercept, slope = flat_lines(public)
     prior, kernel = (np.full((size, 1), 1.0 / size) for size in (INTERCEPTS, SLOPES))
     tables = (table.astype("f4") for table in (intercept, slope, prior, kernel))
     return LineGrid(*tables, sigma=sigma)

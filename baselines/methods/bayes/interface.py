@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from baselines.methods.capacity import sold
+
 
 class Observation(NamedTuple):
     """What a leader sees of a round, in n lanes."""
@@ -13,7 +15,7 @@ class Observation(NamedTuple):
     price: np.ndarray
     """(n,)."""
     steps: np.ndarray
-    """(n, K) delivered."""
+    """(n, K) asked for."""
     answered: np.ndarray
     """(n, K) bool, who was there to buy."""
 
@@ -26,7 +28,7 @@ class Belief(Protocol):
     """What is known of n lanes, about to be played; demand is that of all active followers."""
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
-        """(n, P) expected demand at prices (P,)."""
+        """(n, P) what is sold at prices (P,), in expectation: all that is asked for, without R."""
         ...
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -46,6 +48,12 @@ class Decision(NamedTuple):
     """(n, K) bool, who will buy."""
     sigma: float
     """σ of the followers' noise."""
+    capacity: np.ndarray | None = None
+    """(n,) R; None where there is none."""
+
+    def earned(self, demand: np.ndarray) -> np.ndarray:
+        """What is earned of demand (n, …, P) at the prices."""
+        return self.gain * sold(demand, self.capacity)
 
 
 class Filter(Protocol):

@@ -66,9 +66,6 @@ class MarketLaw:
         else:
             alpha, beta, _ = settings.market.ssim.parameters
             alpha = -alpha
-        if settings.market.capacity is not None:
-            capacity = settings.market.capacity
-            raise ValueError(f"capacity must be a DemandShare for Bayes, got {capacity!r}")
         level, own = _satisfaction(settings)
         drift, shift = moves.get(Drift), moves.get(Shift)
         share = settings.capacity

@@ -33,8 +33,7 @@ class LineGrid:
     intercept: np.ndarray
     """(a,) A, steps."""
     slope: np.ndarray
-    """(b,) B, steps per unit of price; (a, b) where each A has lines of its own, of which none can
-    be drawn."""
+    """(b,) B, steps per unit of price; (a, b) where each A has lines of its own."""
     prior: np.ndarray
     """(a, c) probabilities of (A, c)."""
     kernel: np.ndarray
@@ -232,17 +231,20 @@ class LinesPosterior:
         """
         n, a, c = self.market.shape
         chance = np.exp(self.market - self.market.max(axis=(1, 2), keepdims=True))
-        a, c = np.divmod(_pick(chance.reshape(n, -1), rows, rng), c)
+        a, c = np.divmod(pick(chance.reshape(n, -1), rows, rng), c)
         start = np.searchsorted(self.lane, rows)
         count = np.searchsorted(self.lane, rows, side="right") - start
         draw = np.repeat(np.arange(len(rows)), count)  # of each follower of each draw
         pair = np.arange(len(draw)) - np.repeat(count.cumsum() - count - start, count)
         own = self.tables[pair, a[draw]] * self.grid.kernel.T[c[draw]]
-        slope = self.grid.slope[_pick(own, np.arange(len(own)), rng)]
+        every = np.broadcast_to(self.grid.slope, self.tables.shape[1:])
+        slope = every[a[draw], pick(own, np.arange(len(own)), rng)]
         intercept = self.grid.intercept[a[draw]]
         demand = self.public.demand(intercept[:, None], slope[:, None], prices.astype("f4"))
         total = np.zeros((len(rows), len(prices)), "f4")
-        add_rows(total, demand, draw)
+        some = count > 0
+        if some.any():
+            total[some] = np.add.reduceat(demand, (count.cumsum() - count)[some])
         return total
 
 
@@ -257,7 +259,7 @@ def add_rows(into: np.ndarray, rows: np.ndarray, index: np.ndarray) -> None:
         into[index[now]] += rows[now]
 
 
-def _pick(weights: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def pick(weights: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A column of each of some rows (r,) of weights, with chances in proportion."""
     heap = weights.cumsum(axis=1, dtype=float)
     heap /= heap[:, -1:]

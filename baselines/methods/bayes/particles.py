@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,7 @@ class ParticleFilter:
     ) -> ParticlesBelief:
         """Take in a round of some lanes (n,), or None before the first."""
         if seen is not None:
-            self._weigh(lanes, seen.price, seen.steps, self._log_likelihood)
+            self._weigh(lanes, seen.price, seen.steps)
             self._renew(lanes)
             self._move(lanes)
         kept = resample(normalized(self._log_weight[lanes]), LOOKED_AT, self._rng)
@@ -93,17 +92,13 @@ class ParticleFilter:
             total += log_or_impossible(each)
         return total
 
-    def _weigh(
-        self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray, log_likelihood: Any
-    ) -> None:
-        """Take in purchases or deliveries (n, K) at prices (n,), how likely a method says."""
-        if not len(lanes):
-            return
-        gained = log_likelihood(lanes, price, steps)
+    def _weigh(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
+        """Take in purchases (n, K) at prices (n,)."""
+        gained = self._log_likelihood(lanes, price, steps)
         lost = gained.max(axis=1) <= IMPOSSIBLE / 2
         if lost.any():
             self._draw(lanes[lost])
-            gained[lost] = log_likelihood(lanes[lost], price[lost], steps[lost])
+            gained[lost] = self._log_likelihood(lanes[lost], price[lost], steps[lost])
         self._log_weight[lanes] += gained
 
     def _draw(self, lanes: np.ndarray) -> None:
@@ -165,8 +160,6 @@ class ParticlesBelief:
     """(n, M)."""
     slope: np.ndarray
     """(n, M, K)."""
-    capacity: np.ndarray | None = None
-    """(n, M) or no limit."""
 
     def demand(self, prices: np.ndarray, lane: np.ndarray, particle: np.ndarray) -> np.ndarray:
         """(r, P) total demand of some particles (r,)."""
@@ -177,8 +170,6 @@ class ParticlesBelief:
                 self.slope[lane, particle, k][:, None],
                 prices,
             )
-        if self.capacity is not None:
-            np.minimum(total, self.capacity[lane, particle][:, None], out=total)
         return total
 
     def mean(self, prices: np.ndarray) -> np.ndarray:

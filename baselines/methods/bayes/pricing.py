@@ -10,10 +10,10 @@ from baselines.arena.protocol import History, Method, PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.bayes import rules
 from baselines.methods.bayes.interface import Decision, Filter, Observation
+from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
 from baselines.methods.bayes.law import MarketLaw, known
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter
-from baselines.methods.bayes.rationing import RationedFilter
 from baselines.methods.bayes.regimes import RegimeFilter
 from baselines.methods.bayes.rules import Rule
 from baselines.methods.fixed import Constant
@@ -61,15 +61,14 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
     if known(task):
         price = task.settings().equilibrium.price
         return Constant(task, num_envs, seed, float(price))
-    filters = make_filter(task, num_envs, seed)
-    return Bayes(filters, task.public(), num_envs, seed, MarketLaw.of(task).sigma, rule)
+    law, public, filters = MarketLaw.of(task), task.public(), make_filter(task, num_envs, seed)
+    share = None if law.share is None else ShareLaw(law.share, public.K * public.min_steps)
+    return Bayes(filters, public, num_envs, seed, law.sigma, rule, share)
 
 
 def make_filter(task: Task, lanes: int, seed: int) -> Filter:
     """The filter that the task's law calls for, of N lanes."""
     law, public = MarketLaw.of(task), task.public()
-    if law.share is not None:
-        return RationedFilter(law, public, lanes, PARTICLES, seed)
     if law.drift is not None:
         return ParticleFilter(law, public, lanes, PARTICLES, seed)
     if law.hazard:
@@ -92,6 +91,7 @@ class Bayes:
         seed: of every random choice.
         sigma: σ of the followers' noise.
         rule: one of `rules`.
+        share: the law of a capacity, where it says something of the market.
     """
 
     def __init__(
@@ -102,8 +102,9 @@ class Bayes:
         seed: int,
         sigma: float,
         rule: Rule,
+        share: ShareLaw | None = None,
     ) -> None:
-        self._filter, self._rule, self._sigma = belief, rule, sigma
+        self._filter, self._rule, self._sigma, self._share = belief, rule, sigma, share
         self._lanes = np.arange(num_envs)
         self._rng = np.random.default_rng(seed)
         self._prices = np.linspace(public.cost, public.max_price, PRICES).astype("f4")
@@ -123,7 +124,13 @@ class Bayes:
         for start in range(0, len(self._lanes), size):
             part = self._lanes[start : start + size]
             of_part = None if observation is None else observation.of(part)
-            belief = self._filter.observe(part, of_part, history.active[part])
-            decision = Decision(belief, self._prices, self._gain, history.active[part], self._sigma)
+            active, capacity = history.active[part], None
+            belief = self._filter.observe(part, of_part, active)
+            if history.capacity is not None:
+                capacity = history.capacity[part].astype("f4")
+                belief = RationedBelief.of(
+                    belief, self._prices, self._gain, capacity, self._share, self._rng
+                )
+            decision = Decision(belief, self._prices, self._gain, active, self._sigma, capacity)
             chosen[part] = self._rule(decision, self._rng)
         return self._prices[chosen].astype(float)

@@ -21,7 +21,8 @@ def greedy(decision: Decision, rng: np.random.Generator) -> np.ndarray:
 def thompson(decision: Decision, rng: np.random.Generator) -> np.ndarray:
     """The best price of a market drawn from the posterior."""
     every = np.arange(len(decision.active))
-    return (decision.gain * decision.belief.draw(rng, decision.prices, every)).argmax(axis=1)
+    demand = decision.belief.draw(rng, decision.prices, every)
+    return decision.earned(demand).argmax(axis=1)
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class Information:
 
     def __call__(self, decision: Decision, rng: np.random.Generator) -> np.ndarray:
         """(n,) indices of prices."""
-        belief, prices, gain, active, sigma = decision
+        belief, prices, gain, active, sigma, _ = decision
         count = active.sum(axis=1)
         lanes = np.repeat(np.arange(len(active)), self.draws)
         demand = belief.draw(rng, prices, lanes).reshape(len(active), self.draws, len(prices))
-        earned = gain * demand
+        earned = decision.earned(demand)
         best = prices[earned.argmax(axis=2)]
         lost = earned.max(axis=2).mean(axis=1) - earned.mean(axis=1).max(axis=1)
         noise = (sigma * demand.mean(axis=1)) ** 2 / np.maximum(count, 1)[:, None]
