@@ -19,15 +19,26 @@ from baselines.experiments.leaderboard import tune
 from baselines.runs.policy_files import read
 
 _SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
-_FIT = ("fit.updates=1", "fit.lanes=2", "shape.width=8", "shape.feedforward=8", "shape.band=4")
-_IMPROVED = (*_FIT, "improvement.updates=1", "improvement.lanes=2")
+_SHAPE = ("shape.width=8", "shape.feedforward=8", "shape.band=4")
+_FIT = ("fit.updates=1", "fit.lanes=2", *_SHAPE)
+_PATHWISE = ("improvement.updates=1", "improvement.lanes=2")
+_PPO = (*_PATHWISE, "improvement.epochs=1", "improvement.minibatches=1")
 SMALL = {
     "tppo": _SB3,
     "ppo": _SB3,
+    "ppo_statistics": _SB3,
     "recurrent_ppo": _SB3,
+    "recurrent_ppo_statistics": _SB3,
     "filter": _FIT,
-    "filter_ppo": (*_IMPROVED, "improvement.epochs=1", "improvement.minibatches=1"),
-    "filter_pathwise": _IMPROVED,
+    "filter_ppo": (*_FIT, *_PPO),
+    "filter_pathwise": (*_FIT, *_PATHWISE),
+    "causal_ppo": (*_SHAPE, *_PPO),
+    "pathwise_no_time_attention": (*_FIT, *_PATHWISE),
+    "pathwise_no_vmu_attention": (*_FIT, *_PATHWISE),
+    "pathwise_mlp": (*_FIT, *_PATHWISE),
+    "pathwise_no_filter": (*_SHAPE, *_PATHWISE),
+    "pathwise_flat_prior": (*_SHAPE, *_PATHWISE),
+    "filter_ppo_equal_rounds": (*_FIT, *_PPO),
 }
 """What trains each learned method for a moment."""
 LEARNED = [name for name, entry in REGISTRY.items() if entry.trainer is not None]
@@ -220,9 +231,10 @@ def test_nobody_is_tested_on_what_it_was_trained_on(method, tmp_path, resets):
     trainer = REGISTRY[method].get_trainer()
     recipe = changed(trainer.recipe(task), SMALL[method])
     trainer.train(task, 0, tmp_path / policies.FILE, recipe)
-    assert resets
-    assert resets[0] is not None
-    assert all(seed in seeds.TRAINING for seed in resets if seed is not None)
+    assert not resets or resets[0] is not None  # the rules themselves need no environment
+    # Whether noise pays is chosen in episodes of validation.
+    allowed = (seeds.TRAINING, seeds.VALIDATION)
+    assert all(any(seed in part for part in allowed) for seed in resets if seed is not None)
 
 
 def test_what_is_shown_is_not_what_is_measured(tmp_path, monkeypatch, resets):

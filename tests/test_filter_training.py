@@ -1,6 +1,7 @@
 """How leaders on the filter are trained: fit, PPO on episodes, and through the rules."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from aigc_market import game, solve, vmus
 from aigc_market.scenarios import SCENARIOS
 from baselines import load_policy
 from baselines.arena import policies
+from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play as play_in_arena
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
-from baselines.methods.filter import fit, pathwise, policy
+from baselines.methods.filter import fit, pathwise, policy, training
 from baselines.methods.filter.fit import FitRecipe
 from baselines.methods.filter.leader import Leader
-from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.network import PricingNetwork, Shape
 from baselines.methods.filter.pathwise import PathwiseRecipe
 from baselines.methods.filter.ppo import PpoRecipe
 from baselines.methods.filter.simulator import Episodes, buy, draw, play
@@ -26,16 +28,23 @@ from baselines.runs.checkpoint import Checkpoint
 SHAPE = Shape(width=8, feedforward=8, band=4, intercepts=6, chokes=8)
 SHORT = Task("hidden", {"max_cycles": 8})
 FIT = FitRecipe(updates=2, lanes=4)
-IMPROVEMENTS = {
-    "filter": None,
-    "filter_ppo": PpoRecipe(updates=3, lanes=4, epochs=1, minibatches=2),
-    "filter_pathwise": PathwiseRecipe(updates=3, lanes=4),
+PPO = PpoRecipe(updates=3, lanes=4, epochs=1, minibatches=2)
+PATHWISE = PathwiseRecipe(updates=3, lanes=4)
+TRAINERS = {
+    entry.name: entry.get_trainer()
+    for entry in REGISTRY.values()
+    if entry.trainer is not None and ".filter." in entry.trainer
 }
-TRAINERS = {trainer.method: trainer for trainer in (FILTER, FILTER_PPO, FILTER_PATHWISE)}
 
 
 def recipe_of(method: str) -> FilterRecipe:
-    return FilterRecipe(IMPROVEMENTS[method], FIT, SHAPE)
+    """The recipe in use, shrunk."""
+    recipe = TRAINERS[method].recipe(SHORT)
+    of = {PpoRecipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
+    small = {"width": 8, "feedforward": 8, "band": 4, "intercepts": 6, "chokes": 8}
+    return FilterRecipe(
+        of[type(recipe.improvement)], recipe.fit and FIT, replace(recipe.shape, **small)
+    )
 
 
 def assert_same_weights(one, other):
@@ -61,6 +70,8 @@ def test_the_simulator_plays_by_the_rules(scenario):
         # Noise makes nobody buy who declines, and nobody decline who buys.
         assert torch.equal(asked > 0, rational > 0)
         assert not torch.equal(asked, rational)
+    if scenario == "capacity":
+        assert (asked.sum(-1) > market.capacity).any()  # more is asked for than is delivered
 
 
 def test_gradients_go_through_the_history_and_through_purchases_of_0():
@@ -70,12 +81,12 @@ def test_gradients_go_through_the_history_and_through_purchases_of_0():
     double = torch.empty(0, dtype=torch.float64)
     episodes = Episodes([market.like(double) for market in drawn.markets], drawn.factors.double())
     torch.manual_seed(0)
-    network = MarketTransformer(SHORT.public(), SHAPE).double()
+    network = PricingNetwork(SHORT.public(), SHAPE).double()
     with torch.no_grad():
         network.demand_filter.log_step.fill_(-9.0)  # through common moves gradients do not go on
         prices = play(network, episodes)[0]
-        bought = [buy(*of_round)[0] for of_round in zip(*episodes, prices, strict=True)]
-    assert (torch.stack(bought) == 0).float().mean() > 0.05
+        asked = [buy(*of_round)[0] for of_round in zip(*episodes, prices, strict=True)]
+    assert (torch.stack(asked) == 0).float().mean() > 0.05
 
     def slope(parameter, into_history):
         network.zero_grad()
@@ -103,24 +114,64 @@ def test_training_is_reproducible_and_ends_in_a_file(method, tmp_path):
     for path in paths:
         trainer.train(SHORT, 5, path, recipe_of(method), lambda *now: reports.append(now))
     assert_same_weights(*paths)
+    recipe = recipe_of(method)
     torch.manual_seed(5)
-    fresh = MarketTransformer(SHORT.public(), SHAPE).state_dict()
+    fresh = PricingNetwork(SHORT.public(), recipe.shape).state_dict()
     weights = policy.load(paths[0]).state_dict()
-    assert weights["demand_filter.log_sigma"] != fresh["demand_filter.log_sigma"]
-    assert torch.equal(weights["head.weight"], fresh["head.weight"]) == (method == "filter")
+    if "demand_filter.log_sigma" in fresh:
+        same = torch.equal(weights["demand_filter.log_sigma"], fresh["demand_filter.log_sigma"])
+        assert same == (recipe.fit is None)
+    assert torch.equal(weights["head.weight"], fresh["head.weight"]) == (recipe.improvement is None)
+    if recipe.improvement != PPO:
+        assert weights["log_std"] == -np.inf  # it plays without noise
     record = load_policy(paths[0]).config
     assert (record["method"], record["task"], record["seed"]) == (method, SHORT.as_json(), 5)
-    assert record["recipe"]["fit"]["updates"] == 2
-    assert record["rounds"] == 8 * 4 * (2 if method == "filter" else 5)
+    rounds = [2 if recipe.fit else 0, 3 if recipe.improvement else 0]
+    assert record["rounds"] == 8 * 4 * sum(rounds)
     assert record["seconds"] > 0
-    assert reports == [] if method == "filter" else [(n, 3, {}) for n in (1, 2, 3)] * 2
-    leader, fit_of_filter = sorted(
-        paths[0].parent.iterdir(), key=lambda path: path.name != "leader.safetensors"
-    )
+    assert reports == ([(n, 3, {}) for n in (1, 2, 3)] * 2 if recipe.improvement else [])
+    leader, *fits = sorted(paths[0].parent.iterdir(), key=lambda path: "-fit-" in path.name)
     assert leader == paths[0]
-    assert fit_of_filter.name.startswith("hidden-max_cycles8-fit-seed5-")
+    assert len(fits) == (recipe.fit is not None)
+    assert all(path.name.startswith("hidden-max_cycles8-fit-seed5-") for path in fits)
     played = play_in_arena(trainer.load(paths[0])(3), SHORT, 3, seed=0)
     assert played.share > 0
+
+
+def test_an_ablation_differs_in_one_part_from_what_it_is_of():
+    task = Task("crowd")
+    whole = FILTER_PATHWISE.recipe(task)
+    found = {
+        entry.name: TRAINERS[entry.name].recipe(task)
+        for entry in REGISTRY.values()
+        if entry.ablation_of == "filter_pathwise"
+    }
+    parts = {
+        "pathwise_no_time_attention": replace(whole, shape=replace(Shape(), over_time=False)),
+        "pathwise_no_vmu_attention": replace(whole, shape=replace(Shape(), over_vmus=False)),
+        "pathwise_mlp": replace(whole, shape=replace(Shape(), over_time=False, over_vmus=False)),
+        "pathwise_no_filter": replace(whole, shape=replace(Shape(), filter=False), fit=None),
+        "pathwise_flat_prior": replace(whole, fit=None),
+        "filter_ppo_equal_rounds": replace(
+            whole, improvement=found["filter_ppo_equal_rounds"].improvement
+        ),
+    }
+    assert found == parts
+    by_ppo, by_gradient = (
+        recipe.improvement.updates * recipe.improvement.lanes
+        for recipe in (found["filter_ppo_equal_rounds"], whole)
+    )
+    assert by_ppo == pytest.approx(by_gradient, rel=0.05)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_noise_stays_where_it_pays(pays, monkeypatch):
+    # PPO has learnt with noise: whether it plays with it is decided by what it earns.
+    network = PricingNetwork(SHORT.public(), SHAPE)
+    shares = iter((0.5, 0.6 if pays else 0.4))
+    monkeypatch.setattr(training, "play", lambda *_: SimpleNamespace(share=next(shares)))
+    training._improve(network, SHORT, PPO, 0, Checkpoint(), lambda *_: None)
+    assert (network.log_std.item() > -np.inf) == pays
 
 
 def test_a_fit_is_kept_for_the_trainings_that_share_it(tmp_path, monkeypatch):
@@ -184,11 +235,11 @@ def test_pathwise_training_finds_a_better_leader():
     task = Task("hidden", {"max_cycles": 25})
     torch.manual_seed(0)
     shape = replace(SHAPE, intercepts=12, chokes=24)
-    network = MarketTransformer(task.public(), shape)
+    network = PricingNetwork(task.public(), shape)
     env = task.environment(32, history=1, judged=False)
     fit.fit(network.demand_filter, env, FitRecipe(updates=8, lanes=32), seed=0)
     with torch.no_grad():  # far more than is worth learning from
-        network.dispersion.copy_(torch.tensor([0.5, 0.0]))
+        network.dispersion.copy_(torch.tensor([0.5, 0.0, 0.0]))
 
     def share():
         return play_in_arena(Leader(network, 200), task, 200, validation_seed(0)).share
@@ -219,7 +270,7 @@ def test_trainers_say_what_they_cannot_train(tmp_path):
 
 def test_batches_shrink_where_markets_are_large():
     small, large = (FILTER_PATHWISE.recipe(Task("crowd", {"K": K})) for K in (2, 1000))
-    assert small.improvement.lanes == small.fit.lanes == 128
+    assert (small.improvement.lanes, small.fit.lanes) == (128, 40)
     assert large.improvement.lanes == large.fit.lanes == 1
 
 

@@ -123,9 +123,32 @@ def _entries() -> list[Entry]:
         Entry(
             "recurrent_ppo_statistics", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO_STATISTICS"
         ),
+        Entry("causal_ppo", trainer=f"{methods}.filter.training:CAUSAL_PPO"),
+        Entry("filter_unfitted", "form", factory=f"{methods}.filter.leader:unfitted"),
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
+        *(
+            Entry(
+                name,
+                "gradient",
+                trainer=f"{methods}.filter.training:{attribute}",
+                ablation_of="filter_pathwise",
+            )
+            for name, attribute in (
+                ("pathwise_no_time_attention", "NO_TIME_ATTENTION"),
+                ("pathwise_no_vmu_attention", "NO_VMU_ATTENTION"),
+                ("pathwise_mlp", "MLP"),
+                ("pathwise_no_filter", "NO_FILTER"),
+                ("pathwise_flat_prior", "FLAT_PRIOR"),
+            )
+        ),
+        Entry(
+            "filter_ppo_equal_rounds",
+            "form",
+            trainer=f"{methods}.filter.training:EQUAL_ROUNDS",
+            ablation_of="filter_pathwise",
+        ),
         Entry("greedy", factory=f"{methods}.greedy:Greedy"),
         Entry("random", factory=f"{methods}.fixed:Random"),
         Entry("constant", factory=f"{methods}.fixed:Constant"),

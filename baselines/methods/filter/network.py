@@ -1,7 +1,7 @@
-"""A causal encoder–decoder transformer over rounds and VMUs, on top of the demand filter.
+"""Prices from past prices and purchases: a causal encoder–decoder over rounds and VMUs.
 
 One network, two ways to run it that agree: a step at a time with cached keys (`start`, `step`), and
-a whole episode in one pass (`episode`).
+a whole episode in one pass (`episode`). What it is made of can be left out part by part (`Shape`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from baselines.methods.filter.attention import Attention, BandedAttention, LastR
 from baselines.methods.filter.demand_filter import MARKET, OWN, DemandFilter
 from baselines.methods.filter.information import InformationState, Tracker
 
-_OWN, _MARKET = 5, 2
-"""Features beside those of the filter."""
+_OWN, _MARKET = 4, 5
+"""Features beside those of the filter, of each VMU and of the market."""
 _MANY = 8.0
 """VMUs beyond which their number is not told apart: larger markets are then nothing new."""
 
@@ -33,6 +33,13 @@ class Shape:
     feedforward: int = 64
     band: int = 16
     """Rounds that attention reaches back over."""
+    over_time: bool = True
+    """Whether a VMU's own past is attended to; without, its last round is encoded alone."""
+    over_vmus: bool = True
+    """Whether the VMUs that will answer are attended to; without, their encodings are averaged."""
+    filter: bool = True
+    """Whether the filter of demand says what it makes of past rounds; without, the network sees
+    these alone, and begins in the middle of the prices."""
     intercepts: int = 24
     """Values of A on the filter's grid."""
     chokes: int = 48
@@ -49,7 +56,7 @@ class Output(NamedTuple):
 
 
 class Cache:
-    """An episode as `MarketTransformer.step` has seen it."""
+    """An episode as `PricingNetwork.step` has seen it."""
 
     def __init__(self, tracker: Tracker, band: int) -> None:
         self.tracker = tracker
@@ -57,7 +64,7 @@ class Cache:
         """Keys, values and visits (see `InformationState.visit`)."""
 
 
-class MarketTransformer(nn.Module):
+class PricingNetwork(nn.Module):
     """Prices from past prices and purchases.
 
     One token for each VMU in each round, so that the order of VMUs and their number play no part.
@@ -84,11 +91,16 @@ class MarketTransformer(nn.Module):
         self.steps_unit = public.max_steps / 2.5
         """Steps that the network counts as 1."""
         width = shape.width
-        self.demand_filter = DemandFilter(public, shape.intercepts, shape.chokes)
-        self.embed = nn.Linear(_OWN + OWN + _MARKET + MARKET, width)
-        self.query = nn.Linear(_MARKET + MARKET + 2, width)
-        self.encoder = BandedAttention(width, shape.heads, shape.band)
-        self.decoder = Attention(width, shape.heads)
+        own, market = _OWN, _MARKET
+        self.demand_filter: DemandFilter | None = None
+        if shape.filter:
+            own, market = own + OWN, market + MARKET
+            self.demand_filter = DemandFilter(public, shape.intercepts, shape.chokes)
+        self.embed = nn.Linear(own, width)
+        self.embed_market = nn.Linear(market, width, bias=False)
+        self.query = nn.Linear(market, width)
+        self.encoder = BandedAttention(width, shape.heads, shape.band) if shape.over_time else None
+        self.decoder = Attention(width, shape.heads) if shape.over_vmus else nn.Linear(width, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(6))
         self.encoder_mlp, self.decoder_mlp = (
             nn.Sequential(
@@ -101,7 +113,11 @@ class MarketTransformer(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.value = nn.Linear(width, 1)
         self.log_std = nn.Parameter(torch.tensor(-1.5))
-        self.dispersion = nn.Parameter(torch.tensor([-0.3, 0.5]))
+        self.dispersion = nn.Parameter(torch.tensor([-0.4, 0.7, 0.4]))
+        """How far prices go above and below by turns, how soon that declines, and how much farther
+        they go above."""
+        self.opening = nn.Parameter(torch.zeros(()))
+        """Moves the first price."""
 
     def price(self, action: Tensor) -> Tensor:
         """Unit prices that actions in [−1, 1] mean."""
@@ -110,29 +126,47 @@ class MarketTransformer(nn.Module):
 
     # --- a step at a time
 
-    def start(self, active: Tensor) -> tuple[Cache, Output]:
-        """The first decision of episodes; `active` (B, K) is 1 for the VMUs that are there."""
-        cache = Cache(Tracker(active, self.public.cost, self.demand_filter), self.shape.band)
-        return cache, self._advance(cache, cache.tracker.state)
+    def start(self, active: Tensor, capacity: Tensor | None = None) -> tuple[Cache, Tensor]:
+        """The first decision of episodes, (B,) as `Output.action`.
 
-    def step(self, cache: Cache, price: Tensor, steps: Tensor, active: Tensor) -> Output:
-        """The decision after a round.
+        Args:
+            active: (B, K) 1 for the VMUs that will answer.
+            capacity: (B,) steps that can be run in the round to come; None: there is no limit.
+        """
+        tracker = Tracker(active, self.public.cost, self.demand_filter, capacity)
+        cache = Cache(tracker, self.shape.band)
+        return cache, self._advance(cache, tracker.state)
+
+    def step(
+        self,
+        cache: Cache,
+        price: Tensor,
+        steps: Tensor,
+        active: Tensor,
+        capacity: Tensor | None = None,
+    ) -> Tensor:
+        """The decision after a round, (B,) as `Output.action`.
 
         Args:
             cache: of the episodes; it is updated.
             price: (B,) of the round.
-            steps: (B, K) bought in it.
+            steps: (B, K) asked for in it.
             active: (B, K) 1 for the VMUs that will answer the next price.
+            capacity: (B,) steps that can be run in the round to come; None: there is no limit.
         """
-        return self._advance(cache, cache.tracker.observe(price, steps, active))
+        return self._advance(cache, cache.tracker.observe(price, steps, active, capacity))
 
-    def _advance(self, cache: Cache, known: InformationState) -> Output:
+    def _advance(self, cache: Cache, known: InformationState) -> Tensor:
         token, market = self._features(known)
-        now = self.encoder.keys(self.norms[0](token))
-        keys, values, visits = cache.encoder.add(*now, known.visit)  # (L, B, K, …)
-        lags = self.encoder.lags(len(keys))[:, None, None]  # (L, 1, 1, heads)
-        bias = lags + masked(visits == known.visit)[..., None]
-        encoded = self._encode(token, lambda x: self.encoder.one(x, keys, values, bias, axis=0))
+        encoder = self.encoder
+        if encoder is None:
+            encoded = self._encode(token)
+        else:
+            now = encoder.keys(self.norms[0](token))
+            keys, values, visits = cache.encoder.add(*now, known.visit)  # (L, B, K, …)
+            lags = encoder.lags(len(keys))[:, None, None]  # (L, 1, 1, heads)
+            bias = lags + masked(visits == known.visit)[..., None]
+            encoded = self._encode(token, lambda x: encoder.one(x, keys, values, bias, axis=0))
         return self._decide(known, market, encoded)
 
     # --- whole episodes
@@ -140,50 +174,69 @@ class MarketTransformer(nn.Module):
     def episode(self, known: InformationState) -> Output:
         """All decisions of episodes at once, (B, T), as the leading axes of `known`."""
         token, market = self._features(known)  # (B, T, K, width)
-        token = token.transpose(1, 2)  # (B, K, T, width)
-        visit = known.visit.transpose(1, 2)
-        same = masked(visit[..., None] == visit[..., None, :])[:, :, None]  # (B, K, 1, T, T)
-        bias = self.encoder.causal(token.shape[2]) + same
-        key, value = self.encoder.keys(self.norms[0](token))
-        encoded = self._encode(token, lambda x: self.encoder(x, key, value, bias))
-        return self._decide(known, market, encoded.transpose(1, 2))
+        encoder = self.encoder
+        if encoder is None:
+            encoded = self._encode(token)
+        else:
+            token = token.transpose(1, 2)  # (B, K, T, width)
+            visit = known.visit.transpose(1, 2)
+            same = masked(visit[..., None] == visit[..., None, :])[:, :, None]  # (B, K, 1, T, T)
+            bias = encoder.causal(token.shape[2]) + same
+            key, value = encoder.keys(self.norms[0](token))
+            encoded = self._encode(token, lambda x: encoder(x, key, value, bias)).transpose(1, 2)
+        there = _answering(known)
+        value = (self.value(encoded)[..., 0] * there).sum(-1) / there.sum(-1)
+        return Output(self._decide(known, market, encoded), value)
 
     # --- the parts
 
     def _features(self, known: InformationState) -> tuple[Tensor, Tensor]:
         """Tokens (…, K, width) and market features (…, M)."""
-        price = (known.price / self.price_unit)[..., None]
         steps = known.steps / self.steps_unit
-        age = known.age.log1p() / 3
-        facts = [price.expand_as(steps), steps, known.present, known.active, age]
-        own = torch.cat([torch.stack(facts, dim=-1), known.own], dim=-1)
-        count = known.active.sum(-1, keepdim=True).clamp(1, _MANY)
-        market = torch.cat([price, count.log1p(), known.market], dim=-1)
-        wide = market[..., None, :].expand(*own.shape[:-1], -1)
-        # Gradients reach past rounds by the best price alone: through tokens too they are wild.
-        return self.embed(torch.cat([own, wide], dim=-1).detach()), market.detach()
+        own = torch.stack([steps, known.present, known.active, known.age.log1p() / 3], dim=-1)
+        count = known.active.sum(-1).clamp(min=1)
+        facts = [
+            known.price / self.price_unit,
+            count.clamp(max=_MANY).log1p(),
+            # Of what all could ask for, the share that can be run.
+            (known.capacity / (self.public.max_steps * count)).clamp(max=1),
+            steps.mean(-1),
+            known.present.mean(-1),
+        ]
+        own = torch.cat([own, known.own], dim=-1)
+        market = torch.cat([torch.stack(facts, dim=-1), known.market], dim=-1)
+        if self.shape.filter:
+            # Gradients reach past rounds by the best price alone: through the rest they are wild.
+            own, market = own.detach(), market.detach()
+        return self.embed(own) + self.embed_market(market)[..., None, :], market
 
-    def _encode(self, token: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        x = token + attend(self.norms[0](token))
+    def _encode(self, token: Tensor, attend: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        x = token if attend is None else token + attend(self.norms[0](token))
         x = x + self.encoder_mlp(self.norms[1](x))
         return self.norms[2](x)
 
-    def _decide(self, known: InformationState, market: Tensor, encoded: Tensor) -> Output:
-        """Decisions (…) from a query of the last round that attends to the encoding."""
-        # Everybody where nobody is: then no price matters.
-        there = torch.where(known.active.any(-1, keepdim=True), known.active, 1.0)
-        key, value = self.decoder.keys(encoded)
-        bought = known.steps.mean(-1, keepdim=True) / self.steps_unit
-        facts = [bought, known.present.mean(-1, keepdim=True)]
-        x = self.query(torch.cat([market, *facts], dim=-1).detach())
-        bias = masked(there > 0)[..., None]
-        x = x + self.decoder.one(self.norms[3](x), key, value, bias, axis=-3)
+    def _decide(self, known: InformationState, market: Tensor, encoded: Tensor) -> Tensor:
+        """Decisions (…) from a query of the last round that looks at the encoding."""
+        x = self.query(market)
+        if isinstance(self.decoder, Attention):
+            key, value = self.decoder.keys(encoded)
+            bias = masked(_answering(known) > 0)[..., None]
+            x = x + self.decoder.one(self.norms[3](x), key, value, bias, axis=-3)
+        else:
+            active = known.active
+            pooled = (active[..., None, :] @ encoded)[..., 0, :]
+            x = x + self.decoder(pooled / active.sum(-1, keepdim=True).clamp(min=1))
         x = x + self.decoder_mlp(self.norms[4](x))
-        move, width = self.head(self.norms[5](x)).unbind(-1)
+        move, width = (4 * self.head(self.norms[5](x))).unbind(-1)
         # Prices that vary too little never tell a line's slope: rounds take turns above and below.
-        size, decline = self.dispersion.unbind()
-        width = (size - decline * known.round.log1p() + 4 * width).exp()
+        # The first price has none to differ from.
+        size, decline, lean = self.dispersion.unbind()
         turn = 1 - 2 * (known.round % 2)
-        share = torch.sigmoid(known.best_logit + 4 * move + turn * width)
-        value = (self.value(encoded)[..., 0] * there).sum(-1) / there.sum(-1)
-        return Output(2 * share - 1, value)
+        spread = turn * (size + lean * turn - decline * known.round.log1p() + width).exp()
+        spread = torch.where(known.round > 0, spread, self.opening)
+        return 2 * torch.sigmoid(known.best_logit + move + spread) - 1
+
+
+def _answering(known: InformationState) -> Tensor:
+    """1 for those that will answer, (…, K); for everybody where nobody is: no price matters."""
+    return torch.where(known.active.any(-1, keepdim=True), known.active, 1.0)

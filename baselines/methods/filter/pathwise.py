@@ -18,7 +18,7 @@ from torch import Tensor
 
 from aigc_market import vmus
 from baselines.arena.task import Task
-from baselines.methods.filter.network import MarketTransformer
+from baselines.methods.filter.network import PricingNetwork
 from baselines.methods.filter.simulator import draw, play
 from baselines.runs.checkpoint import Checkpoint
 
@@ -27,13 +27,13 @@ from baselines.runs.checkpoint import Checkpoint
 class PathwiseRecipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 40
+    updates: int = 20
     """Gradient steps."""
     lanes: int = 128
     """Episodes in a gradient."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     """Adam's, after the warm-up; it falls linearly to nothing."""
-    warmup: int = 20
+    warmup: int = 6
     """Updates in which the learning rate rises."""
     dispersion: float = 5.0
     """Learning rate of how far prices vary, as a multiple."""
@@ -54,7 +54,7 @@ def obstacle(task: Task) -> str | None:
 
 
 def train(
-    network: MarketTransformer,
+    network: PricingNetwork,
     task: Task,
     recipe: PathwiseRecipe,
     seed: int,
@@ -75,14 +75,14 @@ def train(
         Rounds played.
     """
     settings, followers = task.settings(), _followers(task)
-    # The filter stays as it was fitted: what purchases say is not to be bent for a price's sake.
-    network.demand_filter.requires_grad_(False)
+    if network.demand_filter is not None:
+        # It stays as it was fitted: what purchases say is not to be bent for a price's sake.
+        network.demand_filter.requires_grad_(False)
+    single = [network.dispersion, network.opening]
     others = [
-        parameter
-        for name, parameter in network.named_parameters()
-        if name != "dispersion" and parameter.requires_grad
+        p for p in network.parameters() if p.requires_grad and all(p is not s for s in single)
     ]
-    optimizer = torch.optim.Adam([{"params": others}, {"params": [network.dispersion]}])
+    optimizer = torch.optim.Adam([{"params": others}, {"params": single}])
     limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
 
     def into_history(fact: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.network import PricingNetwork, Shape
 from baselines.runs.policy_files import read, write
 
 
-def save(path: Path, network: MarketTransformer, record: dict[str, Any]) -> None:
+def save(path: Path, network: PricingNetwork, record: dict[str, Any]) -> None:
     """Write a leader; the file appears whole or not at all.
 
     Args:
@@ -28,7 +28,7 @@ def save(path: Path, network: MarketTransformer, record: dict[str, Any]) -> None
     write(path, network.state_dict(), config)
 
 
-def load(path: Path) -> MarketTransformer:
+def load(path: Path) -> PricingNetwork:
     """Read a leader that `save` wrote. Nothing in it is executed.
 
     Raises:
@@ -37,7 +37,7 @@ def load(path: Path) -> MarketTransformer:
     """
     try:
         config, weights = read(path)
-        network = MarketTransformer(PublicParameters(**config["public"]), Shape(**config["shape"]))
+        network = PricingNetwork(PublicParameters(**config["public"]), Shape(**config["shape"]))
         network.load_state_dict(weights)
     except FileNotFoundError:
         raise

@@ -20,7 +20,7 @@ from baselines.arena.protocol import History
 from baselines.arena.rollout import play_in
 from baselines.arena.seeds import training_seed
 from baselines.methods.filter.information import InformationState, over_rounds
-from baselines.methods.filter.network import MarketTransformer
+from baselines.methods.filter.network import PricingNetwork
 from baselines.runs.checkpoint import Checkpoint
 
 
@@ -66,7 +66,7 @@ class Batch(NamedTuple):
 
 
 def train(
-    network: MarketTransformer,
+    network: PricingNetwork,
     env: PricingVectorEnv,
     recipe: PpoRecipe,
     seed: int,
@@ -104,18 +104,18 @@ def train(
 
 
 @torch.no_grad()
-def rollout(network: MarketTransformer, env: PricingVectorEnv, rng: np.random.Generator) -> Batch:
+def rollout(network: PricingNetwork, env: PricingVectorEnv, rng: np.random.Generator) -> Batch:
     """Play an episode in every lane, exploring."""
     noise = torch.from_numpy(rng.standard_normal((env.max_cycles, env.num_envs), np.float32))
     explorer = _Explorer(network, noise)
     played = play_in(env, explorer, training_seed(int(rng.integers(2**31))))
     utility = torch.as_tensor(played.utility.T, dtype=torch.float32)
     reward = utility / (env.settings.market.K * network.price_unit * network.steps_unit)
-    action = torch.stack(explorer.actions, 1)
-    advantage = reward - torch.stack(explorer.values, 1)
+    known = over_rounds(explorer.known)
+    advantage = reward - network.episode(known).value
     return Batch(
-        known=over_rounds(explorer.known),
-        action=action,
+        known=known,
+        action=torch.stack(explorer.actions, 1),
         log_probability=Normal(0.0, 1.0).log_prob(noise.T) - network.log_std,
         advantage=(advantage - advantage.mean()) / (advantage.std() + 1e-8),
         reward=reward,
@@ -125,24 +125,26 @@ def rollout(network: MarketTransformer, env: PricingVectorEnv, rng: np.random.Ge
 class _Explorer:
     """Plays the network's prices with noise (T, N), and keeps what an update needs."""
 
-    def __init__(self, network: MarketTransformer, noise: Tensor) -> None:
+    def __init__(self, network: PricingNetwork, noise: Tensor) -> None:
         self._network, self._noise = network, iter(noise)
         self.known: list[InformationState] = []
         self.actions: list[Tensor] = []
-        self.values: list[Tensor] = []
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,)."""
-        active = _tensor(history.active)
+        coming = _tensor(history.active), _limit(history)
         if history.prices.shape[1] == 0:
-            self._cache, output = self._network.start(active)
+            self._cache, action = self._network.start(*coming)
         else:
             price, steps = _tensor(history.prices[:, -1]), _tensor(history.steps[:, -1])
-            output = self._network.step(self._cache, price, steps, active)
+            action = self._network.step(self._cache, price, steps, *coming)
         self.known.append(self._cache.tracker.state)
-        self.actions.append(output.action + self._network.log_std.exp() * next(self._noise))
-        self.values.append(output.value)
+        self.actions.append(action + self._network.log_std.exp() * next(self._noise))
         return self._network.price(self.actions[-1]).numpy()
+
+
+def _limit(history: History) -> Tensor | None:
+    return None if history.capacity is None else _tensor(history.capacity)
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -150,7 +152,7 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def _improve(
-    network: MarketTransformer, optimizer: torch.optim.Optimizer, batch: Batch, recipe: PpoRecipe
+    network: PricingNetwork, optimizer: torch.optim.Optimizer, batch: Batch, recipe: PpoRecipe
 ) -> None:
     """One step on PPO's clipped objective (Schulman et al. 2017)."""
     output = network.episode(batch.known)
@@ -169,4 +171,4 @@ def _improve(
 
 def _pick(batch: Batch, lanes: Tensor) -> Batch:
     known, *others = batch
-    return Batch(InformationState(*(part[lanes] for part in known)), *(p[lanes] for p in others))
+    return Batch(known.map(lambda part: part[lanes]), *(part[lanes] for part in others))

@@ -14,7 +14,7 @@ from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import Settings
 from aigc_market.layouts import Columns
 from aigc_market.market import Market
-from baselines.methods.filter.network import MarketTransformer
+from baselines.methods.filter.network import PricingNetwork
 
 
 class Episodes(NamedTuple):
@@ -66,7 +66,7 @@ def buy(market: Market, factors: Tensor, price: Tensor) -> tuple[Tensor, Tensor]
 
 
 def play(
-    network: MarketTransformer,
+    network: PricingNetwork,
     episodes: Episodes,
     into_history: Callable[[Tensor], Tensor] = lambda tensor: tensor,
 ) -> tuple[Tensor, Tensor]:
@@ -81,20 +81,21 @@ def play(
     Returns:
         Prices (T, B), and U_p (T, B) against rational VMUs.
     """
-    there = [_active(market, episodes.factors[0]) for market in episodes.markets]
-    cache, output = network.start(there[0])
+    markets, like = episodes.markets, episodes.factors[0]
+    cache, action = network.start(_active(markets[0], like), markets[0].capacity)
     prices, utilities = [], []
     for t, (market, factors) in enumerate(zip(*episodes, strict=True)):
-        price = network.price(output.action)
-        delivered, utility = buy(market, factors, price)
+        price = network.price(action)
+        asked, utility = buy(market, factors, price)
         prices.append(price)
         utilities.append(utility)
-        if t + 1 < len(there):
-            output = network.step(
+        if t + 1 < len(markets):
+            action = network.step(
                 cache,
                 into_history(price / network.price_unit) * network.price_unit,
-                into_history(delivered / network.steps_unit) * network.steps_unit,
-                there[t + 1],
+                into_history(asked / network.steps_unit) * network.steps_unit,
+                _active(markets[t + 1], like),
+                markets[t + 1].capacity,
             )
     return torch.stack(prices), torch.stack(utilities)
 

@@ -1,11 +1,15 @@
-"""Trainers of the registry: fit a filter, train the network on it, keep the result as one file."""
+"""Trainers of the registry: fit a filter, train the network on it, keep the result as one file.
+
+Beside the methods there are ablations of `filter_pathwise`: each differs from it in one thing.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,14 @@ import torch
 
 import aigc_market
 from baselines.arena.protocol import Method
-from baselines.arena.rollout import PHYSICAL
+from baselines.arena.rollout import PHYSICAL, play
+from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.arena.trainable import Report
 from baselines.methods.filter import pathwise, policy, ppo
 from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.leader import Leader
-from baselines.methods.filter.network import MarketTransformer, Shape
+from baselines.methods.filter.network import PricingNetwork, Shape
 from baselines.methods.filter.pathwise import PathwiseRecipe
 from baselines.methods.filter.ppo import PpoRecipe
 from baselines.runs.checkpoint import Checkpoint
@@ -34,7 +39,8 @@ class FilterRecipe:
     improvement: PpoRecipe | PathwiseRecipe | None
     """How the network is trained once the filter is fitted; None: it stays as it begins, with the
     price that is best by the filter and some dispersion."""
-    fit: FitRecipe = field(default_factory=FitRecipe)
+    fit: FitRecipe | None = field(default_factory=FitRecipe)
+    """How the filter is fitted; None: it stays as it begins, or there is none."""
     shape: Shape = field(default_factory=Shape)
 
 
@@ -50,17 +56,28 @@ class FilterTrainer:
     """Its name in the registry."""
     improvement: type[PpoRecipe | PathwiseRecipe] | None
     """How the network is trained once the filter is fitted."""
+    shape: Shape = field(default_factory=Shape)
+    fitted: bool = True
+    """Whether the filter, if there is one, is fitted."""
+    equal_rounds: bool = False
+    """Whether PPO plays as many rounds as the pathwise gradient does."""
     every: int = 50
     """Updates between two writes of the checkpoint."""
 
     def recipe(self, task: Task) -> FilterRecipe:
         """The recipe in use; docs/hidden-markets.md tells what else was tried."""
-        K, improvement = task.public().K, None
+        K, improvement, fit = task.public().K, None, None
+        pathwise_recipe = PathwiseRecipe(lanes=_lanes(128, 480, K))
+        if self.improvement is PathwiseRecipe:
+            improvement = pathwise_recipe
         if self.improvement is PpoRecipe:
             improvement = PpoRecipe(lanes=_lanes(256, 640, K))
-        if self.improvement is PathwiseRecipe:
-            improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
-        return FilterRecipe(improvement, FitRecipe(lanes=_lanes(40, 160, K)))
+        if isinstance(improvement, PpoRecipe) and self.equal_rounds:
+            episodes = pathwise_recipe.updates * pathwise_recipe.lanes
+            improvement = replace(improvement, updates=round(episodes / improvement.lanes))
+        if self.fitted and self.shape.filter:
+            fit = FitRecipe(lanes=_lanes(40, 160, K))
+        return FilterRecipe(improvement, fit, self.shape)
 
     def can_train(self, task: Task) -> str | None:
         """None; or why the gradient cannot go through the rules."""
@@ -95,8 +112,10 @@ class FilterTrainer:
         torch.set_num_threads(1)  # the network is small, and sweeps fill the cores with runs
         torch.manual_seed(seed)
         recipe = self.recipe(task) if recipe is None else recipe
-        network = MarketTransformer(task.public(), recipe.shape)
-        fit = fitted(network.demand_filter, task, recipe.fit, seed, out.parent)
+        network = PricingNetwork(task.public(), recipe.shape)
+        fit: dict[str, Any] = {"rounds": 0, "seconds": 0.0}
+        if network.demand_filter is not None and recipe.fit is not None:
+            fit = fitted(network.demand_filter, task, recipe.fit, seed, out.parent)
         record: dict[str, Any] = {
             "method": self.method,
             "task": task.as_json(),
@@ -124,7 +143,7 @@ class FilterTrainer:
 
 
 def _improve(
-    network: MarketTransformer,
+    network: PricingNetwork,
     task: Task,
     recipe: PpoRecipe | PathwiseRecipe | None,
     seed: int,
@@ -132,16 +151,33 @@ def _improve(
     report: Report,
 ) -> int:
     """Train the network in place; returns the rounds played."""
-    if recipe is None:
-        return 0
-
-    def done(updates: int) -> None:
-        report(updates, recipe.updates, {})
-
+    rounds = 0
+    if isinstance(recipe, PathwiseRecipe):
+        done = partial(_tell, report, recipe.updates)
+        rounds = pathwise.train(network, task, recipe, seed, checkpoint, done)
     if isinstance(recipe, PpoRecipe):
+        done = partial(_tell, report, recipe.updates)
         env = task.environment(recipe.lanes, history=1, judged=False, **PHYSICAL)
-        return ppo.train(network, env, recipe, seed, checkpoint, done)
-    return pathwise.train(network, task, recipe, seed, checkpoint, done)
+        rounds = ppo.train(network, env, recipe, seed, checkpoint, done)
+    if not (isinstance(recipe, PpoRecipe) and _noise_pays(network, task)):
+        network.log_std.data.fill_(-math.inf)
+    return rounds
+
+
+def _tell(report: Report, of: int, updates: int) -> None:
+    report(updates, of, {})
+
+
+def _noise_pays(network: PricingNetwork, task: Task) -> bool:
+    """Whether what PPO learnt with noise plays better with it, in episodes of validation."""
+    lanes, log_std = _lanes(256, 640, task.public().K), network.log_std.item()
+
+    def share(log_std: float) -> float:
+        network.log_std.data.fill_(log_std)
+        return play(Leader(network, lanes), task, lanes, validation_seed(0)).share
+
+    without, with_noise = share(-math.inf), share(log_std)
+    return with_noise > without
 
 
 def _lanes(most: int, slots: int, K: int) -> int:
@@ -151,4 +187,17 @@ def _lanes(most: int, slots: int, K: int) -> int:
 
 FILTER = FilterTrainer("filter", None)
 FILTER_PPO = FilterTrainer("filter_ppo", PpoRecipe)
+CAUSAL_PPO = FilterTrainer("causal_ppo", PpoRecipe, Shape(filter=False))
 FILTER_PATHWISE = FilterTrainer("filter_pathwise", PathwiseRecipe)
+
+# Ablations of filter_pathwise
+NO_TIME_ATTENTION = replace(
+    FILTER_PATHWISE, method="pathwise_no_time_attention", shape=Shape(over_time=False)
+)
+NO_VMU_ATTENTION = replace(
+    FILTER_PATHWISE, method="pathwise_no_vmu_attention", shape=Shape(over_vmus=False)
+)
+MLP = replace(FILTER_PATHWISE, method="pathwise_mlp", shape=Shape(over_time=False, over_vmus=False))
+NO_FILTER = replace(FILTER_PATHWISE, method="pathwise_no_filter", shape=Shape(filter=False))
+FLAT_PRIOR = replace(FILTER_PATHWISE, method="pathwise_flat_prior", fitted=False)
+EQUAL_ROUNDS = replace(FILTER_PPO, method="filter_ppo_equal_rounds", equal_rounds=True)
