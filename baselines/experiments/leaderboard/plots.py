@@ -13,18 +13,13 @@ from matplotlib.figure import Figure
 
 from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
+from baselines.arena.styles import STYLES
 from baselines.arena.task import Task
 
 FLOOR = "constant"
 """Drawn beside the best of each track."""
-STYLES: dict[str, dict[str, Any]] = {
-    "nothing": {"color": palette.ORANGE},
-    "form": {"color": palette.PURPLE},
-    "gradient": {"color": palette.BLUE, "linewidth": 2.2},
-    "law": {"color": palette.BLACK},
-    FLOOR: {"color": palette.MUTED, "linestyle": ":"},
-}
-"""By track: of each, its best method is drawn; the tables have all."""
+_OWN: dict[str, Any] = {"color": palette.VERMILLION, "linestyle": "-."}
+"""The look of users' own methods."""
 _IN_EPISODES = ("shift", "drift")
 _EPISODES = 3
 """At most: the first ones, whatever they look like."""
@@ -55,22 +50,23 @@ def draw(folder: Path) -> list[Path]:
     return paths
 
 
-def _drawn(rows: Any) -> dict[str, str]:
-    """Of one scenario's rows in leaderboard.csv, the best method of each track, and the floor.
-
-    By what they are drawn as; where the floor is the best of its track, it is drawn once.
-    """
+def _drawn(rows: Any) -> list[str]:
+    """Of one scenario's rows in leaderboard.csv, the best method of each track, and the floor."""
     whole = rows[rows["window"] == "all"]
     methods = [m for m in whole["method"] if m not in REGISTRY or not REGISTRY[m].ablation_of]
     whole = whole[whole["method"].isin(methods)]
-    drawn = {}
+    drawn = []
     for track in KNOWS:
         of_track = whole[whole["knows"] == track]
         if len(of_track):
-            drawn[track] = str(of_track.loc[of_track["share"].idxmax(), "method"])
-    if FLOOR in set(methods) and FLOOR not in drawn.values():
-        drawn[FLOOR] = FLOOR
+            drawn.append(str(of_track.loc[of_track["share"].idxmax(), "method"]))
+    if FLOOR in methods and FLOOR not in drawn:
+        drawn.append(FLOOR)
     return drawn
+
+
+def _style(method: str) -> dict[str, Any]:
+    return STYLES.get(method, _OWN)
 
 
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
@@ -127,9 +123,9 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
     for one, name in zip(axes, names, strict=True):
         drawn = _drawn(table[table["scenario"] == name])
         rows = rounds[rounds["scenario"] == name]
-        lines = {kind: _relative(rows[rows["method"] == method]) for kind, method in drawn.items()}
-        for kind, (middle, relative) in lines.items():
-            one.plot(middle, relative, **STYLES[kind])
+        lines = {method: _relative(rows[rows["method"] == method]) for method in drawn}
+        for method, (middle, relative) in lines.items():
+            one.plot(middle, relative, **_style(method))
         everything = np.concatenate([relative for _, relative in lines.values()])
         low, high = max(everything.min(), 1e-5) / 1.2, everything.max() * 1.2
         levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
@@ -140,8 +136,8 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
         one.set_ylim(low, high)  # what loses nothing lies below all logarithms
         one.minorticks_off()
         ends = {
-            drawn[kind]: (max(relative[-1], low), STYLES[kind])
-            for kind, (_, relative) in lines.items()
+            method: (max(relative[-1], low), _style(method))
+            for method, (_, relative) in lines.items()
         }
         _label_ends(one, ends)
     for one in axes[::2]:
@@ -174,13 +170,13 @@ def _prices(table: Any, prices: Any) -> Figure | None:
         one.set(title=f"{name}, episode {episode}", xlabel="Round")
         one.set_xlim(1, oracle["round"].max())
         ends = {"oracle": (float(oracle["equilibrium_price"].iloc[-1]), style)}
-        for kind, method in _drawn(table[table["scenario"] == name]).items():
-            if kind in ("law", FLOOR):
+        rivals = table[(table["scenario"] == name) & (table["knows"] != "law")]
+        for method in _drawn(rivals):
+            if method == FLOOR:
                 continue
             of_method = rows[rows["method"] == method]
-            thin = {**STYLES[kind], "linewidth": 1.1}
-            one.plot(of_method["round"], of_method["price"], **thin)
-            ends[method] = float(of_method["price"].iloc[-1]), thin
+            one.plot(of_method["round"], of_method["price"], linewidth=1.1, **_style(method))
+            ends[method] = float(of_method["price"].iloc[-1]), _style(method)
         _label_ends(one, ends)
     for one in axes[:: len(episodes)]:
         one.set_ylabel("Price")
@@ -204,10 +200,10 @@ def _sizes(table: Any) -> Figure | None:
     figure, [axes] = _panels(1, 1, (6.4, 4.2))
     drawn = _drawn(rows[rows["scenario"] == name])
     ends = {}
-    for kind, method in drawn.items():
+    for method in drawn:
         line = rows[rows["method"] == method].sort_values("K")
-        axes.plot(line["K"], line["share"], marker="o", markersize=4, **STYLES[kind])
-        ends[method] = float(line["share"].iloc[-1]), STYLES[kind]
+        axes.plot(line["K"], line["share"], marker="o", markersize=4, **_style(method))
+        ends[method] = float(line["share"].iloc[-1]), _style(method)
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
