@@ -131,7 +131,7 @@ def test_statistics_are_averages_about_each_price():
     np.testing.assert_allclose(plain[0, 2], 3.0 / 2.1, atol=1e-5)  # 100 and 200 steps are 1 and 2
     np.testing.assert_allclose(plain[1, 2], 1.0 / 2.1, atol=1e-5)
     np.testing.assert_allclose(plain[5], np.where(np.arange(BANDS) == 2, 2 / 3, 0.0), atol=1e-5)
-    earned = (5 - 1) / 18 * (1.5 + 2.5) / 2
+    earned = (5 - 1) * (150 + 250) * CROWDED.reward
     np.testing.assert_allclose(plain[4, 2], earned / 2.1, atol=1e-5)
     late = of_price[1]  # the round before counts .9
     np.testing.assert_allclose(late[0, 2], (0.9 + 2.0) / (1.9 + 0.1), atol=1e-5)
@@ -162,7 +162,7 @@ def test_what_is_earned_is_what_can_be_run():
         behind = statistics.beside(features, begins=price == 1.0)[0, units.width :]
     of_price = behind[:-2].reshape(2, units.K + 4, BANDS)
     np.testing.assert_allclose(of_price[0, 0, 2], 1.0 / 1.1, atol=1e-5)  # what was asked for
-    np.testing.assert_allclose(of_price[0, 4, 2], 4 / 18 * 0.9 / 2 / 1.1, atol=1e-5)
+    np.testing.assert_allclose(of_price[0, 4, 2], (5 - 1) * 90 * units.reward / 1.1, atol=1e-5)
 
 
 def test_training_lanes_end_as_sb3_wants():

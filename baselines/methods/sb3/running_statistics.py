@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aigc_market import game
 from baselines.methods.sb3.features import Units
 
 BANDS = 10
@@ -64,10 +65,11 @@ class Statistics:
         """Enter a round: (N,) how far the price was from the cost to p_max, (N, K) steps."""
         sold = steps.sum(axis=1)
         if self._units.rationed:
-            sold = np.minimum(sold, self._capacity)
+            sold *= game.fill_rate(sold, self._capacity)
         near = np.maximum(1.0 - np.abs(margin[:, None] * (BANDS - 1) - np.arange(BANDS)), 0.0)
         there = np.column_stack([self._present, np.ones(len(steps), bool)])
-        values = np.column_stack([steps, margin * sold / self._units.K])
+        reward = 4.0 * margin * sold / self._units.K  # as in training
+        values = np.column_stack([steps, reward])
         weights = near[:, None, :] * there[:, :, None]
         for kept, new in (self._counts, weights), (self._sums, weights * values[:, :, None]):
             kept *= self._decays
