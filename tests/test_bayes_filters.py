@@ -17,7 +17,7 @@ from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
 from baselines.methods.bayes.law import MarketLaw, quantiles
 from baselines.methods.bayes.lines import LineFilter, LineGrid
-from baselines.methods.bayes.particles import ParticleFilter, resample
+from baselines.methods.bayes.particles import IMPOSSIBLE, ParticleFilter, resample
 from baselines.methods.bayes.purchases import likelihood
 from baselines.methods.bayes.regimes import RegimeFilter
 
@@ -303,6 +303,17 @@ def test_particles_that_cannot_be_are_drawn_again():
     at = np.array([10.0], "f4")
     assert belief.mean(at)[0] < 10.0  # of 440 before; where markets drift, somebody may buy again
     assert (filters._intercept[1] == 300.0).all()  # nothing was wrong there
+
+
+def test_what_few_particles_span_is_no_reason_to_stop():
+    """Where all are at three places they span a plane: rounded, their covariance may be none."""
+    law = MarketLaw.of(Task("drift"))
+    filters = ParticleFilter(law, PublicParameters(2), 50, 2048, seed=0)
+    filters._scores[:] = filters._scores[:, np.arange(2048) % 3]
+    filters._log_weight[:, 800:] = IMPOSSIBLE
+    filters._renew(np.arange(50))
+    assert (filters._log_weight == 0).all()
+    assert np.isfinite(filters._scores).all()
 
 
 def test_resampling_keeps_proportions():

@@ -127,8 +127,9 @@ class ParticleFilter:
         scores = self._scores[lanes]
         mean = weight[:, None] @ scores  # (n, 1, D)
         apart = scores - mean
-        cov = np.swapaxes(apart * weight[..., None], 1, 2) @ apart
-        root = np.linalg.cholesky(cov + 1e-6 * np.eye(cov.shape[1], dtype="f4"))
+        wide = apart.astype("f8")  # few particles span a plane: rounded in f4, cov may be no cov
+        cov = np.swapaxes(wide * weight[..., None], 1, 2) @ wide
+        root = np.linalg.cholesky(cov + 1e-6 * np.eye(cov.shape[1])).astype("f4")
         kept = resample(weight, self._shape[1], self._rng)
         apart = np.take_along_axis(apart, kept[..., None], axis=1)
         noise = self._rng.standard_normal(apart.shape, "f4") @ np.swapaxes(root, 1, 2)
