@@ -25,6 +25,7 @@ from baselines.followers.follower_env import FollowerEnv
 from baselines.followers.follower_policy import (
     FollowerNetwork,
     Followers,
+    _Logarithms,
     observe,
     sees,
     to_actions,
@@ -42,6 +43,8 @@ from baselines.runs import policy_files
 SMALL = Task("paper", {"satisfaction": ["150", "300"], "max_cycles": 20})
 ALIKE = Task("paper", {"max_cycles": 20})
 """Two VMUs of the same δ."""
+UNLIKE = Task("paper", {"satisfaction": ["200", "300"], "max_cycles": 20})
+"""Here U_p has one maximum; in `SMALL` it has two, and PPO takes longer to the higher one."""
 
 
 def constant(price, task=SMALL):
@@ -173,6 +176,19 @@ def test_absent_vmus_buy_nothing():
     assert (steps[:, 4:] == 0).all()
 
 
+def test_a_network_is_shown_factors_wherever_they_stand():
+    """A δ that drifts may be a three-thousandth of its upper bound, and an absent VMU's is 0."""
+    space = sees(Task("drift").settings())
+    logarithms = _Logarithms(space)
+    low = torch.from_numpy(space.low)
+    seen = torch.stack([low, 2 * low, torch.full_like(low, 0.5), torch.ones_like(low)])
+    shown = logarithms(seen)
+    steps = np.log(2)
+    assert (shown[1] - shown[0])[:3].numpy() == pytest.approx(steps, rel=1e-4)
+    assert (shown[3] - shown[2]).numpy() == pytest.approx(steps, rel=1e-4)
+    assert _Logarithms(sees(Task("crowd").settings()))(torch.zeros(5)).isfinite().all()
+
+
 # The games in which both learn
 
 
@@ -221,7 +237,7 @@ def test_a_price_is_paid_in_the_next_round_and_the_leader_sees_what_it_will_when
         assert told.leader[:, 0].numpy() == pytest.approx(earned, rel=1e-4)
         free = game.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0)
         assert told.followers[..., 0].numpy() == pytest.approx(
-            settled.surplus() / free, rel=1e-3, abs=1e-4
+            settled.surplus() / free.mean(), rel=1e-3, abs=1e-4
         )
         assert told.over == (t == 3)
         prices, steps = price[:, None], settled.delivered[:, None]
@@ -233,8 +249,24 @@ def test_prices_tremble_in_some_games_alone():
     posted = games.post(torch.full((400, 1), 0.5))
     assert games.trembling == 100
     assert (posted[100:] == 0.5).all()
-    assert len(posted[:100].unique()) == 100
-    assert (posted.abs() <= 1).all()
+    drawn = posted[:100]
+    assert (drawn.abs() <= 1).all()
+    assert len(drawn.unique()) > 70
+    for bound in (-1, 1):  # now and then they are at the cost and at p_max themselves
+        assert 1 <= (drawn == bound).sum() <= 20
+
+
+@pytest.mark.parametrize("scenario", ["paper", "hidden", "crowd", "capacity"])
+def test_rational_followers_in_the_games_are_the_rules_own(scenario):
+    task = Task(scenario, {"K": 3})
+    games = LearningGames(task, 5, 1, 0.0)
+    games.begin(seed=2)
+    market = games.env.market
+    price = games.seen[:, 0, -1] * market.max_price
+    best = aigc_market.best_response(market, price)
+    assert best.std() > 0 or scenario == "paper"
+    found = to_steps(task.settings().market, games.rational()[..., 0].numpy())
+    assert found == pytest.approx(best.numpy(), rel=1e-3, abs=0.05)
 
 
 # The pathwise gradient
@@ -318,7 +350,7 @@ def test_followers_climb_their_own_surplus(capacity):
         market, seen = games.env.market, games.seen.clone()
         price = seen[:, 0, -1] * market.max_price
         others = to_steps(task.settings().market, network.mean(seen)[..., 0].numpy())
-    scale = 1 / game.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0)
+    scale = 1 / game.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0).mean()
 
     def surplus():
         own = to_steps(task.settings().market, network.mean(seen)[..., 0].detach().numpy())
@@ -328,7 +360,7 @@ def test_followers_climb_their_own_surplus(capacity):
                 asked = others[i].copy()
                 asked[k] = own[i, k]
                 settled = game.settle(plain, np.array(float(price[i])), asked)
-                total += settled.surplus()[k] * scale[k]
+                total += settled.surplus()[k] * scale
         return torch.tensor(total / 12)
 
     last_bias = list(network.mean.parameters())[-1]
@@ -496,6 +528,56 @@ def test_both_sides_come_near_the_equilibrium(gradient, followers):
     assert 20_000 <= last["rounds"] == both.leader.rounds < 21_000
 
 
+def trained_on(task, gradient, followers, rounds, **hyperparameters):
+    return train_both(
+        "ppo",
+        followers,
+        task,
+        dataclasses.replace(leader_recipe("ppo", task), rounds=rounds),
+        BothRecipe(gradient=gradient, every=10**6, **hyperparameters),
+        0,
+    )
+
+
+@pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
+def test_followers_of_different_satisfaction_learn_each_its_own_demand(gradient):
+    both = trained_on(UNLIKE, gradient, "shared-ppo", 20_000)
+    last = both.rows[-1]
+    assert last["gap"] < 0.005
+    assert last["worst_gap"] < 0.05
+    assert last["share"] > 0.99
+
+
+@pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
+def test_the_control_is_the_same_leader_against_rational_followers(gradient):
+    both = trained_on(UNLIKE, gradient, None, 20_000)
+    first, last = both.rows
+    assert both.followers is vmus.best_response
+    assert last["gap"] == last["worst_gap"] == 0
+    assert last["share"] == pytest.approx(last["share_learned"], rel=1e-4)
+    assert last["share"] > 0.99 > first["share"]
+
+
+def test_followers_learn_several_times_while_a_leader_plays_and_explore_less_and_less(monkeypatch):
+    learned = []
+    original = both_by_ppo.Clipped.learn
+
+    def counting(self, data, *more):
+        learned.append(tuple(data.batch_size))
+        original(self, data, *more)
+
+    monkeypatch.setattr(both_by_ppo.Clipped, "learn", counting)
+    small = dataclasses.replace(
+        leader_recipe("ppo", SMALL), lanes=40, n_steps=7, rounds=560, batch_size=100
+    )
+    both = train_both(
+        "ppo", "shared-ppo", SMALL, small, BothRecipe(head_start=1, log_std_end=-4.0), 0
+    )
+    of_followers, of_leader = [(160, 2), (120, 2)], [(6 * 30,)]
+    assert learned == of_followers + of_followers + of_leader
+    assert both.followers.network.deviation == pytest.approx(np.exp(-2.5))  # half of the way
+
+
 @pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
 @pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
 def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
@@ -610,6 +692,12 @@ def test_recipes_that_a_gradient_cannot_follow_are_refused(gradient, changed, ma
         train_both("ppo", "shared-ppo", SMALL, bad, BothRecipe(gradient=gradient), 0)
 
 
+def test_followers_cannot_learn_more_often_than_rounds_are_played():
+    both = BothRecipe(follower_updates=4)
+    with pytest.raises(ValueError, match=r"follower_updates must be at most .* n_steps = 3, got 4"):
+        train_both("ppo", "shared-ppo", SMALL, leader_recipe("ppo", SMALL), both, 0)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -619,6 +707,8 @@ def test_recipes_that_a_gradient_cannot_follow_are_refused(gradient, changed, ma
         {"every": 0},
         {"head_start": -1},
         {"gradient": "exact"},
+        {"follower_updates": 0},
+        {"log_std_end": float("nan")},
     ],
 )
 def test_bad_hyperparameters_are_named(bad):

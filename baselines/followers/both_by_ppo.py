@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from tensordict import TensorDict
@@ -140,11 +141,13 @@ class PPO:
 
     Args:
         games: of both.
-        leader, followers: the sides.
-        steps: rounds after which a side learns; from two on, a leader has prices that were paid.
+        leader: its side.
+        followers: theirs; None: they are rational.
+        steps: rounds after which the leader learns; two or more, so that some of its prices are
+            paid.
         gamma: the leader's discount; followers are myopic.
         epochs: passes of the leader over the rounds that it learns from.
-        follower_updates: of them, between two updates of the leader.
+        follower_updates: of them, while those rounds are played.
         follower_steps: minibatches in an update of followers; as many as make a pass, if fewer.
     """
 
@@ -152,50 +155,54 @@ class PPO:
         self,
         games: LearningGames,
         leader: Clipped,
-        followers: Clipped,
+        followers: Clipped | None,
         steps: int,
         gamma: float,
         epochs: int,
         follower_updates: int,
         follower_steps: int,
     ) -> None:
-        self.rounds = steps * follower_updates
+        self.rounds = steps
         self._games, self._leader, self._followers = games, leader, followers
-        self._steps, self._gamma, self._epochs = steps, gamma, epochs
-        self._updates, self._follower_steps = follower_updates, follower_steps
+        self._gamma, self._epochs = gamma, epochs
+        self._parts = [len(part) for part in np.array_split(range(steps), follower_updates)]
+        self._follower_steps = follower_steps
 
     def iterate(self, leads: bool) -> None:
-        """Play and learn: followers by turns with their games, and in the end, if it is to, the
+        """Play and learn: followers after each part of the rounds, and in the end, if it is to, the
         leader."""
-        for _ in range(self._updates - 1):
-            self._play()
-        played = self._play()
+        played = [round_ for count in self._parts for round_ in self._play(count)]
         if leads:
-            self._lead(*played)
+            prices, earned, over = zip(*played, strict=True)
+            self._lead(torch.stack(prices), torch.stack(earned), torch.tensor(over))
 
-    def _play(self) -> tuple[Any, Tensor, Tensor]:
+    def _play(self, count: int) -> list[tuple[Any, Tensor, bool]]:
         """Play some rounds, from which followers learn.
 
         Returns:
-            The leader's side of them, what it earned in each, and whether an episode ended.
+            Of each the leader's side, what it earned, and whether an episode ended.
         """
-        games = self._games
-        prices, purchases, earned, surpluses, over = [], [], [], [], []
+        games, followers = self._games, self._followers
+        played, purchases, surpluses = [], [], []
         with torch.no_grad():
-            for _ in range(self._steps):
-                prices.append(self._leader.act(games.features))
-                purchases.append(self._followers.act(games.seen))
-                posted = games.post(prices[-1]["action"])
-                round_ = games.play(posted, purchases[-1]["action"])
-                earned.append(round_.leader)
+            for _ in range(count):
+                prices = self._leader.act(games.features)
+                if followers is None:
+                    bought = games.rational()
+                else:
+                    purchases.append(followers.act(games.seen))
+                    bought = purchases[-1]["action"]
+                round_ = games.play(games.post(prices["action"]), bought)
                 surpluses.append(round_.followers)
-                over.append(round_.over)
+                played.append((prices, round_.leader, round_.over))
+        if followers is not None:
             answers: Any = torch.cat(purchases)
             surplus = torch.cat(surpluses)
-            values = self._followers.values(answers["seen"])
-        steps = max(self._follower_steps, self._followers.minibatches(answers))
-        self._followers.learn(answers, surplus - values, surplus, steps)
-        return torch.stack(prices), torch.stack(earned), torch.tensor(over)
+            with torch.no_grad():
+                values = followers.values(answers["seen"])
+            steps = max(self._follower_steps, followers.minibatches(answers))
+            followers.learn(answers, surplus - values, surplus, steps)
+        return played
 
     def _lead(self, prices: Any, earned: Tensor, over: Tensor) -> None:
         """The leader learns. A price is paid in the next round; the last of an episode never is."""

@@ -22,7 +22,7 @@ class Pathwise:
     Args:
         games: differentiable.
         leader: the policy whose mean is the price; its optimizer is the leader's.
-        followers: their mean is what they buy.
+        followers: their mean is what they buy; None: they are rational.
         optimizer: theirs.
         follower_updates: rounds in which followers learn alone, before one in which both do.
     """
@@ -31,7 +31,7 @@ class Pathwise:
         self,
         games: LearningGames,
         leader: ActorCriticPolicy,
-        followers: FollowerNetwork,
+        followers: FollowerNetwork | None,
         optimizer: Optimizer,
         follower_updates: int,
     ) -> None:
@@ -39,7 +39,7 @@ class Pathwise:
         self._games, self._leader, self._followers = games, leader, followers
         self._optimizers = leader.optimizer, optimizer
         self._of_leader = list(leader.parameters())
-        self._of_followers = list(followers.mean.parameters())
+        self._of_followers = [] if followers is None else list(followers.mean.parameters())
         N, K = games.env.num_envs, games.K
         self._turns = (torch.arange(N)[:, None] % K == torch.arange(K))[..., None]
 
@@ -70,24 +70,29 @@ class Pathwise:
             What was posted, and whether the episode ended.
         """
         games = self._games
-        answer = self._followers.mean(games.seen)
+        followers = self._followers
+        answer = games.rational() if followers is None else followers.mean(games.seen)
         # Where the leader learns its gradient goes through the answer; else nothing passes here
         # from the next round to the followers' weights.
         bought = _held(answer) if in_force is not None else _leaf(answer)
         posted = _leaf(mean)
         round_ = games.play(games.post(posted), bought)
-        if games.env.market.capacity is None:
-            slope = _slope(round_.followers.mean(), bought)
-        else:
-            # What one buys is then taken from the others, which is not its own loss: one VMU of
-            # each game learns, by turns.
-            own = torch.where(self._turns, round_.followers, 0.0).mean()
-            slope = _slope(own, bought) * self._turns
+        slope = None if followers is None else self._slope_of_own(round_.followers, bought)
         if in_force is not None:
             earned = round_.leader[games.trembling :].mean()
             _climb(self._optimizers[0], self._of_leader, in_force[0], _slope(earned, in_force[1]))
-        _climb(self._optimizers[1], self._of_followers, answer, slope)
+        if slope is not None:
+            _climb(self._optimizers[1], self._of_followers, answer, slope)
         return posted, round_.over
+
+    def _slope_of_own(self, surplus: Tensor, bought: Tensor) -> Tensor:
+        """(N, K, 1) of each follower's surplus by what it buys itself."""
+        if self._games.env.market.capacity is None:
+            return _slope(surplus.mean(), bought)
+        # What one buys is then taken from the others, which is not its own loss: one VMU of
+        # each game learns, by turns.
+        own = torch.where(self._turns, surplus, 0.0).mean()
+        return _slope(own, bought) * self._turns
 
 
 LIMIT = 1.0 - 1e-6

@@ -61,6 +61,7 @@ def train_and_keep(
     checkpoint = out / "both.checkpoint"
     trained = train_both(leader, followers, task, recipe, both, seed, report, checkpoint)
     trained.leader.keep(out / policies.FILE, task, seed)
+    assert isinstance(trained.followers, Followers)  # rational ones are the control's alone
     trained.followers.save(out / FOLLOWERS, gradient=both.gradient)
     write_csv(out / "curve.csv", list(trained.rows[0]), trained.rows)
     draw(out / "curve.csv", out / "both.png")

@@ -23,28 +23,27 @@ FollowerKind = Literal["shared-ppo", "independent-ppo"]
 
 
 class FollowerNetwork(nn.Module):
-    """What K VMUs see, to the means and deviations of their purchases in [−1, 1].
+    """What K VMUs see, to the means and deviation of their purchases in [−1, 1].
 
     Args:
         K: how many VMUs.
         space: of what each of them sees.
         shared: whether they share one network; else each has its own.
         width: of both hidden layers.
-        log_std_init: logarithm of the first deviation.
     """
 
-    def __init__(
-        self, K: int, space: Box, shared: bool, width: int, log_std_init: float = 0.0
-    ) -> None:
+    deviation = 1.0
+    """Of all purchases: how much is explored. Who trains sets it."""
+
+    def __init__(self, K: int, space: Box, shared: bool, width: int) -> None:
         super().__init__()
         self.K, self.width, self.shared = K, width, shared
         self.mean = agents_network(K, space, shared, width)
-        self.log_std = nn.Parameter(torch.full((1 if shared else K, 1), log_std_init))
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """(…, K, n) to (…, K, 1) each."""
         mean = self.mean(seen)
-        return mean, self.log_std.exp().expand_as(mean)
+        return mean, torch.full_like(mean, self.deviation)
 
 
 def agents_network(K: int, space: Box, shared: bool, width: int) -> nn.Module:
@@ -52,28 +51,37 @@ def agents_network(K: int, space: Box, shared: bool, width: int) -> nn.Module:
     (count,) = space.shape
     layers: dict[str, Any] = {"depth": 2, "num_cells": width, "activation_class": nn.Tanh}
     if shared:
-        return nn.Sequential(_Centred(space), MLP(count, 1, **layers))
+        return nn.Sequential(_Logarithms(space), MLP(count, 1, **layers))
     one_each = MultiAgentMLP(
         count, 1, K, centralized=False, share_params=False, use_td_params=False, **layers
     )
-    return nn.Sequential(_Centred(space), one_each)
+    return nn.Sequential(_Logarithms(space), one_each)
 
 
-class _Centred(nn.Module):
-    """What is seen, with the bounds of its space at −1 and 1."""
+class _Logarithms(nn.Module):
+    """Of what is seen: 0 in the middle of what is expected, and one unit for all.
+
+    VMUs, and prices, differ by factors. Between the bounds of a δ that drifts lie three orders of
+    magnitude, and next to all that is drawn is in the lowest hundredth.
+    """
 
     middle: Tensor
-    reach: Tensor
 
     def __init__(self, space: Box) -> None:
         super().__init__()
         low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
-        reach = (high - low) / 2.0
-        self.register_buffer("middle", (low + high) / 2.0, persistent=False)
-        self.register_buffer("reach", torch.where(reach > 0, reach, 1.0), persistent=False)
+        self.register_buffer(
+            "middle", (torch.maximum(low, USUAL * high) * high).sqrt().log(), persistent=False
+        )
 
     def forward(self, seen: Tensor) -> Tensor:
-        return (seen - self.middle) / self.reach
+        return seen.clamp(min=LEAST).log() - self.middle
+
+
+USUAL = 0.05
+"""Share of the upper bound from which on a number is expected, if its lower bound is below it."""
+LEAST = 1e-4
+"""Numbers in [0, 1] below this look as if they were this."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,6 @@ def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:
     return market.min_steps + share * (market.max_steps - market.min_steps)
 
 
-def to_actions(market: Market, steps: np.ndarray) -> np.ndarray:
-    """Actions in [−1, 1] that mean steps; the reverse of `to_steps`."""
+def to_actions(market: Market, steps: Any) -> Any:
+    """Actions in [−1, 1] that mean steps, arrays or tensors; the reverse of `to_steps`."""
     return 2.0 * (steps - market.min_steps) / (market.max_steps - market.min_steps) - 1.0

@@ -18,7 +18,7 @@ from baselines.arena.task import Task
 from baselines.followers.expectation import in_expectation
 
 GAMES = 32
-"""Games in which play is measured."""
+"""Games in which play is measured, where no other number is given."""
 GRID = 39
 """Prices from the cost to p_max at which followers are measured, visited or not."""
 DRAWS = 64
@@ -54,7 +54,9 @@ class Measured:
     """Mean surplus of a VMU's best response over the grid, which goes from the cost to p_max."""
 
 
-def measure(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> Measured:
+def measure(
+    leader: Player, followers: FollowerPolicy, task: Task, seed: int, games: int = GAMES
+) -> Measured:
     """Play an episode without exploring, and compare it with what was best by the rules.
 
     Followers that draw are averaged over draws that come from the seed. The best price is chosen on
@@ -65,6 +67,7 @@ def measure(leader: Player, followers: FollowerPolicy, task: Task, seed: int) ->
         followers: buy, whatever followers the task names.
         task: what is played.
         seed: of the games and of all draws.
+        games: how many are played.
     """
     rounds: list[tuple[Market, np.ndarray]] = []
 
@@ -72,22 +75,22 @@ def measure(leader: Player, followers: FollowerPolicy, task: Task, seed: int) ->
         rounds.append((market, price.copy()))
         return followers(market, price, rng)
 
-    env = task.environment(GAMES, history=1, vmus=buy, **PHYSICAL)
-    played = play_in(env, leader(GAMES), seed)
+    env = task.environment(games, history=1, vmus=buy, **PHYSICAL)
+    played = play_in(env, leader(games), seed)
     first = rounds[0][0]
     steady = in_expectation(followers, first)
     draws, steady_draws = draws_of(followers, first), draws_of(steady, first)
     earned, lost, best = np.zeros((2, steady_draws)), [], None
     for t, (market, price) in enumerate(rounds):
         if best is None or market is not first:
-            best = best_price(market, steady, steady_draws, (seed, t, 0))
+            best = best_price(market, steady, steady_draws, (seed, t, 0), games)
         judged = answers(steady, market, np.stack([price, best]), steady_draws, (seed, t, 1))
         utilities = np.concatenate([answer.asp_utility for answer in judged])
         if steady_draws == 1:
             utilities[1] = utilities.max(axis=0)  # the price posted may be better than the grid's
         earned += utilities.sum(axis=-1)
         lost.append(losses(followers, market, price[None], draws, (seed, t, 1))[0])
-    on_grid, surpluses = losses(followers, first, grid(first, GRID), draws, (seed, 0, 2))
+    on_grid, surpluses = losses(followers, first, grid(first, GRID, games), draws, (seed, 0, 2))
     surplus = surpluses.mean()
     utility, best_utility = np.mean(earned, axis=-1).tolist()
     return Measured(
@@ -127,7 +130,9 @@ def answers(
         yield game.settle(market, price, asked)
 
 
-def best_price(market: Market, followers: FollowerPolicy, draws: int, seed: Any) -> np.ndarray:
+def best_price(
+    market: Market, followers: FollowerPolicy, draws: int, seed: Any, games: int = GAMES
+) -> np.ndarray:
     """The price in each of N games that earns most against followers, in expectation: (N,).
 
     It is looked for on a grid of 200 prices a step h apart, and then around the best of them, h/20
@@ -141,15 +146,15 @@ def best_price(market: Market, followers: FollowerPolicy, draws: int, seed: Any)
         earned = np.concatenate([answer.asp_utility.mean(axis=1) for answer in parts])
         return np.take_along_axis(prices, earned.argmax(axis=0)[None], axis=0)[0]
 
-    coarse = grid(market, COARSE)
+    coarse = grid(market, COARSE, games)
     around = best_of(coarse) + np.linspace(-1, 1, FINE)[:, None] * (coarse[1] - coarse[0])
     return best_of(np.clip(around, market.cost, market.max_price))
 
 
-def grid(market: Market, size: int) -> np.ndarray:
-    """Prices from the cost to p_max in every game: (size, GAMES)."""
+def grid(market: Market, size: int, games: int) -> np.ndarray:
+    """Prices from the cost to p_max in every game: (size, games)."""
     prices = np.linspace(market.cost, market.max_price, size)
-    return np.broadcast_to(prices.reshape(size, -1), (size, GAMES))
+    return np.broadcast_to(prices.reshape(size, -1), (size, games))
 
 
 def losses(

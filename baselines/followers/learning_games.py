@@ -10,12 +10,13 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from aigc_market.envs.rewards import vmu_scales
+from aigc_market import game
+from aigc_market.envs.rewards import reciprocals
 from aigc_market.ssim import TabulatedSSIM
 from aigc_market.ssim.model import LiveSSIM
 from aigc_market.torchrl import MarketEnv
 from baselines.arena.task import Task
-from baselines.followers.follower_policy import sees
+from baselines.followers.follower_policy import sees, to_actions
 from baselines.methods.sb3.features import Units
 
 
@@ -26,14 +27,16 @@ class Round:
     leader: Tensor
     """(N, 1) for the price in force, which was posted a round before."""
     followers: Tensor
-    """(N, K, 1) surplus over what free images would be worth."""
+    """(N, K, 1) surplus over what free images would be worth to VMUs on average: one unit for all,
+    so that who shares a network tries hardest where most is to be had."""
     over: bool
 
 
 class LearningGames:
     """N games on tensors: in most of them the leader posts prices, in the others they tremble.
 
-    There prices are drawn uniformly, so that followers know what to do off the path too.
+    There prices are drawn uniformly, so that followers know what to do off the path too; some of
+    them at the bounds, which have neighbours on one side alone.
 
     Args:
         task: what is played.
@@ -87,8 +90,16 @@ class LearningGames:
 
     def post(self, prices: Tensor) -> Tensor:
         """Prices in [−1, 1], (N, 1): the leader's, or where they tremble, drawn ones."""
-        drawn = torch.rand(self.trembling, 1) * 2.0 - 1.0
+        drawn = (BEYOND * (torch.rand(self.trembling, 1) * 2.0 - 1.0)).clamp(-1.0, 1.0)
         return torch.cat([drawn, prices[self.trembling :]])
+
+    def rational(self) -> Tensor:
+        """(N, K, 1) purchases in [−1, 1] that are best at the prices in force."""
+        market = self.env.market
+        price = self.seen[..., -1] * self._physical[self.units.row.price]
+        bounds = market.min_steps, market.max_steps
+        steps = game.purchase(price, market.satisfaction, market.ssim, *bounds, market.active)
+        return to_actions(market, steps)[..., None]
 
     def play(self, posted: Tensor, bought: Tensor) -> Round:
         """Settle the round in which this is bought, and begin the next one at what is posted.
@@ -99,8 +110,10 @@ class LearningGames:
         """
         market = self.env.market
         if market is not self._market:
-            self._market, self._scales = market, vmu_scales(market, [market.ssim])[..., None]
-        scales = self._scales
+            bounds = market.min_steps, market.max_steps
+            free = game.best_surplus(market.satisfaction, market.ssim, *bounds)
+            self._market, self._unit = market, reciprocals(free.mean())
+        unit = self._unit  # of this round: the next episode's may be another
         actions = {"asp": {"action": posted[:, None]}, "vmu": {"action": bought}}
         told: Any = self.env.step(TensorDict(actions, self.env.batch_size)).get("next")
         over = bool(told["done"][0])
@@ -109,9 +122,13 @@ class LearningGames:
         else:
             self._take(told)
         leader = told["asp", "reward"][:, 0] * self.units.reward
-        return Round(leader, told["vmu", "reward"] * scales, over)
+        return Round(leader, told["vmu", "reward"] * unit, over)
 
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""
         self.env.detach()
         self.seen = self.seen.detach()
+
+
+BEYOND = 1.1
+"""How far out prices are drawn before they are held within [−1, 1]."""

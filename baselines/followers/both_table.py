@@ -1,0 +1,144 @@
+"""How near both sides come to the equilibrium, and what the leader gets of rational followers.
+
+    python -m baselines.followers.both_table
+
+trains each pair anew, and beside it the same leader against rational followers in the same games,
+measures both in games that nobody has trained in, and writes the rows and the table made of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tyro
+
+from baselines.arena.seeds import demonstration_seed
+from baselines.arena.task import Task
+from baselines.followers.follower_policy import FollowerKind
+from baselines.followers.gaps import measure
+from baselines.followers.two_time_scales import BothRecipe, Gradient, leader_recipe, train_both
+from baselines.runs.files import write_atomically, write_csv
+
+UNLIKE = ["100", "200", "300", "400"]
+DRAWN = ["uniform", "80", "400"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A market in which both sides learn."""
+
+    name: str
+    task: Task
+    leader: str = "ppo"
+    followers: FollowerKind = "shared-ppo"
+
+
+CASES = (
+    Case("δ = 200, K = 2", Task("paper")),
+    Case("δ = 200, K = 10", Task("paper", {"K": 10})),
+    Case("δ = 100, 200, 300, 400", Task("paper", {"K": 4, "satisfaction": UNLIKE})),
+    Case("δ ~ U(80, 400), K = 2", Task("paper", {"satisfaction": DRAWN})),
+    Case("δ ~ U(80, 400), K = 10", Task("paper", {"K": 10, "satisfaction": DRAWN})),
+    Case("hidden", Task("hidden")),
+    Case("drift", Task("drift")),
+    Case("δ = 200, K = 2", Task("paper"), leader="tppo"),
+    Case("δ = 200, K = 2", Task("paper"), leader="tppo", followers="independent-ppo"),
+    Case("δ = 200, K = 10", Task("paper", {"K": 10}), leader="tppo"),
+)
+GRADIENTS: tuple[Gradient, ...] = ("ppo", "pathwise")
+GAMES = 256
+"""In which each pair is measured: VMUs in the tails of a law are in them too."""
+
+
+def both_table(
+    out: Path = Path("docs/both-sides/both.csv"), table: Path | None = None, seeds: int = 3
+) -> None:
+    """Train and measure every case by both gradients.
+
+    Args:
+        out: file for the rows, one for each training; it grows with each of them, and trainings of
+            which it has a row are not made again.
+        table: file for the table in Markdown; beside `out` by default.
+        seeds: trainings of each case.
+    """
+    rows = pd.read_csv(out).to_dict("records") if out.exists() else []
+    done = {tuple(row[name] for name in KEY) for row in rows}
+    for seed in range(seeds):
+        for case in CASES:
+            for gradient in GRADIENTS:
+                key = case.name, case.leader, case.followers, gradient, seed
+                if key not in done:
+                    rows.append(dict(zip(KEY, key, strict=True)) | train(case, gradient, seed))
+                    write_csv(out, list(rows[0]), rows)
+                    print(rows[-1], flush=True)
+    write_atomically(table or out.with_suffix(".md"), markdown(rows))
+
+
+KEY = ("market", "leader", "followers", "gradient", "seed")
+
+
+def train(case: Case, gradient: Gradient, seed: int) -> dict[str, Any]:
+    """Train a pair, and its leader against rational followers.
+
+    Returns:
+        What `measure` finds of the pair, the leader's `rounds`, `cpu_seconds` of the pair's
+        training, and `control`: the share that the other leader gets.
+    """
+    recipe = leader_recipe(case.leader, case.task)
+    both = BothRecipe(gradient=gradient, every=recipe.rounds)
+    found = []
+    for followers in (case.followers, None):
+        began = time.process_time()
+        pair = train_both(case.leader, followers, case.task, recipe, both, seed)
+        spent = time.process_time() - began
+        test = demonstration_seed(seed)
+        found.append((measure(pair.leader.player, pair.followers, case.task, test, GAMES), spent))
+    (learned, spent), (control, _) = found
+    return {
+        "rounds": recipe.rounds,
+        "cpu_seconds": round(spent, 2),
+        "control": control.share,
+        "share": learned.share,
+        "share_learned": learned.share_learned,
+        "gap": learned.gap,
+        "worst_gap": learned.worst_gap,
+        "gap_played": learned.gap_played,
+    }
+
+
+def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table of all rows: of each number the mean over seeds, and the worst."""
+    table: Any = pd.DataFrame(rows)
+    table["of_control"] = table["share"] / table["control"]
+    header = ["market", "gradient", "leader", "followers", "seeds", "of U_p*", "of rational's"]
+    header += ["gap", "worst gap", "seconds"]
+    lines = [header, ["---"] * 4 + ["---:"] * (len(header) - 4)]
+    for (market, leader, followers, gradient), runs in table.groupby(list(KEY[:-1]), sort=False):
+        lines.append(
+            [
+                market,
+                str(gradient),
+                str(leader).upper(),
+                "one network" if followers == "shared-ppo" else "one each",
+                str(len(runs)),
+                _mean_and(runs["share"], "min"),
+                _mean_and(runs["of_control"], "min"),
+                _mean_and(runs["gap"], "max", 3),
+                _mean_and(runs["worst_gap"], "max", 2),
+                f"{runs['cpu_seconds'].mean():.1f}",
+            ]
+        )
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
+    return f"{values.mean():.{digits}%} ({values.agg(worst):.{digits}%})"
+
+
+if __name__ == "__main__":
+    tyro.cli(both_table)
