@@ -303,7 +303,8 @@ def test_ablations_are_played_where_they_are_asked_for(tmp_path, counted, monkey
     monkeypatch.setattr(command, "ABLATIONS", ("less",))
     run(tmp_path, episodes=2)
     assert not (tmp_path / "attribution.md").exists()
-    run(tmp_path, episodes=2, ablations=True)
+    run(tmp_path, episodes=2, ablations=True, outside=True)
+    assert "less" not in set(pd.read_csv(tmp_path / "outside.csv")["method"])
     table = pd.read_csv(tmp_path / "attribution.csv")
     assert set(zip(table["method"], table["without"], strict=True)) == {("fake", "less")}
     assert (table[["difference", "low", "high"]] == 0).all(axis=None)  # trained the same
