@@ -28,7 +28,7 @@ from baselines.runs.checkpoint import Checkpoint
 class PpoRecipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 120
+    updates: int = 60
     """Batches of episodes."""
     lanes: int = 256
     """Episodes in a batch."""
