@@ -2,12 +2,14 @@
 
     python -m baselines.followers.both_table
 
-trains each pair anew, and beside it the same leader against rational followers in the same games,
-measures both in games that nobody has trained in, and writes the rows and the table made of them.
+trains each pair, and beside it the same leader against rational followers in the same games,
+measures both in games that nobody has trained in, and writes the rows, and the table made of them
+into the page where it stands.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,12 +41,12 @@ class Case:
 
 
 CASES = (
-    Case("δ = 200, K = 2", Task("paper")),
-    Case("δ = 200, K = 10", Task("paper", {"K": 10})),
+    Case("hidden", Task("hidden")),
     Case("δ = 100, 200, 300, 400", Task("paper", {"K": 4, "satisfaction": UNLIKE})),
     Case("δ ~ U(80, 400), K = 2", Task("paper", {"satisfaction": DRAWN})),
     Case("δ ~ U(80, 400), K = 10", Task("paper", {"K": 10, "satisfaction": DRAWN})),
-    Case("hidden", Task("hidden")),
+    Case("δ = 200, K = 2", Task("paper")),
+    Case("δ = 200, K = 10", Task("paper", {"K": 10})),
     Case("drift", Task("drift")),
     Case("δ = 200, K = 2", Task("paper"), leader="tppo"),
     Case("δ = 200, K = 2", Task("paper"), leader="tppo", followers="independent-ppo"),
@@ -56,30 +58,42 @@ GAMES = 256
 
 
 def both_table(
-    out: Path = Path("docs/both-sides/both.csv"), table: Path | None = None, seeds: int = 3
+    out: Path = Path("docs/both-sides/both.csv"),
+    page: Path = Path("docs/both-sides.md"),
+    seeds: int = 3,
 ) -> None:
     """Train and measure every case by both gradients.
 
     Args:
         out: file for the rows, one for each training; it grows with each of them, and trainings of
-            which it has a row are not made again.
-        table: file for the table in Markdown; beside `out` by default.
+            which it has a row are not made again. Remove it where the code of training has changed.
+        page: in Markdown, with the table in it.
         seeds: trainings of each case.
     """
     rows = pd.read_csv(out).to_dict("records") if out.exists() else []
     done = {tuple(row[name] for name in KEY) for row in rows}
+    order = [
+        (case.name, case.leader, case.followers, gradient)
+        for case in CASES
+        for gradient in GRADIENTS
+    ]
     for seed in range(seeds):
         for case in CASES:
             for gradient in GRADIENTS:
                 key = case.name, case.leader, case.followers, gradient, seed
                 if key not in done:
                     rows.append(dict(zip(KEY, key, strict=True)) | train(case, gradient, seed))
-                    write_csv(out, list(rows[0]), rows)
                     print(rows[-1], flush=True)
-    write_atomically(table or out.with_suffix(".md"), markdown(rows))
+                    rows.sort(key=lambda row: (order.index(_pair(row)), row["seed"]))
+                    write_csv(out, list(rows[0]), rows)
+                    put(page, markdown(rows))
 
 
 KEY = ("market", "leader", "followers", "gradient", "seed")
+
+
+def _pair(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY[:-1])
 
 
 def train(case: Case, gradient: Gradient, seed: int) -> dict[str, Any]:
@@ -112,7 +126,8 @@ def train(case: Case, gradient: Gradient, seed: int) -> dict[str, Any]:
 
 
 def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The table of all rows: of each number the mean over seeds, and the worst."""
+    """The table of all rows: of each number the mean over seeds, and where they are several the
+    worst."""
     table: Any = pd.DataFrame(rows)
     table["of_control"] = table["share"] / table["control"]
     header = ["market", "gradient", "leader", "followers", "seeds", "of U_p*", "of rational's"]
@@ -136,8 +151,22 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def put(page: Path, table: str) -> None:
+    """Write the table into a page, in the place of the one that is there.
+
+    Raises:
+        ValueError: there is none.
+    """
+    text = page.read_text()
+    old = re.search(r"^\| market \|.*\n(\|.*\n)*", text, re.MULTILINE)
+    if old is None:
+        raise ValueError(f"page must have a table whose first column is market, got {str(page)!r}")
+    write_atomically(page, text[: old.start()] + table + text[old.end() :])
+
+
 def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
-    return f"{values.mean():.{digits}%} ({values.agg(worst):.{digits}%})"
+    mean = f"{values.mean():.{digits}%}"
+    return mean if len(values) == 1 else f"{mean} ({values.agg(worst):.{digits}%})"
 
 
 if __name__ == "__main__":
