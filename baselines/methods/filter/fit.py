@@ -27,9 +27,9 @@ from baselines.runs.policy_files import read, write
 class FitRecipe:
     """How a filter is fitted."""
 
-    updates: int = 64
+    updates: int = 40
     """Batches of episodes, played at random prices."""
-    lanes: int = 40
+    lanes: int = 32
     """Episodes in a batch."""
     learning_rate: float = 0.1
     """Adam's for the prior's table, at the start; it falls linearly to nothing."""

@@ -27,13 +27,13 @@ from baselines.runs.checkpoint import Checkpoint
 class PathwiseRecipe:
     """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
 
-    updates: int = 20
+    updates: int = 12
     """Gradient steps."""
     lanes: int = 128
     """Episodes in a gradient."""
     learning_rate: float = 4e-3
     """Adam's, after the warm-up; it falls linearly to nothing."""
-    warmup: int = 6
+    warmup: int = 4
     """Updates in which the learning rate rises."""
     dispersion: float = 5.0
     """Learning rate of how far prices vary, as a multiple."""

@@ -76,7 +76,7 @@ class FilterTrainer:
             episodes = pathwise_recipe.updates * pathwise_recipe.lanes
             improvement = replace(improvement, updates=round(episodes / improvement.lanes))
         if self.fitted and self.shape.filter:
-            fit = FitRecipe(lanes=_lanes(40, 160, K))
+            fit = FitRecipe(lanes=_lanes(32, 160, K))
         return FilterRecipe(improvement, fit, self.shape)
 
     def can_train(self, task: Task) -> str | None:
