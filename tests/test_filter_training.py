@@ -270,7 +270,7 @@ def test_trainers_say_what_they_cannot_train(tmp_path):
 
 def test_batches_shrink_where_markets_are_large():
     small, large = (FILTER_PATHWISE.recipe(Task("crowd", {"K": K})) for K in (2, 1000))
-    assert (small.improvement.lanes, small.fit.lanes) == (128, 40)
+    assert (small.improvement.lanes, small.fit.lanes) == (128, 32)
     assert large.improvement.lanes == large.fit.lanes == 1
 
 
