@@ -139,7 +139,7 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
         (["evaluate", "greedy", "--satisfaction", "many"], "satisfaction must be one number"),
         (["evaluate", "greedy", "--cost", "-1"], "cost must be finite numbers above 0, got -1.0"),
         (["evaluate", "greedy", "--ssim", "none.csv"], "none.csv"),
-        (["evaluate", "filter_pathwise", "--scenario", "crowd"], "leader must be trained first"),
+        (["evaluate", "filter_pathwise", "--scenario", "live"], "leader must be trained first"),
         (["evaluate", "greedy", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["train", "filter_ppo", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["train", "nobody"], "method must be one of"),
