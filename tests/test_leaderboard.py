@@ -1,6 +1,7 @@
 """The leaderboard: the same episodes for everybody, kept results, and its arithmetic."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 import sys
@@ -12,6 +13,7 @@ import pytest
 from fake_training import Always, Fake, FakeRecipe, kept
 from matplotlib import image
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from aigc_market import LogUniform, SharedLevel, vmus
 from aigc_market.scenarios import SCENARIOS
@@ -217,11 +219,72 @@ def test_labels_at_the_ends_of_lines_do_not_meet():
     ends = {
         name: (y, {"color": "k"}) for name, y in zip("abcd", (0.2, 0.97, 0.98, 0.99), strict=True)
     }
-    figures._label_ends(axes, ends)
+    figures._label_ends(axes, ends, height=200)
     places = sorted(text.xyann[1] for text in axes.texts)
     assert places[0] == pytest.approx(0.2)
-    assert np.diff(places).min() >= figures._APART - 1e-9
+    assert np.diff(places).min() >= figures._APART / 200 - 1e-9
     assert places[-1] <= 1
+
+
+def ends_in(figure):
+    """What each panel says at the ends of its lines, without numbers; no two texts meet."""
+    said = {}
+    for axes in figure.axes:
+        boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the lines to them
+        for one, other in itertools.combinations(boxes, 2):
+            assert min(one.y1, other.y1) <= max(one.y0, other.y0)
+        assert all(box.x1 <= figure.bbox.x1 for box in boxes)
+        if boxes:
+            said[axes.get_title()] = {text.get_text().split(" ")[0] for text in axes.texts}
+    return said
+
+
+def csvs(lost, scenarios):
+    """leaderboard.csv, rounds.csv and prices.csv, from the share that each method loses."""
+    played = [(s, m, REGISTRY[m].knows, x) for s in scenarios for m, x in lost.items()]
+    steps = range(1, 101)
+    return (
+        pd.DataFrame(
+            [(s, m, knows, "all", 1 - x, 500, 7) for s, m, knows, x in played],
+            columns=["scenario", "method", "knows", "window", "share", "episodes", "first_seed"],
+        ),
+        pd.DataFrame(
+            [(s, m, t, 10 * x, 10.0) for s, m, _, x in played for t in steps],
+            columns=["scenario", "method", "round", "regret", "equilibrium_utility"],
+        ),
+        pd.DataFrame(
+            [(s, m, e, t, 8 + x, 8.0) for s, m, _, x in played for e in (1, 2) for t in steps],
+            columns=["scenario", "method", "episode", "round", "price", "equilibrium_price"],
+        ),
+    )
+
+
+def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_floor():
+    lost = {
+        "constant": 0.25,
+        "ppo": 0.1,
+        "tppo": 0.09,
+        "kalman_total": 0.095,
+        "likelihood_grid": 0.08,
+        "filter_unfitted": 0.06,
+        "filter": 0.05,
+        "filter_pathwise": 0.049,
+        "bayes": 0.048,
+    }
+    table, rounds, prices = csvs(lost, ("shift", "crowd", "crowd-K40"))
+    best = {"constant", "tppo", "likelihood_grid", "filter", "filter_pathwise", "bayes"}
+    assert ends_in(figures._regret(table, rounds)) == {"shift": best, "crowd": best}
+    drawn = ends_in(figures._prices(table, prices))
+    assert set(map(frozenset, drawn.values())) == {frozenset({"p*", "tppo", "filter_pathwise"})}
+    assert ends_in(figures._sizes(table)) == {"": best | {"kalman_total"}}
+
+
+def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path):
+    tables.write(tmp_path, [standing(tmp_path, made_up(tmp_path, "constant"))], {})
+    table, rounds = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("leaderboard", "rounds"))
+    share = table[table["window"] == "all"]["share"].item()
+    [line] = figures._regret(table, rounds).axes[0].lines
+    assert line.get_ydata()[-1] == pytest.approx(1 - share, abs=1e-4)
 
 
 # --- the command

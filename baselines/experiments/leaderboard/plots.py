@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
@@ -25,11 +26,15 @@ _EPISODES = 3
 """At most: the first ones, whatever they look like."""
 _KNOWN = ("paper", "live")
 """Markets without noise, which are the same in all episodes: regret there is a comb."""
-_LEVELS = np.array([1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
-_BINS = 20
-"""Most points of a line: rounds in which prices go up and down by turns are put together."""
-_APART = 0.065
-"""Least distance of two labels, as a share of an axis's height."""
+_IN_SIZES = "kalman_total"
+"""Drawn over sizes too: it follows the mean follower, who is steadier the more there are."""
+_LEVELS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+_PANEL = 3.7
+"""Width of a panel with its labels in inches: two of them are as wide as a page of the docs."""
+_LABELS = 8.5
+"""Size of labels at the ends of lines, in points."""
+_APART = 1.25 * _LABELS
+"""Least distance of two labels, in points."""
 
 
 def draw(folder: Path) -> list[Path]:
@@ -38,7 +43,7 @@ def draw(folder: Path) -> list[Path]:
     rounds: Any = pd.read_csv(folder / "rounds.csv")
     prices: Any = pd.read_csv(folder / "prices.csv")
     paths = []
-    with mpl.rc_context({"font.size": 10}):
+    with mpl.rc_context({"font.size": 9.5, "axes.titlesize": 11, "figure.titlesize": 10}):
         for name, figure in (
             ("regret", _regret(table, rounds)),
             ("prices", _prices(table, prices)),
@@ -51,28 +56,36 @@ def draw(folder: Path) -> list[Path]:
 
 
 def _drawn(rows: Any) -> list[str]:
-    """Of one scenario's rows in leaderboard.csv, the best method of each track, and the floor."""
+    """Of one scenario's rows in leaderboard.csv, the methods that are drawn.
+
+    They are the best of each track, the best classical one, and the floor.
+    """
     whole = rows[rows["window"] == "all"]
-    methods = [m for m in whole["method"] if m not in REGISTRY or not REGISTRY[m].ablation_of]
-    whole = whole[whole["method"].isin(methods)]
-    drawn = []
-    for track in KNOWS:
-        of_track = whole[whole["knows"] == track]
-        if len(of_track):
-            drawn.append(str(of_track.loc[of_track["share"].idxmax(), "method"]))
-    if FLOOR in methods and FLOOR not in drawn:
-        drawn.append(FLOOR)
-    return drawn
+    whole = whole[[m not in REGISTRY or not REGISTRY[m].ablation_of for m in whole["method"]]]
+    groups = [whole[whole["knows"] == track] for track in KNOWS]
+    groups.append(whole[[_classical(method) for method in whole["method"]]])
+    groups.append(whole[whole["method"] == FLOOR])
+    best = [str(g.loc[g["share"].idxmax(), "method"]) for g in groups if len(g)]
+    return list(dict.fromkeys(best))
+
+
+def _classical(method: str) -> bool:
+    """Whether it knows the form of demand, untrained, by another way than this package's filter."""
+    entry = REGISTRY.get(method)
+    if entry is None or entry.knows != "form" or entry.trainer is not None:
+        return False
+    return not entry.reference.startswith("baselines.methods.filter")
 
 
 def _style(method: str) -> dict[str, Any]:
     return STYLES.get(method, _OWN)
 
 
-def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
+def _panels(count: int, columns: int, height: float) -> tuple[Figure, list[Any]]:
     columns = min(columns, count)
     down = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * down), layout="constrained")
+    size = (max(_PANEL * columns, 6.4), height * down + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(down, columns, squeeze=False).ravel().tolist()
     for empty in axes[count:]:
         empty.set_axis_off()
@@ -82,105 +95,155 @@ def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure
     return figure, axes[:count]
 
 
-def _label_ends(axes: Any, ends: Mapping[str, tuple[float, dict[str, Any]]]) -> None:
-    """Write each line's name at its right end; names that would meet are moved apart.
+def _label_ends(axes: Any, ends: Mapping[str, tuple[float, dict[str, Any]]], height: float) -> None:
+    """Write a text at each line's right end; those that would meet are moved apart, by the least.
 
     Args:
         axes: with its limits and scales set.
-        ends: by name: where the line ends, and its style.
+        ends: by text: where the line ends, and its style.
+        height: of the axes, in points.
     """
     to_share = axes.transData + axes.transAxes.inverted()
     right = axes.get_xlim()[1]
-    places = {name: to_share.transform((right, y))[1] for name, (y, _) in ends.items()}
-    order = sorted(places, key=lambda name: places[name])
-    apart = np.array([places[name] for name in order])
-    for i in range(1, len(apart)):
-        apart[i] = max(apart[i], apart[i - 1] + _APART)
-    apart[-1] = min(apart[-1], 1.0)
-    for i in reversed(range(len(apart) - 1)):  # those that were moved out at the top
-        apart[i] = min(apart[i], apart[i + 1] - _APART)
-    for name, place in zip(order, apart, strict=True):
+    places = {text: to_share.transform((right, y))[1] for text, (y, _) in ends.items()}
+    order = sorted(places, key=lambda text: places[text])
+    rank = np.arange(len(order)) * _APART / height
+    free = isotonic_regression([places[text] for text in order] - rank).x
+    apart = np.clip(free, 0.0, max(1.0 - rank[-1], 0.0)) + rank
+    for text, place in zip(order, apart, strict=True):
+        color = ends[text][1]["color"]
         axes.annotate(
-            name,
-            (1.0, places[name]),
-            (1.03, place),
+            text,
+            (1.0, places[text]),
+            (1.06, place),
             xycoords="axes fraction",
             textcoords="axes fraction",
-            color=ends[name][1]["color"],
+            color=color,
             va="center",
-            fontsize=8.5,
-            arrowprops={"arrowstyle": "-", "color": ends[name][1]["color"], "linewidth": 0.6},
+            fontsize=_LABELS,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.7,
+                "relpos": (0.0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 0,
+            },
             annotation_clip=False,
         )
 
 
+def _label_all(figure: Figure, labels: Sequence[tuple[Any, dict[str, Any]]]) -> None:
+    """Label the ends of lines in all panels, which get their final size in two steps."""
+    for _ in range(2):  # labels make a panel smaller, and in a smaller one they need more of it
+        for axes, ends in labels:
+            for text in list(axes.texts):
+                text.remove()
+            box = axes.get_window_extent()
+            _label_ends(axes, ends, 72 * box.height / figure.dpi)
+        figure.draw_without_rendering()
+
+
+def _percent(axes: Any, low: float, high: float) -> None:
+    """A logarithmic axis of what is lost."""
+    levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
+    axes.set_yscale("log")
+    axes.set_yticks(levels, [f"{100 * level:g} %" for level in levels])
+    axes.set_ylim(low, high)
+    axes.minorticks_off()
+
+
+def _title(figure: Figure, text: str) -> None:
+    figure.suptitle(text, x=0.01, ha="left", color=palette.MUTED)
+
+
+def _episodes_of(table: Any) -> str:
+    """How many episodes, and which, where all rows have the same."""
+    first = table["first_seed"].unique()
+    seeds = f", seeds from {first[0]} on" if len(first) == 1 else ""
+    return f"{table['episodes'].max():,} test episodes{seeds}"
+
+
 def _regret(table: Any, rounds: Any) -> Figure | None:
-    """Presets of their own size: the others say little more, and would be many."""
+    """What is lost up to each round; its last point is 1 − share, the leaderboard's number.
+
+    Presets of their own size: the others say little more, and would be many.
+    """
     names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
         return None
-    figure, axes = _panels(len(names), 2, (5.6, 3.2))
+    figure, axes = _panels(len(names), 2, 2.5)
+    labels = []
     for one, name in zip(axes, names, strict=True):
-        drawn = _drawn(table[table["scenario"] == name])
-        rows = rounds[rounds["scenario"] == name]
-        lines = {method: _relative(rows[rows["method"] == method]) for method in drawn}
-        for method, (middle, relative) in lines.items():
-            one.plot(middle, relative, **_style(method))
-        everything = np.concatenate([relative for _, relative in lines.values()])
-        low, high = max(everything.min(), 1e-5) / 1.2, everything.max() * 1.2
-        levels = _LEVELS[(low < _LEVELS) & (high > _LEVELS)]
-        one.set(xscale="log", yscale="log", title=name, xlabel="Round of the episode")
+        rows = rounds[rounds["scenario"] == name].sort_values("round")
+        lines = {}
+        for method in _drawn(table[table["scenario"] == name]):
+            line = rows[rows["method"] == method].set_index("round")
+            lines[method] = line["regret"].cumsum() / line["equilibrium_utility"].cumsum()
+            one.plot(lines[method], **_style(method))
+        everything = np.concatenate(list(lines.values()))
+        one.set(xscale="log", title=name, xlabel="Rounds played")
         one.set_xlim(1, rows["round"].max())
         one.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
-        one.set_yticks(levels, [f"{level:.4g} %" for level in 100 * levels])
-        one.set_ylim(low, high)  # what loses nothing lies below all logarithms
-        one.minorticks_off()
+        # What loses nothing lies below all logarithms.
+        low = max(everything.min(), _LEVELS[0]) / 1.2
+        _percent(one, low, everything.max() * 1.2)
         ends = {
-            method: (max(relative[-1], low), _style(method))
-            for method, (_, relative) in lines.items()
+            f"{method} {100 * line.iloc[-1]:.1f} %": (max(line.iloc[-1], low), _style(method))
+            for method, line in lines.items()
         }
-        _label_ends(one, ends)
+        labels.append((one, ends))
     for one in axes[::2]:
-        one.set_ylabel("Regret, share of U*")
+        one.set_ylabel("Lost so far, of U*")
+    presets = table[table["scenario"].isin(names)]
+    _title(
+        figure,
+        f"Utility lost up to a round, as a share of the oracle's: {_episodes_of(presets)}.\n"
+        "One best price for all (constant), the best classical rule, the best of each track.",
+    )
+    _label_all(figure, labels)
     return figure
 
 
-def _relative(rows: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rounds, and regret over U* there: means of rounds that lie together in the logarithm."""
-    last = int(rows["round"].max())
-    edges = np.unique(np.geomspace(1, last + 1, _BINS + 1).astype(int))
-    sums = rows.groupby(np.searchsorted(edges, rows["round"], side="right"))
-    middle = np.sqrt(sums["round"].min() * sums["round"].max())
-    return middle.to_numpy(), (sums["regret"].sum() / sums["equilibrium_utility"].sum()).to_numpy()
-
-
 def _prices(table: Any, prices: Any) -> Figure | None:
-    """The best of each track that does not know the law, in the first episodes."""
+    """The best that knows nothing, and the best that does not know the law, in some episodes."""
     names = [name for name in _IN_EPISODES if name in set(prices["scenario"])]
     if not names:
         return None
     episodes = sorted(prices["episode"].unique())[:_EPISODES]
-    shown = [(name, episode) for name in names for episode in episodes]
-    figure, axes = _panels(len(shown), len(episodes), (4.6, 2.9))
+    shown = [(name, episode) for episode in episodes for name in names]
+    figure, axes = _panels(len(shown), len(names), 2.1)
+    labels = []
     for one, (name, episode) in zip(axes, shown, strict=True):
         rows = prices[(prices["scenario"] == name) & (prices["episode"] == episode)]
         oracle = rows.drop_duplicates("round")
-        style: dict[str, Any] = {"color": palette.EQUILIBRIUM, "linewidth": 1.8}
-        one.step(oracle["round"], oracle["equilibrium_price"], where="mid", **style)
-        one.set(title=f"{name}, episode {episode}", xlabel="Round")
+        style: dict[str, Any] = {"color": palette.EQUILIBRIUM, "linewidth": 2.4}
+        one.step(oracle["round"], oracle["equilibrium_price"], where="mid", alpha=0.55, **style)
+        one.set(title=f"{name}, episode {episode}")
         one.set_xlim(1, oracle["round"].max())
-        ends = {"oracle": (float(oracle["equilibrium_price"].iloc[-1]), style)}
-        rivals = table[(table["scenario"] == name) & (table["knows"] != "law")]
-        for method in _drawn(rivals):
-            if method == FLOOR:
-                continue
+        ends = {"p*": (float(oracle["equilibrium_price"].iloc[-1]), style)}
+        for method in _rivals(table[table["scenario"] == name]):
             of_method = rows[rows["method"] == method]
-            one.plot(of_method["round"], of_method["price"], linewidth=1.1, **_style(method))
+            one.plot(of_method["round"], of_method["price"], linewidth=1.3, **_style(method))
             ends[method] = float(of_method["price"].iloc[-1]), _style(method)
-        _label_ends(one, ends)
-    for one in axes[:: len(episodes)]:
+        labels.append((one, ends))
+    for one in axes[-len(names) :]:
+        one.set_xlabel("Round")
+    for one in axes[:: len(names)]:
         one.set_ylabel("Price")
+    presets = table[table["scenario"].isin(names)]
+    _title(figure, f"Prices posted, and the oracle's p*: the first of {_episodes_of(presets)}")
+    _label_all(figure, labels)
     return figure
+
+
+def _rivals(rows: Any) -> list[str]:
+    """Of those drawn, the best that knows nothing, and the best that does not know the law."""
+    rivals = rows[(rows["window"] == "all") & rows["method"].isin(_drawn(rows))]
+    share = rivals[rivals["knows"] != "law"].set_index("method")["share"]
+    of_nothing = share[share.index.isin(rivals[rivals["knows"] == "nothing"]["method"])]
+    best = [of.idxmax() for of in (of_nothing, share) if len(of)]
+    return list(dict.fromkeys(best))
 
 
 def _sizes(table: Any) -> Figure | None:
@@ -189,24 +252,34 @@ def _sizes(table: Any) -> Figure | None:
     if parts[0].isna().all():
         return None
     name = parts[0].dropna().iloc[0]
+    own = Task(name).public().K
     sizes = parts[1].astype(float).where(parts[0] == name)
-    sizes = sizes.mask(table["scenario"] == name, Task(name).public().K)
+    sizes = sizes.mask(table["scenario"] == name, own)
     rows = table.assign(K=sizes)[(table["window"] == "all") & sizes.notna()]
     ticks: Sequence[float] = sorted(rows["K"].unique())
     everywhere = rows.groupby("method")["K"].transform("nunique") == len(ticks)
     rows = rows[everywhere]  # the others were trained for one size
     if rows.empty:
         return None
-    figure, [axes] = _panels(1, 1, (6.4, 4.2))
+    figure, [axes] = _panels(1, 1, 3.6)
     drawn = _drawn(rows[rows["scenario"] == name])
+    if _IN_SIZES in set(rows["method"]) and _IN_SIZES not in drawn:
+        drawn.append(_IN_SIZES)
     ends = {}
     for method in drawn:
-        line = rows[rows["method"] == method].sort_values("K")
-        axes.plot(line["K"], line["share"], marker="o", markersize=4, **_style(method))
-        ends[method] = float(line["share"].iloc[-1]), _style(method)
+        line = rows[rows["method"] == method].set_index("K")["share"].sort_index()
+        axes.plot(1 - line, marker="o", markersize=4, clip_on=False, **_style(method))
+        ends[f"{method} {100 * (1 - line.iloc[-1]):.1f} %"] = 1 - line.iloc[-1], _style(method)
+    lost = 1 - rows[rows["method"].isin(drawn)]["share"]
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set(xlabel="Slots K", ylabel="Share of the oracle's utility", title=name)
-    _label_ends(axes, ends)
+    axes.set_xlim(ticks[0], ticks[-1])
+    axes.set(xlabel="Slots K", ylabel="Lost, of U*")
+    _percent(axes, lost.min() / 1.2, lost.max() * 1.2)
+    _title(
+        figure,
+        f"{name} with other numbers of slots: utility lost, as a share of the oracle's.\n"
+        f"What is trained was trained with {own}, and plays all sizes as it is.",
+    )
+    _label_all(figure, [(axes, ends)])
     return figure
