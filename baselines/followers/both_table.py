@@ -3,15 +3,14 @@
     python -m baselines.followers.both_table
 
 trains each pair, and beside it the same leader against rational followers in the same games,
-measures both in games that nobody has trained in, and writes the rows, and the table made of them
-into the page where it stands.
+measures both in games that nobody has trained in, and writes the rows. `docs/write_numbers.py`
+makes the table of them.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from baselines.arena.task import Task
 from baselines.followers.follower_policy import FollowerKind
 from baselines.followers.gaps import measure
 from baselines.followers.two_time_scales import BothRecipe, Gradient, leader_recipe, train_both
-from baselines.runs.files import write_atomically, write_csv
+from baselines.runs.files import write_csv
 
 UNLIKE = ["100", "200", "300", "400"]
 DRAWN = ["uniform", "80", "400"]
@@ -59,7 +58,6 @@ GAMES = 256
 
 def both_table(
     out: Path = Path("docs/both-sides/both.csv"),
-    page: Path = Path("docs/both-sides.md"),
     seeds: int = 3,
 ) -> None:
     """Train and measure every case by both gradients.
@@ -67,7 +65,6 @@ def both_table(
     Args:
         out: file for the rows, one for each training; it grows with each of them, and trainings of
             which it has a row are not made again. Remove it where the code of training has changed.
-        page: in Markdown, with the table in it.
         seeds: trainings of each case.
     """
     rows = pd.read_csv(out).to_dict("records") if out.exists() else []
@@ -86,7 +83,6 @@ def both_table(
                     print(rows[-1], flush=True)
                     rows.sort(key=lambda row: (order.index(_pair(row)), row["seed"]))
                     write_csv(out, list(rows[0]), rows)
-                    put(page, markdown(rows))
 
 
 KEY = ("market", "leader", "followers", "gradient", "seed")
@@ -123,50 +119,6 @@ def train(case: Case, gradient: Gradient, seed: int) -> dict[str, Any]:
         "worst_gap": learned.worst_gap,
         "gap_played": learned.gap_played,
     }
-
-
-def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The table of all rows: of each number the mean over seeds, and where they are several the
-    worst."""
-    table: Any = pd.DataFrame(rows)
-    table["of_control"] = table["share"] / table["control"]
-    header = ["market", "gradient", "leader", "followers", "seeds", "of U_p*", "of rational's"]
-    header += ["gap", "worst gap", "seconds"]
-    lines = [header, ["---"] * 4 + ["---:"] * (len(header) - 4)]
-    for (market, leader, followers, gradient), runs in table.groupby(list(KEY[:-1]), sort=False):
-        lines.append(
-            [
-                market,
-                str(gradient),
-                str(leader).upper(),
-                "one network" if followers == "shared-ppo" else "one each",
-                str(len(runs)),
-                _mean_and(runs["share"], "min"),
-                _mean_and(runs["of_control"], "min"),
-                _mean_and(runs["gap"], "max", 3),
-                _mean_and(runs["worst_gap"], "max", 2),
-                f"{runs['cpu_seconds'].mean():.1f}",
-            ]
-        )
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def put(page: Path, table: str) -> None:
-    """Write the table into a page, in the place of the one that is there.
-
-    Raises:
-        ValueError: there is none.
-    """
-    text = page.read_text()
-    old = re.search(r"^\| market \|.*\n(\|.*\n)*", text, re.MULTILINE)
-    if old is None:
-        raise ValueError(f"page must have a table whose first column is market, got {str(page)!r}")
-    write_atomically(page, text[: old.start()] + table + text[old.end() :])
-
-
-def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
-    mean = f"{values.mean():.{digits}%}"
-    return mean if len(values) == 1 else f"{mean} ({values.agg(worst):.{digits}%})"
 
 
 if __name__ == "__main__":

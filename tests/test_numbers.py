@@ -1,0 +1,153 @@
+"""Measured numbers in README.md and docs/ are those of the tables kept beside them."""
+
+import csv
+import runpy
+import shutil
+from decimal import ROUND_CEILING, ROUND_FLOOR
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
+END = "<!-- end of numbers -->"
+
+
+@pytest.mark.parametrize("page", WRITE["pages"](), ids=lambda path: str(path.relative_to(ROOT)))
+def test_regions_say_what_the_tables_say(page):
+    assert WRITE["differing"](page.read_text("utf-8")) == [], "run python docs/write_numbers.py"
+
+
+def test_the_pages_with_regions_are_found():
+    assert ROOT / "docs/results.md" in WRITE["pages"]()
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "shown"),
+    [
+        (".94647", 3, ".946"),  # not .947 by way of .9465
+        (".9465", 3, ".947"),
+        ("-0.03456", 3, "−.035"),
+        ("-0.0004", 3, ".000"),
+        ("1.00000", 2, "1.00"),
+        ("10.04", 1, "10.0"),
+        ("0.3", 0, "0"),
+    ],
+)
+def test_numbers_are_rounded_once(number, digits, shown):
+    assert WRITE["rounded"](number, digits) == shown
+
+
+def test_bounds_are_rounded_outwards():
+    assert WRITE["percent"]("0.9999", 1, ROUND_FLOOR) == "99.9 %"
+    assert WRITE["percent"]("0.00041", 2, ROUND_CEILING) == ".05 %"
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The script, with a copy of the tables that a test may change."""
+    for path in (ROOT / "docs").rglob("*"):
+        if path.suffix in (".csv", ".json", ".toml") and "_build" not in path.parts:
+            copy = tmp_path / "docs" / path.relative_to(ROOT / "docs")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    monkeypatch.setitem(WRITE["table"].__globals__, "DOCS", tmp_path / "docs")
+    monkeypatch.setitem(WRITE["table"].__globals__, "ROOT", tmp_path)
+    return tmp_path
+
+
+def edit(path, change):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        change(row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_another_table_is_another_region_and_is_told(elsewhere, capsys, monkeypatch):
+    page = elsewhere / "README.md"
+    page.write_text(f"It earns <!-- numbers: share hidden filter -->{END} of it.\n")
+    monkeypatch.setattr("sys.argv", ["write_numbers.py"])
+    assert WRITE["main"]() == 0
+    before = page.read_text()
+    monkeypatch.setattr("sys.argv", ["write_numbers.py", "--check"])
+    assert WRITE["main"]() == 0
+
+    def worse(row):
+        if (row["scenario"], row["method"]) == ("hidden", "filter"):
+            row["share"] = "0.12345"
+
+    edit(elsewhere / "docs/hidden-markets/leaderboard.csv", worse)
+    capsys.readouterr()
+    assert WRITE["main"]() == 1
+    assert capsys.readouterr().out == "README.md: share hidden filter\n"
+    assert page.read_text() == before
+    monkeypatch.setattr("sys.argv", ["write_numbers.py"])
+    WRITE["main"]()
+    assert page.read_text() == f"It earns <!-- numbers: share hidden filter -->.123{END} of it.\n"
+
+
+def test_a_score_is_no_part_of_a_method_and_no_ceiling(elsewhere):
+    """However good they are: parts left out, and methods that know the law."""
+
+    def change(row):
+        if row["scenario"] == "drift" and row["window"] == "all":
+            row["share"] = {"pathwise_mlp": ".999", "bayes": ".998", "tppo": ".997"}.get(
+                row["method"], ".5"
+            )
+
+    edit(elsewhere / "docs/hidden-markets/leaderboard.csv", change)
+    [row] = [line for line in WRITE["made"]("games").splitlines() if line.startswith("| `drift`")]
+    assert row.endswith("| .997 (`tppo`) | .998 |")
+
+
+def test_verdicts_on_the_paper_follow_the_tables(elsewhere):
+    def higher(row):
+        if (row["method"], row["gamma"], row["query"]) == ("tppo", "0.0", "price"):
+            row["end"] = str(float(row["end"]) + 0.05)
+
+    edit(elsewhere / "docs/results/learning.csv", higher)
+    [row] = [
+        row
+        for row in WRITE["made"]("paper-claims").splitlines()
+        if row.startswith("| TPPO converges higher than PPO |")
+    ]
+    assert row.endswith("| holds |")
+
+
+def test_means_stand_beside_the_worst_of_the_seeds(elsewhere):
+    columns = "market,leader,followers,gradient,seed,cpu_seconds,control,share,gap,worst_gap"
+    (elsewhere / "docs/both-sides/both.csv").write_text(
+        f"{columns}\n"
+        "here,ppo,shared-ppo,ppo,0,2.5,0.9,0.9,0.001,0.01\n"
+        "here,ppo,shared-ppo,ppo,1,2.5,1.0,0.8,0.003,0.05\n"
+    )
+    assert WRITE["made"]("both-sides-table").splitlines()[-1] == (
+        "| here | ppo | PPO | one network | 2 | 85.00% (80.00%) | 90.00% (80.00%) | "
+        "0.200% (0.300%) | 3.00% (5.00%) | 2.5 |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"<!-- numbers: nothing -->\n{END}", "a region must be one of games, .* got 'nothing'"),
+        ("<!-- numbers: games -->\n", "must have its <!-- end of numbers -->"),
+        (f"<!-- numbers: share hidden nobody -->{END}", r"leaderboard.csv must have one row with"),
+        (f"<!-- numbers: share -->{END}", "region 'share': .* missing 2 required"),
+    ],
+)
+def test_regions_that_cannot_be_made_are_refused(text, told):
+    with pytest.raises(ValueError, match=told):
+        WRITE["filled"](text)
+
+
+def test_results_are_brought_where_they_are_kept(elsewhere):
+    made = elsewhere / "results" / "leaderboard"
+    made.mkdir(parents=True)
+    (made / "outside.csv").write_text("new")
+    WRITE["bring"](elsewhere / "results")
+    assert (elsewhere / "docs/hidden-markets/outside.csv").read_text() == "new"
