@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aigc_market import competition, competition_v0, replay
     from aigc_market.competition import Competition
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "PAPER_SSIM",
@@ -78,15 +78,19 @@ def __getattr__(name: str) -> Any:
 
 
 if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not register twice
+    # Who takes an environment by its id gives it to a learner, which wants numbers near 1.
+    _learners_units = {"normalize": True, "scale_rewards": True}
     gymnasium.register(
         id="aigc_market/Pricing-v0",
         entry_point="aigc_market.envs.single:PricingEnv",
         vector_entry_point="aigc_market.envs.vector:PricingVectorEnv",
+        kwargs=_learners_units,
     )
     gymnasium.register(
         id="aigc_market/Rival-v0",
         entry_point="aigc_market.envs.competition.single:RivalEnv",
         vector_entry_point="aigc_market.envs.competition.vector:RivalVectorEnv",
+        kwargs=_learners_units,
     )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
         for _game in ("stackelberg_v0", "competition_v0"):

@@ -81,14 +81,14 @@ def test_a_batch_of_single_environments_works_too():
 def test_gymnasiums_recorders_of_statistics_take_both():
     single = gymnasium.wrappers.RecordEpisodeStatistics(gymnasium.make(ID, max_cycles=2))
     single.reset(seed=0)
-    rewards = [single.step(np.array([p], "f4"))[1] for p in (8.0, 9.0)]
+    rewards = [single.step(np.array([p], "f4"))[1] for p in (-0.3, 0.2)]
     assert single.return_queue[-1] == pytest.approx(sum(rewards))
 
     batch = gymnasium.make_vec(ID, num_envs=2, max_cycles=2)
     batch = gymnasium.wrappers.vector.RecordEpisodeStatistics(batch)
     batch.reset(seed=0)
-    batch.step(np.full((2, 1), 8.0, "f4"))
-    infos = batch.step(np.full((2, 1), 9.0, "f4"))[-1]
+    batch.step(np.full((2, 1), -0.3, "f4"))
+    infos = batch.step(np.full((2, 1), 0.2, "f4"))[-1]
     np.testing.assert_allclose(infos["episode"]["r"], sum(rewards))
 
 

@@ -305,7 +305,8 @@ def uneven(market, price, rng):
 
 @pytest.mark.parametrize(("capacity", "sold"), [(None, [3.0, 7.0]), (8, [2.0, 5.0])])
 def test_the_single_and_the_vector_environment_sell_whole_calls(live, capacity, sold):
-    arguments = rounds(live, capacity=capacity, vmus=uneven)
+    physical = {"normalize": False, "scale_rewards": False}
+    arguments = rounds(live, capacity=capacity, vmus=uneven, **physical)
     single = gymnasium.make("aigc_market/Pricing-v0", **arguments)
     single.reset(seed=0)
     seen, reward, _, _, info = single.step(np.array([5.0], np.float32))
@@ -324,7 +325,7 @@ def test_the_single_and_the_vector_environment_sell_whole_calls(live, capacity, 
 
 def test_the_single_agent_views_answer_from_the_table(monkeypatch, live):
     served = watch(monkeypatch, live)
-    env = gymnasium.make("aigc_market/Pricing-v0", **rounds(live))
+    env = gymnasium.make("aigc_market/Pricing-v0", **rounds(live, normalize=False))
     env.reset(seed=0)
     _, _, _, _, info = env.step(np.array([5.0], np.float32))
     expected = aigc_market.best_response(aigc_market.Market(**market(live)), 5.0)

@@ -21,7 +21,12 @@ SCENARIOS = ["paper", "hidden", "drift", "shift", "crowd", "capacity"]
 def single(cycles=6, seed=0, frames=None, **arguments):
     """Rounds of a leader alone, and its frames if asked for."""
     mode = None if frames is None else "rgb_array"
-    env = gymnasium.make("aigc_market/Pricing-v0", max_cycles=cycles, render_mode=mode, **arguments)
+    env = gymnasium.make(
+        "aigc_market/Pricing-v0",
+        max_cycles=cycles,
+        render_mode=mode,
+        **{"normalize": False, **arguments},
+    )
     env.reset(seed=seed)
     rounds = []
     for t in range(cycles):

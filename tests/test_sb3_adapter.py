@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 
-ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2}
+ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2, "normalize": False, "scale_rewards": False}
 SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
@@ -150,7 +150,7 @@ def test_without_sb3_it_says_what_to_install():
 
 
 def test_sb3_trains_on_it_and_monitors_episodes():
-    env = VecMonitor(GymnasiumVecEnv(PricingVectorEnv(4, **ARGUMENTS, normalize=True)))
+    env = VecMonitor(GymnasiumVecEnv(PricingVectorEnv(4, **{**ARGUMENTS, "normalize": True})))
     model = PPO("MlpPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
     lengths = {episode["l"] for episode in model.ep_info_buffer}
     assert lengths == {4}

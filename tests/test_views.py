@@ -7,6 +7,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import aigc_market
 from aigc_market.envs import observation
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
@@ -522,6 +524,35 @@ def test_regret_in_infos_is_that_of_the_verifier(K):
         assert info["regret"] == pytest.approx(gap.leader, rel=1e-4, abs=1e-3)
 
 
-def test_registered_environments_are_these_views():
-    single = gymnasium.make("aigc_market/Pricing-v0", max_cycles=2)
-    np.testing.assert_array_equal(single.reset(seed=0)[0], PricingEnv().reset(seed=0)[0])
+IDS = {
+    "aigc_market/Pricing-v0": (PricingEnv, PricingVectorEnv),
+    "aigc_market/Rival-v0": (RivalEnv, RivalVectorEnv),
+}
+
+
+@pytest.mark.parametrize("units", ["a learner's", "the market's"])
+@pytest.mark.parametrize("name", IDS)
+def test_the_ids_are_these_views_in_a_learners_units_by_default(name, units):
+    default = units == "a learner's"
+    flags = {"normalize": default, "scale_rewards": default}
+    single, vector = IDS[name]
+    made = gymnasium.make(name, max_cycles=3, **({} if default else flags))
+    ours = single(max_cycles=3, **flags)
+    lanes = gymnasium.make_vec(name, num_envs=2, max_cycles=3, **({} if default else flags))
+    ours_lanes = vector(2, max_cycles=3, **flags)
+    assert made.action_space == ours.action_space
+    assert lanes.single_action_space == ours_lanes.single_action_space
+    for a, b in ((made, ours), (lanes, ours_lanes)):
+        np.testing.assert_array_equal(a.reset(seed=0)[0], b.reset(seed=0)[0])
+    if default:
+        assert (made.action_space.low, made.action_space.high) == (-1.0, 1.0)
+        assert made.observation_space.high.max() == 1.0
+        assert made.observation_space.low.min() >= 0.0
+    action = 0.97 * made.action_space.low + 0.03 * made.action_space.high
+    for a, b, given in ((made, ours, action), (lanes, ours_lanes, np.stack([action] * 2))):
+        seen, reward, *_ = a.step(given)
+        expected, as_expected, *_ = b.step(given)
+        np.testing.assert_array_equal(seen, expected)
+        np.testing.assert_array_equal(reward, as_expected)
+        assert np.all(reward > 0.0)
+        assert np.all(reward < 10.0) if default else np.all(reward > 10.0)

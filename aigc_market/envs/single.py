@@ -24,6 +24,13 @@ class PricingEnv(LaneEnv):
     As for `raw_env`, and `vmus`: a follower policy or its name (the scenario's own by default,
     "best_response" in `paper`), see `aigc_market.vmus`.
 
+    The ids, `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec`, set `normalize=True` and
+    `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as stock
+    learners want them. `normalize=False, scale_rewards=False` gives prices, steps and money, which
+    are the defaults of this class and of the views of several agents. A scaled reward tells how
+    near the best a price is: give money (`scale_rewards=False`) to learners that look at their
+    rewards where the market is hidden from them.
+
     ## Actions
 
     `Box(cost, max_price, (1,), float32)`; `Box(-1, 1, (1,), float32)` where `normalize=True`;
@@ -38,7 +45,8 @@ class PricingEnv(LaneEnv):
 
     ## Rewards
 
-    U_p = (p − c)·ΣS_k of the round (Eq. 6).
+    U_p = (p − c)·ΣS_k of the round (Eq. 6); over U_p*, the equilibrium's, where
+    `scale_rewards=True`.
 
     ## Infos
 
@@ -56,7 +64,7 @@ class PricingEnv(LaneEnv):
 
     ## Version history
 
-    * v0: first release.
+    * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
     def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:

@@ -189,6 +189,8 @@ def _(again, arguments, followers, gymnasium, market, mo):
             "aigc_market/Pricing-v0",
             vmus=followers.value,
             max_cycles=1000,
+            normalize=False,
+            scale_rewards=False,
             **arguments,
         )
         game.reset(seed=again.value)  # a press begins a new game, as another market does

@@ -30,6 +30,13 @@ class RivalEnv(LaneEnv):
     * `followers`: a scripted policy or its name; the scenario's own by default, "best_response" in
       `duopoly`.
 
+    The ids, `gymnasium.make("aigc_market/Rival-v0")` and `make_vec`, set `normalize=True` and
+    `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as stock
+    learners want them. `normalize=False, scale_rewards=False` gives prices, steps and money, which
+    are the defaults of this class and of the views of several agents. A scaled reward tells how
+    near the best a price is: give money (`scale_rewards=False`) to learners that look at their
+    rewards where the market is hidden from them.
+
     | rival | its price |
     |---|---|
     | `"nash"` | its Nash price, always |
@@ -57,7 +64,8 @@ class RivalEnv(LaneEnv):
 
     ## Rewards
 
-    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round.
+    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round; over U_Nash where `scale_rewards=True` (as it is
+    where no Nash equilibrium is found).
 
     ## Infos
 
@@ -76,7 +84,7 @@ class RivalEnv(LaneEnv):
 
     ## Version history
 
-    * v0: first release.
+    * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
     def __init__(self, seat: int = 0, rivals: Rivals = "nash", **arguments: Any) -> None:
