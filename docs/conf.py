@@ -20,6 +20,17 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"aigc_market {release}"
+templates_path = ["_templates"]
+html_sidebars = {
+    "**": [  # furo's own, and the switch between versions
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "versions.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 default_role = "code"
 exclude_patterns = ["hidden-markets/*", "_build"]
 autodoc_member_order = "bysource"

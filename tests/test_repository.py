@@ -1,0 +1,197 @@
+"""What stands around the package: workflows, forms, the citation, versions of the docs."""
+
+import functools
+import http.server
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import threading
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import aigc_market
+
+ROOT = Path(__file__).parents[1]
+GITHUB = ROOT / ".github"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SCHEMAS = {
+    "github-workflows": sorted((GITHUB / "workflows").glob("*")),
+    "github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
+    "github-issue-forms": sorted(set(GITHUB.glob("ISSUE_TEMPLATE/*")) - {*GITHUB.rglob("config*")}),
+    "citation-file-format": [ROOT / "CITATION.cff"],
+}
+VERSIONS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {
+            "name": {"pattern": r"^(main|v\d+\.\d+\.\d+)$"},
+            "url": {"type": "string", "pattern": r"^[^/]+/$"},
+        },
+        "required": ["name", "url"],
+        "additionalProperties": False,
+    },
+}
+"""The schema of versions.json."""
+
+
+def steps(workflow):
+    """All steps of a workflow."""
+    jobs = yaml.safe_load((GITHUB / "workflows" / f"{workflow}.yml").read_text())["jobs"]
+    return [step for job in jobs.values() for step in job.get("steps", [])]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_files_for_the_hosting_site_keep_their_schemas(schema):
+    assert SCHEMAS[schema]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    done = subprocess.run([*command, *SCHEMAS[schema]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_schemas_find_faults(tmp_path):
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(SCHEMAS["github-workflows"][0].read_text().replace("runs-on", "run-on"))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
+    done = subprocess.run([*command, "vendor.github-workflows", wrong], capture_output=True)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("workflow", ["ci", "release", "docs"])
+def test_what_workflows_run_is_there(workflow):
+    commands = "\n".join(step.get("run", "") for step in steps(workflow))
+    goals = set(re.findall(r"^([\w/.]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for asked in re.findall(r"^make (.+)$", commands, re.MULTILINE):
+        assert set(asked.split()) <= goals
+    for file in re.findall(r"[\w/]+\.py\b", commands):
+        assert (ROOT / file).is_file(), file
+
+
+def test_all_pythons_that_are_promised_are_tested():
+    promised = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if " :: 3." in text]
+    core = yaml.safe_load((GITHUB / "workflows" / "ci.yml").read_text())["jobs"]["core"]
+    assert core["strategy"]["matrix"]["python"] == promised
+    listed = subprocess.run(
+        [sys.executable, "-m", "nox", "--list"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    assert all(f"tests-core-{version} " in listed for version in promised)
+
+
+def test_actions_are_pinned_by_their_major_version():
+    used = [
+        step["uses"] for name in ("ci", "release", "docs") for step in steps(name) if "uses" in step
+    ]
+    assert all(re.search(r"@(release/)?v\d+$", action) for action in used)
+
+
+@pytest.mark.parametrize(("tag", "status"), [("v{}", 0), ("{}", 1), ("v{}.1", 1)])
+def test_a_release_needs_a_tag_that_is_the_version(tag, status):
+    (check,) = (
+        step["run"] for step in steps("release") if step.get("name", "").startswith("The tag")
+    )
+    check = check.replace("python ", f"{sys.executable} ")
+    name = {"GITHUB_REF_NAME": tag.format(aigc_market.__version__)}
+    done = subprocess.run(["bash", "-c", check], env=name, cwd=ROOT, check=False)
+    assert done.returncode == status
+
+
+def test_the_citation_is_of_this_package_and_of_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["authors"] == PROJECT["authors"]
+    assert citation["license"] == PROJECT["license"]
+    assert citation["keywords"] == PROJECT["keywords"]
+    (paper,) = citation["references"]
+    assert PROJECT["urls"]["Paper"] == f"https://doi.org/{paper['doi']}"
+    bibtex = (ROOT / "docs" / "cite.md").read_text()
+    assert paper["doi"] in bibtex
+    assert paper["title"] in re.sub("[{}]", "", bibtex)
+    names = [f"{author['family-names']}, {author['given-names']}" for author in paper["authors"]]
+    assert " and ".join(names) in bibtex
+
+
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT", ".github/pull_request_template"]
+)
+def test_links_of_the_root_lead_somewhere(name):
+    for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / f"{name}.md").read_text()):
+        assert target.startswith("https://") or (ROOT / target).is_file()
+
+
+publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))["publish"]
+
+
+@pytest.fixture
+def built(tmp_path):
+    """Docs, as Sphinx leaves them."""
+    folder = tmp_path / "built"
+    (folder / ".doctrees").mkdir(parents=True)
+    (folder / "index.html").write_text("new")
+    return folder
+
+
+def test_docs_of_all_versions_stand_side_by_side(built, tmp_path):
+    site = tmp_path / "site"
+    (site / ".git").mkdir(parents=True)
+    for name in ("main", "v0.9.0", "v0.10.0", "v0.2.1"):
+        publish(built, site, name)
+    listed = json.loads((site / "versions.json").read_text())
+    jsonschema.validate(listed, VERSIONS)
+    assert [each["name"] for each in listed] == ["v0.10.0", "v0.9.0", "v0.2.1", "main"]
+    assert all((site / each["url"] / "index.html").is_file() for each in listed)
+    assert "url=v0.10.0/" in (site / "index.html").read_text()
+    assert not list(site.rglob(".doctrees"))
+
+
+def test_docs_of_a_version_are_replaced_as_a_whole(built, tmp_path):
+    site = tmp_path / "site"
+    (site / "main").mkdir(parents=True)
+    (site / "main" / "gone.html").touch()
+    publish(built, site, "main")
+    assert [path.name for path in (site / "main").iterdir()] == ["index.html"]
+    with pytest.raises(ValueError, match=r"main or vX\.Y\.Z, got 'v0\.3\.0rc1'"):
+        publish(built, site, "v0.3.0rc1")
+
+
+@pytest.mark.browser
+def test_the_sidebar_leads_to_other_versions(built, tmp_path):
+    """The template alone, as Sphinx fills it in for a page that is one folder deep."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    template = (ROOT / "docs" / "_templates" / "versions.html").read_text()
+    (built / "deep").mkdir()
+    (built / "deep" / "page.html").write_text(template.replace("{{ content_root }}", "../"))
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("main", "v0.2.0"):
+        publish(built, site, name)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        sync_api.sync_playwright() as playwright,
+    ):
+        threading.Thread(target=server.serve_forever).start()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/main/deep/page.html")
+        choice = page.wait_for_selector("#versions select:visible")
+        assert choice.inner_text().split() == ["v0.2.0", "main"]
+        assert choice.evaluate("choice => choice.selectedOptions[0].text") == "main"
+        choice.select_option(label="v0.2.0")
+        page.wait_for_url("**/v0.2.0/")
+        assert page.inner_text("body") == "new"
+        browser.close()
+        server.shutdown()
