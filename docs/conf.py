@@ -1,10 +1,12 @@
 """Sphinx: `make docs`."""
 
-import inspect
+import sys
 from pathlib import Path
-from pkgutil import resolve_name
 
 import aigc_market
+
+sys.path.insert(0, str(Path(__file__).parent))
+import environment_pages
 
 project = "aigc_market"
 author = "The aigc_market developers"
@@ -37,49 +39,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = True
 
-# The page of each environment is its docstring, as at Farama's projects.
-PAGES = {
-    "environments/aec.md": ("aigc_market:raw_env", "AEC: `aigc_market.env`"),
-    "environments/parallel.md": (
-        "aigc_market:parallel_env",
-        "Parallel: `aigc_market.parallel_env`",
-    ),
-    "environments/pricing.md": (
-        "aigc_market.envs.single:PricingEnv",
-        "Single agent: `aigc_market/Pricing-v0`",
-    ),
-    "environments/vector.md": (
-        "aigc_market.envs.vector:PricingVectorEnv",
-        "Vector: `gymnasium.make_vec`",
-    ),
-    "environments/competition-aec.md": (
-        "aigc_market.competition_v0:raw_env",
-        "Several providers, AEC: `competition_v0.env`",
-    ),
-    "environments/competition-parallel.md": (
-        "aigc_market.competition_v0:parallel_env",
-        "Several providers, parallel: `competition_v0.parallel_env`",
-    ),
-    "environments/rival.md": (
-        "aigc_market.envs.competition.single:RivalEnv",
-        "One among several providers: `aigc_market/Rival-v0`",
-    ),
-    "environments/rival-vector.md": (
-        "aigc_market.envs.competition.vector:RivalVectorEnv",
-        "Its vector environment",
-    ),
-    "environments/tensors.md": (
-        "aigc_market.torchrl:MarketEnv",
-        "Tensors: `aigc_market.torchrl.MarketEnv`",
-    ),
-}
-
 
 def setup(app):
-    """Write these pages, before Sphinx looks for pages."""
-    for name, (env, title) in PAGES.items():
-        text = f"# {title}\n\n{inspect.getdoc(resolve_name(env))}\n"
-        path = Path(__file__).parent / name
-        path.parent.mkdir(exist_ok=True)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+    """Write the pages of the environments, before Sphinx looks for pages."""
+    environment_pages.write(Path(__file__).parent / "environments")

@@ -17,7 +17,10 @@ PAGES = sorted(
     for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
     if not {"_build", "environments"} & set(path.parts)
 )
-MADE = {ROOT / "docs" / name for name in runpy.run_path(str(ROOT / "docs/conf.py"))["PAGES"]}
+ENVIRONMENTS = runpy.run_path(str(ROOT / "docs/environment_pages.py"))["PAGES"]
+MADE = {ROOT / "docs" / "environments" / f"{name}.md" for name in ENVIRONMENTS}
+ORDER = ["Usage", "Description", "Arguments", "Actions", "Observations", "Rewards"]
+ORDER += ["Infos", "Start", "End", "Version history"]
 SYBIL = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()])
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
 
@@ -35,6 +38,26 @@ def test_code_runs(page, tmp_path, monkeypatch):
     for example in examples:
         with contextlib.suppress(SkipTest):  # of one block: those that follow it run
             example.evaluate()
+
+
+# TorchRL makes classes of its own that it deprecates.
+@pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase")
+@pytest.mark.parametrize("page", ENVIRONMENTS)
+def test_an_environment_has_its_page(page, tmp_path):
+    """In Farama's order, with what the environment says of itself, and code that runs."""
+    text = ENVIRONMENTS[page].text()
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ORDER
+    rows = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", text, re.MULTILINE))
+    assert rows["Make"] == f"`{ENVIRONMENTS[page].make}`"
+    assert rows["Rounds of an episode"] == "`max_cycles=100`"
+    by_id = page in ("pricing", "vector", "rival", "rival-vector")
+    assert ("learner's units" in text) is by_id
+    assert ("`Box(-1, 1, (" in rows.get("Action space", "")) is by_id
+    for image in re.findall(r"\.\./(images/\S+)", text):
+        assert (ROOT / "docs" / image).exists()
+    (tmp_path / "page.md").write_text(text)
+    [example] = SYBIL.parse(tmp_path / "page.md").examples()
+    example.evaluate()
 
 
 def test_the_pages_are_found():

@@ -13,12 +13,19 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Description
 
-    An AIGC Service Provider (`asp_0`, the leader) sells diffusion steps of an image model to K
-    vehicular users (`vmu_0` … `vmu_{K-1}`, the followers). In each round the leader posts a unit
-    price p; then each follower, seeing p but not the other purchases of the round, buys S_k steps;
-    then all are paid. The game is that of Lai et al., IEEE Trans. Vehicular Technology, 2025
-    (doi 10.1109/TVT.2025.3544227); equation numbers are theirs. The exact Stackelberg equilibrium
-    of the market in play is at hand as `env.equilibrium`, the market as `env.market`.
+    A provider of AI-generated content (ASP, `asp_0`, the leader) sells diffusion steps of an image
+    model to K vehicular metaverse users (VMUs, `vmu_0` … `vmu_{K-1}`, the followers). The more
+    steps S a follower buys, the better its image. Image quality is SSIM(S), structural similarity,
+    and δ_k is what one unit of it is worth to follower k.
+
+    In each round the leader posts a price p of a step. Then each follower buys S_k steps; it sees
+    p, but not what the others buy in this round. Then all are paid. The game is that of Lai et al.,
+    IEEE Trans. Vehicular Technology, 2025 (doi 10.1109/TVT.2025.3544227); equation numbers are
+    theirs.
+
+    `env.equilibrium` is the exact Stackelberg equilibrium of the market in play: the best price p*,
+    and what the leader earns at it, U_p*, when followers buy what is best for them. `env.market` is
+    that market.
 
     ## Arguments
 
@@ -26,7 +33,7 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     |---|---|---|
     | `K` | 2 | number of followers |
     | `cost` | 1.0 | c, what a step costs the leader |
-    | `max_price` | 20.0 | p_max |
+    | `max_price` | 20.0 | p_max, the highest price |
     | `satisfaction` | 200.0 | δ: a number, K numbers, or a distribution redrawn at each reset |
     | `min_steps`, `max_steps` | 0, 250 | bounds of a purchase (Eq. 5); at 0 a VMU may decline |
     | `capacity` | None | R, steps that can be run in a round (Eq. 7), or a law of it |
@@ -36,7 +43,7 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `scenario` | None | a name or a `Scenario`: arguments (those given override them), moves |
     | `continuous_actions` | True | False: a grid of 96 prices, and whole numbers of steps |
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
-    | `scale_rewards` | False | leader's over U_p*, a follower's over δ·(max SSIM − SSIM(0)) |
+    | `scale_rewards` | False | leader's over U_p*, a follower's over δ_k·(max SSIM − SSIM(0)) |
     | `vmu_reward` | "surplus" | or "utility": Eq. 4 as printed, with SSIM's constant |
     | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 

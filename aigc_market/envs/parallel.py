@@ -13,9 +13,11 @@ class parallel_env(MarketAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's n
 
     ## Description
 
-    The same sequence of moves as the AEC game (asp, vmus, asp, vmus, …), regrouped: a first price
-    is posted at reset; in step t all followers answer the price in force p_t while the leader posts
-    p_{t+1}. PettingZoo's own conversion would make followers answer a price they have not seen.
+    The moves of the AEC game, in the same order (the leader ASP, the followers VMUs, the ASP, the
+    VMUs, …), in other groups. A first price is posted at reset. In step t all followers answer the
+    price in force, p_t, while the leader posts the next one, p_{t+1}. PettingZoo's own conversion
+    would make followers answer a price that they have not seen. `aigc_market.raw_env` describes
+    the game.
 
     ## Arguments
 

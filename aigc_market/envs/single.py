@@ -16,20 +16,21 @@ class PricingEnv(LaneEnv):
 
     ## Description
 
-    One action is one round: post a price, and the VMUs buy at it. See the AEC environment,
-    `aigc_market.raw_env`, for the game.
+    One action is one round: the leader (the provider, ASP) posts a price of a diffusion step, and
+    the followers (the vehicular users, VMUs) buy at it. Followers are scripted: by default they buy
+    what is best for them. `aigc_market.raw_env` describes the game. Its exact equilibrium is at
+    hand as `env.unwrapped.equilibrium`.
 
     ## Arguments
 
-    As for `raw_env`, and `vmus`: a follower policy or its name (the scenario's own by default,
-    "best_response" in `paper`), see `aigc_market.vmus`.
+    As for `raw_env`, and `vmus`: how followers buy, a name or a function, see `aigc_market.vmus`.
+    By default the scenario says it: "best_response" in `paper`, "noisy" in `hidden`.
 
-    The ids, `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec`, set `normalize=True` and
-    `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as stock
-    learners want them. `normalize=False, scale_rewards=False` gives prices, steps and money, which
-    are the defaults of this class and of the views of several agents. A scaled reward tells how
-    near the best a price is: give money (`scale_rewards=False`) to learners that look at their
-    rewards where the market is hidden from them.
+    `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec` set `normalize=True` and
+    `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as most
+    learners want them. Both are False by default in this class. Note that a scaled reward tells how
+    near the best a price is. Where a market is hidden from a learner that sees its own rewards,
+    `scale_rewards=False` keeps that secret.
 
     ## Actions
 

@@ -12,20 +12,55 @@ from aigc_market.market import Market
 
 
 class PricingVectorEnv(LanesVectorEnv):
-    """A batch of `PricingEnv`, played as arrays without a loop over environments or VMUs.
+    """N leaders' games side by side, played as arrays (Gymnasium vector).
 
-    All lanes begin and end together. Autoreset is `SAME_STEP`: the step that ends the episodes
-    returns the first observations of the next ones, and `infos["final_obs"]` and
-    `infos["final_info"]` those of the end. Draws come from one generator for the whole batch.
-    All arrays that are handed out are the caller's own.
+    ## Description
 
-    Args:
-        num_envs: N.
-        vmus: a follower policy or its name, as for `PricingEnv`.
-        judged: whether infos hold `equilibrium_price`, `equilibrium_utility` and `regret`. Where
-            the market moves these cost more than the round itself; without them `judgement` tells
-            them of the rounds for which it is asked.
-        arguments: as for `PricingEnv`.
+    A batch of `PricingEnv`, without a loop over environments or followers. All games begin and end
+    together, and all draws come from one generator. Arrays that are handed out are the caller's
+    own: the environment does not write into them later.
+
+    ## Arguments
+
+    As for `PricingEnv`, and
+
+    * `num_envs=1`: N, how many games.
+    * `judged=True`: infos hold `equilibrium_price`, `equilibrium_utility` and `regret`. Where the
+      market moves these cost more than the round itself. With `judged=False` infos leave them out,
+      and the method `judgement()` computes them for the round just played.
+
+    The id sets `normalize=True` and `scale_rewards=True` here too, see `PricingEnv`.
+
+    ## Actions
+
+    Those of `PricingEnv`, one for each game: shape (N, 1), or (N,) where
+    `continuous_actions=False`.
+
+    ## Observations
+
+    Those of `PricingEnv`, shape (N, n·(K+1)) in the plain case.
+
+    ## Rewards
+
+    Those of `PricingEnv`, shape (N,), float64.
+
+    ## Infos
+
+    Those of `PricingEnv`, an array each with N in front: `demand` has shape (N, K).
+
+    ## Start
+
+    A market is drawn for each game. An option of `reset` has one value for all games, or N.
+
+    ## End
+
+    All games are truncated together, after `max_cycles` rounds. Autoreset is `SAME_STEP`: this
+    step also begins the next episodes and returns their first observations. The last ones of the
+    old episodes stand in `infos["final_obs"]`, and their infos in `infos["final_info"]`.
+
+    ## Version history
+
+    * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
     def __init__(

@@ -35,9 +35,10 @@ class MarketEnv(EnvBase):
 
     ## Description
 
-    Each of the N games is that of the parallel environment: in a step all followers answer the
-    prices in force, and leaders post those of the next step. A step of all games is a few dozen
-    operations on tensors of N rows, on any device, and nothing in it waits for that device.
+    Each of the N games is that of the parallel environment, `aigc_market.parallel_env`: in a step
+    all followers (VMUs, the users) answer the prices in force, while the leaders (ASPs, the
+    providers) post those of the next step. A step of all games is a few dozen operations on tensors
+    of N rows, on any device, and nothing in it waits for that device.
 
     ## Arguments
 
@@ -46,8 +47,7 @@ class MarketEnv(EnvBase):
     * `device`: where all tensors live.
     * `dtype`: of real numbers; torch.float64 for gradients to compare with finite differences.
     * `state`: whether observations hold the full state, for centralised critics.
-    * `infos`: whether a step tells what the parallel environment's infos do, under
-      `(group, "info", name)`.
+    * `infos`: whether a step gives infos too.
     * `judged`: whether infos compare play with what is best. With several providers the Nash
       equilibrium and the cartel are then solved by NumPy at each reset, and in each step where the
       market moves, which waits for the device. So is the former for `scale_rewards=True`.
@@ -55,9 +55,10 @@ class MarketEnv(EnvBase):
     * `seed`: as for `set_seed`; None: drawn from torch's global generator. Compiled code
       (`torch.compile`) draws from that generator itself.
 
-    All others are those of the parallel environment. SSIM cannot be live: images are not batched
-    over games. Nor can a function draw δ, for it draws by NumPy. Where VMUs are scripted
-    (`followers="best_response"`) there is no group `vmu`.
+    All others are those of the parallel environment. The SSIM model (image quality by steps) cannot
+    be live: images are not batched over games. Nor can a function draw δ, what quality is worth to
+    a VMU, for it draws by NumPy. Where VMUs are scripted (`followers="best_response"`) there is no
+    group `vmu`.
 
     ## Actions
 
@@ -76,6 +77,11 @@ class MarketEnv(EnvBase):
     `("asp", "reward")`, (N, M, 1), and `("vmu", "reward")`, (N, K, 1). A leader's price is paid
     one step later.
 
+    ## Infos
+
+    None by default; with `infos=True` those of the parallel environment, under
+    `(group, "info", name)`.
+
     ## Start
 
     `reset(options={…})` takes what the parallel environment's reset does, one value for all games
@@ -89,9 +95,6 @@ class MarketEnv(EnvBase):
     ## Version history
 
     * v0: first release.
-
-    Raises:
-        TypeError, ValueError: an unknown name or a bad value.
     """
 
     def __init__(

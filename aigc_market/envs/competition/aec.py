@@ -13,11 +13,15 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Description
 
-    M AIGC service providers (`asp_0` … `asp_{M−1}`, the leaders) sell diffusion steps of an image
-    model to K vehicular users (`vmu_0` … `vmu_{K−1}`, the followers). In each round each provider
-    posts a unit price p_m, seeing no other price of this round; then each VMU, seeing all M prices,
-    spreads a unit of requests over the providers, q_m of it to provider m, and buys S_m steps for
-    each request sent there; then all are paid.
+    M providers of AI-generated content (ASPs, `asp_0` … `asp_{M−1}`, the leaders) sell diffusion
+    steps of an image model to K vehicular metaverse users (VMUs, `vmu_0` … `vmu_{K−1}`, the
+    followers). The more steps S are spent on an image, the better it is. Image quality is SSIM(S),
+    structural similarity, and δ_k is what one unit of it is worth to VMU k.
+
+    In each round each provider posts a price p_m of a step; it does not see the other prices of
+    this round. Then each VMU, which sees all M prices, spreads one unit of requests over the
+    providers: it sends a share q_m to provider m, and buys S_m steps for each request sent there.
+    Then all are paid.
 
     Where VMUs are rational, shares are a logit with temperature μ (Anderson, de Palma & Thisse,
     1988). The providers' Nash equilibrium, with a certificate, is at hand as `env.nash`, what they

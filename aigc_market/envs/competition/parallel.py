@@ -13,9 +13,10 @@ class parallel_env(CompetitionAgents, SimultaneousEnv):  # noqa: N801 (PettingZo
 
     ## Description
 
-    The same sequence of moves as the AEC game of several providers, regrouped. Where VMUs are
-    agents first prices are posted at reset; in step t all VMUs answer the prices in force while the
-    providers post those of step t + 1. Where VMUs are scripted they answer within the step.
+    The moves of the AEC game of several providers, in the same order, in other groups. Where the
+    users (VMUs) are agents, first prices are posted at reset; in step t all VMUs answer the prices
+    in force while the providers (ASPs) post those of step t + 1. Where VMUs are scripted they
+    answer within the step. `aigc_market.competition_v0.raw_env` describes the game.
 
     ## Arguments
 

@@ -15,10 +15,10 @@ class RivalEnv(LaneEnv):
 
     ## Description
 
-    One action is one round: the provider posts a price, its rivals post theirs without seeing it,
-    and the VMUs spread their requests over all of them and buy. See
-    `aigc_market.competition_v0.raw_env` for the game. With M = 1 and no outside option it is
-    `Pricing-v0`'s.
+    One action is one round: the provider posts a price, its M − 1 rivals post theirs without seeing
+    it, and the followers (the vehicular users, VMUs) spread their requests over all providers and
+    buy. Rivals and followers are scripted. `aigc_market.competition_v0.raw_env` describes the game.
+    With M = 1 and no outside option it is that of `Pricing-v0`.
 
     ## Arguments
 
@@ -29,13 +29,6 @@ class RivalEnv(LaneEnv):
       of the seats after the provider's own (m + 1 … M − 1, 0 … m − 1).
     * `followers`: a scripted policy or its name; the scenario's own by default, "best_response" in
       `duopoly`.
-
-    The ids, `gymnasium.make("aigc_market/Rival-v0")` and `make_vec`, set `normalize=True` and
-    `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as stock
-    learners want them. `normalize=False, scale_rewards=False` gives prices, steps and money, which
-    are the defaults of this class and of the views of several agents. A scaled reward tells how
-    near the best a price is: give money (`scale_rewards=False`) to learners that look at their
-    rewards where the market is hidden from them.
 
     | rival | its price |
     |---|---|
@@ -50,6 +43,10 @@ class RivalEnv(LaneEnv):
     prices are on no grid; functions are described in `aigc_market.competition.rivals`. `"nash"` and
     `"tit_for_tat"` need a Nash equilibrium: in a market in which none is found the reset (or, where
     the market moves, the step that leads there) raises ValueError.
+
+    `gymnasium.make("aigc_market/Rival-v0")` and `make_vec` set `normalize=True` and
+    `scale_rewards=True`; both are False by default in this class. See `PricingEnv` for what they
+    do, and for when to leave rewards unscaled.
 
     ## Actions
 

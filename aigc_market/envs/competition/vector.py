@@ -12,19 +12,49 @@ from aigc_market.envs.lane_views import LanesVectorEnv
 
 
 class RivalVectorEnv(LanesVectorEnv):
-    """A batch of `RivalEnv`, played as arrays without a loop over environments, providers or VMUs.
+    """N games of one provider among several, played as arrays (Gymnasium vector).
 
-    All lanes begin and end together. Autoreset is `SAME_STEP`: the step that ends the episodes
-    returns the first observations of the next ones, and `infos["final_obs"]` and
-    `infos["final_info"]` those of the end. Draws come from one generator for the whole batch.
-    All arrays that are handed out are the caller's own.
+    ## Description
 
-    Args:
-        num_envs: N.
-        seat: the provider's, as for `RivalEnv`.
-        rivals: their policies, as for `RivalEnv`.
-        arguments: as for `RivalEnv`. With `judged=False` `judgement` tells what Nash and cartel
-            would have earned, of the rounds for which it is asked.
+    A batch of `RivalEnv`, without a loop over environments, providers or followers. All games begin
+    and end together, and all draws come from one generator. Arrays that are handed out are the
+    caller's own: the environment does not write into them later.
+
+    ## Arguments
+
+    As for `RivalEnv`, and `num_envs=1`: N, how many games. With `judged=False` infos leave out what
+    Nash equilibrium and cartel say, and the method `judgement()` computes it for the round just
+    played. The id sets `normalize=True` and `scale_rewards=True` here too.
+
+    ## Actions
+
+    Those of `RivalEnv`, one for each game: shape (N, 1), or (N,) where `continuous_actions=False`.
+
+    ## Observations
+
+    Those of `RivalEnv`, shape (N, n·(M + K)).
+
+    ## Rewards
+
+    Those of `RivalEnv`, shape (N,), float64.
+
+    ## Infos
+
+    Those of `RivalEnv`, an array each with N in front: `rival_prices` has shape (N, M − 1).
+
+    ## Start
+
+    A market is drawn for each game. An option of `reset` has one value for all games, or N.
+
+    ## End
+
+    All games are truncated together, after `max_cycles` rounds. Autoreset is `SAME_STEP`: this
+    step also begins the next episodes and returns their first observations. The last ones of the
+    old episodes stand in `infos["final_obs"]`, and their infos in `infos["final_info"]`.
+
+    ## Version history
+
+    * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
     def __init__(

@@ -1,0 +1,284 @@
+"""The pages of the environments, in the order of Farama's: picture, spec, usage, docstring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pettingzoo
+from gymnasium.spaces import Box, Space
+
+import aigc_market  # registers the environments
+
+TENSORS = "from aigc_market.torchrl import MarketEnv"
+RANDOM_AEC = """\
+env.reset(seed=0)
+for agent in env.agent_iter():
+    observation, reward, terminated, truncated, info = env.last()
+    if terminated or truncated:
+        action = None
+    else:
+        action = env.action_space(agent).sample()  # your policies go here
+    env.step(action)
+env.close()"""
+RANDOM_PARALLEL = """\
+observations, infos = env.reset(seed=0)
+while env.agents:
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}  # your policies
+    observations, rewards, terminated, truncated, infos = env.step(actions)
+env.close()"""
+RANDOM_SINGLE = """\
+observation, info = env.reset(seed=0)
+over = False
+while not over:
+    action = env.action_space.sample()  # your policy goes here
+    observation, reward, terminated, truncated, info = env.step(action)
+    over = terminated or truncated
+print({told})
+env.close()"""
+RANDOM_VECTOR = """\
+observations, infos = env.reset(seed=0)
+for _ in range(100):
+    actions = env.action_space.sample()  # your policy goes here
+    observations, rewards, terminated, truncated, infos = env.step(actions)
+print(rewards.shape)  # (4096,)
+env.close()"""
+PHYSICAL = (
+    "**Units.** Actions, observations and rewards are prices, steps and money: in these units the "
+    "oracle answers and people think, and each agent has its own. `normalize=True` gives actions "
+    "in [−1, 1] and observations in [0, 1], `scale_rewards=True` gives rewards near 1. Most learners "
+    "need both."
+)
+SCALED = (
+    "**Units.** Actions lie in [−1, 1], observations in [0, 1], and rewards are near 1: these are "
+    "a learner's units, with which the defaults of most libraries learn. `normalize=False, "
+    "scale_rewards=False` gives prices, steps and money. Infos and the options of `reset` are "
+    "prices, steps and money in either case."
+)
+ONE = (
+    "render.gif",
+    "rendering",
+    "A leader posts prices on a road; vehicles buy steps for their images.",
+)
+SEVERAL = (
+    "competition-frame.png",
+    "rendering",
+    "Three providers and eight vehicles, after forty rounds.",
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows beside the docstring of its environment."""
+
+    title: str
+    documented: str
+    """What has the docstring, as "module:name"."""
+    make: str
+    usage: str
+    picture: tuple[str, str, str]
+    """File in docs/images, the page that says how it was made, and caption."""
+    imports: str = "import aigc_market"
+    other: str = ""
+    """Another way to make it."""
+
+    def text(self) -> str:
+        """The page, in Markdown."""
+        env = eval(self.make, self._names())
+        documented = inspect.getdoc(resolve_name(self.documented)) or ""
+        summary, _, rest = documented.partition("\n\n")
+        image, made, caption = self.picture
+        rows = [("Import", f"`{self.imports}`"), ("Make", f"`{self.make}`")]
+        rows += [("or", f"`{self.other}`")] * bool(self.other)
+        rows += spec(env)
+        env.close()
+        made_with = self.make.split(".")[0].split("(")[0]
+        lines = [f"import {made_with}"] * (made_with != "MarketEnv") + [self.imports]
+        return "\n".join(
+            [
+                f"# {self.title}",
+                "",
+                summary,
+                "",
+                f"```{{figure}} ../images/{image}",
+                f":alt: {caption}",
+                "",
+                f"{caption} [How it was made](../{made}.md)",
+                "```",
+                "",
+                "|  |  |",
+                "|---|---|",
+                *(f"| {name} | {value} |" for name, value in rows),
+                "",
+                SCALED if _is_scaled(env) else PHYSICAL,
+                "",
+                "## Usage",
+                "",
+                "```python",
+                *lines,
+                "",
+                f"env = {self.make}",
+                self.usage,
+                "```",
+                "",
+                rest,
+                "",
+            ]
+        )
+
+    def _names(self) -> dict[str, Any]:
+        names = {"pettingzoo": pettingzoo, "gymnasium": gymnasium, "aigc_market": aigc_market}
+        if self.imports == TENSORS:
+            names["MarketEnv"] = resolve_name("aigc_market.torchrl:MarketEnv")
+        return names
+
+
+def spec(env: Any) -> Iterator[tuple[str, str]]:
+    """Rows of the table: what the environment that was made says of itself."""
+    if isinstance(env, pettingzoo.AECEnv | pettingzoo.ParallelEnv):
+        yield "Agents", ", ".join(f"`{agent}`" for agent in env.possible_agents)
+        for agent in ("asp_0", "vmu_0"):
+            yield f"Action space, `{agent}`", shown(env.action_space(agent))
+            yield f"Observation space, `{agent}`", shown(env.observation_space(agent))
+        yield "State", shown(env.state_space)  # type: ignore[attr-defined]
+        in_turn = isinstance(env, pettingzoo.AECEnv)
+        yield "API", "AEC: agents act in turns" if in_turn else "parallel: all act at once"
+    elif isinstance(env, gymnasium.vector.VectorEnv):
+        yield "Agents", f"`asp_0`, in {env.num_envs:,} environments"
+        yield "Action space", shown(env.action_space)
+        yield "Observation space", shown(env.observation_space)
+        yield "Autoreset", f"`{env.metadata['autoreset_mode']}`"
+    elif isinstance(env, gymnasium.Env):
+        yield "Agents", "`asp_0`; all others are scripted"
+        yield "Action space", shown(env.action_space)
+        yield "Observation space", shown(env.observation_space)
+    else:
+        yield (
+            "Agents",
+            "; ".join(
+                f"`{group}`: {', '.join(f'`{agent}`' for agent in agents)}"
+                for group, agents in env.group_map.items()
+            ),
+        )
+        for kind, specs in (
+            ("Action", env.full_action_spec),
+            ("Observation", env.full_observation_spec),
+            ("Reward", env.full_reward_spec),
+        ):
+            for key, leaf in specs.items(include_nested=True, leaves_only=True):
+                named = key if isinstance(key, str) else ", ".join(key)
+                yield f"{kind} `{named}`", f"{tuple(leaf.shape)}, {leaf.dtype}"
+    yield "Rounds of an episode", f"`max_cycles={_max_cycles(env)}`"
+    yield "Deterministic", "yes: all that is random follows from the seed"
+    modes = getattr(env, "metadata", {}).get("render_modes", [])
+    yield "Render modes", ", ".join(f'`"{mode}"`' for mode in modes) or "none"
+
+
+def shown(space: Space) -> str:
+    """A space in one line; where bounds differ, the least and the greatest of them."""
+    if not isinstance(space, Box):
+        return f"`{space}`"
+    low, high = np.min(space.low), np.max(space.high)
+    same = np.all(space.low == low) and np.all(space.high == high)
+    box = f"`Box({low:g}, {high:g}, {space.shape}, {space.dtype})`"
+    return box if same else f"{box}, bounds differ by entry"
+
+
+def _max_cycles(env: Any) -> int:
+    return getattr(env, "unwrapped", env).settings.max_cycles
+
+
+def _is_scaled(env: Any) -> bool:
+    return getattr(env, "unwrapped", env).settings.normalize
+
+
+PAGES = {
+    "aec": Page(
+        "AEC: `stackelberg_v0`",
+        "aigc_market:raw_env",
+        'pettingzoo.make("aec", "aigc_market/stackelberg_v0", K=2)',
+        RANDOM_AEC,
+        ONE,
+        other="aigc_market.env(K=2)",
+    ),
+    "parallel": Page(
+        "Parallel: `stackelberg_v0`",
+        "aigc_market:parallel_env",
+        'pettingzoo.make("parallel", "aigc_market/stackelberg_v0", K=2)',
+        RANDOM_PARALLEL,
+        ONE,
+        other="aigc_market.parallel_env(K=2)",
+    ),
+    "pricing": Page(
+        "Single agent: `aigc_market/Pricing-v0`",
+        "aigc_market.envs.single:PricingEnv",
+        'gymnasium.make("aigc_market/Pricing-v0", K=2)',
+        RANDOM_SINGLE.format(told='info["price"], info["equilibrium_price"], info["regret"]'),
+        (
+            "render-10.png",
+            "rendering",
+            "A leader and ten vehicles, which ask for more than it has.",
+        ),
+    ),
+    "vector": Page(
+        "Vector: `aigc_market/Pricing-v0`",
+        "aigc_market.envs.vector:PricingVectorEnv",
+        'gymnasium.make_vec("aigc_market/Pricing-v0", num_envs=4096, K=2)',
+        RANDOM_VECTOR,
+        ("tensors-games.png", "benchmarks", "Rounds a second of all games, by their number."),
+    ),
+    "tensors": Page(
+        "Tensors: `MarketEnv`",
+        "aigc_market.torchrl:MarketEnv",
+        "MarketEnv(num_envs=4096, K=2, seed=0)",
+        'rounds = env.rollout(20)  # random play\nprint(rounds["next", "asp", "reward"].mean())',
+        ("tensors-vmus.png", "benchmarks", "Rounds a second of 1,024 games, by followers a game."),
+        imports=TENSORS,
+    ),
+    "competition-aec": Page(
+        "Several providers, AEC: `competition_v0`",
+        "aigc_market.competition_v0:raw_env",
+        'pettingzoo.make("aec", "aigc_market/competition_v0", M=2, K=2)',
+        RANDOM_AEC,
+        SEVERAL,
+        other="aigc_market.competition_v0.env(M=2, K=2)",
+    ),
+    "competition-parallel": Page(
+        "Several providers, parallel: `competition_v0`",
+        "aigc_market.competition_v0:parallel_env",
+        'pettingzoo.make("parallel", "aigc_market/competition_v0", M=2, K=2)',
+        RANDOM_PARALLEL,
+        SEVERAL,
+        other="aigc_market.competition_v0.parallel_env(M=2, K=2)",
+    ),
+    "rival": Page(
+        "One among several providers: `aigc_market/Rival-v0`",
+        "aigc_market.envs.competition.single:RivalEnv",
+        'gymnasium.make("aigc_market/Rival-v0", M=2, K=2, rivals="tit_for_tat")',
+        RANDOM_SINGLE.format(told='info["price"], info["nash_price"], info["profit_gain"]'),
+        SEVERAL,
+    ),
+    "rival-vector": Page(
+        "Vector: `aigc_market/Rival-v0`",
+        "aigc_market.envs.competition.vector:RivalVectorEnv",
+        'gymnasium.make_vec("aigc_market/Rival-v0", num_envs=4096, M=2, K=2)',
+        RANDOM_VECTOR,
+        SEVERAL,
+    ),
+}
+"""By the name of the file in docs/environments."""
+
+
+def write(folder: Path) -> None:
+    """Write the pages that changed."""
+    folder.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        path, text = folder / f"{name}.md", page.text()
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
