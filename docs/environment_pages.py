@@ -52,8 +52,8 @@ env.close()"""
 PHYSICAL = (
     "**Units.** Actions, observations and rewards are prices, steps and money: in these units the "
     "oracle answers and people think, and each agent has its own. `normalize=True` gives actions "
-    "in [−1, 1] and observations in [0, 1], `scale_rewards=True` gives rewards near 1. Most learners "
-    "need both."
+    "in [−1, 1] and observations in [0, 1], `scale_rewards=True` gives rewards near 1. Most "
+    "learners need both."
 )
 SCALED = (
     "**Units.** Actions lie in [−1, 1], observations in [0, 1], and rewards are near 1: these are "

@@ -32,6 +32,7 @@ import tomllib  # noqa: E402
 from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal  # noqa: E402
 from functools import cache  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pandas as pd  # noqa: E402
 
@@ -286,7 +287,7 @@ def _both_sides() -> Iterator[str]:
 
 def both_sides_table() -> str:
     """Every pair that was trained."""
-    shown = pd.read_csv(DOCS / "both-sides" / "both.csv")
+    shown: Any = pd.read_csv(DOCS / "both-sides" / "both.csv")
     shown["of_control"] = shown["share"] / shown["control"]
     header = ("market", "gradient", "leader", "followers", "seeds")
     header += ("of U_p*", "of rational's", "gap", "worst gap", "seconds")
@@ -310,7 +311,7 @@ def both_sides_table() -> str:
     return markdown(header, rows)
 
 
-def _mean_and(values: pd.Series, worst: str, digits: int = 2) -> str:
+def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
     """The mean over seeds, and where they are several the worst of them."""
     shown = f"{values.mean():.{digits}%}"
     return shown if len(values) == 1 else f"{shown} ({values.agg(worst):.{digits}%})"
@@ -434,7 +435,7 @@ def bring(results: Path) -> None:
 
 def main() -> int:
     """Write all pages, or say which regions differ."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 where one differs")
     parser.add_argument("--from", dest="results", type=Path, help="folder of new results")
     arguments = parser.parse_args()
