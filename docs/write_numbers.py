@@ -11,8 +11,8 @@ A page marks a region by two comments, on lines of their own around a block, or 
 
     … earns <!-- numbers: share hidden filter --><!-- end of numbers --> of U_p*.
 
-`REGIONS` lists the names and what may follow them. Numbers are rounded here, once, from the digits
-of the table.
+`REGIONS` lists the names and what may follow them. Numbers are rounded once, from the digits of the
+table.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import argparse  # noqa: E402
-import csv  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
-import tomllib  # noqa: E402
-from collections.abc import Callable, Iterator, Sequence  # noqa: E402
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # noqa: E402
 from functools import cache  # noqa: E402
 from typing import Any  # noqa: E402
 
+import measurements  # noqa: E402
 import pandas as pd  # noqa: E402
+import scenario_cards  # noqa: E402
+from measurements import best, delta, markdown, mean, named, only, percent, rounded, table  # noqa: E402
 
-from baselines.arena.registry import KNOWS, REGISTRY  # noqa: E402
+from baselines.arena.registry import KNOWS  # noqa: E402
 from baselines.experiments.paper import report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
 
-DOCS = ROOT / "docs"
 REGION = re.compile(
     r"(?P<begin><!-- numbers: (?P<name>[^>]*?) -->)(?P<line>\n?).*?"
     r"(?P<end><!-- end of numbers -->)",
@@ -59,164 +59,33 @@ RESULTS = {
     ),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
-TRACKS = {
-    "nothing": "nothing",
-    "form": "the form of demand",
-    "gradient": "the simulator's gradient",
-    "law": "the law: the ceiling",
-}
-FAIR = tuple(track for track in KNOWS if track != "law")
-HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity")
-NONE = "–"
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-Row = dict[str, str]
-
-
-def table(name: str, **where: str) -> list[Row]:
-    """Rows of a CSV file in docs/, those that have the values asked for."""
-    with (DOCS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if where.items() <= row.items()]
-
-
-def only(name: str, **where: str) -> Row:
-    """The one row that has these values.
-
-    Raises:
-        ValueError: none or several have.
-    """
-    rows = table(name, **where)
-    if len(rows) != 1:
-        raise ValueError(f"docs/{name}.csv must have one row with {where}, it has {len(rows)}")
-    return rows[0]
-
-
-def rounded(value: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
-    """A number as it is shown: .985, −.03, 1.00."""
-    number = Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding)
-    sign = "−" if number < 0 else ""
-    return sign + f"{abs(number):f}".removeprefix("0" if digits else "")
-
-
-def percent(share: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
-    """A share in percent: 99.8 %, .04 %."""
-    return f"{rounded(100 * Decimal(share), digits, rounding)} %"
-
-
-def mean(values: Sequence[str]) -> Decimal:
-    """The mean, to the precision of decimal arithmetic."""
-    return sum(map(Decimal, values), Decimal()) / len(values)
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of words."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
-
-
-def standing(scenario: str, method: str) -> Row:
-    """A method's row of the leaderboard, over all rounds."""
-    return only("hidden-markets/leaderboard", scenario=scenario, method=method, window="all")
-
-
-def best(scenario: str, *tracks: str) -> Row | None:
-    """The best row of these tracks; the whole method's parts do not count as methods."""
-    rows = [
-        row
-        for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
-        if row["knows"] in tracks
-        and not (row["method"] in REGISTRY and REGISTRY[row["method"]].ablation_of)
-    ]
-    return max(rows, key=lambda row: Decimal(row["share"]), default=None)
-
-
-def named(row: Row | None) -> str:
-    """A share and whose it is."""
-    return NONE if row is None else f"{rounded(row['share'], 3)} (`{row['method']}`)"
-
-
-def games() -> str:
-    """Every scenario: what is hidden, what moves, the best score, and what could be had."""
-    kept = tomllib.loads((DOCS / "scenarios" / "games.toml").read_text("utf-8"))
-    rows = []
-    for name, words in kept["one"].items():
-        score, ceiling = named(best(name, *FAIR)), best(name, "law")
-        most = NONE if ceiling is None else rounded(ceiling["share"], 3)
-        if name == "paper":
-            score, most = _paper(), "1"
-        rows.append((f"`{name}`", words["hidden"], words["moves"], score, most))
-    for name, words in kept["several"].items():
-        score = _highest_delta(name)
-        most = NONE if score == NONE else "Δ = 1"
-        rows.append((f"`{name}`, two providers", words["hidden"], words["moves"], score, most))
-    header = ("game", "hidden from the leader", "moves", "best fair score", "ceiling")
-    return (
-        f"{markdown(header, rows)}\n\n"
-        "A score is a share of what the oracle earns. *Fair* methods do not know the law by which "
-        "markets are drawn; the ceiling does. With several providers Δ says where learning sellers "
-        f"end: at 0 in the Nash equilibrium, at 1 in the cartel. {_seeds_said()}"
-    )
-
-
-def _paper() -> str:
-    """Of the paper's market: rounded down, for what falls short of 1 does not reach it."""
-    arms = {"ppo": table("results/learning", method="ppo", gamma="0.0", query="")}
-    arms["tppo"] = table("results/learning", method="tppo", gamma="0.0", query="price")
-    shares = {name: mean([row["exploiting"] for row in rows]) for name, rows in arms.items()}
-    name = max(shares, key=lambda key: shares[key])
-    return f"{rounded(shares[name], 5, ROUND_FLOOR)} (`{name}`)"
-
-
-def _highest_delta(scenario: str) -> str:
-    if scenario == "calvano":
-        return f"Δ = {delta('n2')} (`q_learning`)"
-    methods = {row["method"] for row in table("learning-sellers/compete-sellers") if row["rounds"]}
-    made = {
-        method: gains
-        for method in sorted(methods)
-        if (gains := _gains(scenario, method)) and len(gains) > 1  # one: it is scripted
-    }
-    if not made:
-        return NONE
-    name = max(made, key=lambda method: mean(made[method]))
-    return f"Δ = {rounded(mean(made[name]), 2)} (`{name}`)"
-
-
-def _gains(scenario: str, method: str) -> list[str]:
-    """Profit gains, one a training."""
-    rows = table("learning-sellers/compete-sellers", scenario=scenario, method=method, seat="0")
-    return [row["profit_gain"] for row in rows]
-
-
-def _seeds_said() -> str:
-    learned = [
-        row
-        for name in HIDDEN
-        if (row := best(name, *FAIR)) and REGISTRY[row["method"]].trainer is not None
-    ]
-    counts = sorted({len(row["seeds"].split()) for row in learned})
-    said = " to ".join(WORDS[count] for count in {counts[0], counts[-1]})
-    return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)} so far."
 
 
 def hidden() -> str:
     """The best of each track in each hidden market."""
-    header = ("knows", *(f"`{name}`" for name in HIDDEN))
+    header = ("knows", *(f"`{name}`" for name in measurements.HIDDEN))
     rows = [
-        (TRACKS[track], *(named(best(scenario, track)) for scenario in HIDDEN)) for track in KNOWS
+        (
+            measurements.TRACKS[track],
+            *(named(best(scenario, track)) for scenario in measurements.HIDDEN),
+        )
+        for track in KNOWS
     ]
     return markdown(header, rows)
 
 
 def share(scenario: str, method: str) -> str:
     """A method's share."""
-    return rounded(standing(scenario, method)["share"], 3)
+    return rounded(measurements.standing(scenario, method)["share"], 3)
 
 
 def behind(scenario: str, method: str) -> str:
     """By how much a method's share is below the best that knows the law."""
     ceiling = best(scenario, "law")
     assert ceiling is not None
-    return rounded(Decimal(ceiling["share"]) - Decimal(standing(scenario, method)["share"]), 4)
+    return rounded(
+        Decimal(ceiling["share"]) - Decimal(measurements.standing(scenario, method)["share"]), 4
+    )
 
 
 def best_of(scenario: str, *tracks: str) -> str:
@@ -236,13 +105,6 @@ def lost(scenario: str, method: str, *change: str) -> str:
     return rounded(only("hidden-markets/outside", **where)["lost"], 2)
 
 
-def delta(design: str) -> str:
-    """Calvano's Δ of a design: n2, n3, n4, n2-memory0, …"""
-    rows = table("learning-sellers/calvano-summary", design=design)
-    [row] = [row for row in rows if row["part"] != "heat map"]
-    return rounded(row["profit_gain"], 2)
-
-
 def calvano() -> str:
     """Where Q-learners end, in a sentence."""
     two, three, four, forgetful = map(delta, ("n2", "n3", "n4", "n2-memory0"))
@@ -254,7 +116,7 @@ def calvano() -> str:
 
 def sellers(scenario: str, method: str) -> str:
     """Δ of a learner against itself, the mean over trainings."""
-    return rounded(mean(_gains(scenario, method)), 2)
+    return rounded(mean(measurements.gains(scenario, method)), 2)
 
 
 def both_sides() -> str:
@@ -277,7 +139,7 @@ def _both_sides() -> Iterator[str]:
         )
     runs = table("both-sides/both")
     seconds = [Decimal(row["cpu_seconds"]) for row in runs]
-    seeds = WORDS[len({row["seed"] for row in runs})]
+    seeds = measurements.WORDS[len({row["seed"] for row in runs})]
     yield (
         f"- A training takes {rounded(min(seconds), 0, ROUND_FLOOR)} to "
         f"{rounded(max(seconds), 0, ROUND_CEILING)} seconds of one core. These numbers are of "
@@ -287,7 +149,7 @@ def _both_sides() -> Iterator[str]:
 
 def both_sides_table() -> str:
     """Every pair that was trained."""
-    shown: Any = pd.read_csv(DOCS / "both-sides" / "both.csv")
+    shown: Any = pd.read_csv(measurements.DOCS / "both-sides" / "both.csv")
     shown["of_control"] = shown["share"] / shown["control"]
     header = ("market", "gradient", "leader", "followers", "seeds")
     header += ("of U_p*", "of rational's", "gap", "worst gap", "seconds")
@@ -319,7 +181,7 @@ def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
 
 def libraries() -> str:
     """How near the examples with other libraries come, in a sentence."""
-    runs = json.loads((DOCS / "libraries.json").read_text("utf-8"))
+    runs = json.loads((measurements.DOCS / "libraries.json").read_text("utf-8"))
     lines = [run["line"] for name, run in runs.items() if "--leader-first" not in name]
     shares = [x for line in lines for x in re.findall(r"share (\d\.\d+)", line)]
     gaps = [x for line in lines for x in re.findall(r"gap (\d+\.\d+)%", line)]
@@ -350,11 +212,12 @@ _sections = cache(report.sections)
 
 
 def _of_paper(name: str) -> Callable[[], str]:
-    return lambda: _sections(DOCS / "results")[name]
+    return lambda: _sections(measurements.DOCS / "results")[name]
 
 
 REGIONS: dict[str, Callable[..., str]] = {
-    "games": games,
+    "games": scenario_cards.games,
+    "cards": scenario_cards.cards,
     "hidden": hidden,
     "share": share,
     "behind": behind,
@@ -419,7 +282,7 @@ def pages() -> list[Path]:
     """All that may have regions."""
     return [
         path
-        for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
+        for path in (ROOT / "README.md", *sorted(measurements.DOCS.rglob("*.md")))
         if not {"_build", "environments"} & set(path.relative_to(ROOT).parts)
         and "<!-- numbers:" in path.read_text("utf-8")
     ]

@@ -1,12 +1,19 @@
 """Measured numbers in README.md and docs/ are those of the tables kept beside them."""
 
 import csv
+import re
 import runpy
 import shutil
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from pathlib import Path
 
+import gymnasium
+import numpy as np
+import pettingzoo
 import pytest
+
+from aigc_market import scenarios
+from aigc_market.competition import scenarios as competition_scenarios
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
@@ -32,6 +39,7 @@ def test_the_pages_with_regions_are_found():
         ("1.00000", 2, "1.00"),
         ("10.04", 1, "10.0"),
         ("0.3", 0, "0"),
+        ("1408.05", 0, "1,408"),
     ],
 )
 def test_numbers_are_rounded_once(number, digits, shown):
@@ -52,7 +60,7 @@ def elsewhere(tmp_path, monkeypatch):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
     monkeypatch.setitem(WRITE["table"].__globals__, "DOCS", tmp_path / "docs")
-    monkeypatch.setitem(WRITE["table"].__globals__, "ROOT", tmp_path)
+    monkeypatch.setitem(WRITE["main"].__globals__, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -151,3 +159,36 @@ def test_results_are_brought_where_they_are_kept(elsewhere):
     (made / "outside.csv").write_text("new")
     WRITE["bring"](elsewhere / "results")
     assert (elsewhere / "docs/hidden-markets/outside.csv").read_text() == "new"
+
+
+@pytest.mark.parametrize("providers", ["one", "several"])
+def test_every_scenario_has_a_card_whose_code_runs(providers):
+    presets = scenarios.SCENARIOS if providers == "one" else competition_scenarios.SCENARIOS
+    cards = WRITE["made"](f"cards {providers}")
+    assert re.findall(r"^### `(\w+)`", cards, re.MULTILINE) == list(presets)
+    for code in re.findall(r"`((?:gymnasium|pettingzoo)\.make\(.*\))`", cards):
+        env = eval(code, {"gymnasium": gymnasium, "pettingzoo": pettingzoo})
+        env.close()
+    for line in re.findall(r"`aigc-market (.*)`", cards):
+        *command, option, scenario = line.split()
+        assert command in (["play"], ["compete", "solve"])
+        assert option == "--scenario"
+        assert scenario in presets
+
+
+def test_prices_of_cards_are_those_of_the_oracle(monkeypatch):
+    measure = runpy.run_path(str(ROOT / "docs/scenarios/measure.py"))
+    monkeypatch.setitem(measure["one"].__globals__, "MARKETS", 400)
+    kept = {
+        (row["providers"], row["scenario"], row["quantity"]): row
+        for row in WRITE["table"]("scenarios/prices")
+    }
+    assert set(kept) >= {("1", name, "price") for name in scenarios.SCENARIOS}
+    for quantity, prices in measure["several"]("calvano"):
+        assert float(kept["2", "calvano", quantity]["median"]) == pytest.approx(prices[0], 1e-4)
+    for name in ("paper", "capacity"):
+        for quantity, values in measure["one"](name):
+            row = {key: float(kept["1", name, quantity][key]) for key in ("least", "low", "high")}
+            assert row["low"] < np.median(values) + 1e-2 * row["low"]
+            assert np.median(values) <= row["high"]
+            assert np.min(values) >= row["least"] - 1e-2 * row["least"]

@@ -1,0 +1,135 @@
+"""What is kept of measurements in docs/, how it is rounded, and how it is grouped."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+from baselines.arena.registry import KNOWS, REGISTRY
+
+DOCS = Path(__file__).resolve().parent
+TRACKS = {
+    "nothing": "nothing",
+    "form": "the form of demand",
+    "gradient": "the simulator's gradient",
+    "law": "the law: the ceiling",
+}
+FAIR = tuple(track for track in KNOWS if track != "law")
+HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity")
+NONE = "–"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+Row = dict[str, str]
+
+
+def table(name: str, **where: str) -> list[Row]:
+    """Rows of a CSV file in docs/, those that have the values asked for."""
+    with (DOCS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if where.items() <= row.items()]
+
+
+def only(name: str, **where: str) -> Row:
+    """The one row that has these values.
+
+    Raises:
+        ValueError: none or several have.
+    """
+    rows = table(name, **where)
+    if len(rows) != 1:
+        raise ValueError(f"docs/{name}.csv must have one row with {where}, it has {len(rows)}")
+    return rows[0]
+
+
+def rounded(value: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
+    """A number as it is shown: .985, −.03, 1.00, 1,408."""
+    number = Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding)
+    sign = "−" if number < 0 else ""
+    return sign + f"{abs(number):,f}".removeprefix("0" if digits else "")
+
+
+def percent(share: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
+    """A share in percent: 99.8 %, .04 %."""
+    return f"{rounded(100 * Decimal(share), digits, rounding)} %"
+
+
+def mean(values: Sequence[str]) -> Decimal:
+    """The mean, to the precision of decimal arithmetic."""
+    return sum(map(Decimal, values), Decimal()) / len(values)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of words."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def standing(scenario: str, method: str) -> Row:
+    """A method's row of the leaderboard, over all rounds."""
+    return only("hidden-markets/leaderboard", scenario=scenario, method=method, window="all")
+
+
+def best(scenario: str, *tracks: str) -> Row | None:
+    """The best row of these tracks; the whole method's parts do not count as methods."""
+    rows = [
+        row
+        for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
+        if row["knows"] in tracks
+        and not (row["method"] in REGISTRY and REGISTRY[row["method"]].ablation_of)
+    ]
+    return max(rows, key=lambda row: Decimal(row["share"]), default=None)
+
+
+def named(row: Row | None) -> str:
+    """A share and whose it is."""
+    return NONE if row is None else f"{rounded(row['share'], 3)} (`{row['method']}`)"
+
+
+def delta(design: str) -> str:
+    """Calvano's Δ of a design: n2, n3, n4, n2-memory0, …"""
+    rows = table("learning-sellers/calvano-summary", design=design)
+    [row] = [row for row in rows if row["part"] != "heat map"]
+    return rounded(row["profit_gain"], 2)
+
+
+def paper_score() -> str:
+    """The best learner in the paper's market. Rounded down: what falls short of 1 is not 1."""
+    arms = {"ppo": table("results/learning", method="ppo", gamma="0.0", query="")}
+    arms["tppo"] = table("results/learning", method="tppo", gamma="0.0", query="price")
+    shares = {name: mean([row["exploiting"] for row in rows]) for name, rows in arms.items()}
+    name = max(shares, key=lambda key: shares[key])
+    return f"{rounded(shares[name], 5, ROUND_FLOOR)} (`{name}`)"
+
+
+def highest_delta(scenario: str) -> str:
+    """The highest Δ at which learners end against themselves, and which; – if none was tried."""
+    if scenario == "calvano":
+        return f"Δ = {delta('n2')} (`q_learning`)"
+    methods = {row["method"] for row in table("learning-sellers/compete-sellers") if row["rounds"]}
+    made = {
+        method: found
+        for method in sorted(methods)
+        if (found := gains(scenario, method)) and len(found) > 1  # one: it is scripted
+    }
+    if not made:
+        return NONE
+    name = max(made, key=lambda method: mean(made[method]))
+    return f"Δ = {rounded(mean(made[name]), 2)} (`{name}`)"
+
+
+def gains(scenario: str, method: str) -> list[str]:
+    """Profit gains, one a training."""
+    rows = table("learning-sellers/compete-sellers", scenario=scenario, method=method, seat="0")
+    return [row["profit_gain"] for row in rows]
+
+
+def seeds_said() -> str:
+    """Of how many training seeds the scores of hidden markets are, in a sentence."""
+    learned = [
+        row
+        for name in HIDDEN
+        if (row := best(name, *FAIR)) and REGISTRY[row["method"]].trainer is not None
+    ]
+    counts = sorted({len(row["seeds"].split()) for row in learned})
+    said = " to ".join(WORDS[count] for count in {counts[0], counts[-1]})
+    return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)} so far."

@@ -1,0 +1,128 @@
+"""The table of all games, and a card for each scenario."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+
+import measurements
+from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, table
+
+from aigc_market import Competition, Market, scenarios
+from aigc_market.competition.scenarios import SCENARIOS as SEVERAL
+
+CEILING = "law"
+
+
+def words(providers: str) -> dict[str, dict[str, str]]:
+    """What is hidden and what moves in the scenarios of `one` provider, or of `several`."""
+    return tomllib.loads((measurements.DOCS / "scenarios/games.toml").read_text("utf-8"))[providers]
+
+
+def games() -> str:
+    """Every scenario: what is hidden, what moves, the best score, and what could be had."""
+    rows = []
+    for name, said in words("one").items():
+        ceiling = best(name, CEILING)
+        score, most = named(best(name, *FAIR)), rounded(ceiling["share"], 3) if ceiling else NONE
+        if name == "paper":
+            score, most = measurements.paper_score(), "1"
+        rows.append((f"`{name}`", said["hidden"], said["moves"], score, most))
+    for name, said in words("several").items():
+        score = measurements.highest_delta(name)
+        most = NONE if score == NONE else "Δ = 1"
+        rows.append((f"`{name}`, two providers", said["hidden"], said["moves"], score, most))
+    header = ("game", "hidden from the leader", "moves", "best fair score", "ceiling")
+    return (
+        f"{markdown(header, rows)}\n\n"
+        "A score is a share of what the oracle earns. *Fair* methods do not know the law by which "
+        "markets are drawn; the ceiling does. With several providers Δ says where learning sellers "
+        "end: at 0 in the Nash equilibrium, at 1 in the cartel. " + measurements.seeds_said()
+    )
+
+
+def cards(providers: str) -> str:
+    """A card for each scenario of `one` provider, or of `several`."""
+    rows = _rows_of_one if providers == "one" else _rows_of_several
+    made = []
+    for name, said in words(providers).items():
+        title = f"### `{name}`" + ", several providers" * (providers == "several")
+        lines = [f"| {head} | {text} |" for head, text in rows(name, said)]
+        made.append("\n".join([title, "", said["about"], "", "|  |  |", "|---|---|", *lines]))
+    return "\n\n".join(made)
+
+
+def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
+    scenario = scenarios.SCENARIOS[name]
+    yield "Leader alone", f'`gymnasium.make("aigc_market/Pricing-v0", scenario="{name}")`'
+    yield (
+        "All agents",
+        f'`pettingzoo.make("aec", "aigc_market/stackelberg_v0", scenario="{name}")`',
+    )
+    yield "In a terminal", f"`aigc-market play --scenario {name}`"
+    yield from _laws(said)
+    yield (
+        "Followers",
+        f"K = {scenario.arguments.get('K', Market().K)}; scripted ones are `{scenario.vmus}`",
+    )
+    capacity = _prices("1", name, "capacity")
+    yield "Capacity R", f"{_range(capacity, 0)}; the leader sees it" if capacity else "none"
+    price = _prices("1", name, "price")
+    yield "Best price p*", _range(price, 2)
+    yield "Earned at p*, U_p*", _range(_prices("1", name, "utility"), 0)
+    still = price is not None and price["least"] == price["greatest"]
+    constant = [
+        row
+        for row in table("hidden-markets/leaderboard", scenario=name, method="constant")
+        if row["window"] == "all"
+    ]
+    if still:
+        yield "Score of a constant price", f"1, at {rounded(price['median'], 2)}"
+    elif constant:
+        yield "Score of a constant price", rounded(constant[0]["share"], 3)
+    if name == "paper":
+        yield "Best fair score", measurements.paper_score()
+    elif not still:
+        yield "Best fair score", named(best(name, *FAIR))
+        yield "Ceiling", named(best(name, CEILING))
+
+
+def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
+    scenario, default = SEVERAL[name], Competition()
+    M, K = (scenario.arguments.get(size, getattr(default, size)) for size in "MK")
+    yield "One provider", f'`gymnasium.make("aigc_market/Rival-v0", scenario="{name}")`'
+    yield (
+        "All agents",
+        f'`pettingzoo.make("aec", "aigc_market/competition_v0", scenario="{name}")`',
+    )
+    yield "In a terminal", f"`aigc-market compete solve --scenario {name}`"
+    yield from _laws(said)
+    yield (
+        "Providers and followers",
+        f"M = {M}, K = {K}; scripted followers are `{scenario.vmus}`",
+    )
+    yield "Nash price", _range(_prices("2", name, "nash_price"), 2)
+    yield "Cartel price", _range(_prices("2", name, "cartel_price"), 2)
+    yield "Highest Δ of learners", measurements.highest_delta(name)
+
+
+def _laws(said: dict[str, str]) -> Iterator[tuple[str, str]]:
+    yield "Drawn at reset", said["drawn"]
+    yield "Moves between rounds", said["law"] if "law" in said else said["moves"]
+    yield "Hidden from the leader", said["hidden"]
+
+
+def _prices(providers: str, name: str, quantity: str) -> Row | None:
+    where = {"providers": providers, "scenario": name, "quantity": quantity}
+    return only("scenarios/prices", **where) if table("scenarios/prices", **where) else None
+
+
+def _range(row: Row | None, digits: int) -> str:
+    """Quantiles in words."""
+    assert row is not None
+    low, middle, high, least, greatest = (
+        rounded(row[name], digits) for name in ("low", "median", "high", "least", "greatest")
+    )
+    if least == greatest:
+        return least
+    return f"median {middle}; nine in ten from {low} to {high}; all from {least} to {greatest}"
