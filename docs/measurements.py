@@ -69,13 +69,17 @@ def standing(scenario: str, method: str) -> Row:
     return only("hidden-markets/leaderboard", scenario=scenario, method=method, window="all")
 
 
+def is_method(row: Row) -> bool:
+    """Whether a row is of a whole method, and not of one without some part."""
+    return row["method"] not in REGISTRY or REGISTRY[row["method"]].ablation_of is None
+
+
 def best(scenario: str, *tracks: str) -> Row | None:
-    """The best row of these tracks; the whole method's parts do not count as methods."""
+    """The best row of these tracks."""
     rows = [
         row
         for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
-        if row["knows"] in tracks
-        and not (row["method"] in REGISTRY and REGISTRY[row["method"]].ablation_of)
+        if row["knows"] in tracks and is_method(row)
     ]
     return max(rows, key=lambda row: Decimal(row["share"]), default=None)
 

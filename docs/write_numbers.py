@@ -32,12 +32,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # noqa: E402
 from functools import cache  # noqa: E402
 from typing import Any  # noqa: E402
 
+import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
 import pandas as pd  # noqa: E402
 import scenario_cards  # noqa: E402
-from measurements import best, delta, markdown, mean, named, only, percent, rounded, table  # noqa: E402
+from measurements import delta, markdown, mean, only, percent, rounded, table  # noqa: E402
 
-from baselines.arena.registry import KNOWS  # noqa: E402
 from baselines.experiments.paper import report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
 
@@ -59,50 +59,6 @@ RESULTS = {
     ),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
-
-
-def hidden() -> str:
-    """The best of each track in each hidden market."""
-    header = ("knows", *(f"`{name}`" for name in measurements.HIDDEN))
-    rows = [
-        (
-            measurements.TRACKS[track],
-            *(named(best(scenario, track)) for scenario in measurements.HIDDEN),
-        )
-        for track in KNOWS
-    ]
-    return markdown(header, rows)
-
-
-def share(scenario: str, method: str) -> str:
-    """A method's share."""
-    return rounded(measurements.standing(scenario, method)["share"], 3)
-
-
-def behind(scenario: str, method: str) -> str:
-    """By how much a method's share is below the best that knows the law."""
-    ceiling = best(scenario, "law")
-    assert ceiling is not None
-    return rounded(
-        Decimal(ceiling["share"]) - Decimal(measurements.standing(scenario, method)["share"]), 4
-    )
-
-
-def best_of(scenario: str, *tracks: str) -> str:
-    """The best share of these tracks and whose it is."""
-    return named(best(scenario, *tracks))
-
-
-def part(scenario: str, without: str) -> str:
-    """What a part earns: the whole method's share less that without the part."""
-    row = only("hidden-markets/attribution", scenario=scenario, without=without, window="all")
-    return rounded(row["difference"], 4)
-
-
-def lost(scenario: str, method: str, *change: str) -> str:
-    """What a method loses where the law changes."""
-    where = {"scenario": scenario, "method": method, "change": " ".join(change)}
-    return rounded(only("hidden-markets/outside", **where)["lost"], 2)
 
 
 def calvano() -> str:
@@ -218,12 +174,19 @@ def _of_paper(name: str) -> Callable[[], str]:
 REGIONS: dict[str, Callable[..., str]] = {
     "games": scenario_cards.games,
     "cards": scenario_cards.cards,
-    "hidden": hidden,
-    "share": share,
-    "behind": behind,
-    "best": best_of,
-    "part": part,
-    "lost": lost,
+    "seeds": measurements.seeds_said,
+    "hidden": leaderboard_tables.hidden,
+    "leaderboard": leaderboard_tables.leaderboard,
+    "attribution": leaderboard_tables.attribution,
+    "outside": leaderboard_tables.outside,
+    "played": leaderboard_tables.played,
+    "share": leaderboard_tables.share,
+    "behind": leaderboard_tables.behind,
+    "filter-lead": leaderboard_tables.filter_lead,
+    "best": leaderboard_tables.best_of,
+    "part": leaderboard_tables.part,
+    "parts": leaderboard_tables.parts,
+    "lost": leaderboard_tables.lost,
     "calvano": calvano,
     "delta": delta,
     "sellers": sellers,
@@ -262,6 +225,8 @@ def filled(text: str) -> str:
     """
     if len(REGION.findall(text)) != text.count("<!-- numbers:"):
         raise ValueError("every <!-- numbers: … --> must have its <!-- end of numbers -->")
+    if begun := re.search(r"^ *<!-- numbers: [^>]*? -->.*\S", text, re.MULTILINE):
+        raise ValueError(f"Markdown wants words before what begins this line: {begun[0]!r}")
 
     def region(found: re.Match[str]) -> str:
         inside = made(found["name"])

@@ -143,9 +143,13 @@ def test_means_stand_beside_the_worst_of_the_seeds(elsewhere):
     ("text", "told"),
     [
         (f"<!-- numbers: nothing -->\n{END}", "a region must be one of games, .* got 'nothing'"),
+        (f"a\n<!-- numbers: share hidden ppo -->{END}", "Markdown wants words before"),
         ("<!-- numbers: games -->\n", "must have its <!-- end of numbers -->"),
-        (f"<!-- numbers: share hidden nobody -->{END}", r"leaderboard.csv must have one row with"),
-        (f"<!-- numbers: share -->{END}", "region 'share': .* missing 2 required"),
+        (
+            f"a <!-- numbers: share hidden nobody -->{END}",
+            r"leaderboard.csv must have one row with",
+        ),
+        (f"a <!-- numbers: share -->{END}", "region 'share': .* missing 2 required"),
     ],
 )
 def test_regions_that_cannot_be_made_are_refused(text, told):
@@ -167,6 +171,8 @@ def test_every_scenario_has_a_card_whose_code_runs(providers):
     cards = WRITE["made"](f"cards {providers}")
     assert re.findall(r"^### `(\w+)`", cards, re.MULTILINE) == list(presets)
     for code in re.findall(r"`((?:gymnasium|pettingzoo)\.make\(.*\))`", cards):
+        if "live" in code:  # loads a diffusion model
+            continue
         env = eval(code, {"gymnasium": gymnasium, "pettingzoo": pettingzoo})
         env.close()
     for line in re.findall(r"`aigc-market (.*)`", cards):
