@@ -22,6 +22,8 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"aigc_market {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 templates_path = ["_templates"]
 html_sidebars = {
     "**": [  # furo's own, and the switch between versions

@@ -69,7 +69,7 @@ def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield "Capacity R", f"{_range(capacity, 0)}; the leader sees it" if capacity else "none"
     price = _prices("1", name, "price")
     yield "Best price p*", _range(price, 2)
-    yield "Earned at p*, U_p*", _range(_prices("1", name, "utility"), 0)
+    yield "U_p*", _range(_prices("1", name, "utility"), 0)
     still = price is not None and price["least"] == price["greatest"]
     constant = [
         row
@@ -77,9 +77,9 @@ def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
         if row["window"] == "all"
     ]
     if still:
-        yield "Score of a constant price", f"1, at {rounded(price['median'], 2)}"
+        yield "Constant price", f"1, at {rounded(price['median'], 2)}"
     elif constant:
-        yield "Score of a constant price", rounded(constant[0]["share"], 3)
+        yield "Constant price", rounded(constant[0]["share"], 3)
     if name == "paper":
         yield "Best fair score", measurements.paper_score()
     elif not still:
@@ -98,18 +98,18 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
     yield "In a terminal", f"`aigc-market compete solve --scenario {name}`"
     yield from _laws(said)
     yield (
-        "Providers and followers",
+        "Players",
         f"M = {M}, K = {K}; scripted followers are `{scenario.vmus}`",
     )
     yield "Nash price", _range(_prices("2", name, "nash_price"), 2)
     yield "Cartel price", _range(_prices("2", name, "cartel_price"), 2)
-    yield "Highest Δ of learners", measurements.highest_delta(name)
+    yield "Learners", measurements.highest_delta(name)
 
 
 def _laws(said: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield "Drawn at reset", said["drawn"]
-    yield "Moves between rounds", said["law"] if "law" in said else said["moves"]
-    yield "Hidden from the leader", said["hidden"]
+    yield "Drawn", said["drawn"]
+    yield "Moves", said["law"] if "law" in said else said["moves"]
+    yield "Hidden", said["hidden"]
 
 
 def _prices(providers: str, name: str, quantity: str) -> Row | None:
