@@ -1,4 +1,4 @@
-"""Draws the frames and the film of docs/rendering.md, with one and with several providers."""
+"""Draws the frames of docs/rendering.md, with one and with several providers."""
 
 from pathlib import Path
 
@@ -30,10 +30,6 @@ def save(name, rounds):
     picture.save(IMAGES / name, optimize=True)
 
 
-drawn = np.random.default_rng(0).normal(0, 1, 32)
-closing_in = np.clip(8 + 6 * drawn * 0.87 ** np.arange(32), 1, 20)
-film = play(closing_in, satisfaction=[150, 250])
-aigc_market.replay.write_video(film, IMAGES / "render.gif", fps=4)
 save(
     "render-10.png",
     play([9, 8, 7, 6, 5], K=10, capacity=1000, satisfaction=np.arange(100, 300, 20)),

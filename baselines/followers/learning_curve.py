@@ -11,14 +11,14 @@ from aigc_market import palette
 from aigc_market._files import write_atomically
 
 _COLOURS = (palette.BLUE, palette.VERMILLION, palette.SKY)
-_FLOOR = 1e-5
+_FLOOR = 1e-4
 """What is less is drawn here: an axis of logarithms has no zero."""
 
 
 def draw(curve: Path, picture: Path) -> None:
-    """Leader's relative regret and followers' gap against rounds."""
+    """What the leader's prices and the followers' purchases lose, against rounds."""
     table = pd.read_csv(curve)
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, lines, title in (
         (
@@ -27,22 +27,25 @@ def draw(curve: Path, picture: Path) -> None:
                 "against best responses": 1 - table["share"],
                 "against the learned followers": 1 - table["share_learned"],
             },
-            "Leader: relative regret",
+            "Utility that the leader loses",
         ),
         (
             right,
             {
-                "over all prices, mean": table["gap"],
-                "over all prices, worst": table["worst_gap"],
-                "at the prices played": table["gap_played"],
+                "mean over all prices": table["gap"],
+                "worst at any price": table["worst_gap"],
+                "mean at the prices played": table["gap_played"],
             },
-            "Followers: surplus lost",
+            "Surplus that followers lose",
         ),
     ):
         for (label, values), colour in zip(lines.items(), _COLOURS, strict=False):
             axes.plot(table["rounds"] / 1000, values.clip(lower=_FLOOR), label=label, color=colour)
-        axes.set(title=title, xlabel="thousand rounds of the leader", yscale="log")
+        axes.set(xlabel="Rounds of the leader, thousands", yscale="log", ylim=(0.7 * _FLOOR, 30))
+        axes.set_title(title, fontsize=11)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=9)
-    left.set_ylabel("share of the best")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=9, loc="upper right")
+    left.set_ylabel("Lost, as a share of the best")
     write_atomically(picture, lambda file: figure.savefig(file, format="png", dpi=150))

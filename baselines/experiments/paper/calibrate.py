@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import Progress
 
@@ -102,7 +102,10 @@ def draw(folder: Path) -> None:
 
 
 def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
-    """Pictures after a few steps: the original, what is known, then S = 1, 20, 60, …"""
+    """Pictures after a few steps: the original, what is known, then S = 1, 20, 60, …
+
+    Above each column its mean SSIM.
+    """
     stops = [s for s in STRIP if s <= len(service.schedule)]
     requests, tiles = [], []
     for i, scene in enumerate(service.pool[:rows]):
@@ -113,15 +116,22 @@ def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
     served = service.serve(requests)
     for i, row in enumerate(tiles):
         row += [result.image for result in served[i * len(stops) : (i + 1) * len(stops)]]
+    heads = ["original", "what is\nknown"]
+    for i, stop in enumerate(stops):
+        ssim = np.mean([result.ssim for result in served[i :: len(stops)]])
+        heads.append(f"S = {stop}\nSSIM {ssim:.2f}")
     size = len(tiles[0][0])
     scale = max(1, 128 // size)
-    side, gap, top = size * scale, 4, 18
+    side, gap, font = size * scale, 4, ImageFont.load_default(21)
+    top = 60
     sheet = Image.new(
-        "RGB", ((side + gap) * len(tiles[0]), top + (side + gap) * len(tiles)), palette.WHITE
+        "RGB",
+        ((side + gap) * len(heads) - gap, top + (side + gap) * len(tiles) - gap),
+        palette.WHITE,
     )
     pen = ImageDraw.Draw(sheet)
-    for column, title in enumerate(["original", "known", *(f"S = {s}" for s in stops)]):
-        pen.text((column * (side + gap) + 4, 3), title, fill=palette.BLACK)
+    for column, head in enumerate(heads):
+        pen.text((column * (side + gap) + 2, 2), head, fill=palette.INK, font=font)
     for row, images in enumerate(tiles):
         for column, image in enumerate(images):
             tile = Image.fromarray(np.round(image * 255).astype(np.uint8))

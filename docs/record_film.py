@@ -1,0 +1,37 @@
+"""Records docs/images/render.gif: a trained leader in a market that it has never seen.
+
+The leader is `filter_pathwise` of baselines/weights/, the market the first `hidden` one of the
+demonstration seeds, which nothing was trained on or chosen by.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from aigc_market import replay
+from aigc_market.envs.single import PricingEnv
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+
+from baselines.arena.policies import load_policy  # noqa: E402
+from baselines.arena.protocol import History  # noqa: E402
+from baselines.arena.seeds import demonstration_seed  # noqa: E402
+
+SCENARIO = "hidden"
+ROUNDS = 32
+"""Of the episode's 100: later ones look alike."""
+
+env = PricingEnv(scenario=SCENARIO)
+env.reset(seed=demonstration_seed(0))
+leader = load_policy(SCENARIO).method(num_envs=1)
+K = env.market.K
+prices, steps = np.empty((1, 0)), np.empty((1, 0, K))
+film = []
+for _ in range(ROUNDS):
+    price = leader.act(History(prices, steps, active=np.ones((1, K), bool)))
+    env.step(price.astype(np.float32))
+    replay.collect(env, film)
+    prices, steps = np.array([[film[-1].price]]), np.array([[film[-1].asked]])
+replay.write_video(film, DOCS / "images" / "render.gif", fps=5)
