@@ -36,7 +36,8 @@ import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
 import pandas as pd  # noqa: E402
 import scenario_cards  # noqa: E402
-from measurements import delta, markdown, mean, only, percent, rounded, table  # noqa: E402
+import seller_tables  # noqa: E402
+from measurements import delta, markdown, only, percent, rounded, table  # noqa: E402
 
 from baselines.experiments.paper import report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
@@ -59,20 +60,6 @@ RESULTS = {
     ),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
-
-
-def calvano() -> str:
-    """Where Q-learners end, in a sentence."""
-    two, three, four, forgetful = map(delta, ("n2", "n3", "n4", "n2-memory0"))
-    return (
-        f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
-        f"Nash equilibrium to the cartel. Two that remember nothing end at {forgetful}."
-    )
-
-
-def sellers(scenario: str, method: str) -> str:
-    """Δ of a learner against itself, the mean over trainings."""
-    return rounded(mean(measurements.gains(scenario, method)), 2)
 
 
 def both_sides() -> str:
@@ -187,9 +174,11 @@ REGIONS: dict[str, Callable[..., str]] = {
     "part": leaderboard_tables.part,
     "parts": leaderboard_tables.parts,
     "lost": leaderboard_tables.lost,
-    "calvano": calvano,
+    "calvano": seller_tables.calvano,
+    "calvano-table": seller_tables.calvano_table,
+    "compete-table": seller_tables.compete_table,
     "delta": delta,
-    "sellers": sellers,
+    "sellers": seller_tables.sellers,
     "both-sides": both_sides,
     "both-sides-table": both_sides_table,
     "libraries": libraries,

@@ -23,7 +23,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
     """Write the report of the CSV files beside them."""
     summary: Any = pd.read_csv(folder / "summary.csv")
     heat: Any = pd.read_csv(folder / "heatmap.csv")
-    rows = summary[summary["part"] != "heat map"]
+    rows, made = summary[summary["part"] != "heat map"], sections(summary)
     lines = [
         "# Learning sellers: the experiment of Calvano et al.",
         "",
@@ -37,7 +37,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "which play ends: 0 at the Nash equilibrium of one round, 1 at the cartel's prices. The "
         "column *paper* has its means as others report them; its text was not at hand.",
         "",
-        _table(rows, _GAINS),
+        made["gains"],
         "",
         *_grid(sorted(set(rows["sellers"]))),
         "",
@@ -47,7 +47,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "",
         "Shares of sessions; prices are means over sellers, periods and sessions.",
         "",
-        _table(rows, _PATTERNS),
+        made["patterns"],
         "",
         "## Forced deviations",
         "",
@@ -58,7 +58,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "deviator's discounted utility falls. *Returned*: play is back in the cycle it left, "
         "within 15 periods or ever.",
         "",
-        _table(rows, _DEVIATIONS),
+        made["deviations"],
         "",
         "![Response to a forced deviation](response.png)",
         "",
@@ -73,7 +73,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "best replies follow, relative; *best choices*: share of states in which the choice is a "
         "best one. *One round*: what the best price of one round gains in that round, relative.",
         "",
-        _table(rows, _REPLIES),
+        made["replies"],
         "",
     ]
     if len(heat):
@@ -101,6 +101,18 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
     path = folder / "report.md"
     write_atomically(path, "\n".join(lines))
     return path
+
+
+def sections(summary: Any) -> dict[str, str]:
+    """The tables that docs/learning-sellers.md has too, as Markdown by name."""
+    rows = summary[summary["part"] != "heat map"]
+    columns = {
+        "gains": _GAINS,
+        "patterns": _PATTERNS,
+        "deviations": _DEVIATIONS,
+        "replies": _REPLIES,
+    }
+    return {name: _table(rows, of_table) for name, of_table in columns.items()}
 
 
 def _grid(sellers: Sequence[int]) -> list[str]:

@@ -177,7 +177,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
             for line in (
                 f"## {name}",
                 "",
-                *_table(sellers[sellers["scenario"] == name], met[met["scenario"] == name]),
+                *standings(sellers[sellers["scenario"] == name], met[met["scenario"] == name]),
                 "",
                 "Cross-play: Δ of the row's seller at the first seat against the column's, which "
                 "it never met in training.",
@@ -200,7 +200,13 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _table(rows: Any, met: Any) -> list[str]:
+def standings(rows: Any, met: Any) -> list[str]:
+    """The lines of a scenario's table.
+
+    Args:
+        rows: of `sellers.csv`, those of the scenario.
+        met: of `crossplay.csv`.
+    """
     header = (
         "method",
         "seeds",

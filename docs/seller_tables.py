@@ -1,0 +1,45 @@
+"""What docs/learning-sellers.md says of sellers that learn, by numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import measurements
+import pandas as pd
+from measurements import delta, gains, mean, rounded
+
+from baselines.experiments.calvano import session_report
+from baselines.experiments.compete import contest_tables
+
+
+def calvano() -> str:
+    """Where Q-learners end, in a sentence."""
+    two, three, four, forgetful = map(delta, ("n2", "n3", "n4", "n2-memory0"))
+    return (
+        f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
+        f"Nash equilibrium to the cartel. Two that remember nothing end at {forgetful}."
+    )
+
+
+def sellers(scenario: str, method: str) -> str:
+    """Δ of a learner against itself, the mean over trainings."""
+    return rounded(mean(gains(scenario, method)), 2)
+
+
+def calvano_table(name: str) -> str:
+    """A table of the experiment: gains, patterns, deviations or replies."""
+    return session_report.sections(_kept("calvano-summary"))[name]
+
+
+def compete_table(scenario: str) -> str:
+    """What learners of each kind do in a scenario, against themselves and against strangers."""
+    sellers, met = _kept("compete-sellers"), _kept("compete-crossplay")
+    return "\n".join(
+        contest_tables.standings(
+            sellers[sellers["scenario"] == scenario], met[met["scenario"] == scenario]
+        )
+    )
+
+
+def _kept(name: str) -> Any:
+    return pd.read_csv(measurements.DOCS / "learning-sellers" / f"{name}.csv")
