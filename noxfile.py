@@ -1,8 +1,8 @@
 """Run the examples with third-party libraries, each in an environment of its own.
 
-`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one, with `-- --leader-first` the other
-way about. What they print last is recorded in docs/libraries.json, from which docs/libraries.md is
-written.
+`nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
+docs/libraries.json, from which docs/libraries.md is written. An argument after `--` shortens the
+training, and nothing is recorded.
 """
 
 import json
@@ -24,26 +24,29 @@ def examples(session: nox.Session, name: str) -> None:
     """Install an example's lower bounds, run it, and record its last line."""
     entry = TABLE[name]
     session.install("-e", ".", *entry["requires"])
-    ask = f"from importlib.metadata import version; print(version({entry['package']!r}))"
-    version = session.run("python", "-c", ask, silent=True)
-    if version is None:  # nox --install-only
+    ask = "from importlib.metadata import version; "
+    ask += f"print(version({entry['package']!r}), version('aigc-market'))"
+    versions = session.run("python", "-c", ask, silent=True)
+    if versions is None:  # nox --install-only
         return
+    library, ours = versions.split()
     # Not in create_tmp(), which would become TMPDIR: Ray's sockets have no room for long paths.
     output = Path(session.virtualenv.location) / "output.txt"
     start, before = time.perf_counter(), os.times()
     with output.open("w") as handle:
         script = ROOT / "examples" / f"{name}.py"
-        session.run("python", script, *session.posargs, stdout=handle)
+        one_thread = {"OMP_NUM_THREADS": "1"}
+        session.run("python", script, *session.posargs, stdout=handle, env=one_thread)
     seconds, after = time.perf_counter() - start, os.times()
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
     line = output.read_text().strip().splitlines()[-1]
     session.log(line)
-    if "--short" not in session.posargs:  # which proves nothing
+    if not session.posargs:  # a short training proves nothing
         records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
-        record = {"version": version.strip().partition("+")[0], "line": line}
+        record = {"version": library.partition("+")[0], "aigc_market": ours, "line": line}
         record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
-        records[" ".join([name, *session.posargs])] = record
+        records[name] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         session.run("python", ROOT / "docs" / "write_libraries.py")
 

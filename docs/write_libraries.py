@@ -12,37 +12,34 @@ ROOT = Path(__file__).parent.parent
 INTRO = """\
 # Third-party libraries
 
-Each file in `examples/` trains leader and followers with another library, from its own idioms, and
-ends with one line: the *leader's share* of the equilibrium's utility, 1 − regret / U_p*, of the
-price that it settled on, against rational followers; the *followers' gap*, the mean over prices 2,
-3, … 12 of (best surplus − learned surplus) / best surplus; and the seconds that it took, imports
-included, on two cores. The three on tensors play 1,024 games at once, measure themselves by the
-infos of their games at 1,024 prices from 2 to 12, need one core, and count their seconds after
-imports. `nox -s examples` runs all, each in an environment of its own, `nox -s
-"examples(torchrl_ippo)"` one. This page is written from those runs, by `docs/write_libraries.py`.
-Lines are lines of code; glue is what of them only adapts the game to the library, or the library to
-the game.
+Each file in `examples/` is a whole training with another library. Copy one into any folder and run
+it: it needs this package and the library, and no other file. The last line that it prints says
+where the agents ended:
 
-The machine was shared with other work while these ran, so seconds are noisy; CPU seconds, those of
-the example's process, say better what each costs. The aim was a share of .95 or more and a gap of
-4% or less. Each result is of one run, with settings that were chosen by a few runs like it, and
-says nothing of other seeds. But for those on tensors, which are younger, VMUs had to buy at least
-10 steps in these runs (S_min); by default they need not any more. On tensors the aim was a share of
-.99 and a gap of 1%.
+- The *leader's share* is 1 − regret / U_p*, of the price that the leader settled on, against
+  rational followers. U_p* is the leader's utility at the [equilibrium](oracle.md).
+- The *followers' gap* is the mean over prices 2, 3, … 12 of (best surplus − learned surplus) / best
+  surplus. Where followers are scripted there is none (–).
+
+On tensors 1,024 games are played at once, and the gap is the mean over 1,024 prices from 2 to 12.
+
+`nox -s examples` runs all of them, each in an environment of its own, and `nox -s
+"examples(torchrl_ippo)"` runs one. `docs/write_libraries.py` writes this page from what they print.
+*Lines* are lines of code. *Glue* is what of them only adapts the game to the library, or the
+library to the game. CPU seconds are of the example's process, on one thread.
+
+Each result is of one run with one seed, and says nothing of other seeds. Version 0.1.0 had other
+observations, and VMUs that had to buy at least 10 steps. The first three use the
+libraries' own settings. The settings of the others were chosen by a few runs like theirs.
 """
-LEADER_FIRST = """
+TIME_SCALES = """
 ## Two time scales
 
-In each example but SuperSuit's, where one network plays for all, and CleanRL's, the leader learns
-more slowly than the followers do. With `--leader-first`, which those on tensors do not know, the
-two learning rates are exchanged, and nothing else is. Followers who have not learned yet buy much
-at any price, so a leader that learns first raises its price. AgileRL's goes to p_max and stays:
-there every follower buys the least that it must, which is worth a share of .2699, and more than any
-price near it. Its followers have learned all the same: MATD3 remembers other prices. Tianshou's
-leader is not lost, since its prices are kept spread out, so that it sees lower ones that pay more:
-a wide spread does here what two time scales do elsewhere.
+Where both sides learn, followers should learn faster than the leader does: the leader's price is
+then judged by followers who know how to answer it. In each example where leader and followers have
+networks of their own, the leader's learning rate is lower. [Both sides learn](both-sides.md) shows
+what happens the other way round.
 """
-FLAG = "--leader-first"
 _SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -71,21 +68,21 @@ def count(source: str) -> tuple[int, int]:
 
 def page(table: dict[str, Any], records: dict[str, Any]) -> str:
     """The page, of what has been run."""
-    head = ["example", "library", "trains", "lines", "glue", "result", "CPU seconds"]
-    rows, notes, reversals = _head(head), [], _head(["example", "result", "with `--leader-first`"])
+    head = ["example", "library", "trains", "lines", "glue", "result", "aigc_market", "CPU seconds"]
+    rows, notes = _head(head), []
     for name, entry in table.items():
         lines, glue = count((ROOT / "examples" / f"{name}.py").read_text())
         record = records.get(name)
-        library, result, cpu = entry["title"], "not run yet", ""
+        library, result, ours, cpu = entry["title"], "not run yet", "", ""
         if record:
             library += f" ({entry['package']} {record['version']})"
-            result, cpu = record["line"], str(record["cpu_seconds"])
-        rows += _row([f"`{name}.py`", library, entry["trains"], str(lines), str(glue), result, cpu])
-        if f"{name} {FLAG}" in records:
-            reversals += _row([f"`{name}.py`", result, records[f"{name} {FLAG}"]["line"]])
+            result, ours = record["line"], record["aigc_market"]
+            cpu = str(record["cpu_seconds"])
+        cells = [f"`{name}.py`", library, entry["trains"], str(lines), str(glue)]
+        rows += _row([*cells, result, ours, cpu])
         if entry["traps"]:
             notes += ["", f"### {entry['title']}", "", *(f"- {trap}" for trap in entry["traps"])]
-    return "\n".join([INTRO, *rows, LEADER_FIRST, *reversals, "", "## Traps", *notes, ""])
+    return "\n".join([INTRO, *rows, TIME_SCALES, "## Traps", *notes, ""])
 
 
 def _head(cells: list[str]) -> list[str]:

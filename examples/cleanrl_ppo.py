@@ -1,112 +1,92 @@
-"""The leader trained by PPO in one file, in the manner of CleanRL, on the vector environment.
+"""PPO in one file with the settings of CleanRL's script for continuous actions, unchanged.
 
-Nothing but torch. The VMUs are scripted (rational), so there is no gap of theirs to report.
+Needs the extra `sb3`, of it torch alone. The VMUs are scripted (rational), so there is no gap of
+theirs to report.
 """
 
-import measure  # first, for its clock  # isort: skip
-
-from dataclasses import dataclass
+import sys
 
 import gymnasium
+import numpy as np
 import torch
+from gymnasium import wrappers
 from torch import nn
 from torch.distributions import Normal
 
 import aigc_market  # noqa: F401 (registers the environment)
 
-
-@dataclass
-class Args:
-    """CleanRL's names."""
-
-    seed: int = 1
-    total_timesteps: int = 4_000 if measure.SHORT else 60_000
-    num_envs: int = 16
-    num_steps: int = 25
-    learning_rate: float = 3e-3
-    gamma: float = 0.0  # a price moves nothing but the reward of its own round
-    num_minibatches: int = 4
-    update_epochs: int = 4
-    clip_coef: float = 0.2
-    vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
+STEPS = int(sys.argv[1]) if sys.argv[1:] else 20_480
+BATCH, MINIBATCHES, EPOCHS, RATE = 2048, 32, 10, 3e-4
+GAMMA, LAMBDA, CLIP, VALUE_WEIGHT, LARGEST_GRADIENT = 0.99, 0.95, 0.2, 0.5, 0.5
 
 
-class Agent(nn.Module):
-    """Actor and critic, and a standard deviation that does not depend on the state."""
-
-    def __init__(self, observations: int, actions: int) -> None:
-        super().__init__()
-        self.critic = self._network(observations, 1, 1.0)
-        self.actor_mean = self._network(observations, actions, 0.01)
-        self.actor_logstd = nn.Parameter(-0.5 * torch.ones(1, actions))
-
-    @staticmethod
-    def _network(inputs: int, outputs: int, last_std: float) -> nn.Sequential:
-        layers = [nn.Linear(inputs, 64), nn.Linear(64, 64), nn.Linear(64, outputs)]
-        for layer, std in zip(layers, (2**0.5, 2**0.5, last_std), strict=True):
-            nn.init.orthogonal_(layer.weight, std)
-            nn.init.zeros_(layer.bias)
-        return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
-
-    def policy(self, observation: torch.Tensor) -> Normal:
-        """Of actions."""
-        return Normal(self.actor_mean(observation), self.actor_logstd.exp())
+def network(inputs: int, last_std: float) -> nn.Sequential:
+    """Two hidden layers of 64, orthogonal weights."""
+    layers = [nn.Linear(inputs, 64), nn.Linear(64, 64), nn.Linear(64, 1)]
+    for layer, std in zip(layers, (2**0.5, 2**0.5, last_std), strict=True):
+        nn.init.orthogonal_(layer.weight, std)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
 
 
-args = Args()
-torch.manual_seed(args.seed)
-torch.set_num_threads(1)
-envs = gymnasium.make_vec(
-    "aigc_market/Pricing-v0", num_envs=args.num_envs, normalize=True, scale_rewards=True
-)
-single = envs.single_observation_space, envs.single_action_space
-agent = Agent(single[0].shape[0], single[1].shape[0])
-optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
+def log_prob(observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+    """Of actions, under the present policy."""
+    return Normal(actor(observations), log_std.exp()).log_prob(actions)
 
-batch_size = args.num_envs * args.num_steps
-iterations = args.total_timesteps // batch_size
-obs = torch.zeros(args.num_steps, args.num_envs, *single[0].shape)
-actions = torch.zeros(args.num_steps, args.num_envs, *single[1].shape)
-rewards = torch.zeros(args.num_steps, args.num_envs)
-next_obs = torch.as_tensor(envs.reset(seed=args.seed)[0])
-for iteration in range(iterations):
-    optimizer.param_groups[0]["lr"] = (1.0 - iteration / iterations) * args.learning_rate
-    for step in range(args.num_steps):
-        obs[step] = next_obs
+
+torch.manual_seed(1)
+env = wrappers.ClipAction(gymnasium.make("aigc_market/Pricing-v0", K=2))
+env = normalized = wrappers.NormalizeObservation(env)
+env = wrappers.TransformObservation(env, lambda seen: seen.clip(-10, 10), env.observation_space)
+env = wrappers.NormalizeReward(env, gamma=GAMMA)
+env = wrappers.TransformReward(env, lambda reward: np.clip(reward, -10, 10))
+width = env.observation_space.shape[0]
+actor, critic, log_std = network(width, 0.01), network(width, 1.0), nn.Parameter(torch.zeros(1))
+parameters = [*actor.parameters(), *critic.parameters(), log_std]
+optimizer = torch.optim.Adam(parameters, eps=1e-5)
+
+seen, over = env.reset(seed=1)[0], False
+for iteration in range(STEPS // BATCH):
+    optimizer.param_groups[0]["lr"] = RATE * (1 - iteration / (STEPS // BATCH))
+    rows = []
+    for _ in range(BATCH):
+        if over:
+            seen, _ = env.reset()
+        observation = torch.as_tensor(seen, dtype=torch.float32)
         with torch.no_grad():
-            actions[step] = agent.policy(next_obs).sample()
-        next_obs, reward, *_ = envs.step(actions[step].clamp(-1.0, 1.0).numpy())
-        rewards[step], next_obs = torch.as_tensor(reward), torch.as_tensor(next_obs)
-
-    b_obs, b_actions, b_returns = obs.flatten(0, 1), actions.flatten(0, 1), rewards.flatten()
-    with torch.no_grad():  # with γ = 0 a return is a reward, whatever λ
-        b_logprobs = agent.policy(b_obs).log_prob(b_actions).sum(1)
-        b_advantages = b_returns - agent.critic(b_obs).flatten()
-    for _ in range(args.update_epochs):
-        for mb in torch.randperm(batch_size).chunk(args.num_minibatches):
-            ratio = (agent.policy(b_obs[mb]).log_prob(b_actions[mb]).sum(1) - b_logprobs[mb]).exp()
-            adv = b_advantages[mb]
-            adv = (adv - adv.mean()) / (adv.std() + 1e-8)
-            clipped = ratio.clamp(1.0 - args.clip_coef, 1.0 + args.clip_coef)
-            pg_loss = -torch.min(adv * ratio, adv * clipped).mean()
-            v_loss = 0.5 * (agent.critic(b_obs[mb]).flatten() - b_returns[mb]).square().mean()
+            action = Normal(actor(observation), log_std.exp()).sample()
+        seen, reward, _, over, _ = env.step(action.numpy())
+        rows.append((observation, action, float(reward), float(over)))
+    obs, actions = (torch.stack(column) for column in list(zip(*rows, strict=True))[:2])
+    with torch.no_grad():  # generalised advantages; CleanRL takes a truncation for an end
+        old = log_prob(obs, actions)
+        values = critic(torch.cat([obs, torch.as_tensor(seen, dtype=torch.float32)[None]]))[:, 0]
+        advantages, last = torch.zeros(BATCH), 0.0
+        for t in reversed(range(BATCH)):
+            goes_on = GAMMA * (1 - rows[t][3])
+            error = rows[t][2] + goes_on * values[t + 1] - values[t]
+            advantages[t] = last = error + goes_on * LAMBDA * last
+        returns, before = advantages + values[:-1], values[:-1]
+    for _ in range(EPOCHS):
+        for mb in torch.randperm(BATCH).chunk(MINIBATCHES):
+            gain = (advantages[mb] - advantages[mb].mean()) / (advantages[mb].std() + 1e-8)
+            ratio = (log_prob(obs[mb], actions[mb]) - old[mb]).exp()[:, 0]
+            goal = torch.min(gain * ratio, gain * ratio.clamp(1 - CLIP, 1 + CLIP)).mean()
+            value = critic(obs[mb])[:, 0]
+            near = before[mb] + (value - before[mb]).clamp(-CLIP, CLIP)
+            errors = torch.max((value - returns[mb]) ** 2, (near - returns[mb]) ** 2)
             optimizer.zero_grad()
-            (pg_loss + args.vf_coef * v_loss).backward()
-            nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+            (0.5 * VALUE_WEIGHT * errors.mean() - goal).backward()
+            nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
             optimizer.step()
 
-env = gymnasium.make("aigc_market/Pricing-v0", normalize=True)
-
-
-def price() -> float:
-    """The last of a few rounds without noise."""
-    seen, info = env.reset(seed=0)[0], {}
-    for _ in range(measure.ROUNDS):
-        with torch.no_grad():
-            action = agent.actor_mean(torch.as_tensor(seen)).clamp(-1.0, 1.0).numpy()
-        seen, *_, info = env.step(action)
-    return info["price"]
-
-
-print(measure.line(price, None))
+normalized.update_running_mean = False
+seen, over, regret, best = env.reset(seed=0)[0], False, 0.0, 0.0
+while not over:
+    with torch.no_grad():
+        action = actor(torch.as_tensor(seen, dtype=torch.float32)).numpy()
+    seen, _, _, over, info = env.step(action)
+    regret += info["regret"]
+    best += info["equilibrium_utility"]
+print(f"price {info['price']:.3f}, equilibrium {info['equilibrium_price']:.3f}")
+print(f"leader's share {1 - regret / best:.4f}, followers' gap –")

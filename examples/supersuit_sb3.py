@@ -4,11 +4,10 @@ One network for all: every VMU plays with the same parameters, and is told that 
 SuperSuit's agent indicator; the leader is told that it is the leader.
 """
 
-import measure  # first, for its clock  # isort: skip
+import sys
 
 import numpy as np
 import supersuit
-import torch
 from pettingzoo import ParallelEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.utils import set_random_seed
@@ -16,7 +15,7 @@ from stable_baselines3.common.utils import set_random_seed
 import aigc_market
 
 ARGUMENTS = {"normalize": True, "scale_rewards": True, "history": 1, "max_cycles": 50}
-TIMESTEPS = 6_000 if measure.SHORT else 150_000
+STEPS = int(sys.argv[1]) if sys.argv[1:] else 150_000
 
 
 # Glue: SB3 knows one kind of agent.
@@ -26,7 +25,6 @@ def wrapped() -> ParallelEnv:
     return supersuit.agent_indicator_v0(env, type_only=True)
 
 
-torch.set_num_threads(1)
 set_random_seed(0)  # PPO(seed=0) would call seed() of SuperSuit's adapter, which has none
 lanes = supersuit.pettingzoo_env_to_vec_env_v1(wrapped())
 lanes = supersuit.concat_vec_envs_v1(lanes, 16, num_cpus=1, base_class="stable_baselines3")
@@ -40,7 +38,7 @@ model = PPO(
     gamma=0.3,  # a price is paid one step after it was posted
     gae_lambda=0.5,
 )
-model.learn(TIMESTEPS)
+model.learn(STEPS)
 
 
 def act(agent: str, observation: np.ndarray) -> np.ndarray:
@@ -48,4 +46,15 @@ def act(agent: str, observation: np.ndarray) -> np.ndarray:
     return model.predict(observation, deterministic=True)[0]
 
 
-print(measure.line(*measure.played(wrapped(), act)))
+env, gaps, shares = wrapped(), [], []
+for price in range(2, 13):  # VMUs answer it, and then the leader posts its own
+    seen, _ = env.reset(seed=0, options={"price": price})
+    for t in range(6):
+        seen, *_, infos = env.step({agent: act(agent, seen[agent]) for agent in env.agents})
+        if t == 0:
+            vmus = [infos["vmu_0"], infos["vmu_1"]]
+            steps, kept = (np.array([vmu[of] for vmu in vmus]) for of in ("steps", "surplus"))
+            lost = aigc_market.regret(env.unwrapped.market, price, steps).followers
+            gaps.append(lost / (lost + kept))
+    shares.append(1 - infos["asp_0"]["regret"] / infos["asp_0"]["equilibrium_utility"])
+print(f"leader's share {np.mean(shares):.4f}, followers' gap {np.mean(gaps):.2%}")

@@ -4,8 +4,6 @@ VMUs climb their own surplus, and the leader its utility through the VMUs' *answ
 Needs the extra `torchrl`: pip install 'aigc-market[torchrl]'
 """
 
-import time
-
 import torch
 from tensordict import TensorDict
 from torchrl.modules import MLP
@@ -13,8 +11,6 @@ from torchrl.modules import MLP
 from aigc_market.torchrl import MarketEnv
 
 torch.manual_seed(0)
-torch.set_num_threads(1)
-start = time.perf_counter()
 env = MarketEnv(
     1024, K=2, history=1, normalize=True, scale_rewards=True, infos=True, differentiable=True
 )
@@ -48,5 +44,4 @@ with torch.no_grad():  # VMUs answer prices from 2 to 12, and then the leader's
     infos = env.rollout(10, policy, auto_reset=False, tensordict=seen)["next"]
 lost, kept = (infos["vmu", "info", name][:, 0] for name in ("regret", "surplus"))
 share, gap = infos["asp", "info", "share"][:, -1].mean(), (lost / (lost + kept)).mean()
-seconds = time.perf_counter() - start
-print(f"leader's share {share:.4f}, followers' gap {gap:.2%}, {seconds:.0f} s")
+print(f"leader's share {share:.4f}, followers' gap {gap:.2%}")

@@ -3,8 +3,6 @@
 Needs the extra `torchrl`: pip install 'aigc-market[torchrl]'
 """
 
-import time
-
 import torch
 from tensordict import TensorDict
 from tensordict.nn import NormalParamExtractor, TensorDictModule
@@ -15,8 +13,6 @@ from torchrl.objectives import ClipPPOLoss
 from aigc_market.torchrl import MarketEnv
 
 torch.manual_seed(0)
-torch.set_num_threads(1)
-start = time.perf_counter()
 env = MarketEnv(1024, K=2, history=1, normalize=True, scale_rewards=True, infos=True)
 actors, critics, losses, optimizers = {}, {}, {}, {}
 for group, rate in {"asp": 1e-3, "vmu": 5e-3}.items():  # the leader slowly: two time scales
@@ -70,5 +66,4 @@ with torch.no_grad(), set_exploration_type(ExplorationType.DETERMINISTIC):
     infos = env.rollout(10, policy, auto_reset=False, tensordict=seen)["next"]
 lost, kept = (infos["vmu", "info", name][:, 0] for name in ("regret", "surplus"))
 share, gap = infos["asp", "info", "share"][:, -1].mean(), (lost / (lost + kept)).mean()
-seconds = time.perf_counter() - start
-print(f"leader's share {share:.4f}, followers' gap {gap:.2%}, {seconds:.0f} s")
+print(f"leader's share {share:.4f}, followers' gap {gap:.2%}")

@@ -1,7 +1,6 @@
 """Leader and followers trained by Tianshou's PPO on the discrete AEC game; VMUs share a policy."""
 
-import measure  # first, for its clock  # isort: skip
-
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ import aigc_market
 K = 2
 ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"continuous_actions": False, "normalize": True, "scale_rewards": True}
-LANES, BATCHES = 4, 2 if measure.SHORT else 28
+LANES, BATCHES = 4, int(sys.argv[1]) if sys.argv[1:] else 28
 TURNS = LANES * (K + 1) * 100  # in a batch: whole rounds
 
 
@@ -91,11 +90,9 @@ def learner(agent: str, learning_rate: float, least_width: float) -> PPO:
 
 
 torch.manual_seed(0)
-torch.set_num_threads(1)
 env = make_env()
 # Two time scales: the leader's price should meet followers who know how to answer it.
-slow, fast = measure.learning_rates(leader=5e-4, followers=3e-3)
-asp, vmu = learner("asp_0", slow, 0.3), learner("vmu_0", fast, 0.1)
+asp, vmu = learner("asp_0", 5e-4, 0.3), learner("vmu_0", 3e-3, 0.1)
 algorithm = ByRound(algorithms=[asp, *[vmu] * K], env=env)
 lanes = DummyVectorEnv([make_env] * LANES)
 algorithm.run_training(
@@ -117,4 +114,19 @@ def act(agent: str, observation: np.ndarray) -> int:
     return int(actor(observation[None])[0].argmax())
 
 
-print(measure.line(*measure.played(padded(), act)))
+env, gaps, shares = padded(), [], []
+for price in range(2, 13):  # VMUs answer it, and then the leader posts its own
+    env.reset(seed=0)
+    for t in range(6):
+        for agent in env.possible_agents:
+            action = act(agent, env.observe(agent))
+            first = agent == "asp_0" and t == 0
+            env.step(round((price - 1) / 19 * (env.action_space(agent).n - 1)) if first else action)
+        infos = env.infos
+        if t == 0:
+            vmus = [infos["vmu_0"], infos["vmu_1"]]
+            steps, kept = (np.array([vmu[of] for vmu in vmus]) for of in ("steps", "surplus"))
+            lost = aigc_market.regret(env.unwrapped.market, price, steps).followers
+            gaps.append(lost / (lost + kept))
+    shares.append(1 - infos["asp_0"]["regret"] / infos["asp_0"]["equilibrium_utility"])
+print(f"leader's share {np.mean(shares):.4f}, followers' gap {np.mean(gaps):.2%}")

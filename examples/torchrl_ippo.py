@@ -1,7 +1,6 @@
 """Leader and followers trained by TorchRL's PPO losses on the AEC game: independent learners."""
 
-import measure  # first, for its clock  # isort: skip
-
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ ARGUMENTS: dict[str, Any] = {"K": K, "history": 1, "max_cycles": 50}
 ARGUMENTS |= {"normalize": True, "scale_rewards": True}
 GROUPS = {"asp": ["asp_0"], "vmu": [f"vmu_{k}" for k in range(K)]}
 # Two time scales: the leader's price should meet followers who know how to answer it.
-LEARNING_RATES = dict(zip(GROUPS, measure.learning_rates(leader=5e-4, followers=3e-3), strict=True))
+LEARNING_RATES = {"asp": 5e-4, "vmu": 3e-3}
 # A leader that stays at one price is met by followers who forget how to answer the others.
 LEAST_SCALES = {"asp": 0.5, "vmu": 0.2}
 TURNS_PER_BATCH = (K + 1) * 300
-BATCHES = 2 if measure.SHORT else 25
+BATCHES = int(sys.argv[1]) if sys.argv[1:] else 25
 
 
 def make_env() -> PettingZooWrapper:
@@ -67,7 +66,6 @@ def turns_of(group: str, batch: TensorDict) -> TensorDict:
 
 
 torch.manual_seed(0)
-torch.set_num_threads(1)
 env = make_env()
 check_env_specs(env)
 # An actor and a critic for the ASP, and a pair that the VMUs share.
@@ -116,4 +114,19 @@ def act(agent: str, observation: np.ndarray) -> np.ndarray:
         return actors[group](seen)[group, "action"].numpy()
 
 
-print(measure.line(*measure.played(aigc_market.env(**ARGUMENTS), act)))
+env, gaps, shares = aigc_market.env(**ARGUMENTS), [], []
+for price in range(2, 13):  # VMUs answer it, and then the leader posts its own
+    env.reset(seed=0)
+    for t in range(6):
+        for agent in env.possible_agents:
+            action = act(agent, env.observe(agent))
+            first = agent == "asp_0" and t == 0
+            env.step(np.float32([(price - 10.5) / 9.5]) if first else action)
+        infos = env.infos
+        if t == 0:
+            vmus = [infos["vmu_0"], infos["vmu_1"]]
+            steps, kept = (np.array([vmu[of] for vmu in vmus]) for of in ("steps", "surplus"))
+            lost = aigc_market.regret(env.unwrapped.market, price, steps).followers
+            gaps.append(lost / (lost + kept))
+    shares.append(1 - infos["asp_0"]["regret"] / infos["asp_0"]["equilibrium_utility"])
+print(f"leader's share {np.mean(shares):.4f}, followers' gap {np.mean(gaps):.2%}")

@@ -1,40 +1,26 @@
-"""Train the leader with Stable-Baselines3's PPO on the vector environment.
+"""Train the leader with Stable-Baselines3's PPO, and ask the oracle what its price is worth.
 
-Needs the extra `baselines`, installed from a clone: pip install -e '.[baselines]'
+Needs the extra `sb3`: pip install 'aigc-market[sb3]'
 """
 
+import sys
+
 import gymnasium
-import torch
 from stable_baselines3 import PPO
 
-import aigc_market
-from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
+import aigc_market  # noqa: F401 (registers the environment)
 
-torch.set_num_threads(1)
-lanes = gymnasium.make_vec(
-    "aigc_market/Pricing-v0", num_envs=10, K=2, normalize=True, scale_rewards=True
-)
-model = PPO(
-    TransformerPolicy,  # or "MlpPolicy"
-    GymnasiumVecEnv(lanes),
-    n_steps=20,
-    batch_size=100,
-    learning_rate=3e-3,
-    gamma=0.0,  # a price moves nothing but its own round's reward
-    policy_kwargs={"history": 5, "log_std_init": -1.0},
-    seed=0,
-)
-model.learn(10_000)
+STEPS = int(sys.argv[1]) if sys.argv[1:] else 20_000
 
-env = gymnasium.make("aigc_market/Pricing-v0", K=2, normalize=True)
+env = gymnasium.make("aigc_market/Pricing-v0", K=2)
+model = PPO("MlpPolicy", env, seed=0).learn(STEPS)
+
 observation, _ = env.reset(seed=0)
-over, utility, rounds = False, 0.0, 0
+over, regret, best = False, 0.0, 0.0
 while not over:
     action, _ = model.predict(observation, deterministic=True)
     observation, _, _, over, info = env.step(action)
-    utility += info["utility"]
-    rounds += 1
-
-best = aigc_market.solve(aigc_market.Market(K=2))
-print(f"price {info['price']:.3f}, equilibrium {best.price:.3f}")
-print(f"share of the equilibrium's utility: {utility / rounds / best.asp_utility:.2%}")
+    regret += info["regret"]
+    best += info["equilibrium_utility"]
+print(f"price {info['price']:.3f}, equilibrium {info['equilibrium_price']:.3f}")
+print(f"leader's share {1 - regret / best:.4f}, followers' gap –")

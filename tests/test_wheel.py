@@ -2,38 +2,24 @@
 
 import json
 import re
-import subprocess
 import sys
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from shipping import ROOT, built, installed, run
 
 import aigc_market
 
-ROOT = Path(__file__).parents[1]
 VERSION = aigc_market.__version__
 LARGEST = 1_000_000  # bytes, of any file but the bundled network
-
-
-def run(*command, cwd=ROOT, status=0):
-    """What a command prints, on both streams."""
-    command = [str(word) for word in command]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(command, cwd=cwd, text=True, check=False, **streams)
-    assert done.returncode == status, done.stdout
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     """The sdist and the wheel, which is built from the sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out)
-    (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
-    return sdist, wheel
+    return built(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +43,6 @@ def wheel(shipped):
 def python(shipped, tmp_path_factory):
     """An interpreter with the wheel and what it requires, and nothing else."""
     return installed(shipped[1], tmp_path_factory.mktemp("venv"))
-
-
-def installed(what, folder):
-    """The interpreter of a new environment; where pip reaches no index, the test is skipped."""
-    venv.create(folder, with_pip=True)
-    interpreter = folder / "bin" / "python"
-    pip = [interpreter, "-m", "pip", "install", "--quiet", what]
-    done = subprocess.run([str(word) for word in pip], capture_output=True, text=True, check=False)
-    if done.returncode:
-        probe = [sys.executable, "-m", "pip", "index", "versions", "numpy"]
-        if subprocess.run(probe, capture_output=True, check=False).returncode:
-            pytest.skip(f"pip reaches no index: {done.stderr.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stderr
-    return interpreter
 
 
 def tracked(folder):
