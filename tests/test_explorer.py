@@ -63,6 +63,21 @@ def test_every_example_is_a_market_whose_charts_tell_its_solution(name):
     assert bought == pytest.approx(best.steps)
 
 
+@pytest.mark.parametrize("name", markets.EXAMPLES)
+def test_ones_own_price_begins_where_steps_are_sold_at_a_profit(name):
+    shown = market(name)
+    best = aigc_market.solve(shown)
+    first = markets.first_price(float(shown.cost), float(best.price))
+    assert shown.cost < first < best.price
+    assert aigc_market.game.leader_utility(shown, first) > 0
+
+
+@pytest.mark.parametrize("best", [1.0, 1.02, 1.05, 1.06, 1.15])
+def test_next_to_the_cost_it_does_not_begin_above_the_best_price(best):
+    assert 1.0 <= markets.first_price(1.0, best) <= best
+    assert (markets.first_price(1.0, best) == 1.0) == (best == 1.0)
+
+
 def test_theorem_2_is_marked_only_where_it_differs():
     def labels(name):
         shown = market(name)
@@ -348,7 +363,7 @@ def test_a_market_that_cannot_be_is_refused_in_words(page):
 
 @pytest.mark.browser
 def test_a_few_rounds_are_played(page):
-    page.press("your price p", "PageUp", times=16)  # 1 + 160 · .05 = 9
+    page.press("your price p", "PageUp", times=9)  # 4.5 + 90 · .05 = 9
     post = page.page.get_by_role("button", name="post the price")
     post.click()
     page.page.get_by_text("1 round: you earned 1,379.31").wait_for()
@@ -440,6 +455,53 @@ def test_on_a_phone_all_fits_the_width(browser, url, scheme):
         assert page.errors == []
     finally:
         page.context.close()
+
+
+BESIDE = """handle => {
+    const chart = document.querySelector(".shown").getBoundingClientRect();
+    const slider = handle.getBoundingClientRect();
+    return 0 <= chart.top && chart.height > 300 && chart.bottom <= slider.top
+        && slider.bottom <= window.innerHeight;
+}"""
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_chart_stays_in_sight_beside_its_sliders(browser, url):
+    phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+    page = Page(browser, url, **phone)
+
+    def look(*labels):
+        page.page.locator(".shown canvas").wait_for()
+        for label in labels:
+            slider = page.page.locator("marimo-slider", has_text=label).get_by_role("slider")
+            slider.evaluate("handle => handle.scrollIntoView({block: 'end'})")
+            page.page.wait_for_function(BESIDE, arg=slider.element_handle())
+
+    look("c, cost of a step", "β")
+    open_several(page)
+    look("c of asp_0", "p_max of all")
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_words_are_explained_above_their_first_use(page):
+    def look(first):
+        handle = page.page.locator("marimo-slider", has_text=first).get_by_role("slider")
+        said = page.page.locator(".said")
+        for words in ("(VMUs, the followers)", "δ is what"):
+            assert words in said.inner_text()
+        bottom = said.bounding_box()["y"] + said.bounding_box()["height"]
+        assert bottom < handle.bounding_box()["y"]
+
+    look("K, VMUs")
+    open_several(page)
+    look("M, providers")
+
+
+@pytest.mark.browser
+def test_the_first_price_that_is_posted_earns_something(page):
+    page.page.get_by_role("button", name="post the price").click()
+    page.page.get_by_text("1 round: you earned 1,056.03").wait_for()
 
 
 @pytest.mark.browser

@@ -79,18 +79,23 @@ def _(example, markets, mo):
 def _(markets, mo, model, slider, start):
     _low, _high, _step = markets.satisfaction_range(model.value)
     _delta = markets.satisfaction(start, model.value)
+    _labels = [f"δ of VMU {k}" for k in range(markets.MOST_VMUS)]
+    _labels[0] += ", what quality is worth to it"
     K = slider(1, markets.MOST_VMUS, 1, start["K"], "K, VMUs")
     delta = mo.ui.array(
-        [slider(_low, _high, _step, value, f"δ of VMU {k}") for k, value in enumerate(_delta)]
+        [
+            slider(_low, _high, _step, value, label)
+            for value, label in zip(_delta, _labels, strict=True)
+        ]
     )
     cost = slider(0.5, 10, 0.1, start["cost"], "c, cost of a step")
-    max_price = slider(2, 40, 0.5, start["max_price"], "p_max")
-    min_steps = slider(0, 250, 1, start["min_steps"], "S_min")
-    max_steps = slider(0, 250, 1, start["max_steps"], "S_max")
+    max_price = slider(2, 40, 0.5, start["max_price"], "p_max, the highest price")
+    min_steps = slider(0, 250, 1, start["min_steps"], "S_min, what a VMU must buy")
+    max_steps = slider(0, 250, 1, start["max_steps"], "S_max, what it may buy")
     limited = mo.ui.switch(value=start["capacity"] is not None, label="a capacity R")
     capacity = slider(10, 1500, 5, start["capacity"] or 400, "R, steps a round")
-    alpha = slider(0.5, 4, 0.02, 1.74, "|α| · 10⁴")
-    beta = slider(0.01, 0.15, 0.001, 0.075, "β")
+    alpha = slider(0.5, 4, 0.02, 1.74, "|α| · 10⁴, how fast quality saturates")
+    beta = slider(0.01, 0.15, 0.001, 0.075, "β, what the first step adds to quality")
     return K, alpha, beta, capacity, cost, delta, limited, max_price, max_steps, min_steps
 
 
@@ -130,7 +135,8 @@ def _(
 @app.cell
 def _(aigc_market, breakpoints, charts, curves, market, mo, refused, stat, theorem_2):
     if market is None:
-        shown = mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
+        best, shown = None, mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
+        cards = demands = mo.md("")
     else:
         best = aigc_market.solve(market)
         _theorem, _breaks, _curves = theorem_2(market), breakpoints(market), curves(market)
@@ -149,19 +155,19 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, stat, theor
             _said = "not the best here"
         else:
             _said = "applies" if market.cost <= _theorem <= market.max_price else "out of reach"
-        shown = mo.vstack(
+        cards = mo.hstack(
             [
-                mo.hstack(
-                    [
-                        stat("price p*", f"{best.price:.3f}", "the equilibrium"),
-                        stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
-                        stat("steps sold", f"{best.steps.sum():,.1f}", _sales),
-                        stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
-                    ],
-                    widths="equal",
-                    wrap=True,
-                ),
-                charts.utility(market, best, _curves, _breaks, _theorem),
+                stat("price p*", f"{best.price:.3f}", "the equilibrium"),
+                stat("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
+                stat("steps sold", f"{best.steps.sum():,.1f}", _sales),
+                stat("Theorem 2", "-" if _theorem is None else f"{_theorem:.3f}", _said),
+            ],
+            widths="equal",
+            wrap=True,
+        )
+        shown = mo.as_html(charts.utility(market, best, _curves, _breaks, _theorem))
+        demands = mo.vstack(
+            [
                 charts.demand(market, best, _curves),
                 mo.md(
                     f"{len(_breaks) + 1} pieces of $U_p(p)$: dashed lines are the breakpoints, at "
@@ -170,7 +176,7 @@ def _(aigc_market, breakpoints, charts, curves, market, mo, refused, stat, theor
                 ),
             ]
         )
-    return (shown,)
+    return best, cards, demands, shown
 
 
 @app.cell
@@ -198,7 +204,7 @@ def _(again, arguments, followers, gymnasium, market, mo):
 
 
 @app.cell
-def _(cost, game, max_price, mo, np, set_played):
+def _(best, cost, game, markets, max_price, mo, np, set_played):
     def _post(_):
         game.step(np.array([price.value], np.float32))
         set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
@@ -206,7 +212,8 @@ def _(cost, game, max_price, mo, np, set_played):
     price = mo.ui.slider(
         cost.value,
         max(max_price.value, cost.value),
-        0.05,
+        markets.PRICE_STEP,
+        cost.value if best is None else markets.first_price(cost.value, best.price),
         label="your price p",
         show_value=True,
         full_width=True,
@@ -257,6 +264,7 @@ def _(mo, providers, rivals_example, slider):
     def _slider(name, label, value):
         return slider(*_range[name], value, label)
 
+    _said = ", what quality is worth to it"
     providers_M = slider(2, providers.MOST_PROVIDERS, 1, _start["M"], "M, providers")
     providers_K = slider(1, providers.MOST_VMUS, 1, _start["K"], "K, VMUs")
     temperature = _slider("temperature", "μ, care to spread", _start["temperature"])
@@ -266,7 +274,7 @@ def _(mo, providers, rivals_example, slider):
     )
     deltas = mo.ui.array(
         [
-            _slider("satisfaction", f"δ of VMU {k}", value)
+            _slider("satisfaction", f"δ of VMU {k}" + _said * (k == 0), value)
             for k, value in enumerate(_start["satisfaction"])
         ]
     )
@@ -347,21 +355,26 @@ def _(close, mo, provider_charts, providers, providers_refused, stat, study, way
     if study is None:
         _said = f"There is no such market: {providers_refused}." if providers_refused else ""
         providers_shown = mo.callout(mo.md(_said), kind="warn")
+        providers_cards = providers_paid = mo.md("")
     else:
         _asked = providers.on_the_way(study, way.value)
         _cards = [stat(*_card) for _card in provider_charts.cards(study)]
-        providers_shown = mo.vstack(
+        providers_cards = mo.vstack(
             [
                 mo.hstack(_cards, widths="equal", wrap=True),
                 mo.md(provider_charts.verdict(study)),
                 close,
-                provider_charts.reactions(study, _asked),
+            ]
+        )
+        providers_shown = mo.as_html(provider_charts.reactions(study, _asked))
+        providers_paid = mo.vstack(
+            [
                 provider_charts.payoff(study, providers.payoffs(study)),
                 way,
                 mo.Html(provider_charts.table(study, _asked)),
             ]
         )
-    return (providers_shown,)
+    return providers_cards, providers_paid, providers_shown
 
 
 @app.cell
@@ -371,11 +384,13 @@ def _(
     alpha,
     beta,
     capacity,
+    cards,
     cost,
     costs,
     declines,
     delta,
     deltas,
+    demands,
     each_capacity,
     example,
     highest,
@@ -392,6 +407,8 @@ def _(
     play,
     providers_K,
     providers_M,
+    providers_cards,
+    providers_paid,
     providers_shown,
     rivals_example,
     scarce,
@@ -400,6 +417,12 @@ def _(
 ):
     if page.value == ONE:
         _title = "One leader, its followers, and the equilibrium"
+        _said = (
+            "A provider of generated images (ASP, the leader) sells diffusion steps at a price p "
+            "each. The vehicular users (VMUs, the followers) see the price, and each buys the "
+            "steps that are best for itself: more steps make a better image (SSIM), and δ is what "
+            "quality is worth to a VMU. p* is the price at which the provider earns most, U_p*."
+        )
         _controls = [
             *[example, K, *[delta[k] for k in range(K.value)]],
             *[cost, max_price, min_steps, max_steps, limited],
@@ -407,9 +430,15 @@ def _(
             model,
             *([alpha, beta] if model.value == markets.QUADRATIC else []),
         ]
-        _right = {"shown": shown, "play": play}
+        _parts = {"cards": cards, "shown": shown, "demands": demands, "play": play}
     else:
         _title = "Several leaders, their Nash equilibrium, and their cartel"
+        _said = (
+            "Providers of generated images (asp_0, asp_1, …, the leaders) sell diffusion steps to "
+            "the same vehicular users (VMUs, the followers), each at a price of its own. δ is what "
+            "image quality is worth to a VMU. At the Nash equilibrium no provider earns more by "
+            "another price; as a cartel they choose prices that earn most for all together."
+        )
         _controls = [
             *[rivals_example, providers_M, providers_K, temperature, near],
             *[costs[m] for m in range(providers_M.value)],
@@ -417,27 +446,44 @@ def _(
             *[highest, scarce, *([each_capacity] if scarce.value else [])],
             *[declines, *([outside] if declines.value else [])],
         ]
-        _right = {"shown": providers_shown, "play": ""}
+        _parts = {
+            "cards": providers_cards,
+            "shown": providers_shown,
+            "demands": providers_paid,
+            "play": "",
+        }
     mo.Html(
         f"""
         <style>
-        .explorer {{ display: grid; gap: 1.5rem 2.5rem; grid-template: "controls shown"
-          "controls play" 1fr / 19rem minmax(0, 1fr); }}
+        .explorer {{ display: grid; gap: 1.5rem 2.5rem; grid-template: "controls cards"
+          "controls shown" "controls demands" "controls play" 1fr / 19rem minmax(0, 1fr); }}
+        .beside {{ display: contents; }}
+        .said {{ max-width: 60rem; margin: 0 0 1rem; }}
         .title {{ font-size: 1.6rem; font-weight: 600; margin: 0 3rem 1.25rem 0; }}
         .explorer .title {{ font-size: 1.25rem; margin: 1rem 0 0; }}
         .rounds {{ width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }}
         .rounds :is(td, th) {{ text-align: right; padding: 0.15rem 0.4rem; }}
         .rounds tr {{ border-bottom: 1px solid var(--slate-5); }}
-        @media (max-width: 50rem) {{
-          .explorer {{ grid-template: "shown" "controls" "play" / minmax(0, 1fr); }}
+        @media (max-width: 50rem) {{  /* the chart stays in sight while its sliders are moved */
+          .explorer {{ display: flex; flex-direction: column; gap: 1rem; }}
+          .beside {{ display: block; }}
+        }}
+        @media (max-width: 50rem) and (min-height: 40rem) {{
+          .shown {{ position: sticky; top: 0; z-index: 2; background: var(--background);
+            margin: 0 -0.5rem; padding: 0 0.5rem; }}
         }}
         </style>
         <div class="title" role="heading" aria-level="1">{_title}</div>
         {page}
+        <p class="said">{_said}</p>
         <div class="explorer">
-          <div style="grid-area: controls">{mo.vstack(_controls, gap=0.75)}</div>
-          <div style="grid-area: shown">{_right["shown"]}</div>
-          <div style="grid-area: play">{_right["play"]}</div>
+          <div style="grid-area: cards">{_parts["cards"]}</div>
+          <div class="beside">
+            <div class="shown" style="grid-area: shown">{_parts["shown"]}</div>
+            <div style="grid-area: controls">{mo.vstack(_controls, gap=0.75)}</div>
+          </div>
+          <div style="grid-area: demands">{_parts["demands"]}</div>
+          <div style="grid-area: play">{_parts["play"]}</div>
         </div>
         """
     )

@@ -12,6 +12,8 @@ from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 MOST_VMUS = 6
+PRICE_STEP = 0.05
+"""Of the price that one posts oneself."""
 QUADRATIC, MEASURED = "quadratic", "measured on repainted pictures"
 
 # The paper's β is 18 times that of a measured SSIM, which lies in [0, 1]: δ makes up for it.
@@ -47,6 +49,16 @@ def example(name: str) -> dict[str, Any]:
     delta = list(np.atleast_1d(given["satisfaction"]).tolist())
     given["satisfaction"] = delta + [delta[-1]] * (MOST_VMUS - len(delta))
     return given
+
+
+def first_price(cost: float, best: float) -> float:
+    """Where one's own price begins: halfway from c to p*, where steps are sold at a profit.
+
+    Demand is at least that at p*, so there is a profit unless nothing is traded at any price.
+    """
+    if best - cost <= PRICE_STEP:
+        return best
+    return cost + PRICE_STEP * max(round((best - cost) / 2 / PRICE_STEP), 1)
 
 
 def ssim(name: str, alpha: float = PAPER_SSIM.alpha, beta: float = PAPER_SSIM.beta) -> Any:

@@ -116,7 +116,7 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
             fontWeight="bold",
         )
         layers.append(text.encode(text="label:N"))
-    return framed(alt.layer(*layers), height=420)
+    return framed(alt.layer(*layers), height=360)
 
 
 def _cobweb(cycle: np.ndarray) -> list[dict[str, Any]]:
