@@ -118,6 +118,9 @@ class Page:
                 "",
                 SCALED if _is_scaled(env) else PHYSICAL,
                 "",
+                "See the [glossary](../glossary.md) for words and [scenarios](../scenarios.md) for "
+                "markets.",
+                "",
                 "## Usage",
                 "",
                 "```python",

@@ -27,13 +27,9 @@ UNCHANGED = "unchanged"
 
 def hidden() -> str:
     """The best of each track in each hidden market."""
-    header = ("knows", *(f"`{name}`" for name in HIDDEN))
+    header = ("", *(TRACKS[track] for track in KNOWS))
     rows = [
-        (
-            TRACKS[track],
-            *(named(best(scenario, track)) for scenario in HIDDEN),
-        )
-        for track in KNOWS
+        (f"`{scenario}`", *(named(best(scenario, track)) for track in KNOWS)) for scenario in HIDDEN
     ]
     return markdown(header, rows)
 

@@ -11,7 +11,7 @@ from baselines.arena.registry import KNOWS, REGISTRY
 
 DOCS = Path(__file__).resolve().parent
 TRACKS = {
-    "nothing": "nothing",
+    "nothing": "knows nothing",
     "form": "the form of demand",
     "gradient": "the simulator's gradient",
     "law": "the law: the ceiling",
