@@ -54,7 +54,7 @@ RESULTS = {
         "docs/hidden-markets",
         (
             *(f"{name}.csv" for name in ("leaderboard", "seeds", "attribution", "outside")),
-            *(f"{name}.md" for name in ("leaderboard", "attribution", "outside")),
+            "leaderboard.md",
             *(f"{name}.png" for name in ("regret", "prices", "sizes")),
         ),
     ),
