@@ -136,4 +136,4 @@ def seeds_said() -> str:
     ]
     counts = sorted({len(row["seeds"].split()) for row in learned})
     said = " to ".join(WORDS[count] for count in {counts[0], counts[-1]})
-    return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)} so far."
+    return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)}."
