@@ -125,9 +125,10 @@ def _crossplay(met: Any) -> Figure | None:
         return None
     scenarios = strangers["scenario"].unique()
     names = [name for name in met["row"].unique() if name in set(strangers["row"])]
-    side = 0.47 * len(names) + 1.0
-    figure = Figure(figsize=(side * len(scenarios) + 2.0, side + 1.4), layout="constrained")
-    axes = figure.subplots(1, len(scenarios), squeeze=False).ravel().tolist()
+    # Below each other: cells are then wide enough for numbers that can be read on a page.
+    height = (0.28 * len(names) + 0.4) * len(scenarios) + 1.2
+    figure = Figure(figsize=(7.4, height), layout="constrained")
+    axes = figure.subplots(len(scenarios), 1, squeeze=False, sharex=True).ravel().tolist()
     colours = LinearSegmentedColormap.from_list(
         "gain", [palette.VERMILLION, palette.WHITE, palette.BLUE]
     )
@@ -137,7 +138,7 @@ def _crossplay(met: Any) -> Figure | None:
             index="row", columns="column", values="row_gain", aggfunc="mean"
         )
         values = table.reindex(index=names, columns=names).to_numpy()
-        one.imshow(values, cmap=colours, norm=scale)
+        one.imshow(values, cmap=colours, norm=scale, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 ink = palette.WHITE if abs(value) > 0.9 else palette.INK
@@ -147,18 +148,18 @@ def _crossplay(met: Any) -> Figure | None:
                     f"{round(value, 2) + 0.0:.2f}",
                     ha="center",
                     va="center",
-                    fontsize=7,
+                    fontsize=8,
                     color=ink,
                 )
         one.set_xticks(range(len(names)), names, rotation=60, ha="right")
-        one.set_yticks(range(len(names)), names if one is axes[0] else [""] * len(names))
-        one.set(title=name, xlabel="against")
+        one.set_yticks(range(len(names)), names)
+        one.set(title=name, ylabel="Δ of")
         one.tick_params(length=0)
-    axes[0].set_ylabel("Δ of")
+    axes[-1].set_xlabel("against")
     figure.colorbar(
         ScalarMappable(scale, colours),
         ax=axes,
-        shrink=0.7,
+        shrink=0.5,
         label="profit gain Δ of the row's seller",
     )
     return figure
@@ -175,11 +176,11 @@ def _deviation(paths: Any) -> Figure | None:
         others=(paths["others_price"] - paths["others_undisturbed"]) / way,
     )
     figure = Figure(
-        figsize=(2.0 * len(methods) + 0.8, 2.1 * len(scenarios) + 0.7), layout="constrained"
+        figsize=(3.2 * len(scenarios) + 1.2, 1.1 * len(methods) + 0.9), layout="constrained"
     )
-    axes = figure.subplots(len(scenarios), len(methods), squeeze=False, sharex=True, sharey="row")
-    for i, scenario in enumerate(scenarios):
-        for j, method in enumerate(methods):
+    axes = figure.subplots(len(methods), len(scenarios), squeeze=False, sharex=True, sharey="col")
+    for j, scenario in enumerate(scenarios):
+        for i, method in enumerate(methods):
             one = axes[i, j]
             one.spines[["top", "right"]].set_visible(False)
             one.axhline(0.0, color=palette.LINE, linewidth=1)
@@ -190,10 +191,12 @@ def _deviation(paths: Any) -> Figure | None:
                 mean = rows.groupby("round")[column].mean()
                 one.plot(mean.index, mean, "o-", markersize=3, color=colour, label=label)
             if i == 0:
-                one.set_title(method, fontsize=10)
-            if i == len(scenarios) - 1:
+                one.set_title(scenario, fontsize=10)
+            if i == len(methods) - 1:
                 one.set_xlabel("rounds after")
-        axes[i, 0].set_ylabel(f"{scenario}: change of price,\nshare of Nash to cartel")
+            if j == 0:
+                one.set_ylabel(method, rotation=0, ha="right", va="center")
+    figure.supylabel("change of price, share of the way from Nash to cartel", fontsize=9)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
