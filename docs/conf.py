@@ -13,13 +13,18 @@ author = "The aigc_market developers"
 copyright = "2026, The aigc_market developers"  # noqa: A001 (Sphinx's name)
 release = aigc_market.__version__
 extensions = [
-    "myst_parser",
+    "myst_nb",  # myst_parser, and pages that are notebooks: docs/tutorials
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx-mathjax-offline",  # formulas show without a network too
 ]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+nb_execution_mode = "cache"  # a notebook runs anew when its code changes
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_output_stderr = "remove"  # what libraries warn of is not the tutorial's
 html_theme = "furo"
 html_title = f"aigc_market {release}"
 html_static_path = ["_static"]
