@@ -103,7 +103,7 @@ def test_a_score_is_no_part_of_a_method_and_no_ceiling(elsewhere):
 
     def change(row):
         if row["scenario"] == "drift" and row["window"] == "all":
-            row["share"] = {"pathwise_mlp": ".999", "bayes": ".998", "tppo": ".997"}.get(
+            row["share"] = {"pathwise_no_filter": ".999", "bayes": ".998", "tppo": ".997"}.get(
                 row["method"], ".5"
             )
 

@@ -128,6 +128,7 @@ def _entries() -> list[Entry]:
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
+        Entry("pathwise_mlp", "gradient", trainer=f"{methods}.filter.training:MLP"),
         *(
             Entry(
                 name,
@@ -138,7 +139,6 @@ def _entries() -> list[Entry]:
             for name, attribute in (
                 ("pathwise_no_time_attention", "NO_TIME_ATTENTION"),
                 ("pathwise_no_vmu_attention", "NO_VMU_ATTENTION"),
-                ("pathwise_mlp", "MLP"),
                 ("pathwise_no_filter", "NO_FILTER"),
                 ("pathwise_flat_prior", "FLAT_PRIOR"),
             )

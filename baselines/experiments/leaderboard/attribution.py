@@ -25,8 +25,8 @@ COLUMNS = (
     "seeds",
     "episodes",
 )
-BUILT_ON = {"filter_pathwise": ("filter", "filter_unfitted")}
-"""Beside the ablations: methods of their own that another is built on."""
+BUILT_ON = {"filter_pathwise": ("filter", "filter_unfitted", "pathwise_mlp")}
+"""Beside the ablations: methods of their own that another is built on, or adds attention to."""
 
 
 class Difference(NamedTuple):
