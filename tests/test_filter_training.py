@@ -144,7 +144,7 @@ def test_an_ablation_differs_in_one_part_from_what_it_is_of():
     found = {
         entry.name: TRAINERS[entry.name].recipe(task)
         for entry in REGISTRY.values()
-        if entry.ablation_of == "filter_pathwise"
+        if entry.ablation_of == "filter_pathwise" or entry.name == "pathwise_mlp"
     }
     parts = {
         "pathwise_no_time_attention": replace(whole, shape=replace(Shape(), over_time=False)),
