@@ -263,7 +263,7 @@ def test_names_that_mean_no_method_are_refused():
 
 
 def test_policies_that_come_along_are_found_by_name():
-    assert load_policy("hidden").path == policies.WEIGHTS / "hidden-filter_pathwise.safetensors"
+    assert load_policy("hidden").path == policies.WEIGHTS / "hidden-pathwise_mlp.safetensors"
     assert load_policy("hidden-filter_pathwise").entry.name == "filter_pathwise"
     policy = load_policy("hidden")
     assert policy.task == Task("hidden")

@@ -23,8 +23,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 """The policies that are kept in the repository, `SCENARIO-METHOD.safetensors`."""
 INDEX = "index.json"
 """Beside them: of each its sha256, and what it was chosen by."""
-_FAVOURITES = ("filter_pathwise", "filter_ppo")
-"""Of the repository's policies, those meant where a scenario alone is named."""
+_FAVOURITE = "pathwise_mlp"
+"""The method whose policy is meant where a scenario alone is named."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,9 @@ def load_policy(name: str | Path) -> Policy:
     """A trained policy: one of the repository's, or one's own.
 
     Args:
-        name: a scenario, such as `hidden`, whose pathwise leader is meant, or that of filter_ppo
-            where there is none; or `SCENARIO-METHOD`, such as `hidden-filter_pathwise`; or the path
-            of a file that ends in `.safetensors`, or of a run's folder.
+        name: a scenario, such as `hidden`, whose `pathwise_mlp` is meant; or `SCENARIO-METHOD`,
+            such as `hidden-filter_pathwise`; or the path of a file that ends in `.safetensors`, or
+            of a run's folder.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -157,7 +157,7 @@ def load_policy(name: str | Path) -> Policy:
     """
     if str(name).endswith(".safetensors") or Path(name).is_dir():
         return load(Path(name))
-    for stem in (str(name), *(f"{name}-{method}" for method in _FAVOURITES)):
+    for stem in (str(name), f"{name}-{_FAVOURITE}"):
         if (path := _checked(stem)) is not None:
             return load(path)
     raise ValueError(f"name must be a path or one of {', '.join(index())}, got {name!r}")

@@ -14,10 +14,10 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (palette.VERMILLION, ("kalman", "kalman_total", "thompson")),
     (palette.ORANGE, ("ppo", "recurrent_ppo", "ppo_statistics", "recurrent_ppo_statistics")),
     (palette.SKY, ("tppo", "causal_ppo")),
-    (palette.BLUE, ("filter_pathwise", "filter_ppo", "filter", "filter_unfitted")),
+    (palette.BLUE, ("pathwise_mlp", "filter_pathwise", "filter_ppo", "filter", "filter_unfitted")),
     (palette.BLACK, ("bayes_information", "bayes", "bayes_thompson")),
 )
-_DASHES = ("-", "--", ":", "-.")
+_DASHES = ("-", "--", ":", "-.", (0, (1, 3)))
 
 STYLES: dict[str, dict[str, Any]] = {
     method: {"color": color, "linestyle": dashes}
