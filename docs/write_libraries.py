@@ -31,8 +31,7 @@ one thread.
 
 Each result is of one run with one seed, and says nothing of other seeds. The first three have the
 settings of their libraries, unchanged, and play about 20,000 rounds. The settings of the others
-were chosen by a few runs like theirs. In version 0.1.0 VMUs had to buy at least 10 steps, except on
-tensors.
+were chosen by a few runs like theirs.
 """
 TIME_SCALES = """
 ## Two time scales
