@@ -1,4 +1,4 @@
-"""How what is hidden from the leader (δ, α, β, R) is drawn at each reset."""
+"""How what differs from market to market (δ, α, β, R) is drawn at each reset."""
 
 from __future__ import annotations
 
