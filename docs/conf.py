@@ -1,5 +1,6 @@
 """Sphinx: `make docs`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_output_stderr = "remove"  # what libraries warn of is not the tutorial's
+logging.getLogger("traitlets").setLevel(logging.WARNING)  # it tells of each kernel's start
 html_theme = "furo"
 html_title = f"aigc_market {release}"
 html_static_path = ["_static"]
