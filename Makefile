@@ -45,7 +45,7 @@ benchmarks: .venv/dev
 	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=
 
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv docs/_build docs/.jupyter_cache docs/jupyter_execute
 
 .venv/baselines: pyproject.toml
 	$(PYTHON) -m venv .venv
