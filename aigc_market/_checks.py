@@ -23,7 +23,7 @@ def numeric(
 ) -> Any:
     """A finite float, or an array of finite floats, within the limits.
 
-    Numbers become Python floats, sequences and NumPy arrays become float64 arrays; tensors of
+    Numbers become Python floats, sequences and NumPy arrays become new float64 arrays; tensors of
     other libraries stay as they are.
     """
     limits = [
@@ -93,8 +93,9 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
 
 
 def mask(name: str, value: Any, length: int) -> Any:
-    """An array of truth values (…, length); tensors of other libraries stay as they are."""
-    array = value if is_array(value) else as_numpy(value)
+    """An array of truth values (…, length); NumPy's are copied, tensors stay as they are."""
+    foreign = is_array(value) and not isinstance(value, np.ndarray)
+    array = value if foreign else as_numpy(value).copy()
     boolean = namespace(array).isdtype(array.dtype, "bool")
     if not boolean or tuple(array.shape)[-1:] != (length,):
         raise (ValueError if boolean else TypeError)(

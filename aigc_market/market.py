@@ -17,9 +17,9 @@ from aigc_market.ssim import SSIMModel, resolve
 class Market:
     """One market, or a batch of markets with the same number of VMUs.
 
-    Numbers are kept as floats, arrays as they come (NumPy, or torch tensors on any device, whose
-    gradients then flow through every rule). Leading axes B make a batch: `satisfaction`
-    (B, K), every other parameter (B,).
+    Numbers are kept as floats, NumPy arrays as copies, torch tensors as they come, on any device,
+    so that gradients flow through every rule. Leading axes B make a batch: `satisfaction` (B, K),
+    every other parameter (B,).
 
     Args:
         K: how many VMUs (followers) there are.

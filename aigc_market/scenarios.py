@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from aigc_market import _checks
 from aigc_market.distributions import DemandShare, DrawnQuadratic, LogUniform, SharedLevel, Uniform
@@ -29,6 +32,14 @@ class Scenario:
         _checks.instance("moves", self.moves, Sequence, "a sequence of Moves")
         for move in self.moves:
             _checks.instance("moves", move, Move, "a sequence of Moves")
+        kept = {name: _own(value) for name, value in self.arguments.items()}
+        object.__setattr__(self, "arguments", kept)
+        object.__setattr__(self, "moves", tuple(self.moves))
+
+
+def _own(value: Any) -> Any:
+    """A copy of what a caller could write into: numbers in lists or arrays."""
+    return copy.deepcopy(value) if isinstance(value, list | np.ndarray) else value
 
 
 _SSIM = DrawnQuadratic(alpha=LogUniform(1.2e-4, 4e-4), beta=Uniform(0.05, 0.12))

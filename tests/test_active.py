@@ -167,3 +167,11 @@ def test_lanes_of_a_batch():
     where = np.array([True, False, True])
     some = aigc_market.solve(market.lanes(where))
     np.testing.assert_array_equal(some.price, aigc_market.solve(market).price[where])
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_a_market_keeps_a_mask_of_its_own(batch):
+    mask = np.broadcast_to(MASK, (*batch, 4)).copy()
+    market = aigc_market.Market(K=4, satisfaction=DELTA, active=mask)
+    mask[...] = False
+    np.testing.assert_array_equal(market.active, np.broadcast_to(MASK, (*batch, 4)))

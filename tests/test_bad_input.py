@@ -477,6 +477,18 @@ def test_bad_arguments_of_a_scenario_are_named(name, value):
         aigc_market.env(scenario=scenario)
 
 
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_a_scenario_keeps_arguments_of_its_own(kind):
+    satisfaction, moves = kind([150.0, 250.0]), [aigc_market.Drift()]
+    arguments = {"satisfaction": satisfaction}
+    scenario = aigc_market.Scenario("mine", arguments=arguments, moves=moves)
+    satisfaction[0], arguments["cost"] = -1.0, -1.0
+    moves.clear()
+    assert list(scenario.arguments) == ["satisfaction"]
+    assert list(scenario.arguments["satisfaction"]) == [150.0, 250.0]
+    assert scenario.moves == (aigc_market.Drift(),)
+
+
 def test_the_walk_knows_every_field_of_a_scenario():
     assert parameters_of(aigc_market.Scenario) == {"name", "vmus", "arguments", "moves"}
 

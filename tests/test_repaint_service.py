@@ -909,3 +909,16 @@ def test_pictures_of_ones_own(live, kind):
     ssim = live(images=own, samples=2)
     assert len(ssim.pool) == 2
     assert (ssim.pool[1].image == scene(51, SIZE).image).all()
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_pictures_and_masks_stay_what_they_were(live, kind):
+    own, mask = kind([scene(seed, SIZE).image.copy() for seed in (50, 51)]), request().mask.copy()
+    ssim = live(images=own, mask=mask, samples=2)
+    covered = mask.copy()
+    for one in (*own, mask, *(part for given in ssim.pool for part in given), ssim.mask):
+        one[...] = 0
+    for service in (ssim, pickle.loads(pickle.dumps(ssim))):
+        assert (service.mask == covered).all()
+        for seed, picture in zip((50, 51), service.pool, strict=True):
+            assert (picture.image == scene(seed, SIZE).image).all()

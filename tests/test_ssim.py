@@ -131,6 +131,21 @@ def test_at_zero_completes_a_table_that_begins_later():
     np.testing.assert_array_equal(later.steps, whole.steps)
 
 
+@pytest.mark.parametrize("kind", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_models_keep_numbers_of_their_own(kind):
+    like = np.float64 if kind is np.array else torch.float64
+    given = [kind(numbers, dtype=like) for numbers in (STEPS, VALUES, [-1e-4, -2e-4], [0.1, 0.2])]
+    table = TabulatedSSIM(*given[:2])
+    quadratic = QuadraticSSIM(*given[2:]) if kind is np.array else None
+    for numbers in given:
+        numbers[...] = 7.0
+    np.testing.assert_array_equal(table.steps, STEPS)
+    np.testing.assert_array_equal(table.values, VALUES)
+    if quadratic is not None:  # tensors stay what they are: gradients flow to them
+        np.testing.assert_array_equal(quadratic.alpha, [-1e-4, -2e-4])
+        np.testing.assert_array_equal(quadratic.beta, [0.1, 0.2])
+
+
 def test_a_table_of_nothing_but_zero_is_refused():
     with pytest.raises(ValueError, match=r"steps must hold a step above 0, got \[0.0\]"):
         TabulatedSSIM([0], [0.2])

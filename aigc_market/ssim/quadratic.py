@@ -188,9 +188,9 @@ def least_squares(steps: Any, values: Any) -> LeastSquares:
 
 
 def curve(x_name: str, x: Any, y_name: str, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two checked vectors of one length."""
-    x = np.atleast_1d(np.asarray(_checks.numeric(x_name, x, at_least=0)))
-    y = np.atleast_1d(np.asarray(_checks.numeric(y_name, y)))
+    """Two checked vectors of one length, in memory of their own."""
+    x = np.atleast_1d(np.asarray(_checks.numeric(x_name, x, at_least=0)).astype(np.float64))
+    y = np.atleast_1d(np.asarray(_checks.numeric(y_name, y)).astype(np.float64))
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(
             f"{y_name} must be a vector as long as {x_name}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -35,6 +37,8 @@ class Pool:
     samples: int
 
     def __post_init__(self) -> None:
+        if isinstance(self.images, (Sequence, np.ndarray)):  # a pickle loads them once more
+            object.__setattr__(self, "images", copy.deepcopy(self.images))
         if isinstance(self.mask, np.ndarray):
             object.__setattr__(self, "mask", self.mask.copy())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -112,7 +113,7 @@ class RePaintSSIM:
         self._pool = Pool(self._painter, images, mask, samples)
         self._calibration = Calibration(self._painter, self._pool, seeds, cache_dir)
         # What is wrong with the model, the pictures or the cluster is found now.
-        _ = self.schedule, self.pool, self._painters
+        _ = self.schedule, self._pool.scenes, self._painters
 
     @property
     def checkpoint(self) -> str:
@@ -137,12 +138,12 @@ class RePaintSSIM:
     @property
     def pool(self) -> list[Scene]:
         """The pictures that are calibrated on and played with."""
-        return self._pool.scenes
+        return copy.deepcopy(self._pool.scenes)
 
     @property
     def mask(self) -> Any:
         """Where they are repainted."""
-        return self._pool.mask
+        return copy.deepcopy(self._pool.mask)
 
     @property
     def cache_dir(self) -> Path:
@@ -270,7 +271,7 @@ class RePaintSSIM:
             TypeError, ValueError: steps that are no whole calls of the chain.
         """
         calls = _whole(steps, len(self.schedule))
-        chosen = rng.integers(len(self.pool), size=len(calls)).tolist()
+        chosen = rng.integers(len(self._pool.scenes), size=len(calls)).tolist()
         seeds = rng.integers(2**31, size=len(calls)).tolist()
         brought = [self._pool.request(*each) for each in zip(chosen, calls, seeds, strict=True)]
         painted = iter(self._painters.serve([asked for asked in brought if asked.steps]))
