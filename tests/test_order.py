@@ -330,6 +330,33 @@ def test_actions_of_a_batch_are_clipped_with_a_warning(normalize):
     np.testing.assert_allclose(infos["price"], [1.0, 15.25 if normalize else 1.0, 20.0])
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize(
+    "actions",
+    [
+        np.array([[-1e300], [2.0], [1e300]]),
+        np.array([[-1e300], [2.0], [1e300]], np.longdouble),
+        np.array([[-1e39], [2.0], [np.finfo("f4").max * (1 + 1e-9)]]),
+        np.array([[-(2**60)], [2], [2**60]]),
+    ],
+    ids=["double", "long double", "just beyond", "whole"],
+)
+def test_a_batch_is_clipped_as_single_actions_are(actions, normalize):
+    env = PricingVectorEnv(num_envs=3, normalize=normalize)
+    env.reset(seed=0)
+    EnvLogger.flush()
+    prices = env.step(actions)[-1]["price"]
+    assert len(EnvLogger.mqueue) == 1
+    assert "clipping to space" in EnvLogger.mqueue[0]
+    for action, price in zip(actions, prices, strict=True):
+        alone = aigc_market.env(normalize=normalize)
+        alone.reset(seed=0)
+        alone.step(action)
+        for _ in range(2):
+            alone.step(np.zeros(1, "f4"))
+        assert alone.infos["asp_0"]["price"] == price
+
+
 def test_numbers_beyond_single_precision_are_clipped_too():
     env = ours()
     env.reset(seed=0)

@@ -66,6 +66,21 @@ def test_models_can_be_copied(model, how):
     np.testing.assert_array_equal(how(model)(steps), model(steps))
 
 
+@pytest.mark.parametrize("asked", [0.02, torch.tensor(0.02)], ids=["numpy", "torch"])
+def test_a_table_forgets_bounds_that_it_was_asked_for_long_ago(asked):
+    def size(table):
+        return sum(len(part) for part in vars(table).values() if isinstance(part, dict))
+
+    table, bounds = TabulatedSSIM(STEPS, VALUES), [(0.25 * i, 250.0 - 0.5 * i) for i in range(100)]
+    bought = [float(table.demand(asked, *pair)) for pair in bounds]
+    assert size(table) <= 64
+    assert [float(table.demand(asked, *pair)) for pair in bounds] == bought  # once more
+    for again in (copy.copy(table), copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
+        assert size(again) == 0
+        assert [float(again.demand(asked, *pair)) for pair in bounds] == bought
+    assert size(table) <= 64
+
+
 @pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
 def test_models_keep_the_protocol(model):
     assert isinstance(model, SSIMModel)

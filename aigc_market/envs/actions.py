@@ -100,10 +100,11 @@ class ActionReader:
                     f"actions must be numbers of shape ({num_envs}, 1), "
                     f"got {given.dtype} of shape {given.shape}"
                 )
-            given = given[:, 0].astype(np.float32, copy=False)
+            numbers = given[:, 0]
+            given = numbers if numbers.dtype is FLOAT32 else _single(numbers)
             values = np.minimum(np.maximum(given, np.float32(low)), np.float32(high))
             if not (values == given).all():
-                if not np.isfinite(given).all():
+                if not np.isfinite(numbers).all():
                     raise InvalidActionError(f"actions must be finite numbers, got {actions!r}")
                 EnvLogger.warn_action_out_of_bound(actions, self.space, "clipping to space")
             values = values.astype(np.float64)
@@ -166,6 +167,12 @@ class ActionReader:
         else:
             low, high = self.low, self.high
         return min(max(value, low), high)
+
+
+def _single(numbers: np.ndarray) -> np.ndarray:
+    """In single precision, where what is too large for it is infinite."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:

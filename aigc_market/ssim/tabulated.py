@@ -17,6 +17,9 @@ from aigc_market._files import write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
 
+_KEPT = 32
+"""Envelopes and tensors that a table keeps: of one market's bounds there are but a few."""
+
 
 class TabulatedSSIM:
     """SSIM measured at some steps and linear in between.
@@ -53,6 +56,9 @@ class TabulatedSSIM:
         self._slopes = np.diff(values) / np.diff(steps)
         self._envelopes: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
         self._tensors: dict[Any, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_envelopes": {}, "_tensors": {}}  # a copy makes its own
 
     def __repr__(self) -> str:
         return f"TabulatedSSIM({len(self.steps)} points, steps 0 to {self.max_steps:g})"
@@ -158,7 +164,8 @@ class TabulatedSSIM:
         Returns:
             (J + 1,) steps, ascending, and (J,) slopes, descending.
         """
-        if (low, high) not in self._envelopes:
+        found = self._envelopes.get((low, high))
+        if found is None:
             inside = (self.steps > low) & (self.steps < high)
             ends = np.unique([low, high])
             points = np.sort(np.concatenate([ends, self.steps[inside]]))
@@ -168,11 +175,9 @@ class TabulatedSSIM:
                 while len(hull) > 1 and _bends_up(points, gains, hull[-2], hull[-1], i):
                     hull.pop()
                 hull.append(i)
-            self._envelopes[low, high] = (
-                points[hull],
-                np.diff(gains[hull]) / np.diff(points[hull]),
-            )
-        return self._envelopes[low, high]
+            found = points[hull], np.diff(gains[hull]) / np.diff(points[hull])
+            _keep(self._envelopes, (low, high), found)
+        return found
 
     def _like(self, array: Any, name: Any, table: np.ndarray) -> Any:
         """A table of this model in the library, floating type and device of `array`.
@@ -184,11 +189,19 @@ class TabulatedSSIM:
         if not is_tensor(array):
             return convert(np.ascontiguousarray(table), array)
         key = name, array.dtype, array.device
-        if key not in self._tensors:
+        tensor = self._tensors.get(key)
+        if tensor is None:
             xp = namespace(array)
             tensor = xp.asarray(np.ascontiguousarray(table), dtype=array.dtype, device=array.device)
-            self._tensors[key] = tensor
-        return self._tensors[key]
+            _keep(self._tensors, key, tensor)
+        return tensor
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep what was worked out, and forget all that was before where there is much of it."""
+    if len(kept) >= _KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def _bends_up(x: np.ndarray, y: np.ndarray, a: int, b: int, c: int) -> bool:
