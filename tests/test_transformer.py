@@ -8,6 +8,7 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
 from torch.nn import functional
 
+from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
 from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
 
@@ -66,6 +67,49 @@ def test_a_learnt_query_takes_the_place_of_the_last_price():
     torch.testing.assert_close(critic, changed_critic)
 
 
+def test_each_token_is_told_what_stands_in_front():
+    torch.manual_seed(0)
+    network = EncoderDecoder(num_features=17, history=5, **WIDE, in_front=2)
+    behind = EncoderDecoder(num_features=25, history=5, **WIDE)  # with the two in every row
+    behind.load_state_dict(network.state_dict())
+    front, rows = torch.rand(7, 2), torch.rand(7, 5, 3)
+    repeated = torch.cat([rows, front[:, None].expand(-1, 5, -1)], dim=-1).flatten(1)
+    flat = torch.cat([front, rows.flatten(1)], dim=-1)
+    for one, other in zip(network(flat), behind(repeated), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("history", [1, 5])
+def test_a_capacity_stands_in_front_of_the_rows(history, tmp_path):
+    env = PricingEnv(scenario="capacity", history=history, normalize=True)
+    kwargs = {"history": history, "in_front": 1, **WIDE}
+    model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
+    network = model.policy.mlp_extractor
+    seen = torch.as_tensor(env.reset(seed=0)[0])[None]
+    tokens = network._rounds(seen)
+    assert tokens.shape == (1, history, 4)
+    torch.testing.assert_close(tokens[..., :3].flatten(1), seen[:, 1:])
+    torch.testing.assert_close(tokens[..., 3], seen[:, :1].expand(-1, history))
+    model.learn(16)
+    model.policy.save(tmp_path / "policy.pth")
+    assert TransformerPolicy.load(tmp_path / "policy.pth").transformer["in_front"] == 1
+
+
+@pytest.mark.parametrize("history", [1, 2, 3, 5, 6])
+def test_a_capacity_is_never_read_as_part_of_a_row(history):
+    env = PricingEnv(scenario="capacity", history=history)
+    with pytest.raises(ValueError, match=r"in_front must be given|history must divide"):
+        PPO(TransformerPolicy, env, policy_kwargs={"history": history}, n_steps=4, batch_size=4)
+
+
+def test_several_numbers_in_front_are_found_by_their_bounds():
+    low, high = np.zeros(8, "f4"), np.array([9, 9, 1, 2, 2, 1, 2, 2], "f4")  # two, and two rows
+    spaces = gymnasium.spaces.Box(low, high), gymnasium.spaces.Box(-1, 1, (1,))
+    TransformerPolicy(*spaces, lambda _: 1e-3, history=2, in_front=2)
+    with pytest.raises(ValueError, match="rows of the same bounds, and those of the 4 numbers"):
+        TransformerPolicy(*spaces, lambda _: 1e-3, history=2)
+
+
 def test_attention_is_torchs_own(network, monkeypatch):
     calls = []
     attention = functional.scaled_dot_product_attention
@@ -82,7 +126,7 @@ def test_attention_is_torchs_own(network, monkeypatch):
 @pytest.mark.parametrize(("K", "history"), [(1, 1), (2, 5), (7, 3)])
 def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, K, history):
     env = GymnasiumVecEnv(PricingVectorEnv(2, K=K, history=history, normalize=True))
-    kwargs = {"history": history, **WIDE}
+    kwargs = {"history": history, "in_front": 0, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     model.learn(32)
@@ -126,6 +170,10 @@ def test_it_plays_gymnasiums_own_environments_under_another_algorithm():
         ({"history": 5, "query_size": 4}, "query_size must be from 0 to the 3 .* got 4"),
         ({"history": 5, "query_size": -1}, "query_size must be from 0 to the 3 .* got -1"),
         ({"history": 5, "heads": 3}, "heads must divide width = 32, got 3"),
+        ({"history": 1}, "in_front must be given where history is 1, .*, got None"),
+        ({"history": 5, "in_front": 1}, "history must divide .* in_front = 1 .*, 14, got 5"),
+        ({"history": 3, "in_front": 15}, "history must divide .* in_front = 15 .*, 0, got 3"),
+        ({"history": 5, "in_front": -1}, "in_front must be .* at least 0, got -1"),
     ],
 )
 def test_misfits_are_named(arguments, named):

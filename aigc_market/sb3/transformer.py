@@ -8,7 +8,8 @@ Usable outside this project, wherever an observation is a flat history of equal 
     model = PPO(TransformerPolicy, env, policy_kwargs={"history": 5})
 
 `env` may be `aigc_market/Pricing-v0`, whose observation is the last n rounds, or one of Gymnasium's
-own behind `FlattenObservation(FrameStackObservation(env, n))`.
+own behind `FlattenObservation(FrameStackObservation(env, n))`. Where there is a capacity, it stands
+in front of the rounds: `{"history": 5, "in_front": 1}`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
+
+from aigc_market import _checks
 
 
 class EncoderDecoder(nn.Module):
@@ -28,7 +32,7 @@ class EncoderDecoder(nn.Module):
     The layout of the paper's TPPO, after the Multi-Agent Transformer (Wen et al. 2022).
 
     Args:
-        num_features: length of the flat observation, history · width.
+        num_features: length of the flat observation, in_front + history · width of a row.
         history: n, rows of the observation, oldest first; one token each.
         query_size: how many leading numbers of the last row are the past action. 0: the decoder
             queries with a learnt vector instead.
@@ -36,6 +40,10 @@ class EncoderDecoder(nn.Module):
         heads: attention heads; a divisor of `width`.
         layers: layers of the encoder and of the decoder.
         feedforward: hidden size of each layer's MLP.
+        in_front: how many numbers stand in front of the rows; each token is told them too.
+
+    Raises:
+        TypeError, ValueError: numbers that are no such rows.
     """
 
     def __init__(
@@ -47,11 +55,13 @@ class EncoderDecoder(nn.Module):
         heads: int,
         layers: int,
         feedforward: int,
+        in_front: int = 0,
     ) -> None:
         super().__init__()
-        self.history, self.query_size = history, query_size
+        row = row_width(num_features, history, in_front)
+        self.history, self.query_size, self.in_front = history, query_size, in_front
         self.latent_dim_pi = self.latent_dim_vf = width
-        self.embed_round = nn.Linear(num_features // history, width)
+        self.embed_round = nn.Linear(row + in_front, width)
         if query_size:
             self.embed_action = nn.Linear(query_size, width)
         else:
@@ -74,7 +84,7 @@ class EncoderDecoder(nn.Module):
         )
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Flat histories (B, n·w) to what the actor and the critic read, (B, width) each."""
+        """Flat histories (B, f + n·w) to what the actor and the critic read, (B, width) each."""
         encoded = self._encode(features)
         return self._decode(features, encoded), encoded.mean(dim=1)
 
@@ -87,7 +97,11 @@ class EncoderDecoder(nn.Module):
         return self._encode(features).mean(dim=1)
 
     def _rounds(self, features: Tensor) -> Tensor:
-        return features.unflatten(1, (self.history, -1))
+        rows = features[:, self.in_front :].unflatten(1, (self.history, -1))
+        if not self.in_front:
+            return rows
+        front = features[:, None, : self.in_front].expand(-1, self.history, -1)
+        return torch.cat([rows, front], dim=-1)
 
     def _encode(self, features: Tensor) -> Tensor:
         return self.encoder(self.embed_round(self._rounds(features)) + self.positions)
@@ -98,6 +112,23 @@ class EncoderDecoder(nn.Module):
         else:
             query = self.query.expand(len(features), -1, -1)
         return self.decoder(query, encoded)[:, 0]
+
+
+def row_width(numbers: int, history: int, in_front: int) -> int:
+    """Numbers in each of the equal rows of a flat observation.
+
+    Raises:
+        TypeError, ValueError: it is no such observation.
+    """
+    _checks.integer("in_front", in_front, at_least=0)
+    of_rows = numbers - in_front
+    if history < 1 or of_rows < 1 or of_rows % history:
+        behind = f" behind the in_front = {in_front} numbers in front" if in_front else ""
+        raise ValueError(
+            f"history must divide the length of the flat observation{behind}, {of_rows}, "
+            f"got {history}"
+        )
+    return of_rows // history
 
 
 def sinusoids(length: int, width: int) -> Tensor:
@@ -111,14 +142,17 @@ class TransformerPolicy(ActorCriticPolicy):
     """An SB3 actor-critic policy on an encoder–decoder transformer.
 
     Args:
-        history: n, rows of the flat observation, oldest first. Its length must be a multiple.
+        history: n, rows of the flat observation, oldest first.
         query_size: how many leading numbers of the last row are the past action, with which the
             decoder queries the history (1: the price comes first in a round; 0: it queries with a
             learnt vector).
         width, heads, layers, feedforward: see `EncoderDecoder`.
+        in_front: how many numbers stand in front of the rows, such as a market's capacity: 1. Each
+            token is told them too. None: none do; where `history` is 1 it must be said, since any
+            observation is one row then.
 
     Other arguments are those of `ActorCriticPolicy`. Raises ValueError where the observation does
-    not fit them.
+    not fit them, in length or in that its rows have other bounds.
     """
 
     def __init__(
@@ -132,18 +166,23 @@ class TransformerPolicy(ActorCriticPolicy):
         heads: int = 2,
         layers: int = 1,
         feedforward: int = 64,
+        in_front: int | None = None,
         **arguments: Any,
     ) -> None:
-        size = spaces.flatdim(observation_space)
-        if history < 1 or size % history:
+        if in_front is None:
+            if history == 1:
+                raise ValueError(
+                    "in_front must be given where history is 1, since any observation is one row "
+                    "then: how many numbers stand in front of it (0, or 1 where the market has a "
+                    "capacity), got None"
+                )
+            in_front = 0
+        row = row_width(spaces.flatdim(observation_space), history, in_front)
+        if not 0 <= query_size <= row:
             raise ValueError(
-                f"history must divide the length of the flat observation, {size}, got {history}"
+                f"query_size must be from 0 to the {row} numbers of a row, got {query_size}"
             )
-        if not 0 <= query_size <= size // history:
-            raise ValueError(
-                f"query_size must be from 0 to the {size // history} numbers of a row, "
-                f"got {query_size}"
-            )
+        _check_bounds(observation_space, history, in_front)
         if width % heads:
             raise ValueError(f"heads must divide width = {width}, got {heads}")
         self.transformer = {
@@ -153,6 +192,7 @@ class TransformerPolicy(ActorCriticPolicy):
             "heads": heads,
             "layers": layers,
             "feedforward": feedforward,
+            "in_front": in_front,
         }
         super().__init__(observation_space, action_space, lr_schedule, **arguments)
 
@@ -161,3 +201,14 @@ class TransformerPolicy(ActorCriticPolicy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**super()._get_constructor_parameters(), **self.transformer}
+
+
+def _check_bounds(space: spaces.Space[Any], history: int, in_front: int) -> None:
+    """Refuse rows whose bounds differ from row to row: something else stands among them."""
+    flat: Any = spaces.flatten_space(space)
+    rows = np.stack([flat.low, flat.high])[:, in_front:].reshape(2, history, -1)
+    if (rows != rows[:, :1]).any():
+        raise ValueError(
+            f"in_front must be what stands in front of history = {history} rows of the same "
+            f"bounds, and those of the {rows.shape[-1]} numbers of each row differ, got {in_front}"
+        )

@@ -234,6 +234,7 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str,
     elif kind.policy is TransformerPolicy:
         of_network = {
             "history": recipe.history,
+            "in_front": 0,  # a capacity stands in each row: see `Units`
             "query_size": int(recipe.query_price),
             "width": width,
             "feedforward": 2 * width,

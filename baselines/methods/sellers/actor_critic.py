@@ -48,7 +48,8 @@ class ActorCritic:
         width = recipe.transformer_width if history else recipe.mlp_width
         network: dict[str, Any] = {"net_arch": [width, width]}
         if history:
-            network = {"history": history, "width": width, "feedforward": 2 * width}
+            network = {"history": history, "in_front": 0}
+            network |= {"width": width, "feedforward": 2 * width}
         self._model: Any = PPO(
             TransformerPolicy if history else ActorCriticPolicy,
             None,  # type: ignore[arg-type] (as where a model is loaded without its environment)
