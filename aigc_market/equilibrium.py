@@ -69,8 +69,8 @@ def solve(market: Market) -> Equilibrium:
 
     Each VMU's demand is piecewise linear in the price, so U_p is piecewise quadratic, with at most
     K·J breakpoints (J = 2 for a quadratic SSIM). They are sorted, total demand on each piece comes
-    from prefix sums, and the best price of each piece is its vertex, its right end, or the price at
-    which demand meets the capacity. O(KJ log KJ) for each market. Where nothing binds the result
+    from running sums, and the best price of each piece is its vertex, its right end, or the price
+    at which demand meets the capacity. O(KJ log KJ) for each market. Where nothing binds the result
     is the paper's Theorem 2 (Eqs. 12–14), which is not used as such: it is not global.
 
     Args:
@@ -116,9 +116,12 @@ def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
     breaks = xp.take_along_axis(breaks, order, axis=-1)
 
     def total(pieces: Any) -> Any:
-        changes = xp.take_along_axis(flat(pieces[..., 1:] - pieces[..., :-1]), order, axis=-1)
-        first = xp.sum(xp.broadcast_to(pieces[..., 0], shape[:-1]), axis=-1)[..., None]
-        return xp.concat([first, first + running_sum(changes)], axis=-1)
+        # Summed from the highest price down, where few buy: from below, what those who have left
+        # had bought would cancel up to rounding only, and be sold at any price.
+        changes = xp.take_along_axis(flat(pieces[..., :-1] - pieces[..., 1:]), order, axis=-1)
+        last = xp.sum(xp.broadcast_to(pieces[..., -1], shape[:-1]), axis=-1)[..., None]
+        before = last + xp.flip(running_sum(xp.flip(changes, axis=-1)), axis=-1)
+        return xp.concat([before, last], axis=-1)
 
     infinity = xp.full_like(breaks[..., :1], float("inf"))
     return (

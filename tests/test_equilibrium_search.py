@@ -7,6 +7,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import aigc_market
+from aigc_market.envs.single import PricingEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 SEARCH = settings(max_examples=80, deadline=None, derandomize=True)
@@ -148,6 +149,43 @@ def test_rounding_does_not_push_a_price_past_a_jump(seed):
     best = check_solution(market).asp_utility
     gap = aigc_market.regret(of_package(market), market["cost"], np.full(5, steps[-1]))
     assert gap.leader == pytest.approx(best)  # at cost nothing is earned
+
+
+@pytest.mark.parametrize("decades", [0.5, 2, 5, 15, 30])
+@pytest.mark.parametrize("max_price", [20.0, 1e6, 1e9, 1e15, 1e100])
+def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(max_price, decades):
+    """Of demand that is gone a last digit must not stay: a high price would make it dear."""
+    rng = np.random.default_rng(round(10 * decades))
+    for number in range(30):
+        K = int(rng.integers(1, 8))
+        few = float(rng.choice([0.0, 0.0, 5.0]))
+        satisfaction = 200 * 10 ** rng.uniform(-decades / 2, decades / 2, K)
+        changes = {"satisfaction": satisfaction, "max_price": max_price, "min_steps": few}
+        if number % 3 == 0:
+            changes["capacity"] = K * few + 10 ** rng.uniform(0, 3)
+        if number % 4 == 0:
+            steps = np.append(0.0, np.sort(rng.uniform(1, 250, 5)))
+            steps[-1] = 250.0
+            changes["table"] = steps, np.sort(rng.uniform(0, 20, 6))
+        market = PAPER | changes
+        equilibrium = aigc_market.solve(of_package(market))
+        best = brute_force.optimum(market)
+        assert equilibrium.asp_utility == pytest.approx(best, rel=1e-9)
+        assert brute_force.utility(market, equilibrium.price) == pytest.approx(best, rel=1e-6)
+
+
+def test_no_limit_of_the_price_is_no_limit_of_what_is_earned():
+    """The environment's measures of a price, in a market whose best price was said to be 1e9."""
+    arguments = {"satisfaction": [150.0, 260.0, 310.0], "K": 3, "max_price": 1e9}
+    env = PricingEnv(scale_rewards=True, **arguments)
+    env.reset(seed=0)
+    best = aigc_market.solve(aigc_market.Market(**{**arguments, "max_price": 20.0}))
+    assert env.equilibrium.price == pytest.approx(best.price)
+    _, reward, _, _, info = env.step(np.array([best.price], "f4"))
+    assert reward == pytest.approx(1.0)
+    assert info["regret"] == pytest.approx(0.0, abs=1e-3)
+    info = env.step(np.array([1e9], "f4"))[-1]
+    assert info["regret"] == pytest.approx(best.asp_utility)
 
 
 any_market = st.one_of(quadratic_markets(), table_markets())
