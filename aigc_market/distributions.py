@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import clip, exp, larger, namespace
+from aigc_market._arrays import clip, exp, namespace
 from aigc_market.equilibrium import solve
 from aigc_market.market import Market
 from aigc_market.ssim import QuadraticSSIM
@@ -192,8 +192,9 @@ class DemandShare:
         """
         share = self.share.draw(rng, (*lanes, 1))[..., 0]
         free = solve(market.replace(capacity=None, active=None)).steps.sum(axis=-1)
-        capacity = larger(share * free, market.K * market.min_steps)
-        capacity = namespace(capacity).where(capacity > 0, capacity, market.K * market.max_steps)
+        xp, asked, least = namespace(free), share * free, market.K * market.min_steps
+        capacity = xp.where(asked > least, asked, least)
+        capacity = xp.where(capacity > 0, capacity, market.K * market.max_steps)
         return capacity if lanes else float(capacity)
 
     def bounds(self, market: Market) -> tuple[float, float]:

@@ -84,6 +84,16 @@ def test_a_capacity_is_never_less_than_what_must_be_bought():
     assert (market.capacity >= 2 * 10.0).all()
 
 
+def test_so_it_is_where_there_is_one_game():
+    env = PricingEnv(scenario="capacity", min_steps=10)
+    capacities = []
+    for seed in range(60):
+        env.reset(seed=seed)
+        capacities.append(env.market.capacity)
+    assert min(capacities) == 20.0  # it was refused there
+    assert all(type(capacity) is float for capacity in capacities)
+
+
 def test_a_capacity_binds_nowhere_where_nobody_would_buy():
     law = aigc_market.DemandShare(aigc_market.Uniform(0.4, 1.0))
     market = aigc_market.Market(satisfaction=10.0)  # the first step is worth .75, at a cost of 1
@@ -611,7 +621,10 @@ def test_scripted_followers_play_every_preset(name):
 @every_preset
 def test_what_is_not_in_the_infos_is_told_on_request(name):
     price = np.linspace(2, 19, 6)[:, None].astype("f4")
-    full, bare = (PricingVectorEnv(6, scenario=name, max_cycles=9, judged=j) for j in (True, False))
+    full, bare = (
+        PricingVectorEnv(6, scenario=name, max_cycles=9, autoreset_mode="SameStep", judged=j)
+        for j in (True, False)
+    )
     for env in (full, bare):
         env.reset(seed=0)
     for _ in range(20):
@@ -636,7 +649,7 @@ def test_nothing_is_judged_before_the_first_round():
 
 @every_preset
 def test_infos_tell_of_their_own_round_as_it_was(name):
-    env = PricingVectorEnv(num_envs=6, scenario=name)
+    env = PricingVectorEnv(num_envs=6, scenario=name, autoreset_mode="SameStep")
     env.reset(seed=0)
     kept = []
     for t in range(100):
