@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, holds, is_array, namespace, shape
+from aigc_market._arrays import convert, holds, is_array, namespace, ndim, shape
 from aigc_market.ssim import SSIMModel, resolve
 
 
@@ -106,10 +107,14 @@ class Market:
         batch = self.batch_shape[0] if self.batch_shape else None
 
         def pick(name: str, value: Any) -> Any:
-            axes = 1 if name in _PER_MARKET else 2
-            return value[where] if np.ndim(value) == axes and len(value) == batch else value
+            own = 0 if name in _PER_MARKET else 1
+            return lanes_of(value, own, batch, where)
 
         return self.map(pick)
+
+    def for_batch(self) -> Market:
+        """This one market, with coefficients of each VMU (K,) as those of a batch, (1, K)."""
+        return self.map(lambda name, v: v[None] if name == "ssim" and ndim(v) == 1 else v)
 
     def like(self, array: Any) -> Market:
         """This market in the library, floating type and device of `array`."""
@@ -180,6 +185,22 @@ def fit_to_vmus(ssim: SSIMModel, batch: tuple[int, ...], K: int) -> SSIMModel:
                 f"got one of shape {own}"
             )
     return ssim
+
+
+def lanes_of(value: Any, own: int, batch: int | None, where: Any) -> Any:
+    """Of a parameter with so many axes of its own those of some markets of a batch.
+
+    Args:
+        value: the parameter, maybe with an axis of markets in front, maybe of length 1 for all.
+        own: how many axes it has in one market.
+        batch: how many markets there are; None: there is no batch.
+        where: indexes them; a whole number: the answer is of one market.
+    """
+    if ndim(value) <= own:
+        return value
+    if len(value) == batch:
+        return value[where]
+    return value[0] if isinstance(where, Integral) else value
 
 
 def coefficient_shapes(ssim: SSIMModel) -> list[tuple[int, ...]]:

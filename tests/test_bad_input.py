@@ -110,6 +110,7 @@ REQUIRED = {
 }
 """Good values of the arguments that cannot be left out."""
 
+NOT_A_MODE = ["same_step", "", None, 1, True]
 NOT_A_MARKET = [None, 5, "paper", {}, aigc_market.Market]
 NOT_NUMBERS = [NAN, INF, "8", None, True, {}, [8.0, NAN], [8.0, "9"]]
 BOUNDS = {
@@ -216,6 +217,7 @@ TABLE = {
             **SINGLE,
             "num_envs": NOT_A_COUNT,
             "judged": NOT_A_FLAG,
+            "autoreset_mode": NOT_A_MODE,
             "render_mode": ["ansi", "human", "", 5],
         },
     ),
@@ -224,7 +226,12 @@ TABLE = {
     "RivalEnv": (RivalEnv, RIVAL),
     "RivalVectorEnv": (
         RivalVectorEnv,
-        {**RIVAL, "num_envs": NOT_A_COUNT, "render_mode": ["ansi", "human", "", 5]},
+        {
+            **RIVAL,
+            "num_envs": NOT_A_COUNT,
+            "autoreset_mode": NOT_A_MODE,
+            "render_mode": ["ansi", "human", "", 5],
+        },
     ),
     "best_response": (
         aigc_market.best_response,
@@ -376,10 +383,23 @@ def test_an_unknown_argument_is_named(label):
         call(**REQUIRED.get(label, {}), prize=1.0)
 
 
-@pytest.mark.parametrize("label", ["env", "raw_env", "parallel_env", "PricingEnv"])
-def test_an_unknown_argument_of_a_view_comes_with_those_allowed(label):
-    with pytest.raises(TypeError, match="'prize' is not a parameter; allowed: K, cost, max_price"):
-        TABLE[label][0](prize=1.0)
+VIEWS = [label for label in TABLE if label.endswith(("env", "Env"))]
+
+
+@pytest.mark.parametrize("label", [*VIEWS, "MarketEnv"])
+def test_an_unknown_argument_of_a_view_comes_with_all_those_allowed(label):
+    if label == "MarketEnv":
+        from aigc_market.torchrl import MarketEnv
+
+        view, takes = MarketEnv, {"num_envs", "game", "dtype", "judged", "ssim", "scenario"}
+    else:
+        view, takes = TABLE[label][0], TABLE[label][1].keys()
+    required = {"num_envs": 2} if label == "MarketEnv" else {}
+    with pytest.raises(TypeError, match="'prize' is not a parameter; allowed: ") as error:
+        view(**required, prize=1.0)
+    allowed = str(error.value).split("allowed: ")[1].split(", ")
+    assert len(set(allowed)) == len(allowed)
+    assert takes <= set(allowed)
 
 
 @pytest.mark.parametrize("label", ["Market", "env", "parallel_env", "PricingEnv"])

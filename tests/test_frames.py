@@ -384,7 +384,6 @@ def test_gymnasium_records_a_video(tmp_path):
     assert seconds == pytest.approx(6 / 4)
 
 
-@pytest.mark.filterwarnings("ignore:.*autoreset mode is same-step")
 def test_gymnasium_records_a_video_of_a_batch(tmp_path):
     envs = gymnasium.make_vec(
         "aigc_market/Pricing-v0", num_envs=2, max_cycles=4, render_mode="rgb_array"
@@ -417,7 +416,8 @@ def test_a_batch_shows_its_first_environments(num_envs, shown):
         assert all((a != b).any() for a, b in zip(before, after, strict=True))
     for a, b in itertools.combinations(first, 2):
         assert (a != b).any()
-    envs.step(actions)  # ends the episodes, and begins the next ones
+    envs.step(actions)  # ends the episodes
+    envs.step(actions)  # begins the next ones
     assert all((a[:70] == b[:70]).all() for a, b in zip(envs.render(), opening, strict=True))
 
 

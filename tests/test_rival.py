@@ -9,7 +9,6 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.env_util import make_vec_env
@@ -188,7 +187,7 @@ def test_a_rival_is_told_who_and_where_it_is():
         return np.array([seat + 2.0, seat + 3.0])
 
     arguments = {"M": 3, "seat": 1, "satisfaction": LogUniform(100, 300), "max_cycles": 2}
-    env = RivalVectorEnv(2, rivals=curious, **arguments)
+    env = RivalVectorEnv(2, rivals=curious, autoreset_mode="SameStep", **arguments)
     env.reset(seed=4)
     for price in (8.0, 9.0, 10.0):
         infos = env.step(np.full((2, 1), price, "f4"))[-1]
@@ -399,7 +398,7 @@ def test_each_lane_is_the_single_environment(arguments):
     arguments = {"max_cycles": 3, **arguments}
     # Lanes whose markets are drawn share a generator: one of them draws what a single one does.
     count = 1 if arguments.get("scenario") in ("road", "hidden") else 2
-    lanes = RivalVectorEnv(count, **arguments)
+    lanes = RivalVectorEnv(count, autoreset_mode="SameStep", **arguments)
     singles = [RivalEnv(**arguments) for _ in range(count)]
     for episode in range(2):
         seen, _ = lanes.reset(seed=episode)
@@ -548,33 +547,12 @@ def test_copies_go_on_alike(copied):
             np.testing.assert_array_equal(one[1], two[1])
 
 
-def test_autoreset_in_the_step_that_ends_the_episodes():
-    arguments = {"rivals": "tit_for_tat", "max_cycles": 3}
-    ours = RivalVectorEnv(2, **arguments)
-    theirs = SyncVectorEnv(
-        [lambda: RivalEnv(**arguments)] * 2, autoreset_mode=AutoresetMode.SAME_STEP
-    )
-    np.testing.assert_array_equal(ours.reset(seed=0)[0], theirs.reset(seed=0)[0])
-    for t in range(7):
-        action = np.full((2, 1), 3.0 + t, "f4")
-        one, two = ours.step(action), theirs.step(action)
-        for mine, other in zip(one[:4], two[:4], strict=True):
-            np.testing.assert_allclose(mine, other, rtol=1e-6)
-        if (t + 1) % 3 == 0:
-            np.testing.assert_allclose(
-                one[4]["final_obs"], np.stack(two[4]["final_obs"]), rtol=1e-6
-            )
-            same(one[4]["final_info"], two[4]["final_info"])
-            assert ours.judgement().keys() == JUDGED
-        else:
-            same(one[4], two[4])
-    theirs.close()
-
-
 @pytest.mark.parametrize("scenario", ["duopoly", "road", "hidden"])
 def test_what_is_written_to_what_was_handed_out_never_comes_back(scenario):
     def play(spoil):
-        env = RivalVectorEnv(2, scenario=scenario, rivals="tit_for_tat", max_cycles=2)
+        env = RivalVectorEnv(
+            2, scenario=scenario, rivals="tit_for_tat", max_cycles=2, autoreset_mode="SameStep"
+        )
         env.action_space.seed(0)
         answers, kept = [env.reset(seed=0)], []
         for _ in range(4):

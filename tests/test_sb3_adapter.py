@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FlattenObservation, FrameStackObservation
+from gymnasium.wrappers.vector import NormalizeReward
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
@@ -115,8 +116,17 @@ def test_attributes_are_shared_by_all_lanes():
 
 def test_other_autoresets_are_refused():
     lanes = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
-    with pytest.raises(ValueError, match=r"SAME_STEP, got AutoresetMode\.NEXT_STEP"):
-        GymnasiumVecEnv(lanes)
+    wrapped = NormalizeReward(PricingVectorEnv(2))  # it has seen the mode, which may not change
+    for env in (lanes, wrapped):
+        with pytest.raises(ValueError, match=r"AutoresetMode\.SAME_STEP, .* got AutoresetMode\."):
+            GymnasiumVecEnv(env)
+
+
+def test_it_asks_for_the_mode_that_it_needs():
+    lanes = gymnasium.make_vec("aigc_market/Pricing-v0", num_envs=2)
+    assert lanes.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    GymnasiumVecEnv(lanes)
+    assert lanes.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
 
 
 def test_the_policy_trains_on_gymnasiums_own_lanes():

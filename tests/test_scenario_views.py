@@ -129,7 +129,10 @@ def same_market(ours, theirs, lane=None):
 @pytest.mark.parametrize("followers", [None, "quantal", "myopic_discount"])
 def test_one_lane_is_the_single_environment_across_autoresets(arguments, followers):
     arguments = {"max_cycles": ROUNDS, "vmus": followers, **arguments}
-    lane, single = PricingVectorEnv(num_envs=1, **arguments), PricingEnv(**arguments)
+    lane, single = (
+        PricingVectorEnv(num_envs=1, autoreset_mode="SameStep", **arguments),
+        PricingEnv(**arguments),
+    )
     lane.reset(seed=9)
     single.reset(seed=9)
     for t, action in enumerate(prices(single, 2 * ROUNDS + 3)):
@@ -293,7 +296,9 @@ def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
 
 def test_the_mask_is_of_the_next_price_in_every_view():
     """The first rows carry the first mask; the last round's market stays to the end."""
-    lanes = PricingVectorEnv(num_envs=6, scenario="crowd", history=2, max_cycles=3)
+    lanes = PricingVectorEnv(
+        num_envs=6, scenario="crowd", history=2, max_cycles=3, autoreset_mode="SameStep"
+    )
     seen, infos = lanes.reset(seed=1)
     assert infos == {}
     for t in range(3):

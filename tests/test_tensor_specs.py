@@ -344,3 +344,34 @@ def test_the_market_is_of_tensors():
     assert env.market.satisfaction.tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert env.market.ssim is TABLE
     assert MarketEnv(2).market.ssim is PAPER_SSIM
+
+
+def test_a_capacity_may_differ_from_game_to_game_where_nothing_else_does():
+    capacity = np.array([100.0, 150.0, 200.0])
+    env = MarketEnv(3, K=2, capacity=150.0, infos=True, seed=0)
+    told = env.reset(options={"capacity": capacity, "price": 5.0})
+    np.testing.assert_array_equal(told["asp", "observation"][:, 0, 0], capacity)
+    np.testing.assert_array_equal(told["state"][:, 2], capacity)
+    actions = env.full_action_spec.rand()
+    actions["vmu", "action"] = torch.full((3, 2, 1), 120.0)
+    told = env.step(told.update(actions))["next"]
+    sold = told["vmu", "info", "steps"].sum(-1)
+    np.testing.assert_allclose(sold, capacity)
+
+
+@pytest.mark.parametrize(("game", "first"), [("stackelberg", "price"), ("competition", "prices")])
+@pytest.mark.parametrize("bad", [{"cost": -1.0}, {"satisfaction": np.full((2, 2), 1e9)}, 99.0])
+def test_a_reset_that_is_refused_leaves_the_games_as_they_were(game, first, bad):
+    options = bad if isinstance(bad, dict) else {first: bad}
+    law = {"satisfaction": Uniform(100, 300), "scale_rewards": True}
+    disturbed, quiet = (MarketEnv(2, game, seed=3, **law) for _ in range(2))
+    at = [env.reset() for env in (disturbed, quiet)]
+    with pytest.raises((TypeError, ValueError)):
+        disturbed.reset(options=options)
+    torch.manual_seed(0)
+    actions = quiet.full_action_spec.rand()
+    one, two = (
+        env.step(told.update(actions)) for env, told in zip((disturbed, quiet), at, strict=True)
+    )
+    assert torch.equal(one["next", "asp", "reward"], two["next", "asp", "reward"])
+    assert torch.equal(disturbed.reset()["state"], quiet.reset()["state"])

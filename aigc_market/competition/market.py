@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, holds, is_array, namespace
-from aigc_market.market import Market, check_order, coefficient_shapes, fit_to_vmus
+from aigc_market._arrays import convert, holds, is_array, namespace, ndim
+from aigc_market.market import Market, check_order, coefficient_shapes, fit_to_vmus, lanes_of
 from aigc_market.ssim import LiveSSIM, SSIMModel, resolve
 
 
@@ -134,10 +134,13 @@ class Competition:
         batch = self.batch_shape[0] if self.batch_shape else None
 
         def pick(name: str, value: Any) -> Any:
-            axes = 2 if name == "ssim" else 1 + len(self.axes(name))
-            return value[where] if np.ndim(value) == axes and len(value) == batch else value
+            return lanes_of(value, 1 if name == "ssim" else len(self.axes(name)), batch, where)
 
         return self.map(pick)
+
+    def for_batch(self) -> Competition:
+        """This one market, with coefficients of each VMU (K,) as those of a batch, (1, K)."""
+        return self.map(lambda name, v: v[None] if name == "ssim" and ndim(v) == 1 else v)
 
     def like(self, array: Any) -> Competition:
         """This market in the library, floating type and device of `array`."""

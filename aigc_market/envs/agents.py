@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
 from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.rewards import leader_scales
 from aigc_market.envs.seats import LEADER, Seat
 from aigc_market.envs.view_settings import RENDER_FPS
 from aigc_market.rendering import Screen
@@ -25,7 +27,7 @@ class Agents:
     settings_class: ClassVar[Any]
     """A `ViewSettings`."""
     episode_class: ClassVar[Any]
-    """Of settings, a market process and a generator."""
+    """Of settings, a market process, a generator, and the leaders' `rewards.leader_scales`."""
 
     def _set_up(self, arguments: dict[str, Any], parallel: bool) -> None:
         self.settings: Any = self.settings_class.make(**arguments)
@@ -65,19 +67,22 @@ class Agents:
         rng: Any = self._rng
         if seed is not None or rng is None:
             rng, _ = seeding.np_random(seed)
-        before = rng.bit_generator.state if options else None
+        before = rng.bit_generator.state
         try:
             process = MarketProcess(self.settings, rng, options, (), other)
             self._take_options(options or {}, process.market)
+            episode = self.episode_class(self.settings, process, rng, self._leader_scales)
         except Exception:
-            if before is not None:
-                rng.bit_generator.state = before
+            rng.bit_generator.state = before
             raise
-        self._rng = rng
+        self._rng, self._episode = rng, episode
         self._limit(process.market)
-        self._episode = self.episode_class(self.settings, process, rng)
         if self._screen is not None:
             self._screen.add(self._episode.record(self.max_cycles))
+
+    @cached_property
+    def _leader_scales(self) -> Any:
+        return leader_scales(self.settings) if self.settings.scale_rewards else None
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
         """Read the options that are no parameters of the market, before anything changes."""

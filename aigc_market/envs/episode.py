@@ -9,7 +9,7 @@ import numpy as np
 from aigc_market import game
 from aigc_market.envs import observation, records
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.rewards import reciprocals, vmu_scales
+from aigc_market.envs.rewards import vmu_scales
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.layouts import Floats
@@ -28,9 +28,11 @@ class Episode:
         settings: Settings,
         process: MarketProcess,
         rng: np.random.Generator,
+        leader_scales: Any,
     ) -> None:
         self._settings = settings
         self._process = process
+        self._leader_scales = leader_scales
         self._scales = observation.Scales(settings)
         self._layout: Any = None  # a Floats
         self.market: Any = None
@@ -66,9 +68,9 @@ class Episode:
         limit = observation.capacity(self._settings, market)
         self._capacity = None if limit is None else np.array([limit], np.float32)
         self._reward_scales = None
-        if self._settings.scale_rewards:
-            of_asp = reciprocals(np.asarray(oracle.utility)).tolist()
-            self._reward_scales = [of_asp, *vmu_scales(market, [market.ssim]).tolist()]
+        if self._leader_scales is not None:
+            of_vmus = vmu_scales(market, [market.ssim])
+            self._reward_scales = [self._leader_scales.item(), *of_vmus.tolist()]
 
     @property
     def equilibrium(self) -> Equilibrium:

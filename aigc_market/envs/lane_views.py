@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import gymnasium
@@ -95,8 +97,9 @@ class LaneEnv(gymnasium.Env[np.ndarray, Any]):
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        super().reset(seed=seed)
-        self._lanes.begin(self.np_random, options)
+        with _unless_refused(self):
+            super().reset(seed=seed)
+            self._lanes.begin(self.np_random, options)
         if self._screen is not None:
             self._screen.add(self._record())
         return self._lanes.observation()[0], {}
@@ -158,12 +161,18 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     metadata = {  # noqa: RUF012
         "render_modes": ["rgb_array"],
         "render_fps": RENDER_FPS,
-        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
-    def __init__(self, lanes: PlayedLanes, judged: bool = True) -> None:
+    def __init__(
+        self,
+        lanes: PlayedLanes,
+        judged: bool = True,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    ) -> None:
         self._lanes: Any = lanes
         self._judged = _checks.flag("judged", judged)
+        self.autoreset_mode = autoreset_mode
         self.num_envs = lanes.num_envs
         self.settings = settings = lanes.settings
         _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])
@@ -176,6 +185,23 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self.single_observation_space = lanes.space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """When the next episodes begin by themselves; may be set. A string stands for its mode.
+
+        Raises:
+            TypeError, ValueError: set to something else than one of Gymnasium's modes.
+        """
+        return self._autoreset
+
+    @autoreset_mode.setter
+    def autoreset_mode(self, value: AutoresetMode | str) -> None:
+        if not isinstance(value, AutoresetMode):
+            names = [mode.value for mode in AutoresetMode]
+            value = AutoresetMode(_checks.choice("autoreset_mode", value, names))
+        self._autoreset = value
+        self.metadata = {**type(self).metadata, "autoreset_mode": value}
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -185,12 +211,15 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             seed: of every random choice; None goes on with the stream of the last seed.
             options: as for the single environment's reset; each value may also hold one entry for
                 each lane, along an axis in front: `satisfaction` (N, K), `max_steps` (N,).
+                Gymnasium's `reset_mask` (N,) has to be True everywhere: all games begin together.
 
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        super().reset(seed=seed)
-        self._lanes.begin(self.np_random, options)
+        options = self._without_mask(options)
+        with _unless_refused(self):
+            super().reset(seed=seed)
+            self._lanes.begin(self.np_random, options)
         self._take_frames()
         return self._lanes.observation(), {}
 
@@ -206,29 +235,54 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             Observations (N, …), rewards, terminations and truncations (N,), and infos.
 
         Raises:
-            gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset, or, where autoreset is disabled,
+                after the last round.
             ValueError: NaN, infinity, a wrong shape or type.
         """
         lanes = self._lanes
-        if lanes.round < 0:
+        ended = lanes.round >= self.max_cycles
+        if lanes.round < 0 or (ended and self._autoreset is AutoresetMode.DISABLED):
             raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
+        if ended:
+            return self._begin_again()
         over = lanes.round + 1 >= self.max_cycles
         rewards = lanes.play(lanes.actions.read_batch(actions, self.num_envs), last=over)
         observations = lanes.observation()
         infos = self._masked(lanes.infos(self._judged))
         self._take_frames()
-        if over:
+        if over and self._autoreset is AutoresetMode.SAME_STEP:
             infos = self._masked({"final_obs": observations, "final_info": infos})
-            lanes.begin(self.np_random, None)
-            self._take_frames()
-            observations = lanes.observation()
+            observations = self._begin_again()[0]
         never = np.zeros(self.num_envs, bool)
         return observations, rewards, never, np.full(self.num_envs, over), infos
+
+    def _begin_again(
+        self,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Begin the next episodes: all of a step that does nothing else."""
+        self._lanes.begin(self.np_random, None)
+        self._take_frames()
+        no, yet = np.zeros((2, self.num_envs), bool)
+        return self._lanes.observation(), np.zeros(self.num_envs), no, yet, {}
+
+    def _without_mask(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Options of a reset without Gymnasium's mask, which must ask for all games."""
+        if not isinstance(options, Mapping) or "reset_mask" not in options:
+            return options
+        mask = options["reset_mask"]
+        if not (isinstance(mask, np.ndarray) and mask.dtype == bool and mask.all()) or (
+            mask.shape != (self.num_envs,)
+        ):
+            raise ValueError(
+                f"reset option reset_mask must be a NumPy array of {self.num_envs} truth values, "
+                f"all True since all games begin together, got {mask!r}"
+            )
+        return {name: value for name, value in options.items() if name != "reset_mask"}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Frames (640, 960, 3) uint8 of the first environments, at most four.
 
-        After the step that ends the episodes they show the next ones, as the observations do.
+        They show what the observations do: after an autoreset the next episodes.
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
@@ -244,8 +298,8 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         """How the last round played compares with what could have been.
 
         Returns:
-            What of the infos is there where `judged=True`, (N,) each. After the step that ends the
-            episodes it is of that step's round.
+            What of the infos is there where `judged=True`, (N,) each. After an autoreset it is
+            still of the round that ended the episodes.
 
         Raises:
             gymnasium.error.ResetNeeded: before the first round.
@@ -265,3 +319,17 @@ class LanesVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         """Infos with Gymnasium's masks `_name` beside them: every lane has every one."""
         masks = np.ones((len(infos), self.num_envs), bool)
         return {**infos, **{f"_{name}": mask for name, mask in zip(infos, masks, strict=True)}}
+
+
+@contextlib.contextmanager
+def _unless_refused(env: Any) -> Iterator[None]:
+    """Where the reset inside is refused, the environment goes on with the stream that it had."""
+    generator, seed = env._np_random, env._np_random_seed  # Gymnasium's, which its reset replaces
+    before = None if generator is None else generator.bit_generator.state
+    try:
+        yield
+    except Exception:
+        if generator is not None:
+            generator.bit_generator.state = before
+        env._np_random, env._np_random_seed = generator, seed
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from aigc_market.envs.actions import asp_actions
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, ObservationSpaces, Scales
 from aigc_market.envs.records import Played, opening, record
-from aigc_market.envs.rewards import reciprocals
+from aigc_market.envs.rewards import leader_scales
 from aigc_market.envs.settings import Settings
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.game import Settlement
@@ -25,11 +26,13 @@ from aigc_market.rendering import Round
 class Lanes:
     """N markets side by side, played by arrays (K, N): the axis that is summed over comes first.
 
-    `batch` is (N,), or () for the one market of the single environment.
+    `batch` is (N,), or () for the one market of the single environment, which is a `view`.
     """
 
-    def __init__(self, batch: tuple[int, ...], followers: Any, arguments: dict[str, Any]) -> None:
-        self.settings = settings = Settings.make(**arguments)
+    def __init__(
+        self, batch: tuple[int, ...], followers: Any, arguments: dict[str, Any], view: type
+    ) -> None:
+        self.settings = settings = Settings.make(_view=view, **arguments)
         self.num_envs = N = math.prod(batch)
         self.actions = asp_actions(settings)
         self.space = ObservationSpaces(settings).asp
@@ -83,9 +86,6 @@ class Lanes:
         self._played = played = game.settle_in(layout, price, asked, rational)
         self.round += 1
         self._oracle = self._process.oracle
-        reward_scale: Any = 1.0
-        if self.settings.scale_rewards:
-            reward_scale = reciprocals(np.asarray(self._oracle.utility))
         if not last and self.settings.scenario.moves:
             self._process.advance()
             self._take_up()
@@ -95,7 +95,11 @@ class Lanes:
             history.steps[...] = seen if unit == 1 else seen * np.float64(unit)
         history.post(price * self._scales.price)
         history.end(None, self._layout.active, 0.0)
-        return played.asp_utility * reward_scale
+        return played.asp_utility * self._reward_scale
+
+    @cached_property
+    def _reward_scale(self) -> Any:
+        return leader_scales(self.settings) if self.settings.scale_rewards else 1.0
 
     @property
     def last(self) -> Settlement:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import namespace, ndim, spread
+from aigc_market._arrays import as_numpy, is_array, namespace, ndim, spread
 from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.moves import State
 
@@ -96,9 +96,12 @@ class MarketProcess:
         """The market to begin with, checked: what is given, and drawn what is not."""
         settings = self._settings
         parameters = {**settings.draw(rng, self._lanes, without=given), **given}
+        first = settings.market
+        if any(_ndim(value) > settings.own_axes(name) for name, value in parameters.items()):
+            first = first.for_batch()
         if not parameters and not self._draws_capacity:
-            return self._in_library(settings.market, rng)
-        market = self._in_library(dataclasses.replace(settings.market, **parameters), rng)
+            return self._in_library(first, rng)
+        market = self._in_library(dataclasses.replace(first, **parameters), rng)
         if market.batch_shape not in ((), self._lanes):
             raise ValueError(
                 f"reset options must have batch axes {self._lanes} or none, "
@@ -114,11 +117,15 @@ class MarketProcess:
         law = self._settings.capacity
         if law is None or not self._draws_capacity:
             return market
+        if self._lanes:
+            market = market.for_batch()
         return market.replace(capacity=law.draw(rng, market, self._lanes))
 
     def _begin_moves(self, rng: Any) -> None:
         of_numpy = isinstance(rng, np.random.Generator)
         self._rng = np.random.default_rng(rng.integers(2**63)) if of_numpy else rng
+        if self._lanes:
+            self._base = self._base.for_batch()
         first, shape = self._base, (*self._lanes, self._base.K)
         self._state = State(
             lanes=self._lanes,
@@ -180,6 +187,11 @@ class MarketProcess:
             settings.check_moved(satisfaction, state)
         moved = settings.moved(self.market, state)
         return self._base.replace(satisfaction=satisfaction, **moved)
+
+
+def _ndim(value: Any) -> int:
+    """How many axes an option has that is a number, a sequence or an array."""
+    return value.ndim if is_array(value) else as_numpy(value).ndim
 
 
 def _levels_out() -> int:

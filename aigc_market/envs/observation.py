@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from aigc_market import game
-from aigc_market._arrays import beside, is_array, joined
+from aigc_market._arrays import beside, is_array, joined, namespace
 from aigc_market.envs.rows import RoundRow, Row
 from aigc_market.envs.settings import Settings
 from aigc_market.envs.view_settings import ViewSettings
@@ -192,7 +192,10 @@ def hidden(settings: Settings, scales: Scales, market: Market, of_vmus: Any) -> 
     limit = capacity(settings, market)
     if limit is not None:
         limit = limit[..., None] if is_array(limit) else limit
-        parts.append(0.0 * of_vmus[..., :1, 0] + limit)  # in the same library and place
+        limit = 0.0 * of_vmus[..., :1, 0] + limit  # in the same library and place
+        # R may differ from market to market where nothing else does.
+        batch = tuple(limit.shape[:-1])
+        parts = [namespace(p).broadcast_to(p, (*batch, p.shape[-1])) for p in parts] + [limit]
     return joined(parts)
 
 

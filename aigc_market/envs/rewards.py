@@ -5,9 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from aigc_market._arrays import is_array, larger, namespace
+from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.view_settings import ViewSettings
 from aigc_market.game import best_surplus
 from aigc_market.ssim import SSIMModel
+
+_DRAWS, _SEED = 256, 0
+"""Markets over which a law's equilibrium is averaged, and of what seed: the same for everyone."""
+
+
+def leader_scales(settings: ViewSettings) -> np.ndarray:
+    """Factors that make equilibrium play worth 1 to a leader: constants of the environment.
+
+    They are of the market that the arguments describe. Where markets are drawn, or move, play is
+    worth 1 on average over the law of their first rounds: a factor of the episode's own market
+    would tell a learner how near the best its price is.
+
+    Returns:
+        (), or (M,) where providers compete. 1 where there is nothing to gain, or no equilibrium.
+    """
+    if not settings.random:
+        return reciprocals(np.asarray(settings.oracle.utility))
+    process = MarketProcess(settings, np.random.default_rng(_SEED), None, (_DRAWS,))
+    utility = process.oracle.utility
+    known = np.isfinite(utility)
+    total, count = np.where(known, utility, 0.0).sum(axis=0), known.sum(axis=0)
+    return reciprocals(total / np.maximum(count, 1))
 
 
 def reciprocals(amounts: Any) -> Any:

@@ -69,7 +69,7 @@ class PricingEnv(LaneEnv):
     """
 
     def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:
-        super().__init__(Lanes((), vmus, arguments))
+        super().__init__(Lanes((), vmus, arguments, PricingEnv))
 
     @property
     def market(self) -> Market:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from aigc_market import _checks, vmus
 from aigc_market.envs.lane_views import LanesVectorEnv
 from aigc_market.envs.lanes import Lanes
@@ -28,6 +30,7 @@ class PricingVectorEnv(LanesVectorEnv):
     * `judged=True`: infos hold `equilibrium_price`, `equilibrium_utility` and `regret`. Where the
       market moves these cost more than the round itself. With `judged=False` infos leave them out,
       and the method `judgement()` computes them for the round just played.
+    * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
 
     The id sets `normalize=True` and `scale_rewards=True` here too, see `PricingEnv`.
 
@@ -54,9 +57,11 @@ class PricingVectorEnv(LanesVectorEnv):
 
     ## End
 
-    All games are truncated together, after `max_cycles` rounds. Autoreset is `SAME_STEP`: this
-    step also begins the next episodes and returns their first observations. The last ones of the
-    old episodes stand in `infos["final_obs"]`, and their infos in `infos["final_info"]`.
+    All games are truncated together, after `max_cycles` rounds. What follows is Gymnasium's
+    `autoreset_mode`. In `NEXT_STEP` the next call of `step` ignores the actions, begins the next
+    episodes and pays 0. In `SAME_STEP` the step that ends the episodes does so, and returns the
+    first observations; the last ones of the old episodes stand in `infos["final_obs"]`, and their
+    infos in `infos["final_info"]`. In `DISABLED` a call of `reset` has to follow.
 
     ## Version history
 
@@ -68,10 +73,12 @@ class PricingVectorEnv(LanesVectorEnv):
         num_envs: int = 1,
         vmus: str | vmus.FollowerPolicy | None = None,
         judged: bool = True,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **arguments: Any,
     ) -> None:
         num_envs = _checks.integer("num_envs", num_envs, at_least=1)
-        super().__init__(Lanes((num_envs,), vmus, arguments), judged)
+        lanes = Lanes((num_envs,), vmus, arguments, PricingVectorEnv)
+        super().__init__(lanes, judged, autoreset_mode)
 
     @property
     def market(self) -> Market:

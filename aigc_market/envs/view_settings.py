@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,8 +55,19 @@ class ViewSettings:
     render_mode: str | None = None
 
     @classmethod
-    def make(cls, scenario: str | scenarios.Scenario | None = None, **arguments: Any) -> Self:
+    def make(
+        cls,
+        scenario: str | scenarios.Scenario | None = None,
+        *,
+        _view: type | None = None,
+        **arguments: Any,
+    ) -> Self:
         """Check the keyword arguments of an environment.
+
+        Args:
+            scenario: a name, or a scenario; the game's first by default.
+            _view: the environment's class, whose own arguments are allowed too, though not here.
+            arguments: all others.
 
         Raises:
             TypeError, ValueError: an unknown name or a bad value; the message names the parameter,
@@ -65,7 +77,8 @@ class ViewSettings:
         known = cls.names()
         for name in (*chosen.arguments, *arguments):
             if name not in known:
-                raise TypeError(f"{name!r} is not a parameter; allowed: {', '.join(known)}")
+                allowed = dict.fromkeys([*known, *_named_by(_view)])
+                raise TypeError(f"{name!r} is not a parameter; allowed: {', '.join(allowed)}")
         arguments = {**chosen.arguments, **arguments}
         of_market = {name: arguments.pop(name) for name in cls.parameters if name in arguments}
         drawn = distribution(of_market.get("satisfaction"))
@@ -218,6 +231,12 @@ class ViewSettings:
             low, high = low * move.reach[0], high * move.reach[1]
         return (0.0 if self.masked else low), high
 
+    @property
+    def random(self) -> bool:
+        """Whether an episode's market may differ from `market` though no option says so."""
+        laws = (self.satisfaction, self.ssim, self.capacity)
+        return bool(self.scenario.moves) or any(law is not None for law in laws)
+
     @cached_property
     def masked(self) -> bool:
         """Whether VMUs come and go."""
@@ -227,3 +246,11 @@ class ViewSettings:
     def oracle(self) -> Any:
         """Of `market`; solved once, when it is first asked for."""
         return self.oracle_class(self.market)
+
+
+def _named_by(view: Any) -> list[str]:
+    """The arguments that a class of environments takes by name."""
+    if view is None:
+        return []
+    parameters = inspect.signature(view.__init__).parameters.values()
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"]

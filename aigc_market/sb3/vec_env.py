@@ -15,24 +15,32 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
+from aigc_market.envs.lane_views import LanesVectorEnv
+
 
 class GymnasiumVecEnv(VecEnv):
     """A `gymnasium.vector.VectorEnv` with `SAME_STEP` autoreset, as an SB3 `VecEnv`.
 
     Args:
-        vector_env: what is adapted. It is seeded as a whole: `seed(s)` passes s on.
+        vector_env: what is adapted. It is seeded as a whole: `seed(s)` passes s on. One of this
+            package, as it was made, is set to that mode.
         infos: whether a lane gets the environment's infos. Laying out thousands of dicts takes
             longer than a round of the pricing game; without them a lane gets only what SB3 itself
             reads at an episode's end, `terminal_observation` and `TimeLimit.truncated`.
 
     Raises:
-        ValueError: another autoreset mode.
+        ValueError: another autoreset mode, in an environment of others or under a wrapper.
     """
 
     def __init__(self, vector_env: VectorEnv[Any, Any, Any], infos: bool = True) -> None:
+        if isinstance(vector_env, LanesVectorEnv):
+            vector_env.autoreset_mode = AutoresetMode.SAME_STEP
         mode = vector_env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
-            raise ValueError(f"vector_env must autoreset in mode SAME_STEP, got {mode}")
+            raise ValueError(
+                "vector_env must be made with autoreset_mode=AutoresetMode.SAME_STEP, which SB3 "
+                f"needs, got {mode}"
+            )
         self.vector_env = vector_env
         self._infos = infos
         super().__init__(

@@ -60,15 +60,12 @@ class CompetitionGames(Games):
         self._layout = Columns(market, front=True)
         of_vmus = observation.private(settings, self.scales, market)
         self.hidden = observation.hidden(settings, of_vmus)
-        oracle: Any = None
-        if settings.scale_rewards or (self._told and self._judged):
-            # The solver assigns by index and counts its steps: it is NumPy's.
-            oracle = Oracle(market.map(lambda _, value: _of_numpy(value)))
         if settings.scale_rewards:
-            of_asps = self._tensor(oracle.reward_scales)
-            self._reward_scales = {LEADER: of_asps, FOLLOWER: vmu_scales(market, market.ssim)}
+            of_vmus = vmu_scales(market, market.ssim)
+            self._reward_scales = {LEADER: self._leader_scales, FOLLOWER: of_vmus}
         if self._told and self._judged:
-            known = oracle.benchmarks
+            # The solver assigns by index and counts its steps: it is NumPy's.
+            known = Oracle(market.map(lambda _, value: _of_numpy(value))).benchmarks
             self._room = self._tensor(known.room)
             self._benchmarks = {
                 name: self._of_each(self._tensor(value)) for name, value in vars(known).items()

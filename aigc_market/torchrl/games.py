@@ -16,6 +16,7 @@ import torch
 from aigc_market import _checks
 from aigc_market._arrays import clip
 from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.rewards import leader_scales
 from aigc_market.envs.seats import FOLLOWER, LEADER
 from aigc_market.torchrl.draws import Draws
 
@@ -83,6 +84,7 @@ class Games:
         self._grids = [self._tensor(r.grid) for r in self.readers if r.grid is not None]
         self._rounds = self._integers(settings.max_cycles)
         self._process: Any = None  # a MarketProcess from the first reset on
+        self._leader_scales: Any = None  # from the first reset on, where rewards are scaled
         self.market: Any = settings.market
         """In force, of tensors; before the first episode the one that the arguments describe."""
 
@@ -131,23 +133,27 @@ class Games:
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        options = {} if options is None else options
+        stream, before = self._draws.state(), vars(self).copy()
+        try:
+            self._begin({} if options is None else options)
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            self._draws.go_back(stream)
+            raise
+
+    def _begin(self, options: dict[str, Any]) -> None:
+        if self.settings.scale_rewards and self._leader_scales is None:
+            self._leader_scales = self._tensor(leader_scales(self.settings))
         options = {  # in memory of their own
             name: value.to(self._like, copy=True) if torch.is_tensor(value) else value
             for name, value in _checks.instance("options", options, Mapping, "a dict").items()
         }
         own = (self.first_prices,) if self.answered else ()
-        stream, before = self._draws.state(), self.market
-        try:
-            process = MarketProcess(self.settings, self._draws, options, (self.num_envs,), own)
-            self.market = process.market
-            cost = self._ones() * self._price_bounds()[0]
-            prices = self._first(options) if self.answered else cost
-        except Exception:
-            self.market = before
-            self._draws.go_back(stream)
-            raise
-        self._process, self.prices = process, prices
+        self._process = MarketProcess(self.settings, self._draws, options, (self.num_envs,), own)
+        self.market = self._process.market
+        cost = self._ones() * self._price_bounds()[0]
+        self.prices = self._first(options) if self.answered else cost
         self._round = torch.zeros_like(self._rounds)
         self._take_up()
         row = cost.new_zeros(self.num_envs, self.row.width)

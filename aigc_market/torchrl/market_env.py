@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from typing import Any
 
 import torch
@@ -281,14 +280,7 @@ class MarketEnv(EnvBase):
 
 
 def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> Any:
-    own = inspect.signature(MarketEnv.__init__).parameters
-    own = [name for name, p in own.items() if p.kind is not p.VAR_KEYWORD and name != "self"]
-    of_games = settings_class.names()
-    for name in arguments:
-        if name not in of_games:
-            allowed = ", ".join(dict.fromkeys([*of_games, *own]))
-            raise TypeError(f"{name!r} is not a parameter; allowed: {allowed}")
-    settings = settings_class.make(**arguments)
+    settings = settings_class.make(_view=MarketEnv, **arguments)
     market = settings.market
     models = market.ssim if isinstance(market.ssim, tuple) else (market.ssim,)
     if any(isinstance(model, LiveSSIM) for model in models):

@@ -52,8 +52,7 @@ class StackelbergGames(Games):
         if self._told and self._judged:
             _ = self._oracle.solution  # in a reset already where the market stands still
         if settings.scale_rewards:
-            best = self._tensor(self._oracle.utility)
-            self._reward_scales = reciprocals(best), vmu_scales(market, [market.ssim])
+            self._reward_scales = self._leader_scales, vmu_scales(market, [market.ssim])
 
     def _settle(self, choices: torch.Tensor | None) -> Outcome:
         assert choices is not None  # followers are agents

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 import aigc_market
 from aigc_market import vmus
 from aigc_market.envs.settings import Settings
@@ -116,7 +118,8 @@ class Task:
             num_envs: N.
             more: keyword arguments in place of the task's.
         """
-        return PricingVectorEnv(num_envs, **{**self.keywords(), **more})
+        given = {"autoreset_mode": AutoresetMode.SAME_STEP, **self.keywords(), **more}
+        return PricingVectorEnv(num_envs, **given)
 
     def digest_parts(self) -> dict[str, Any]:
         """All of the task that results depend on, as JSON: its names, law and followers."""

@@ -26,9 +26,14 @@ class Episode:
     """Rounds of the market: who paid what, what everybody saw."""
 
     def __init__(
-        self, settings: Settings, process: MarketProcess, rng: np.random.Generator
+        self,
+        settings: Settings,
+        process: MarketProcess,
+        rng: np.random.Generator,
+        leader_scales: Any,
     ) -> None:
         self._settings, self._process = settings, process
+        self._leader_scales = leader_scales
         self._rng = rng  # of scripted VMUs
         market = settings.market
         self._M, self._K = M, K = market.M, market.K
@@ -64,7 +69,10 @@ class Episode:
         self._private = observation.private(settings, self._scales, market)
         self._hidden = observation.hidden(settings, self._private)
         self._benchmarks: list[tuple[dict[str, float], float]] = []  # asked for at a round's end
-        self._reward_scales = self._find_reward_scales() if settings.scale_rewards else None
+        self._reward_scales = None
+        if self._leader_scales is not None:
+            of_vmus = vmu_scales(market, market.ssim)
+            self._reward_scales = [*self._leader_scales.tolist(), *of_vmus.tolist()]
 
     @property
     def oracle(self) -> Any:
@@ -199,11 +207,6 @@ class Episode:
             for info, most, own in zip(infos, best, wished, strict=True):
                 info["regret"] = max(most - own, 0.0)
         return utilities, infos
-
-    def _find_reward_scales(self) -> list[float]:
-        """Factors that make Nash play worth 1 to a provider, free best images 1 to a VMU."""
-        of_vmus = vmu_scales(self.market, self.market.ssim)
-        return [*self._oracle.reward_scales.tolist(), *of_vmus.tolist()]
 
     def record(self, rounds: int) -> CompetitionRound:
         """The last round played, of so many; before the first, the market that waits for it."""

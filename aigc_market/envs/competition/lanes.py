@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from aigc_market.envs.competition.provider import ProvidersRow
 from aigc_market.envs.competition.settings import AGENTS, Settings
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.observation import History, Scales
+from aigc_market.envs.rewards import leader_scales
 from aigc_market.rendering import CompetitionRound
 
 
@@ -31,13 +33,16 @@ class Lanes:
         batch: (N,), or () for the one market of the single environment.
         arguments: keyword arguments of an environment, with scripted `followers`: the scenario's
             own where none are given.
+        view: the environment's class.
 
     Raises:
         TypeError, ValueError: an unknown name or a bad value.
     """
 
-    def __init__(self, batch: tuple[int, ...], arguments: dict[str, Any]) -> None:
-        settings = Settings.make(**arguments)
+    def __init__(
+        self, batch: tuple[int, ...], arguments: dict[str, Any], view: type | None = None
+    ) -> None:
+        settings = Settings.make(_view=view, **arguments)
         if isinstance(given := arguments.get("followers"), str) and given == AGENTS:
             raise ValueError(
                 f"followers must be scripted here, one of {list(followers.SCRIPTED)} or a "
@@ -72,9 +77,21 @@ class Lanes:
         """The last round, with axes (M, K, N); None before the first. Not to be written into."""
         return self._played
 
+    def draw(self, rng: np.random.Generator, options: dict[str, Any] | None) -> MarketProcess:
+        """The markets of an episode to begin with.
+
+        Raises:
+            TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
+        """
+        return MarketProcess(self.settings, rng, options, self._batch)
+
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""
-        self._process, self._rng = MarketProcess(self.settings, rng, options, self._batch), rng
+        self.start(self.draw(rng, options), rng)
+
+    def start(self, process: MarketProcess, rng: np.random.Generator) -> None:
+        """Start an episode of these markets."""
+        self._process, self._rng = process, rng
         self._layout: Any = None
         self._take_up()
         self.round = 0
@@ -98,7 +115,7 @@ class Lanes:
         self._played = played = settle_in(self._layout, posted, *self._answers(posted))
         self._oracle, self._places = self._process.oracle, self._process.places
         self.round += 1
-        rewards = played.asp_utility.T * self._reward_scale()
+        rewards = played.asp_utility.T * self._reward_scale
         if not last and self.settings.scenario.moves:
             self._process.advance()
             self._take_up()
@@ -162,11 +179,9 @@ class Lanes:
         """(N,) of what may be the same in all lanes, fresh memory."""
         return np.full(self.num_envs, value)
 
+    @cached_property
     def _reward_scale(self) -> Any:
-        """What utilities (N, M) are multiplied by."""
-        if not self.settings.scale_rewards:
-            return 1.0
-        return self._oracle.reward_scales
+        return leader_scales(self.settings) if self.settings.scale_rewards else 1.0
 
     def records(self, count: int, rounds: int) -> list[CompetitionRound]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""

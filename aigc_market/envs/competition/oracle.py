@@ -13,7 +13,6 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.competition.metrics import SAME
 from aigc_market.envs.oracle import BaseOracle
-from aigc_market.envs.rewards import reciprocals
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,9 @@ class Oracle:
         return self._cartel.solution.price
 
     @property
-    def reward_scales(self) -> np.ndarray:
-        """(…, M) factors that make Nash play worth 1; 1 where it is unknown or pays nothing."""
-        return reciprocals(self._nash.solution.utility)
+    def utility(self) -> np.ndarray:
+        """(…, M) U_Nash; NaN where no Nash equilibrium was found."""
+        return self._nash.solution.utility
 
     @cached_property
     def benchmarks(self) -> Benchmarks:

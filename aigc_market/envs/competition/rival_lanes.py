@@ -26,16 +26,21 @@ class RivalLanes:
         batch: (N,), or () for the one market of the single environment.
         seat: the provider's.
         policies: of the rivals, in the order of their seats after the provider's own.
-        arguments: as for `Lanes`.
+        arguments, view: as for `Lanes`.
 
     Raises:
         TypeError, ValueError: a seat that is none of M, an unknown rival, or bad arguments.
     """
 
     def __init__(
-        self, batch: tuple[int, ...], seat: int, policies: Rivals, arguments: dict[str, Any]
+        self,
+        batch: tuple[int, ...],
+        seat: int,
+        policies: Rivals,
+        arguments: dict[str, Any],
+        view: type,
     ) -> None:
-        self._lanes = lanes = Lanes(batch, arguments)
+        self._lanes = lanes = Lanes(batch, arguments, view)
         self.settings = settings = lanes.settings
         self.num_envs = lanes.num_envs
         M = settings.market.M
@@ -45,7 +50,7 @@ class RivalLanes:
         self._rivals = [(seat + number) % M for number in range(1, M)]
         self._policies = rivals.resolve(policies, M - 1)
         self._batch = batch
-        self._posted = np.empty((M - 1, self.num_envs))
+        self._posted: Any = None  # the rivals' prices for the next round, (M − 1, N)
         self.actions = price_actions(settings, seat)
         self.space = box(*provider_bounds(settings))
 
@@ -75,30 +80,33 @@ class RivalLanes:
         Raises:
             ValueError: a rival's price is bad, or there is no Nash equilibrium that it could post.
         """
-        self._lanes.begin(rng, options)
-        self._rng = rng
+        process = self._lanes.draw(rng, options)
+        posted = self._choose(process.market, process.oracle, None, rng)
+        self._lanes.start(process, rng)
+        self._rng, self._posted = rng, posted
         market = self.market
         self.actions.limit(market.cost[..., self._seat], market.max_price[..., self._seat])
-        self._post(None)
 
-    def _post(self, last_prices: np.ndarray | None) -> None:
-        """The rivals' prices for the next round, seeing those of the last, (N, M)."""
+    def _choose(
+        self, market: Competition, oracle: Oracle, last_prices: Any, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The rivals' prices for the next round, (M − 1, N), seeing those of the last, (N, M)."""
+        posted = np.empty((len(self._rivals), self.num_envs))
         for number, (seat, policy) in enumerate(zip(self._rivals, self._policies, strict=True)):
             seen = last_prices
             if seen is not None:  # a copy for each: what is handed out is its own
                 seen = (seen if self._batch else seen[0]).copy(order="K")
-            self._posted[number] = rivals.price(
-                policy, self.market, seat, seen, self.oracle, self._rng, self._batch
-            )
+            posted[number] = rivals.price(policy, market, seat, seen, oracle, rng, self._batch)
+        return posted
 
     def play(self, price: np.ndarray, last: bool) -> np.ndarray:
         """One round at these prices of the provider, (N,): its rewards, (N,), fresh memory."""
-        prices = np.empty((len(self._posted) + 1, self.num_envs))
+        prices = np.empty((len(self._rivals) + 1, self.num_envs))
         prices[self._seat] = price
         prices[self._rivals] = self._posted
         rewards = self._lanes.play(prices.T, last)[:, self._seat].copy()
         if not last:
-            self._post(prices.T)
+            self._posted = self._choose(self.market, self.oracle, prices.T, self._rng)
         return rewards
 
     def observation(self) -> np.ndarray:

@@ -85,7 +85,7 @@ class RivalEnv(LaneEnv):
     """
 
     def __init__(self, seat: int = 0, rivals: Rivals = "nash", **arguments: Any) -> None:
-        lanes = RivalLanes((), seat, rivals, arguments)
+        lanes = RivalLanes((), seat, rivals, arguments, RivalEnv)
         super().__init__(lanes, lanes.settings.judged)
 
     @property

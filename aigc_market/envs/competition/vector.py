@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from aigc_market import _checks
 from aigc_market.competition import Competition
 from aigc_market.envs.competition.oracle import Oracle
@@ -22,9 +24,13 @@ class RivalVectorEnv(LanesVectorEnv):
 
     ## Arguments
 
-    As for `RivalEnv`, and `num_envs=1`: N, how many games. With `judged=False` infos leave out what
-    Nash equilibrium and cartel say, and the method `judgement()` computes it for the round just
-    played. The id sets `normalize=True` and `scale_rewards=True` here too.
+    As for `RivalEnv`, and
+
+    * `num_envs=1`: N, how many games. With `judged=False` infos leave out what Nash equilibrium and
+      cartel say, and the method `judgement()` computes it for the round just played.
+    * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
+
+    The id sets `normalize=True` and `scale_rewards=True` here too.
 
     ## Actions
 
@@ -48,9 +54,11 @@ class RivalVectorEnv(LanesVectorEnv):
 
     ## End
 
-    All games are truncated together, after `max_cycles` rounds. Autoreset is `SAME_STEP`: this
-    step also begins the next episodes and returns their first observations. The last ones of the
-    old episodes stand in `infos["final_obs"]`, and their infos in `infos["final_info"]`.
+    All games are truncated together, after `max_cycles` rounds. What follows is Gymnasium's
+    `autoreset_mode`. In `NEXT_STEP` the next call of `step` ignores the actions, begins the next
+    episodes and pays 0. In `SAME_STEP` the step that ends the episodes does so, and returns the
+    first observations; the last ones of the old episodes stand in `infos["final_obs"]`, and their
+    infos in `infos["final_info"]`. In `DISABLED` a call of `reset` has to follow.
 
     ## Version history
 
@@ -58,11 +66,16 @@ class RivalVectorEnv(LanesVectorEnv):
     """
 
     def __init__(
-        self, num_envs: int = 1, seat: int = 0, rivals: Rivals = "nash", **arguments: Any
+        self,
+        num_envs: int = 1,
+        seat: int = 0,
+        rivals: Rivals = "nash",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **arguments: Any,
     ) -> None:
         num_envs = _checks.integer("num_envs", num_envs, at_least=1)
-        lanes = RivalLanes((num_envs,), seat, rivals, arguments)
-        super().__init__(lanes, lanes.settings.judged)
+        lanes = RivalLanes((num_envs,), seat, rivals, arguments, RivalVectorEnv)
+        super().__init__(lanes, lanes.settings.judged, autoreset_mode)
 
     @property
     def market(self) -> Competition:

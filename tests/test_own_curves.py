@@ -1,0 +1,95 @@
+"""Followers with SSIM curves of their own, side by side in a batch: each lane is the game alone."""
+
+import numpy as np
+import pytest
+
+import aigc_market
+from aigc_market import competition_v0
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.competition.vector import RivalVectorEnv
+from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.ssim import QuadraticSSIM
+
+K = 3
+SSIM = QuadraticSSIM(-0.000174 * np.array([1.0, 1.2, 1.5]), np.array([0.075, 0.07, 0.08]))
+SATISFACTION = np.random.default_rng(0).uniform(150, 300, (5, K))
+LAWS = {
+    "drawn": {"satisfaction": aigc_market.Uniform(100, 300)},
+    "drifting": {"scenario": aigc_market.Scenario("drifts", moves=[aigc_market.Drift()])},
+    "traffic": {"scenario": aigc_market.Scenario("crowd", moves=[aigc_market.Traffic(1.0)])},
+    "scarce": {"capacity": aigc_market.DemandShare(aigc_market.Uniform(0.4, 0.9))},
+}
+GAMES = {"one provider": (PricingEnv, PricingVectorEnv), "several": (RivalEnv, RivalVectorEnv)}
+
+
+@pytest.mark.parametrize("N", [1, K, 5])
+@pytest.mark.parametrize("game", GAMES)
+def test_each_lane_is_the_single_environment(game, N):
+    single, vector = GAMES[game]
+    arguments = {"K": K, "ssim": SSIM, "satisfaction": LAWS["drawn"]["satisfaction"]}
+    lanes = vector(N, **arguments)
+    lanes.reset(seed=0, options={"satisfaction": SATISFACTION[:N]})
+    price = np.linspace(4, 9, N, dtype="f4")[:, None]
+    seen, rewards, *_, infos = lanes.step(price)
+    for lane in range(N):
+        alone = single(**arguments)
+        alone.reset(seed=0, options={"satisfaction": SATISFACTION[lane]})
+        expected, reward, *_, info = alone.step(price[lane])
+        np.testing.assert_allclose(seen[lane], expected, rtol=1e-5)
+        assert rewards[lane] == pytest.approx(reward, rel=1e-5)
+        for name, value in info.items():
+            np.testing.assert_allclose(infos[name][lane], value, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("N", [1, K, 5])
+def test_every_law_and_move_leaves_each_follower_its_curve(law, N):
+    """Frames too, which take single markets out of the batch."""
+    lanes = PricingVectorEnv(N, K=K, ssim=SSIM, render_mode="rgb_array", **LAWS[law])
+    lanes.reset(seed=1)
+    for price in (4.0, 6.0):
+        market = lanes.market
+        infos = lanes.step(np.full((N, 1), price, "f4"))[-1]
+        delta = np.broadcast_to(market.satisfaction, (N, K))
+        bought = np.clip((price / delta - SSIM.beta) / (2 * SSIM.alpha), 0, 250)
+        if market.active is not None:
+            bought = bought * market.active
+        np.testing.assert_allclose(infos["demand"], bought, rtol=1e-5)
+        again = aigc_market.solve(aigc_market.Market(**vars_of(lanes.market)))
+        np.testing.assert_allclose(again.price, lanes.equilibrium.price)
+        assert len(lanes.render()) == min(N, 4)
+
+
+def vars_of(market):
+    """Arguments of a market, as one reads them off it: they mean the same when checked again."""
+    names = ("K", "cost", "max_price", "satisfaction", "capacity", "ssim", "active")
+    return {name: getattr(market, name) for name in names}
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("N", [1, K, 5])
+def test_tensors(game, N):
+    torch = pytest.importorskip("torch")
+    from aigc_market.torchrl import MarketEnv
+
+    view = aigc_market.parallel_env if game == "stackelberg" else competition_v0.parallel_env
+    arguments = {"K": K, "ssim": SSIM, "satisfaction": LAWS["drawn"]["satisfaction"]}
+    first = {"price" if game == "stackelberg" else "prices": 6.0}
+    env = MarketEnv(N, game, dtype=torch.float64, seed=0, **arguments)
+    told = env.reset(options={"satisfaction": SATISFACTION[:N], **first})
+    torch.manual_seed(0)
+    told = env.step(told.update(env.full_action_spec.rand()))
+    for lane in range(N):
+        alone = view(**arguments)
+        alone.reset(seed=0, options={"satisfaction": SATISFACTION[lane], **first})
+        actions = {
+            agent: told[group, "action"][lane, i].numpy().astype("f4")
+            for group, agents in env.group_map.items()
+            for i, agent in enumerate(agents)
+        }
+        rewards = alone.step(actions)[1]
+        for group, agents in env.group_map.items():
+            for i, agent in enumerate(agents):
+                reward = told["next", group, "reward"][lane, i].item()
+                assert reward == pytest.approx(rewards[agent], rel=1e-4)
