@@ -43,7 +43,7 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `scenario` | None | a name or a `Scenario`: arguments (those given override them), moves |
     | `continuous_actions` | True | False: a grid of 96 prices, and whole numbers of steps |
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
-    | `scale_rewards` | False | leader's over U_p*, a follower's over δ_k·(max SSIM − SSIM(0)) |
+    | `scale_rewards` | False | rewards near 1, see below |
     | `vmu_reward` | "surplus" | or "utility": Eq. 4 as printed, with SSIM's constant |
     | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 
@@ -83,7 +83,10 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     ## Rewards
 
     Of a round, paid when its last follower has acted. Leader: U_p = (p − c)·ΣS_k (Eq. 6).
-    Follower: its surplus U_k(S_k) − U_k(0). Where ΣS_k exceeds the capacity, all get the same share
+    Follower: its surplus U_k(S_k) − U_k(0). `scale_rewards=True` divides a follower's by
+    δ_k·(max SSIM − SSIM(0)), and the leader's by a constant of the environment: U_p* of the market
+    that the arguments describe or, where markets are drawn or move, the mean U_p* over their law at
+    reset (of 256 draws of a fixed seed). Where ΣS_k exceeds the capacity, all get the same share
     of what they asked for, and pay for what they got. A follower that is not there is paid 0.
 
     ## Infos

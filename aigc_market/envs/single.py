@@ -28,9 +28,7 @@ class PricingEnv(LaneEnv):
 
     `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec` set `normalize=True` and
     `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as most
-    learners want them. Both are False by default in this class. Note that a scaled reward tells how
-    near the best a price is. Where a market is hidden from a learner that sees its own rewards,
-    `scale_rewards=False` keeps that secret.
+    learners want them. Both are False by default in this class.
 
     ## Actions
 
@@ -46,8 +44,10 @@ class PricingEnv(LaneEnv):
 
     ## Rewards
 
-    U_p = (p − c)·ΣS_k of the round (Eq. 6); over U_p*, the equilibrium's, where
-    `scale_rewards=True`.
+    U_p = (p − c)·ΣS_k of the round (Eq. 6). `scale_rewards=True` divides it by a constant of the
+    environment: U_p* of the market that the arguments describe, so that 1 is equilibrium play.
+    Where markets are drawn, or move, it is the mean U_p* over their law at reset (of 256 draws of
+    a fixed seed), so that 1 is equilibrium play on average.
 
     ## Infos
 

@@ -49,7 +49,7 @@ class MarketEnv(EnvBase):
     * `infos`: whether a step gives infos too.
     * `judged`: whether infos compare play with what is best. With several providers the Nash
       equilibrium and the cartel are then solved by NumPy at each reset, and in each step where the
-      market moves, which waits for the device. So is the former for `scale_rewards=True`.
+      market moves, which waits for the device.
     * `differentiable`: whether rewards, observations and infos carry gradients to actions.
     * `seed`: as for `set_seed`; None: drawn from torch's global generator. Compiled code
       (`torch.compile`) draws from that generator itself.

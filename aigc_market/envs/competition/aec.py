@@ -52,7 +52,7 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `continuous_actions` | True | False: a grid of prices, weights and whole steps |
     | `price_grid` | None | that grid: (L,), (M, L), "nash_cartel", or None for 96 even prices |
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
-    | `scale_rewards` | False | a provider's over U_Nash, a VMU's over δ·(max SSIM − SSIM(0)) |
+    | `scale_rewards` | False | rewards near 1, see below |
     | `judged` | True | infos hold Nash, cartel and what is rational |
     | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 
@@ -62,7 +62,7 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     Nash price to above the cartel's. Scenarios may move δ, the SSIM model and access costs between
     rounds (`Drift`, `Shift`, `Road`): `env.market` is always the one that answers the next prices.
     Where it moves, `judged=True` solves it anew in every round, which takes far longer than the
-    round; `judged=False` never does, but for `scale_rewards=True`.
+    round; `judged=False` never does.
 
     ## Actions
 
@@ -91,7 +91,10 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     U_k = Σ_m q_km·(δ_k·(SSIM(S_km) − SSIM(0)) − p_m·S_km − τ_km) + q_k0·v_0 + μ·H(q_k), H being the
     entropy. Where VMUs ask a provider for more than its capacity, all get the same share of the
     steps that they asked for there, and pay for what they got. There is no `vmu_reward`: SSIM's
-    constants, times the shares, would make another game.
+    constants, times the shares, would make another game. `scale_rewards=True` divides a VMU's by
+    δ·(max SSIM − SSIM(0)), and a provider's by a constant of the environment: its U_Nash in the
+    market that the arguments describe or, where markets are drawn or move, its mean U_Nash over
+    their law at reset (of 256 draws of a fixed seed); by 1 where no Nash equilibrium is found.
 
     ## Infos
 

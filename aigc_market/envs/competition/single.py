@@ -45,8 +45,7 @@ class RivalEnv(LaneEnv):
     the market moves, the step that leads there) raises ValueError.
 
     `gymnasium.make("aigc_market/Rival-v0")` and `make_vec` set `normalize=True` and
-    `scale_rewards=True`; both are False by default in this class. See `PricingEnv` for what they
-    do, and for when to leave rewards unscaled.
+    `scale_rewards=True`; both are False by default in this class.
 
     ## Actions
 
@@ -61,8 +60,8 @@ class RivalEnv(LaneEnv):
 
     ## Rewards
 
-    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round; over U_Nash where `scale_rewards=True` (as it is
-    where no Nash equilibrium is found).
+    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round. `scale_rewards=True` divides it by a constant of
+    the environment, the provider's mean U_Nash (see `competition_v0.raw_env`).
 
     ## Infos
 
