@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._files import write_atomically
+from aigc_market._files import parse_json, write_atomically
 from aigc_market.rendering import CompetitionRound, Round
 from aigc_market.rendering.fields import KINDS, Kind, kind_of
 from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
@@ -72,13 +72,13 @@ def read(path: str | os.PathLike[str]) -> list[Any]:
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
-            values = _parse(where, text.rstrip())
+            values = parse_json(where, text.rstrip())
             if number == 1:
                 kind = _kind(where, values, text)
                 episode = _fields(where, values, kind, kind.episode)
                 continue
             record = kind.record(**episode, **_fields(where, values, kind, kind.of_round))
-            kind.check_lengths(where, record)
+            kind.check(where, record)
             _follow(where, record, rounds[-1] if rounds else None)
             rounds.append(record)
     if not rounds:
@@ -153,16 +153,6 @@ def _write_mp4(rounds: Rounds, path: Path, fps: float) -> None:
         film.close()
 
 
-def _parse(where: str, text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{where}: must be a JSON object ({error}), got {text[:80]!r}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{where}: must be a JSON object, got {text[:80]!r}")
-    return values
-
-
 def _kind(where: str, values: dict[str, Any], text: str) -> Kind:
     """What a file's header says that its lines are."""
     for kind in KINDS:
@@ -182,6 +172,8 @@ def _fields(where: str, values: dict[str, Any], kind: Kind, names: Iterable[str]
             found[name] = kind.checks[name](f"{where}: {name}", values[name])
         except TypeError as error:  # in a file a wrong type is but a wrong value
             raise ValueError(str(error)) from None
+        except RecursionError:
+            raise ValueError(f"{where}: {name} must not be nested so deeply") from None
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import baselines
 from aigc_market import LogUniform, Scenario
@@ -277,8 +278,32 @@ def test_files_of_another_kind_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
         load_policy(tmp_path / "none.safetensors")
     (tmp_path / "other.safetensors").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="path must be of a trained policy"):
+    with pytest.raises(ValueError, match=r"of trained weights, got '.*other.*it is no safetensors"):
         load_policy(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("", r"its config: must be a JSON object \(Expecting value"),
+        ("[" * 100_000, r"its config: must be a JSON object \(maximum recursion depth"),
+        ("[]", r"its config: must be a JSON object, got '\[\]'"),
+        ("{}", "its config lacks method, task, seed, rounds, seconds"),
+        ({"method": "nobody"}, "KeyError.*nobody.* in its config"),
+        ({"method": []}, "TypeError.* in its config"),
+        ({"task": []}, "TypeError.* in its config"),
+        ({"task": {"scenario": "hidden", "arguments": {"prize": 1}}}, "prize.* in its config"),
+    ],
+    ids=range(8),
+)
+def test_a_policy_that_says_nonsense_of_itself_is_refused(tmp_path, config, said):
+    path, task = tmp_path / "policy.safetensors", Task("hidden").as_json()
+    good = {"method": "ppo", "task": task, "seed": 0, "rounds": 1, "seconds": 1.0}
+    text = config if isinstance(config, str) else json.dumps({**good, **config})
+    save_file({"a": np.ones(2)}, path, metadata={"config": text})
+    with pytest.raises(ValueError, match=said) as error:
+        load_policy(path)
+    assert repr(str(path)) in str(error.value)
 
 
 def test_a_policy_plays_markets_that_look_like_its_own():

@@ -220,6 +220,19 @@ def test_tasks_are_those_of_the_games(tmp_path):
     assert task.config.keys() - asked.keys() == {"normalize", "scale_rewards", "infos"}
 
 
+@pytest.mark.parametrize(
+    "content", [b"K: [3", b"- 3", b"K: \xe4", b"[" * 100_000, b"K: 2001-99-99"], ids=range(5)
+)
+def test_a_file_of_something_else_is_named(tmp_path, content):
+    file = tmp_path / "task.yaml"
+    file.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"must be (YAML|a mapping of YAML|text in UTF-8)"
+    ) as error:
+        MarketTask.STACKELBERG.get_from_yaml(str(file))
+    assert str(error.value).startswith(str(file))
+
+
 def test_a_config_may_be_changed_as_long_as_it_is_right():
     task = MarketTask.STACKELBERG.get_task()
     task.config["K"] = 5

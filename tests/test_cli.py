@@ -239,8 +239,16 @@ def test_bad_tables_are_named(capsys, tmp_path, text, said):
 def test_a_table_that_is_no_text_is_named(capsys, tmp_path):
     path = tmp_path / "ssim.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    assert "--ssim must be a table of SSIM" in refused(capsys, "solve", "--ssim", path)
-    assert "CSV must hold" in refused(capsys, "fit", path)
+    said = f"{path}: must be text in UTF-8"
+    assert f"--ssim must be a table of SSIM: {said}" in refused(capsys, "solve", "--ssim", path)
+    assert f"CSV must hold measurements: {said}" in refused(capsys, "fit", path)
+
+
+def test_a_cell_that_is_too_long_is_named(capsys, tmp_path):
+    path = tmp_path / "ssim.csv"
+    path.write_text(f"steps,ssim\n0,{'1' * 140_000}\n")
+    for words in (("solve", "--ssim", path), ("fit", path)):
+        assert f"{path}, line 2: must be a row of a CSV table" in refused(capsys, *words)
 
 
 # -- fit -------------------------------------------------------------------------------------------
@@ -309,9 +317,8 @@ def test_bad_words_of_fit(capsys, table, tmp_path, monkeypatch):
     assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "no" / "fit.png")
     rising = tmp_path / "rising.csv"
     rising.write_text("steps,ssim\n0,0\n10,.1\n20,.4\n30,.9\n")
-    assert "CSV must hold measurements that can be fitted: values must have a concave fit" in (
-        refused(capsys, "fit", rising)
-    )
+    line = refused(capsys, "fit", rising)
+    assert f"CSV must hold measurements that can be fitted: {rising}: values must have" in line
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     line = refused(capsys, "fit", table, "--plot", tmp_path / "fit.png")
     assert "--plot needs matplotlib: pip install 'aigc-market[plot]'" in line
@@ -535,6 +542,15 @@ def test_bad_words_of_replay(capsys, tmp_path, kept, monkeypatch):
     path = tmp_path / "other.jsonl"
     path.write_text("{}\n")
     assert f"{path}, line 1: the header must hold" in refused(capsys, "replay", path)
+    path.write_text("[" * 100_000)
+    line = refused(capsys, "replay", path)
+    assert f"{path}, line 1: must be a JSON object (maximum recursion depth" in line
+    header, *rounds = map(json.loads, kept.read_text().splitlines())
+    rounds[0]["utility"] = 1e308
+    path.write_text("".join(f"{json.dumps(values)}\n" for values in (header, *rounds)))
+    for flags in (("--text",), ("--video", tmp_path / "run.gif")):
+        line = refused(capsys, "replay", path, *flags)
+        assert f"{path}, line 2: utility must be within ±1e+100 to be drawn, got 1e+308" in line
     line = refused(capsys, "replay", kept, "--video", tmp_path / "run.avi")
     assert "--video must end in .gif or .mp4" in line
     line = refused(capsys, "replay", kept, "--video", tmp_path / "no" / "run.gif")

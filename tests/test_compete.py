@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from aigc_market import competition
 from baselines import __main__ as command_line
@@ -17,6 +18,7 @@ from baselines.methods.sellers.games import Games
 from baselines.methods.sellers.lockstep import Sellers, train
 from baselines.methods.sellers.seller_recipes import LEARNED, VARIANTS, SellerRecipe, parts
 from baselines.methods.sellers.theory import markets_of, units_of, value_of_prices
+from baselines.runs import policy_files
 
 TINY = SellerRecipe(
     rounds=160, lanes=4, table_lanes=2, n_steps=8, batch_size=32, n_epochs=2, max_cycles=20
@@ -48,6 +50,24 @@ def test_every_method_learns_in_lockstep(method, tmp_path):
         assert prices[:, 1].tolist() == kept.price(games, 1).tolist()
         games.step(prices)
     assert (kept.method, kept.seed, kept.curve) == (method, 0, sellers.curve)
+
+
+@pytest.mark.parametrize(
+    ("config", "weights"),
+    [
+        ({"recipe": {}}, {}),
+        ({"units": {"prize": 1}}, {}),
+        ({"method": "nobody"}, {}),
+        ({}, {"0.q": torch.ones(2)}),
+        ({"recipe": 5}, {}),
+    ],
+)
+def test_a_file_of_other_sellers_is_named(tmp_path, config, weights):
+    path, units, recipe = tmp_path / "kept.safetensors", units_of("duopoly"), vars(TINY)
+    whole = {"scenario": "duopoly", "method": "ppo", "seed": 0, "units": vars(units)}
+    policy_files.write(path, weights, {**whole, "recipe": recipe, "curve": [], **config})
+    with pytest.raises(ValueError, match=r"path must be of sellers .*kept\.safetensors'"):
+        Sellers.load(path)
 
 
 @pytest.mark.parametrize("method", ["q_learning", "dqn", "ppo"])

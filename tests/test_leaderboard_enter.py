@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import re
 import sys
 
 import fake_training
+import numpy as np
 import pandas as pd
 import pytest
 from fake_training import kept
@@ -13,7 +15,7 @@ from baselines import __main__ as command_line
 from baselines.arena import policies, seeds
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import command, evaluation
+from baselines.experiments.leaderboard import command, evaluation, tables
 from baselines.experiments.leaderboard.keep import keep
 from baselines.experiments.leaderboard.training_run import TrainingRun
 from baselines.experiments.leaderboard.verify import verify
@@ -218,9 +220,44 @@ def test_tables_of_another_kind_are_refused(tmp_path, counted):
     run(tmp_path, methods=("random",))
     with pytest.raises(ValueError, match=r"--rows must be one of .'hidden/random'., got"):
         verify(tmp_path / "leaderboard.csv", rows=("hidden/x",))
-    spoiled(tmp_path, "random", share="much")
-    with pytest.raises(ValueError, match=r"table must be a leaderboard\.csv"):
-        verify(tmp_path / "leaderboard.csv")
+    for change in ({"share": "much"}, {"seeds": ""}, {"episodes": "0"}, {"first_seed": "1e9"}):
+        whole = (tmp_path / "leaderboard.csv").read_bytes()
+        spoiled(tmp_path, "random", **change)
+        with pytest.raises(ValueError, match=r"table must be a leaderboard\.csv, got .*rd\.csv'"):
+            verify(tmp_path / "leaderboard.csv")
+        (tmp_path / "leaderboard.csv").write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a,b\n1,2\n", "table must have the columns scenario, .*, got a, b in '{}'"),
+        (b"a,\xe4\n", "{}: must be text in UTF-8"),
+        (b"a,b\n1,%s\n" % (b"2" * 140_000), "{}, line 2: must be a row of a CSV table"),
+        (",".join(tables.COLUMNS).encode() + b"\nhidden\n", "table must be a leaderb.*, got '{}'"),
+    ],
+)
+def test_a_table_that_is_none_is_told_in_a_line(tmp_path, monkeypatch, content, said):
+    path = tmp_path / "broken.csv"
+    path.write_bytes(content)
+    monkeypatch.setattr("sys.argv", ["baselines", "verify", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert re.match("error: " + said.format(re.escape(str(path))), str(ended.value))
+    assert "\n" not in str(ended.value)
+
+
+def test_a_result_that_is_broken_is_named(tmp_path, counted):
+    run(tmp_path, methods=("random",))
+    [path] = (tmp_path / "played").rglob("*.npz")
+    for spoil in (
+        lambda: path.write_bytes(path.read_bytes()[:200]),
+        lambda: np.savez(path, regret=np.ones(2)),
+    ):
+        spoil()
+        with pytest.raises(ValueError, match=r"must be arrays that|must hold regret, ") as error:
+            run(tmp_path, methods=("random",))
+        assert str(error.value).startswith(str(path))
 
 
 def test_verify_is_a_command(tmp_path, counted, monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from rounding import rounding
 from skimage import io
 from skimage.metrics import structural_similarity
@@ -239,10 +240,12 @@ def test_a_missing_key_is_named(copied, live, name, key):
         live(checkpoint=copied)
 
 
-@pytest.mark.parametrize("text", ["", "{", "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "\udcff", "3", "[" * 100_000])
 def test_a_config_that_is_not_json(copied, live, text):
     (copied / "config.json").write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(CheckpointError, match=r"config\.json must be JSON"):
+    with pytest.raises(
+        CheckpointError, match=r"config\.json: must be (a JSON object|text in UTF-8)"
+    ):
         live(checkpoint=copied)
 
 
@@ -668,6 +671,30 @@ def test_cached_files_are_never_unpickled(live, tmp_path):
         ssim.curve()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        np.zeros((1, CALLS)),
+        np.zeros((1, CALLS + 1), int),
+        np.full((1, CALLS + 1), NAN),
+    ],
+    ids=["empty", "text", "short", "whole numbers", "not finite"],
+)
+def test_a_cached_file_of_something_else_is_named(live, tmp_path, content):
+    ssim = live()
+    path = tmp_path / "cache" / ssim.digest / "0.npy"
+    path.parent.mkdir(parents=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(ValueError, match=r"must be arrays that|must hold 1 × 21 finite") as error:
+        ssim.curve()
+    assert str(error.value).startswith(str(path))
+
+
 def test_the_digest_is_of_all_that_the_curve_depends_on(live, copied):
     digest = live().digest
     assert live(max_batch=3, keep_images=True, channels_last=True, cache_dir=None).digest == digest
@@ -896,6 +923,13 @@ def test_a_folder_with_a_broken_picture(live, tmp_path):
     (folder / "broken.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"images must be files that can be read, got .*broken"):
         live(images=folder)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(live, tmp_path, monkeypatch):
+    io.imsave(tmp_path / "large.png", np.zeros((40, 40, 3), np.uint8), check_contrast=False)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)  # Pillow's limit is twice as many
+    with pytest.raises(ValueError, match=r"images must be files that can be read, got .*large"):
+        live(images=tmp_path)
 
 
 def test_a_folder_without_pictures(live, tmp_path):

@@ -217,6 +217,19 @@ def run(tmp_path):
         (3, {"number": 5}, "line 3: number must be 2, after 1, got 5"),
         (4, {"capacity": 0}, "line 4: capacity must be finite numbers above 0, got 0"),
         (4, '{"number": 3}', "line 4: price is missing"),
+        (1, "[" * 100_000, r"line 1: must be a JSON object \(maximum recursion depth"),
+        (
+            2,
+            {"utility": 1e308},
+            r"line 2: utility must be within ±1e\+100 to be drawn, got 1e\+308",
+        ),
+        (2, {"price": 10**400}, r"line 2: price must be finite numbers"),
+        (2, {"quality": [0.5, -1e200]}, r"line 2: quality\[1\] must be within .*, got -1e\+200"),
+        (1, {"rounds": 10**200}, r"line 1: rounds must be within ±1e\+100"),
+        (1, {"max_steps": 0}, "line 1: max_steps must be finite numbers above 0, got 0"),
+        (1, {"max_steps": 5e-324}, "line 1: max_steps must be at least 1e-100 .*, got 5e-324"),
+        (3, {"asked": [3, 1e50]}, r"line 3: asked must be at most max_steps = 250, got 1e\+50"),
+        (3, {"delivered": [3, 251]}, "line 3: delivered must be at most max_steps = 250, got 251"),
         (4, "", "line 4|at least"),
     ],
 )
@@ -236,6 +249,41 @@ def test_a_file_without_rounds_is_refused(run, text, tmp_path):
     path.write_text(path.read_text().splitlines()[0] if text else "")
     with pytest.raises(ValueError, match="at least one round"):
         replay.read(path)
+
+
+def test_a_value_is_refused_however_deep_it_is(run):
+    for depth in range(50, 1000, 50):  # up to where Python itself gives up
+        path = run(2, '{"number": 1, "price": %s}' % ("[" * depth + "]" * depth))
+        with pytest.raises(ValueError, match=r"line 2: ") as caught:
+            replay.read(path)
+        assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("scenario", ["hidden", "crowd"])
+@pytest.mark.parametrize("size", [1e100, 1e-100, 5e-324])
+def test_whatever_is_read_can_be_drawn(scenario, size, tmp_path):
+    path = tmp_path / "run.jsonl"
+    replay.write(path, single(cycles=3, scenario=scenario))
+    header, *lines = map(json.loads, path.read_text().splitlines())
+
+    def spoiled(value):
+        if isinstance(value, list):
+            return [spoiled(part) for part in value]
+        return size if isinstance(value, float) else value
+
+    names = [*header, *lines[-1]]
+    for name in names:
+        changed = [
+            {**values, **({name: spoiled(values[name])} if name in values else {})}
+            for values in (header, *lines)
+        ]
+        path.write_text("".join(f"{json.dumps(values)}\n" for values in changed))
+        try:
+            rounds = replay.read(path)
+        except ValueError:  # no such market
+            assert name in ("max_steps", "asked", "delivered")
+            continue
+        assert draw(rounds).shape == (640, 960, 3)
 
 
 def test_a_binary_file_is_refused(tmp_path):

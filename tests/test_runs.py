@@ -9,11 +9,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from aigc_market import Move, Scenario, Uniform
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 from baselines.runs import digest as module
+from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
 from baselines.runs.digest import (
     code_digest,
@@ -83,6 +85,35 @@ def test_a_strange_file_is_no_checkpoint(tmp_path):
     torch.save({"updates": 3}, path)  # pickles are not read
     with pytest.warns(UserWarning, match="another training"):
         assert Checkpoint(path, "recipe a").restore(*parts(0)) == 0
+
+
+@pytest.mark.parametrize("config", ["", "{", "[" * 100_000, "[1]", None])
+def test_a_checkpoint_with_broken_json_is_none(tmp_path, config):
+    path = tmp_path / "run.checkpoint"
+    save_file({"a": torch.ones(2)}, path, metadata=None if config is None else {"config": config})
+    with pytest.warns(UserWarning, match=r"run\.checkpoint is the checkpoint of another training"):
+        assert Checkpoint(path, "recipe a").restore(*parts(0)) == 0
+    with pytest.raises(
+        ValueError, match=r"got '.*run\.checkpoint': its config: must be a JSON obj"
+    ):
+        policy_files.read(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "weights"),
+    [
+        ({}, {}),
+        ({"updates": 3, "seconds": 1.0, "rows": []}, {"network.weight": torch.ones(5)}),
+        ({"updates": 3, "seconds": 1.0, "rows": []}, {"optimizer.0.x.step": torch.ones(2)}),
+        ({"updates": 3}, None),
+    ],
+)
+def test_a_checkpoint_that_is_not_what_it_says_is_named(tmp_path, config, weights):
+    path, (network, _) = tmp_path / "run.checkpoint", parts(1)
+    whole = {f"network.{name}": value for name, value in network.state_dict().items()}
+    policy_files.write(path, {**whole, **(weights or {})}, {"of": "recipe a", **config})
+    with pytest.raises(ValueError, match=r"run\.checkpoint must be the checkpoint of a training"):
+        Checkpoint(path, "recipe a").restore(*parts(0))
 
 
 @pytest.mark.parametrize(

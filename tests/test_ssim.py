@@ -220,6 +220,31 @@ def test_a_bad_csv_names_the_file_and_the_line(tmp_path, text, complaint):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("steps,ssim\n10,.1\n250,.9\n", r": steps must begin at 0, or at_zero be given; got 10"),
+        ("steps,ssim\n0,.1\n", r": steps must hold a step above 0, got \[0.0\]"),
+        (f"steps,ssim\n0,.1\n9,{'0' * 140_000}.5\n", r", line 3: must be a row of a CSV table"),
+        ("steps,ssim\n0,.1\n9,.5 (gemäß)\n".encode("latin-1"), r": must be text in UTF-8"),
+        ("steps,ssim\n0,.1\n9,.5\n".encode("utf-16"), r": must be text in UTF-8"),
+    ],
+    ids=["begins later", "nothing but 0", "long", "latin", "utf-16"],
+)
+def test_whatever_is_wrong_with_a_csv_the_file_is_named(tmp_path, content, complaint):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=complaint) as error:
+        TabulatedSSIM.from_csv(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_a_csv_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("steps,ssim\n0,.1\n250,.9\n", encoding="utf-8-sig")
+    assert TabulatedSSIM.from_csv(path).max_steps == 250
+
+
 def test_a_market_beyond_the_table_is_refused():
     with pytest.raises(ValueError, match="max_steps must be at most 160"):
         aigc_market.Market(ssim=TabulatedSSIM([0, 160], [0, 1]), max_steps=250)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +12,7 @@ from torchrl.data import Composite, MultiCategorical
 from torchrl.envs import EnvBase
 
 from aigc_market import _checks
+from aigc_market._files import read_text
 from aigc_market.envs.seats import FOLLOWER, LEADER
 from aigc_market.torchrl import MarketEnv
 from aigc_market.torchrl.games import STATE
@@ -162,9 +162,22 @@ class MarketTask(Task):
         """The task of a config in a YAML file; without one, with the game's defaults.
 
         Raises:
-            TypeError, ValueError: an unknown name or a bad value.
+            OSError: the file cannot be read.
+            TypeError, ValueError: it is no YAML of a mapping, an unknown name or a bad value.
         """
-        return MarketClass(self.name, yaml.safe_load(Path(path).read_text()) if path else None)
+        return MarketClass(self.name, _read_yaml(path) if path else None)
+
+
+def _read_yaml(path: str) -> dict[str, Any] | None:
+    """A config's arguments; None where the file holds nothing."""
+    text = read_text(path)
+    try:
+        config = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: must be YAML ({error})") from None
+    if config is not None and not isinstance(config, dict):
+        raise ValueError(f"{path}: must be a mapping of YAML, got {config!r}")
+    return config
 
 
 def _of_groups(env: Any, name: str) -> Composite:

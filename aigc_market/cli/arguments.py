@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from aigc_market import _checks, scenarios
+from aigc_market._files import read_table
 from aigc_market.market import Market
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
@@ -254,8 +254,7 @@ def writable(name: str, path: Path | None) -> None:
 
 def ssim_column(path: Path) -> str:
     """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
-    with open(path, newline="", encoding="utf-8") as file:
-        header = next(csv.reader(file), [])
+    header, _ = read_table(path)
     return "mean" if "mean" in header and "ssim" not in header else "ssim"
 
 

@@ -44,9 +44,14 @@ class Fit:
             low = -np.inf if self.min_steps is None else self.min_steps
             high = np.inf if self.max_steps is None else self.max_steps
             steps, values = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)].T
+        except ValueError as error:
+            raise ValueError(f"CSV must hold measurements: {error}") from None
+        try:
             fit = fit_quadratic(steps, values)
         except ValueError as error:
-            raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
+            raise ValueError(
+                f"CSV must hold measurements that can be fitted: {path}: {error}"
+            ) from None
         if self.plot is not None:
             _draw(self.plot, steps, values, fit)
         if self.json:

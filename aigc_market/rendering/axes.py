@@ -59,7 +59,8 @@ class Axes:
 
     def height(self, value: float) -> float:
         """Where a value stands."""
-        share = (value - self._low) / (self._high - self._low)
+        span = self._high - self._low
+        share = (value - self._low) / span if span > 0 else 0.0  # a cost may be p_max
         return self.lower - min(max(share, 0.0), 1.0) * (self.lower - self.upper)
 
     def line(self, values: Sequence[float | None], colour: Colour) -> None:
@@ -106,7 +107,7 @@ class Axes:
 
 def round_up(value: float) -> float:
     """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
-    if value <= 0:
+    if value < 1e-300:  # as good as 0: such a power of ten is none
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(

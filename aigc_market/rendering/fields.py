@@ -24,8 +24,8 @@ class Kind(NamedTuple):
     """By field: called with what to name it by and the value, which it returns or refuses."""
     size: Callable[[Any], tuple[int, ...]]
     """How many there are of each in a record; the same in all rounds of an episode."""
-    check_lengths: Callable[[str, Any], None]
-    """Called with where a record is and the record: whether its lists fit each other."""
+    check: Callable[[str, Any], None]
+    """Called with where a record is and the record: whether its fields fit each other."""
 
     @property
     def of_round(self) -> tuple[str, ...]:
@@ -41,6 +41,14 @@ def _check_round(where: str, record: Round) -> None:
             raise ValueError(
                 f"{where}: {name} must hold {K} values, one a VMU as asked does, got {len(value)}"
             )
+    for name in ("asked", "delivered"):
+        _check_most(f"{where}: {name}", getattr(record, name), record.max_steps)
+
+
+def _check_most(name: str, steps: list[float], most: float) -> None:
+    """Refuse more than can be bought, for which there would be no room in a picture."""
+    if max(steps) > most * (1 + 1e-5):
+        raise ValueError(f"{name} must be at most max_steps = {most:g}, got {max(steps)!r}")
 
 
 _OF_PROVIDER = (
@@ -69,6 +77,13 @@ def _check_competition(where: str, record: CompetitionRound) -> None:
                 f"{where}: {name} must hold {K} values, one a VMU as vmu_utility does, "
                 f"got {len(value)}"
             )
+    for m, steps in enumerate(record.demand):
+        _check_most(f"{where}: demand[{m}]", steps, record.max_steps)
+        if record.sold[m] > sum(steps) * (1 + 1e-5):
+            raise ValueError(
+                f"{where}: sold[{m}] must be at most what was asked for there, {sum(steps):g}, "
+                f"got {record.sold[m]!r}"
+            )
     for k, shares in enumerate(zip(*record.shares, strict=True)):
         if sum(shares) > 1 + 1e-5:
             raise ValueError(
@@ -87,16 +102,33 @@ def _check_competition(where: str, record: CompetitionRound) -> None:
 # -- one field -------------------------------------------------------------------------------------
 
 
+_LARGEST, _SMALLEST = 1e100, 1e-100
+"""What can be drawn: far beyond what a game pays whose prices and steps are single-precision."""
+
+
 def _count(name: str, value: Any) -> int:
-    return _checks.integer(name, value, at_least=1)
+    return _drawable(name, _checks.integer(name, value, at_least=1))
+
+
+def _number(name: str, value: Any, **limits: float) -> float:
+    return _drawable(name, _checks.number(name, value, **limits))
+
+
+def _drawable(name: str, value: Any) -> Any:
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{name} must be within ±{_LARGEST:g} to be drawn, got {value!r}")
+    return value
 
 
 def _at_least_zero(name: str, value: Any) -> float:
-    return _checks.number(name, value, at_least=0)
+    return _number(name, value, at_least=0)
 
 
 def _above_zero(name: str, value: Any) -> float:
-    return _checks.number(name, value, above=0)
+    number = _number(name, value, above=0)
+    if number < _SMALLEST:  # by these it is divided
+        raise ValueError(f"{name} must be at least {_SMALLEST:g} to be drawn, got {number!r}")
+    return number
 
 
 def _place(name: str, value: Any) -> float:
@@ -149,7 +181,7 @@ def _all(names: Iterable[str], check: Any) -> dict[str, Any]:
     return dict.fromkeys(names, check)
 
 
-_numbers = _list(_checks.number)
+_numbers = _list(_number)
 _not_negative = _list(_at_least_zero)
 
 ROUND = Kind(
@@ -158,9 +190,10 @@ ROUND = Kind(
     episode=EPISODE,
     checks={
         **_all(("rounds", "number"), _count),
-        **_all(("cost", "max_price", "min_steps", "max_steps"), _at_least_zero),
+        **_all(("cost", "max_price", "min_steps"), _at_least_zero),
+        "max_steps": _above_zero,
         **_all(("price", "equilibrium_price", "regret"), _at_least_zero),
-        **_all(("utility", "equilibrium_utility"), _checks.number),
+        **_all(("utility", "equilibrium_utility"), _number),
         "capacity": _or_none(_above_zero),
         **_all(("asked", "delivered"), _not_negative),
         **_all(("ssim", "quality"), _numbers),
@@ -168,7 +201,7 @@ ROUND = Kind(
         "images": _or_none(_list(_image, "images")),
     },
     size=lambda record: (len(record.asked),),
-    check_lengths=_check_round,
+    check=_check_round,
 )
 
 COMPETITION = Kind(
@@ -183,15 +216,15 @@ COMPETITION = Kind(
         **_all(("nash_prices", "cartel_prices"), _or_none(_not_negative)),
         **_all(("utility", "vmu_utility"), _numbers),
         **_all(("nash_utility", "cartel_utility"), _or_none(_numbers)),
-        "profit_gain": _or_none(_list(_or_none(_checks.number), "numbers and null")),
-        "mean_profit_gain": _or_none(_checks.number),
+        "profit_gain": _or_none(_list(_or_none(_number), "numbers and null")),
+        "mean_profit_gain": _or_none(_number),
         "capacity": _or_none(_list(_above_zero)),
         "shares": _list(_list(_share), "lists of numbers"),
         **_all(("demand", "access_cost"), _list(_not_negative, "lists of numbers")),
         "places": _or_none(_list(_place)),
     },
     size=lambda record: (len(record.cost), len(record.vmu_utility)),
-    check_lengths=_check_competition,
+    check=_check_competition,
 )
 
 KINDS = (ROUND, COMPETITION)

@@ -37,10 +37,11 @@ def exact(value: float, digits: int = 6) -> str:
     size = abs(value)
     if size == 0:
         return "0"
-    power = math.floor(math.log10(size))
     if not _LEAST <= size < _MOST:
-        return f"{exact(value / 10.0**power, min(digits, 3))} × 10^{power}"
-    text = f"{value:,.{max(digits - 1 - power, 0)}f}"
+        few = min(digits, 3)
+        first, _, power = f"{value:.{few - 1}e}".partition("e")
+        return f"{exact(float(first), few)} × 10^{int(power)}"
+    text = f"{value:,.{max(digits - 1 - math.floor(math.log10(size)), 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import contiguous, convert, is_tensor, namespace
-from aigc_market._files import write_atomically
+from aigc_market._files import read_table, write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
 
@@ -81,7 +81,8 @@ class TabulatedSSIM:
             at_zero: as for the class.
 
         Raises:
-            ValueError: a missing column or a bad cell; the message names the file and the line.
+            ValueError: a missing column or a bad cell, or no table for the class; the message names
+                the file, and the line if it is one's.
         """
         rows = read_csv(path, steps, values)
         for (_, before, _), (line, after, _) in itertools.pairwise(rows):
@@ -90,7 +91,10 @@ class TabulatedSSIM:
                     f"{path}, line {line}: {steps} must be strictly increasing, "
                     f"got {after:g} after {before:g}"
                 )
-        return cls([row[1] for row in rows], [row[2] for row in rows], at_zero=at_zero)
+        try:
+            return cls([row[1] for row in rows], [row[2] for row in rows], at_zero=at_zero)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table with columns `steps` and `ssim`; the file appears whole or not at all."""
@@ -216,24 +220,21 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
         (line, steps, SSIM) of each row.
 
     Raises:
-        ValueError: a missing column, a bad cell or no rows; the message names the file and line.
+        ValueError: no table, a missing column, a bad cell or no rows; the message names the file
+            and line.
     """
-    rows: list[tuple[int, float, float]] = []
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        header = reader.fieldnames or []
-        for column in (steps, values):
-            if column not in header:
-                raise ValueError(
-                    f"{path}, line 1: the header must name a column {column!r}, got {header}"
-                )
-        for row in reader:
-            line = reader.line_num
-            x, y = (_cell(path, line, column, row[column]) for column in (steps, values))
-            rows.append((line, x, y))
+    header, rows = read_table(path)
+    for column in (steps, values):
+        if column not in header:
+            raise ValueError(
+                f"{path}, line 1: the header must name a column {column!r}, got {header}"
+            )
     if not rows:
         raise ValueError(f"{path}: the table must have at least one row below its header")
-    return rows
+    return [
+        (line, _cell(path, line, steps, row[steps]), _cell(path, line, values, row[values]))
+        for line, row in rows
+    ]
 
 
 def _cell(path: Any, line: int, column: str, text: str | None) -> float:

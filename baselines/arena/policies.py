@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from baselines.arena.protocol import Method, Player
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.task import Task
@@ -23,6 +21,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 """The policies that are kept in the repository, `SCENARIO-METHOD.safetensors`."""
 INDEX = "index.json"
 """Beside them: of each its sha256, and what it was chosen by."""
+_CONFIG = ("method", "task", "seed", "rounds", "seconds")
+"""What the file of each policy says of it: see `baselines.arena.trainable`."""
 _FAVOURITE = "pathwise_mlp"
 """The method whose policy is meant where a scenario alone is named."""
 
@@ -82,12 +82,15 @@ def load(path: Path) -> Policy:
         ValueError: a file of another kind.
     """
     file = path / FILE if path.is_dir() else path
+    config, _ = policy_files.read(file)
+    wanted = f"path must be of a trained policy, got {str(file)!r}"
+    if missing := [name for name in _CONFIG if name not in config]:
+        raise ValueError(f"{wanted}: its config lacks {', '.join(missing)}")
     try:
-        config, _ = policy_files.read(file)
         Task.from_json(config["task"])
         REGISTRY[config["method"]]
-    except (KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(f"path must be of a trained policy, got {str(file)!r}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}: {error!r} in its config") from error
     return Policy(file, config)
 
 

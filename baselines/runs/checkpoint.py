@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -39,12 +38,15 @@ class Checkpoint:
 
         Returns:
             The number of updates done.
+
+        Raises:
+            ValueError: the file says that it is of this training, and is not.
         """
         if self._path is None or not self._path.is_file():
             return 0
         try:
             kept, tensors = policy_files.read(self._path)
-        except (KeyError, SafetensorError):
+        except ValueError:
             kept, tensors = {}, {}
         if kept.get("of") != self._of:
             warnings.warn(
@@ -53,16 +55,17 @@ class Checkpoint:
                 stacklevel=2,
             )
             return 0
-        network.load_state_dict(_under("network", tensors))
-        for i, optimizer in enumerate(optimizers):
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(f"optimizer.{i}", tensors).items():
-                number, _, of_what = name.partition(".")
-                state.setdefault(int(number), {})[of_what] = value
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.seconds, self.rows = kept["seconds"], kept["rows"]
-        return kept["updates"]
+        try:
+            network.load_state_dict(_under("network", tensors))
+            for i, optimizer in enumerate(optimizers):
+                _put_back(optimizer, _under(f"optimizer.{i}", tensors))
+            self.seconds, self.rows = kept["seconds"], kept["rows"]
+            return kept["updates"]
+        except (KeyError, ValueError, RuntimeError) as error:  # RuntimeError: torch's for weights
+            raise ValueError(
+                f"{self._path} must be the checkpoint of a training that was cut short: {error} "
+                "(without the file it begins anew)"
+            ) from error
 
     def keep(self, updates: int, network: nn.Module, *optimizers: Optimizer) -> None:
         """Write, with `rows`, if it is time; the file is replaced as a whole."""
@@ -85,6 +88,15 @@ class Checkpoint:
         """Remove the file: the training is finished."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _put_back(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, of_what = name.partition(".")
+        state.setdefault(int(number), {})[of_what] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

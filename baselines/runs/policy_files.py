@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from aigc_market._files import parse_json
 from baselines.runs.files import write_atomically
 
 
@@ -31,10 +32,15 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        KeyError, safetensors.SafetensorError: the file is of another kind.
+        ValueError: the file is of another kind.
     """
+    wanted = f"path must be a file of trained weights, got {str(path)!r}"
     if not path.is_file():
-        raise FileNotFoundError(f"path must be a file of trained weights, got {str(path)!r}")
-    with safe_open(path, framework="pt") as file:
-        config = json.loads((file.metadata() or {})["config"])
-        return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+        raise FileNotFoundError(wanted)
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = (file.metadata() or {}).get("config", "")
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except SafetensorError as error:
+        raise ValueError(f"{wanted}: it is no safetensors ({error})") from None
+    return parse_json(f"{wanted}: its config", config), weights

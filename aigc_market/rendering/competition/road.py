@@ -229,10 +229,10 @@ def _plate(
         words = f"{words} steps"
     canvas.text(x, y + 70, words, SMALL, palette.INK, anchor=0.5, room=room)
     if most > 0:
-        scale = (width - 12) / most
-        canvas.rectangle(left + 6, y + 76, width - 12, 5, palette.PALE)
-        canvas.rectangle(left + 6, y + 76, asked * scale, 5, palette.CAPACITY)
-        canvas.rectangle(left + 6, y + 76, sold * scale, 5, palette.DELIVERED)
+        room = width - 12
+        canvas.rectangle(left + 6, y + 76, room, 5, palette.PALE)
+        canvas.rectangle(left + 6, y + 76, asked / most * room, 5, palette.CAPACITY)
+        canvas.rectangle(left + 6, y + 76, sold / most * room, 5, palette.DELIVERED)
 
 
 def _sold(last: CompetitionRound, station: _Station) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._files import write_atomically
+from aigc_market._files import read_arrays, write_atomically
 from aigc_market.ssim.repaint import diffusion, pool
 from aigc_market.ssim.repaint.painter import Painter
 from aigc_market.ssim.repaint.pool import Pool
@@ -124,10 +124,13 @@ class Calibration:
             measure: measures chains.
             at_once: pictures that are measured together.
             progress: called with pictures done and pictures in all.
+
+        Raises:
+            ValueError: a file among those kept that is of something else.
         """
         folder, count = self.folder / self.digest, len(self.pool.scenes)
         paths = [folder / f"{number}.npy" for number in range(count)]
-        rows = {i: np.load(path) for i, path in enumerate(paths) if path.exists()}
+        rows = {i: self._kept(path) for i, path in enumerate(paths) if path.exists()}
         missing = [number for number in range(count) if number not in rows]
         for start in range(0, len(missing), at_once):
             numbers = missing[start : start + at_once]
@@ -138,6 +141,22 @@ class Calibration:
             if progress:
                 progress(len(rows), count)
         return Curve.of(np.stack([rows[number] for number in range(count)]))
+
+    def _kept(self, path: Path) -> np.ndarray:
+        """SSIM of a picture, as `_rows` measured it."""
+        shape = self.seeds, len(self.painter.schedule) + 1
+        row = read_arrays(path)
+        if not (
+            isinstance(row, np.ndarray)
+            and row.shape == shape
+            and row.dtype.kind == "f"
+            and np.isfinite(row).all()
+        ):
+            raise ValueError(
+                f"{path}: must hold {shape[0]} × {shape[1]} finite numbers, the SSIM of a picture "
+                "(without the file it is measured again)"
+            )
+        return row
 
     def _rows(self, numbers: Sequence[int], measure: Measure) -> list[np.ndarray]:
         """SSIM of pictures of the pool at every step from 0 on, (seeds, M) each."""

@@ -12,6 +12,8 @@ import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from aigc_market._files import read_json
+
 BUNDLED = Path(__file__).parent / "bundled"
 """The small model of road scenes that the package brings."""
 
@@ -113,9 +115,10 @@ def _check_folder(folder: Path) -> None:
         if not path.exists():
             raise CheckpointError(f"checkpoint {folder} must hold {path.name}: it is not there")
         try:
-            missing = [key for key in keys if key not in json.loads(path.read_text())]
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} must be JSON: {error}") from None
+            config = read_json(path)
+        except ValueError as error:
+            raise CheckpointError(str(error)) from None
+        missing = [key for key in keys if key not in config]
         if missing:
             raise CheckpointError(f"{path} must name {', '.join(missing)}")
 

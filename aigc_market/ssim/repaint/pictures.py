@@ -149,7 +149,7 @@ def _read(path: Path) -> np.ndarray:
         with Image.open(path) as file:
             deep = file.mode.startswith("I")  # 16 bits of grey, which RGB would cut off
             return np.asarray(file if deep else file.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:  # by the format
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # by format
         raise ValueError(f"images must be files that can be read, got {path}: {error}") from error
 
 

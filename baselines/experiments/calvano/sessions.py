@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aigc_market
+from aigc_market._files import read_json
 from baselines.experiments.calvano.oligopoly import LEVELS, oligopoly
 from baselines.experiments.calvano.session_measures import measure
 from baselines.methods.q_learning.strategies import Strategies
@@ -108,7 +108,7 @@ def run(
     for chunk in plan:
         path = chunk.file(out)
         if path.exists():
-            yield chunk, json.loads(path.read_text())
+            yield chunk, read_json(path, list)
         else:
             waiting.append((chunk,))
     for chunk, records in in_parallel(_with_chunk, waiting, workers, engine):

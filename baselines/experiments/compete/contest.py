@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aigc_market
+from aigc_market._files import read_json
 from aigc_market.competition.scenarios import SCENARIOS
 from baselines.experiments.compete import meeting
 from baselines.experiments.compete.meeting import Scripted, Seller, benchmark
@@ -116,7 +116,7 @@ class Meeting:
 
     def result(self, out: Path) -> dict[str, Any]:
         """What was kept."""
-        return json.loads(self.file(out).read_text("utf-8"))
+        return read_json(self.file(out))
 
 
 def _name(side: Training | str) -> str:

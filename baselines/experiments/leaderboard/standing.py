@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aigc_market._files import read_arrays
 from baselines.arena import policies
 from baselines.arena.statistics import Interval, share_interval, shares
 from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
@@ -25,9 +26,17 @@ class Result:
 
     @classmethod
     def read(cls, evaluation: Evaluation, out: Path) -> Result:
-        """What was kept of an evaluation."""
-        with np.load(evaluation.file(out), allow_pickle=False) as file:
-            return cls(evaluation, {name: file[name] for name in file.files})
+        """What was kept of an evaluation.
+
+        Raises:
+            ValueError: its file holds something else.
+        """
+        path = evaluation.file(out)
+        arrays = read_arrays(path)
+        wanted = ("regret", "utility", "equilibrium_utility", "decision_microseconds")
+        if not (isinstance(arrays, dict) and set(wanted) <= set(arrays)):
+            raise ValueError(f"{path}: must hold {', '.join(wanted)} of an evaluation")
+        return cls(evaluation, arrays)
 
     @property
     def decision_microseconds(self) -> float:

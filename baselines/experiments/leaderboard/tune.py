@@ -7,7 +7,6 @@ printed and kept in docs/hidden-markets/tuning.csv, the best in tuned.json.
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import tyro
 
 from aigc_market import _checks
+from aigc_market._files import read_json, read_table
 from aigc_market.scenarios import SCENARIOS
 from baselines.arena.registry import REGISTRY, TUNED
 from baselines.arena.rollout import play
@@ -106,7 +106,7 @@ def tune(
         for name in methods:
             rows: list[dict[str, Any]] = []
             best, note = _tune(name, Task(scenario), rows)
-            tuned = json.loads(out.read_text()) if out.exists() else {}
+            tuned = read_json(out) if out.exists() else {}
             tuned.setdefault(scenario, {})[name] = best
             write_json(out, tuned)
             _log(log, scenario, name, rows)
@@ -153,11 +153,8 @@ def _tune(name: str, task: Task, rows: list[dict[str, Any]]) -> tuple[Configurat
 
 def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> None:
     """Put the rows of one search in place of older ones."""
-    kept = []
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            kept = list(csv.DictReader(file))
-    kept = [row for row in kept if (row["scenario"], row["method"]) != (scenario, name)]
+    _, kept = read_table(path) if path.exists() else ([], [])
+    kept = [row for _, row in kept if (row["scenario"], row["method"]) != (scenario, name)]
     write_csv(path, _COLUMNS, [*kept, *rows])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from aigc_market import _checks
+from aigc_market._files import read_table
 from aigc_market.scenarios import SCENARIOS
 from baselines.arena import policies
 from baselines.arena.registry import Entry, resolve
@@ -112,32 +112,33 @@ def _read(table: Path) -> list[_Claim]:
         FileNotFoundError: there is no such file.
         ValueError: it is no leaderboard.csv.
     """
-    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    with open(table, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != tables.COLUMNS:
-            raise ValueError(
-                f"table must have the columns {', '.join(tables.COLUMNS)}, "
-                f"got {', '.join(reader.fieldnames or ())}"
-            )
-        for row in reader:
-            key = row["scenario"], row["method"], row["seeds"]
-            groups.setdefault(key, []).append(row)
+    groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
+    columns, rows = read_table(table)
+    if tuple(columns) != tables.COLUMNS:
+        raise ValueError(
+            f"table must have the columns {', '.join(tables.COLUMNS)}, "
+            f"got {', '.join(columns)} in {str(table)!r}"
+        )
+    for _, row in rows:
+        groups.setdefault((row["scenario"], row["method"], row["seeds"]), []).append(row)
     try:
         return [_claim(group) for group in groups.values()]
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"table must be a leaderboard.csv, got {str(table)!r}: {error}") from error
 
 
-def _claim(rows: Sequence[dict[str, str]]) -> _Claim:
+def _claim(rows: Sequence[dict[str, Any]]) -> _Claim:
     first = rows[0]
+    seeds, episodes = tuple(map(int, first["seeds"].split())), int(first["episodes"])
+    if not seeds or episodes < 1:
+        raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
     return _Claim(
         first["scenario"],
         first["method"],
         first["knows"],
-        tuple(map(int, first["seeds"].split())),
+        seeds,
         int(first["seeds_asked"]),
-        int(first["episodes"]),
+        episodes,
         int(first["first_seed"]),
         first["digest"],
         {row["window"]: {name: float(row[name]) for name in MEASURED} for row in rows},

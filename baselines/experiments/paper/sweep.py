@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from aigc_market._files import read_json
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
 from baselines.arena.seeds import demonstration_seed
@@ -122,7 +122,7 @@ def _play_on(run: Run) -> dict[str, Any]:
 def finished(run: Run, folder: Path) -> dict[str, Any] | None:
     """The result of a run done before under the same settings, None if there is none."""
     path = folder / run.file_name
-    return json.loads(path.read_text()) if path.exists() else None
+    return read_json(path) if path.exists() else None
 
 
 def sweep(

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.progress import Progress
 
+from aigc_market._files import read_arrays
 from aigc_market.ssim.scenes import scene
 from baselines.runs.files import write_atomically, write_csv, write_json
 
@@ -81,7 +82,7 @@ def training_set(recipe: Recipe, folder: Path) -> torch.Tensor:
         draw: Any = Parallel(n_jobs=-1)
         images = draw(delayed(_pixels)(seed, recipe.size) for seed in seeds)
         write_atomically(path, lambda file: np.save(file, np.stack(images)))
-    return torch.from_numpy(np.load(path))
+    return torch.from_numpy(read_arrays(path))
 
 
 def _pixels(seed: int, size: int) -> np.ndarray:
@@ -105,9 +106,12 @@ class _Training:
         """Go on from a checkpoint.
 
         Raises:
-            SystemExit: it is of another recipe.
+            SystemExit: it is of another recipe, or no checkpoint.
         """
-        kept = torch.load(path, weights_only=True)
+        try:
+            kept = torch.load(path, weights_only=True)
+        except Exception as error:  # of many kinds, by what is wrong with the file
+            raise SystemExit(f"{path} must be a checkpoint of this training: {error}") from None
         if kept["recipe"] != json.dumps(asdict(self.recipe)):
             raise SystemExit(f"{path} belongs to another recipe: {kept['recipe']}")
         self.model.load_state_dict(kept["model"])

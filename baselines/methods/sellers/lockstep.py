@@ -73,9 +73,18 @@ class Sellers:
 
         Raises:
             FileNotFoundError: there is no such file.
-            KeyError, TypeError, safetensors.SafetensorError: it is of another kind.
+            ValueError: it is of another kind.
         """
         config, weights = policy_files.read(path)
+        try:
+            return cls._of(config, weights)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch's is the last
+            raise ValueError(
+                f"path must be of sellers that have learned, got {str(path)!r}: {error!r}"
+            ) from error
+
+    @classmethod
+    def _of(cls, config: dict[str, Any], weights: dict[str, Any]) -> Sellers:
         recipe = SellerRecipe(**config.pop("recipe"))
         units = PriceUnits(**config.pop("units"))
         small = dataclasses.replace(recipe, lanes=1, table_lanes=1, buffer_size=1)
