@@ -43,7 +43,7 @@ html_sidebars = {
     ]
 }
 default_role = "code"
-exclude_patterns = ["hidden-markets/*", "_build"]
+exclude_patterns = ["hidden-markets/*", "_build", ".jupyter_cache", "jupyter_execute"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = True

@@ -1,5 +1,6 @@
 """What stands around the package: workflows, forms, the citation, versions of the docs."""
 
+import ast
 import functools
 import http.server
 import json
@@ -127,6 +128,21 @@ def test_the_citation_is_of_this_package_and_of_the_paper():
 def test_links_of_the_root_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / f"{name}.md").read_text()):
         assert target.startswith("https://") or (ROOT / target).is_file()
+
+
+def test_what_a_build_of_the_docs_leaves_is_no_page_of_the_next():
+    settings = ast.parse((ROOT / "docs" / "conf.py").read_text()).body
+    [excluded] = [
+        ast.literal_eval(node.value)
+        for node in settings
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "exclude_patterns"
+    ]
+    cleaned = re.search(r"^clean:\n\trm -rf (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    left = {*cleaned[1].split(), *(line.strip("/") for line in ignored)}
+    folders = {path.removeprefix("docs/") for path in left if path.startswith("docs/")}
+    assert folders >= {"_build", "jupyter_execute"}
+    assert folders - {"environments"} <= set(excluded)  # which are pages, written by each build
 
 
 publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))["publish"]

@@ -24,7 +24,7 @@ from baselines.runs.digest import (
     module_digest,
     source_digest,
 )
-from baselines.runs.files import write_csv, write_json
+from baselines.runs.files import read_frame, write_csv, write_json
 
 
 def parts(seed, learning_rate=0.1):
@@ -137,6 +137,15 @@ def test_half_a_file_is_none(write, tmp_path, monkeypatch):
     monkeypatch.undo()
     write(path)
     assert [file.name for file in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1\n2,3,4\n", b"a\n\xe4\n"])
+def test_a_frame_of_something_else_is_named(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"t\.csv: must be a CSV table \(") as error:
+        read_frame(path)
+    assert str(error.value).startswith(str(path))
 
 
 def test_tables_and_json_read_back(tmp_path):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from aigc_market._files import read_json
 from baselines.arena.protocol import Method, Player
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.task import Task
@@ -102,7 +102,7 @@ def sha256(path: Path) -> str:
 def index() -> dict[str, dict[str, Any]]:
     """What comes along, by `SCENARIO-METHOD`: its `sha256`, and what else `keep` was told."""
     file = WEIGHTS / INDEX
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(file) if file.exists() else {}
 
 
 def keep(path: Path, record: dict[str, Any]) -> Path:

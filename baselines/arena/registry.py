@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from aigc_market import _checks
+from aigc_market._files import read_json
 from baselines.arena.protocol import Method
 from baselines.arena.task import Task
 from baselines.arena.trainable import Trainer
@@ -207,4 +207,4 @@ def imported(reference: str) -> Any:
 
 @cache
 def _tuned(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    return json.loads(path.read_text())
+    return read_json(path)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import tyro
 
 from baselines.arena.seeds import demonstration_seed
@@ -23,7 +22,7 @@ from baselines.arena.task import Task
 from baselines.followers.follower_policy import FollowerKind
 from baselines.followers.gaps import measure
 from baselines.followers.two_time_scales import BothRecipe, Gradient, leader_recipe, train_both
-from baselines.runs.files import write_csv
+from baselines.runs.files import read_frame, write_csv
 
 UNLIKE = ["100", "200", "300", "400"]
 DRAWN = ["uniform", "80", "400"]
@@ -67,7 +66,7 @@ def both_table(
             which it has a row are not made again. Remove it where the code of training has changed.
         seeds: trainings of each case.
     """
-    rows = pd.read_csv(out).to_dict("records") if out.exists() else []
+    rows = read_frame(out).to_dict("records") if out.exists() else []
     done = {tuple(row[name] for name in KEY) for row in rows}
     order = [
         (case.name, case.leader, case.followers, gradient)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from aigc_market import palette
 from aigc_market._files import write_atomically
+from baselines.runs.files import read_frame
 
 _COLOURS = (palette.BLUE, palette.VERMILLION, palette.SKY)
 _FLOOR = 1e-4
@@ -17,7 +17,7 @@ _FLOOR = 1e-4
 
 def draw(curve: Path, picture: Path) -> None:
     """What the leader's prices and the followers' purchases lose, against rounds."""
-    table = pd.read_csv(curve)
+    table = read_frame(curve)
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, lines, title in (

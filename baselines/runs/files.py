@@ -28,6 +28,21 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
+def read_frame(path: Path, **options: Any) -> Any:
+    """A table with a header as a frame of pandas; options are those of its `read_csv`.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such table.
+    """
+    import pandas as pd  # slow, and for those alone who want tables
+
+    try:
+        return pd.read_csv(path, **options)
+    except ValueError as error:  # pandas' own are
+        raise ValueError(f"{path}: must be a CSV table ({error})") from None
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table with a header.
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from aigc_market import palette
+from baselines.runs.files import read_frame
 
 WHO = {
     "deviator": ("the deviating seller", palette.VERMILLION),
@@ -24,7 +24,7 @@ _CARTEL = {"color": palette.MUTED, "linestyle": ":", "linewidth": 1.4}
 def draw(folder: Path) -> list[Path]:
     """Draw `response.png`, `profit_gain.png` and `heatmap.png` where there is what they show."""
     tables: dict[str, Any] = {
-        name: pd.read_csv(folder / f"{name}.csv")
+        name: read_frame(folder / f"{name}.csv")
         for name in ("sessions", "summary", "response", "heatmap")
     }
     paths = []

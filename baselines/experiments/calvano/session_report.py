@@ -12,7 +12,7 @@ import pandas as pd
 
 from baselines.experiments.calvano.oligopoly import LEVELS, oligopoly
 from baselines.experiments.calvano.session_figures import label
-from baselines.runs.files import write_atomically
+from baselines.runs.files import read_frame, write_atomically
 
 PAPER = {2: 0.85, 3: 0.64, 4: 0.56}
 """The paper's mean Δ by the number of sellers, at α = .15 and β = 4e-6."""
@@ -21,8 +21,8 @@ _PACKAGES = ("aigc-market", "numba", "numpy")
 
 def write(folder: Path, settings: dict[str, Any]) -> Path:
     """Write the report of the CSV files beside them."""
-    summary: Any = pd.read_csv(folder / "summary.csv")
-    heat: Any = pd.read_csv(folder / "heatmap.csv")
+    summary: Any = read_frame(folder / "summary.csv")
+    heat: Any = read_frame(folder / "heatmap.csv")
     rows, made = summary[summary["part"] != "heat map"], sections(summary)
     lines = [
         "# Learning sellers: the experiment of Calvano et al.",

@@ -7,13 +7,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from aigc_market import palette
 from baselines.arena.statistics import mean_interval
+from baselines.runs.files import read_frame
 
 _COLOURS = {
     "q_learning": palette.PURPLE,
@@ -30,7 +30,7 @@ def draw(folder: Path) -> list[Path]:
     """Draw `learning.png`, `gains.png`, `crossplay.png` and `deviation.png`, where there is what
     they show."""
     tables: dict[str, Any] = {
-        name: pd.read_csv(folder / f"{name}.csv")
+        name: read_frame(folder / f"{name}.csv")
         for name in ("sellers", "crossplay", "curves", "deviations")
     }
     paths = []

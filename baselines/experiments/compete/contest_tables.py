@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.experiments.compete import meeting
 from baselines.experiments.compete.contest import Meeting, Training
-from baselines.runs.files import write_atomically, write_csv
+from baselines.runs.files import read_frame, write_atomically, write_csv
 
 _MEANS = (
     "profit_gain",
@@ -156,7 +155,7 @@ def _deviations(own: Iterable[tuple[Meeting, dict[str, Any]]]) -> Iterable[dict[
 
 
 def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
-    sellers, met = (pd.read_csv(out / f"{name}.csv") for name in ("sellers", "crossplay"))
+    sellers, met = (read_frame(out / f"{name}.csv") for name in ("sellers", "crossplay"))
     scenarios = list(sellers["scenario"].unique()) if len(sellers) else []
     return [
         "# Sellers that learn beside each other",

@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
@@ -16,6 +15,7 @@ from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
 from baselines.arena.styles import STYLES
 from baselines.arena.task import Task
+from baselines.runs.files import read_frame
 
 FLOOR = "constant"
 """Drawn beside the best of each track."""
@@ -39,9 +39,9 @@ _APART = 1.25 * _LABELS
 
 def draw(folder: Path) -> list[Path]:
     """Draw `regret.png`, `prices.png` and `sizes.png` where the CSV files have what they show."""
-    table: Any = pd.read_csv(folder / "leaderboard.csv")
-    rounds: Any = pd.read_csv(folder / "rounds.csv")
-    prices: Any = pd.read_csv(folder / "prices.csv")
+    table: Any = read_frame(folder / "leaderboard.csv")
+    rounds: Any = read_frame(folder / "rounds.csv")
+    prices: Any = read_frame(folder / "prices.csv")
     paths = []
     with mpl.rc_context({"font.size": 9.5, "axes.titlesize": 11, "figure.titlesize": 10}):
         for name, figure in (

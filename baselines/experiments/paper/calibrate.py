@@ -9,7 +9,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
@@ -19,7 +18,7 @@ from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solv
 from aigc_market.ssim import QuadraticSSIM, RePaintSSIM
 from aigc_market.ssim.quadratic import LeastSquares, least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
-from baselines.runs.files import write_atomically, write_csv
+from baselines.runs.files import read_frame, write_atomically, write_csv
 
 PAPER_RANGE = (120, 160)
 CHOKE_PRICE = 15.0
@@ -73,7 +72,7 @@ def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int]
 
 def draw(folder: Path) -> None:
     """Draw `fig1` (PNG and SVG) from `ssim.csv` alone."""
-    table: Any = pd.read_csv(folder / "ssim.csv")
+    table: Any = read_frame(folder / "ssim.csv")
     steps, mean, std = (table[name].to_numpy() for name in ("steps", "mean", "std"))
     with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
 from baselines.arena.styles import STYLES
-from baselines.runs.files import write_atomically
+from baselines.runs.files import read_frame, write_atomically
 
 NAMES = {
     "tppo": "TPPO",
@@ -35,8 +34,8 @@ _LEARNERS = ("tppo", "ppo")
 
 def draw(folder: Path) -> list[Path]:
     """Draw `fig2a` … `fig2d` (PNG and SVG) beside the CSV files that they are drawn from."""
-    runs: Any = pd.read_csv(folder / "runs.csv", dtype={"figure": str})
-    curves: Any = pd.read_csv(folder / "curves.csv")
+    runs: Any = read_frame(folder / "runs.csv", dtype={"figure": str})
+    curves: Any = read_frame(folder / "curves.csv")
     with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
         figures = {
             "fig2a": _learning_curves(runs, curves),

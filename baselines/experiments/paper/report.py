@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from scipy import stats
 
 from baselines.experiments.paper.claims import (
@@ -21,7 +20,7 @@ from baselines.experiments.paper.claims import (
     of_paper,
     of_variants,
 )
-from baselines.runs.files import write_atomically
+from baselines.runs.files import read_frame, write_atomically
 
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "pettingzoo", "stable-baselines3", "torch")
 RULE = (
@@ -89,8 +88,8 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
 
 def read(folder: Path) -> tuple[Any, Any]:
     """The tables `runs.csv` and `learning.csv` of a folder."""
-    runs: Any = pd.read_csv(folder / "runs.csv", dtype={"figure": str})
-    learning: Any = pd.read_csv(folder / "learning.csv").fillna({"query": ""})
+    runs: Any = read_frame(folder / "runs.csv", dtype={"figure": str})
+    learning: Any = read_frame(folder / "learning.csv").fillna({"query": ""})
     return runs, learning
 
 
@@ -246,7 +245,7 @@ def _results_table(runs: Any) -> str:
 def _live(folder: Path) -> list[str]:
     if not (folder / "live.csv").exists():
         return []
-    live: Any = pd.read_csv(folder / "live.csv")
+    live: Any = read_frame(folder / "live.csv")
     rows = [("method", "images", "price", "steps", "SSIM", "table", "luck [95 % interval]")]
     for method, group in live.groupby("method", sort=False):
         mean = group.mean(numeric_only=True)
