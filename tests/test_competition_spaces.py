@@ -241,7 +241,8 @@ def test_calvanos_prices_are_those_of_nash_and_cartel():
     ("action", "meant"),
     [
         ([1.5, -1, 300, -5], [1, 0, 250, 0]),
-        (np.array([0.5, 0.5, 1e39, 0]), None),
+        (np.array([0.5, 0.5, 1e39, 0]), [0.5, 0.5, 250, 0]),  # beyond single precision
+        ([1e300, 1e300, 10, -1e300], [0.5, 0.5, 10, 0]),
         ([1, 1, 10, 251], [0.5, 0.5, 10, 250]),
     ],
 )
@@ -250,10 +251,6 @@ def test_finite_actions_outside_are_clipped_with_a_warning(action, meant):
     env.reset(seed=0)
     for _ in range(2):
         env.step(np.array([8.0], "f4"))
-    if meant is None:  # too large for single precision
-        with pytest.raises(ValueError, match="all finite"):
-            env.step(action)
-        return
     EnvLogger.flush()
     EnvLogger.suppress_output()
     env.step(action)

@@ -16,7 +16,7 @@ PRICE_LEVELS = 96
 """Prices of the discrete game, evenly spaced from the cost to p_max: .2 apart in the paper's."""
 
 FLOAT32 = np.dtype(np.float32)
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class InvalidActionError(ValueError, AssertionError):
@@ -150,7 +150,7 @@ class ActionReader:
         value = array.item()
         if self._grid is not None and not 0 <= value < len(self._grid):
             raise InvalidActionError(f"{wanted}, got {action!r}")
-        if abs(value) <= _FLOAT32_MAX:
+        if abs(value) <= FLOAT32_MAX:
             return float(np.float32(value))
         return float(value)
 

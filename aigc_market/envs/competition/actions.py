@@ -10,7 +10,7 @@ from gymnasium.spaces import Box, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
 from aigc_market._arrays import as_numpy, clip, namespace, total
-from aigc_market.envs.actions import FLOAT32, InvalidActionError, from_unit
+from aigc_market.envs.actions import FLOAT32, FLOAT32_MAX, InvalidActionError, from_unit
 from aigc_market.envs.competition.settings import WEIGHT_LEVELS, Settings
 
 
@@ -138,8 +138,8 @@ class ChoiceReader:
             raise InvalidActionError(f"{self._wanted}, got {action!r} of shape {array.shape}")
         if not self._continuous:
             return array.tolist()
-        with np.errstate(over="ignore"):  # what is too large for single precision is infinite
-            return array.astype(np.float32).tolist()
+        within = np.clip(array, -FLOAT32_MAX, FLOAT32_MAX)  # what is finite stays so
+        return np.where(np.isfinite(array), within, array).astype(np.float32).tolist()
 
 
 def share_of(weight: Any, given: Any, count: int) -> Any:
