@@ -90,10 +90,16 @@ def _search(market: Competition, like: Any) -> Any:
     low, high = one.cost + 0 * like, one.max_price + 0 * like
     starts = _like(_starts(M), like)
     at = low[:, None, :] + starts[:, :, None] * (high - low)[:, None, :]  # (M, P, N)
-    value = _total(_lanes(market, starts.shape[1], like), at)
+    lanes = _lanes(market, starts.shape[1], like)
+    at = _lifted(lanes, at)
+    value = _total(lanes, at)
     smooth = all(model.linear_demand for model in market.ssim)
     kept = _KEPT if smooth else _KEPT_OF_STEPS
-    at = _take(at, _apart(starts[..., None], value, _STARTS if smooth else _STARTS_OF_STEPS, 0.08))
+    sold = xp.reshape(lanes.marginals(xp.reshape(at, (M, -1))).demand, at.shape)
+    sells = sold > _SELLS * xp.max(sold, axis=0)
+    shares = (at - low[:, None, :]) / xp.where(high > low, high - low, 1.0)[:, None, :]
+    shares = xp.where(sells, shares, 1.0)  # where a price matters to nobody, it sets none apart
+    at = _take(at, _apart(shares, value, _STARTS if smooth else _STARTS_OF_STEPS, 0.08))
     top = None
     for sweep in range(_SWEEPS):
         at, value = _ascend(_lanes(market, at.shape[1], like), at)
@@ -115,6 +121,27 @@ def _search(market: Competition, like: Any) -> Any:
 _STARTS, _STARTS_OF_STEPS = 12, 32  # points from which the search climbs
 _KEPT, _KEPT_OF_STEPS = 4, 24  # hills that it then looks at closely; where demand jumps
 _SWEEPS = 8
+_SELLS = 1e-3  # less than this part of what another sells is nothing
+
+
+def _lifted(lanes: Profiles, points: Any) -> Any:
+    """Points (M, P, N) with prices raised to where no more is asked for than can be delivered.
+
+    A provider that asks more there sells as much, and drives VMUs to the others.
+    """
+    if lanes.capacity is None:
+        return points
+    xp = namespace(points)
+    prices = least = xp.reshape(points, (points.shape[0], -1))
+    for _ in range(_LIFTS):
+        seen = lanes.marginals(prices)
+        change = _LIFT * to_clear(lanes, seen.demand, seen.own)
+        change = xp.minimum(xp.maximum(change, -0.2 * prices), 0.2 * prices)
+        prices = lanes.within(xp.maximum(prices + change, least))
+    return xp.reshape(prices, points.shape)
+
+
+_LIFTS, _LIFT = 12, 0.6  # steps; part of each, because all prices change at once
 
 
 def _apart(points: Any, value: Any, count: int, distance: float) -> Any:
@@ -311,10 +338,13 @@ def _multipliers(lanes: Profiles, prices: Any, shadow: Any) -> tuple[Any, Any, _
 _BINDS = 1e-3
 
 
-def _newton_step(lanes: Profiles, prices: Any, binds: Any, seen: _Joint, held: Any) -> Any:
+def _step(
+    lanes: Profiles, prices: Any, binds: Any, seen: _Joint, held: Any, curved: bool = True
+) -> Any:
     """The change of prices that makes the gradient zero and demands meet the capacities that bind.
 
-    Prices that are at a bound, or `held`, stay.
+    It is Newton's, or, where not `curved`, along the gradient, which leads up where the total is
+    no hill. Prices that are at a bound, or `held`, stay.
     """
     xp = namespace(prices)
     M = lanes.M
@@ -326,7 +356,7 @@ def _newton_step(lanes: Profiles, prices: Any, binds: Any, seen: _Joint, held: A
     by = xp.permute_dims(seen.demand_by, (2, 0, 1))
     hessian = xp.permute_dims(seen.hessian / scale[:, None, :], (2, 0, 1))
     still, bound = (xp.permute_dims(mask, (1, 0))[..., None] for mask in (stays, binds))
-    top = xp.where(still, eye, hessian - 1e-13 * eye)
+    top = xp.where(still, eye, hessian - 1e-13 * eye if curved else -eye)
     gradient = xp.where(stays, 0.0, -seen.gradient / scale)
     right = gradient
     if lanes.capacity is not None:
@@ -376,17 +406,17 @@ def _climb(lanes: Profiles, prices: Any, value: Any, shadow: Any, pace: Any) -> 
     """
     xp = namespace(prices)
     shadow, binds, seen = _multipliers(lanes, prices, shadow)
-    step = pace * seen.gradient / xp.where(seen.pull > 0, seen.pull, 1.0)
-    if lanes.capacity is not None:
-        clear = to_clear(lanes, seen.demand, xp.where(seen.pull > 0, -seen.pull, 0.0))
-        step = xp.where(binds, clear, xp.maximum(step, clear))
-    steps = [_newton_step(lanes, prices, binds, seen, prices < 0), step]
+    still = [prices < 0]
     if not all(model.linear_demand for model in lanes.market.ssim):
-        held = lanes.at_jumps(prices)
-        steps += [
-            _newton_step(lanes, prices, binds & ~held, seen, held),
-            xp.where(held, 0.0, step),
-        ]
+        still.append(lanes.at_breaks(prices, only_jumps=True))
+    steps = []
+    for held in still:
+        for curved in (True, False):
+            change = pace * _step(lanes, prices, binds & ~held, seen, held, curved)
+            if not curved and lanes.capacity is not None:
+                clear = to_clear(lanes, seen.demand, xp.where(seen.pull > 0, -seen.pull, 0.0))
+                change = xp.where((clear > 0) & ~held, xp.maximum(change, clear), change)
+            steps.append(change)
     start, before = prices, value
     for change in steps:
         tried = lanes.within(start + change)
@@ -409,7 +439,7 @@ def _finish(lanes: Profiles, points: Any, value: Any) -> tuple[Any, Any]:
     shadow, binds, seen = _multipliers(lanes, prices, 0 * start)
     held = ~binds & (xp.abs(seen.gradient) > 1e-3 * seen.pull * prices)
     for _ in range(_LAST):
-        prices = lanes.within(prices + _newton_step(lanes, prices, binds, seen, held))
+        prices = lanes.within(prices + _step(lanes, prices, binds, seen, held))
         shadow, _, seen = _multipliers(lanes, prices, shadow)
     got = _total(lanes, prices[:, None, :])[0, ...]
     flat = xp.reshape(value, (-1,))

@@ -111,15 +111,16 @@ class Profiles:
         found = [sellers[seat].jumps for _, sellers in self._parts]
         return None if found[0] is None else xp.concat(found, axis=1)
 
-    def at_jumps(self, prices: Any) -> Any:
-        """(M, N) whether a price is one at which some VMU's demand jumps down."""
+    def at_breaks(self, prices: Any, only_jumps: bool = False) -> Any:
+        """(M, N) whether a price is one at which some VMU's demand, or its slope, jumps down."""
         xp = namespace(prices)
         rows = [price > price for price in prices]
         for _, sellers in self._parts:
             for m, seller in enumerate(sellers):
-                if seller.jumps is not None:
+                breaks = seller.jumps if only_jumps else seller.breaks
+                if breaks is not None:
                     price = prices[m, ...]
-                    there = xp.abs(seller.jumps - price) <= 1e-9 * price
+                    there = xp.abs(breaks - price) <= 1e-9 * price
                     rows[m] = rows[m] | xp.any(there, axis=(0, 1))
         return xp.stack(rows)
 
@@ -196,17 +197,17 @@ def newton(profiles: Profiles, start: Any, held: Any = None) -> tuple[Any, Any]:
         value = seen.demand + (prices - profiles.cost) * seen.own
         rows = seen.marginal_by
         steep = xp.where(seen.own < 0, -seen.own, 1.0)
+        if profiles.capacity is not None:
+            excess = seen.demand - profiles.capacity
+            scarce = 2 * excess > value
+            value = xp.where(scarce, excess, value)
+            rows = xp.where(scarce[:, None, :], seen.demand_by, rows)
         stays = (seen.own >= 0) | (
             ((prices >= profiles.max_price) & (value > 0))
             | ((prices <= profiles.cost) & (value < 0))
         )
         if held is not None:
             stays = stays | held
-        if profiles.capacity is not None:
-            excess = seen.demand - profiles.capacity
-            scarce = 2 * excess > value
-            value = xp.where(scarce, excess, value)
-            rows = xp.where(scarce[:, None, :], seen.demand_by, rows)
         # In units of a price change, so that rows compare; those that stay change nothing.
         rows = xp.where(stays[:, None, :], -eye[..., None], rows / steep[:, None, :])
         value = xp.where(stays, 0.0, value / steep)

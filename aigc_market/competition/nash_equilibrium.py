@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import namespace
-from aigc_market.competition.batches import flatten, halton, in_parts
-from aigc_market.competition.deviation import Gains, best_price, gains
-from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton, to_clear
+from aigc_market._arrays import holds, namespace
+from aigc_market.competition.batches import elements, flatten, halton, in_parts
+from aigc_market.competition.deviation import Gains, best_price, gains, rough_reply
+from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton
 from aigc_market.competition.game import rational, settle_in, together
 from aigc_market.competition.layouts import Columns
 from aigc_market.competition.market import Competition
+from aigc_market.competition.response import OwnDemand
 from aigc_market.equilibrium import solve
 
 
@@ -69,26 +71,33 @@ def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nas
     """
     _checks.instance("market", market, Competition, "a Competition")
     tolerance = _checks.number("tolerance", tolerance, above=0)
-    if start is None:
-        prices = market.cost
-        market, prices = together(market, prices)
-    else:
-        try:
-            market, prices = together(market, start)
-        except (TypeError, ValueError) as error:
-            raise type(error)(str(error).replace("prices", "start", 1)) from None
+    market, prices = together(market, market.cost) if start is None else _given(market, start)
     batch = flatten(market, prices)
 
     cycles: list[Any] = []
 
     def search(market: Competition, prices: Any) -> tuple[Any, ...]:
-        *found, cycle = _nash(market, prices, tolerance)
+        *found, cycle = _nash(market, prices, tolerance, start is not None)
         cycles.append(cycle)
         return tuple(found)
 
     found = [batch.answer(array) for array in in_parts(batch, search)]
     longest = max(cycle.shape[1] for cycle in cycles)
     return Nash(*found, cycle=batch.answer(_padded(cycles, longest)) if longest else None)
+
+
+def _given(market: Competition, start: Any) -> tuple[Competition, Any]:
+    """The market and prices to begin from, checked."""
+    try:
+        market, prices = together(market, start)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("prices", "start", 1)) from None
+    if not holds((prices >= market.cost) & (prices <= market.max_price)):
+        raise ValueError(
+            f"start must lie between cost = {market.cost!r} and max_price = "
+            f"{market.max_price!r}, got {start!r}"
+        )
+    return market, prices
 
 
 def _padded(cycles: list[Any], longest: int) -> Any:
@@ -107,26 +116,23 @@ def _padded(cycles: list[Any], longest: int) -> Any:
     return xp.concat(rows, axis=0)
 
 
-def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
-    """`nash` of N markets, from prices (N, M)."""
-    if market.M == 1 and market.outside is None:
-        prices = (solve(market.provider(0)).price + 0 * start[:, 0])[:, None]
-    else:
-        prices = _stationary(market, start)
-    nearest = _Nearest(market, prices, tolerance)
+def _nash(market: Competition, start: Any, tolerance: float, given: bool) -> tuple[Any, ...]:
+    """`nash` of N markets, from prices (N, M); where they are `given`, they may be the answer."""
+    prices = _stationary(market, start)
+    nearest = _Nearest(market, start if given else prices, tolerance)
+    if given:
+        failed = nearest.failed()
+        nearest.see(failed, prices[failed, :])
     failed = nearest.failed()
-    if failed.shape[0]:
-        _reply_in_turn(nearest, failed, prices[failed, :], _ROUNDS)
+    rounds = min(_ROUNDS - 1, _REPLIES // market.M)
+    _reply_in_turn(nearest, failed, prices[failed, :], rounds)
+    for wave in range(_WAVES):
         failed = nearest.failed()
-    if failed.shape[0]:
-        where, spread = _spread(market, failed, start, _STARTS)
-        nearest.see(where, _stationary(market.lanes(where), spread))
-        where, spread = _spread(market, nearest.failed(), start, _REPLYING)
-        if where.shape[0]:
-            _reply_in_turn(nearest, where, spread, _ROUNDS // 4)
-        failed = nearest.failed()
-        if failed.shape[0]:  # where a gap was small, an equilibrium may be near
-            _reply_in_turn(nearest, failed, nearest.prices[failed, :], _ROUNDS // 4)
+        count = max(_FEWEST, _STARTS // market.K)
+        size = max(1, elements(start) // (count * market.K))  # markets at a time
+        for first in range(0, failed.shape[0], size):
+            where = failed[first : first + size]
+            _damped_replies(nearest, where, *_spread(market, where, start, count, wave))
     return (
         *_described(market, nearest.prices),
         nearest.gap,
@@ -135,31 +141,32 @@ def _nash(market: Competition, start: Any, tolerance: float) -> tuple[Any, ...]:
     )
 
 
-_STARTS, _REPLYING = 32, 8  # spread evenly over all prices: of Newton's method, of best replies
-
-
 def _stationary(market: Competition, start: Any) -> Any:
     """Prices (N, M) that no small change improves, or some on the way there, from others."""
-    xp = namespace(start)
+    if market.M == 1 and market.outside is None:
+        return (solve(market.provider(0)).price + 0 * start[:, 0])[:, None]
     profiles = Profiles(market, start)
-    near = markup_iteration(profiles, xp.permute_dims(start, (1, 0)))
-    return xp.permute_dims(newton(profiles, near)[0], (1, 0))
+    near = markup_iteration(profiles, namespace(start).permute_dims(start, (1, 0)))
+    return namespace(start).permute_dims(newton(profiles, near)[0], (1, 0))
 
 
-def _spread(market: Competition, where: Any, like: Any, count: int) -> tuple[Any, Any]:
-    """For each of some markets prices spread evenly over all that are allowed.
+def _spread(market: Competition, where: Any, like: Any, count: int, wave: int) -> tuple[Any, Any]:
+    """Prices spread over all that are allowed, others in every wave.
 
     Returns:
-        (L,) numbers of markets, each `count` times, and (L, M) prices.
+        (P, L, M) P prices for each of L markets, and (P,) the paces for them.
     """
     xp = namespace(like)
-    shares = xp.asarray(
-        halton(count, market.M), dtype=like.dtype, device=array_api_compat.device(like)
+    shares = halton((wave + 1) * count, market.M)[wave * count :]
+    numbers = np.arange(count) % len(_PACES)
+    shares = shares ** np.asarray(_POWERS)[numbers, None]
+    shares, pace = (
+        xp.asarray(a, dtype=like.dtype, device=array_api_compat.device(like))
+        for a in (shares, np.asarray(_PACES)[numbers])
     )
     low, high = (value + 0 * like for value in (market.cost, market.max_price))
     low, high = low[where, :], high[where, :]
-    prices = low + shares[:, None, :] * (high - low)
-    return xp.tile(where, (count,)), xp.reshape(prices, (-1, market.M))
+    return low + shares[:, None, :] * (high - low), pace
 
 
 class _Nearest:
@@ -198,6 +205,8 @@ class _Nearest:
 
     def see(self, where: Any, prices: Any) -> None:
         """Look at profiles (L, M) of markets (L,), of which one may be there several times."""
+        if not where.shape[0]:
+            return
         found = gains(self.market.lanes(where), prices, self.tolerance)
         ratio = _ratio(found)
         best = _first_of_each(where, ratio)
@@ -231,11 +240,9 @@ def _ratio(found: Gains) -> Any:
     return xp.max(found.bound / earned, axis=-1)
 
 
-_ROUNDS = 100  # of best replies, and so the longest cycle that is seen
 _LEAST = 1e-290  # a provider that earns less earns nothing
 _SAME = 1e-7  # prices that have changed by less, relative to themselves, rest
 _AGAIN = 1e-4  # and have come back where this part of the last change leads to earlier ones
-_CLOSE = 0.05  # prices that still change by more are not polished
 
 
 def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> None:
@@ -245,7 +252,9 @@ def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> N
     """
     xp = namespace(prices)
     at, history, tries = prices, [prices], 0 * where
-    for number in range(1, rounds):
+    for number in range(1, rounds + 1):
+        if not where.shape[0]:
+            return
         market = nearest.market.lanes(where)
         for seat in range(market.M):
             reply = best_price(market, seat, at, nearest.tolerance).price
@@ -257,11 +266,10 @@ def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> N
         (some,) = xp.nonzero(near)
         if some.shape[0]:
             tries[some] += 1
-            polished = _polished(market.lanes(some), at[some, :], apart[-1][some])
-            nearest.see(where[some], polished)
+            polished, reached = _polished(market.lanes(some), at[some, :])
+            nearest.see(where[some][reached], polished[reached, :])
         (some,) = xp.nonzero(rests & ~nearest.converged[where])
-        if some.shape[0]:
-            nearest.see(where[some], at[some, :])
+        nearest.see(where[some], at[some, :])
         done = rests | nearest.converged[where]
         for back in range(2, number + 1):
             again = apart[-back] <= _AGAIN * xp.minimum(apart[-1], 0.1 + 0 * apart[-1])
@@ -273,37 +281,110 @@ def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> N
                     nearest.see(where[some], profiles[:, i, :])
                 done[some] = True
         (rest,) = xp.nonzero(~done)
-        if not rest.shape[0]:
-            return
         where, at, tries = where[rest], at[rest, :], tries[rest]
         history = [old[rest, :] for old in history]
     nearest.see(where, at)
 
 
+_ROUNDS = 100  # of best replies, and so the longest cycle that is seen
+_REPLIES = 300  # best replies: fewer rounds where there are many providers
+_CLOSE = 0.05  # prices that still change by more are not polished
 _TRIES = 3  # of Newton's method, before best replies go on for a while
 _SEEN = 4  # profiles of a cycle that are looked at
 
 
-def _polished(market: Competition, prices: Any, change: Any) -> Any:
-    """Best replies to each other (L, M) that are nearly an equilibrium, made one to all digits.
+def _damped_replies(nearest: _Nearest, where: Any, prices: Any, pace: Any) -> None:
+    """Rough replies in turn, each price going only a part of the way to its reply.
 
-    Prices at jumps and kinks of demand, where the marginal utility is not zero, stay there.
+    Where replies in turn circle round an equilibrium, or jump out of its neighbourhood, shorter
+    ways often lead there. What they come near to is polished, and looked at where no rough reply
+    gains much.
 
     Args:
-        market: L markets.
-        prices: (L, M) of them.
-        change: (L,) by how much, relative to themselves, prices still changed.
+        nearest: of N markets.
+        where: (L,) the numbers of those to search.
+        prices: (P, L, M) to begin from.
+        pace: (P,) the part of the way that prices go.
+    """
+    xp = namespace(prices)
+    P, L, M = prices.shape
+    at = replies = xp.permute_dims(xp.reshape(prices, (P * L, M)), (1, 0))
+    pace, where = xp.repeat(pace, L), xp.tile(where, (P,))
+    for number in range(1, _DAMPED + 1):
+        if not where.shape[0]:
+            return
+        market, before = nearest.market.lanes(where), at
+        for seat in range(M):
+            reply, _ = rough_reply(OwnDemand(market, seat, at), replies[seat, :])
+            row = at[seat, :] + pace * (reply - at[seat, :])
+            at = xp.concat([at[:seat, :], row[None, :], at[seat + 1 :, :]])
+            replies = xp.concat([replies[:seat, :], reply[None, :], replies[seat + 1 :, :]])
+        if number % _EVERY:
+            continue
+        apart = xp.max(xp.abs(replies - before) / before, axis=0)
+        (some,) = xp.nonzero(apart < _NEAR)
+        if some.shape[0]:
+            _see_promising(nearest, where[some], xp.permute_dims(replies[:, some], (1, 0)))
+        (rest,) = xp.nonzero(~nearest.converged[where])
+        where, at, replies, pace = where[rest], at[:, rest], replies[:, rest], pace[rest]
+
+
+_STARTS, _FEWEST = 600, 8  # of each market in a wave: those of one VMU, and of very many
+_WAVES = 3  # after which a market is given up
+_PACES = 1.0, 0.5, 0.3  # the part of the way that prices go, of one start after the other
+_POWERS = 1.0, 1.0, 0.5  # < 1: those starts are the denser the higher, where capacities clear
+_DAMPED = 24  # rounds
+_EVERY = 3  # rounds
+_NEAR = 0.1  # replies that are further away, relative to the prices, are not polished
+
+
+def _see_promising(nearest: _Nearest, where: Any, replies: Any) -> None:
+    """Look at what rough replies (L, M) to each other are near to, where little is gained there."""
+    xp = namespace(replies)
+    market = nearest.market.lanes(where)
+    prices, reached = _polished(market, replies)
+    front = xp.permute_dims(prices, (1, 0))
+    most = gain = 0 * front[0, :]
+    for seat in range(market.M):
+        demand, own = OwnDemand(market, seat, front), front[seat, :]
+        earned = demand.utility(own, demand.at(own[None, :])[0, :])
+        gain = xp.maximum(gain, rough_reply(demand, own)[1] - earned)
+        most = xp.maximum(most, earned)
+    (some,) = xp.nonzero(reached & (gain <= _PROMISING * most))
+    nearest.see(where[some], prices[some, :])
+    # Of who sells next to nothing only exact replies tell the price.
+    some = some[_first_of_each(where[some], gain[some])]
+    some = some[~nearest.converged[where[some]]]
+    _reply_in_turn(nearest, where[some], prices[some, :], _EXACT)
+
+
+_PROMISING = 1e-4  # of the largest utility; who gains more is at no equilibrium
+_EXACT = 3  # rounds
+
+
+def _polished(market: Competition, prices: Any) -> tuple[Any, Any]:
+    """Replies to each other (L, M) that are nearly an equilibrium, made one to all digits.
+
+    Prices that are best within their neighbourhood because demand breaks there stay.
+
+    Returns:
+        Prices (L, M), and whether Newton's method reached its end (L,). Where not, those given.
     """
     xp = namespace(prices)
     profiles = Profiles(market, prices)
     front = xp.permute_dims(prices, (1, 0))
-    seen = profiles.marginals(front)
-    slack = 10 * change + 1e-5
-    steep = xp.where(seen.own < 0, -seen.own, 1.0)
-    held = xp.abs(seen.demand + (front - profiles.cost) * seen.own) > slack * steep * front
-    if profiles.capacity is not None:
-        held = held & (xp.abs(to_clear(profiles, seen.demand, seen.own)) > slack * front)
-    return xp.permute_dims(newton(profiles, front, held)[0], (1, 0))
+    tops = []
+    for seat in range(market.M):
+        demand, own = OwnDemand(market, seat, front), front[seat, :]
+        around = xp.stack([own, own * (1 - _BESIDE), own * (1 + _BESIDE)])
+        earned = demand.utility(around, demand.at(around))
+        tops.append((earned[0, :] >= earned[1, :]) & (earned[0, :] >= earned[2, :]))
+    held = xp.stack(tops) & profiles.at_breaks(front)
+    prices, reached = newton(profiles, front, held)
+    return xp.permute_dims(prices, (1, 0)), reached
+
+
+_BESIDE = 1e-7  # relative to the price: far enough for differences to be no rounding
 
 
 def _described(market: Competition, prices: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import array_api_compat
+import numpy as np
 
 from aigc_market._arrays import clip, convert, exp, log, namespace
 from aigc_market.competition.batches import blocks
@@ -63,8 +64,11 @@ class SellerVMUs:
         rates, slopes = (convert(part, market.cost) for part in (curve.rates, curve.slopes))
         self.steepness = (slopes[..., 1] if self.smooth else 0.0) / self.layout.satisfaction
         """(1, K, N) dS/dp where no bound holds."""
-        self.jumps = None if self.smooth else rates[:, None, None] * self.layout.satisfaction
-        """(J, K, N) prices at which the steps bought jump down."""
+        scaled = [rates[..., j] * self.layout.satisfaction for j in range(rates.shape[-1])]
+        self.breaks = namespace(scaled[0]).concat(scaled, axis=0)
+        """(J, K, N) prices at which the steps bought jump down, or begin or end to fall."""
+        self.jumps = None if self.smooth else self.breaks
+        """Those at which they jump, or None."""
 
     def answers(self, prices: Any, rivals: Any) -> Answers:
         """What the VMUs answer to prices (P, N); rivals (K, N) as `rivals_of` has them."""
@@ -86,6 +90,7 @@ class SellerVMUs:
 
 
 _FAR = 700.0  # its exponential is still a number
+_EPS = float(np.finfo(np.float64).eps)
 
 
 def only(market: Competition, seat: int) -> Competition:
@@ -175,6 +180,17 @@ class OwnDemand:
                 ahead = xp.where(part.jumps >= prices, part.jumps, self.max_price)
                 nearest = xp.minimum(nearest, xp.min(ahead, axis=(0, 1)))
         return xp.maximum(nearest, prices)
+
+    def breaks(self, most: int) -> Any:
+        """(B, N) prices within [c, p_max] at which D jumps down or its slope does, or is about to.
+
+        Where there are more than `most`, that many of them.
+        """
+        xp = namespace(self.cost)
+        rows = [xp.reshape(part.breaks, (-1, part.breaks.shape[-1])) for part, _ in self._parts]
+        breaks = xp.concat(rows, axis=0)
+        before = breaks[:: -(-breaks.shape[0] // most), :] * (1 - 4 * _EPS)
+        return xp.minimum(xp.maximum(before, self.cost), self.max_price)
 
     def slopes(self, prices: Any) -> Slopes:
         """D and D′ at prices (P, N)."""
