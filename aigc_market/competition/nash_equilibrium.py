@@ -51,23 +51,27 @@ class Nash:
 def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nash:
     """A Nash equilibrium of the providers' prices, with its certificate.
 
-    The markup fixed point of Morrow & Skerlos (2011) is certified by `best_deviation` of every
-    seat; where that fails, providers reply to each other in turn, each by its global best reply,
-    until they rest or go round in a cycle. Markets without an equilibrium in pure strategies exist
-    (Edgeworth cycles): then `converged` is False and nothing is raised. Where there are several
-    equilibria one is found. With one provider and no outside option it is `aigc_market.solve`.
+    Where `start` is an equilibrium, it is the answer. Otherwise the markup fixed point of Morrow &
+    Skerlos (2011) is certified by `best_deviation` of every seat; where that fails, providers reply
+    to each other in turn, each by its global best reply, until they rest or go round in a cycle;
+    where they do not rest, many starts follow, from which prices go only a part of the way to each
+    reply. Whatever is called an equilibrium has been certified. Markets without one in pure
+    strategies exist (Edgeworth cycles): then `converged` is False and nothing is raised. Where
+    there are several equilibria one is found. With one provider and no outside option it is
+    `aigc_market.solve`.
 
     Args:
         market: one market or a batch.
-        start: (…, M) prices to begin from; None: the costs.
+        start: (…, M) prices within [c, p_max] to look at and to begin from; None: begin from the
+            costs.
         tolerance: the largest gap of an equilibrium, as a share of the provider's utility.
 
     Returns:
         The equilibrium, in the library of the market's arrays; gradients do not flow through it.
 
     Raises:
-        TypeError, ValueError: a start that is not M finite numbers above zero, or a tolerance that
-            is not above zero.
+        TypeError, ValueError: a start that is not M finite numbers within [c, p_max], or a
+            tolerance that is not above zero.
     """
     _checks.instance("market", market, Competition, "a Competition")
     tolerance = _checks.number("tolerance", tolerance, above=0)
@@ -128,7 +132,7 @@ def _nash(market: Competition, start: Any, tolerance: float, given: bool) -> tup
     _reply_in_turn(nearest, failed, prices[failed, :], rounds)
     for wave in range(_WAVES):
         failed = nearest.failed()
-        count = max(_FEWEST, _STARTS // market.K)
+        count = max(_FEWEST, _STARTS * (market.M - 1) // market.K)
         size = max(1, elements(start) // (count * market.K))  # markets at a time
         for first in range(0, failed.shape[0], size):
             where = failed[first : first + size]
@@ -325,11 +329,12 @@ def _damped_replies(nearest: _Nearest, where: Any, prices: Any, pace: Any) -> No
         (some,) = xp.nonzero(apart < _NEAR)
         if some.shape[0]:
             _see_promising(nearest, where[some], xp.permute_dims(replies[:, some], (1, 0)))
-        (rest,) = xp.nonzero(~nearest.converged[where])
+        (rest,) = xp.nonzero(~nearest.converged[where] & (apart > _SAME))
         where, at, replies, pace = where[rest], at[:, rest], replies[:, rest], pace[rest]
 
 
-_STARTS, _FEWEST = 600, 8  # of each market in a wave: those of one VMU, and of very many
+_STARTS = 150  # in a wave, for each provider but one; shared by the VMUs, so that time is bounded
+_FEWEST = 8  # where VMUs are many
 _WAVES = 3  # after which a market is given up
 _PACES = 1.0, 0.5, 0.3  # the part of the way that prices go, of one start after the other
 _POWERS = 1.0, 1.0, 0.5  # < 1: those starts are the denser the higher, where capacities clear

@@ -1,0 +1,193 @@
+"""Equilibria that are hard to find, cartels short of capacity, and how long the search goes on."""
+
+import competition_by_hand as by_hand
+import numpy as np
+import pytest
+from test_competition_game import made
+from test_competition_oracle import confirm, edgeworth
+
+from aigc_market import competition
+from aigc_market.competition import Competition
+from aigc_market.competition.fixed_point import Profiles, newton
+from aigc_market.competition.response import OwnDemand
+
+
+def short_of_capacity(seed):
+    """A random market of four to six providers with capacities, and few VMUs."""
+    rng = np.random.default_rng(seed)
+    temperature = float(10 ** rng.uniform(0.5, 1.75))
+    return by_hand.draw(rng, temperature, int(rng.integers(4, 7)), int(rng.integers(1, 7)))
+
+
+def of_tables(seed):
+    """A random market of four to six providers without capacities: tables, or tables and others."""
+    rng = np.random.default_rng([78, seed])
+    M, K = int(rng.integers(4, 7)), int(rng.integers(1, 7))
+    kinds = rng.choice(["table", "both"])
+
+    def model():
+        if kinds == "both" and rng.random() < 0.5:
+            return {"alpha": -rng.uniform(1e-4, 3e-4), "beta": rng.uniform(0.05, 0.09)}
+        inner = np.sort(rng.uniform(5, 245, int(rng.integers(2, 12))))
+        steps = np.concatenate([[0.0], inner, [250.0]])
+        rises = rng.uniform(0.1, 1.5, len(steps) - 1)
+        if rng.random() < 0.5:
+            rises = np.sort(rises)[::-1]
+        return {"table": (steps, np.cumsum(np.concatenate([[0.0], rises])))}
+
+    shared = [model()] * M
+    return {
+        "M": M,
+        "K": K,
+        "cost": rng.uniform(0.5, 3, M),
+        "max_price": np.full(M, rng.choice([20.0, 20.0, 60.0])),
+        "satisfaction": 10 ** rng.uniform(1.7, 2.6, K),
+        "min_steps": float(rng.choice([0.0, 0.0, 20.0])),
+        "max_steps": 250.0,
+        "capacity": None,
+        "ssim": shared if rng.random() < 0.3 else [model() for _ in range(M)],
+        "access_cost": np.zeros((M, K)) if rng.random() < 0.4 else rng.uniform(0, 60, (M, K)),
+        "temperature": float(10 ** rng.uniform(np.log10(5), np.log10(60))),
+        "outside": None if rng.random() < 0.6 else float(rng.uniform(-20, 60)),
+    }
+
+
+HARD = [(of_tables, seed) for seed in (604, 671, 1066, 1088, 1199, 1473)]
+HARD += [(short_of_capacity, seed) for seed in (69, 85, 658, 697, 711)]
+
+
+@pytest.mark.parametrize(("draw", "seed"), HARD)
+def test_equilibria_that_replies_in_turn_do_not_find(draw, seed):
+    plain = draw(seed)
+    market = made(plain)
+    equilibrium = competition.nash(market)
+    assert equilibrium.converged
+    assert equilibrium.cycle is None
+    confirm(plain, equilibrium, 1000)
+    # What it has certified it certifies again, and gives back as it is.
+    again = competition.nash(market, start=equilibrium.prices)
+    assert again.converged
+    np.testing.assert_array_equal(again.prices, equilibrium.prices)
+
+
+TWO_VMUS = {"M": 2, "K": 2, "satisfaction": [100.0, 300.0]}
+
+
+def test_a_start_that_is_an_equilibrium_is_the_answer():
+    market = Competition(**TWO_VMUS, cost=[1.0, 1.5])
+    near = competition.nash(market).prices * (1 + 1e-4)
+    assert np.any(competition.deviation_gains(market, near) > 0)
+    found = competition.nash(market, start=near, tolerance=1e-3)
+    assert found.converged
+    np.testing.assert_array_equal(found.prices, near)
+    starts = np.stack([near, [9.0, 3.0]])  # beside one that is not
+    found = competition.nash(market, start=starts, tolerance=1e-3)
+    assert np.all(found.converged)
+    np.testing.assert_array_equal(found.prices[0], near)
+    np.testing.assert_allclose(found.prices[1], near, rtol=1e-3)
+
+
+@pytest.mark.parametrize("start", [[0.5, 3.0], [3.0, 20.5]])
+def test_a_start_beyond_the_prices_allowed_is_refused(start):
+    market = Competition(**TWO_VMUS)
+    with pytest.raises(ValueError, match=r"^start must .* got \[.*\]$"):
+        competition.nash(market, start=start)
+
+
+def test_newton_with_a_provider_short_of_capacity_at_its_highest_price():
+    market = Competition(
+        M=2, K=1, cost=1.0, max_price=[3.0, 20.0], satisfaction=200.0, capacity=[5.0, 1e3],
+        temperature=20.0, outside=0.0,
+    )  # fmt: skip
+    at = competition.nash(market)
+    assert at.converged
+    assert at.prices[0] == 3.0
+    near = np.array([[3.0], [at.prices[1] * 1.01]])  # (M, N)
+    prices, reached = newton(Profiles(market, near.T), near)
+    assert reached
+    np.testing.assert_allclose(prices[:, 0], at.prices, rtol=1e-9)
+
+
+def count_demands(monkeypatch, market):
+    """How many prices of a provider `nash` looks at until it gives a market up."""
+    seen = 0
+
+    def counted(name):
+        rule = getattr(OwnDemand, name)
+
+        def call(self, prices):
+            nonlocal seen
+            seen += prices.size
+            return rule(self, prices)
+
+        monkeypatch.setattr(OwnDemand, name, call)
+
+    for name in ("at", "slopes", "between"):
+        counted(name)
+    assert not competition.nash(market).converged
+    return seen
+
+
+def test_a_market_is_given_up_after_so_many_evaluations(monkeypatch):
+    assert 1e4 < count_demands(monkeypatch, edgeworth()) < 1e6
+
+
+def test_six_providers_are_given_up_after_so_many_evaluations(monkeypatch):
+    market = made(of_tables(27))
+    assert count_demands(monkeypatch, market) < 1e7
+
+
+# Quadratics whose capacities bind; what `cartel` was short of, by 11 %, .9 %, .02 %, 6 % and .1 %:
+# where all that can be sold is sold (the prices beside it), with a global search by SciPy.
+CARTELS = [
+    ({
+        "cost": [0.592, 1.75], "satisfaction": [390.0, 127.0, 120.0, 56.7], "min_steps": 0.0,
+        "capacity": [89.9, 71.0], "ssim": [(-0.000289, 0.0728), (-0.00023, 0.068)],
+        "access_cost": [[15.7, 17.7, 0.0122, 8.83], [12.8, 5.09, 8.53, 9.29]],
+        "temperature": 4.71, "outside": None,
+    }, [6.880814, 7.330713]),
+    ({
+        "cost": [2.95, 2.87], "satisfaction": [154.0, 119.0, 325.0], "min_steps": 0.0,
+        "capacity": [1.34, 81.1], "ssim": [(-0.000189, 0.0517), (-0.000213, 0.0656)],
+        "access_cost": [[44.9, 50.7, 51.5], [51.4, 15.8, 37.0]],
+        "temperature": 3.01, "outside": None,
+    }, [7.876913, 11.71449]),
+    ({
+        "cost": [0.549, 1.54, 2.1], "satisfaction": [105.0], "min_steps": 0.0,
+        "capacity": [0.814, 1.65, 67.8],
+        "ssim": [(-0.00029, 0.0804), (-0.000287, 0.0721), (-0.000101, 0.076)],
+        "access_cost": [[4.14], [24.6], [32.5]], "temperature": 3.67, "outside": None,
+    }, [6.994799, 5.409576, 6.41645]),
+    ({
+        "cost": [1.88, 1.46, 1.56], "satisfaction": [128.0, 90.9, 266.0, 197.0],
+        "min_steps": 0.0, "capacity": [217.0, 1.47, 35.0],
+        "ssim": [(-0.000272, 0.0887), (-0.000209, 0.0545), (-0.000288, 0.0778)],
+        "access_cost": [
+            [27.8, 49.9, 6.22, 29.2], [58.7, 33.0, 52.9, 32.8], [38.1, 31.4, 29.0, 31.1],
+        ],
+        "temperature": 3.62, "outside": 58.7,
+    }, [7.728327, 7.588831, 5.98102]),
+    ({
+        "cost": [1.22, 1.47, 1.38], "satisfaction": [144.0, 125.0, 280.0, 199.0, 56.8, 67.2],
+        "min_steps": 20.0, "capacity": [4.92, 42.2, 327.0],
+        "ssim": [(-0.000266, 0.0553), (-0.000297, 0.0899), (-0.000105, 0.0776)],
+        "access_cost": [
+            [5.15, 47.0, 31.7, 28.5, 4.96, 5.18],
+            [54.4, 54.4, 1.62, 37.5, 2.19, 5.3],
+            [27.7, 24.6, 42.8, 60.0, 5.14, 22.1],
+        ],
+        "temperature": 8.49, "outside": 55.6,
+    }, [5.078238, 8.48397, 9.575099]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("market", "prices"), CARTELS)
+def test_cartels_short_of_capacity(market, prices):
+    plain = {
+        **market, "M": len(market["cost"]), "K": len(market["satisfaction"]), "max_steps": 250.0,
+        "max_price": 20.0, "ssim": [{"alpha": a, "beta": b} for a, b in market["ssim"]],
+    }  # fmt: skip
+    top = competition.cartel(made(plain))
+    earned = by_hand.total(plain, top.prices)
+    np.testing.assert_allclose(top.asp_utility.sum(), earned, rtol=1e-9)
+    assert earned >= by_hand.total(plain, prices) * (1 - 1e-6)
