@@ -49,10 +49,10 @@ def cartel(market: Competition) -> Cartel:
 
     The total has several hills, and jumps where SSIM is a table, so this is no proof. The search
     tries common markups, with all providers and with some of them priced out, and points spread
-    evenly over all prices; from the best of each kind it climbs by Newton's method (with a
-    multiplier for each capacity that binds), and then tries every price alone, and all together,
-    over the whole range and at all scales, until nothing is better. With one provider and no
-    outside option it is `aigc_market.solve`.
+    evenly over all prices, raised to where they clear the capacities; from the best that are apart
+    it climbs by Newton's method (with a multiplier for each capacity that binds), and then tries
+    every price alone, and all together, over the whole range and at all scales, until nothing is
+    better. With one provider and no outside option it is `aigc_market.solve`.
 
     Args:
         market: one market or a batch.
