@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market import _checks, game
-from aigc_market._arrays import clip, convert, holds, namespace, running_sum, unwrap
+from aigc_market._arrays import clip, convert, namespace, running_sum, unwrap
 from aigc_market.layouts import Columns
-from aigc_market.market import Market
+from aigc_market.market import Market, check_between
 from aigc_market.ssim.model import LiveSSIM
 
 
@@ -246,12 +246,12 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     price, steps = (convert(value, market.satisfaction) for value in (price, steps))
     if np.shape(steps)[-1:] != (market.K,):
         raise ValueError(f"steps must hold K = {market.K} along its last axis, got {steps!r}")
-    _check_feasible("price", price, "cost", market.cost, "max_price", market.max_price)
+    check_between("price", price, "cost", market.cost, "max_price", market.max_price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     low = low if market.capacity is None else 0 * low  # rationing may deliver less than asked for
     if market.active is not None:
         low, high = (game.present(market.active, steps * 0 + bound) for bound in (low, high))
-    _check_feasible("steps", steps, "min_steps", low, "max_steps", high)
+    check_between("steps", steps, "min_steps", low, "max_steps", high)
     earned = game.leader_utility(market, price)
     xp = namespace(earned)
     best = xp.maximum(_best_deviation(market), earned)
@@ -326,15 +326,3 @@ def _in_chunks(market: Market, prices: Any, function: Any) -> Any:
     count = prices.shape[0]
     chunks = [prices[i : min(i + rows, count), ...] for i in range(0, count, rows)]
     return namespace(prices).concat([function(market, chunk) for chunk in chunks], axis=0)
-
-
-def _check_feasible(
-    name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any
-) -> None:
-    """Check bounds, up to single-precision rounding."""
-    slack = 1e-6
-    if not holds((value >= low * (1 - slack)) & (value <= high * (1 + slack))):
-        raise ValueError(
-            f"{name} must lie between {low_name} = {low!r} and {high_name} = {high!r}, "
-            f"got {value!r}"
-        )

@@ -214,4 +214,16 @@ def check_order(high_name: str, high: Any, low_name: str, low: Any) -> None:
         raise ValueError(f"{high_name} must be at least {low_name} = {low!r}, got {high!r}")
 
 
+def check_between(
+    name: str, value: Any, low_name: str, low: Any, high_name: str, high: Any
+) -> None:
+    """Check bounds, up to single-precision rounding: prices and steps of environments are so."""
+    slack = 1e-6
+    if not holds((value >= low * (1 - slack)) & (value <= high * (1 + slack))):
+        raise ValueError(
+            f"{name} must lie between {low_name} = {low!r} and {high_name} = {high!r}, "
+            f"got {value!r}"
+        )
+
+
 _PER_MARKET = ("cost", "max_price", "min_steps", "max_steps", "capacity")

@@ -87,10 +87,22 @@ def test_a_start_that_is_an_equilibrium_is_the_answer():
     np.testing.assert_allclose(found.prices[1], near, rtol=1e-3)
 
 
+def test_a_start_may_be_the_prices_of_an_environment():
+    """In single precision a bound of the prices may lie a hair beyond itself."""
+    market = competition.Competition(cost=1.1, max_price=8.3, satisfaction=300.0)
+    start = np.float32([8.3, 1.1])
+    assert float(start[0]) > 8.3  # beyond
+    found = competition.nash(market, start=start)
+    assert found.converged
+    assert ((found.prices >= 1.1) & (found.prices <= 8.3)).all()
+
+
 @pytest.mark.parametrize("start", [[0.5, 3.0], [3.0, 20.5]])
 def test_a_start_beyond_the_prices_allowed_is_refused(start):
     market = Competition(**TWO_VMUS)
-    with pytest.raises(ValueError, match=r"^start must .* got \[.*\]$"):
+    with pytest.raises(
+        ValueError, match=r"^start must lie between cost = .* max_price = .*, got array\("
+    ):
         competition.nash(market, start=start)
 
 

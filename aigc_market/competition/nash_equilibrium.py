@@ -9,7 +9,7 @@ import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import holds, namespace
+from aigc_market._arrays import namespace
 from aigc_market.competition.batches import elements, flatten, halton, in_parts
 from aigc_market.competition.deviation import Gains, best_price, gains, rough_reply
 from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton
@@ -18,6 +18,7 @@ from aigc_market.competition.layouts import Columns
 from aigc_market.competition.market import Competition
 from aigc_market.competition.response import OwnDemand
 from aigc_market.equilibrium import solve
+from aigc_market.market import check_between
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,10 @@ def _given(market: Competition, start: Any) -> tuple[Competition, Any]:
         market, prices = together(market, start)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace("prices", "start", 1)) from None
-    if not holds((prices >= market.cost) & (prices <= market.max_price)):
-        raise ValueError(
-            f"start must lie between cost = {market.cost!r} and max_price = "
-            f"{market.max_price!r}, got {start!r}"
-        )
-    return market, prices
+    low, high = market.cost, market.max_price
+    check_between("start", prices, "cost", low, "max_price", high)
+    xp = namespace(prices)
+    return market, xp.minimum(xp.maximum(prices, low), high)
 
 
 def _padded(cycles: list[Any], longest: int) -> Any:
