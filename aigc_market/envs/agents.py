@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,6 +42,8 @@ class Agents:
         self._leaders = sum(seat.role == LEADER for seat in self._seats.values())
         self._rng: Any = None  # a numpy.random.Generator from the first reset on
         self._episode: Any = None  # an episode from the first reset on
+        # No cached property: it would make all attributes slower.
+        self._leader_scales: Any = None  # from the first reset on
 
     def _seat_agents(self, parallel: bool) -> Space[Any]:
         """Call `_seat` for every agent, in the order of turns; the space of states."""
@@ -67,6 +68,8 @@ class Agents:
         rng: Any = self._rng
         if seed is not None or rng is None:
             rng, _ = seeding.np_random(seed)
+        if self._leader_scales is None:
+            self._leader_scales = leader_scales(self.settings)
         before = rng.bit_generator.state
         try:
             process = MarketProcess(self.settings, rng, options, (), other)
@@ -79,10 +82,6 @@ class Agents:
         self._limit(process.market)
         if self._screen is not None:
             self._screen.add(self._episode.record(self.max_cycles))
-
-    @cached_property
-    def _leader_scales(self) -> Any:
-        return leader_scales(self.settings) if self.settings.scale_rewards else None
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
         """Read the options that are no parameters of the market, before anything changes."""

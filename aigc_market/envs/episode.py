@@ -68,7 +68,7 @@ class Episode:
         limit = observation.capacity(self._settings, market)
         self._capacity = None if limit is None else np.array([limit], np.float32)
         self._reward_scales = None
-        if self._leader_scales is not None:
+        if self._settings.scale_rewards:
             of_vmus = vmu_scales(market, [market.ssim])
             self._reward_scales = [self._leader_scales.item(), *of_vmus.tolist()]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,7 @@ class Lanes:
         self._process: Any = None  # a MarketProcess from the first reset on
         self._played: Any = None  # the Settlement of the last round
         self._oracle: Any = None  # the Oracle of its market
+        self._reward_scale: Any = None  # from the first reset on
 
     @property
     def market(self) -> Market:
@@ -58,6 +58,8 @@ class Lanes:
 
     def begin(self, rng: np.random.Generator, options: dict[str, Any] | None) -> None:
         """Start an episode in every lane."""
+        if self._reward_scale is None:
+            self._reward_scale = leader_scales(self.settings)
         self._process, self._rng = MarketProcess(self.settings, rng, options, self._batch), rng
         market = self.market
         self.actions.limit(market.cost, market.max_price)
@@ -96,10 +98,6 @@ class Lanes:
         history.post(price * self._scales.price)
         history.end(None, self._layout.active, 0.0)
         return played.asp_utility * self._reward_scale
-
-    @cached_property
-    def _reward_scale(self) -> Any:
-        return leader_scales(self.settings) if self.settings.scale_rewards else 1.0
 
     @property
     def last(self) -> Settlement:

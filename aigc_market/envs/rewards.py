@@ -18,15 +18,18 @@ _DRAWS, _SEED = 256, 0
 
 
 def leader_scales(settings: ViewSettings) -> np.ndarray:
-    """Factors that make equilibrium play worth 1 to a leader: constants of the environment.
+    """Factors of the leaders' rewards, constants of the environment: equilibrium play is worth 1.
 
     They are of the market that the arguments describe. Where markets are drawn, or move, play is
     worth 1 on average over the law of their first rounds: a factor of the episode's own market
     would tell a learner how near the best its price is.
 
     Returns:
-        (), or (M,) where providers compete. 1 where there is nothing to gain, or no equilibrium.
+        (), or (M,) where providers compete. 1 where there is nothing to gain, or no equilibrium,
+        and where rewards are not scaled.
     """
+    if not settings.scale_rewards:
+        return np.ones(())
     if not settings.random:
         return reciprocals(np.asarray(settings.oracle.utility))
     process = MarketProcess(settings, np.random.default_rng(_SEED), None, (_DRAWS,))

@@ -84,7 +84,7 @@ class Games:
         self._grids = [self._tensor(r.grid) for r in self.readers if r.grid is not None]
         self._rounds = self._integers(settings.max_cycles)
         self._process: Any = None  # a MarketProcess from the first reset on
-        self._leader_scales: Any = None  # from the first reset on, where rewards are scaled
+        self._leader_scales: Any = None  # from the first reset on
         self.market: Any = settings.market
         """In force, of tensors; before the first episode the one that the arguments describe."""
 
@@ -143,7 +143,7 @@ class Games:
             raise
 
     def _begin(self, options: dict[str, Any]) -> None:
-        if self.settings.scale_rewards and self._leader_scales is None:
+        if self._leader_scales is None:
             self._leader_scales = self._tensor(leader_scales(self.settings))
         options = {  # in memory of their own
             name: value.to(self._like, copy=True) if torch.is_tensor(value) else value

@@ -70,7 +70,7 @@ class Episode:
         self._hidden = observation.hidden(settings, self._private)
         self._benchmarks: list[tuple[dict[str, float], float]] = []  # asked for at a round's end
         self._reward_scales = None
-        if self._leader_scales is not None:
+        if settings.scale_rewards:
             of_vmus = vmu_scales(market, market.ssim)
             self._reward_scales = [*self._leader_scales.tolist(), *of_vmus.tolist()]
 

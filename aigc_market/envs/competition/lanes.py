@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,6 +59,7 @@ class Lanes:
         self._process: Any = None  # a MarketProcess from the first reset on
         self._played: Any = None  # the Settlement of the last round
         self._oracle: Any = None  # the Oracle of its market
+        self._reward_scale: Any = None  # from the first reset on
         self._places: Any = None  # of its VMUs, where they are on a road
 
     @property
@@ -91,6 +91,8 @@ class Lanes:
 
     def start(self, process: MarketProcess, rng: np.random.Generator) -> None:
         """Start an episode of these markets."""
+        if self._reward_scale is None:
+            self._reward_scale = leader_scales(self.settings)
         self._process, self._rng = process, rng
         self._layout: Any = None
         self._take_up()
@@ -178,10 +180,6 @@ class Lanes:
     def _each_lane(self, value: Any) -> np.ndarray:
         """(N,) of what may be the same in all lanes, fresh memory."""
         return np.full(self.num_envs, value)
-
-    @cached_property
-    def _reward_scale(self) -> Any:
-        return leader_scales(self.settings) if self.settings.scale_rewards else 1.0
 
     def records(self, count: int, rounds: int) -> list[CompetitionRound]:
         """The last round of the first lanes, of so many; before the first, what waits for it."""
