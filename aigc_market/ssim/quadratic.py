@@ -29,8 +29,10 @@ class QuadraticSSIM:
     alpha: Any
     beta: Any
     gamma: Any = 0.0
-    _slope: Any = field(init=False, repr=False)
-    _vertex: Any = field(init=False, repr=False)
+    slope: Any = field(init=False, repr=False)
+    """1 / (2α): what demand loses by a unit of the rate p / δ."""
+    vertex: Any = field(init=False, repr=False)
+    """−β / (2α): demand at a price of 0, without bounds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", _checks.numeric("alpha", self.alpha, below=0))
@@ -56,8 +58,8 @@ class QuadraticSSIM:
 
     def _find_line(self) -> None:
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
-        object.__setattr__(self, "_slope", 0.5 / self.alpha)
-        object.__setattr__(self, "_vertex", -0.5 * self.beta / self.alpha)
+        object.__setattr__(self, "slope", 0.5 / self.alpha)
+        object.__setattr__(self, "vertex", -0.5 * self.beta / self.alpha)
 
     @property
     def max_steps(self) -> float:
@@ -79,8 +81,8 @@ class QuadraticSSIM:
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         """Eqs. 9–11: the vertex of SSIM(S) − rate·S, held within the bounds."""
-        steps = rate * self._slope
-        steps += self._vertex
+        steps = rate * self.slope
+        steps += self.vertex
         if isinstance(steps, float):  # a turn is short enough to feel a call
             return min_steps if steps < min_steps else max_steps if steps > max_steps else steps
         return clip(steps, min_steps, max_steps)
@@ -89,8 +91,8 @@ class QuadraticSSIM:
         rates = [self.beta + 2 * self.alpha * bound for bound in (max_steps, min_steps)]
         return DemandCurve(
             _stack(rates),
-            _stack([0.0, self._slope, 0.0]),
-            _stack([max_steps, self._vertex, min_steps]),
+            _stack([0.0, self.slope, 0.0]),
+            _stack([max_steps, self.vertex, min_steps]),
         )
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:
