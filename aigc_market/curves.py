@@ -8,6 +8,7 @@ import numpy as np
 
 from aigc_market import _checks, game
 from aigc_market.market import Market
+from aigc_market.ssim.model import Lines
 
 _STEP = 1e-9  # relative: how far behind a breakpoint demand is looked at, since it may jump there
 
@@ -52,12 +53,13 @@ def breakpoints(market: Market) -> np.ndarray:
     capacity.
     """
     market = _one(market)
-    rates = np.asarray(market.ssim.demand_curve(*_bounds(market)).rates)
+    curve = market.ssim.demand_curve(*_bounds(market))
+    rates = np.asarray(curve.rates)
     bends = np.broadcast_to(market.satisfaction[:, None] * rates, (market.K, rates.shape[-1]))
     if market.active is not None:
         bends = bends[market.active]
     inside = np.unique(bends[(bends > market.cost) & (bends < market.max_price)])
-    clearing = _clearing_price(market, inside)
+    clearing = _clearing_price(market, inside, curve.form)
     return inside if clearing is None else np.union1d(inside, clearing)
 
 
@@ -76,7 +78,7 @@ def curves(market: Market, points: int = 400) -> Curves:
     return Curves(price, settled.delivered, settled.asp_utility)
 
 
-def _clearing_price(market: Market, breaks: np.ndarray) -> float | None:
+def _clearing_price(market: Market, breaks: np.ndarray, form: Lines) -> float | None:
     """The lowest price between c and p_max at which demand is no more than the capacity."""
     if market.capacity is None:
         return None
@@ -93,7 +95,9 @@ def _clearing_price(market: Market, breaks: np.ndarray) -> float | None:
     high, low = demand(np.array([begins, right]))
     if high <= market.capacity:  # demand falls below it in a jump
         return float(left)
-    return float(begins + (high - market.capacity) / (high - low) * (right - begins))
+    share = (high - market.capacity) / (high - low)
+    first, last = form.coordinate(begins), form.coordinate(right)
+    return float(form.price(first + share * (last - first)))
 
 
 def _bounds(market: Market) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from aigc_market import _checks, game
 from aigc_market._arrays import clip, convert, namespace, running_sum, unwrap
 from aigc_market.layouts import Columns
 from aigc_market.market import Market, check_between
-from aigc_market.ssim.model import LiveSSIM
+from aigc_market.ssim.model import DemandCurve, Lines, LiveSSIM
 
 
 class Binding(NamedTuple):
@@ -50,7 +50,8 @@ class Equilibrium:
     binding: Binding
     """Which bounds hold."""
     closed_form: Any
-    """(…) whether nothing binds, so that Theorem 2 (Eq. 14) gives the price."""
+    """(…) whether nothing binds, so that a formula gives the price: Theorem 2 (Eq. 14) for
+    a quadratic SSIM."""
 
 
 class Gap(NamedTuple):
@@ -67,11 +68,12 @@ class Gap(NamedTuple):
 def solve(market: Market) -> Equilibrium:
     """The exact equilibrium, for every market that the package can express.
 
-    Each VMU's demand is piecewise linear in the price, so U_p is piecewise quadratic, with at most
-    K·J breakpoints (J = 2 for a quadratic SSIM). They are sorted, total demand on each piece comes
-    from running sums, and the best price of each piece is its vertex, its right end, or the price
-    at which demand meets the capacity. O(KJ log KJ) for each market. Where nothing binds the result
-    is the paper's Theorem 2 (Eqs. 12–14), which is not used as such: it is not global.
+    Each VMU's demand is piecewise linear in the price (in its logarithm where SSIM saturates), so
+    U_p has a formula on each piece, with at most K·J breakpoints (J = 2 for a formula of SSIM).
+    They are sorted, total demand on each piece comes from running sums, and the best price of each
+    piece is its peak, its right end, or the price at which demand meets the capacity. O(KJ log KJ)
+    for each market. Where nothing binds and SSIM is quadratic the result is the paper's Theorem 2
+    (Eqs. 12–14), which is not used as such: it is not global.
 
     Args:
         market: one market or a batch, of NumPy arrays or torch tensors.
@@ -85,23 +87,29 @@ def solve(market: Market) -> Equilibrium:
     if market.capacity is not None and isinstance(market.ssim, LiveSSIM):
         price = _best_jump(market)
         return _describe(market, price, price < 0)
-    left, right, slope, intercept = _demand_pieces(market)
-    price, is_vertex = _best_price(market, left, right, slope, intercept)
-    return _describe(market, _step_below(market, price), is_vertex)
+    price, is_peak = _best_price(market, _total_demand(market))
+    return _describe(market, _step_below(market, price), is_peak)
 
 
-def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
-    """Total demand slope·p + intercept on each piece (left, right] of prices, in ascending order.
+class _Pieces(NamedTuple):
+    """Total demand slope·x(p) + intercept, x being the form's, by intervals of prices (…, KJ + 1).
 
-    Returns: four arrays (…, K·J + 1).
+    They ascend, and hold their right ends.
     """
-    curve = market.ssim.demand_curve(
-        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    )
-    rates, slopes, intercepts = (convert(part, market.satisfaction) for part in curve)
+
+    left: Any
+    right: Any
+    slope: Any
+    intercept: Any
+    form: Lines
+
+
+def _total_demand(market: Market) -> _Pieces:
+    curve = _demand_curve(market)
+    rates, slopes, intercepts = (convert(part, market.satisfaction) for part in curve[:3])
     delta = market.satisfaction[..., None]
     xp = namespace(delta)
-    slopes = slopes / delta
+    slopes, intercepts = curve.form.of_price(slopes, intercepts, delta)
     if market.active is not None:
         slopes, intercepts = (
             game.present(market.active[..., None], part) for part in (slopes, intercepts)
@@ -124,16 +132,18 @@ def _demand_pieces(market: Market) -> tuple[Any, Any, Any, Any]:
         return xp.concat([before, last], axis=-1)
 
     infinity = xp.full_like(breaks[..., :1], float("inf"))
-    return (
+    return _Pieces(
         xp.concat([-infinity, breaks], axis=-1),
         xp.concat([breaks, infinity], axis=-1),
         total(slopes),
         total(intercepts),
+        curve.form,
     )
 
 
-def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: Any) -> Any:
-    """The lowest price that maximises U_p, and whether it is the vertex inside a piece; (…)."""
+def _best_price(market: Market, pieces: _Pieces) -> tuple[Any, Any]:
+    """The lowest price that maximises U_p, and whether it is the peak inside a piece; (…)."""
+    left, right, slope, intercept, form = pieces
     xp = namespace(left)
     cost, max_price = market.per_vmu(market.cost), market.per_vmu(market.max_price)
     capacity = market.per_vmu(market.capacity)
@@ -144,7 +154,7 @@ def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: An
 
     def best_of_piece(price: Any) -> tuple[Any, Any]:
         price = xp.where(falls, xp.minimum(xp.maximum(price, low), high), high)
-        sold = slope * price + intercept
+        sold = slope * form.coordinate(price) + intercept
         if capacity is not None:
             sold = xp.where(sold > capacity, capacity, sold)
         utility = xp.where(reachable, game.asp_utility(price, cost, sold), -float("inf"))
@@ -152,9 +162,9 @@ def _best_price(market: Market, left: Any, right: Any, slope: Any, intercept: An
         inside = falls & (price > low) & (price < high)
         return tuple(xp.take_along_axis(a, piece, axis=-1) for a in (utility, price, inside))
 
-    rows = [best_of_piece((cost - intercept / slope_or_one) / 2), best_of_piece(high)]
+    rows = [best_of_piece(form.best_price(cost, slope_or_one, intercept)), best_of_piece(high)]
     if capacity is not None:
-        rows.append(best_of_piece((capacity - intercept) / slope_or_one))
+        rows.append(best_of_piece(form.price((capacity - intercept) / slope_or_one)))
     utility, price, inside = (xp.concat(column, axis=-1) for column in zip(*rows, strict=True))
     kind = xp.argmax(utility, axis=-1)[..., None]
     utility, price, inside = (
@@ -188,7 +198,7 @@ def _step_below(market: Market, price: Any) -> Any:
     return xp.where(operator.gt(*utilities), below, price)
 
 
-def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
+def _describe(market: Market, price: Any, is_peak: Any) -> Equilibrium:
     layout = Columns(market)
     settled = game.best_responses(layout, price)
     bought = settled.asked
@@ -211,7 +221,7 @@ def _describe(market: Market, price: Any, is_vertex: Any) -> Equilibrium:
         vmu_utility=settled.utility(),
         vmu_surplus=settled.surplus(),
         binding=binding,
-        closed_form=is_vertex & ~clipped,
+        closed_form=is_peak & ~clipped,
     )
 
 
@@ -270,10 +280,10 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
 def _best_deviation(market: Market) -> Any:
     """max of U_p(p, S*(p)) over prices, by trial. (…) utility.
 
-    Between neighbouring prices at which some VMU's demand bends, total demand is a line, which two
-    trials inside tell; its best prices are then tried as well.
+    Between neighbouring prices at which some VMU's demand bends, total demand is a line of x(p),
+    which two trials inside tell; its best prices are then tried as well.
     """
-    edges = _bends(market)
+    edges, form = _bends(market), _demand_curve(market).form
     xp = namespace(edges)
     zero = 0 * edges[0, ...]
     eps = 4 * float(xp.finfo(edges.dtype).eps)
@@ -281,12 +291,14 @@ def _best_deviation(market: Market) -> Any:
     low, high = edges[:-1, ...], edges[1:, ...]
     a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
     demand_a, demand_b = (_demand(market, prices) for prices in (a, b))
-    fall = (demand_b - demand_a) / xp.where(b > a, b - a, 1.0)
+    x = form.coordinate(a)
+    width = form.coordinate(b) - x
+    fall = (demand_b - demand_a) / xp.where(width > 0, width, 1.0)
     fall = xp.where(fall < 0, fall, -1.0)
-    level = demand_a - fall * a
-    inner = [(market.cost - level / fall) / 2]
+    level = demand_a - fall * x
+    inner = [form.best_price(market.cost, fall, level)]
     if market.capacity is not None:
-        inner.append((market.capacity - level) / fall)
+        inner.append(form.price((market.capacity - level) / fall))
     tried += [xp.minimum(xp.maximum(prices, low), high) for prices in inner]
     utilities = [_in_chunks(market, prices, game.leader_utility) for prices in tried]
     return xp.max(xp.concat(utilities, axis=0), axis=0)
@@ -298,10 +310,8 @@ def _bends(market: Market) -> Any:
     Those beyond the cost or p_max are moved there.
     """
     xp = namespace(market.satisfaction)
-    curve = market.ssim.demand_curve(
-        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    )
-    bends = market.satisfaction[..., None] * convert(curve.rates, market.satisfaction)
+    rates = convert(_demand_curve(market).rates, market.satisfaction)
+    bends = market.satisfaction[..., None] * rates
     bends = xp.reshape(
         xp.broadcast_to(bends, (*market.batch_shape, *bends.shape[-2:])), (*market.batch_shape, -1)
     )
@@ -310,6 +320,13 @@ def _bends(market: Market) -> Any:
     edges = xp.concat([bends, zero + cost, zero + max_price], axis=-1)
     edges = xp.sort(clip(edges, cost, max_price), axis=-1)
     return xp.moveaxis(edges, -1, 0)
+
+
+def _demand_curve(market: Market) -> DemandCurve:
+    """Of each VMU, as a function of p / δ."""
+    return market.ssim.demand_curve(
+        market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+    )
 
 
 def _demand(market: Market, prices: Any) -> Any:

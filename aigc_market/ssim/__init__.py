@@ -7,6 +7,7 @@ from typing import Any
 
 from aigc_market.ssim.model import DemandCurve, LiveSSIM, Result, SSIMModel
 from aigc_market.ssim.quadratic import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
+from aigc_market.ssim.saturating import SaturatingFit, SaturatingSSIM, fit_saturating
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 __all__ = [
@@ -18,8 +19,11 @@ __all__ = [
     "RePaintSSIM",  # pyright: ignore[reportUnsupportedDunderAll] (by __getattr__)
     "Result",
     "SSIMModel",
+    "SaturatingFit",
+    "SaturatingSSIM",
     "TabulatedSSIM",
     "fit_quadratic",
+    "fit_saturating",
     "resolve",
 ]
 

@@ -7,20 +7,49 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from aigc_market._arrays import namespace
+
+
+class Lines:
+    """What the pieces of a demand curve are: lines of the price p, slope·p + intercept.
+
+    Pieces of another form are slope·x(p) + intercept, with an x of their own that rises with p. It
+    must be such that the sum over buyers is of the form too, and (p − c)·demand has one peak.
+    """
+
+    def coordinate(self, price: Any) -> Any:
+        """x(p)."""
+        return price
+
+    def price(self, coordinate: Any) -> Any:
+        """The p of an x."""
+        return coordinate
+
+    def of_price(self, slopes: Any, intercepts: Any, satisfaction: Any) -> tuple[Any, Any]:
+        """Slopes and intercepts of the price from those of the rate p / δ."""
+        return slopes / satisfaction, intercepts
+
+    def best_price(self, cost: Any, slope: Any, intercept: Any) -> Any:
+        """argmax of (p − c)·(slope·x(p) + intercept); the slope is negative."""
+        return (cost - intercept / slope) / 2
+
 
 class DemandCurve(NamedTuple):
-    """A buyer's demand as a function of the rate r = p / δ, in linear pieces.
+    """A buyer's demand as a function of the rate r = p / δ, in pieces.
 
     Piece j holds for rates in (rates[j-1], rates[j]] (the last one for every higher rate) and
-    says S = slopes[j]·r + intercepts[j]. Demand never rises with the rate.
+    says S = slopes[j]·x(r) + intercepts[j], where x(r) is r, or what the form says. Demand never
+    rises with the rate.
     """
 
     rates: Any
     """(…, J), ascending along the last axis: where one piece ends and the next begins."""
     slopes: Any
-    """(…, J + 1), steps per unit of rate; zero or negative."""
+    """(…, J + 1), steps per unit of x; zero or negative."""
     intercepts: Any
     """(…, J + 1), steps."""
+    form: Lines = Lines()
+    """Of the pieces."""
 
 
 @runtime_checkable
@@ -62,7 +91,7 @@ class SSIMModel(Protocol):
         ...
 
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
-        """`demand` as a whole, in pieces, for the solver."""
+        """`demand` as a whole, in pieces, for the solvers."""
         ...
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:
@@ -107,3 +136,13 @@ class LiveSSIM(SSIMModel, Protocol):
             rng: all that is drawn comes from it.
         """
         ...
+
+
+def side_by_side(columns: Sequence[Any]) -> Any:
+    """Numbers and arrays that broadcast, along a new last axis; for demand curves."""
+    arrays = [column for column in columns if not isinstance(column, float)]
+    if not arrays:
+        return np.asarray(columns)
+    xp = namespace(*arrays)
+    total = sum(arrays[1:], start=arrays[0])
+    return xp.stack([total * 0 + column for column in columns], axis=-1)

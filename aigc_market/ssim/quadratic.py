@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import clip, namespace
-from aigc_market.ssim.model import DemandCurve
+from aigc_market._arrays import clip
+from aigc_market.ssim.model import DemandCurve, side_by_side
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +90,9 @@ class QuadraticSSIM:
     def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
         rates = [self.beta + 2 * self.alpha * bound for bound in (max_steps, min_steps)]
         return DemandCurve(
-            _stack(rates),
-            _stack([0.0, self.slope, 0.0]),
-            _stack([max_steps, self.vertex, min_steps]),
+            side_by_side(rates),
+            side_by_side([0.0, self.slope, 0.0]),
+            side_by_side([max_steps, self.vertex, min_steps]),
         )
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:
@@ -100,16 +100,6 @@ class QuadraticSSIM:
 
     def map(self, function: Callable[[Any], Any]) -> QuadraticSSIM:
         return self.unchecked(*(function(value) for value in self.parameters))
-
-
-def _stack(columns: list[Any]) -> Any:
-    """Numbers and arrays side by side along a new last axis."""
-    arrays = [column for column in columns if not isinstance(column, float)]
-    if not arrays:
-        return np.asarray(columns)
-    xp = namespace(*arrays)
-    total = sum(arrays[1:], start=arrays[0])
-    return xp.stack([total * 0 + column for column in columns], axis=-1)
 
 
 PAPER_SSIM = QuadraticSSIM(alpha=-0.000174, beta=0.075, gamma=4891.89)
@@ -171,22 +161,32 @@ def least_squares(steps: Any, values: Any) -> LeastSquares:
     Raises:
         TypeError, ValueError: bad or too few measurements.
     """
+    steps, values = measurements(steps, values)
+    coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
+    errors = np.sqrt(np.diag(covariance))
+    alpha, beta, gamma = coefficients.tolist()
+    return LeastSquares(
+        (alpha, beta, gamma),
+        (float(errors[0]), float(errors[1]), float(errors[2])),
+        explained(values, np.polyval(coefficients, steps)),
+    )
+
+
+def explained(values: np.ndarray, fitted: np.ndarray) -> float:
+    """R², the share of the variance of values that a fit explains."""
+    variation = float(np.sum((values - values.mean()) ** 2))
+    return 1.0 - float(np.sum((values - fitted) ** 2)) / variation if variation else 1.0
+
+
+def measurements(steps: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Checked steps and SSIM (M,), enough of them for three coefficients and their errors."""
     steps, values = curve("steps", steps, "values", values)
     if len(steps) < 4 or len(np.unique(steps)) < 3:
         raise ValueError(
             "steps must hold at least 4 measurements at 3 different steps or more, "
             f"got {len(steps)} at {len(np.unique(steps))}"
         )
-    coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
-    errors = np.sqrt(np.diag(covariance))
-    residuals = values - np.polyval(coefficients, steps)
-    spread = float(np.sum((values - values.mean()) ** 2))
-    alpha, beta, gamma = coefficients.tolist()
-    return LeastSquares(
-        (alpha, beta, gamma),
-        (float(errors[0]), float(errors[1]), float(errors[2])),
-        1.0 - float(np.sum(residuals**2)) / spread if spread else 1.0,
-    )
+    return steps, values
 
 
 def curve(x_name: str, x: Any, y_name: str, y: Any) -> tuple[np.ndarray, np.ndarray]:
