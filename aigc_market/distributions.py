@@ -1,4 +1,4 @@
-"""How what differs from market to market (δ, α, β, R) is drawn at each reset."""
+"""How what differs from market to market (δ, α, β or A, τ, R) is drawn at each reset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc_market import _checks
 from aigc_market._arrays import clip, exp, namespace
 from aigc_market.equilibrium import solve
 from aigc_market.market import Market
-from aigc_market.ssim import QuadraticSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, SSIMModel
 
 _MOST_NORMAL = 4.0
 """Normals are held within ± this, so that what is drawn has bounds."""
@@ -133,8 +133,29 @@ class SharedLevel(Distribution):
         return clip(level * exp(self.spread * normals), self.low, self.high)
 
 
+class DrawnSSIM:
+    """An SSIM model whose first coefficients are drawn, shared by the VMUs of a market."""
+
+    @property
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Bounds of what is drawn, by name, in the order of the model's `parameters`."""
+        raise NotImplementedError
+
+    def values_of(self, model: SSIMModel) -> tuple[Any, ...]:
+        """What was drawn of a model, in that order; `(*lanes, 1)` each."""
+        return model.parameters[: len(self.coefficients)]
+
+    def draw(self, rng: Any, lanes: tuple[int, ...]) -> SSIMModel:
+        """The model of each lane; what is drawn is `(*lanes, 1)`."""
+        raise NotImplementedError
+
+    def stand_in(self) -> SSIMModel:
+        """A model that may be drawn, of numbers at the bounds of their laws."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class DrawnQuadratic:
+class DrawnQuadratic(DrawnSSIM):
     """A quadratic SSIM whose α and β are drawn, shared by the VMUs of a market.
 
     Args:
@@ -152,15 +173,57 @@ class DrawnQuadratic:
         _law("beta", self.beta)
         _checks.number("gamma", self.gamma)
 
+    @property
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Of α < 0 and β."""
+        alpha, beta = self.alpha, self.beta
+        return {"alpha": (-alpha.high, -alpha.low), "beta": (beta.low, beta.high)}
+
     def draw(self, rng: Any, lanes: tuple[int, ...]) -> QuadraticSSIM:
-        """The model of each lane; coefficients `(*lanes, 1)`."""
+        """The model of each lane; α and β are `(*lanes, 1)`."""
         shape = (*lanes, 1)
         alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
         return QuadraticSSIM.unchecked(-alpha, beta, self.gamma)
 
     def stand_in(self) -> QuadraticSSIM:
-        """A model that may be drawn (α and β at their bounds)."""
+        """With α and β at their bounds."""
         return QuadraticSSIM(-self.alpha.high, self.beta.high, self.gamma)
+
+
+@dataclass(frozen=True)
+class DrawnSaturating(DrawnSSIM):
+    """A saturating SSIM whose A and τ are drawn, shared by the VMUs of a market.
+
+    Args:
+        gain: the law of A > 0.
+        scale: the law of τ > 0.
+        start: γ; it cancels from every choice.
+    """
+
+    gain: Distribution
+    scale: Distribution
+    start: float = 0.0
+
+    def __post_init__(self) -> None:
+        _law("gain", self.gain)
+        _law("scale", self.scale)
+        _checks.number("start", self.start)
+
+    @property
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Of A and τ."""
+        gain, scale = self.gain, self.scale
+        return {"gain": (gain.low, gain.high), "scale": (scale.low, scale.high)}
+
+    def draw(self, rng: Any, lanes: tuple[int, ...]) -> SaturatingSSIM:
+        """The model of each lane; A and τ are `(*lanes, 1)`."""
+        shape = (*lanes, 1)
+        gain, scale = self.gain.draw(rng, shape), self.scale.draw(rng, shape)
+        return SaturatingSSIM.unchecked(gain, scale, self.start)
+
+    def stand_in(self) -> SaturatingSSIM:
+        """With A and τ at their upper bounds."""
+        return SaturatingSSIM(self.gain.high, self.scale.high, self.start)
 
 
 @dataclass(frozen=True)
@@ -215,7 +278,7 @@ def function_in(law: Any) -> Drawn | None:
     return next((found for part in parts if (found := function_in(part)) is not None), None)
 
 
-_LAWS = (Distribution, DrawnQuadratic, DemandShare)
+_LAWS = (Distribution, DrawnSSIM, DemandShare)
 
 
 def distribution(value: Any) -> Distribution | None:

@@ -1,12 +1,13 @@
 """The game solved once more, slowly and without a line of the package: what tests compare with.
 
 A market is a plain dict: cost, max_price, min_steps, max_steps, capacity (or None), satisfaction
-(K,), and either alpha and beta (numbers or (K,)) or a table (steps, values).
+(K,), and alpha and beta or gain and scale (numbers or (K,)), or a table (steps, values).
 """
 
 import itertools
 
 import numpy as np
+from scipy.optimize import brentq, minimize_scalar
 
 
 def utility(market, price):
@@ -18,13 +19,17 @@ def utility(market, price):
 
 
 def purchases(market, price):
-    return _from_table(market, price) if "table" in market else _from_quadratic(market, price)
+    if "table" in market:
+        return _from_table(market, price)
+    return np.clip(_inside(market, price), market["min_steps"], market["max_steps"])
 
 
 def surplus(market, price, steps):
     """δ·(SSIM(S) − SSIM(0)) − p·S of each VMU."""
     if "table" in market:
         gain = np.interp(steps, *market["table"]) - np.interp(0.0, *market["table"])
+    elif "scale" in market:
+        gain = market["gain"] * (1 - np.exp(-steps / market["scale"]))
     else:
         gain = market["alpha"] * steps**2 + market["beta"] * steps
     return market["satisfaction"] * gain - price * steps
@@ -37,7 +42,7 @@ def optimum(market):
 
 def candidates(market):
     cost, top = market["cost"], market["max_price"]
-    bends = _table_bends(market) if "table" in market else _quadratic_bends(market)
+    bends = _table_bends(market) if "table" in market else _smooth_bends(market)
     bends = bends[(bends > cost) & (bends < top)]
     edges = np.unique(np.concatenate([[cost, top], bends]))
     if "table" in market:
@@ -45,37 +50,60 @@ def candidates(market):
     return np.concatenate([edges, _inside_pieces(market, edges)])
 
 
-def _from_quadratic(market, price):
-    alpha, beta = market["alpha"], market["beta"]
-    interior = (price / market["satisfaction"] - beta) / (2 * alpha)
-    return np.clip(interior, market["min_steps"], market["max_steps"])
+def _inside(market, price):
+    """What VMUs would buy if there were no bounds: where a step gains what it costs."""
+    rate = price / market["satisfaction"]
+    if "scale" in market:
+        return market["scale"] * np.log(market["gain"] / (market["scale"] * rate))
+    return (rate - market["beta"]) / (2 * market["alpha"])
 
 
-def _quadratic_bends(market):
+def _smooth_bends(market):
     """Prices at which the interior purchase of some VMU meets a bound."""
-    return np.concatenate(
-        [
-            market["satisfaction"] * (market["beta"] + 2 * market["alpha"] * bound)
-            for bound in (market["min_steps"], market["max_steps"])
-        ]
-    )
+    bends = []
+    for bound in (market["min_steps"], market["max_steps"]):
+        if "scale" in market:
+            slope = market["gain"] / market["scale"] * np.exp(-bound / market["scale"])
+        else:
+            slope = market["beta"] + 2 * market["alpha"] * bound
+        bends.append(market["satisfaction"] * slope)
+    return np.concatenate(bends)
 
 
 def _inside_pieces(market, edges):
-    """On each piece demand is a line a·p + b: where its revenue peaks, and where it meets R."""
+    """On each piece demand falls smoothly: where its revenue peaks, and where it meets R."""
+    look = _where_it_falls_by_a_logarithm if "scale" in market else _where_it_falls_by_a_line
     inside = []
     for low, high in itertools.pairwise(edges):
-        p, q = low + (high - low) / 3, low + 2 * (high - low) / 3
-        demand_p, demand_q = (_from_quadratic(market, x).sum() for x in (p, q))
-        a = (demand_q - demand_p) / (q - p) if q > p else 0.0
-        if a >= 0:
-            continue
-        b = demand_p - a * p
-        prices = [(market["cost"] - b / a) / 2]
-        if market["capacity"] is not None:
-            prices.append((market["capacity"] - b) / a)
-        inside.extend(price for price in prices if low < price < high)
+        inside += [price for price in look(market, low, high) if low < price < high]
     return np.array(inside)
+
+
+def _where_it_falls_by_a_line(market, low, high):
+    p, q = low + (high - low) / 3, low + 2 * (high - low) / 3
+    demand_p, demand_q = (purchases(market, x).sum() for x in (p, q))
+    a = (demand_q - demand_p) / (q - p) if q > p else 0.0
+    if a >= 0:
+        return
+    b = demand_p - a * p
+    yield (market["cost"] - b / a) / 2
+    if market["capacity"] is not None:
+        yield (market["capacity"] - b) / a
+
+
+def _where_it_falls_by_a_logarithm(market, low, high):
+    """By SciPy's searches: there is one peak of revenue on a piece, and one clearing price."""
+
+    def demand(price):
+        return purchases(market, price).sum()
+
+    def loss(price):
+        return -(price - market["cost"]) * demand(price)
+
+    yield minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-9}).x
+    capacity = market["capacity"]
+    if capacity is not None and demand(high) < capacity < demand(low):
+        yield brentq(lambda price: demand(price) - capacity, low, high, xtol=1e-14)
 
 
 def _sensible_steps(market):

@@ -1,0 +1,509 @@
+"""SSIM that saturates: the model, its markets solved, its fit, and its law."""
+
+import copy
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import brute_force
+import numpy as np
+import pytest
+import torch
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit
+from scipy.special import wrightomega
+
+import aigc_market
+from aigc_market.curves import breakpoints, curves, theorem_2
+from aigc_market.distributions import Drawn, DrawnQuadratic, DrawnSaturating, LogUniform, Uniform
+from aigc_market.ssim import (
+    PAPER_SSIM,
+    QuadraticSSIM,
+    SaturatingSSIM,
+    SSIMModel,
+    fit_quadratic,
+    fit_saturating,
+)
+from aigc_market.ssim.saturating import log_lambert_w
+
+GAIN, SCALE = 3.0975, 41.3
+MODEL = SaturatingSSIM(GAIN, SCALE, 0.4)
+SEARCH = settings(max_examples=150, deadline=None, derandomize=True)
+
+
+# -- the model --------------------------------------------------------------------------------
+
+
+def test_it_rises_from_the_start_to_start_plus_gain():
+    steps = np.array([0.0, 10.0, SCALE, 1e6])
+    expected = 0.4 + GAIN * np.array([0, 1 - np.exp(-10 / SCALE), 1 - np.exp(-1), 1])
+    np.testing.assert_allclose(MODEL(steps), expected, rtol=1e-14)
+    np.testing.assert_allclose(MODEL.gain(steps), expected - 0.4, rtol=1e-14)
+    assert MODEL.max_steps == np.inf
+    assert not MODEL.linear_demand
+    assert isinstance(MODEL, SSIMModel)
+
+
+def test_its_arguments_are_told():
+    assert repr(MODEL) == "SaturatingSSIM(gain=3.0975, scale=41.3, start=0.4)"
+    assert MODEL.parameters == (GAIN, SCALE, 0.4)
+    doubled = MODEL.map(lambda value: 2 * value)
+    assert (doubled.amplitude, doubled.scale, doubled.start) == (2 * GAIN, 2 * SCALE, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"gain": 0}, ValueError, "gain must be finite numbers above 0, got 0"),
+        ({"scale": [40, -1]}, ValueError, r"scale must be finite numbers above 0, got \[40, -1\]"),
+        ({"start": np.nan}, ValueError, "start must be finite numbers, got nan"),
+        ({"gain": "3"}, TypeError, "gain must be finite numbers above 0, got '3'"),
+        (
+            {"gain": np.ones((3, 2)), "scale": np.ones(3)},
+            ValueError,
+            r"gain, scale and start must have shapes that broadcast .*got \(3, 2\), \(3,\) and",
+        ),
+    ],
+)
+def test_a_bad_coefficient_is_named(given, error, message):
+    with pytest.raises(error, match=message):
+        SaturatingSSIM(**{"gain": GAIN, "scale": SCALE, **given})
+
+
+def test_coefficients_are_numbers_of_its_own():
+    given = np.array([3.0, 4.0])
+    model = SaturatingSSIM(given, 2 * given)
+    given[:] = 7.0
+    np.testing.assert_array_equal(model.amplitude, [3.0, 4.0])
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_it_can_be_copied(how):
+    steps = np.linspace(0, 250, 9)
+    np.testing.assert_array_equal(how(MODEL)(steps), MODEL(steps))
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 250.0), (30.0, 90.0), (40.0, 40.0)])
+def test_demand_is_what_pays_most(bounds):
+    rates = np.linspace(0.0005, 0.1, 200)
+    bought = MODEL.demand(rates, *bounds)
+    steps = np.linspace(*bounds, 20_001)
+    best = np.max(MODEL(steps) - rates[:, None] * steps, axis=1)
+    np.testing.assert_allclose(MODEL(bought) - rates * bought, best, rtol=1e-6)
+    assert np.all(MODEL(bought) - rates * bought >= best - 1e-12)
+    assert np.all(np.diff(bought) <= 0)
+    assert bought.min() >= bounds[0]
+    assert bought.max() <= bounds[1]
+
+
+@pytest.mark.parametrize("rate", [0.0, np.zeros(3), torch.zeros(3), 1e-300])
+def test_all_that_is_for_sale_is_bought_for_nothing(rate):
+    np.testing.assert_array_equal(MODEL.demand(rate, 0.0, 250.0), 250.0)
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 250.0), (30.0, 90.0), (40.0, 40.0)])
+def test_the_demand_curve_is_the_demand(bounds):
+    curve = MODEL.demand_curve(*bounds)
+    rates = np.linspace(0.0005, 0.1, 199)
+    piece = np.searchsorted(curve.rates, rates)
+    by_curve = curve.slopes[piece] * np.log(rates) + curve.intercepts[piece]
+    np.testing.assert_allclose(MODEL.demand(rates, *bounds), by_curve, rtol=1e-9, atol=1e-9)
+
+
+@given(
+    st.lists(st.floats(1e-6, 10), min_size=1, max_size=40),
+    st.floats(0.1, 50),
+    st.floats(0.5, 500),
+)
+def test_numbers_one_by_one_are_those_of_an_array(rates, gain, scale):
+    """To the last digit: views that play one by one and in batches must agree."""
+    model, rates = SaturatingSSIM(gain, scale, 0.1), np.array(rates)
+    bought = model.demand(rates, 0.0, 250.0)
+    assert [model.demand(rate, 0.0, 250.0) for rate in rates.tolist()] == bought.tolist()
+    assert [model.gain(steps) for steps in bought.tolist()] == model.gain(bought).tolist()
+    assert [model(steps) for steps in bought.tolist()] == model(bought).tolist()
+    assert all(type(model.demand(rate, 0.0, 250.0)) is float for rate in rates.tolist())
+
+
+def test_it_keeps_the_shape_and_library_of_the_steps():
+    steps = np.linspace(0, 250, 12).reshape(3, 4)
+    assert MODEL(steps).shape == (3, 4)
+    single = MODEL.gain(torch.asarray(steps, dtype=torch.float32))
+    assert single.dtype == torch.float32
+    np.testing.assert_allclose(single, MODEL.gain(steps), rtol=1e-5, atol=1e-5)
+    bought = MODEL.demand(torch.linspace(0.001, 0.1, 7), 0.0, 250.0)
+    expected = MODEL.demand(np.linspace(0.001, 0.1, 7), 0.0, 250.0)
+    np.testing.assert_allclose(bought, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_lamberts_w_is_scipys():
+    z = np.concatenate(
+        [np.linspace(-700, 700, 20_001), np.linspace(-3, 3, 2001), 10.0 ** np.arange(3, 300, 7)]
+    )
+    np.testing.assert_allclose(np.exp(log_lambert_w(z)), wrightomega(z), rtol=1e-12)
+
+
+# -- its markets ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("satisfaction", "price", "utility"),
+    [(200.0, 6.444468, 379.9302), ([100.0, 300.0], 5.696033, 319.7936)],
+)
+def test_the_market_of_reference(satisfaction, price, utility):
+    market = aigc_market.Market(satisfaction=satisfaction, ssim=SaturatingSSIM(GAIN, SCALE))
+    equilibrium = aigc_market.solve(market)
+    assert equilibrium.price == pytest.approx(price, abs=5e-7)
+    assert equilibrium.asp_utility == pytest.approx(utility, abs=5e-5)
+    assert equilibrium.closed_form
+
+
+SHARE = st.integers(0, 999_983).map(lambda part: part / 999_983)
+
+
+def between(low, high):
+    return SHARE.map(lambda share: low + share * (high - low))
+
+
+@st.composite
+def markets(draw):
+    """Of up to 12 VMUs, δ over two decades, with bounds from loose to so tight that they bind."""
+    K = draw(st.integers(1, 12))
+    cost = draw(between(0.2, 5.0))
+    low = draw(st.one_of(st.just(0.0), between(0.0, 100.0)))
+    high = low + draw(between(1.0, 300.0))
+    own = draw(st.booleans())
+    factors = np.array(draw(st.lists(between(0.3, 3.0), min_size=2 * K, max_size=2 * K)))
+    return {
+        "satisfaction": 10 ** np.array(draw(st.lists(between(1, 3), min_size=K, max_size=K))),
+        "gain": GAIN * factors[:K] if own else GAIN,
+        "scale": SCALE * factors[K:] if own else SCALE,
+        "cost": cost,
+        "max_price": cost * draw(between(1.1, 60.0)),
+        "min_steps": low,
+        "max_steps": high,
+        "capacity": draw(st.one_of(st.none(), between(K * low + 0.5, K * high + 1.0))),
+    }
+
+
+def of_package(market):
+    """The package's market from the plain one."""
+    names = ("satisfaction", "cost", "max_price", "min_steps", "max_steps", "capacity")
+    ssim = SaturatingSSIM(market["gain"], market["scale"])
+    arguments = {name: market[name] for name in names}
+    return aigc_market.Market(K=len(market["satisfaction"]), ssim=ssim, **arguments)
+
+
+@SEARCH
+@given(markets(), SHARE)
+def test_the_solver_and_the_verifier_are_what_brute_force_says(plain, share):
+    market = of_package(plain)
+    equilibrium = aigc_market.solve(market)
+    for name, bound in equilibrium.binding._asdict().items():
+        event(f"{name} binds: {bool(np.any(bound))}")
+    best = brute_force.optimum(plain)
+    scale = max(1.0, best)
+    assert equilibrium.asp_utility == pytest.approx(best, abs=1e-8 * scale)
+    earned = brute_force.utility(plain, equilibrium.price)
+    assert earned == pytest.approx(best, abs=1e-8 * scale)
+    grid = np.linspace(plain["cost"], plain["max_price"], 300)
+    assert max(brute_force.utility(plain, price) for price in grid) <= best + 1e-8 * scale
+    gap = aigc_market.regret(
+        market, equilibrium.price, aigc_market.best_response(market, equilibrium.price)
+    )
+    assert gap.leader <= 1e-9 * scale
+    np.testing.assert_array_equal(gap.followers, 0.0)
+    # And of any other play.
+    price = plain["cost"] + share * (plain["max_price"] - plain["cost"])
+    steps = np.full(
+        market.K, plain["min_steps"] + share * (plain["max_steps"] - plain["min_steps"])
+    )
+    gap = aigc_market.regret(market, price, steps)
+    forgone = best - brute_force.utility(plain, price)
+    assert gap.leader == pytest.approx(forgone, abs=1e-7 * scale)
+    rational = brute_force.surplus(plain, price, brute_force.purchases(plain, price))
+    lost = rational - brute_force.surplus(plain, price, steps)
+    atol = 1e-9 * (1 + np.abs(rational).max() + price * high)
+    np.testing.assert_allclose(gap.followers, lost, atol=atol)
+
+
+PAPER_LIKE = {
+    "satisfaction": np.array([200.0, 200.0]),
+    "gain": GAIN,
+    "scale": SCALE,
+    "cost": 1.0,
+    "max_price": 20.0,
+    "min_steps": 0.0,
+    "max_steps": 250.0,
+    "capacity": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "bound"),
+    [
+        ({"min_steps": 60.0}, "min_steps"),
+        ({"max_steps": 20.0}, "max_steps"),
+        ({"max_price": 4.0}, "max_price"),
+        ({"max_price": 1.0}, "min_price"),
+        ({"capacity": 40.0}, "capacity"),
+    ],
+)
+def test_brute_force_sees_every_bound_bind(changes, bound):
+    """The search above means little if its market never meets a bound: here each one does."""
+    plain = PAPER_LIKE | changes
+    equilibrium = aigc_market.solve(of_package(plain))
+    assert equilibrium.asp_utility == pytest.approx(brute_force.optimum(plain), rel=1e-9)
+    assert np.all(getattr(equilibrium.binding, bound))
+    assert not equilibrium.closed_form
+
+
+def test_the_price_clears_a_scarce_market():
+    equilibrium = aigc_market.solve(of_package(PAPER_LIKE | {"capacity": 40.0}))
+    assert equilibrium.price == pytest.approx(15 * np.exp(-20 / SCALE), rel=1e-12)  # 20 steps each
+    assert equilibrium.steps.sum() == pytest.approx(40)
+
+
+@pytest.mark.parametrize("decades", [0.5, 5, 30])
+@pytest.mark.parametrize("max_price", [20.0, 1e9, 1e100])
+def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(max_price, decades):
+    rng = np.random.default_rng(round(10 * decades))
+    for number in range(20):
+        K = int(rng.integers(1, 8))
+        satisfaction = 200 * 10 ** rng.uniform(-decades / 2, decades / 2, K)
+        plain = PAPER_LIKE | {"satisfaction": satisfaction, "max_price": max_price}
+        if number % 3 == 0:
+            plain["capacity"] = 10 ** rng.uniform(0, 3)
+        equilibrium = aigc_market.solve(of_package(plain))
+        best = brute_force.optimum(plain)
+        assert equilibrium.asp_utility == pytest.approx(best, rel=1e-7)
+        assert equilibrium.asp_utility >= best * (1 - 1e-12)
+        assert brute_force.utility(plain, equilibrium.price) == pytest.approx(best, rel=1e-7)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_batch_is_solved_like_its_markets_one_by_one(K):
+    rng = np.random.default_rng(5)
+    batch = (2, 3)
+    limits = {"cost": (0.5, 3.0), "max_price": (6.0, 25.0), "max_steps": (30.0, 300.0)}
+    arguments = {name: rng.uniform(*bounds, batch) for name, bounds in limits.items()}
+    arguments["capacity"] = rng.uniform(40.0, 300.0, batch)
+    delta, active = 10 ** rng.uniform(1, 3, (*batch, K)), rng.random((*batch, K)) < 0.7
+    gain, scale = rng.uniform(2, 5, (*batch, 1)), rng.uniform(20, 60, (*batch, K))
+    market = aigc_market.Market(
+        K=K, satisfaction=delta, active=active, ssim=SaturatingSSIM(gain, scale), **arguments
+    )
+    together = aigc_market.solve(market)
+    tensors = aigc_market.solve(market.like(torch.ones(1, dtype=torch.float64)))
+    for lane in np.ndindex(batch):
+        one = aigc_market.Market(
+            K=K,
+            satisfaction=delta[lane],
+            active=active[lane],
+            ssim=SaturatingSSIM(gain[lane], scale[lane]),
+            **{name: values[lane] for name, values in arguments.items()},
+        )
+        alone = aigc_market.solve(one)
+        for name in ("price", "steps", "asp_utility", "vmu_surplus", "closed_form"):
+            np.testing.assert_allclose(getattr(together, name)[lane], getattr(alone, name))
+            found = np.asarray(getattr(tensors, name)[lane])
+            np.testing.assert_allclose(found, getattr(alone, name), rtol=1e-10, atol=1e-9)
+
+
+def test_gradients_flow_through_the_equilibrium():
+    def price(cost, delta, gain, scale):
+        ssim = SaturatingSSIM(gain, scale)
+        market = aigc_market.Market(K=3, cost=cost, satisfaction=delta, ssim=ssim)
+        return aigc_market.solve(market).price
+
+    def clearing(delta, gain, scale):
+        ssim = SaturatingSSIM(gain, scale)
+        market = aigc_market.Market(K=3, satisfaction=delta, ssim=ssim, capacity=60.0)
+        return aigc_market.solve(market).price
+
+    given = [
+        torch.tensor(numbers, dtype=torch.float64, requires_grad=True)
+        for numbers in (1.5, [150.0, 200.0, 330.0], [2.0, 3.0, 4.0], [30.0, 40.0, 50.0])
+    ]
+    assert torch.autograd.gradcheck(price, given)
+    assert torch.autograd.gradcheck(clearing, given[1:])
+    # By the envelope theorem a dearer step costs the leader what it sells.
+    cost = given[0]
+    best = aigc_market.solve(aigc_market.Market(cost=cost, ssim=MODEL))
+    (slope,) = torch.autograd.grad(best.asp_utility, cost)
+    assert slope.item() == pytest.approx(-best.steps.sum().item())
+
+
+def test_single_precision_is_enough_for_a_price():
+    market = aigc_market.Market(ssim=MODEL, max_price=1e9)
+    single = aigc_market.solve(market.like(torch.ones(1, dtype=torch.float32)))
+    assert single.price.item() == pytest.approx(aigc_market.solve(market).price, rel=1e-5)
+
+
+def test_a_market_as_curves():
+    market = aigc_market.Market(satisfaction=[80, 400], max_steps=60, capacity=80, ssim=MODEL)
+    at_most, clearing = 0.075 * np.exp(-60 / SCALE), 80 * 0.075 * np.exp(-20 / SCALE)
+    found = breakpoints(market)  # 400 · .075 is above p_max
+    np.testing.assert_allclose(found, [80 * at_most, clearing, 80 * 0.075, 400 * at_most])
+    assert theorem_2(market) is None
+    drawn, equilibrium = curves(market, points=4001), aigc_market.solve(market)
+    assert drawn.asp_utility.max() <= equilibrium.asp_utility * (1 + 1e-9)
+    assert drawn.asp_utility.max() == pytest.approx(equilibrium.asp_utility, rel=1e-5)
+    assert np.all(drawn.steps.sum(axis=1) <= 80 * (1 + 1e-9))
+    # On a piece demand is a line of ln p, or all that there is.
+    for low, high in pairwise([1.0, *found, 20.0]):
+        prices = np.geomspace(low * 1.0001, high * 0.9999, 7)
+        sold = np.minimum(aigc_market.best_response(market, prices).sum(axis=-1), 80)
+        np.testing.assert_allclose(np.diff(sold, n=2), 0, atol=1e-9)
+
+
+def test_a_hundred_thousand_vmus():
+    rng = np.random.default_rng(0)
+    K = 100_000
+    delta = 10 ** rng.uniform(1, 3, K)
+    market = aigc_market.Market(K=K, satisfaction=delta, ssim=MODEL, capacity=20.0 * K)
+    equilibrium = aigc_market.solve(market)
+
+    def utility(price):
+        bought = np.clip(SCALE * np.log(GAIN * delta / (SCALE * price)), 0, 250)
+        return (price - 1) * min(bought.sum(), 20.0 * K)
+
+    assert equilibrium.asp_utility == pytest.approx(utility(equilibrium.price), rel=1e-9)
+    best_tried = max(utility(price) for price in np.linspace(1, 20, 400))
+    assert best_tried <= equilibrium.asp_utility * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("ssim", [MODEL, SaturatingSSIM([2.5, 4.0], [30.0, 50.0])])
+def test_a_game_on_it_pays_what_the_formula_says(ssim):
+    env = aigc_market.parallel_env(ssim=ssim)
+    env.reset(seed=0, options={"price": 6.0})
+    actions = {agent: np.array([30.0], np.float32) for agent in env.agents}
+    _, rewards, _, _, infos = env.step(actions)
+    gains = np.broadcast_to(ssim.gain(np.array([30.0, 30.0])), 2)
+    for k, vmu in enumerate(["vmu_0", "vmu_1"]):
+        assert rewards[vmu] == pytest.approx(200 * gains[k] - 6.0 * 30)
+        expected = aigc_market.best_response(aigc_market.Market(ssim=ssim), 6.0)[k]
+        assert infos[vmu]["best_response"] == pytest.approx(expected, rel=1e-6)
+    assert rewards["asp_0"] == pytest.approx(5.0 * 60)
+
+
+# -- the fit ----------------------------------------------------------------------------------
+
+
+def measured(noise, scale=SCALE, most=250.0):
+    steps = np.linspace(0, most, 26)
+    errors = np.random.default_rng(3).normal(0, noise, 26)
+    return steps, 0.4 + 0.385 * (1 - np.exp(-steps / scale)) + errors
+
+
+@pytest.mark.parametrize("scale", [3.0, SCALE, 600.0])
+def test_the_fit_finds_an_exact_curve(scale):
+    fit = fit_saturating(*measured(0.0, scale))
+    assert fit.ssim.amplitude == pytest.approx(0.385, rel=1e-5)
+    assert fit.ssim.scale == pytest.approx(scale, rel=1e-5)
+    assert fit.ssim.start == pytest.approx(0.4, rel=1e-6)
+    assert fit.r_squared == pytest.approx(1.0)
+
+
+def test_the_fit_and_its_errors_are_scipys():
+    steps, values = measured(0.01)
+    fit = fit_saturating(steps, values)
+
+    def formula(steps, gain, scale, start):
+        return start + gain * (1 - np.exp(-steps / scale))
+
+    found, covariance = curve_fit(formula, steps, values, p0=(0.3, 30.0, 0.5))
+    np.testing.assert_allclose(fit.ssim.parameters, found, rtol=1e-5)
+    np.testing.assert_allclose(fit.standard_errors, np.sqrt(np.diag(covariance)), rtol=1e-3)
+    residuals = values - formula(steps, *found)
+    explained = 1 - np.sum(residuals**2) / np.sum((values - values.mean()) ** 2)
+    assert fit.r_squared == pytest.approx(explained)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1, 0.2, 0.4, 0.8, 1.6],  # convex
+        [0.9, 0.8, 0.6, 0.3, 0.0],  # falling
+        [0.9, 0.5, 0.3, 0.2, 0.15],  # falling ever less
+        [0.1, 0.2, 0.3, 0.4, 0.5],  # a line
+        [0.7, 0.7, 0.7, 0.7, 0.7],  # constant
+        [0.1, 0.7, 0.7, 0.7, 0.7],  # all at the first step: who knows how fast
+    ],
+)
+def test_a_fit_that_tells_no_scale_or_gain_is_refused(values):
+    with pytest.raises(ValueError, match=r"values must rise and .*TabulatedSSIM takes any curve"):
+        fit_saturating([0, 1, 2, 3, 4], values)
+
+
+def test_a_fit_needs_enough_measurements():
+    with pytest.raises(ValueError, match="steps must hold at least 4 measurements"):
+        fit_saturating([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4])
+
+
+def test_the_bundled_models_curve_saturates_and_is_no_parabola():
+    folder = Path(aigc_market.ssim.__file__).parent / "repaint" / "bundled" / "curves"
+    (path,) = folder.glob("*.npy")
+    values = np.load(path).astype(np.float64).mean(axis=(0, 1))[1:]
+    steps = np.arange(1.0, len(values) + 1)
+
+    def error(fit):
+        return np.sqrt(np.mean((fit.ssim(steps) - values) ** 2))
+
+    saturating, quadratic = fit_saturating(steps, values), fit_quadratic(steps, values)
+    assert error(saturating) < 0.3 * error(quadratic)
+    assert saturating.r_squared > 0.99
+    assert saturating.ssim.scale == pytest.approx(38.2, abs=0.1)
+
+
+# -- the law ----------------------------------------------------------------------------------
+
+LAW = DrawnSaturating(gain=LogUniform(2, 5), scale=Uniform(25, 60), start=0.3)
+
+
+def test_gain_and_scale_are_drawn_for_each_market():
+    model = LAW.draw(np.random.default_rng(0), (500,))
+    gain, scale = LAW.values_of(model)
+    for name, values in (("gain", gain), ("scale", scale)):
+        low, high = LAW.coefficients[name]
+        assert values.shape == (500, 1)
+        assert low <= values.min() < low * 1.1
+        assert high * 0.9 < values.max() <= high
+    assert model.start == 0.3
+    assert list(LAW.coefficients) == ["gain", "scale"]
+    assert LAW.values_of(LAW.stand_in()) == (5, 60)
+    market = aigc_market.Market(satisfaction=np.full((500, 2), 200.0), ssim=model)
+    assert np.all(aigc_market.solve(market).asp_utility > 0)
+
+
+def test_a_quadratic_law_tells_its_coefficients_likewise():
+    law = DrawnQuadratic(alpha=LogUniform(1e-4, 4e-4), beta=Uniform(0.05, 0.12))
+    assert law.coefficients == {"alpha": (-4e-4, -1e-4), "beta": (0.05, 0.12)}
+    alpha, beta = law.values_of(law.draw(np.random.default_rng(0), (7,)))
+    assert np.all((alpha >= -4e-4) & (alpha <= -1e-4))
+    assert np.all((beta >= 0.05) & (beta <= 0.12))
+    assert law.values_of(QuadraticSSIM(-2e-4, 0.1)) == (-2e-4, 0.1)
+    assert law.values_of(PAPER_SSIM) == PAPER_SSIM.parameters[:2]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"gain": 3.0}, TypeError, "gain must be a Distribution, such as Uniform"),
+        ({"scale": None}, TypeError, "scale must be a Distribution, such as Uniform"),
+        ({"start": "0"}, TypeError, "start must be finite numbers, got '0'"),
+    ],
+)
+def test_a_bad_law_is_named(given, error, message):
+    with pytest.raises(error, match=message):
+        DrawnSaturating(**{"gain": LAW.gain, "scale": LAW.scale, **given})
+
+
+def test_what_of_a_law_is_a_function_is_found():
+    """Games on tensors cannot draw by it, and say so."""
+    from aigc_market.distributions import function_in
+
+    drawn = Drawn(2.0, 5.0, lambda rng: 3.0)
+    assert function_in(DrawnSaturating(gain=LAW.gain, scale=drawn)) is drawn
+    assert function_in(LAW) is None
