@@ -216,9 +216,8 @@ def test_the_solver_and_the_verifier_are_what_brute_force_says(plain, share):
     np.testing.assert_array_equal(gap.followers, 0.0)
     # And of any other play.
     price = plain["cost"] + share * (plain["max_price"] - plain["cost"])
-    steps = np.full(
-        market.K, plain["min_steps"] + share * (plain["max_steps"] - plain["min_steps"])
-    )
+    low, high = plain["min_steps"], plain["max_steps"]
+    steps = np.full(market.K, low + share * (high - low))
     gap = aigc_market.regret(market, price, steps)
     forgone = best - brute_force.utility(plain, price)
     assert gap.leader == pytest.approx(forgone, abs=1e-7 * scale)
