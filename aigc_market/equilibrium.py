@@ -204,6 +204,7 @@ def _describe(market: Market, price: Any, is_peak: Any) -> Equilibrium:
     bought = settled.asked
     wanted = layout.total(bought)
     xp = namespace(bought)
+    rounding = 16 * market.K * float(xp.finfo(wanted.dtype).eps)
     binding = Binding(
         min_steps=_those_active(market, bought <= layout.min_steps),
         max_steps=_those_active(market, bought >= layout.max_steps),
@@ -211,7 +212,7 @@ def _describe(market: Market, price: Any, is_peak: Any) -> Equilibrium:
         max_price=price >= market.max_price,
         capacity=wanted * 0 > 1
         if market.capacity is None
-        else wanted >= market.capacity * (1 - 16 * market.K * float(xp.finfo(wanted.dtype).eps)),
+        else wanted >= market.capacity - rounding * (market.capacity + market.max_steps),
     )
     clipped = xp.any(binding.min_steps | binding.max_steps, axis=-1) | binding.capacity
     return Equilibrium(

@@ -258,10 +258,15 @@ def test_brute_force_sees_every_bound_bind(changes, bound):
     assert not equilibrium.closed_form
 
 
-def test_the_price_clears_a_scarce_market():
-    equilibrium = aigc_market.solve(of_package(PAPER_LIKE | {"capacity": 40.0}))
-    assert equilibrium.price == pytest.approx(15 * np.exp(-20 / SCALE), rel=1e-12)  # 20 steps each
-    assert equilibrium.steps.sum() == pytest.approx(40)
+@pytest.mark.parametrize("capacity", [40.0, 0.7, 0.01])
+def test_the_price_clears_a_scarce_market(capacity):
+    for delta in np.linspace(100, 260, 20):
+        plain = PAPER_LIKE | {"capacity": capacity, "satisfaction": np.array([delta, delta])}
+        equilibrium = aigc_market.solve(of_package(plain))
+        price = delta * 0.075 * np.exp(-capacity / 2 / SCALE)  # half of it each
+        assert equilibrium.price == pytest.approx(price, rel=1e-12)
+        assert equilibrium.steps.sum() == pytest.approx(capacity)
+        assert equilibrium.binding.capacity
 
 
 @pytest.mark.parametrize("decades", [0.5, 5, 30])
