@@ -1,0 +1,414 @@
+"""What every view of both games keeps: seeds, copies, memory, spaces, options, refusals."""
+
+import copy
+import inspect
+import itertools
+import pickle
+
+import allowed
+import cloudpickle
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from pettingzoo.test import (
+    api_test,
+    max_cycles_test,
+    parallel_api_test,
+    parallel_seed_test,
+    seed_test,
+)
+from pettingzoo.test.state_test import state_test
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+from torchrl.envs.utils import check_env_specs
+from views import COMPETITION, PRICING, VIEWS, copied, numbers, pricing, rival, same
+
+import aigc_market
+from aigc_market import competition_v0, stackelberg_v0
+from aigc_market.competition.scenarios import SCENARIOS as OF_SEVERAL
+from aigc_market.moves import Drift, Road, Shift, Traffic
+from aigc_market.scenarios import SCENARIOS as OF_ONE
+
+pytestmark = [
+    *allowed.different_agents,
+    *allowed.physical_units,
+    allowed.several_choices,
+    allowed.unknown_option,
+]
+
+ROUNDS = 3
+TRAFFIC = Traffic(busy=0.5, arrival=0.3, departure=0.4)
+MOVING = aigc_market.Scenario(
+    "all that moves",
+    "noisy",
+    {**OF_ONE["capacity"].arguments, "K": 4},
+    [Drift(), Shift(0.3), TRAFFIC],
+)
+DRIVING = aigc_market.Scenario(
+    "all that moves",
+    arguments={**OF_SEVERAL["hidden"].arguments, "K": 3},
+    moves=[Drift(), Shift(0.3), Road()],
+)
+UNEQUAL = {"M": 3, "capacity": [40.0, 90.0, 500.0], "cost": [1.0, 1.5, 2.0]}
+
+MARKETS = {
+    **{
+        f"{view}, {name}": (view, arguments)
+        for view in PRICING
+        for name, arguments in {
+            "paper": {},
+            "all that moves": {"scenario": MOVING},
+            "hidden, normalised": {"scenario": "hidden", "normalize": True, "scale_rewards": True},
+            "discrete": {"continuous_actions": False, "K": 3, "capacity": 150.0},
+        }.items()
+    },
+    **{
+        f"{view}, {name}": (view, arguments)
+        for view in COMPETITION
+        for name, arguments in {
+            "three": {**UNEQUAL, "scale_rewards": True},
+            "all that moves": {"scenario": DRIVING, "judged": False},
+            "road, normalised": {"scenario": "road", "normalize": True, "judged": False},
+            "calvano": {"scenario": "calvano"},
+        }.items()
+    },
+}
+every_view = pytest.mark.parametrize("view", VIEWS)
+every_market = pytest.mark.parametrize("market", MARKETS)
+
+
+def drawn(view):
+    """Arguments of a market whose law is random, for each view."""
+    return {"scenario": MOVING} if view in PRICING else {"scenario": DRIVING, "judged": False}
+
+
+def undecided(market, seat, last_prices, oracle, rng):
+    """A rival of whom nothing needs to be solved."""
+    return rng.uniform(2, 3)
+
+
+def made(view, **arguments):
+    if view.startswith(("rival", "vector of")):
+        arguments = {"rivals": undecided, **arguments}
+    return VIEWS[view], VIEWS[view].make(**{"max_cycles": ROUNDS, **arguments})
+
+
+def moves(player, env, count, first=0):
+    """Copies of all that is told in so many moves."""
+    return [copied(player.move(env, first + i)) for i in range(count)]
+
+
+# Seeds
+
+
+@every_market
+def test_equal_seeds_are_equal_games(market):
+    view, arguments = MARKETS[market]
+    told = []
+    for seed in (3, 3, 4):
+        player, env = made(view, **arguments)
+        told.append([copied(player.reset(env, seed=seed)), *moves(player, env, 3 * ROUNDS)])
+    same(told[0], told[1])
+    if market.endswith(("all that moves", "normalised")):
+        with pytest.raises(AssertionError):
+            same(told[0], told[2])
+
+
+@every_view
+def test_a_reset_without_a_seed_goes_on_with_the_stream(view):
+    def markets(*seeds):
+        player, env = made(view, **drawn(view))
+        for seed in seeds:
+            player.reset(env, seed=seed)
+            moves(player, env, 2)
+            yield np.asarray(env.market.satisfaction).tobytes()
+
+    once, again = list(markets(4, None, None)), list(markets(4, None, None))
+    assert once == again
+    assert len(set(once)) == 3
+    assert list(markets(4, None, 4)) == [once[0], once[1], once[0]]
+
+
+@every_view
+def test_without_any_seed_games_differ(view):
+    markets = []
+    for _ in range(2):
+        player, env = made(view, **drawn(view))
+        player.reset(env)
+        markets.append(np.asarray(env.market.satisfaction))
+    assert not np.array_equal(*markets)
+
+
+@every_view
+def test_what_is_played_does_not_disturb_the_draws(view):
+    """Common random numbers: methods with the same seed meet the same markets."""
+    markets = []
+    for first in (0, 1000):
+        player, env = made(view, max_cycles=50, **drawn(view))
+        player.reset(env, seed=6)
+        moves(player, env, 20, first)
+        markets.append(np.asarray(env.market.satisfaction))
+    np.testing.assert_array_equal(*markets)
+
+
+# Copies
+
+
+@every_view
+@pytest.mark.parametrize("library", [copy, pickle, cloudpickle], ids=lambda each: each.__name__)
+def test_a_copy_goes_on_alike_and_on_its_own(view, library):
+    def twin(env):
+        return library.deepcopy(env) if library is copy else library.loads(library.dumps(env))
+
+    player, env = made(view, **drawn(view))
+    early = twin(env)
+    same(copied(player.reset(early, seed=3)), copied(player.reset(env, seed=3)))
+    same(moves(player, early, 4), moves(player, env, 4))  # amid an episode of every view
+    late, branch = twin(env), twin(env)
+    moves(player, branch, 3, first=1000)  # must leave the others alone
+    expected = moves(player, env, 4 * ROUNDS)
+    same(moves(player, late, 4 * ROUNDS), expected)
+    same(moves(player, early, 4 * ROUNDS), expected)
+
+
+@pytest.mark.parametrize("view", [name for name in VIEWS if not name.startswith("tensors")])
+def test_a_bare_function_is_copied_with_the_game(view):
+    player, env = made(view, satisfaction=lambda rng: rng.uniform(100, 300, 2))
+    twin = cloudpickle.loads(cloudpickle.dumps(env))
+    same(copied(player.reset(env, seed=0)), copied(player.reset(twin, seed=0)))
+    same(moves(player, env, 8), moves(player, twin, 8))
+
+
+# Memory
+
+
+def spoil(told):
+    for array in numbers(told):
+        if isinstance(array, np.ndarray) and array.flags.writeable:
+            array[...] = ~array if array.dtype == bool else array - array.dtype.type(100)
+
+
+@every_market
+def test_what_is_written_to_what_was_handed_out_never_comes_back(market):
+    view, arguments = MARKETS[market]
+    told = []
+    for spoils in (False, True):
+        player, env = made(view, **arguments)
+        answers, kept = [player.reset(env, seed=0)], []
+        for number in range(5 * ROUNDS):
+            kept.append(copied(answers[-1]))
+            if spoils:
+                spoil(answers[-1])
+            answers.append(player.move(env, number))
+        if not spoils:  # nor does what is kept ever change
+            same([copied(answer) for answer in answers[:-1]], kept)
+        told.append(kept)
+    same(*told)
+
+
+@every_market
+def test_no_two_of_what_is_handed_out_share_memory(market):
+    view, arguments = MARKETS[market]
+    if view.startswith("tensors"):
+        pytest.skip("a row may be seen by many; the test above holds")
+    player, env = made(view, **arguments)
+    arrays = [n for n in numbers(player.reset(env, seed=0)) if isinstance(n, np.ndarray)]
+    for number in range(2 * ROUNDS):
+        arrays += [n for n in numbers(player.move(env, number)) if isinstance(n, np.ndarray)]
+    writeable = [array for array in arrays if array.flags.writeable and array.dtype != bool]
+    ends = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in writeable if a.base is None)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(ends))
+
+
+# Spaces and forms
+
+
+def check_spaces(spaces, told):
+    if "specs" in spaces:
+        for key, spec in spaces["specs"].items(True, True):
+            value = told
+            for name in (key,) if isinstance(key, str) else key:
+                value = value[name]
+            assert spec.is_in(torch.from_numpy(value)), key
+        return
+    if "state" in spaces:
+        assert spaces["state"].contains(told["state"])
+    if isinstance(spaces["seen"], dict):
+        for agent, seen in told["seen"].items():
+            assert spaces["seen"][agent].contains(seen), agent
+    else:
+        assert spaces["seen"].contains(told["seen"])
+
+
+def form(thing):
+    """Names, types and shapes of infos."""
+    if isinstance(thing, dict):
+        return {name: form(value) for name, value in thing.items()}
+    assert isinstance(thing, (int, float, np.ndarray))
+    return type(thing), np.shape(thing)
+
+
+@every_market
+def test_what_is_seen_lies_in_its_space_and_infos_keep_their_form(market):
+    view, arguments = MARKETS[market]
+    player, env = made(view, **arguments)
+    spaces, forms = player.spaces(env), []
+    for seed in (0, 1):
+        told = player.reset(env, seed=seed)
+        check_spaces(spaces, told)
+        if not view.startswith("tensors"):
+            assert not list(numbers(told["infos"]))
+        for number in range(2 * ROUNDS):
+            told = player.move(env, number)
+            check_spaces(spaces, told)
+            infos = told.get("infos", {})
+            if numbers(infos) and "final_info" not in infos:
+                forms.append(form(infos))
+    assert all(each == forms[0] for each in forms)
+
+
+@every_view
+@pytest.mark.parametrize("rounds", [2, 5])
+def test_the_number_of_rounds_may_be_assigned(view, rounds):
+    assigned = not view.startswith("tensors")  # they are compiled with it
+    player, env = made(view, max_cycles=7 if assigned else rounds)
+    if assigned:
+        env.max_cycles = rounds
+    player.reset(env, seed=0)
+    turns = rounds * len(env.possible_agents) if "aec" in view else rounds
+    over = [np.all(numbers(player.move(env, number)["over"])) for number in range(turns)]
+    assert over == [False] * (turns - 1) + [True]
+
+
+# Options
+
+
+BAD_OPTIONS = [{"cost": -1.0}, {"cost": "8"}, {"satisfaction": 1e9}, {"max_steps": 1e9}, 5]
+
+
+@every_view
+def test_a_refused_reset_changes_nothing(view):
+    """Neither the episode nor the stream."""
+    games = [made(view, **drawn(view)) for _ in range(2)]
+    for player, env in games:
+        player.reset(env, seed=3)
+        moves(player, env, 2)
+    player, disturbed = games[0]
+    seeds = (None, 7) if not view.startswith("tensors") else (None,)
+    for seed, options in itertools.product(seeds, BAD_OPTIONS):
+        with pytest.raises((TypeError, ValueError)):
+            player.reset(disturbed, seed=seed, options=options)
+    same(*[moves(player, env, 4 * ROUNDS) for player, env in games])
+
+
+@every_view
+def test_a_first_reset_that_is_refused_begins_nothing(view):
+    player, env = made(view, **drawn(view))
+    for options in BAD_OPTIONS:
+        with pytest.raises((TypeError, ValueError)):
+            player.reset(env, seed=3, options=options)
+    with pytest.raises((gymnasium.error.ResetNeeded, AttributeError, AssertionError)):
+        player.move(env, 0)
+    fresh = made(view, **drawn(view))[1]
+    same(copied(player.reset(env, seed=3)), copied(player.reset(fresh, seed=3)))
+
+
+@every_view
+def test_options_hold_for_one_episode_and_fix_what_is_drawn_otherwise(view):
+    player, env = made(view, satisfaction=aigc_market.Uniform(100, 300))
+    player.reset(env, seed=1, options={"satisfaction": [150.0, 250.0], "cost": 2.0})
+    assert (np.asarray(env.market.satisfaction) == [150.0, 250.0]).all()
+    assert np.all(np.asarray(env.market.cost) == 2.0)
+    player.reset(env)
+    assert (np.asarray(env.market.satisfaction) != [150.0, 250.0]).all()
+    assert np.all(np.asarray(env.market.cost) == 1.0)
+
+
+@every_view
+def test_unknown_options_warn_and_point_at_the_caller(view):
+    _, env = made(view)
+    with pytest.warns(UserWarning, match="option 'options' is unknown.*allowed: cost") as warned:
+        env.reset(options={"options": 1})
+    if not view.startswith("tensors"):  # between there is TorchRL
+        assert warned[0].filename == __file__
+
+
+@every_view
+def test_a_refused_action_changes_nothing(view):
+    games = [made(view, **drawn(view)) for _ in range(2)]
+    for player, env in games:
+        player.reset(env, seed=3)
+        moves(player, env, 2)
+    player, disturbed = games[0]
+    with pytest.raises((TypeError, ValueError)):
+        player.bad_move(disturbed)
+    same(*[moves(player, env, 2 * ROUNDS) for player, env in games])
+
+
+# What other libraries check
+
+
+@pytest.mark.parametrize("market", [m for m in MARKETS if m.startswith(("aec", "parallel"))])
+def test_pettingzoos_checks(market, capsys):
+    view, arguments = MARKETS[market]
+    # A profit gain that does not exist is NaN, which the tools hold to be different from itself.
+    if view in COMPETITION:
+        arguments = {"judged": False, **arguments}
+
+    def make():
+        return made(view, **arguments)[1]
+
+    if view.startswith("aec"):
+        api_test(make(), num_cycles=20)
+        seed_test(make, num_cycles=10)
+        other = made(view.replace("aec", "parallel"), **arguments)[1]
+        state_test(make(), other, ROUNDS)
+        assert "Passed API test" in capsys.readouterr().out
+    else:
+        parallel_api_test(make(), num_cycles=20)
+        parallel_seed_test(make, num_cycles=10)
+        assert "Passed Parallel API test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("market", [m for m in MARKETS if m.startswith(("single", "rival"))])
+def test_gymnasiums_and_stable_baselines3s_checks(market):
+    view, arguments = MARKETS[market]
+    make = pricing if view == "single" else rival
+    check_env(make(**arguments), skip_render_check=True)
+    sb3_check_env(make(**arguments))
+
+
+@pytest.mark.parametrize("market", [m for m in MARKETS if m.startswith("tensors")])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"infos": False, "state": False}, {"K": 1, "history": 1, "dtype": torch.float64}],
+    ids=str,
+)
+def test_torchrls_checks(market, more):
+    view, arguments = MARKETS[market]
+    if "K" in more and "M" in arguments:
+        more = {**more, "M": 1, "cost": 1.0, "capacity": None}
+    check_env_specs(made(view, **{**arguments, **more})[1])
+
+
+@pytest.mark.parametrize("game", [stackelberg_v0, competition_v0])
+def test_pettingzoos_check_of_max_cycles(game):
+    max_cycles_test(game)
+
+
+PAGES = [
+    aigc_market.raw_env,
+    aigc_market.parallel_env,
+    competition_v0.raw_env,
+    competition_v0.parallel_env,
+    type(pricing()),
+    type(rival()),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_in_faramas_order(page):
+    headings = [line[3:] for line in inspect.getdoc(page).splitlines() if line.startswith("## ")]
+    parts = ["Description", "Arguments", "Actions", "Observations", "Rewards", "Infos"]
+    assert headings == [*parts, "Start", "End", "Version history"]
