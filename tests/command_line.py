@@ -1,5 +1,7 @@
 """Commands of `aigc-market`, run in this process."""
 
+import io
+
 import pytest
 
 from aigc_market import cli
@@ -15,11 +17,25 @@ def run(capsys, *words):
 
 def refused(capsys, *words):
     """The one line in which a command says what is wrong; it ends with status 2."""
+    told = _told(capsys, words)
+    assert told.startswith("aigc-market: ")
+    assert told.count("\n") == 1
+    assert told.endswith("\n")
+    return told
+
+
+def misread(capsys, *words):
+    """What tyro tells of words that it cannot read, as one line; it ends with status 2."""
+    return " ".join(_told(capsys, words).replace("│", " ").split())
+
+
+def _told(capsys, words):
     with pytest.raises(SystemExit) as end:
         cli.main([str(word) for word in words])
     assert end.value.code == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("aigc-market: ")
-    assert told.err.count("\n") == 1
-    assert told.err.endswith("\n")
-    return told.err
+    return capsys.readouterr().err
+
+
+def type_words(monkeypatch, *lines):
+    """Type words into the terminal, one a line."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))

@@ -1,21 +1,22 @@
 """The console command `aigc-market`: each command, and each of its errors."""
 
 import importlib.util
-import io
 import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from command_line import refused, run
+from command_line import misread, refused, run, type_words
 from rounds import record
 
 import aigc_market
-from aigc_market import cli, replay
+from aigc_market import cli, replay, scenarios
+from aigc_market.competition import scenarios as scenarios_of_several
 from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
 
 
@@ -34,11 +35,7 @@ def _heed_ctrl_c():
 @pytest.fixture
 def typed(monkeypatch):
     """Lets a test type words into the terminal, one a line."""
-
-    def write(*lines):
-        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-
-    return write
+    return partial(type_words, monkeypatch)
 
 
 @pytest.fixture
@@ -125,7 +122,7 @@ def test_a_measured_table_is_solved(capsys, table, column):
     equilibrium = aigc_market.solve(aigc_market.Market(satisfaction=4000, ssim=model))
     assert found["price"] == equilibrium.price
     assert found["theorem_2_price"] is None
-    assert "SSIM is a table" in run(capsys, "solve", *flags[:-1])
+    assert "SSIM is no parabola" in run(capsys, "solve", *flags[:-1])
 
 
 def test_a_table_that_begins_above_0(capsys, tmp_path):
@@ -141,7 +138,7 @@ def test_a_table_that_begins_above_0(capsys, tmp_path):
 
 def test_a_large_market_is_cut_in_the_table_alone(capsys):
     out = run(capsys, "solve", "--K", 500)
-    assert "488 more VMUs" in out
+    assert "488 more between these: see --json" in out
     assert len(out.splitlines()) < 40
     assert len(json.loads(run(capsys, "solve", "--K", 500, "--json"))["steps"]) == 500
 
@@ -156,6 +153,15 @@ def test_what_binds_is_said(capsys):
     cut = run(capsys, "solve", "--capacity", 50, "--max-price", 5)
     assert "50.000, cut from 287.356 asked for" in cut
     assert "not there" in run(capsys, "solve", "--active", 1, 0)
+
+
+def test_who_is_there_may_be_said_of_any_scenario(capsys):
+    flags = ["--scenario", "hidden", "--seed", 5, "--json"]
+    both = json.loads(run(capsys, "solve", *flags))
+    one = json.loads(run(capsys, "solve", *flags, "--active", 0, 1))
+    assert one["market"]["satisfaction"] == both["market"]["satisfaction"]
+    assert one["steps"][0] == 0
+    assert 0 < one["asp_utility"] < both["asp_utility"]
 
 
 def test_the_first_market_of_a_scenario_is_solved(capsys):
@@ -173,23 +179,26 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--K", "x"], "--K must be a whole number, got 'x'"),
+        (["--M", 0], "--M must be a whole number of at least 1, got 0"),
         (["--K", 0], "--K must be a whole number of at least 1, got 0"),
         (["--cost", -1], "--cost must be finite numbers above 0, got -1.0"),
         (["--cost", "nan"], "--cost must be finite numbers above 0, got nan"),
-        (["--cost"], "--cost must be followed by a value"),
-        (["--cost", 30], "--cost must be at most --max-price 20, got 30"),
-        (["--cost", 5, "--max-price", 3], "--max-price must be at least --cost 5, got 3"),
-        (["--max-price", 0.5], "--max-price must be at least --cost 1, got 0.5"),
-        (["--satisfaction"], "--satisfaction must be numbers, got nothing"),
-        (["--satisfaction", 1, "b"], "--satisfaction must be numbers, got '1 b'"),
+        (["--cost", 30], "--cost must be at most max_price = 20, got 30"),
+        (["--cost", 5, "--max-price", 3], "--max-price must be at least cost = 5.0, got 3.0"),
+        (["--max-price", 0.5], "--max-price must be at least cost = 1.0, got 0.5"),
+        (["--satisfaction"], "--satisfaction must be followed by a value or several, got nothing"),
+        (["--satisfaction", -1], "--satisfaction must be finite numbers above 0, got -1.0"),
         (
             ["--K", 2, "--satisfaction", 120, 200, 350],
             "--satisfaction must be one number or as many as --K 2, got 3: 120 200 350",
         ),
+        (
+            ["--M", 1, "--cost", 1, 2],
+            "--cost must be one number or as many as --M 1, got 2: 1 2",
+        ),
         (["--min-steps", -1], "--min-steps must be finite numbers at least 0, got -1.0"),
-        (["--min-steps", 300], "--min-steps must be at most --max-steps 250, got 300"),
-        (["--min-steps", 9, "--max-steps", 5], "--max-steps must be at least --min-steps 9, got 5"),
+        (["--min-steps", 300], "--min-steps must be at most max_steps = 250, got 300"),
+        (["--min-steps", 9, "--max-steps", 5], "--max-steps must be at least min_steps = 9.0, got"),
         (["--min-steps", 10, "--capacity", 15], "--capacity must be at least K · min_steps = 20.0"),
         (["--ssim", "nowhere.csv"], "--ssim must be `quadratic`, `repaint` or a CSV file, got"),
         (["--alpha", 1], "--alpha must be finite numbers below 0, got 1.0"),
@@ -197,24 +206,45 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
         (["--gamma", "inf"], "--gamma must be finite numbers, got inf"),
         (["--at-zero", 0.1], "--at-zero must be left out"),
         (["--ssim", "repaint", "--beta", 1], "--ssim must be left out or `quadratic`"),
-        (["--active", 1, 2], "--active must be K times 0 or 1, got '1 2'"),
-        (["--active"], "--active must be K times 0 or 1, got nothing"),
+        (["--active"], "--active must be followed by a value or several, got nothing"),
         (["--K", 2, "--active", 1], "--active must hold 2 truth values"),
-        (["--scenario", "paper", "--active", 1, 1], "--active must be left out beside --scenario"),
+        (
+            ["--prices", 5],
+            "--prices must be left out where there is one provider (--M 1, or unset)",
+        ),
+        (["--temperature", 9], "--temperature must be left out where there is one provider"),
         (["--scenario", "hiden"], "--scenario must be one of ['paper', 'hidden'"),
+        (["--scenario", "road", "--M", 1], "--scenario must be one of ['paper', 'hidden'"),
         (["--scenario", "paper", "--seed", -1], "--seed must be a whole number of at least 0"),
-        (["--seed", "x"], "--seed must be a whole number, got 'x'"),
         (["--seed", 3], "--seed must be left out where nothing is drawn from it"),
         (["--scenario", "paper", "--seed", 3], "--seed must be left out where nothing is drawn"),
-        (["--speed", 3], "solve has no flag '--speed' (did you mean '--seed'?): see aigc-market"),
-        (["--capcity", 3], "solve has no flag '--capcity' (did you mean '--capacity'?)"),
-        (["--xyz", 3], "solve has no flag '--xyz': see aigc-market solve --help"),
-        (["--sat=3"], "solve has no flag '--sat' (did you mean '--satisfaction'?)"),
-        (["extra"], "solve has no use for extra"),
     ],
 )
 def test_bad_flags_of_solve(capsys, flags, said):
     assert said in refused(capsys, "solve", *flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--K", "x"], "--K: invalid literal for int() with base 10: 'x'"),
+        (["--K"], "Missing value for argument '--K'"),
+        (["--min-steps", "few"], "--min-steps: could not convert string to float: 'few'"),
+        (
+            ["--satisfaction", 1, "b"],
+            "--satisfaction: Could not find valid parse for arguments: ['1",
+        ),
+        (["--active", 1, 2], "invalid choice '2' for argument '--active'. Expected one of ('0'"),
+        (["--seed", "x"], "--seed: invalid literal for int() with base 10: 'x'"),
+        (["--capcity", 3], "Unrecognized options: --capcity, 3"),
+        (["--capcity", 3], "Perhaps you meant: --capacity"),
+        (["--speed", 3], "Perhaps you meant: --seed"),
+        (["--xyz", 3], "Unrecognized options: --xyz, 3"),
+        (["extra"], "Unrecognized options: extra"),
+    ],
+)
+def test_words_that_solve_cannot_read(capsys, flags, said):
+    assert said in misread(capsys, "solve", *flags)
 
 
 @pytest.mark.parametrize(
@@ -308,11 +338,12 @@ def test_fit_draws(capsys, table, tmp_path, ending, begins):
 
 
 def test_bad_words_of_fit(capsys, table, tmp_path, monkeypatch):
-    assert "CSV must be given: A file with a column `steps`" in refused(capsys, "fit")
+    line = misread(capsys, "fit")
+    assert "Missing from aigc-market fit: CSV A file with a column `steps`" in line
     assert "CSV must be a file, got 'nowhere.csv'" in refused(capsys, "fit", "nowhere.csv")
     assert "at least 4 measurements" in refused(capsys, "fit", table, "--min-steps", 240)
-    line = refused(capsys, "fit", table, "--min-steps", "few")
-    assert "--min-steps must be a number, got 'few'" in line
+    line = misread(capsys, "fit", table, "--min-steps", "few")
+    assert "--min-steps: could not convert string to float: 'few'" in line
     assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "fit.docx")
     assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "no" / "fit.png")
     rising = tmp_path / "rising.csv"
@@ -399,7 +430,7 @@ def test_a_price_at_which_nobody_buys(capsys, typed):
 def test_the_share_is_of_rational_vmus(capsys, typed):
     """Random ones buy for three times what the equilibrium earns."""
     typed(20, 20)
-    flags = ["--vmus", "random", "--seed", 1, "--rounds", 2]
+    flags = ["--followers", "random", "--seed", 1, "--rounds", 2]
     out = run(capsys, "play", *flags)
     earned = float(out.split("2 rounds: you earned ")[1].split(";")[0].replace(",", ""))
     assert earned > 2 * 1408.05
@@ -419,7 +450,7 @@ def test_followers_are_chosen(capsys, typed):
     typed(8)
     rational = run(capsys, "play", "--rounds", 1)
     typed(8)
-    holding_back = run(capsys, "play", "--rounds", 1, "--vmus", "myopic_discount")
+    holding_back = run(capsys, "play", "--rounds", 1, "--followers", "myopic_discount")
     assert "steps sold 100.6 100.6" in rational
     assert "steps sold 77.6 77.6" in holding_back  # at 1.2 · 8
     assert "regret 0.00" in holding_back
@@ -521,14 +552,17 @@ def test_ctrl_c_keeps_what_was_played(capsys, monkeypatch, tmp_path):
     ("flags", "said"),
     [
         (["--rounds", 0], "--rounds must be a whole number of at least 1, got 0"),
-        (["--rounds", "ten"], "--rounds must be a whole number, got 'ten'"),
         (["--seed", 3], "--seed must be left out where nothing is drawn from it"),
-        (["--seed", 3, "--vmus", "myopic_discount"], "--seed must be left out where nothing is"),
+        (
+            ["--seed", 3, "--followers", "myopic_discount"],
+            "--seed must be left out where nothing is",
+        ),
         (["--seed", -1], "--seed must be a whole number of at least 0, got -1"),
-        (["--seed", "x"], "--seed must be a whole number, got 'x'"),
-        (["--vmus", "greedy"], "--vmus must be one of ['best_response'"),
+        (["--followers", "greedy"], "--followers must be one of ['best_response'"),
         (["--scenario", "noon"], "--scenario must be one of ['paper'"),
-        (["--cost", 30], "--cost must be at most --max-price 20, got 30"),
+        (["--cost", 30], "--cost must be at most max_price = 20, got 30"),
+        (["--rivals", "nash"], "--rivals must be left out where there is one provider"),
+        (["--policy", 3], "--policy must be left out where there is one provider"),
         (["--record", "no/where/run.jsonl"], "--record must be in a folder that is there"),
     ],
 )
@@ -536,8 +570,13 @@ def test_bad_flags_of_play(capsys, flags, said):
     assert said in refused(capsys, "play", *flags)
 
 
+def test_words_that_play_cannot_read(capsys):
+    assert "--rounds: invalid literal for int()" in misread(capsys, "play", "--rounds", "ten")
+    assert "Unrecognized options: --vmus, noisy" in misread(capsys, "play", "--vmus", "noisy")
+
+
 def test_bad_words_of_replay(capsys, tmp_path, kept, monkeypatch):
-    assert "RUN.jsonl must be given: What" in refused(capsys, "replay")
+    assert "Missing from aigc-market replay: RUN.jsonl What" in misread(capsys, "replay")
     assert "RUN.jsonl must be a file" in refused(capsys, "replay", tmp_path / "no.jsonl")
     path = tmp_path / "other.jsonl"
     path.write_text("{}\n")
@@ -626,7 +665,7 @@ def test_bad_flags_of_explore(capsys, monkeypatch):
     assert f"--port must be free and host an address of this machine, got {port}" in line
     line = refused(capsys, "explore", "--no-browser", "--port", 70000)
     assert "--port must be a whole number from 0 to 65535, got 70000" in line
-    assert "--port must be a whole number, got 'x'" in refused(capsys, "explore", "--port", "x")
+    assert "--port: invalid literal for int()" in misread(capsys, "explore", "--port", "x")
     assert "'no.such.host'" in refused(capsys, "explore", "--no-browser", "--host", "no.such.host")
     monkeypatch.setitem(sys.modules, "marimo", None)
     line = refused(capsys, "explore", "--no-browser")
@@ -640,52 +679,47 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch, missing)
 
 
 def test_no_command_or_another_one(capsys):
-    line = refused(capsys)
-    for command in ("solve", "fit", "play", "compete solve", "explore", "replay", "info"):
-        assert command in line
-    assert "got 'slove' (did you mean 'solve'?)" in refused(capsys, "slove")
-    assert "got 'xyz'\n" in refused(capsys, "xyz")
-    assert "got 'compete slove' (did you mean 'compete solve'?)" in refused(
-        capsys, "compete", "slove"
-    )
-    assert "got 'compete' (did you mean 'compete play'?)" in refused(capsys, "compete")
-    assert "got nothing" in line
+    commands = "solve, fit, play, explore, replay, info"
+    assert f"Expected one of {{{commands}}}" in misread(capsys)
+    for word in ("slove", "compete"):
+        line = misread(capsys, word)
+        assert f"Unrecognized options: {word}" in line
+        assert f"Available subcommands: {commands}" in line
 
 
 def test_the_version(capsys):
     assert run(capsys, "--version") == f"aigc-market {aigc_market.__version__}\n"
 
 
-COMMANDS = ["solve", "fit", "play", "compete solve", "compete play", "replay", "explore"]
+COMMANDS = ["solve", "fit", "play", "replay", "explore", "info"]
 
 
-@pytest.mark.parametrize("command", ["", "compete", *COMMANDS])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help(capsys, command):
-    command = command.split()
     with pytest.raises(SystemExit) as end:
         cli.main([*command, "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
-    assert out.startswith(
-        " ".join(["usage: aigc-market", *(command if command != ["compete"] else [])])
-    )
-    assert "scenario's" not in out or command[-1] in ("solve", "play")
+    assert out.startswith(" ".join(["usage: aigc-market", *command]))
+    for presets in (scenarios.SCENARIOS, scenarios_of_several.SCENARIOS):
+        named = ", ".join(presets) in " ".join(out.replace("│", " ").split())
+        assert named == (command in (["solve"], ["play"]))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "info"])
 def test_a_bad_value_of_any_flag_names_it(capsys, command, table, tmp_path):
     run_file = tmp_path / "run.jsonl"
     replay.write(run_file, [record(number=1)])
     needed = {"fit": [table], "replay": [run_file], "explore": ["--no-browser"]}.get(command, [])
     with pytest.raises(SystemExit):
-        cli.main([*command.split(), "--help"])
+        cli.main([command, "--help"])
     flags = set(re.findall(r"(?m)^\W*(--[a-zA-Z](?:-?\w)*)", capsys.readouterr().out))
     truths = {"--help", "--json", "--no-json", "--show-equilibrium", "--no-show-equilibrium"}
     truths |= {"--text", "--no-text", "--browser", "--no-browser"}
     assert len(flags - truths) >= 2
     for flag in flags - truths:
         bad = tmp_path / "no" / "where.txt" if flag in ("--plot", "--record", "--video") else "§"
-        line = refused(capsys, *command.split(), *needed, flag, bad)
+        line = misread(capsys, command, *needed, flag, bad)
         assert flag in line or (flag, line[13:19]) == ("--host", "--port"), line
         assert str(bad) in line, line
 

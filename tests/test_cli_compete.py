@@ -1,29 +1,24 @@
-"""`aigc-market compete`: markets with several providers, solved and played."""
+"""`aigc-market solve` and `play` with several providers."""
 
-import io
 import json
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from command_line import refused, run
+from command_line import refused, run, type_words
 
 import aigc_market
 from aigc_market import competition, replay
 from aigc_market.envs.competition.single import RivalEnv
 
 CALVANO = ["--scenario", "calvano"]
-CYCLE = ["--temperature", 10, "--satisfaction", 150, 250, "--access-cost", 0, 30, 30, 0]
+CYCLE = ["--M", 2, "--temperature", 10, "--satisfaction", 150, 250, "--access-cost", 0, 30, 30, 0]
 
 
 @pytest.fixture
 def typed(monkeypatch):
     """Lets a test type words into the terminal, one a line."""
-
-    def write(*lines):
-        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-
-    return write
+    return partial(type_words, monkeypatch)
 
 
 def cells(out, title):
@@ -39,7 +34,7 @@ def cells(out, title):
 
 
 def test_the_reference_market_is_solved(capsys):
-    out = run(capsys, "compete", "solve", *CALVANO)
+    out = run(capsys, "solve", *CALVANO)
     nash, cartel = cells(out, "Nash equilibrium"), cells(out, "Cartel")
     assert [row[:4] for row in nash] == [[m, "1.47293", "0.2229", "0.471"] for m in "01"]
     assert [row[1:] for row in cartel] == [["1.92498", "0.3375"]] * 2
@@ -50,7 +45,7 @@ def test_the_reference_market_is_solved(capsys):
 
 def test_all_is_told_as_json(capsys):
     flags = ["--M", 3, "--satisfaction", 150, 250, "--prices", 3, 4, 5]
-    found = json.loads(run(capsys, "compete", "solve", *flags, "--json"))
+    found = json.loads(run(capsys, "solve", *flags, "--json"))
     market = aigc_market.Competition(M=3, satisfaction=[150, 250])
     nash, cartel = competition.nash(market), competition.cartel(market)
     for name in ("prices", "shares", "steps", "asp_utility", "vmu_utility", "gap"):
@@ -74,9 +69,8 @@ def test_all_is_told_as_json(capsys):
     ("flags", "parameters"),
     [
         ([], {}),
-        (["--M", 4], {"M": 4}),
         (["--K", 3], {"K": 3}),
-        (["--cost", 1, 2, 1.5], {"M": 3, "cost": [1, 2, 1.5]}),
+        (["--cost", 1, 2], {"cost": [1, 2]}),
         (["--cost", 2], {"cost": 2}),
         (["--max-price", 4, 5], {"max_price": [4, 5]}),
         (["--capacity", 100, 150], {"capacity": [100, 150]}),
@@ -91,7 +85,7 @@ def test_all_is_told_as_json(capsys):
     ],
 )
 def test_each_flag_reaches_the_market(capsys, flags, parameters):
-    found = json.loads(run(capsys, "compete", "solve", *flags, "--json"))
+    found = json.loads(run(capsys, "solve", "--M", 2, *flags, "--json"))
     market = aigc_market.Competition(**parameters)
     assert found["nash"]["prices"] == competition.nash(market).prices.tolist()
 
@@ -99,7 +93,7 @@ def test_each_flag_reaches_the_market(capsys, flags, parameters):
 def test_prices_are_held_against_both(capsys):
     market = aigc_market.Competition()
     prices = [float(price) for price in competition.cartel(market).prices]
-    out = run(capsys, "compete", "solve", "--prices", *prices)
+    out = run(capsys, "solve", "--M", 2, "--prices", *prices)
     row = cells(out, "Prices asked for")[0]
     assert row[:3] == ["0", "8", "704.02"]
     assert row[4] == "1"
@@ -108,7 +102,7 @@ def test_prices_are_held_against_both(capsys):
 
 
 def test_where_there_is_no_equilibrium_it_says_so(capsys):
-    out = " ".join(run(capsys, "compete", "solve", *CYCLE, "--prices", 5, 5).split())
+    out = " ".join(run(capsys, "solve", *CYCLE, "--prices", 5, 5).split())
     for said in (
         "No Nash equilibrium found: the smallest gap",
         "no equilibrium in pure strategies",
@@ -117,7 +111,7 @@ def test_where_there_is_no_equilibrium_it_says_so(capsys):
         "Δ of the mean –",
     ):
         assert said in out
-    found = json.loads(run(capsys, "compete", "solve", *CYCLE, "--prices", 5, 5, "--json"))
+    found = json.loads(run(capsys, "solve", *CYCLE, "--prices", 5, 5, "--json"))
     assert found["nash"]["converged"] is False
     assert max(found["nash"]["gap"]) > 0.1
     assert len(found["nash"]["cycle"]) >= 2
@@ -128,24 +122,49 @@ def test_where_a_cartel_gains_nothing_there_is_no_profit_gain(capsys):
     """But for rounding, which must not be divided by."""
     scarce = ["--capacity", 20, 30, 25, "--K", 3]
     flags = [*scarce, "--prices", 4, 5, 6, "--json"]
-    found = json.loads(run(capsys, "compete", "solve", *flags))
+    found = json.loads(run(capsys, "solve", *flags))
     assert found["nash"]["asp_utility"] == pytest.approx(found["cartel"]["asp_utility"])
     assert found["asked"]["profit_gain"] == [None] * 3
     assert found["asked"]["mean_profit_gain"] is None
-    out = run(capsys, "compete", "play", *scarce, "--policy", 4, "--rounds", 2)
+    out = run(capsys, "play", *scarce, "--policy", 4, "--rounds", 2)
     assert "Δ of the mean" not in out
     assert out.split("mean", 1)[1].split()[-1] == "–"
 
 
-def test_one_provider_is_the_game_of_one(capsys):
-    found = json.loads(run(capsys, "compete", "solve", "--M", 1, "--json"))
+@pytest.mark.parametrize(
+    ("flags", "M"),
+    [
+        (["--M", 3], 3),
+        (["--cost", 1, 2, 1.5], 3),
+        (["--max-price", 9, 8], 2),
+        (["--capacity", 90, 80, 70, 60], 4),
+        (["--scenario", "duopoly"], 2),
+        (["--scenario", "road", "--M", 3], 3),
+        (["--scenario", "hidden", "--M", 2], 2),
+    ],
+)
+def test_there_are_several_providers(capsys, flags, M):
+    found = json.loads(run(capsys, "solve", *flags, "--json"))
+    assert found["market"]["M"] == len(found["nash"]["prices"]) == M
+
+
+@pytest.mark.parametrize("flags", [["--M", 1], ["--scenario", "hidden"], ["--cost", 2]])
+def test_there_is_one(capsys, flags):
+    """Also in `hidden`, which is a scenario of one provider and one of several."""
+    found = json.loads(run(capsys, "solve", *flags, "--json"))
+    assert "M" not in found["market"]
+    assert "price" in found
+
+
+def test_providers_alike_charge_as_one_where_they_are_a_cartel(capsys):
+    found = json.loads(run(capsys, "solve", "--M", 2, "--json"))
     alone = json.loads(run(capsys, "solve", "--json"))
-    assert found["nash"]["prices"] == found["cartel"]["prices"] == [alone["price"]]
-    assert found["nash"]["asp_utility"] == [alone["asp_utility"]]
+    assert found["cartel"]["prices"] == pytest.approx([alone["price"]] * 2)
+    assert sum(found["cartel"]["asp_utility"]) == pytest.approx(alone["asp_utility"])
 
 
 def test_many_are_cut_in_the_tables_alone(capsys):
-    out = run(capsys, "compete", "solve", "--M", 20, "--K", 30)
+    out = run(capsys, "solve", "--M", 20, "--K", 30)
     assert "8 more between these: see --json" in out
     assert "18 more between these: see --json" in out
     assert len(cells(out, "VMUs")) == 12
@@ -154,7 +173,7 @@ def test_many_are_cut_in_the_tables_alone(capsys):
 
 def test_the_first_market_of_a_scenario_is_solved(capsys):
     flags = ["--scenario", "road", "--seed", 5, "--json"]
-    found = json.loads(run(capsys, "compete", "solve", *flags))
+    found = json.loads(run(capsys, "solve", *flags))
     env = RivalEnv(scenario="road", rivals="cartel")
     env.reset(seed=5)
     assert found["market"]["access_cost"] == env.market.access_cost.tolist()
@@ -164,33 +183,34 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--M", 0], "--M must be a whole number of at least 1, got 0"),
-        (["--M", "x"], "--M must be a whole number, got 'x'"),
         (["--cost", 1, -1], "--cost must be finite numbers above 0"),
-        (["--cost", 30], "--cost must be at most --max-price 20, got 30"),
-        (["--cost", 1, 5, "--max-price", 3], "--max-price must be at least --cost 1 5, got 3"),
-        (["--M", 3, "--cost", 1, 2], "--cost must be one number or as many as --M 3, got 2: 1 2"),
+        (["--cost", 30], "--cost must be at most max_price = 20, got 30"),
+        (["--cost", 1, 5, "--max-price", 3], "--max-price must be at least cost = array([1., 5.])"),
+        (["--cost", 1, 2, 3], "--cost must be one number or as many as --M 2, got 3: 1 2 3"),
         (
-            ["--cost", 1, 2, "--capacity", 9, 9, 9],
-            "--capacity must be one number or as many as --cost has, got 3: 9 9 9",
+            ["--capacity", 9, 9, 9],
+            "--capacity must be one number or as many as --M 2, got 3: 9 9 9",
         ),
-        (["--access-cost", 1, 2, 3], "--access-cost must be one number or M · K = 2 · 2, got 3"),
+        (["--access-cost", 1, 2, 3], "--access-cost must be one number or hold (M, K) = (2, 2)"),
         (["--access-cost", -1], "--access-cost must be finite numbers at least 0"),
         (["--temperature", 0], "--temperature must be finite numbers above 0, got 0.0"),
         (["--outside", "nan"], "--outside must be finite numbers, got nan"),
         (["--min-steps", 10, "--capacity", 5], "--capacity must add up to at least K · min_steps"),
-        (["--ssim", "repaint"], "--ssim must be `quadratic` or a CSV file where providers compete"),
-        (["--prices", 5], "--prices must be M = 2 numbers, got 5"),
-        (["--prices", 5, 50], "--prices must be from --cost 1 to --max-price 20, got 5 50"),
+        (["--ssim", "repaint"], "--ssim must be made of models that are not live"),
+        (["--prices", 5], "--prices must hold M = 2 along the last axis, got"),
+        (["--prices", 5, 50], "--prices must lie between cost = array([1., 1.]) and max_price ="),
+        (["--prices"], "--prices must be followed by a value or several, got nothing"),
         (["--scenario", "paper"], "--scenario must be one of ['duopoly', 'calvano', 'road'"),
         (["--seed", 3], "--seed must be left out where nothing is drawn from it"),
         (["--scenario", "duopoly", "--seed", 3], "--seed must be left out where nothing is drawn"),
-        (["--active", 1], "compete solve has no flag '--active'"),
-        (["extra"], "compete solve has no use for extra"),
+        (
+            ["--active", 1],
+            "--active must be left out where there are several providers (--M), got 1",
+        ),
     ],
 )
 def test_bad_flags_of_solve(capsys, flags, said):
-    assert said in refused(capsys, "compete", "solve", *flags)
+    assert said in refused(capsys, "solve", "--M", 2, *flags)
 
 
 # -- play ------------------------------------------------------------------------------------------
@@ -198,7 +218,7 @@ def test_bad_flags_of_solve(capsys, flags, said):
 
 def test_scripted_providers_play(capsys):
     flags = [*CALVANO, "--policy", "cartel", "--rivals", "best_reply", "--rounds", 3]
-    out = run(capsys, "compete", "play", *flags)
+    out = run(capsys, "play", *flags)
     assert "2 providers, selling diffusion steps to 1 VMU. A step costs 1." in out
     assert "round 2: prices 1.925 1.6617; 1 VMU:" in out  # the best reply of the reference table
     assert "0.4117" in out
@@ -208,7 +228,7 @@ def test_scripted_providers_play(capsys):
 
 def test_all_may_have_a_policy_of_their_own(capsys):
     flags = ["--M", 3, "--policy", "nash", "--rivals", "tit_for_tat", 4, "--rounds", 2]
-    out = run(capsys, "compete", "play", *flags)
+    out = run(capsys, "play", *flags)
     nash = competition.nash(aigc_market.Competition(M=3)).prices[0]
     assert f"round 1: prices {nash:.5g} 8 4;" in out
     assert f"round 2: prices {nash:.5g} {nash:.5g} 4;" in out
@@ -216,20 +236,26 @@ def test_all_may_have_a_policy_of_their_own(capsys):
 
 def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     typed("x", 99, 5, "q")
-    out = run(capsys, "compete", "play", "--rivals", 4)
+    out = run(capsys, "play", "--M", 2, "--rivals", 4)
     assert "You are asp_0 of 2 providers" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
     assert "a price must be from 1 to 20, got 99" in out
     assert "round 1: prices 5 4; 2 VMUs: steps" in out
     assert "1 round, on average:" in out
+    typed(2, 3)
+    out = run(capsys, "play", *CYCLE, "--rivals", "cartel", "--show-equilibrium", "--rounds", 1)
+    assert "round 1/1 (no Nash equilibrium was found), price from" in out
+    typed(2)
+    out = run(capsys, "play", *CALVANO, "--show-equilibrium", "--rounds", 1)
+    assert "round 1/1 (Nash price 1.4729 earns 0.2229), price from 1 to 3" in out
     typed()
-    assert "No round was played." in run(capsys, "compete", "play")
+    assert "No round was played." in run(capsys, "play", "--M", 2)
 
 
 def test_a_game_is_recorded_and_replayed(capsys, tmp_path):
     path = tmp_path / "run.jsonl"
     flags = ["--scenario", "road", "--seed", 1, "--rounds", 3, "--policy", 3, "--rivals", "cartel"]
-    out = run(capsys, "compete", "play", *flags, "--record", path)
+    out = run(capsys, "play", *flags, "--record", path)
     assert f"aigc-market replay {path}" in out
     rounds = replay.read(path)
     assert [type(each) for each in rounds] == [replay.CompetitionRound] * 3
@@ -240,12 +266,12 @@ def test_a_game_is_recorded_and_replayed(capsys, tmp_path):
     film = tmp_path / "run.gif"
     assert "3 rounds in" in run(capsys, "replay", path, "--video", film)
     assert film.read_bytes().startswith(b"GIF89a")
-    assert run(capsys, "compete", "play", *flags) == out.split("Kept in")[0]  # a seed is a game
+    assert run(capsys, "play", *flags) == out.split("Kept in")[0]  # a seed is a game
 
 
 def test_where_no_equilibrium_is_found_it_is_said(capsys):
     flags = [*CYCLE, "--policy", "best_reply", "--rivals", "best_reply", "--rounds", 2]
-    out = run(capsys, "compete", "play", *flags)
+    out = run(capsys, "play", *flags)
     assert "no Nash equilibrium was found in 2 rounds" in out
     assert "Δ of the mean" not in out
 
@@ -254,23 +280,28 @@ def test_where_no_equilibrium_is_found_it_is_said(capsys):
     ("flags", "said"),
     [
         (["--rivals", "nasty"], "--rivals must be one of ['nash', 'cartel', 'best_reply', 'tit_"),
-        (["--rivals", 99], "--rivals must post prices from 1 to 20 (asp_1), got 99"),
-        (["--rivals", "nan"], "--rivals must post prices from 1 to 20 (asp_1), got nan"),
-        (["--rivals"], "--rivals must be words, got nothing"),
+        (["--rivals", "nasty"], "'tit_for_tat'] or a price, got 'nasty'"),
+        (["--rivals", 99, "--policy", 2], "--rivals must post finite prices"),
+        (["--rivals", "nan", "--policy", 2], "--rivals must post finite prices"),
+        (["--rivals"], "--rivals must be followed by a value or several, got nothing"),
         (
-            ["--M", 3, "--rivals", "nash", "cartel", "nash"],
-            "--rivals must be one for all or M − 1 = 2, got 3: nash cartel nash",
+            ["--rivals", "nash", 4, "nash"],
+            "--rivals must be one policy or a sequence of M − 1 = 1, got 3: ['nash'",
         ),
         ([*CYCLE, "--rivals", "nash"], '--rivals must not be "nash" or "tit_for_tat" in a market'),
+        (
+            [*CYCLE, "--rivals", "cartel", "--policy", "nash"],
+            '--policy must not be "nash" or "tit_for_tat" in a market',
+        ),
         (["--policy", "greedy"], "--policy must be one of ['nash'"),
-        (["--policy", 0.5], "--policy must post prices from 1 to 20 (asp_0), got 0.5"),
-        (["--followers", "agents"], "--followers must be one of ['best_response', 'noisy'"),
+        (["--policy", 0.5], "--policy must post 1 to 20, got 0.5"),
+        (["--policy", "nan"], "--policy must post 1 to 20, got nan"),
+        (["--followers", "quantal"], "--followers must be one of ['best_response', 'noisy'"),
         (["--rounds", 0], "--rounds must be a whole number of at least 1, got 0"),
-        (["--seed", 3], "and --followers such as noisy what they buy), got 3"),
+        (["--seed", 3], "--seed must be left out where nothing is drawn from it"),
         (["--scenario", "paper"], "--scenario must be one of ['duopoly'"),
         (["--record", "no/where/run.jsonl"], "--record must be in a folder that is there"),
-        (["--vmus", "noisy"], "compete play has no flag '--vmus'"),
     ],
 )
 def test_bad_flags_of_play(capsys, flags, said):
-    assert said in refused(capsys, "compete", "play", *flags)
+    assert said in refused(capsys, "play", "--M", 2, *flags)

@@ -1,242 +1,225 @@
-"""Flags that several commands share."""
+"""Flags of a market, of one provider or of several, and the environment that they describe."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import numpy as np
-from gymnasium.utils import seeding
 from tyro.conf import arg
-from tyro.constructors import PrimitiveConstructorSpec
 
 from aigc_market import _checks, scenarios
 from aigc_market._files import read_table
+from aigc_market.competition import Competition
+from aigc_market.competition import scenarios as scenarios_of_several
+from aigc_market.envs.competition.single import RivalEnv
+from aigc_market.envs.single import PricingEnv
 from aigc_market.market import Market
+from aigc_market.rendering.numbers import exact
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 
-def _truth(word: str) -> bool:
-    if word not in ("0", "1"):
-        raise ValueError
-    return word == "1"
+class _Game(NamedTuple):
+    """What makes a market of one provider, or one of several."""
+
+    environment: type[PricingEnv] | type[RivalEnv]
+    market: type[Market] | type[Competition]
+    presets: Mapping[str, scenarios.Scenario]
+    foreign: tuple[str, ...]
+    """Flags that mean nothing here."""
+    where: str
 
 
-def _flag(kind: Callable[[str], Any], said: str, metavar: str, many: bool = False) -> Any:
-    """How the words of a flag are read; None stands for a flag left out."""
-
-    def read(words: list[str]) -> Any:
-        try:
-            values = tuple(kind(word) for word in words)
-            return values if many and values else values[0]
-        except (ValueError, IndexError):
-            got = repr(" ".join(words)) if words else "nothing"
-            raise ValueError(f"it must be {said}, got {got}") from None
-
-    return PrimitiveConstructorSpec(
-        nargs="*" if many else 1,
-        metavar=metavar,
-        instance_from_str=read,
-        is_instance=lambda _: True,
-        str_from_instance=lambda value: ["none" if value is None else str(value)],
-    )
-
-
-_QUIET = arg(help_behavior_hint="")  # its help tells the default
-AWhole = Annotated[int, _flag(int, "a whole number", "WHOLE")]
-ANumber = Annotated[float, _flag(float, "a number", "NUMBER")]
-Number = Annotated[float | None, _flag(float, "a number", "NUMBER"), _QUIET]
-Whole = Annotated[int | None, _flag(int, "a whole number", "WHOLE"), _QUIET]
-Numbers = Annotated[
-    tuple[float, ...] | None,
-    _flag(float, "numbers", "NUMBER [NUMBER ...]", many=True),
-    _QUIET,
-]
-Mask = Annotated[
-    tuple[bool, ...] | None,
-    _flag(_truth, "K times 0 or 1", "0|1 [0|1 ...]", many=True),
-    _QUIET,
-]
-Word = Annotated[str | None, _flag(str, "one word", "WORD"), _QUIET]
-Words = Annotated[tuple[str, ...] | None, _flag(str, "words", "WORD [WORD ...]", many=True), _QUIET]
-File = Annotated[Path | None, _flag(Path, "a file", "FILE"), _QUIET]
+_ONE = _Game(
+    PricingEnv,
+    Market,
+    scenarios.SCENARIOS,
+    ("access_cost", "temperature", "outside", "prices", "rivals", "policy"),
+    "where there is one provider (--M 1, or unset)",
+)
+_SEVERAL = _Game(
+    RivalEnv,
+    Competition,
+    scenarios_of_several.SCENARIOS,
+    ("active",),
+    "where there are several providers (--M)",
+)
+_SCENARIOS = (
+    f"{', '.join(_ONE.presets)}; of several providers {', '.join(_SEVERAL.presets)}. A name that "
+    "both have is of one provider, unless --M says otherwise. Unset: the first of them."
+)
+_OF_PROVIDERS = ("cost", "max_price", "capacity")
+_PARAMETERS = (
+    *("M", "K", *_OF_PROVIDERS, "satisfaction", "min_steps", "max_steps"),
+    *("access_cost", "temperature", "outside"),
+)
 
 
-@dataclass(frozen=True)
-class SSIMFlags:
-    """Which SSIM model VMUs buy from."""
+class MarketFlags(TypedDict, total=False):
+    """A market. What is told of unset flags is so where no scenario says otherwise."""
 
-    ssim: Word = None
-    """`quadratic` (the paper's fit), `repaint` (extra `repaint`), or a CSV file with a column
-    `steps` and one of `ssim` or `mean`."""
-    at_zero: Number = None
+    M: int
+    """Number of providers (leaders). Unset: as many as --cost, --max-price or --capacity has, or as
+    a --scenario of several; else 1."""
+    K: int
+    """Number of VMUs (followers). Unset: as many as --satisfaction has; else 2."""
+    cost: tuple[float, ...]
+    """c, what a step costs a provider: one number for all, or M. Unset: 1."""
+    max_price: tuple[float, ...]
+    """p_max, the highest unit price: one number for all, or M. Unset: 20."""
+    satisfaction: tuple[float, ...]
+    """δ, what a unit of SSIM is worth to a VMU: one number for all, or K. Unset: 200."""
+    min_steps: float
+    """S_min, the fewest steps that a VMU may buy. Unset: 0, so that it may decline."""
+    max_steps: float
+    """S_max, the most. Unset: 250."""
+    capacity: tuple[float, ...]
+    """R, the steps that a provider can run in a round: one number for all, or M. Unset: any."""
+    access_cost: tuple[float, ...]
+    """Several providers: τ, what reaching one costs a VMU for a request: one number for all, or
+    those of all VMUs for the first provider, then for the second, …. Unset: 0."""
+    temperature: float
+    """Several providers: μ, how much VMUs care to spread their requests. Unset: 60."""
+    outside: float
+    """Several providers: v_0, what a request that buys nothing is worth. Unset: there is none."""
+    ssim: str
+    """SSIM model: `quadratic` (the paper's fit), `repaint` (extra `repaint`; one provider), or a
+    CSV file with a column `steps` and one of `ssim` or `mean`. Unset: `quadratic`."""
+    at_zero: float
     """SSIM of an image for which nothing was bought, where the CSV file begins above 0 steps."""
-    alpha: Number = None
-    """α < 0 of a quadratic SSIM; -0.000174 in `paper`."""
-    beta: Number = None
-    """β > 0 of a quadratic SSIM; 0.075 in `paper`."""
-    gamma: Number = None
-    """γ of a quadratic SSIM; 4891.89 in `paper`."""
-
-    def given(self) -> dict[str, Any]:
-        """The keyword argument `ssim`, if any of these flags was given.
-
-        Raises:
-            OSError, ValueError: a file that is not there or is no table, or flags that exclude each
-                other.
-        """
-        given = given_flags(self)
-        at_zero = given.pop("at_zero", None)
-        coefficients = {
-            name: given.pop(name) for name in ("alpha", "beta", "gamma") if name in given
-        }
-        if coefficients:
-            if given.get("ssim", "quadratic") != "quadratic":
-                beside = ", ".join(map(flag, coefficients))
-                raise ValueError(
-                    f"ssim must be left out or `quadratic` beside {beside}, got {given['ssim']!r}"
-                )
-            paper = {name: getattr(PAPER_SSIM, name) for name in ("alpha", "beta", "gamma")}
-            given["ssim"] = QuadraticSSIM(**{**paper, **coefficients})
-        elif given.get("ssim") not in (None, "quadratic", "repaint"):
-            path = existing("ssim", Path(given["ssim"]), "`quadratic`, `repaint` or a CSV file")
-            try:
-                given["ssim"] = TabulatedSSIM.from_csv(
-                    path, values=ssim_column(path), at_zero=at_zero
-                )
-            except (ValueError, OSError) as error:
-                said = str(error).replace("at_zero", "--at-zero")
-                raise ValueError(f"ssim must be a table of SSIM: {said}") from None
-        if at_zero is not None and not isinstance(given.get("ssim"), TabulatedSSIM):
-            raise ValueError(
-                f"at_zero must be left out where --ssim is no CSV file, got {at_zero!r}"
-            )
-        return given
+    alpha: float
+    """α < 0 of a quadratic SSIM. Unset: -0.000174."""
+    beta: float
+    """β > 0 of a quadratic SSIM. Unset: 0.075."""
+    gamma: float
+    """γ of a quadratic SSIM. Unset: 4891.89."""
+    scenario: Annotated[str, arg(help=_SCENARIOS)]
+    seed: int
+    """Of every random choice."""
 
 
-@dataclass(frozen=True)
-class MarketFlags:
-    """The fields of `Market`; those left out take the scenario's values."""
-
-    K: Whole = None
-    """Number of VMUs (followers); as many as --satisfaction has, 2 in `paper`."""
-    cost: Number = None
-    """c, what a step costs the ASP (leader); 1 in `paper`."""
-    max_price: Number = None
-    """p_max, the highest unit price; 20 in `paper`."""
-    satisfaction: Numbers = None
-    """δ, what a unit of SSIM is worth to a VMU, one number for all or K numbers;
-    200 in `paper`."""
-    min_steps: Number = None
-    """S_min, the fewest steps that a VMU may buy; 0, so that it may decline."""
-    max_steps: Number = None
-    """S_max, the most; 250 in `paper`."""
-    capacity: Number = None
-    """R, the steps that can be run in a round; no limit in `paper`."""
-    model: Annotated[SSIMFlags, arg(name="")] = SSIMFlags()
-
-    def given(self, scenario: str | None = None) -> dict[str, Any]:
-        """What was given, as keyword arguments of a `Market` or an environment.
-
-        Args:
-            scenario: whose values hold for what was left out.
-
-        Raises:
-            OSError, ValueError: a scenario that is none, a file that is not there or is no table,
-                or flags that exclude each other.
-        """
-        given = given_flags(self)
-        usual = {f.name: f.default for f in dataclasses.fields(Market)}
-        check_order(given, {**usual, **scenarios.resolve(scenario).arguments})
-        if "satisfaction" in given:
-            given.update(spread(given, "K", ("satisfaction",)))
-        return {**given, **self.model.given()}
-
-
-def given_flags(flags: Any) -> dict[str, Any]:
-    """Those flags that were not left out, but for groups of others."""
-    return {name: v for name, v in vars(flags).items() if v is not None and name != "model"}
-
-
-def check_order(given: dict[str, Any], usual: dict[str, Any]) -> None:
-    """Refuse bounds in the wrong order; a bound left out is not to blame.
-
-    Args:
-        given: flags by name.
-        usual: what holds for those left out.
-    """
-    values = {**usual, **given}
-    for low, high in (("cost", "max_price"), ("min_steps", "max_steps")):
-        try:
-            wrong = np.any(np.asarray(values[low]) > np.asarray(values[high]))
-        except ValueError:  # as many as do not belong together, which is told elsewhere
-            continue
-        if wrong:
-            name, allowed, limit = (high, "least", low) if high in given else (low, "most", high)
-            raise ValueError(
-                f"{name} must be at {allowed} {flag(limit)} {_told(values[limit])}, "
-                f"got {_told(values[name])}"
-            )
-
-
-def _told(values: Any) -> str:
-    return " ".join(f"{value:g}" for value in np.ravel(values))
-
-
-def spread(given: dict[str, Any], count: str, names: Sequence[str]) -> dict[str, Any]:
-    """Flags of which one number is for all and more are one each, and the count that they imply.
-
-    Args:
-        given: flags by name.
-        count: the flag that says how many there are: M or K.
-        names: the flags.
+def several(flags: Mapping[str, Any]) -> bool:
+    """Whether there are several providers.
 
     Raises:
-        ValueError: as many numbers as the count is not.
+        ValueError: an M below 1.
     """
-    found: dict[str, Any] = {}
-    by = f"--{count} {given.get(count)}"
-    for name in names:
-        values = given.get(name)
-        if values is None or len(values) == 1:
-            found.update({name: values[0]} if values else {})
-            continue
-        if given.get(count, found.get(count)) not in (None, len(values)):
-            raise ValueError(
-                f"{name} must be one number or as many as {by}, got {len(values)}: {_told(values)}"
-            )
-        if count not in given and count not in found:
-            by = f"{flag(name)} has"
-        found.update({name: values, count: len(values)})
-    return found
+    if "M" in flags:
+        return _checks.integer("M", flags["M"], at_least=1) > 1
+    if any(len(flags.get(name, ())) > 1 for name in _OF_PROVIDERS):
+        return True
+    return flags.get("scenario") in _SEVERAL.presets.keys() - _ONE.presets.keys()
 
 
-def check_seed(seed: int | None, env: Any, play: str = "") -> int | None:
-    """Refuse a seed from which nothing is drawn.
+def environment(flags: Mapping[str, Any], **arguments: Any) -> Any:
+    """The environment of one provider, alone or beside others, in physical units.
 
     Args:
-        seed: as given, or None.
-        env: the single environment that would be seeded, or None; it is reset, and played a round
-            of where `play`.
-        play: where rounds are played, and not the market alone is drawn: the flag of the VMUs.
+        flags: as given.
+        arguments: further ones of `PricingEnv`, or of `RivalEnv` where there are several.
+
+    Raises:
+        ImportError, OSError, TypeError, ValueError: flags that are no market, or that exclude each
+            other.
     """
+    game = _SEVERAL if several(flags) else _ONE
+    for name, value in flags.items():
+        if name in game.foreign:
+            raise ValueError(f"{name} must be left out {game.where}, got {_typed(value)}")
+        if value == ():
+            raise ValueError(f"{name} must be followed by a value or several, got nothing")
+    given = _sized(flags)
+    preset = scenarios.resolve(flags.get("scenario"), game.presets)
+    defaults = {field.name: field.default for field in dataclasses.fields(game.market)}
+    usual = {**defaults, **preset.arguments, **given}
+    for low, high in (("cost", "max_price"), ("min_steps", "max_steps")):
+        # A bound that was left out is not to blame.
+        if low in given and high not in given and np.any(np.array(given[low]) > usual[high]):
+            raise ValueError(
+                f"{low} must be at most {high} = {usual[high]:g}, got {_typed(given[low])}"
+            )
+    if game is _ONE:
+        given.pop("M", None)
+    elif len(costs := given.get("access_cost", ())) == usual["M"] * usual["K"]:
+        given["access_cost"] = np.reshape(costs, (usual["M"], usual["K"]))
+    elif len(costs) == 1:
+        given["access_cost"] = costs[0]
+    given.update(_ssim(flags))
+    return game.environment(continuous_actions=True, scenario=preset, **given, **arguments)
+
+
+def _sized(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that were given; as many numbers as there are say how many."""
+    given: dict[str, Any] = {name: flags[name] for name in _PARAMETERS if name in flags}
+    for name in (*_OF_PROVIDERS, "satisfaction"):
+        numbers = given.get(name, ())
+        if len(numbers) == 1:
+            given[name] = numbers[0]
+        elif numbers:
+            size = "K" if name == "satisfaction" else "M"
+            number = given.setdefault(size, len(numbers))
+            if number != len(numbers):
+                raise ValueError(
+                    f"{name} must be one number or as many as --{size} {number}, "
+                    f"got {len(numbers)}: {_typed(numbers)}"
+                )
+    return given
+
+
+def _ssim(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword argument `ssim`, if one of its flags was given."""
+    model: Any = flags.get("ssim")
+    paper = {name: getattr(PAPER_SSIM, name) for name in ("alpha", "beta", "gamma")}
+    coefficients = {name: flags[name] for name in paper if name in flags}
+    if coefficients:
+        if model not in (None, "quadratic"):
+            beside = ", ".join(f"--{name}" for name in coefficients)
+            raise ValueError(f"ssim must be left out or `quadratic` beside {beside}, got {model!r}")
+        model = QuadraticSSIM(**{**paper, **coefficients})
+    elif model not in (None, "quadratic", "repaint"):
+        path = existing("ssim", Path(model), "`quadratic`, `repaint` or a CSV file")
+        try:
+            model = TabulatedSSIM.from_csv(
+                path, values=ssim_column(path), at_zero=flags.get("at_zero")
+            )
+        except (ValueError, OSError) as error:
+            said = str(error).replace("at_zero", "--at-zero")
+            raise ValueError(f"ssim must be a table of SSIM: {said}") from None
+    if "at_zero" in flags and not isinstance(model, TabulatedSSIM):
+        got = flags["at_zero"]
+        raise ValueError(f"at_zero must be left out where --ssim is no CSV file, got {got!r}")
+    return {} if model is None else {"ssim": model}
+
+
+def _typed(value: Any) -> str:
+    """As words of the command line."""
+    if isinstance(value, tuple):
+        return " ".join(map(_typed, value))
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def begin(env: Any, flags: Mapping[str, Any], rounds: int = 0) -> None:
+    """Reset an environment, and refuse a seed from which nothing is drawn.
+
+    Args:
+        env: of one provider.
+        flags: of which one is the seed.
+        rounds: how many are played to see whether something is drawn, as followers do.
+    """
+    seed = flags.get("seed")
+    env.reset(seed=seed if seed is None else _checks.integer("seed", seed, at_least=0))
     if seed is None:
-        return None
-    _checks.integer("seed", seed, at_least=0)
-    if env is not None:
-        env.reset(seed=seed)
-        if play:
-            env.step(env.action_space.high)
-        untouched, _ = seeding.np_random(seed)
-        if env.np_random.bit_generator.state != untouched.bit_generator.state:
-            return seed
-    raise ValueError(
-        f"seed must be left out where nothing is drawn from it (a --scenario such as hidden draws "
-        f"its market{f', and {play} such as noisy what they buy' if play else ''}), got {seed}"
-    )
+        return
+    for _ in range(rounds):
+        env.step(env.action_space.high)
+    if env.np_random.bit_generator.state == np.random.default_rng(seed).bit_generator.state:
+        laws = "a --scenario such as hidden" + ", or --followers such as noisy" * (rounds > 0)
+        raise ValueError(
+            f"seed must be left out where nothing is drawn from it (by {laws}), got {seed}"
+        )
+    env.reset(seed=seed)
 
 
 def existing(name: str, path: Path, allowed: str) -> Path:
@@ -258,6 +241,7 @@ def ssim_column(path: Path) -> str:
     return "mean" if "mean" in header and "ssim" not in header else "ssim"
 
 
-def flag(name: str) -> str:
-    """The flag of a parameter."""
-    return f"--{name.replace('_', '-')}"
+def in_a_row(values: Sequence[float], most: int = 6) -> str:
+    """Numbers of the providers, as far as there is room."""
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return " ".join(exact(float(value), 5) for value in values[:most]) + more

@@ -6,11 +6,9 @@ import os
 import socket
 import sys
 import webbrowser
-from contextlib import closing
 from dataclasses import dataclass
 
 from aigc_market import explorer
-from aigc_market.cli.arguments import AWhole
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Explore:
 
     host: str = "127.0.0.1"
     """Address to listen at; `0.0.0.0` lets other machines in."""
-    port: AWhole = 2718
+    port: int = 2718
     """Port to listen at; 0 takes a free one."""
     browser: bool = True
     """Open the browser."""
@@ -32,7 +30,7 @@ class Explore:
         app = explorer.asgi_app()
         import uvicorn  # comes with marimo
 
-        with closing(self._listen()) as listener:
+        with self._listen() as listener:
             url = f"http://{self.host}:{listener.getsockname()[1]}"
             print(f"The explorer is at {url} (Ctrl-C ends it)", flush=True)
             if self.browser:  # it waits: the socket listens already

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json as json_text
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tyro
+from rich.console import Console
+from rich.table import Table
 
 from aigc_market import palette
 from aigc_market._files import write_atomically
-from aigc_market.cli.arguments import File, Number, existing, ssim_column, writable
+from aigc_market.cli.arguments import existing, ssim_column, writable
 from aigc_market.market import Market
 from aigc_market.rendering.numbers import count, exact
 from aigc_market.ssim import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
@@ -25,11 +27,11 @@ class Fit:
 
     csv: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CSV")]
     """A file with a column `steps` and one of `ssim` or `mean`."""
-    min_steps: Number = None
+    min_steps: float = -np.inf
     """Leave out measurements at fewer steps."""
-    max_steps: Number = None
+    max_steps: float = np.inf
     """Leave out measurements at more steps."""
-    plot: File = None
+    plot: Path | None = None
     """A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
     matplotlib."""
     json: bool = False
@@ -41,9 +43,8 @@ class Fit:
         writable("plot", self.plot)
         try:
             rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
-            low = -np.inf if self.min_steps is None else self.min_steps
-            high = np.inf if self.max_steps is None else self.max_steps
-            steps, values = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)].T
+            inside = (rows[:, 0] >= self.min_steps) & (rows[:, 0] <= self.max_steps)
+            steps, values = rows[inside].T
         except ValueError as error:
             raise ValueError(f"CSV must hold measurements: {error}") from None
         try:
@@ -54,48 +55,36 @@ class Fit:
             ) from None
         if self.plot is not None:
             _draw(self.plot, steps, values, fit)
+        model, errors = fit.ssim, fit.standard_errors
+        delta = _satisfaction(model)
         if self.json:
-            print(json_text.dumps(_as_json(fit, len(steps)), indent=2))
-        else:
-            _show(fit, steps)
-
-
-def _as_json(fit: QuadraticFit, measurements: int) -> dict[str, object]:
-    model = fit.ssim
-    return {
-        "alpha": model.alpha,
-        "beta": model.beta,
-        "gamma": model.gamma,
-        "standard_errors": dict(zip(("alpha", "beta", "gamma"), fit.standard_errors, strict=True)),
-        "r_squared": fit.r_squared,
-        "measurements": measurements,
-        "satisfaction": _satisfaction(model),
-    }
-
-
-def _show(fit: QuadraticFit, steps: np.ndarray) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    model = fit.ssim
-    measured = f"{exact(steps.min())} to {exact(steps.max())} steps"
-    table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
-    for column in ("", "value", "standard error"):
-        table.add_column(column, justify="right")
-    values = (model.alpha, model.beta, model.gamma)
-    for name, value, error in zip("αβγ", values, fit.standard_errors, strict=True):
-        table.add_row(name, f"{value:.6g}", f"{error:.2g}")
-    table.add_row("R²", f"{fit.r_squared:.4f}", "")
-    table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
-    Console().print(table)
-    flags = f"--alpha {model.alpha:.6g} --beta {model.beta:.6g} --gamma {model.gamma:.6g}"
-    delta, usual = _satisfaction(model), float(Market().satisfaction[0])
-    print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
-    print(
-        f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the price "
-        f"above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
-        f"{exact(model.beta * usual, 3)}."
-    )
+            found = {
+                **{name: getattr(model, name) for name in ("alpha", "beta", "gamma")},
+                "standard_errors": dict(zip(("alpha", "beta", "gamma"), errors, strict=True)),
+                "r_squared": fit.r_squared,
+                "measurements": len(steps),
+                "satisfaction": delta,
+            }
+            print(json.dumps(found, indent=2))
+            return
+        measured = f"{exact(steps.min())} to {exact(steps.max())} steps"
+        table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
+        for column in ("", "value", "standard error"):
+            table.add_column(column, justify="right")
+        values = (model.alpha, model.beta, model.gamma)
+        for name, value, error in zip("αβγ", values, errors, strict=True):
+            table.add_row(name, f"{value:.6g}", f"{error:.2g}")
+        table.add_row("R²", f"{fit.r_squared:.4f}", "")
+        table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
+        Console().print(table)
+        flags = f"--alpha {model.alpha:.6g} --beta {model.beta:.6g} --gamma {model.gamma:.6g}"
+        usual = float(Market().satisfaction[0])
+        print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
+        print(
+            f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the "
+            f"price above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
+            f"{exact(model.beta * usual, 3)}."
+        )
 
 
 def _satisfaction(model: QuadraticSSIM) -> float:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import json as json_text
+import json
 import platform
 import re
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from typing import Any
 
 import gymnasium
 import pettingzoo
+from rich.console import Console
+from rich.table import Table
 
 import aigc_market
 
@@ -28,35 +29,30 @@ class Info:
 
     def run(self) -> None:
         """Look and print."""
-        found = {
+        extras = metadata.metadata(_PACKAGE).get_all("Provides-Extra") or []
+        found: dict[str, Any] = {
             "python": f"{platform.python_version()} on {platform.platform()}",
             _PACKAGE: aigc_market.__version__,
             "dependencies": {name: _version(name) for name in _requirements(None)},
-            "extras": {extra: _missing(extra) for extra in _extras()},
+            "extras": {extra: sorted(_missing(extra)) for extra in extras},
             "environments": _environments(),
             "devices": _devices(),
         }
         if self.json:
-            print(json_text.dumps(found, indent=2))
-        else:
-            _show(found)
-
-
-def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False)
-    table.add_row("python", found["python"])
-    table.add_row(_PACKAGE, found[_PACKAGE])
-    for name, version in found["dependencies"].items():
-        table.add_row(name, version or "missing")
-    for extra, missing in found["extras"].items():
-        table.add_row(f"extra {extra}", f"missing: {', '.join(missing)}" if missing else "present")
-    for library, ids in found["environments"].items():
-        table.add_row(f"ids in {library}", ", ".join(ids) or "none")
-    table.add_row("devices", ", ".join(found["devices"]) or "torch is not installed")
-    Console().print(table)
+            print(json.dumps(found, indent=2))
+            return
+        table = Table(show_header=False)
+        for name in ("python", _PACKAGE):
+            table.add_row(name, found[name])
+        for name, version in found["dependencies"].items():
+            table.add_row(name, version or "missing")
+        for extra, missing in found["extras"].items():
+            state = f"missing: {', '.join(missing)}" if missing else "present"
+            table.add_row(f"extra {extra}", state)
+        for library, ids in found["environments"].items():
+            table.add_row(f"ids in {library}", ", ".join(ids) or "none")
+        table.add_row("devices", ", ".join(found["devices"]) or "torch is not installed")
+        Console().print(table)
 
 
 def _requirements(extra: str | None) -> list[str]:
@@ -69,24 +65,18 @@ def _requirements(extra: str | None) -> list[str]:
     return names
 
 
-def _extras() -> list[str]:
-    return metadata.metadata(_PACKAGE).get_all("Provides-Extra") or []
-
-
-def _missing(extra: str) -> list[str]:
+def _missing(extra: str) -> set[str]:
     """What of an extra is not installed; an extra may name other extras of this package."""
     missing = set()
     for requirement in _requirements(extra):
         name, _, inner = requirement.partition("[")
         if name == _PACKAGE:
-            for other in inner.strip("]").split(","):
-                missing.update(_missing(other))
+            missing.update(*map(_missing, inner.strip("]").split(",")))
         elif _version(name) is None:
             missing.add(name)
-    return sorted(missing)
+    return missing
 
 
-@cache
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
@@ -112,9 +102,6 @@ def _devices() -> list[str]:
         return []
     import torch
 
-    devices = ["cpu"]
-    for index in range(torch.cuda.device_count()):
-        devices.append(f"cuda:{index} ({torch.cuda.get_device_name(index)})")
-    if torch.backends.mps.is_available():
-        devices.append("mps")
-    return devices
+    gpus = range(torch.cuda.device_count())
+    devices = [f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in gpus]
+    return ["cpu", *devices, *(["mps"] if torch.backends.mps.is_available() else [])]

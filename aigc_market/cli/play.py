@@ -1,91 +1,194 @@
-"""`aigc-market play`: be the leader in the terminal."""
+"""`aigc-market play`: be a provider in the terminal, alone or one of several."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
-import tyro
+from tyro.conf import arg
 
-from aigc_market import _checks, replay
-from aigc_market.cli.arguments import AWhole, File, MarketFlags, Whole, Word, check_seed, writable
-from aigc_market.cli.asking import ask_price
-from aigc_market.envs.single import PricingEnv
+from aigc_market import _checks, replay, vmus
+from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several, writable
+from aigc_market.competition import followers, rivals
 from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, count, exact, money, steps
-from aigc_market.rendering.text import sales, share, summary
+from aigc_market.rendering import text as of_one
+from aigc_market.rendering.competition import text as of_several
+from aigc_market.rendering.numbers import beside, count, exact, money, paid, steps
+
+_SHOWN = 6  # providers in a line
+
+
+class PlayFlags(TypedDict, total=False):
+    """What may be left out beside the market."""
+
+    rivals: tuple[str, ...]
+    """Several providers: nash, cartel, best_reply, tit_for_tat or a price: one for all others, or
+    one for each, in the order of their numbers. Unset: nash."""
+    policy: str
+    """Several providers: the same for asp_0. Unset: you are asked for its prices."""
+    followers: str
+    """How VMUs buy: best_response, noisy or random; beside one provider also quantal or
+    myopic_discount. Unset: as the scenario says."""
+    record: Path
+    """A file (.jsonl) for the rounds, which `aigc-market replay` shows."""
 
 
 @dataclass(frozen=True)
 class Play:
-    """Be the provider (the ASP): post a price each round; scripted VMUs buy at it.
+    """Be the provider (the ASP): post a price each round; scripted VMUs buy at it. `q` ends it.
 
-    `q` ends the game. Regret is what a price costs against rational VMUs, whatever these ones buy;
-    your share is what is left of the equilibrium's utility, 1 − Σ regret / Σ U_p*. The equilibrium
-    itself is told at the end.
+    Regret is what a price costs against rational VMUs, whatever these ones buy; your share is what
+    is left of the equilibrium's utility, 1 − Σ regret / Σ U_p*. The equilibrium itself is told at
+    the end.
+
+    Of several providers you are asp_0, or watch a scripted one. Nobody sees another's price of the
+    same round; VMUs spread their requests over the providers. Δ is the profit gain: 0 at the Nash
+    equilibrium, 1 as a cartel; these are told at the end.
     """
 
-    market: Annotated[MarketFlags, tyro.conf.arg(name="")] = MarketFlags()  # noqa: RUF009 (frozen)
-    scenario: Word = None
-    """paper, hidden, drift, shift, crowd, capacity or live; paper, left out."""
-    vmus: Word = None
-    """best_response, noisy, quantal, myopic_discount or random; the scenario's own, left out."""
-    rounds: AWhole = 10
+    market: Annotated[MarketFlags, arg(name="")]
+    flags: Annotated[PlayFlags, arg(name="")]
+    rounds: int = 10
     """How many."""
-    seed: Whole = None
-    """Of every random choice; a new game each time without it."""
-    record: File = None
-    """A file (.jsonl) for the rounds, which `aigc-market replay` shows."""
     show_equilibrium: bool = False
     """Tell the equilibrium before each price, which spoils the game."""
 
     def run(self) -> None:
         """Play until the last round, `q` or the end of the input."""
-        given = self.market.given(self.scenario)
-        named = {name: getattr(self, name) for name in ("scenario", "vmus")}
-        given.update({name: value for name, value in named.items() if value is not None})
-        rounds = _checks.integer("rounds", self.rounds, at_least=1)
-        writable("record", self.record)
-        env = PricingEnv(max_cycles=rounds, **given)
-        env.reset(seed=check_seed(self.seed, env, play="--vmus"))
-        print(_introduction(env))
-        played: list[Round] = []
+        _checks.integer("rounds", self.rounds, at_least=1)
+        path = self.flags.get("record")
+        writable("record", path)
+        word = self.flags.get("policy")
+        policy = None if word is None else _policy("policy", word)
+        env = self._game()
+        print(_introduction(env.market, asked=policy is None))
+        played: list[Any] = []
         try:
-            while len(played) < rounds:
-                price = self._ask(env, len(played) + 1)
+            while len(played) < self.rounds:
+                price = self._price(env, played, policy)
                 if price is None:
                     break
                 env.step(np.array([price], np.float32))
                 replay.collect(env, played)
                 print(_told(played))
         finally:  # after Ctrl-C too
-            if self.record is not None and played:
-                replay.write(self.record, played)
-        print(f"{summary(played)}\n{_prices(played)}" if played else "No round was played.")
-        if self.record is not None and played:
-            print(f"Kept in {self.record}: aigc-market replay {self.record}")
+            if path is not None and played:
+                replay.write(path, played)
+        print(_summary(played) if played else "No round was played.")
+        if path is not None and played:
+            print(f"Kept in {path}: aigc-market replay {path}")
 
-    def _ask(self, env: PricingEnv, number: int) -> float | None:
-        """The next price; None to end the game."""
-        market, hint = env.market, ""
-        if self.show_equilibrium:
-            best = env.equilibrium
-            hint = f" (equilibrium {exact(best.price)} earns {money(best.asp_utility)})"
-        question = f"round {number:,}/{self.rounds:,}{hint}"
-        return ask_price(question, float(market.cost), float(market.max_price))
+    def _game(self) -> Any:
+        """The environment after its reset."""
+        flags: dict[str, Any] = {**self.market, **self.flags}
+        arguments: dict[str, Any] = {"max_cycles": self.rounds}
+        if "rivals" in flags:
+            others = [_policy("rivals", word) for word in flags["rivals"]]
+            arguments["rivals"] = others[0] if len(others) == 1 else others
+        if "followers" in flags:
+            name, game = ("followers", followers) if several(flags) else ("vmus", vmus)
+            arguments[name] = _checks.choice("followers", flags["followers"], game.SCRIPTED)
+        env = environment(flags, **arguments)
+        begin(env, flags, rounds=1)
+        return env
+
+    def _price(self, env: Any, played: Sequence[Any], policy: str | _Always | None) -> float | None:
+        """The next price, asked for or that of `policy`; None to end the game."""
+        market = env.market
+        low, high = (float(np.ravel(bound)[0]) for bound in (market.cost, market.max_price))
+        if policy is None:
+            hint = _hint(env) if self.show_equilibrium else ""
+            return _ask(f"round {len(played) + 1:,}/{self.rounds:,}{hint}", low, high)
+        scripted = rivals.SCRIPTED[policy] if isinstance(policy, str) else policy
+        last = np.array(played[-1].prices) if played else None
+        rng = np.random.default_rng()  # which scripted providers do not use
+        try:
+            price = float(scripted(market, 0, last, env.oracle, rng))
+        except ValueError as error:  # it needs what there is not
+            raise ValueError(str(error).replace("rivals", "policy", 1)) from None
+        if not low <= price <= high:
+            raise ValueError(f"policy must post {exact(low)} to {exact(high)}, got {price:g}")
+        return price
 
 
-def _introduction(env: PricingEnv) -> str:
+@dataclass(frozen=True)
+class _Always:
+    """A scripted provider whose price never changes."""
+
+    price: float
+
+    def __call__(self, *_: Any) -> float:
+        return self.price
+
+
+def _policy(name: str, word: str) -> str | _Always:
+    """A scripted provider: a name or a price."""
+    if word in rivals.SCRIPTED:
+        return word
+    try:
+        return _Always(float(word))
+    except ValueError:
+        names = list(rivals.SCRIPTED)
+        raise ValueError(f"{name} must be one of {names} or a price, got {word!r}") from None
+
+
+def _ask(question: str, low: float, high: float) -> float | None:
+    """A price, asked for until it is one; None at `q` or the end of the input."""
+    limits = f"from {exact(low)} to {exact(high)}"
+    while True:
+        try:
+            word = input(f"{question}, price {limits}, q ends > ")
+        except EOFError:
+            print()
+            return None
+        word = word.strip()
+        if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
+            print(word)
+        if word.lower() in ("q", "quit"):
+            return None
+        try:
+            price = float(word)
+        except ValueError:
+            print(f"  a price must be a number {limits}, got {word!r}")
+            continue
+        if low <= price <= high:
+            return price
+        print(f"  a price must be {limits}, got {word}")
+
+
+def _hint(env: Any) -> str:
+    """The equilibrium."""
+    if hasattr(env, "equilibrium"):
+        best = env.equilibrium
+        return f" (equilibrium {exact(best.price)} earns {money(best.asp_utility)})"
+    price, utility = env.oracle.nash_price[0], env.oracle.utility[0]
+    if np.isnan(price):
+        return " (no Nash equilibrium was found)"
+    return f" (Nash price {exact(price, 5)} earns {paid(utility)})"
+
+
+def _introduction(market: Any, asked: bool) -> str:
     """Who the player is, what he sees, and what he may do."""
-    market = env.market
-    least = f"{steps(market.min_steps)} to" if market.min_steps > 0 else "up to"
+    vehicles, most = count(market.K, "VMU"), steps(market.max_steps)
+    buys = f"{steps(market.min_steps)} to {most}" if market.min_steps > 0 else f"up to {most}"
+    buys = most if market.min_steps == market.max_steps else buys
+    if hasattr(market, "M"):
+        costs = market.cost[:1] if len(set(market.cost)) == 1 else market.cost
+        who = f"You are asp_0 of {market.M} providers" if asked else f"{market.M} providers"
+        return (
+            f"{who}, selling diffusion steps to {vehicles}. A step costs {in_a_row(costs)}.\n"
+            "Each round all post a price; each VMU sees them, spreads its requests and buys "
+            f"{buys} for each."
+        )
     lines = [
-        f"You are the provider (the ASP): you sell diffusion steps to {count(market.K, 'VMU')}, "
-        "whose images they improve.",
+        f"You are the provider (the ASP): you sell diffusion steps to {vehicles}, whose images "
+        "they improve.",
         f"A step costs you {exact(market.cost)}. Each round you post its price; each VMU sees it "
-        f"and buys {least} {steps(market.max_steps)}.",
+        f"and buys {buys}.",
     ]
     if market.capacity is not None:
         lines.append(
@@ -100,23 +203,32 @@ def _introduction(env: PricingEnv) -> str:
     return "\n".join(lines)
 
 
-def _told(played: Sequence[Round]) -> str:
+def _told(played: Sequence[Any]) -> str:
     """The last round."""
     last = played[-1]
-    regret = money(beside(last.regret, last.equilibrium_utility))
+    if isinstance(last, Round):
+        regret = money(beside(last.regret, last.equilibrium_utility))
+        return (
+            f"  price {exact(last.price)}: steps sold {of_one.sales(last)}\n"
+            f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
+            f"share so far {of_one.share(played)}"
+        )
+    gain = last.mean_profit_gain
+    delta = "" if gain is None else f"; Δ of the mean {exact(gain, 3)}"
     return (
-        f"  price {exact(last.price)}: steps sold {sales(last)}\n"
-        f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
-        f"share so far {share(played)}"
+        f"round {last.number:,}: prices {in_a_row(last.prices)}; {of_several.sales(last)}\n"
+        f"  earned {' '.join(map(paid, last.utility[:_SHOWN]))}{delta}"
     )
 
 
-def _prices(played: Sequence[Round]) -> str:
-    """The equilibrium's and the player's."""
+def _summary(played: Sequence[Any]) -> str:
+    """All rounds; of one provider's also the prices."""
+    if not isinstance(played[0], Round):
+        return of_several.summary(played)
     best = _range([record.equilibrium_price for record in played])
     moved = " (it moved)" if " " in best else ""
     asked = _range([record.price for record in played])
-    return f"The equilibrium price was {best}{moved}; you asked {asked}."
+    return f"{of_one.summary(played)}\nThe equilibrium price was {best}{moved}; you asked {asked}."
 
 
 def _range(values: Sequence[float]) -> str:

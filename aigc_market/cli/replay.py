@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import ANumber, File, existing, writable
+from aigc_market.cli.arguments import existing, writable
 from aigc_market.rendering import Screen
 from aigc_market.rendering.numbers import count
 
@@ -23,10 +23,10 @@ class Replay:
     """
 
     run_file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN.jsonl")]
-    """What `aigc-market play --record` or `compete play --record` kept."""
-    video: File = None
+    """What `aigc-market play --record` kept."""
+    video: Path | None = None
     """A .gif or .mp4 to draw the rounds to, in place of the window."""
-    fps: ANumber = 4.0
+    fps: float = 4.0
     """Rounds a second."""
     text: bool = False
     """Tell the rounds as text, in place of the window."""

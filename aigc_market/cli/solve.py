@@ -1,154 +1,286 @@
-"""`aigc-market solve`: the exact equilibrium of a market."""
+"""`aigc-market solve`: the equilibrium of a market of one provider, or of several."""
 
 from __future__ import annotations
 
-import json as json_text
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
-import tyro
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import arg
 
-from aigc_market.cli.arguments import MarketFlags, Mask, Whole, Word, check_seed
+import aigc_market
+from aigc_market import competition
+from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several
+from aigc_market.competition import Competition, Nash
 from aigc_market.curves import theorem_2
-from aigc_market.envs.single import PricingEnv
-from aigc_market.equilibrium import Equilibrium, solve
-from aigc_market.game import best_response
-from aigc_market.market import Market
-from aigc_market.rendering.numbers import count, exact, money
+from aigc_market.equilibrium import Equilibrium
+from aigc_market.market import Market, check_between
+from aigc_market.rendering.numbers import beside, count, exact, money, paid
 
-_ROWS = 12  # of the table: a larger market shows this many of its VMUs
+_ROWS = 12  # of a table: a larger market shows this many of its providers and VMUs
+_SHARES = 4  # of the providers in a VMU's row
+
+
+class SolveFlags(TypedDict, total=False):
+    """What may be left out beside the market."""
+
+    active: tuple[Literal[0, 1], ...]
+    """One provider: which VMUs are there to buy. Unset: all, or as the scenario says."""
+    prices: tuple[float, ...]
+    """Several providers: M prices to hold against equilibrium and cartel: what they earn, their
+    profit gain Δ (0: Nash, 1: cartel), and what each provider would gain by another price."""
 
 
 @dataclass(frozen=True)
 class Solve:
-    """Solve a market: the leader's best price, what it sells and earns, and what binds."""
+    """Solve a market: what the leader's best price is, what it sells and earns, and what binds.
 
-    market: Annotated[MarketFlags, tyro.conf.arg(name="")] = MarketFlags()  # noqa: RUF009 (frozen)
-    active: Mask = None
-    """Which VMUs are there to buy; all, left out."""
-    scenario: Word = None
-    """A scenario whose first market is solved, as it is drawn from the seed; `paper`."""
-    seed: Whole = None
-    """Of the scenario's draws; 0, left out."""
+    Of several providers: their Nash equilibrium with its certificate, and their cartel. Where no
+    equilibrium in pure strategies is found it says so, and tells the prices of the smallest gap and
+    how best replies go round. Of a scenario, the first market drawn from the seed; unset: 0.
+    """
+
+    market: Annotated[MarketFlags, arg(name="")]
+    flags: Annotated[SolveFlags, arg(name="")]
     json: bool = False
-    """All numbers of all VMUs, as JSON."""
+    """All numbers of all providers and VMUs, as JSON."""
 
     def run(self) -> None:
         """Solve and print."""
         market = self._market()
-        equilibrium = solve(market)
-        if self.json:
-            print(json_text.dumps(_as_json(market, equilibrium), indent=2, ensure_ascii=False))
+        if isinstance(market, Competition):
+            told, shown = _of_several(market, self.flags.get("prices"))
         else:
-            _show(market, equilibrium)
+            told, shown = _of_one(market)
+        if self.json:
+            told = {"market": _fields(market), **told}
+            print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+        else:
+            console = Console(highlight=False)
+            for part in shown:
+                console.print(part)
 
-    def _market(self) -> Market:
-        given = self.market.given(self.scenario)
-        if self.scenario is None:
-            check_seed(self.seed, None)
-            if self.active is not None:
-                given = {"K": len(self.active), **given, "active": self.active}
-            return Market(**given)
-        if self.active is not None:
-            raise ValueError("active must be left out beside --scenario, which says who is there")
-        env = PricingEnv(scenario=self.scenario, **given)
-        env.reset(seed=check_seed(self.seed, env) or 0)
+    def _market(self) -> Market | Competition:
+        flags: dict[str, Any] = {**self.market, **self.flags}
+        if "active" in flags and "satisfaction" not in flags:
+            flags.setdefault("K", len(flags["active"]))
+        # What rivals post is not looked at.
+        rivals = {"rivals": lambda market, seat, *_: market.cost[seat]} if several(flags) else {}
+        env = environment(flags, **rivals)
+        begin(env, flags)
+        if "seed" not in flags:
+            env.reset(seed=0)
+        if "active" in flags:
+            return dataclasses.replace(env.market, active=np.array(flags["active"], bool))
         return env.market
 
 
-def _as_json(market: Market, equilibrium: Equilibrium) -> dict[str, Any]:
-    """All that is known, in plain numbers and lists."""
-    names = ("K", "cost", "max_price", "satisfaction", "min_steps", "max_steps", "capacity")
-    parameters = {name: _plain(getattr(market, name)) for name in (*names, "active")}
-    return {
-        "market": {**parameters, "ssim": repr(market.ssim)},
-        "price": equilibrium.price,
-        "asp_utility": equilibrium.asp_utility,
-        "steps": equilibrium.steps.tolist(),
-        "vmu_utility": equilibrium.vmu_utility.tolist(),
-        "vmu_surplus": equilibrium.vmu_surplus.tolist(),
-        "binding": {name: _plain(b) for name, b in equilibrium.binding._asdict().items()},
-        "closed_form": bool(equilibrium.closed_form),
-        "theorem_2_price": theorem_2(market),
-    }
+def _fields(of: Any) -> dict[str, Any]:
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    """What JSON does not know: arrays as lists, SSIM models as they are written in Python."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
 
 
-def _show(market: Market, equilibrium: Equilibrium) -> None:
-    from rich.console import Console
-    from rich.table import Table
+Columns = dict[str, tuple[Callable[[Any], str], Any]]
+"""By title: how a number is written, and the numbers, one a row."""
 
+
+def _table(title: str, key: str, columns: Columns) -> Table:
+    """The rows of a market's providers or VMUs; those in the middle of many are left out."""
+    table = Table(title=title)
+    for name in (key, *columns):
+        table.add_column(name, justify="right")
+    number = len(next(iter(columns.values()))[1])
+    shown: Sequence[int] = range(number)
+    if number > _ROWS:
+        shown = [*range(_ROWS // 2), *range(number - _ROWS // 2, number)]
+        table.caption = f"{number - _ROWS:,} more between these: see --json"
+    for row in shown:
+        table.add_row(str(row), *(write(values[row]) for write, values in columns.values()))
+    return table
+
+
+# -- one provider ----------------------------------------------------------------------------------
+
+
+def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
+    """All numbers of its equilibrium, and what is shown of them."""
+    found, theorem = aigc_market.solve(market), theorem_2(market)
+    told = {**_fields(found), "binding": found.binding._asdict(), "theorem_2_price": theorem}
     totals = Table(title="Stackelberg equilibrium", show_header=False)
-    for name, value in _totals(market, equilibrium):
-        totals.add_row(name, value)
-    vmus = Table(title="VMUs")
-    for column in ("k", "δ", "steps", "surplus"):
-        vmus.add_column(column, justify="right")
-    vmus.add_column("binds")
-    cut = market.K > _ROWS
-    for k in range(market.K):
-        if cut and k == _ROWS // 2:
-            vmus.add_row("…", *[""] * 3, f"{count(market.K - _ROWS, 'more VMU')}: see --json")
-        if cut and _ROWS // 2 <= k < market.K - _ROWS // 2:
-            continue
-        vmus.add_row(
-            str(k),
-            exact(market.satisfaction[k]),
-            f"{equilibrium.steps[k]:,.3f}",
-            money(equilibrium.vmu_surplus[k]),
-            _binds(market, equilibrium, k),
-        )
-    console = Console()
-    console.print(totals)
-    console.print(vmus)
+    totals.add_row("price p*", exact(found.price))
+    totals.add_row("ASP utility U_p*", money(found.asp_utility))
+    totals.add_row("steps sold", _sold(market, found))
+    totals.add_row("binds", _limits(market, found))
+    totals.add_row("Theorem 2", _theorem(theorem, found))
+    vmus: Columns = {
+        "δ": (exact, market.satisfaction),
+        "steps": (_steps, found.steps),
+        "surplus": (money, found.vmu_surplus),
+        "binds": (str, _binds(market, found)),
+    }
+    return told, [totals, _table("VMUs", "k", vmus)]
 
 
-def _totals(market: Market, equilibrium: Equilibrium) -> list[tuple[str, str]]:
-    binding, vmus = equilibrium.binding, count(market.K, "VMU")
+def _sold(market: Market, found: Equilibrium) -> str:
+    sold = np.sum(found.steps)
+    if sold == 0:
+        return "none: nobody buys at any price"
+    asked = np.sum(aigc_market.best_response(market, found.price))
+    cut = f", cut from {_steps(asked)} asked for" if asked > sold * (1 + 1e-9) else ""
+    return f"{_steps(sold)}{cut}"
+
+
+def _limits(market: Market, found: Equilibrium) -> str:
+    binding, vmus = found.binding, count(market.K, "VMU")
     limits = {
         f"the cost {exact(market.cost)} as a price": binding.min_price,
         f"the highest price {exact(market.max_price)}": binding.max_price,
         f"the capacity {exact(market.capacity or 0)}": binding.capacity,
-        f"S_min = {exact(market.min_steps)} for {np.sum(binding.min_steps):,} of {vmus}": (
-            np.any(binding.min_steps)
-        ),
-        f"S_max = {exact(market.max_steps)} for {np.sum(binding.max_steps):,} of {vmus}": (
-            np.any(binding.max_steps)
-        ),
     }
-    return [
-        ("price p*", exact(equilibrium.price)),
-        ("ASP utility U_p*", money(equilibrium.asp_utility)),
-        ("steps sold", _sold(market, equilibrium)),
-        ("binds", ", ".join(name for name, binds in limits.items() if binds) or "nothing"),
-        ("Theorem 2", _theorem(market, equilibrium)),
-    ]
+    for name, bound, at in (
+        ("S_min", market.min_steps, binding.min_steps),
+        ("S_max", market.max_steps, binding.max_steps),
+    ):
+        limits[f"{name} = {exact(bound)} for {np.sum(at):,} of {vmus}"] = np.any(at)
+    return ", ".join(name for name, binds in limits.items() if binds) or "nothing"
 
 
-def _sold(market: Market, equilibrium: Equilibrium) -> str:
-    sold = np.sum(equilibrium.steps)
-    if sold == 0:
-        return "none: nobody buys at any price"
-    asked = np.sum(best_response(market, equilibrium.price))
-    cut = f", cut from {asked:,.3f} asked for" if asked > sold * (1 + 1e-9) else ""
-    return f"{sold:,.3f}{cut}"
+def _binds(market: Market, found: Equilibrium) -> np.ndarray:
+    """(K) the bound at which each VMU stands, if any."""
+    words = np.where(found.binding.min_steps, "S_min", "")
+    both = found.binding.min_steps & found.binding.max_steps
+    words = np.where(found.binding.max_steps, np.where(both, "S_min, S_max", "S_max"), words)
+    return words if market.active is None else np.where(market.active, words, "not there")
 
 
-def _theorem(market: Market, equilibrium: Equilibrium) -> str:
-    price = theorem_2(market)
+def _theorem(price: float | None, found: Equilibrium) -> str:
     if price is None:
-        return "says nothing: demand is no line (SSIM is a table), or nobody is there"
-    if equilibrium.closed_form:
-        return f"{exact(price)}: it applies"
-    return f"{exact(price)}: it does not apply, since a bound binds"
+        return "says nothing: demand is no line (SSIM is no parabola), or nobody is there"
+    applies = "it applies" if found.closed_form else "it does not apply, since a bound binds"
+    return f"{exact(price)}: {applies}"
 
 
-def _binds(market: Market, equilibrium: Equilibrium, k: int) -> str:
-    if market.active is not None and not market.active[k]:
-        return "not there"
-    names = {"S_min": equilibrium.binding.min_steps[k], "S_max": equilibrium.binding.max_steps[k]}
-    return ", ".join(name for name, binds in names.items() if binds)
+# -- several providers -----------------------------------------------------------------------------
+
+
+def _of_several(
+    market: Competition, prices: tuple[float, ...] | None
+) -> tuple[dict[str, Any], list[Any]]:
+    """All numbers of equilibrium, cartel and other prices, and what is shown of them."""
+    asked = None if prices is None else _asked(market, np.array(prices))
+    nash, cartel = competition.nash(market), competition.cartel(market)
+    found = bool(nash.converged)
+    gaps = [beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True)]
+    equilibrium: Columns = {
+        "price": (exact, nash.prices),
+        "utility U_m": (paid, nash.asp_utility),
+        "steps sold": (_steps, np.sum(nash.shares * nash.steps, axis=-1)),
+        "gap at most" if found else "gap": (_small, gaps),
+    }
+    together: Columns = {"price": (exact, cartel.prices), "utility U_m": (paid, cartel.asp_utility)}
+    title = "Nash equilibrium" if found else "No Nash equilibrium found: the smallest gap"
+    shown = [
+        _table(title, "m", equilibrium),
+        _verdict(nash, max(gaps)),
+        _table("Cartel", "m", together),
+    ]
+    welfare = {"Nash" if found else "smallest gap": nash.welfare, "cartel": cartel.welfare}
+    if asked is not None:
+        gain = competition.profit_gain(market, asked["asp_utility"], nash, cartel)
+        asked["profit_gain"] = np.where(np.isfinite(gain.each), gain.each, None)
+        asked["mean_profit_gain"] = mean = gain.mean if np.isfinite(gain.mean) else None
+        welfare["asked"] = asked["welfare"]
+        shown += [
+            _table("Prices asked for", "m", _columns(asked)),
+            f"Δ of the mean {_delta(mean)}, NashConv {_small(asked['nash_conv'])}",
+        ]
+    words = ", ".join(f"{name} {paid(float(value))}" for name, value in welfare.items())
+    told = {"nash": _fields(nash), "cartel": _fields(cartel), "asked": asked}
+    return told, [*shown, _vmus(market, nash), f"VMUs' utility in all: {words}."]
+
+
+def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
+    """What prices (M,) pay, and what each provider would gain by another one."""
+    answer = competition.respond(market, prices)
+    check_between("prices", prices, "cost", market.cost, "max_price", market.max_price)
+    settled = competition.settle(market, prices, answer.shares, answer.steps)
+    gains = competition.deviation_gains(market, prices)
+    return {
+        "prices": prices,
+        "shares": answer.shares,
+        "steps": answer.steps,
+        "sold": settled.sold,
+        "asp_utility": settled.asp_utility,
+        "vmu_utility": settled.vmu_utility(),
+        "welfare": settled.vmu_utility().sum(),
+        "deviation_gains": gains,
+        "nash_conv": gains.sum(),
+    }
+
+
+def _columns(asked: dict[str, Any]) -> Columns:
+    return {
+        "price": (exact, asked["prices"]),
+        "utility U_m": (paid, asked["asp_utility"]),
+        "steps sold": (_steps, asked["sold"]),
+        "Δ": (_delta, asked["profit_gain"]),
+        "gain by another price": (_small, asked["deviation_gains"]),
+    }
+
+
+def _vmus(market: Competition, nash: Nash) -> Table:
+    shown = market.M if market.M <= _SHARES else _SHARES - 1
+
+    def each(values: np.ndarray) -> str:
+        return " ".join(f"{value:,.1f}" for value in values[:shown]) + " …" * (shown < market.M)
+
+    title = "VMUs" if nash.converged else "VMUs at the smallest gap"
+    columns: Columns = {
+        "δ": (exact, market.satisfaction),
+        "% of requests": (each, 100 * nash.shares.T),
+        "steps for each": (each, nash.steps.T),
+        "utility U_k": (paid, nash.vmu_utility),
+    }
+    return _table(title, "k", columns)
+
+
+def _verdict(nash: Nash, gap: float) -> str:
+    """How sure it is, or how best replies go round."""
+    most = _small(gap)
+    if nash.converged:
+        more = f"more than {most}" if gap else "anything, but for rounding,"
+        return f"Certified: no provider gains {more} by any other price."
+    words = (
+        f"Some provider may gain {most} by another price: these prices are no equilibrium in pure "
+        "strategies, and no such equilibrium was found."
+    )
+    if nash.cycle is None:
+        return f"{words} Best replies did not rest, nor go round in a cycle that was seen."
+    rounds = [f"({in_a_row(prices)})" for prices in nash.cycle]
+    if len(rounds) > _ROWS:
+        rounds = [*rounds[: _ROWS - 1], f"… {len(rounds) - _ROWS + 1} more"]
+    return (
+        f"{words} Best replies go round (an Edgeworth cycle of {count(len(nash.cycle), 'step')}): "
+        + " → ".join(rounds)
+    )
+
+
+def _steps(value: float) -> str:
+    return f"{value:,.3f}"
+
+
+def _small(value: float) -> str:
+    return exact(value, 2) if value < 100 else money(value)
+
+
+def _delta(value: float | None) -> str:
+    return "–" if value is None else exact(value, 4)
