@@ -95,7 +95,7 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
         "All agents",
         f'`pettingzoo.make("aec", "aigc_market/competition_v0", scenario="{name}")`',
     )
-    yield "In a terminal", f"`aigc-market compete solve --scenario {name}`"
+    yield "In a terminal", f"`aigc-market solve --M {M} --scenario {name}`"
     yield from _laws(said)
     yield (
         "Players",

@@ -177,7 +177,7 @@ def test_every_scenario_has_a_card_whose_code_runs(providers):
         env.close()
     for line in re.findall(r"`aigc-market (.*)`", cards):
         *command, option, scenario = line.split()
-        assert command in (["play"], ["compete", "solve"])
+        assert command in (["play"], ["solve", "--M", "2"])
         assert option == "--scenario"
         assert scenario in presets
 
