@@ -14,8 +14,9 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market._files import parse_json, write_atomically
 from aigc_market.rendering import CompetitionRound, Round
+from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW
 from aigc_market.rendering.fields import KINDS, Kind, kind_of
-from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
+from aigc_market.rendering.rounds import EPISODE
 
 __all__ = ["CompetitionRound", "Round", "collect", "read", "write", "write_video"]
 
@@ -56,7 +57,7 @@ def write(
     if not played:
         raise ValueError("rounds must hold at least one round, got none")
     kind = kind_of(played[0])
-    lines = [{**kind.header, **{name: getattr(played[0], name) for name in kind.episode}}]
+    lines = [{**kind.header, **{name: getattr(played[0], name) for name in EPISODE}}]
     lines += [{name: getattr(record, name) for name in kind.of_round} for record in played]
     write_atomically(path, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
 
@@ -68,16 +69,16 @@ def read(path: str | os.PathLike[str]) -> list[Any]:
         ValueError: anything else; the message names the file, the line and the field.
     """
     rounds: list[Any] = []
-    kind, episode = KINDS[0], {}
+    kind, episode, size = KINDS[0], {}, {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
             values = parse_json(where, text.rstrip())
             if number == 1:
                 kind = _kind(where, values, text)
-                episode = _fields(where, values, kind, kind.episode)
+                episode = kind.read(where, values, EPISODE, size)
                 continue
-            record = kind.record(**episode, **_fields(where, values, kind, kind.of_round))
+            record = kind.record(**episode, **kind.read(where, values, kind.of_round, size))
             kind.check(where, record)
             _follow(where, record, rounds[-1] if rounds else None)
             rounds.append(record)
@@ -162,28 +163,13 @@ def _kind(where: str, values: dict[str, Any], text: str) -> Kind:
     raise ValueError(f"{where}: the header must hold {allowed}, got {text[:80]!r}")
 
 
-def _fields(where: str, values: dict[str, Any], kind: Kind, names: Iterable[str]) -> dict[str, Any]:
-    """These fields of a line, checked."""
-    found = {}
-    for name in names:
-        if name not in values:
-            raise ValueError(f"{where}: {name} is missing")
-        try:
-            found[name] = kind.checks[name](f"{where}: {name}", values[name])
-        except TypeError as error:  # in a file a wrong type is but a wrong value
-            raise ValueError(str(error)) from None
-        except RecursionError:
-            raise ValueError(f"{where}: {name} must not be nested so deeply") from None
-    return found
-
-
 def _follow(where: str, record: Any, before: Any | None) -> None:
     """Check that a round comes right after another one of the same episode."""
     if before is None:
         return
     kind = kind_of(before)
     same = isinstance(record, kind.record) and kind.size(record) == kind.size(before)
-    if not same or record[: len(kind.episode)] != before[: len(kind.episode)]:
+    if not same or record[: len(EPISODE)] != before[: len(EPISODE)]:
         raise ValueError(f"{where} must be of the same episode as the round before it")
     if record.number != before.number + 1:
         raise ValueError(

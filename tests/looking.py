@@ -1,4 +1,4 @@
-"""Looking at frames: where two differ, and what is written in one."""
+"""Looking at frames: where two differ, and what is drawn and written in one."""
 
 import numpy as np
 
@@ -9,6 +9,16 @@ def differs(a, b):
     """(top, left, bottom, right) of what two frames do not share."""
     rows, columns = np.nonzero((a != b).any(axis=-1))
     return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+
+
+def rgb(colour):
+    """Of a colour in hexadecimal digits."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def seen(frame, colour):
+    """How many pixels of a part of a frame have a colour."""
+    return int((frame == rgb(colour)).all(axis=-1).sum())
 
 
 def overhear(monkeypatch):
@@ -22,7 +32,8 @@ def overhear(monkeypatch):
         shrunk = width / max(self.measure(words, size), 1)
         # Letters without descent; of two words on each other the capitals would meet.
         box = left, y - 0.5 * size * shrunk, left + width, y
-        found.append((words, box, shrunk))
+        if words:
+            found.append((words, box, shrunk))
         return width
 
     monkeypatch.setattr(Canvas, "text", tell)

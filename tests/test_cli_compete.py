@@ -240,7 +240,7 @@ def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     assert "You are asp_0 of 2 providers" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
     assert "a price must be from 1 to 20, got 99" in out
-    assert "round 1: prices 5 4; 2 VMUs: steps" in out
+    assert "round 1: prices 5 4; steps sold" in out
     assert "1 round, on average:" in out
     typed(2, 3)
     out = run(capsys, "play", *CYCLE, "--rivals", "cartel", "--show-equilibrium", "--rounds", 1)

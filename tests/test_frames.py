@@ -1,4 +1,4 @@
-"""Frames: of every view and size of market, in a window, on a copy, without pygame."""
+"""Frames, of one provider and of several: what is seen where, and that it can be read."""
 
 import builtins
 import copy
@@ -11,24 +11,349 @@ import gymnasium
 import numpy as np
 import pygame
 import pytest
+from gallery import GALLERY, NO_NASH, UNJUDGED, even
 from gymnasium.wrappers import RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
-from looking import differs, overhear
-from rounds import record
+from looking import differs, overhear, rgb, seen
+from rounds import competition_record, record
 
 import aigc_market
 from aigc_market import palette
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.rendering import CompetitionRound, Round, Screen
+from aigc_market.rendering.canvas import WINDOW
 from aigc_market.rendering.frames import draw
-from aigc_market.rendering.pictures import picture
-from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import WINDOW
+from aigc_market.rendering.purchases import stand_in
+from aigc_market.rendering.text import ansi
 from aigc_market.ssim.scenes import scene
 
 SHAPE = (640, 960, 3)
-VIEWS = {"aec": aigc_market.env, "parallel": aigc_market.parallel_env, "single": PricingEnv}
+
+
+# -- of records ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(monkeypatch):
+    return overhear(monkeypatch)
+
+
+@pytest.mark.parametrize("shown", GALLERY)
+def test_words_fit_and_do_not_meet(shown, words):
+    last = GALLERY[shown]
+    frame = draw([last._replace(number=min(last.number, 6)), last])
+    assert (frame.shape, frame.dtype) == (SHAPE, np.uint8)
+    assert len(np.unique(frame @ [65536, 256, 1])) > 100  # colours
+    for said, (left, top, right, bottom), shrunk in words:
+        assert 20 <= left <= right <= 940, said
+        assert 10 <= top <= bottom <= 630, said
+        assert shrunk > 0.65, said
+        assert not re.search(r"\de[+-]?\d|nan|inf", said), said
+    for (one, a, _), (other, b, _) in itertools.combinations(words, 2):
+        meet = min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+        assert not meet, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("paper", {"Regret against rational VMUs", "2.0 % of equilibrium", "equilibrium", "1,408"}),
+        ("paper", {"up to 250 steps a request", "9.00", "172 steps", "172 steps sold"}),
+        (
+            "paper",
+            {"86 steps", "quality 60 %", "a full bar is 250 steps, below it steps and quality"},
+        ),
+        ("waiting", {"no price yet", "nothing yet", "nothing sold yet"}),
+        ("large", {"77.9 % of equilibrium", "548,973", "2.2 M", "2.5 M"}),
+        ("cut", {"50 of 86 steps", "100 steps sold", "72 more asked for", "capacity 100"}),
+        ("ten cut", {"50 of 158", "60 %", "500 steps sold", "1,082 more asked for"}),
+        ("twelve", {"empty", "8 of 12 VMUs are there"}),
+        ("cut crowd", {"20,000 steps sold", "66,200 more asked for", "capacity 20,000"}),
+        ("thirteen", {"13 VMUs", "1,121 steps sold"}),
+        ("thousand", {"1,000 VMUs", "a car stands for 25 VMUs", "median 86", "best", "60 %"}),
+        ("slots", {"250 of 1,000 VMUs are there", "a car stands for 25 VMUs"}),
+        ("one", {"1 VMU"}),
+        ("nobody buys", {"nobody buys at this price", "0 steps"}),
+        ("nobody is there", {"nobody is there to buy", "empty"}),
+        ("no trade", {"nobody buys at any price"}),
+        ("floor", {"120 to 160 steps a request"}),
+        ("live", {"SSIM 0.50", "SSIM 0.60"}),
+        ("live twelve", {"0.50", "a full bar is 250 steps, below it steps and SSIM"}),
+        (
+            "duopoly",
+            {"2 providers, 2 VMUs", "RSU 0", "6.00", "6.10", "0.425", "50 steps asked for"},
+        ),
+        ("duopoly", {"5.50", "8.00", "utility of all VMUs 1,740"}),
+        ("duopoly waiting", {"no price yet", "nothing sold yet", "Utility of a provider"}),
+        ("three", {"a ring road: its ends meet", "to reach an RSU costs 20.00 a request"}),
+        ("ten", {"mean of 10, 6.00 to 6.90"}),
+        ("thirty", {"RSU 0–2", "5.00–5.20", "lines: all VMUs on a twelfth of the road"}),
+        ("no Nash", {"no Nash equilibrium was found", "cartel", "Utility of a provider"}),
+        ("unjudged", {"not judged"}),
+        ("two cut", {"100 of 129 steps", "229 steps sold", "29 more asked for"}),
+        ("two cut", {"capacity 100 to 10,000"}),
+        ("two unsold", {"nobody buys at this price"}),
+        ("Calvano", {"1 step a request", "25.0 % of requests buy nothing", "0.39 steps"}),
+        ("far off", {"-5.67"}),
+    ],
+)
+def test_a_frame_says(shown, expected, words):
+    draw([GALLERY[shown]])
+    assert expected <= {part for text, *_ in words for part in text.split("  ·  ")}
+
+
+STREET = (80, 24, 392, 936)
+PRICE, UTILITY, REGRET = (408, 24, 620, 318), (408, 333, 620, 628), (408, 643, 620, 936)
+PRICES, GAIN = (408, 24, 620, 628), (408, 643, 620, 936)
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "where"),
+    [
+        (record, {"price": 9.5}, (80, 24, 620, 318)),  # the plate, and the chart of prices
+        (record, {"delivered": [86.2, 120.0], "asked": [86.2, 120.0]}, STREET),
+        (record, {"quality": [0.6, 0.9]}, (80, 570, 276, 936)),
+        (record, {"utility": 1000.0}, UTILITY),
+        (record, {"regret": 100.0}, REGRET),
+        (record, {"equilibrium_price": 7.0}, PRICE),
+        (competition_record, {"prices": [6.5, 6.1]}, (80, 24, 620, 628)),
+        (competition_record, {"sold": [100.0, 129.3]}, STREET),
+        (competition_record, {"demand": [[64.65, 80.0], [64.65, 64.65]]}, STREET),
+        (competition_record, {"vmu_utility": [870.0, 900.0]}, STREET),
+        (competition_record, {"nash_prices": [5.0, 5.5]}, PRICES),
+        (competition_record, {"cartel_prices": [8.0, 8.5]}, PRICES),
+        (competition_record, {"profit_gain": [0.1, 0.4]}, GAIN),
+        (competition_record, {"mean_profit_gain": 0.5}, GAIN),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_changes_is_shown_where_it_belongs(make, changes, where):
+    top, left, bottom, right = differs(draw([make()]), draw([make(**changes)]))
+    assert (top >= where[0], left >= where[1], bottom <= where[2], right <= where[3]) == (True,) * 4
+
+
+OTHERS = {
+    Round: {
+        "rounds": 90,
+        "cost": 1.5,
+        "max_price": 21.0,
+        "min_steps": 11.0,
+        "max_steps": 240.0,
+        "number": 8,
+        "price": 9.5,
+        "equilibrium_price": 8.5,
+        "utility": 1300.0,
+        "equilibrium_utility": 1450.0,
+        "regret": 30.0,
+        "capacity": 200.0,
+        "asked": [86.2, 100.0],
+        "delivered": [86.2, 80.0],
+        "quality": [0.6, 0.5],
+        "active": [True, False],
+        "images": ["00" * 48, "80" * 48],
+    },
+    CompetitionRound: {
+        "rounds": 90,
+        "cost": [1.5, 1.0],
+        "max_price": [20.0, 21.0],
+        "min_steps": 11.0,
+        "max_steps": 240.0,
+        "number": 8,
+        "prices": [6.0, 6.5],
+        "nash_prices": None,
+        "cartel_prices": None,
+        "profit_gain": [0.1, 0.2],
+        "mean_profit_gain": None,
+        "capacity": [200.0, 1e4],
+        "shares": [[0.4, 0.5], [0.5, 0.5]],
+        "demand": [[64.65, 64.65], [64.65, 70.0]],
+        "sold": [129.3, 100.0],
+        "vmu_utility": [870.0, 800.0],
+        "access_cost": [[0.0, 30.0], [0.0, 0.0]],
+        "places": [0.2, 0.9],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "not_alone"),
+    [
+        (record(active=[True, True]), {"ssim"}),  # of an image; else the quality says it
+        (
+            competition_record(profit_gain=[None, None]),
+            {"utility", "nash_utility", "cartel_utility"},
+        ),
+    ],  # utilities by the profit gain
+)
+def test_every_field_is_shown(first, not_alone):
+    frame, others = draw([first]), OTHERS[type(first)]
+    assert set(others) | not_alone == set(first._fields)
+    for name, value in others.items():
+        assert (draw([first._replace(**{name: value})]) != frame).any(), name
+
+
+def test_what_is_measured_and_earned_is_shown_where_it_counts():
+    live = record(images=["00" * 48, "80" * 48], ssim=[0.5, 0.6])
+    assert (draw([live]) != draw([live._replace(ssim=[0.5, 0.7])])).any()
+    unjudged = competition_record(**UNJUDGED)
+    assert (draw([unjudged]) != draw([unjudged._replace(utility=[645.0, 900.0])])).any()
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        [record(number=n, price=5 + n / 10, regret=float(n)) for n in range(1, WINDOW + 21)],
+        [competition_record(number=n, prices=[5 + n / 50, 5.0]) for n in range(1, WINDOW + 21)],
+    ],
+    ids=["one", "several"],
+)
+def test_the_charts_show_the_last_rounds_and_no_more(rounds):
+    assert (draw(rounds) == draw(rounds[-WINDOW:])).all()
+    assert (draw(rounds) != draw(rounds[-WINDOW + 1 :])).any()
+
+
+def test_a_round_without_a_nash_point_leaves_a_gap():
+    rounds = [competition_record(number=n) for n in range(1, 10)]
+    holed = [r._replace(**NO_NASH) if r.number == 5 else r for r in rounds]
+    whole, gap = draw(rounds), draw(holed)
+    assert differs(whole, gap)[0] > 408
+    for colour in (palette.BLUE, palette.EQUILIBRIUM):
+        assert seen(gap, colour) < seen(whole, colour)
+
+
+@pytest.mark.parametrize("shown", ["nobody is there", "thousand", "thirty"])
+def test_a_market_that_waits_for_a_price_has_a_frame(shown):
+    waiting = draw([GALLERY[shown]._replace(number=0)])
+    assert (waiting != draw([GALLERY[shown]])).any()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e12])
+@pytest.mark.parametrize("make", [record, competition_record])
+def test_numbers_of_any_size_fit(make, scale):
+    """The margins stay clean, which they would not if text ran out of its place."""
+
+    def times(value):
+        if isinstance(value, list):
+            return [times(each) for each in value]
+        return value * scale if isinstance(value, float) else value
+
+    kept = ("shares", "quality", "profit_gain", "mean_profit_gain")
+    big = {name: times(v) for name, v in make()._asdict().items() if name not in kept}
+    big.update(rounds=10**9, number=10**9)
+    frame = draw([make(**big)])
+    paper = frame[2, 2]
+    for margin in (frame[:20], frame[-18:], frame[:, :22], frame[:, -22:], frame[394:406]):
+        assert (margin == paper).all()
+
+
+# -- the street ------------------------------------------------------------------------------------
+
+
+def test_a_picture_gets_clearer():
+    original = scene(44, 96).image * 255
+    errors = [np.abs(stand_in(0, share) - original).mean() for share in (0.0, 0.2, 0.5, 0.8, 1.0)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 50
+    assert errors[-1] < 1
+    assert (stand_in(0, -3.0) == stand_in(0, 0.0)).all()
+    assert (stand_in(0, 1.4) == stand_in(0, 1.0)).all()
+
+
+def test_vehicles_have_pictures_of_their_own():
+    for a, b in itertools.combinations(range(12), 2):
+        assert (stand_in(a, 1.0) != stand_in(b, 1.0)).any()
+        assert (stand_in(a, 0.0) != stand_in(b, 0.0)).any()
+
+
+def test_the_image_really_made_is_shown():
+    image = np.full((4, 4, 3), (250, 10, 20), np.uint8)
+    black = "00" * image.size
+    frame = draw([record(images=[black, image.tobytes().hex()], ssim=[0.1, 0.5])])
+    red = np.argwhere((frame == (250, 10, 20)).all(axis=-1))
+    (top, left), (bottom, right) = red.min(axis=0), red.max(axis=0) + 1
+    assert len(red) == (bottom - top) * (right - left) == 120 * 120
+
+
+def cars(frame):
+    """(n) where cars are, by their panes on each lane."""
+    panes = [
+        np.flatnonzero((row == rgb(palette.GLASS)).all(axis=-1)) for row in frame[[288, 312, 336]]
+    ]
+    return np.sort(np.concatenate([x[np.diff(x, prepend=-9) > 1] for x in panes]))
+
+
+@pytest.mark.parametrize(
+    ("K", "there", "drawn"),
+    [(13, 13, 13), (40, 40, 40), (40, 14, 14), (41, 41, 21), (100, 100, 34), (1000, 283, 12)],
+)
+def test_no_car_is_invented(K, there, drawn):
+    active = None if there == K else [k < there for k in range(K)]
+    assert len(cars(draw([record(K, active=active)]))) == drawn
+
+
+def test_vehicles_are_where_their_places_are():
+    places = [0.1, 0.5, 0.9]
+    found = cars(draw([competition_record(2, 3, places=places, demand=[[0.0] * 3] * 2)]))
+    assert all(np.min(np.abs(found - 24 - 912 * place)) < 20 for place in places)
+    assert all(np.min(np.abs(at - 24 - 912 * np.array(places))) < 20 for at in found)
+
+
+def test_a_line_is_as_wide_as_what_is_bought_there():
+    """Of two providers with one vehicle between them."""
+
+    def widths(*demand):
+        # Above the road, where both lines are apart.
+        row = draw([competition_record(2, 1, demand=[[d] for d in demand])])[230:231]
+        return [seen(row, colour) for colour in palette.PROVIDERS[:2]]
+
+    thick, thin = widths(120.0, 40.0)
+    assert thick > 2 * thin > 0
+    assert widths(0.0, 40.0)[0] == 0
+    assert widths(40.0, 120.0) == [thin, thick]
+
+
+def test_on_a_ring_the_shorter_way_is_drawn():
+    """A vehicle just before the seam buys from the unit behind it: over both edges."""
+    where = {"demand": [[200.0], [0.0], [0.0], [0.0]], "prices": [6.0] * 4}
+    first = palette.PROVIDERS[0]
+    across = draw([competition_record(4, 1, **where, places=[0.97])])[190:270]
+    assert seen(across[:, 240:700], first) == 0
+    assert seen(across[:, 24:60], first) > 0
+    assert seen(across[:, 860:936], first) > 0
+    straight = draw([competition_record(4, 1, **where)])[190:270]  # nowhere: in the middle
+    assert seen(straight[:, 300:400], first) > 0
+    assert seen(straight[:, 860:936], first) == 0
+
+
+def test_a_crowd_is_drawn_by_parts_of_the_road():
+    """All vehicles of a part make one line, as wide as their steps."""
+    places = [0.3] * 500 + [0.7] * 10
+    frame = draw([competition_record(1, 510, places=places, demand=[[100.0] * 510])])[220:221]
+    left, right = (seen(half, palette.PROVIDERS[0]) for half in (frame[:, :480], frame[:, 480:]))
+    assert left > 5 * right > 0
+
+
+@pytest.mark.parametrize("K", [2, 10, 1000])
+def test_nobody_there(K):
+    nothing = [0.0] * K
+    empty = record(K, asked=nothing, delivered=nothing, quality=nothing, active=[False] * K)
+    assert len(cars(draw([empty]))) == 0
+    assert draw([empty._replace(utility=0.0, equilibrium_utility=0.0, regret=0.0)]).shape == SHAPE
+
+
+# -- of environments -------------------------------------------------------------------------------
+
+
+def single(**arguments):
+    return gymnasium.make("aigc_market/Pricing-v0", normalize=False, **arguments).unwrapped
+
+
+def batch(num_envs, game="Pricing", **arguments):
+    """A vector environment in physical units."""
+    return gymnasium.make_vec(f"aigc_market/{game}-v0", num_envs, normalize=False, **arguments)
+
+
+VIEWS = {"aec": aigc_market.env, "parallel": aigc_market.parallel_env, "single": single}
 every_view = pytest.mark.parametrize("view", VIEWS)
 
 
@@ -66,15 +391,6 @@ def happened(monkeypatch):
 
 
 @every_view
-@pytest.mark.parametrize("K", [1, 2, 10, 1000])
-def test_a_frame_is_a_picture(view, K):
-    frame = play(view, 1, K=K).render()
-    assert frame.shape == SHAPE
-    assert frame.dtype == np.uint8
-    assert len(np.unique(frame @ [65536, 256, 1])) > 100  # colours
-
-
-@every_view
 def test_equal_seeds_give_equal_frames_and_others_do_not(view):
     market = {"satisfaction": aigc_market.Uniform(100, 300)}
     frames = [play(view, 3, seed=seed, **market).render() for seed in (1, 1, 2)]
@@ -106,207 +422,18 @@ def test_a_new_episode_forgets_the_last(view):
     assert (env.render() == play(view, 0).render()).all()
 
 
-@pytest.mark.parametrize(
-    ("changes", "where"),
-    [
-        ({"price": 9.5}, (94, 42, 600, 320)),  # the plate, and the chart of prices
-        ({"delivered": [86.2, 120.0], "asked": [86.2, 120.0]}, (90, 500, 392, 936)),
-        ({"quality": [0.6, 0.9]}, (90, 500, 300, 936)),
-        ({"utility": 1000.0}, (408, 330, 620, 630)),
-        ({"regret": 100.0}, (408, 640, 620, 936)),
-        ({"equilibrium_price": 7.0}, (408, 24, 620, 320)),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_what_changes_is_shown_where_it_belongs(changes, where):
-    changed = record(**changes)
-    top, left, bottom, right = differs(draw([record()]), draw([changed]))
-    if "delivered" in changes:  # and the sum of the steps sold, on the left
-        left = max(left, 500)
-    assert (top >= where[0], left >= where[1], bottom <= where[2], right <= where[3]) == (True,) * 4
-
-
-def test_every_field_is_shown():
-    """But for the SSIM, where no image was made: there it is but another unit of the quality."""
-    first = record(active=[True, True])
-    frame = draw([first])
-    others = {
-        "rounds": 90,
-        "cost": 1.5,
-        "max_price": 21.0,
-        "min_steps": 11.0,
-        "max_steps": 240.0,
-        "number": 8,
-        "price": 9.5,
-        "equilibrium_price": 8.5,
-        "utility": 1300.0,
-        "equilibrium_utility": 1450.0,
-        "regret": 30.0,
-        "capacity": 200.0,
-        "asked": [86.2, 100.0],
-        "delivered": [86.2, 80.0],
-        "quality": [0.6, 0.5],
-        "active": [True, False],
-        "images": ["00" * 48, "80" * 48],
-    }
-    assert set(others) | {"ssim"} == set(Round._fields)
-    for name, value in others.items():
-        assert (draw([first._replace(**{name: value})]) != frame).any(), name
-    live = first._replace(images=["00" * 48, "80" * 48], ssim=[0.5, 0.6])
-    assert (draw([live]) != draw([live._replace(ssim=[0.5, 0.7])])).any()
-
-
-def test_the_charts_show_the_last_rounds_and_no_more():
-    rounds = [record(number=n, price=5 + n / 10, regret=float(n)) for n in range(1, WINDOW + 21)]
-    assert (draw(rounds) == draw(rounds[-WINDOW:])).all()
-    assert (draw(rounds) != draw(rounds[-WINDOW + 1 :])).any()
-
-
-def test_a_picture_gets_clearer():
-    original = scene(44, 96).image * 255
-    errors = [
-        np.abs(picture(0, quality) - original).mean() for quality in (0.0, 0.2, 0.5, 0.8, 1.0)
-    ]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[0] > 50
-    assert errors[-1] < 1
-    assert (picture(0, -3.0) == picture(0, 0.0)).all()
-    assert (picture(0, 1.4) == picture(0, 1.0)).all()
-
-
-def test_vehicles_have_pictures_of_their_own():
-    for a, b in itertools.combinations(range(12), 2):
-        assert (picture(a, 1.0) != picture(b, 1.0)).any()
-        assert (picture(a, 0.0) != picture(b, 0.0)).any()
-
-
-def test_the_image_really_made_is_shown():
-    image = np.full((4, 4, 3), (250, 10, 20), np.uint8)
-    black = "00" * image.size
-    made = record(images=[black, image.tobytes().hex()], ssim=[0.1, 0.5])
-    frame = draw([made])
-    red = np.argwhere((frame == (250, 10, 20)).all(axis=-1))
-    (top, left), (bottom, right) = red.min(axis=0), red.max(axis=0) + 1
-    assert len(red) == (bottom - top) * (right - left) == 128 * 128
-
-
-@pytest.mark.parametrize("K", [2, 10, 1000])
-def test_nobody_there(K):
-    nothing = [0.0] * K
-    empty = record(K, asked=nothing, delivered=nothing, quality=nothing, active=[False] * K)
-    assert (draw([empty]) != draw([record(K)])).any()
-    assert draw([empty._replace(utility=0.0, equilibrium_utility=0.0, regret=0.0)]).shape == SHAPE
-
-
-# -- words and cars --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def words(monkeypatch):
-    return overhear(monkeypatch)
-
-
-GALLERY = {
-    "paper": record(),
-    "waiting": record(number=0),
-    "one": record(1),
-    "twelve": record(12),
-    "thirteen": record(13),
-    "thousand": record(1000),
-    "slots": record(1000, active=[k % 4 == 0 for k in range(1000)]),
-    "cut": record(capacity=100.0, asked=[86.2] * 2, delivered=[50.0] * 2),
-    "cut twelve": record(12, capacity=500.0, asked=[158.2] * 12, delivered=[41.7] * 12),
-    "cut crowd": record(1000, capacity=2e4, asked=[86.2] * 1000, delivered=[20.0] * 1000),
-    "large": record(utility=2.2e6, equilibrium_utility=705_000.0, regret=548_973.0),
-    "millions": record(
-        price=9e6, equilibrium_price=8e6, max_price=2e7, utility=1.38e9, equilibrium_utility=1.41e9
-    ),
-    "small": record(price=9e-6, equilibrium_price=8e-6, max_price=2e-5, utility=1.38e-3),
-    "nobody buys": record(asked=[0.0] * 2, delivered=[0.0] * 2, quality=[0.0] * 2, utility=0.0),
-    "nobody is there": record(asked=[0.0] * 2, delivered=[0.0] * 2, active=[False] * 2),
-    "no trade": record(
-        asked=[0.0] * 2, delivered=[0.0] * 2, utility=0.0, equilibrium_utility=0.0, regret=0.0
-    ),
-    "floor": record(min_steps=120.0, max_steps=160.0),
-    "live": record(images=["80" * 48] * 2, ssim=[0.5, 0.6]),
-}
-
-
-@pytest.mark.parametrize("shown", GALLERY)
-def test_words_fit_and_do_not_meet(shown, words):
-    draw([GALLERY[shown]._replace(number=min(GALLERY[shown].number, 6)), GALLERY[shown]])
-    for said, (left, top, right, bottom), shrunk in words:
-        assert 20 <= left <= right <= 940, said
-        assert 10 <= top <= bottom <= 630, said
-        assert shrunk > 0.7, said
-    for (one, a, _), (other, b, _) in itertools.combinations(words, 2):
-        meet = min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
-        assert not meet, (one, other)
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        ("paper", {"Regret against rational VMUs", "2.0 % of equilibrium", "up to 250 steps each"}),
-        ("large", {"77.9 % of equilibrium", "548,973", "2.20 M", "2.5 M"}),
-        ("cut", {"50 of 86 steps", "100 steps sold", "72 more asked for", "capacity 100"}),
-        ("cut crowd", {"20,000 steps sold", "66,200 more asked for", "capacity 20,000"}),
-        ("thirteen", {"13 vehicles", "1,121 steps sold"}),
-        ("thousand", {"1,000 vehicles", "a car stands for 25 vehicles"}),
-        ("slots", {"250 of 1,000 vehicles are there", "a car stands for 25 vehicles"}),
-        ("one", {"1 vehicle"}),
-        ("nobody buys", {"nobody buys at this price", "0 steps"}),
-        ("nobody is there", {"nobody is there to buy", "empty"}),
-        ("no trade", {"nobody buys at any price"}),
-        ("floor", {"120 to 160 steps each"}),
-        ("live", {"SSIM 0.50", "SSIM 0.60"}),
-    ],
-)
-def test_a_frame_says(shown, expected, words):
-    draw([GALLERY[shown]])
-    said = {part for text, *_ in words for part in text.split("  ·  ")}
-    assert expected <= said
-
-
-@pytest.mark.parametrize("shown", GALLERY)
-def test_no_number_has_an_exponent(shown, words):
-    draw([GALLERY[shown]])
-    assert not [text for text, *_ in words if re.search(r"\de[+-]?\d", text)]
-
-
-def cars(frame):
-    """How many small cars there are, by their panes."""
-    pane = [int(palette.GLASS[i : i + 2], 16) for i in (1, 3, 5)]
-    lanes = (frame[[310, 345]] == pane).all(axis=-1)
-    return int((lanes[:, 1:] & ~lanes[:, :-1]).sum())
-
-
-@pytest.mark.parametrize(
-    ("K", "there", "drawn"),
-    [(13, 13, 13), (40, 40, 40), (40, 14, 14), (41, 41, 21), (100, 100, 34), (1000, 283, 12)],
-)
-def test_no_car_is_invented(K, there, drawn):
-    active = None if there == K else [k < there for k in range(K)]
-    assert cars(draw([record(K, active=active)])) == drawn
-
-
-@pytest.mark.parametrize("scale", [1e-6, 1e12])
-def test_numbers_of_any_size_fit(scale):
-    """The margins stay clean, which they would not if text ran out of its place."""
-    numbers = {
-        name: value * scale
-        for name, value in record()._asdict().items()
-        if name.startswith(("cost", "max", "min", "price", "equil", "util", "regret"))
-    }
-    steps = [86.2 * scale, 300.0 * scale]
-    big = record(rounds=10**9, number=10**9, capacity=scale, asked=steps, delivered=steps)
-    frame = draw([big._replace(**numbers)])
-    paper = frame[2, 2]
-    for margin in (frame[:20], frame[-18:], frame[:, :22], frame[:, -22:], frame[394:406]):
-        assert (margin == paper).all()
-
-
-# -- copies and windows ----------------------------------------------------------------------------
+def test_a_screen_shows_what_is_drawn_from_all_rounds():
+    several = {"places": even(4), "demand": [[40.0] * 4] * 3}
+    for rounds in (
+        [record(4, number=n, active=[True] * 4) for n in range(60)],
+        [competition_record(3, 4, number=n, **several) for n in range(60)],
+    ):
+        screens = {mode: Screen(mode, 4) for mode in ("rgb_array", "ansi")}
+        for each in rounds:
+            for screen in screens.values():
+                screen.add(each)
+        assert (screens["rgb_array"].show() == draw(rounds)).all()
+        assert screens["ansi"].show() == ansi(rounds[-1])
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array", "human"])
@@ -369,41 +496,33 @@ def test_text_needs_no_pygame(view, no_pygame):
     assert "round 1 of 30" in play(view, 1, render_mode="ansi").render()
 
 
-# -- Gymnasium's recorders and the vector environment ----------------------------------------------
+# -- Gymnasium's recorders and the vector environments ---------------------------------------------
 
 
-def test_gymnasium_records_a_video(tmp_path):
-    env = gymnasium.make("aigc_market/Pricing-v0", max_cycles=5, render_mode="rgb_array")
-    env = RecordVideo(env, str(tmp_path / "videos"), episode_trigger=lambda episode: True)
-    env.reset(seed=0)
-    for _ in range(5):
-        env.step(env.action_space.sample())
-    env.close()
-    frames, seconds = count_frames_and_secs(tmp_path / "videos" / "rl-video-episode-0.mp4")
+@pytest.mark.parametrize("game", ["Pricing", "Rival"])
+def test_gymnasium_records_videos(game, tmp_path):
+    env = gymnasium.make(f"aigc_market/{game}-v0", max_cycles=5, render_mode="rgb_array")
+    env = RecordVideo(env, str(tmp_path / "one"), episode_trigger=lambda episode: True)
+    envs = gymnasium.make_vec(f"aigc_market/{game}-v0", 2, max_cycles=5, render_mode="rgb_array")
+    envs = RecordVectorVideo(envs, str(tmp_path / "batch"), video_length=3)
+    for each in (env, envs):
+        each.reset(seed=0)
+        for _ in range(5):
+            each.step(each.action_space.sample())
+        each.close()
+    frames, seconds = count_frames_and_secs(tmp_path / "one" / "rl-video-episode-0.mp4")
     assert frames == 6
     assert seconds == pytest.approx(6 / 4)
-
-
-def test_gymnasium_records_a_video_of_a_batch(tmp_path):
-    envs = gymnasium.make_vec(
-        "aigc_market/Pricing-v0", num_envs=2, max_cycles=4, render_mode="rgb_array"
-    )
-    envs = RecordVectorVideo(envs, str(tmp_path / "videos"), video_length=3)
-    envs.reset(seed=0)
-    for _ in range(4):
-        envs.step(envs.action_space.sample())
-    envs.close()
-    assert list((tmp_path / "videos").glob("*.mp4"))
+    assert list((tmp_path / "batch").glob("*.mp4"))
 
 
 @pytest.mark.parametrize(("num_envs", "shown"), [(1, 1), (3, 3), (9, 4)])
-def test_a_batch_shows_its_first_environments(num_envs, shown):
-    envs = PricingVectorEnv(
-        num_envs=num_envs,
-        max_cycles=3,
-        render_mode="rgb_array",
-        satisfaction=aigc_market.Uniform(100, 300),
-    )
+@pytest.mark.parametrize(
+    ("game", "market"),
+    [("Pricing", {"satisfaction": aigc_market.Uniform(100, 300)}), ("Rival", {"scenario": "road"})],
+)
+def test_a_batch_shows_its_first_environments(game, market, num_envs, shown):
+    envs = batch(num_envs, game, max_cycles=3, render_mode="rgb_array", **market)
     envs.reset(seed=0)
     opening = envs.render()
     assert [frame.shape for frame in opening] == [SHAPE] * shown
@@ -422,10 +541,10 @@ def test_a_batch_shows_its_first_environments(num_envs, shown):
 
 
 @pytest.mark.parametrize("scenario", ["paper", "crowd", "capacity"])
-def test_a_lane_looks_like_a_single_environment(scenario):
-    """With the same market; lanes draw theirs from one generator, so the first of one is alike."""
-    envs = PricingVectorEnv(num_envs=1, scenario=scenario, render_mode="rgb_array")
-    env = PricingEnv(scenario=scenario, render_mode="rgb_array")
+def test_one_of_a_batch_looks_like_a_single_environment(scenario):
+    """With the same market; a batch draws its own from one generator, so its first is alike."""
+    envs = batch(1, scenario=scenario, render_mode="rgb_array")
+    env = single(scenario=scenario, render_mode="rgb_array")
     for each in (envs, env):
         each.reset(seed=5)
     for price in (3.0, 9.0):
@@ -435,11 +554,11 @@ def test_a_lane_looks_like_a_single_environment(scenario):
 
 
 def test_a_batch_that_shows_nothing():
-    envs = PricingVectorEnv(num_envs=2)
+    envs = batch(2)
     with pytest.raises(gymnasium.error.ResetNeeded, match="before render"):
         envs.render()
     envs.reset(seed=0)
     with pytest.warns(UserWarning, match="without a render_mode"):
         assert envs.render() is None
     with pytest.raises(ValueError, match="render_mode must be one of"):
-        PricingVectorEnv(num_envs=2, render_mode="human")
+        batch(2, render_mode="human")

@@ -1,20 +1,39 @@
 """Rendering as text that a person can read, numbers, and what all modes have in common."""
 
+import re
+
+import gymnasium
 import numpy as np
 import pytest
-from rounds import record
+from gallery import GALLERY
+from rounds import competition_record, record
 
 import aigc_market
-from aigc_market.envs.single import PricingEnv
-from aigc_market.rendering.numbers import beside, count, exact, money, percent, short, steps, tick
+from aigc_market.rendering.numbers import (
+    beside,
+    count,
+    exact,
+    money,
+    paid,
+    part,
+    percent,
+    short,
+    span,
+    steps,
+    tick,
+)
 from aigc_market.rendering.text import ansi, sales, share, summary
+
+
+def single(**arguments):
+    return gymnasium.make("aigc_market/Pricing-v0", normalize=False, **arguments).unwrapped
 
 
 def after_one_round(view, price=9.0, purchases=(70.0, 130.0), **arguments):
     """An environment of any view after a round at this price."""
     env = view(**arguments)
     action = np.array([price], "f4")
-    if view is PricingEnv:
+    if view is single:
         env.reset(seed=0)
         env.step(action)
     elif view is aigc_market.env:
@@ -29,7 +48,7 @@ def after_one_round(view, price=9.0, purchases=(70.0, 130.0), **arguments):
 
 
 every_view = pytest.mark.parametrize(
-    "view", [aigc_market.env, aigc_market.parallel_env, PricingEnv], ids=["aec", "parallel", "gym"]
+    "view", [aigc_market.env, aigc_market.parallel_env, single], ids=["aec", "parallel", "gym"]
 )
 multi_agent = pytest.mark.parametrize(
     "view", [aigc_market.env, aigc_market.parallel_env], ids=["aec", "parallel"]
@@ -41,16 +60,14 @@ def test_a_round_as_text(view):
     env = after_one_round(view, render_mode="ansi", max_cycles=12)
     text = env.render()
     assert text.startswith("round 1 of 12\n")
-    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
-    assert rows["price"] == ["utility"]
-    assert rows["equilibrium"] == ["8", "1,408.05"]
-    regret = ["regret", "28.74", "against", "rational", "VMUs"]
-    if view is PricingEnv:
-        assert rows["played"] == ["9", "1,379.31", *regret]
-        assert rows["steps"] == ["sold", "86.2", "86.2", "=", "172.4"]
+    columns, row, sold = text.splitlines()[1:]
+    assert re.split("  +", columns.strip())[-3:] == ["utility", "at equilibrium", "regret"]
+    if view is single:
+        assert row.split() == ["asp_0", "9", "8", "172", "1,379.31", "1,408.05", "28.74"]
+        assert sold == "steps sold  86.2 86.2 = 172.4"
     else:
-        assert rows["played"] == ["9", "1,600.00", *regret]
-        assert rows["steps"] == ["sold", "70.0", "130.0", "=", "200.0"]
+        assert row.split() == ["asp_0", "9", "8", "200", "1,600.00", "1,408.05", "28.74"]
+        assert sold == "steps sold  70.0 130.0 = 200.0"
 
 
 @multi_agent
@@ -62,7 +79,7 @@ def test_rationing_is_shown(view):
 
 
 def test_rationing_is_shown_to_the_leader():
-    text = after_one_round(PricingEnv, price=2.0, render_mode="ansi", capacity=100).render()
+    text = after_one_round(single, price=2.0, render_mode="ansi", capacity=100).render()
     assert "steps sold  50.0 50.0 = 100.0, cut by" in text
     assert "= 373.6 asked for" in text
 
@@ -103,6 +120,7 @@ def test_without_a_render_mode_nothing_is_shown(view, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.filterwarnings("ignore:.*initialised with render_mode='video'")
 @every_view
 def test_an_unknown_mode_is_refused(view):
     with pytest.raises(ValueError, match=r"render_mode must be one of .*'rgb_array'.*'video'"):
@@ -121,9 +139,11 @@ def test_rendering_needs_a_reset(view):
 def test_where_nobody_buys_it_says_so():
     nothing = {"asked": [0.0] * 2, "delivered": [0.0] * 2, "utility": 0.0}
     assert "steps sold  0: nobody buys" in ansi(record(price=16.0, regret=1408.05, **nothing))
-    assert sales(record(active=[False, False], **nothing)) == "0: nobody is there"
+    assert (
+        sales(record(active=[False] * 2, **nothing)) == "0: nobody is there; 0 of 2 VMUs are there"
+    )
     never = record(equilibrium_utility=0.0, regret=0.0, **nothing)
-    assert "equilibrium         8          0.00   nobody buys at any price" in ansi(never)
+    assert "nobody buys at any price" in ansi(never).splitlines()
     assert share([never]) == "none: nobody buys at any price"
     assert share([never, record()]) == "98.0 %"
 
@@ -132,7 +152,7 @@ def test_only_those_who_are_there_are_listed():
     there = record(
         3, asked=[70.0, 0.0, 0.0], delivered=[70.0, 0.0, 0.0], active=[True, False, True]
     )
-    assert sales(there) == "70.0 0.0 = 70.0 (2 of 3 VMUs there)"
+    assert sales(there) == "70.0 0.0 = 70.0; 2 of 3 VMUs are there"
 
 
 def test_the_share_never_exceeds_what_there_is():
@@ -146,6 +166,63 @@ def test_the_share_never_exceeds_what_there_is():
     assert summary([generous]).startswith("1 round: ")
 
 
+def test_several_providers_as_text():
+    assert ansi(competition_record()).splitlines() == [
+        "round 7 of 100",
+        "       price  Nash  cartel  sold  utility  at Nash  at cartel      Δ",
+        "asp_0      6   5.5       8   129   645.00   600.00     704.00    0.4",
+        "asp_1    6.1   5.5       8   129   646.00   600.00     704.00   0.45",
+        "mean    6.05   5.5       8   129   645.50   600.00     704.00  0.425",
+        "steps sold  258.6; utility of all VMUs 1,740",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("duopoly waiting", "round 0 of 100: no price yet"),
+        ("no Nash", "no Nash equilibrium was found"),
+        ("unjudged", "not judged"),
+        ("two cut", "229.3, cut by the capacity of 100 to 10,000 from 258.6 asked for; utility"),
+        ("two unsold", "steps sold  0: nobody buys"),
+        ("Calvano", "0.75; 25.0 % of requests buy nothing; utility of all VMUs 0.338"),
+        ("ten", "(2 more)"),
+        ("thousand", "steps sold  86.2 86.2 86.2 86.2 86.2 86.2 86.2 86.2 and 992 more = 86,200.0"),
+    ],
+)
+def test_text_says(shown, said):
+    assert said in ansi(GALLERY[shown])
+
+
+@pytest.mark.parametrize("shown", GALLERY)
+def test_text_has_no_exponents(shown):
+    assert not re.search(r"\de[+-]?\d|nan|inf|None", ansi(GALLERY[shown]))
+
+
+def test_a_summary_of_several_is_of_the_means():
+    """Δ is that of the mean utilities, over the rounds in which Nash prices were found."""
+    rounds = [
+        competition_record(utility=[600.0, 704.0], prices=[4.0, 8.0]),
+        competition_record(utility=[704.0, 808.0], prices=[6.0, 8.0]),
+        GALLERY["no Nash"]._replace(utility=[52.0, 56.0], prices=[5.0, 8.0]),
+    ]
+    lines = summary(rounds).splitlines()
+    assert lines[0] == "3 rounds, on average:"
+    assert lines[2].split() == [
+        "asp_0",
+        "5",
+        "5.5",
+        "8",
+        "129",
+        "452.00",
+        "600.00",
+        "704.00",
+        "0.5",
+    ]
+    assert [line.split()[-1] for line in lines[3:5]] == ["1.5", "1"]
+    assert lines[5:] == ["no Nash equilibrium was found in 1 round"]
+
+
 @pytest.mark.parametrize(
     ("value", "in_picture", "on_axis", "as_steps", "in_text", "paid"),
     [
@@ -156,11 +233,11 @@ def test_the_share_never_exceeds_what_there_is():
         (0.0523, "0.052", "0.0523", "0.1", "0.0523", "0.0523"),
         (1408.05, "1,408", "1,408", "1,408", "1,408.05", "1,408.05"),
         (548973.4, "548,973", "548,973", "548,973", "548,973", "548,973.40"),
-        (999999.9, "1.00 M", "1 M", "1 M", "1,000,000", "999,999.90"),
-        (2.5e6, "2.50 M", "2.5 M", "2.5 M", "2,500,000", "2,500,000.00"),
-        (-2.5e6, "-2.50 M", "-2.5 M", "-2.5 M", "-2,500,000", "-2,500,000.00"),
+        (999999.9, "1 M", "1 M", "1 M", "1,000,000", "999,999.90"),
+        (2.5e6, "2.5 M", "2.5 M", "2.5 M", "2,500,000", "2,500,000.00"),
+        (-2.5e6, "-2.5 M", "-2.5 M", "-2.5 M", "-2,500,000", "-2,500,000.00"),
         (123456789, "123 M", "123 M", "123 M", "123,456,789", "123,456,789.00"),
-        (9.996e8, "1.00 G", "1 G", "1 G", "999,600,000", "999,600,000.00"),
+        (9.996e8, "1 G", "1 G", "1 G", "999,600,000", "999,600,000.00"),
         (1.25e13, "12.5 T", "12.5 T", "12.5 T", "12,500,000,000,000", "12,500,000,000,000.00"),
         (3e18, "3 × 10^18", "3 × 10^18", "3 × 10^18", "3 × 10^18", "3 × 10^18"),
         (4e-9, "4 × 10^-9", "4 × 10^-9", "0", "4 × 10^-9", "4 × 10^-9"),
@@ -185,6 +262,14 @@ def test_no_number_has_an_exponent(power):
 
 def test_parts_and_counts():
     assert percent(0.98) == "98.0 %"
+    assert [part(50.0, asked, 250.0) for asked in (50.0, 86.2)] == ["50", "50 of 86"]
+    assert part(0.314, 0.5, 1.0) == "0.31 of 0.5"
+    assert [span(values) for values in ([1.0], [100.0, 1e4], [2e6])] == [
+        "1",
+        "100 to 10,000",
+        "2 M",
+    ]
+    assert [paid(value) for value in (1408.05, 0.22293)] == ["1,408.05", "0.2229"]
     assert percent(0.6, 0) == "60 %"
     assert [count(n, "round") for n in (0, 1, 1000)] == ["0 rounds", "1 round", "1,000 rounds"]
     assert beside(1e-12, 1408.05) == 0.0

@@ -15,9 +15,8 @@ from aigc_market import _checks, replay, vmus
 from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several, writable
 from aigc_market.competition import followers, rivals
 from aigc_market.rendering import Round
-from aigc_market.rendering import text as of_one
-from aigc_market.rendering.competition import text as of_several
 from aigc_market.rendering.numbers import beside, count, exact, money, paid, steps
+from aigc_market.rendering.text import sales, share, summary
 
 _SHOWN = 6  # providers in a line
 
@@ -209,14 +208,14 @@ def _told(played: Sequence[Any]) -> str:
     if isinstance(last, Round):
         regret = money(beside(last.regret, last.equilibrium_utility))
         return (
-            f"  price {exact(last.price)}: steps sold {of_one.sales(last)}\n"
+            f"  price {exact(last.price)}: steps sold {sales(last)}\n"
             f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
-            f"share so far {of_one.share(played)}"
+            f"share so far {share(played)}"
         )
     gain = last.mean_profit_gain
     delta = "" if gain is None else f"; Δ of the mean {exact(gain, 3)}"
     return (
-        f"round {last.number:,}: prices {in_a_row(last.prices)}; {of_several.sales(last)}\n"
+        f"round {last.number:,}: prices {in_a_row(last.prices)}; steps sold {sales(last)}\n"
         f"  earned {' '.join(map(paid, last.utility[:_SHOWN]))}{delta}"
     )
 
@@ -224,11 +223,11 @@ def _told(played: Sequence[Any]) -> str:
 def _summary(played: Sequence[Any]) -> str:
     """All rounds; of one provider's also the prices."""
     if not isinstance(played[0], Round):
-        return of_several.summary(played)
+        return summary(played)
     best = _range([record.equilibrium_price for record in played])
     moved = " (it moved)" if " " in best else ""
     asked = _range([record.price for record in played])
-    return f"{of_one.summary(played)}\nThe equilibrium price was {best}{moved}; you asked {asked}."
+    return f"{summary(played)}\nThe equilibrium price was {best}{moved}; you asked {asked}."
 
 
 def _range(values: Sequence[float]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_market.rendering.competition.rounds import CompetitionRound
-from aigc_market.rendering.rounds import Round
+from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.screen import Screen
 
 __all__ = ["CompetitionRound", "Round", "Screen"]

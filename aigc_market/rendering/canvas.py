@@ -1,17 +1,39 @@
-"""A surface that is drawn at twice its size, so that edges come out smooth."""
+"""The surface of a frame, drawn at twice its size, so that edges come out smooth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from aigc_market import palette
+
+WIDTH, HEIGHT = 960, 640
+"""Of a frame, in pixels; multiples of 16, as video codecs like them."""
+WINDOW = 50
+"""The last rounds that a frame shows."""
+MARGIN, GAP = 24, 16
+LARGE, MEDIUM, SMALL = 38, 21, 18
+"""Sizes of text."""
 
 Colour = str
 """In hexadecimal digits, as `palette` has them."""
 _FINE = 2
+_FONTS: dict[int, Any] = {}
+"""By size. A font remembers its letters: drawing each anew takes longer than all else."""
+
+
+class Stroke(NamedTuple):
+    """A dashed line."""
+
+    colour: Colour
+    on: float = 6
+    """How long a dash is."""
+    off: float = 4
+    """How far it is from the next."""
 
 
 def load_pygame() -> Any:
@@ -32,36 +54,21 @@ def load_pygame() -> Any:
 class Canvas:
     """Everything is drawn fine and averaged down, text too: its letters then stand evenly.
 
-    Lengths are pixels of the finished picture, from its upper left corner. Nothing is kept between
-    canvases: whoever shares the process may call `pygame.quit` at any time.
+    Lengths are pixels of the finished picture, from its upper left corner.
     """
 
-    def __init__(self, width: int, height: int, background: Colour) -> None:
+    def __init__(self) -> None:
         self._pygame = load_pygame()
         self._pygame.font.init()
-        self.width, self.height = width, height
-        self._surface = self._pygame.Surface((width * _FINE, height * _FINE), 0, 32)
-        self._surface.fill(background)
-        self._fonts: dict[int, Any] = {}
+        self._surface = self._pygame.Surface((WIDTH * _FINE, HEIGHT * _FINE), 0, 32)
+        self._surface.fill(palette.PAPER)
 
     def rectangle(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        colour: Colour,
-        radius: float = 0,
-        outline: float = 0,
+        self, x: float, y: float, width: float, height: float, colour: Colour, radius: float = 0
     ) -> None:
-        """Filled, or only its outline of so many pixels."""
-        self._pygame.draw.rect(
-            self._surface,
-            colour,
-            [round(v * _FINE) for v in (x, y, width, height)],
-            round(outline * _FINE),
-            round(radius * _FINE),
-        )
+        """Filled, with round corners of this radius."""
+        sides = [round(v * _FINE) for v in (x, y, width, height)]
+        self._pygame.draw.rect(self._surface, colour, sides, border_radius=round(radius * _FINE))
 
     def polygon(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
         """Filled."""
@@ -73,15 +80,6 @@ class Canvas:
         """Filled."""
         centre = round(x * _FINE), round(y * _FINE)
         self._pygame.draw.circle(self._surface, colour, centre, round(radius * _FINE))
-
-    def arc(
-        self, x: float, y: float, radius: float, start: float, stop: float, colour: Colour
-    ) -> None:
-        """Part of a circle, two pixels wide; angles in radians, counted against the clock."""
-        angles = np.linspace(start, stop, 24)
-        self.line(
-            list(zip(x + radius * np.cos(angles), y - radius * np.sin(angles), strict=True)), colour
-        )
 
     def ribbon(
         self, start: tuple[float, float], end: tuple[float, float], colour: Colour, width: float
@@ -104,35 +102,25 @@ class Canvas:
         finally:
             self._surface.set_clip(None)
 
-    def line(self, points: Sequence[tuple[float, float]], colour: Colour, width: float = 2) -> None:
-        """Through the points, with round joints and ends."""
-        fine = [(x * _FINE, y * _FINE) for x, y in points]
+    def line(
+        self, points: Sequence[tuple[float, float] | None], colour: Colour, width: float = 2
+    ) -> None:
+        """Through the points, with round joints and ends, and a gap where there is none."""
+        fine = [point and (point[0] * _FINE, point[1] * _FINE) for point in points]
         for start, end in pairwise(fine):
-            self._pygame.draw.line(self._surface, colour, start, end, round(width * _FINE))
-        for x, y in fine:
-            self._pygame.draw.circle(self._surface, colour, (x, y), width * _FINE / 2)
+            if start and end:
+                self._pygame.draw.line(self._surface, colour, start, end, round(width * _FINE))
+        for point in filter(None, fine):
+            self._pygame.draw.circle(self._surface, colour, point, width * _FINE / 2)
 
     def dashes(
-        self,
-        start: tuple[float, float],
-        end: tuple[float, float],
-        colour: Colour,
-        width: float = 2,
-        on: float = 6,
-        off: float = 4,
+        self, left: float, right: float, y: float, stroke: Stroke, skipped: float = 0
     ) -> None:
-        """A dashed straight line."""
-        (x0, y0), (x1, y1) = start, end
-        length = max(float(np.hypot(x1 - x0, y1 - y0)), 1e-9)
-        for begin in np.arange(0, length, on + off):
-            a, b = begin / length, min(begin + on, length) / length
-            self._pygame.draw.line(
-                self._surface,
-                colour,
-                ((x0 + a * (x1 - x0)) * _FINE, (y0 + a * (y1 - y0)) * _FINE),
-                ((x0 + b * (x1 - x0)) * _FINE, (y0 + b * (y1 - y0)) * _FINE),
-                round(width * _FINE),
-            )
+        """A dashed level line, whose pattern begins so many pixels before it."""
+        for begin in np.arange(left - skipped, right, stroke.on + stroke.off).tolist():
+            start, end = max(begin, left), min(begin + stroke.on, right)
+            if start < end:
+                self.rectangle(start, y - 1, end - start, 2, stroke.colour)
 
     def picture(self, x: float, y: float, side: float, pixels: np.ndarray) -> None:
         """A square picture, (n, n, 3) uint8, brought to `side`."""
@@ -163,6 +151,8 @@ class Canvas:
 
         Returns: its width.
         """
+        if not words:
+            return 0.0
         drawn = self._font(size).render(words, True, colour)
         while size > 8 and drawn.get_width() > room * _FINE:
             size -= 1
@@ -177,12 +167,14 @@ class Canvas:
         return self._font(size).size(words)[0] / _FINE
 
     def finish(self) -> np.ndarray:
-        """(height, width, 3) uint8."""
-        surface = self._pygame.transform.smoothscale(self._surface, (self.width, self.height))
+        """(640, 960, 3) uint8."""
+        surface = self._pygame.transform.smoothscale(self._surface, (WIDTH, HEIGHT))
         content = self._pygame.image.tobytes(surface, "RGB")
-        return np.frombuffer(content, np.uint8).reshape(self.height, self.width, 3).copy()
+        return np.frombuffer(content, np.uint8).reshape(HEIGHT, WIDTH, 3).copy()
 
     def _font(self, size: int) -> Any:
-        if size not in self._fonts:
-            self._fonts[size] = self._pygame.font.Font(None, size * _FINE)
-        return self._fonts[size]
+        try:
+            _FONTS[size].get_ascent()
+        except (KeyError, self._pygame.error):  # somebody may have called `pygame.quit` meanwhile
+            _FONTS[size] = self._pygame.font.Font(None, size * _FINE)
+        return _FONTS[size]

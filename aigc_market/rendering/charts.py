@@ -1,78 +1,291 @@
-"""Price, utility and regret of the last rounds, against the equilibrium."""
+"""Charts of the last rounds: prices, and what they earned, beside what they are held against."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from aigc_market import palette
-from aigc_market.rendering.axes import Axes, round_up
-from aigc_market.rendering.canvas import Canvas, Colour
-from aigc_market.rendering.numbers import beside, percent, short, tick
-from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import GAP, LARGE, MARGIN, MEDIUM, SMALL, WIDTH
+from aigc_market.rendering.canvas import (
+    GAP,
+    LARGE,
+    MARGIN,
+    MEDIUM,
+    SMALL,
+    WIDTH,
+    WINDOW,
+    Canvas,
+    Colour,
+    Stroke,
+)
+from aigc_market.rendering.numbers import exact, percent, short, tick
+from aigc_market.rendering.shown import Benchmark, Shown, Values, mean
 
 _TOP, _HEIGHT = 408, 212
+_UPPER, _LOWER = _TOP + 84, _TOP + _HEIGHT - 32  # the ends of the axes
+_BESIDE = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
+"""The width of a panel; that of the prices takes what the others leave."""
+_APART = 6
+"""As many providers have lines of their own; of more the mean and the range are drawn."""
+
+Rounds = Sequence[Shown]
+"""Those played, or the one that waits for a first price."""
 
 
-def draw(canvas: Canvas, rounds: Sequence[Round], last: Round) -> None:
-    """Three charts side by side; `rounds` without the one that waits for a price."""
-    width = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
-    prices = [record.price for record in rounds]
-    utilities = [record.utility for record in rounds]
-    regrets = [beside(record.regret, record.equilibrium_utility) for record in rounds]
-    judged = rounds or [last]
-    best_prices = [record.equilibrium_price for record in judged]
-    best = [record.equilibrium_utility for record in judged]
-    highest = round_up(1.05 * max(*best, *utilities, 0.0))
-    worst = round_up(max(0.1 * max(best), *regrets, 0.0))
-    panels = (
-        ("Price of a step", prices, best_prices, last.max_price, palette.LEADER),
-        ("Leader's utility", utilities, best, highest, palette.LEADER),
-        ("Regret against rational VMUs", regrets, None, worst, palette.REGRET),
+class Chart(NamedTuple):
+    """Lines over the rounds, with the last round in numbers above them."""
+
+    value: str
+    """In large."""
+    colour: Colour
+    """Of the value, or of the mark beside the name."""
+    notes: list[tuple[str, Colour]]
+    """On the right of the value, one below the other."""
+    lines: list[tuple[Values, Colour]]
+    """Each with a point at its end."""
+    benchmarks: list[tuple[Values, Stroke]]
+    """What stands still from round to round."""
+    name: str = ""
+    band: Sequence[Sequence[float]] = ()
+    """For each round the values whose range is shaded."""
+
+
+class Panel(NamedTuple):
+    """Charts side by side that share an axis."""
+
+    title: str
+    charts: list[Chart]
+    ends: tuple[float, float]
+    """The values at the lower and at the upper side; what is outside is drawn there."""
+    ticks: list[tuple[float, str, Colour]]
+    legend: list[tuple[str, Stroke]]
+    remark: str = ""
+
+
+def draw(canvas: Canvas, rounds: Rounds) -> None:
+    """Panels side by side."""
+    panels = [panel(rounds) for panel in (_prices, *_PANELS[rounds[-1].judge])]
+    x, width = float(MARGIN), WIDTH - 2 * MARGIN - (len(panels) - 1) * (_BESIDE + GAP)
+    for panel in panels:
+        _draw(canvas, panel, x, width, rounds)
+        x, width = x + width + GAP, _BESIDE
+
+
+# -- what is drawn ---------------------------------------------------------------------------------
+
+
+def _prices(rounds: Rounds) -> Panel:
+    """One chart for each provider, or one of all."""
+    last, M = rounds[-1], len(rounds[-1].cost)
+    groups = [range(m, m + 1) for m in range(M)] if M <= _APART else [range(M)]
+    low = min(last.cost)
+    high = low + round_up(1.02 * (_highest("prices", rounds, low) - low))
+    charts = [_compared("prices", members, rounds) for members in groups]
+    return Panel(
+        "Price of a step", charts, (low, high), _ticks(low, high), _legend(last), last.remark
     )
-    for i, (title, values, equilibria, top, colour) in enumerate(panels):
-        x = MARGIN + i * (width + GAP)
-        canvas.rectangle(x, _TOP, width, _HEIGHT, palette.WHITE, radius=10)
-        canvas.text(x + 16, _TOP + 26, title, MEDIUM, palette.MUTED)
-        words = short(values[-1]) if values else "–"
-        used = canvas.text(x + 16, _TOP + 58, words, LARGE, colour, room=width / 2)
-        right, room = x + width - 16, width - used - 72
-        if equilibria:
-            words = f"equilibrium {short(equilibria[-1])}"
-            if canvas.measure(words, SMALL) > room:  # its dashes say it too
-                words = short(equilibria[-1])
-            wide = canvas.text(
-                right, _TOP + 58, words, SMALL, palette.EQUILIBRIUM, anchor=1, room=room
-            )
-            canvas.dashes(
-                (right - wide - 26, _TOP + 53), (right - wide - 6, _TOP + 53), palette.EQUILIBRIUM
-            )
-        elif values:
-            words = "nobody buys at any price"
-            if last.equilibrium_utility > 0:
-                words = f"{percent(values[-1] / last.equilibrium_utility)} of equilibrium"
-            canvas.text(right, _TOP + 58, words, SMALL, palette.MUTED, anchor=1, room=room + 26)
-        _plot(canvas, x + 16, width - 32, values, equilibria, top, colour, rounds, last)
 
 
-def _plot(
+def _utility(rounds: Rounds) -> Panel:
+    """One chart of all providers."""
+    M = len(rounds[-1].cost)
+    title = "Leader's utility" if M == 1 else "Utility of a provider"
+    low = min(0.0, *(min(each.utility or [0.0]) for each in rounds), 0.0)
+    high = round_up(1.05 * _highest("utility", rounds, 0.0))
+    chart = _compared("utility", range(M), rounds)
+    return Panel(title, [chart], (low, high), _ticks(low, high), _legend(rounds[-1]))
+
+
+def _regret(rounds: Rounds) -> Panel:
+    regrets = [each.mean_judged for each in rounds]
+    last, best = rounds[-1], [mean(each.benchmarks[0].utility or [0.0]) for each in rounds]
+    high = round_up(max(0.1 * max(best), *(regret or 0.0 for regret in regrets), 0.0))
+    note = last.remark
+    if last.mean_judged is not None and not note:
+        note = f"{percent(last.mean_judged / best[-1])} of equilibrium"
+    lines: list[tuple[Values, Colour]] = [(regrets, palette.REGRET)]
+    chart = Chart(_written(last.mean_judged), palette.REGRET, [(note, palette.MUTED)], lines, [])
+    return Panel("Regret against rational VMUs", [chart], (0.0, high), _ticks(0.0, high), [])
+
+
+def _gain(rounds: Rounds) -> Panel:
+    """The profit gain of each provider; their utilities where none is known."""
+    if all(each.mean_judged is None for each in rounds):
+        return _utility(rounds)
+    M = len(rounds[-1].cost)
+    lines: list[tuple[Values, Colour]] = [([each.mean_judged for each in rounds], palette.LEADER)]
+    if M <= _APART:
+        lines = [([each.judged[m] for each in rounds], palette.PROVIDERS[m]) for m in range(M)]
+    marks = list(zip((0.0, 1.0), rounds[-1].benchmarks, strict=True))
+    chart = Chart(
+        value=_written(rounds[-1].mean_judged, exact, 3),
+        colour=palette.LEADER,
+        notes=[("of the mean", palette.MUTED)],
+        lines=lines,
+        benchmarks=[([at] * len(rounds), mark.stroke) for at, mark in marks],
+    )
+    # What is farther off than 1 from Nash and cartel would make all else flat.
+    known = [gain for values, _ in lines for gain in values if gain is not None]
+    ends = max(min([0.0, *known]), -1.0) - 0.15, min(max([1.0, *known]), 2.0) + 0.15
+    ticks = [(at, f"{mark.name} {at:g}", mark.stroke.colour) for at, mark in marks]
+    return Panel("Profit gain Δ", [chart], ends, ticks, [])
+
+
+_PANELS: dict[str, tuple[Callable[[Rounds], Panel], ...]] = {
+    "regret": (_utility, _regret),
+    "Δ": (_gain,),
+}
+"""What stands beside the prices, by what judges a round."""
+
+
+def _compared(field: str, members: Sequence[int], rounds: Rounds) -> Chart:
+    """Prices or utilities of some providers, beside the same of the benchmarks."""
+
+    def means(parts: Sequence[Shown] | Sequence[Benchmark]) -> list[float | None]:
+        values = [getattr(part, field) for part in parts]
+        return [each and mean([each[m] for m in members]) for each in values]
+
+    last, own = rounds[-1], [getattr(each, field) for each in rounds]
+    alone, apart = len(members) == 1, len(members) <= _APART
+    colours = [palette.PROVIDERS[m % len(palette.PROVIDERS)] for m in members]
+    lines: list[tuple[Values, Colour]] = [(means(rounds), palette.LEADER)]
+    if apart:
+        lines = [
+            ([each and each[m] for each in own], colour)
+            for m, colour in zip(members, colours, strict=True)
+        ]
+    notes = []
+    if own[-1] and not alone:
+        low, high = short(min(own[-1])), short(max(own[-1]))
+        every = f"all {low}" if low == high else f"{low} to {high}"
+        notes.append((f"mean of {len(members)}, {every}", palette.MUTED))
+    held = zip(last.benchmarks, means(last.benchmarks), strict=True)
+    notes += [(short(value), mark.stroke.colour) for mark, value in held if value is not None]
+    return Chart(
+        value=_written(means([last])[0]),
+        colour=colours[0] if alone else palette.LEADER,
+        notes=notes,
+        lines=lines,
+        benchmarks=[
+            (means([each.benchmarks[i] for each in rounds]), mark.stroke)
+            for i, mark in enumerate(last.benchmarks)
+        ],
+        name=f"RSU {members[0]}" if len(members) < len(last.cost) else "",
+        band=() if apart else own,
+    )
+
+
+def _written(value: float | None, write: Callable[..., str] = short, *how: int) -> str:
+    return "–" if value is None else write(value, *how)
+
+
+def _highest(field: str, rounds: Rounds, least: float) -> float:
+    """Of all that is drawn."""
+    parts = [part for each in rounds for part in (each, *each.benchmarks)]
+    return max(least, *(max(getattr(part, field) or [least]) for part in parts))
+
+
+def _ticks(low: float, high: float) -> list[tuple[float, str, Colour]]:
+    return [(end, tick(end), palette.MUTED) for end in (low, high)]
+
+
+def _legend(last: Shown) -> list[tuple[str, Stroke]]:
+    return [(mark.name, mark.stroke) for mark in last.benchmarks if mark.prices is not None]
+
+
+# -- how it is drawn -------------------------------------------------------------------------------
+
+
+def _draw(canvas: Canvas, panel: Panel, x: float, width: float, rounds: Rounds) -> None:
+    canvas.rectangle(x, _TOP, width, _HEIGHT, palette.WHITE, radius=10)
+    start = x + 32 + canvas.text(x + 16, _TOP + 26, panel.title, MEDIUM, palette.MUTED)
+    right, y = x + width - 16, _TOP + 26
+    for words, stroke in reversed(panel.legend):
+        right -= canvas.text(right, y, words, SMALL, stroke.colour, anchor=1) + 32
+        canvas.dashes(right, right + 26, y - 5, stroke)
+        right -= 16
+    if canvas.measure(panel.remark, SMALL) < right - start:
+        canvas.text(right, y, panel.remark, SMALL, palette.MUTED, anchor=1)
+    left = x + 24 + max(canvas.measure(words, SMALL) for _, words, _ in panel.ticks)
+    column = (x + width - 2 - left) / len(panel.charts)
+    for i, chart in enumerate(panel.charts):
+        start, end = left + i * column, left + (i + 1) * column - 14
+        _numbers(canvas, chart, start if chart.name else x + 16, end)
+        _lines(canvas, chart, start, end, panel.ends, rounds)
+    for at, words, colour in panel.ticks:
+        canvas.text(left - 8, _height(at, panel.ends) + 5, words, SMALL, colour, anchor=1)
+
+
+def _numbers(canvas: Canvas, chart: Chart, left: float, right: float) -> None:
+    """The last round; what has no room is left out, for the lines say it too."""
+    y, size, colour = _TOP + 66, LARGE, chart.colour
+    if chart.name:
+        canvas.rectangle(left, y - 27, 11, 11, colour, radius=2)
+        canvas.text(left + 16, y - 16, chart.name, SMALL, palette.MUTED)
+        y, size, colour = y + 8, 30, palette.INK
+    room = 0.55 * (right - left)
+    if canvas.measure(chart.value, 22) <= room:
+        left += canvas.text(left, y, chart.value, size, colour, room=room) + 4
+    for i, (words, tint) in enumerate(reversed(chart.notes)):
+        if canvas.measure(words, SMALL) <= right - left:
+            canvas.text(right, y - 14 * i, words, SMALL, tint, anchor=1)
+
+
+def _lines(
     canvas: Canvas,
-    x: float,
-    width: float,
-    values: Sequence[float],
-    equilibria: Sequence[float] | None,
-    top: float,
-    colour: Colour,
-    rounds: Sequence[Round],
-    last: Round,
+    chart: Chart,
+    left: float,
+    right: float,
+    ends: tuple[float, float],
+    rounds: Rounds,
 ) -> None:
-    upper, lower = _TOP + 76, _TOP + _HEIGHT - 32
-    ends = [(lower, "0"), (upper, tick(top))]
-    left = x + 8 + max(canvas.text(x, y + 5, words, SMALL, palette.MUTED) for y, words in ends)
-    axes = Axes(canvas, (left, x + width, upper, lower), rounds, last, (0.0, top))
-    axes.frame()
-    axes.line(values, colour)
-    if equilibria is not None:  # over the line of what was played, which may hide it
-        axes.steps(equilibria, palette.EQUILIBRIUM)
-    axes.point(values, colour)
-    axes.numbers()
+    """The sides, the lines, and the first and the last round of the window below."""
+    numbers, total = [max(each.number, 1) for each in rounds], rounds[-1].rounds
+    first = numbers[0]
+    last = max(min(first + min(WINDOW, total) - 1, total), numbers[-1])
+
+    def across(number: float) -> float:
+        return left + 4 + (number - first) / max(last - first, 1) * (right - left - 8)
+
+    def points(values: Iterable[float | None]) -> list[tuple[float, float] | None]:
+        at = zip(numbers, values, strict=True)
+        return [None if v is None else (across(n), _height(v, ends)) for n, v in at]
+
+    canvas.line([(left, _UPPER), (right, _UPPER)], palette.PALE, 1)
+    canvas.line([(left, _LOWER), (right, _LOWER)], palette.LINE, 1)
+    if len(chart.band) > 1:
+        above, below = (points(map(end, chart.band)) for end in (max, min))
+        canvas.polygon([point for point in (*above, *reversed(below)) if point], palette.PALE)
+    for values, colour in chart.lines:
+        canvas.line(points(values), colour)
+    edges = [left, *(across(number - 0.5) for number in numbers[1:]), right]
+    for values, stroke in chart.benchmarks:  # over the lines, which may hide them
+        for value, (start, stop) in zip(values, pairwise(edges), strict=True):
+            if value is not None:  # it keeps its height from round to round
+                skipped = (start - left) % (stroke.on + stroke.off)
+                canvas.dashes(start, stop, _height(value, ends), stroke, skipped)
+    for values, colour in chart.lines:
+        if point := points(values)[-1]:
+            canvas.circle(*point, 4.5, colour)
+    if right - left > 100:
+        canvas.text(left, _LOWER + 20, f"round {first:,}", SMALL, palette.MUTED)
+        canvas.text(right, _LOWER + 20, f"{last:,}", SMALL, palette.MUTED, anchor=1)
+
+
+def _height(value: float, ends: tuple[float, float]) -> float:
+    """Where a value stands."""
+    low, high = ends
+    share = (value - low) / (high - low) if high > low else 0.0
+    return _LOWER - min(max(share, 0.0), 1.0) * (_LOWER - _UPPER)
+
+
+def round_up(value: float) -> float:
+    """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
+    if value < 1e-300:  # as good as 0: such a power of ten is none
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
+    )

@@ -1,4 +1,4 @@
-"""Rounds as pictures."""
+"""Rounds as pictures: a head, the street, and charts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import numpy as np
 
 from aigc_market import palette
 from aigc_market.rendering import charts, street
-from aigc_market.rendering.canvas import Canvas
-from aigc_market.rendering.competition import frames as competition
-from aigc_market.rendering.competition.rounds import CompetitionRound
-from aigc_market.rendering.header import header, limit
-from aigc_market.rendering.numbers import count, steps
-from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
+from aigc_market.rendering.canvas import GAP, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW, Canvas
+from aigc_market.rendering.numbers import count, span, steps
+from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.shown import Shown, shown
 
 
 def draw(rounds: Sequence[Round] | Sequence[CompetitionRound]) -> np.ndarray:
@@ -30,26 +27,38 @@ def draw(rounds: Sequence[Round] | Sequence[CompetitionRound]) -> np.ndarray:
     Raises:
         ImportError: without the extra `render`.
     """
-    canvas, last = Canvas(WIDTH, HEIGHT, palette.PAPER), rounds[-1]
-    played: list = [record for record in rounds[-WINDOW:] if record.number > 0]
-    if isinstance(last, CompetitionRound):
-        competition.draw(canvas, played, last)
-        return canvas.finish()
-    header(canvas, last, _facts(last))
+    every = [shown(record) for record in rounds[-WINDOW:]]
+    canvas, last = Canvas(), every[-1]
+    _head(canvas, last)
     street.draw(canvas, last)
-    charts.draw(canvas, played, last)
+    charts.draw(canvas, [each for each in every if each.number] or [last])
     return canvas.finish()
 
 
-def _facts(last: Round) -> list[str]:
+def _head(canvas: Canvas, last: Shown) -> None:
+    """The round, the market's fixed numbers, and how far the episode is."""
+    title = f"Round {last.number:,} of {last.rounds:,}"
+    left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, palette.INK, room=420)
+    right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
+    facts, room = "  ·  ".join(_facts(last)), right - left - 2 * GAP
+    canvas.text(right, 46, facts, MEDIUM, palette.MUTED, anchor=1, room=room)
+    canvas.rectangle(MARGIN, 60, width, 5, palette.PALE, radius=2)
+    if last.number:
+        done = min(last.number / last.rounds, 1.0)
+        canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, palette.LEADER, radius=2)
+
+
+def _facts(last: Shown) -> list[str]:
     """The market's fixed numbers."""
-    floor = f"{steps(last.min_steps)} to" if last.min_steps > 0 else "up to"
+    M, vmus = len(last.cost), count(len(last.demand[0]), "VMU")
+    least, most = steps(last.min_steps), steps(last.max_steps)
+    floor = "" if least == most else f"{least} to " if last.min_steps > 0 else "up to "
     facts = [
-        count(len(last.asked), "vehicle"),
-        f"a step costs {limit(last.cost)}",
-        f"price up to {limit(last.max_price)}",
-        f"{floor} {steps(last.max_steps)} steps each",
+        vmus if M == 1 else f"{count(M, 'provider')}, {vmus}",
+        f"a step costs {span(last.cost)}",
+        f"price up to {span(last.max_price)}",
+        f"{floor}{most} step{'' if most == '1' else 's'} a request",
     ]
     if last.capacity is not None:
-        facts.append(f"capacity {steps(last.capacity)}")
+        facts.append(f"capacity {span(last.capacity)}")
     return facts

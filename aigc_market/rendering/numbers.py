@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
 _MOST, _LEAST = 1e15, 1e-6
 
 
 def short(value: float) -> str:
-    """Three digits or a few more, for a picture: 0.052, 8.00, 1,408, 2.50 M."""
+    """Three digits or a few more, for a picture: 0.052, 8.00, 1,408, 2.5 M."""
     size = abs(value)
     if size >= 999_999.5:
-        return _with_letter(value, trailing=True)
+        return _with_letter(value)
     if size >= 99.995:
         return f"{value:,.0f}"
     if size >= 0.9995 or size == 0:
@@ -22,14 +23,25 @@ def short(value: float) -> str:
 
 def tick(value: float) -> str:
     """An axis's end, which has few digits: 0, 0.5, 1,500, 2.5 M."""
-    return _with_letter(value, trailing=False) if abs(value) >= 999_999.5 else exact(value, 3)
+    return _with_letter(value) if abs(value) >= 999_999.5 else exact(value, 3)
 
 
-def steps(value: float) -> str:
-    """Steps, as whole ones where there are ten or more: 0, 9.5, 101, 2.5 M."""
+def steps(value: float, most: float = math.inf) -> str:
+    """Steps, as whole ones where there are ten or more: 0, 9.5, 101, 2.5 M.
+
+    Where no more than a few can be bought at once, in two digits: 0.39.
+    """
+    if most < 10:
+        return exact(value, 2)
     if abs(value) >= 999_999.5:
-        return _with_letter(value, trailing=False)
+        return _with_letter(value)
     return f"{value:,.0f}" if abs(value) >= 9.95 else exact(round(value, 1))
+
+
+def part(sold: float, asked: float, most: float) -> str:
+    """Steps sold, of those asked for where that was more: 86, 50 of 86."""
+    words = steps(sold, most)
+    return words if asked <= sold * (1 + 1e-9) else f"{words} of {steps(asked, most)}"
 
 
 def exact(value: float, digits: int = 6) -> str:
@@ -43,6 +55,12 @@ def exact(value: float, digits: int = 6) -> str:
         return f"{exact(float(first), few)} × 10^{int(power)}"
     text = f"{value:,.{max(digits - 1 - math.floor(math.log10(size)), 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def span(values: Sequence[float]) -> str:
+    """Fixed numbers in few digits, from the least to the most: 1, 100 to 10,000."""
+    low, high = (short(end) if end >= 1e6 else exact(end) for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def money(value: float) -> str:
@@ -61,7 +79,7 @@ def percent(share: float, decimals: int = 1) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """So many things: 1 round, 2 rounds, 1,000 vehicles."""
+    """So many things: 1 round, 2 rounds, 1,000 VMUs."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
@@ -70,14 +88,9 @@ def beside(value: float, whole: float) -> float:
     return value if abs(value) > 1e-9 * abs(whole) else 0.0
 
 
-def _with_letter(value: float, trailing: bool) -> str:
-    """In millions and more: 2.50 M, or 2.5 M without trailing zeros."""
+def _with_letter(value: float) -> str:
+    """In millions and more: 2.5 M."""
     if abs(value) >= _MOST:
         return exact(value, 3)
     unit, letter = next(pair for pair in _LETTERS if abs(value) >= 0.9995 * pair[0])
-    scaled = value / unit
-    text = f"{scaled:.2f}" if abs(scaled) < 9.995 else f"{scaled:.1f}"
-    text = f"{scaled:.0f}" if abs(scaled) >= 99.95 else text
-    if not trailing and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{text} {letter}"
+    return f"{exact(value / unit, 3)} {letter}"

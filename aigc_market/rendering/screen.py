@@ -7,31 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market.rendering.canvas import load_pygame
-from aigc_market.rendering.competition import text as competition
-from aigc_market.rendering.competition.rounds import CompetitionRound
-from aigc_market.rendering.rounds import Round
-from aigc_market.rendering.style import HEIGHT, WIDTH, WINDOW
+from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW, load_pygame
+from aigc_market.rendering.fields import kind_of
+from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.text import ansi
-
-_NO_VMUS: dict[type, dict[str, Any]] = {
-    Round: {
-        "asked": [],
-        "delivered": [],
-        "ssim": [],
-        "quality": [],
-        "active": None,
-        "images": None,
-    },
-    CompetitionRound: {
-        "shares": [],
-        "demand": [],
-        "vmu_utility": [],
-        "access_cost": [],
-        "places": None,
-    },
-}
-_ANSI: dict[type, Any] = {Round: ansi, CompetitionRound: competition.ansi}
 
 
 class Screen:
@@ -56,9 +35,8 @@ class Screen:
         """Take up a round; number 0 begins an episode. A window shows it at once."""
         if record.number == 0:
             self._rounds.clear()
-        if self._rounds:  # of those before, charts need the providers' numbers only
-            before = self._rounds[-1]
-            self._rounds[-1] = before._replace(**_NO_VMUS[type(before)])
+        if self._rounds:
+            self._rounds[-1] = kind_of(record).without_vmus(self._rounds[-1])
         self._rounds.append(record)
         if self._mode == "human":
             self.show()
@@ -66,8 +44,7 @@ class Screen:
     def show(self) -> str | np.ndarray | None:
         """The last round: text, a frame (640, 960, 3) uint8, or nothing but in the window."""
         if self._mode == "ansi":
-            last = self._rounds[-1]
-            return _ANSI[type(last)](last)
+            return ansi(self._rounds[-1])
         if self._mode == "rgb_array":
             return self.frame()
         self._flip(self.frame())

@@ -1,50 +1,45 @@
-"""A round as text."""
+"""Rounds as text: a table of the providers, and what was sold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import compress
+from typing import Any
 
-from aigc_market.rendering.numbers import beside, count, exact, money, percent, steps
-from aigc_market.rendering.rounds import Round
+import numpy as np
 
-_SHOWN_VMUS = 8
+from aigc_market.rendering.numbers import beside, count, exact, money, paid, percent, span, steps
+from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.shown import Shown, mean, shown
+
+_LISTED = 8
+"""So many providers, and so many VMUs."""
 
 
-def ansi(last: Round) -> str:
+def ansi(record: Round | CompetitionRound) -> str:
     """A round in a few lines."""
-    header = "                price       utility"
-    target = _row("equilibrium", last.equilibrium_price, last.equilibrium_utility)
-    if last.equilibrium_utility == 0:
-        target += "   nobody buys at any price"
-    if last.number == 0:
-        return f"round 0 of {last.rounds:,}: no price yet\n{header}\n{target}"
-    regret = money(beside(last.regret, last.equilibrium_utility))
-    return "\n".join(
-        [
-            f"round {last.number:,} of {last.rounds:,}",
-            header,
-            f"{_row('played', last.price, last.utility)}   regret {regret} against rational VMUs",
-            target,
-            f"steps sold  {sales(last)}",
-        ]
-    )
+    last = shown(record)
+    title = f"round {last.number:,} of {last.rounds:,}"
+    lines = [title if last.number else f"{title}: no price yet", *_table(last)]
+    if last.remark:
+        lines.append(last.remark)
+    if last.number:
+        lines.append(f"steps sold  {sales(record)}")
+    return "\n".join(lines)
 
 
-def sales(last: Round) -> str:
+def sales(record: Round | CompetitionRound) -> str:
     """What was delivered to whom and in all, and what was asked for where a capacity cut it."""
-    there = [True] * len(last.asked) if last.active is None else last.active
-    asked, sold = sum(last.asked), sum(last.delivered)
-    if not any(there):
-        return "0: nobody is there"
-    if asked == 0:
-        return "0: nobody buys"
-    words = f"{_of_those(there, last.delivered)} = {_steps(sold)}"
-    if last.active is not None:
-        words += f" ({sum(there):,} of {count(len(there), 'VMU')} there)"
+    last = shown(record)
+    asked, sold = sum(map(sum, last.demand)), sum(last.sold)
+    words = "nobody buys" if last.active is None or any(last.active) else "nobody is there"
+    words = _steps(last, sold, last.delivered) if asked else f"0: {words}"
     if asked > sold * (1 + 1e-9):
-        limit = "" if last.capacity is None else f" by the capacity of {exact(last.capacity, 4)}"
-        words += f", cut{limit} from {_of_those(there, last.asked)} = {_steps(asked)} asked for"
-    return words
+        limit = "" if last.capacity is None else f" by the capacity of {span(last.capacity)}"
+        each = last.demand[0] if last.delivered else ()
+        words += f", cut{limit} from {_steps(last, asked, each)} asked for"
+    return "; ".join([words, *last.facts()])
 
 
 def share(rounds: Sequence[Round]) -> str:
@@ -55,28 +50,105 @@ def share(rounds: Sequence[Round]) -> str:
     return percent(1 - sum(record.regret for record in rounds) / best)
 
 
-def summary(rounds: Sequence[Round]) -> str:
-    """What these rounds have earned, and what their prices earn from rational VMUs."""
+def summary(rounds: Sequence[Any]) -> str:
+    """What rounds of one kind have earned, and what that is held against."""
+    return _SUMMARIES[shown(rounds[0]).judge](rounds)
+
+
+def _of_a_leader(rounds: Sequence[Round]) -> str:
     best = sum(record.equilibrium_utility for record in rounds)
     regret = money(beside(sum(record.regret for record in rounds), best))
-    earned = money(sum(record.utility for record in rounds))
     return (
-        f"{count(len(rounds), 'round')}: you earned {earned}; equilibrium prices earn "
-        f"{money(best)} from rational VMUs.\n"
+        f"{count(len(rounds), 'round')}: you earned {money(sum(r.utility for r in rounds))}; "
+        f"equilibrium prices earn {money(best)} from rational VMUs.\n"
         f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
     )
 
 
-def _row(name: str, price: float, utility: float) -> str:
-    return f"{name:<11} {exact(price):>9} {money(utility):>13}"
+def _of_several(rounds: Sequence[CompetitionRound]) -> str:
+    """A table of the means, and their Δ over the rounds with both benchmarks."""
+    played = [shown(record) for record in rounds]
+    benchmarks = [
+        of[-1]._replace(prices=_mean(of, "prices"), utility=_mean(of, "utility"))
+        for of in zip(*(each.benchmarks for each in played), strict=True)
+    ]
+    earned = [[each.utility, *(mark.utility for mark in each.benchmarks)] for each in played]
+    judged: list[Any] = [utilities for utilities in earned if None not in utilities]
+    gains: list[float | None] = [None] * (len(played[0].cost) + 1)
+    if judged:
+        means = np.mean(judged, axis=0)  # (3, M): earned, at Nash, as a cartel
+        gains = [_gain(*each) for each in [*means.T.tolist(), means.mean(axis=1).tolist()]]
+    whole = played[-1]._replace(
+        **{name: _mean(played, name) for name in ("prices", "sold", "utility")},
+        benchmarks=tuple(benchmarks),
+        judged=gains[:-1],
+        mean_judged=gains[-1],
+    )
+    remarks = Counter(each.remark for each in played if each.remark)
+    found = [f"{remark} in {count(n, 'round')}" for remark, n in remarks.items()]
+    return "\n".join([f"{count(len(rounds), 'round')}, on average:", *_table(whole), *found])
 
 
-def _of_those(there: Sequence[bool], numbers: Sequence[float]) -> str:
-    """The numbers of the VMUs that are there, as far as there is room."""
-    shown = [_steps(number) for here, number in zip(there, numbers, strict=True) if here]
-    more = f" and {len(shown) - _SHOWN_VMUS:,} more" if len(shown) > _SHOWN_VMUS else ""
-    return " ".join(shown[:_SHOWN_VMUS]) + more
+def _mean(rounds: Sequence[Any], name: str) -> list[float] | None:
+    """(M) of a field, over the rounds in which it is known."""
+    known = [values for each in rounds if (values := getattr(each, name)) is not None]
+    return np.mean(known, axis=0).tolist() if known else None
 
 
-def _steps(number: float) -> str:
-    return f"{number:,.1f}" if number < 1e6 else steps(number)
+def _gain(utility: float, nash: float, cartel: float) -> float | None:
+    """Δ."""
+    room = beside(cartel - nash, cartel)
+    return None if room == 0 else (utility - nash) / room
+
+
+_SUMMARIES: dict[str, Callable[[Sequence[Any]], str]] = {"regret": _of_a_leader, "Δ": _of_several}
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+def _table(last: Shown) -> list[str]:
+    """A line for each provider and for the mean of all; columns as wide as what they hold."""
+    marks, M = [mark.name for mark in last.benchmarks], len(last.cost)
+    head = ["", "price", *marks, "sold", "utility", *(f"at {name}" for name in marks), last.judge]
+    rows = [head, *(_row(f"asp_{m}", last, [m], last.judged[m]) for m in range(M)[:_LISTED])]
+    if M > _LISTED:
+        rows.append([f"({M - _LISTED:,} more)", *[""] * (len(head) - 1)])
+    if M > 1:
+        rows.append(_row("mean", last, range(M), last.mean_judged))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{'>' if i else '<'}{wide[i]}}" for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(name: str, last: Shown, members: Sequence[int], judged: float | None) -> list[str]:
+    """Means over some providers."""
+
+    def of(values: Sequence[float] | None, write: Callable[..., str], *how: float) -> str:
+        return "–" if values is None else write(mean([values[m] for m in members]), *how)
+
+    return [
+        name,
+        of(last.prices, exact, 5),
+        *(of(mark.prices, exact, 5) for mark in last.benchmarks),
+        of(last.sold, steps, last.max_steps),
+        of(last.utility, paid),
+        *(of(mark.utility, paid) for mark in last.benchmarks),
+        "–" if judged is None else paid(judged),
+    ]
+
+
+def _steps(last: Shown, total: float, each: Sequence[float]) -> str:
+    """In all, and for each VMU that is there if that is known, as far as there is room."""
+
+    def write(number: float) -> str:
+        whole = last.max_steps < 10 or number >= 1e6
+        return steps(number, last.max_steps) if whole else f"{number:,.1f}"
+
+    if not each:
+        return write(total)
+    there = [*map(write, each if last.active is None else compress(each, last.active))]
+    more = f" and {len(there) - _LISTED:,} more" if len(there) > _LISTED else ""
+    return f"{' '.join(there[:_LISTED])}{more} = {write(total)}"

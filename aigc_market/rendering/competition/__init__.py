@@ -1,1 +1,0 @@
-"""Rounds among several providers, as text and frames."""
