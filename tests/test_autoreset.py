@@ -5,19 +5,15 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import vector as wrappers
-
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.competition.vector import RivalVectorEnv
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from views import pricing, pricing_lanes, rival, rival_lanes
 
 N, ROUNDS = 3, 3
 GAMES = {
-    "paper": (PricingEnv, PricingVectorEnv, {}),
-    "normalised": (PricingEnv, PricingVectorEnv, {"normalize": True, "scale_rewards": True}),
-    "discrete": (PricingEnv, PricingVectorEnv, {"continuous_actions": False}),
-    "scarce": (PricingEnv, PricingVectorEnv, {"K": 7, "capacity": 300.0}),
-    "rivals": (RivalEnv, RivalVectorEnv, {"rivals": "tit_for_tat"}),
+    "paper": (pricing, pricing_lanes, {}),
+    "normalised": (pricing, pricing_lanes, {"normalize": True, "scale_rewards": True}),
+    "discrete": (pricing, pricing_lanes, {"continuous_actions": False}),
+    "scarce": (pricing, pricing_lanes, {"K": 7, "capacity": 300.0}),
+    "rivals": (rival, rival_lanes, {"rivals": "tit_for_tat"}),
 }
 every_game = pytest.mark.parametrize("game", GAMES)
 every_mode = pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
@@ -71,31 +67,27 @@ def test_ids_take_the_mode(mode):
     for name in ("aigc_market/Pricing-v0", "aigc_market/Rival-v0"):
         envs = gymnasium.make_vec(name, num_envs=2, autoreset_mode=mode.value)
         assert envs.metadata["autoreset_mode"] is mode
-        assert PricingVectorEnv.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+        again = gymnasium.make_vec(name, num_envs=2)
+        assert again.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
 
 
-@pytest.mark.parametrize(
-    "mask",
-    [np.array([True, False]), np.zeros(2, bool), np.ones(3, bool), np.ones(2), [True, True], None],
-    ids=str,
-)
 @every_mode
-def test_a_mask_that_is_not_all_true_is_refused_and_nothing_reset(mode, mask):
-    disturbed, quiet = (
-        PricingVectorEnv(2, scenario="hidden", autoreset_mode=mode) for _ in range(2)
-    )
+def test_a_mask_that_is_not_all_true_is_refused_and_nothing_reset(mode):
+    disturbed, quiet = (pricing_lanes(2, scenario="hidden", autoreset_mode=mode) for _ in range(2))
     action = np.full((2, 1), 5.0, "f4")
     for env in (disturbed, quiet):
         env.reset(seed=1)
         env.step(action)
-    with pytest.raises(ValueError, match=r"reset_mask must be .* all True .*, got "):
-        disturbed.reset(seed=9, options={"reset_mask": mask})
+    masks = [np.array([True, False]), np.zeros(2, bool), np.ones(3, bool), np.ones(2)]
+    for mask in (*masks, [True, True], None):
+        with pytest.raises(ValueError, match=r"reset_mask must be .* all True .*, got "):
+            disturbed.reset(seed=9, options={"reset_mask": mask})
     np.testing.assert_array_equal(disturbed.step(action)[1], quiet.step(action)[1])
 
 
 def test_options_are_the_callers_own():
     options = {"reset_mask": np.ones(2, bool), "cost": 2.0}
-    env = PricingVectorEnv(2)
+    env = pricing_lanes(2)
     env.reset(options=options)
     assert env.market.cost == 2.0
     assert options.keys() == {"reset_mask", "cost"}

@@ -2,56 +2,55 @@
 
 import numpy as np
 import pytest
+from views import rival, rival_lanes
 
 import aigc_market
 from aigc_market import Competition, competition
 from aigc_market.competition import followers
-from aigc_market.competition.scenarios import SCENARIOS, resolve
-from aigc_market.envs.competition.settings import Settings
-from aigc_market.envs.market_process import MarketProcess
 from aigc_market.moves import Drift, Road, Shift
-
-LANES = [(), (5,)]
-every_batch = pytest.mark.parametrize("lanes", LANES, ids=["one", "batch"])
+from aigc_market.scenarios import SCENARIOS
 
 
-def course(scenario, lanes=(), seed=0, options=None, **arguments):
-    settings = Settings.make(scenario, **arguments)
-    return MarketProcess(settings, np.random.default_rng(seed), options, lanes)
+def course(scenario, lanes=None, options=None, **arguments):
+    """An episode that does not end, of games side by side or of one, in which nothing is solved."""
+    arguments = {"scenario": scenario, "max_cycles": 10**6, **arguments}
+    quiet = {"rivals": lambda *_: 2.0, "judged": False, "followers": "best_response"}
+    env = rival(**arguments, **quiet) if lanes is None else rival_lanes(lanes, **arguments, **quiet)
+    env.reset(seed=0, options=options)
+    return env
 
 
-def rounds(path, count):
-    """Markets and places, round by round."""
-    for _ in range(count):
-        yield path.market, path.places
-        path.advance()
+def advance(env):
+    env.step(np.full(env.action_space.shape, 2.0, "f4"))
 
 
 def ring_distance(places, M):
     """(…, M, K) the shorter way round to each unit, written apart from the move."""
     units = (np.arange(M) + 0.5) / M
-    ahead = (places[..., None, :] - units[:, None]) % 1
+    ahead = (np.asarray(places)[..., None, :] - units[:, None]) % 1
     return np.minimum(ahead, 1 - ahead)
 
 
-@every_batch
+def driven(env, rounds):
+    """Places and access costs, round by round."""
+    for _ in range(rounds):
+        cost = env.market.access_cost
+        advance(env)
+        yield np.array(env.round_record().places), cost
+
+
 @pytest.mark.parametrize("M", [2, 3])
-def test_on_the_road_access_costs_are_the_rate_times_the_way_to_each_unit(lanes, M):
-    path = course("road", lanes, M=M, K=7, access_cost=10.0)
-    for market, places in rounds(path, 40):
-        assert market.access_cost.shape == (*lanes, M, 7)
-        assert places.shape == (*lanes, 7)
+def test_on_the_road_access_costs_are_the_rate_times_the_way_to_each_unit(M):
+    env = course("road", M=M, K=7, access_cost=10.0)
+    for places, cost in driven(env, 40):
+        assert cost.shape == (M, 7)
         assert places.min() >= 0
         assert places.max() < 1
-        expected = 10 + 300 * ring_distance(places, M)
-        np.testing.assert_allclose(market.access_cost, expected, atol=1e-9)
-        assert market.access_cost.max() <= path._settings.seen_access_cost_bounds[1]
+        np.testing.assert_allclose(cost, 10 + 300 * ring_distance(places, M), atol=1e-9)
 
 
-@every_batch
-def test_each_vehicle_keeps_a_speed_of_its_own(lanes):
-    path = course("road", lanes, K=200)
-    places = np.array([places for _, places in rounds(path, 6)])
+def test_each_vehicle_keeps_a_speed_of_its_own():
+    places = np.array([places for places, _ in driven(course("road", K=200), 6)])
     ways = np.diff(places, axis=0) % 1
     np.testing.assert_allclose(ways, np.broadcast_to(ways[:1], ways.shape), atol=1e-12)
     assert ways.min() >= 0.01
@@ -61,28 +60,29 @@ def test_each_vehicle_keeps_a_speed_of_its_own(lanes):
     np.testing.assert_allclose(quarters, [0.25, 0.5, 0.75], atol=0.12)
 
 
-def test_the_road_is_drawn_from_the_seed():
-    def everything(seed):
-        path = course("road", seed=seed)
-        return b"".join(market.access_cost.tobytes() for market, _ in rounds(path, 5))
-
-    assert everything(1) == everything(1) != everything(2)
-
-
-def test_past_markets_stay_as_they_were():
-    path = course("road", (3,))
-    kept = [
-        (market, market.access_cost.copy(), places, places.copy())
-        for market, places in rounds(path, 10)
-    ]
-    for market, cost, places, before in kept:
-        np.testing.assert_array_equal(market.access_cost, cost)
-        np.testing.assert_array_equal(places, before)
+def test_roads_side_by_side_are_roads():
+    """Between two units at ¼ and ¾ of the ring the ways add up to a half."""
+    env, kept = course("road", lanes=50), []
+    for _ in range(20):
+        kept.append((env.market, env.market.access_cost.copy()))
+        advance(env)
+    for before, cost in kept:  # past markets stay as they were
+        np.testing.assert_array_equal(before.access_cost, cost)
+        assert cost.shape == (50, 2, 4)
+        np.testing.assert_allclose(cost.sum(axis=1), 150.0)
+    costs = np.array([cost for _, cost in kept])
+    moved = np.abs(np.diff(costs, axis=0))
+    assert moved.max() <= 9.0 + 1e-9  # 300 × .03
+    assert np.median(moved) == pytest.approx(6.0, abs=0.5)
+    np.testing.assert_allclose(np.quantile(costs[0], [0.25, 0.5, 0.75]), [37, 75, 113], atol=12)
 
 
 def test_market_power_comes_and_goes_on_the_road():
-    path = course("road", (10,))
-    nash = [competition.nash(market) for market, _ in list(rounds(path, 41))[::20]]
+    env, nash = course("road", lanes=10), []
+    for t in range(41):
+        if t % 20 == 0:
+            nash.append(competition.nash(env.market))
+        advance(env)
     assert all(each.converged.all() for each in nash)
     earned = np.array([each.asp_utility for each in nash])
     assert np.median(np.ptp(earned, axis=0)) > 50  # of some 300
@@ -90,53 +90,38 @@ def test_market_power_comes_and_goes_on_the_road():
 
 
 def test_the_given_access_cost_stands_below_that_of_the_road():
-    path = course("road", options={"access_cost": [[1.0] * 4, [2.0] * 4]})
-    expected = 300 * ring_distance(path.places, 2) + [[1.0], [2.0]]
-    np.testing.assert_allclose(path.market.access_cost, expected)
+    env = course("road", options={"access_cost": [[1.0] * 4, [2.0] * 4]})
+    ((places, cost),) = driven(env, 1)
+    np.testing.assert_allclose(cost, 300 * ring_distance(places, 2) + [[1.0], [2.0]])
 
 
-@every_batch
+@pytest.mark.parametrize("lanes", [None, 5])
 def test_drift_and_shift_move_what_several_providers_cannot_see(lanes):
-    arguments = SCENARIOS["hidden"].arguments
-    moving = aigc_market.Scenario(
-        "moving", arguments=arguments, moves=[Drift(), Shift(0.5), Road()]
-    )
-    path = course(moving, lanes, M=3)
-    low, high = path._settings.seen_satisfaction_bounds
+    hidden = SCENARIOS["hidden"].arguments
+    moving = aigc_market.Scenario("moving", arguments=hidden, moves=[Drift(), Shift(0.5), Road()])
+    env = course(moving, lanes, M=3)
+    batch = () if lanes is None else (lanes,)
     models, levels = set(), set()
-    for market, _ in rounds(path, 12):
-        assert market.batch_shape == lanes
-        assert market.satisfaction.shape == (*lanes, 2)
-        assert market.satisfaction.min() >= low
-        assert market.satisfaction.max() <= high
-        assert market.ssim[0] is market.ssim[2]
+    for _ in range(12):
+        market = env.market
+        assert market.batch_shape == batch
+        assert market.satisfaction.shape == (*batch, 2)
+        np.testing.assert_array_equal(market.ssim[0].alpha, market.ssim[2].alpha)
         models.add(market.ssim[0].alpha.tobytes())
         levels.add(market.satisfaction.tobytes())
+        advance(env)
     assert len(levels) == 12
     assert 2 <= len(models) <= 12
 
 
-def test_hidden_markets_are_those_of_one_provider():
-    ours, theirs = SCENARIOS["hidden"], aigc_market.scenarios.SCENARIOS["hidden"]
-    assert dict(ours.arguments) == {"M": 2, **theirs.arguments}
-    assert ours.vmus == theirs.vmus
-
-
 def test_hidden_and_duopoly_stand_still():
     for name in ("duopoly", "calvano", "hidden"):
-        path = course(name)
-        market, oracle = path.market, path.oracle
-        path.advance()
-        assert path.market is market
-        assert path.oracle is oracle
-        assert path.places is None
-
-
-def test_presets_by_name():
-    assert list(SCENARIOS) == ["duopoly", "calvano", "road", "hidden"]
-    assert resolve(None) is resolve("duopoly") is SCENARIOS["duopoly"]
-    own = aigc_market.Scenario("own")
-    assert resolve(own) is own
+        env = rival(scenario=name, judged=False, rivals=lambda *_: 2.0, continuous_actions=True)
+        env.reset(seed=0)
+        market = env.market
+        advance(env)
+        assert env.market is market
+        assert env.round_record().places is None
 
 
 # Scripted VMUs

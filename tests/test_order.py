@@ -10,9 +10,9 @@ from gymnasium.spaces import Box
 from pettingzoo import AECEnv
 from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 from pettingzoo.utils.env_logger import EnvLogger
+from views import pricing_lanes
 
 import aigc_market
-from aigc_market.envs.vector import PricingVectorEnv
 
 
 class SmallGame(AECEnv):
@@ -90,26 +90,13 @@ def same(scenario):
     return theirs
 
 
-ATTRIBUTES = [
-    "rewards",
-    "terminations",
-    "truncations",
-    "infos",
-    "agent_selection",
-    "num_agents",
-    "agents",
-]
-
-
-@pytest.mark.parametrize("name", ATTRIBUTES)
+@pytest.mark.parametrize(
+    "name",
+    ["rewards", "terminations", "truncations", "infos", "agent_selection", "num_agents", "agents"],
+)
 def test_attributes_before_reset(name):
     (error, message), _ = same(lambda env: getattr(env, name))
     assert (error, message) == (AttributeError, f"{name} cannot be accessed before reset")
-
-
-def test_unknown_attributes_are_unknown_as_ever():
-    with pytest.raises(AttributeError, match="no attribute 'price'"):
-        ours().price  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -131,13 +118,14 @@ def test_calls_before_reset(call):
     assert "reset" in message
 
 
-@pytest.mark.parametrize("call", ["possible_agents", "max_num_agents", "metadata"])
-def test_what_needs_no_reset(call):
-    assert getattr(ours(), call)
-
-
-def test_close_needs_no_reset():
+def test_what_needs_no_reset():
+    for name in ("possible_agents", "max_num_agents", "metadata"):
+        assert getattr(ours(), name)
     assert ours().close() is None
+    with pytest.raises(AttributeError, match="no attribute 'price'"):
+        ours().price  # noqa: B018
+    assert str(ours()) == "stackelberg_v0"  # as the wrappers show the game's name
+    assert str(wrapped()) == "small_v0"
 
 
 def play_to_the_end(env):
@@ -321,28 +309,19 @@ def test_normalised_actions_outside_are_clipped_with_a_warning(price, held):
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-def test_actions_of_a_batch_are_clipped_with_a_warning(normalize):
-    env = PricingVectorEnv(num_envs=3, normalize=normalize)
-    env.reset(seed=0)
-    EnvLogger.flush()
-    infos = env.step(np.array([[-50.0], [0.5], [50.0]], "f4"))[-1]
-    assert "outside action space Box" in EnvLogger.mqueue[0]
-    np.testing.assert_allclose(infos["price"], [1.0, 15.25 if normalize else 1.0, 20.0])
-
-
-@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize(
     "actions",
     [
+        np.array([[-50.0], [0.5], [50.0]], "f4"),
         np.array([[-1e300], [2.0], [1e300]]),
         np.array([[-1e300], [2.0], [1e300]], np.longdouble),
         np.array([[-1e39], [2.0], [np.finfo("f4").max * (1 + 1e-9)]]),
         np.array([[-(2**60)], [2], [2**60]]),
     ],
-    ids=["double", "long double", "just beyond", "whole"],
+    ids=["single", "double", "long double", "just beyond", "whole"],
 )
 def test_a_batch_is_clipped_as_single_actions_are(actions, normalize):
-    env = PricingVectorEnv(num_envs=3, normalize=normalize)
+    env = pricing_lanes(3, normalize=normalize)
     env.reset(seed=0)
     EnvLogger.flush()
     prices = env.step(actions)[-1]["price"]
@@ -374,22 +353,3 @@ def test_infinities_raise_though_the_wrappers_clip_them(infinity):
     env.reset(seed=0)
     with pytest.raises(ValueError, match="one finite number in"):
         env.step(np.array([infinity], "f4"))
-
-
-def test_a_refused_action_changes_nothing():
-    env = ours()
-    env.reset(seed=0)
-    for action in ([8.0], [90.0]):
-        env.step(np.array(action, "f4"))
-    before = env.state()
-    with pytest.raises(ValueError, match="a VMU"):
-        env.step(np.array([np.nan], "f4"))
-    assert env.agent_selection == "vmu_1"
-    np.testing.assert_array_equal(env.state(), before)
-    env.step(np.array([80.0], "f4"))
-    np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [90.0, 80.0])
-
-
-def test_the_name_is_shown_as_the_wrappers_show_it():
-    assert str(ours()) == "stackelberg_v0"
-    assert str(wrapped()) == "small_v0"

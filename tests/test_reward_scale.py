@@ -4,13 +4,10 @@ import copy
 
 import numpy as np
 import pytest
+from views import pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
 from aigc_market import competition_v0
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.competition.vector import RivalVectorEnv
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
 
 DRIFT = aigc_market.Scenario("fixed, then it drifts", moves=[aigc_market.Drift()])
 LAWS = {
@@ -74,8 +71,8 @@ def of_agents(env, leaders):
 @pytest.mark.parametrize("law", LAWS)
 def test_one_constant_in_every_view_and_market(law):
     arguments = {**LAWS[law], "scale_rewards": True, "vmu_reward": "surplus"}
-    single = of_single(PricingEnv(vmus="best_response", **arguments))
-    lanes = of_lanes(PricingVectorEnv(50, vmus="best_response", **arguments))
+    single = of_single(pricing(vmus="best_response", **arguments))
+    lanes = of_lanes(pricing_lanes(50, vmus="best_response", **arguments))
     views = [aigc_market.raw_env, aigc_market.parallel_env]
     agents = [of_agents(view(**arguments), ["asp_0"]) for view in views]
     constant = single[0]
@@ -86,8 +83,8 @@ def test_one_constant_in_every_view_and_market(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_it_is_the_mean_over_the_law(law):
     """Of 256 markets: within four standard errors of the mean over 4,000 others."""
-    constant = of_single(PricingEnv(vmus="best_response", scale_rewards=True, **LAWS[law]))[0]
-    others = PricingVectorEnv(4000, **LAWS[law])
+    constant = of_single(pricing(vmus="best_response", scale_rewards=True, **LAWS[law]))[0]
+    others = pricing_lanes(4000, **LAWS[law])
     others.reset(seed=77)
     best = others.equilibrium.asp_utility
     error = best.std() / np.sqrt(256)
@@ -107,14 +104,14 @@ def test_each_provider_has_a_constant_of_its_own(law):
         np.testing.assert_allclose(found, np.broadcast_to(constants, found.shape), rtol=1e-6)
     rivals = {"rivals": "cartel", **arguments}
     for seat in range(M):
-        one = RivalEnv(seat=seat, followers="best_response", **rivals)
-        many = RivalVectorEnv(20, seat=seat, followers="best_response", **rivals)
+        one = rival(seat=seat, followers="best_response", **rivals)
+        many = rival_lanes(20, seat=seat, followers="best_response", **rivals)
         np.testing.assert_allclose(of_single(one), constants[seat], rtol=1e-6)
         np.testing.assert_allclose(of_lanes(many), constants[seat], rtol=1e-6)
 
 
 def test_a_reward_does_not_tell_how_near_the_best_a_hidden_price_is():
-    env = PricingEnv(scenario="hidden", vmus="best_response", scale_rewards=True)
+    env = pricing(scenario="hidden", vmus="best_response", scale_rewards=True)
     rewards = []
     for seed in range(6):
         env.reset(seed=seed)
@@ -122,7 +119,7 @@ def test_a_reward_does_not_tell_how_near_the_best_a_hidden_price_is():
     assert np.std(rewards) > 0.1  # they were 1
 
 
-@pytest.mark.parametrize("view", [PricingEnv, lambda **kw: PricingVectorEnv(2, **kw)])
+@pytest.mark.parametrize("view", [pricing, lambda **kw: pricing_lanes(2, **kw)])
 def test_the_market_of_the_arguments_is_the_measure_of_one_set_by_options(view):
     env, plain = view(scale_rewards=True), view()
     for each in (env, plain):
@@ -133,7 +130,7 @@ def test_the_market_of_the_arguments_is_the_measure_of_one_set_by_options(view):
 
 
 def test_a_fixed_market_that_moves_begins_at_one():
-    env = PricingEnv(scenario=DRIFT, scale_rewards=True)
+    env = pricing(scenario=DRIFT, scale_rewards=True)
     env.reset(seed=0)
     first = env.step(np.array([8.0], "f4"))[1]
     later = [env.step(np.array([8.0], "f4"))[1] for _ in range(5)]
@@ -142,7 +139,7 @@ def test_a_fixed_market_that_moves_begins_at_one():
 
 
 def test_the_draws_disturb_nobody():
-    plain, scaled = (PricingEnv(scenario="hidden", scale_rewards=on) for on in (False, True))
+    plain, scaled = (pricing(scenario="hidden", scale_rewards=on) for on in (False, True))
     for env in (plain, scaled, copy.deepcopy(scaled)):
         np.testing.assert_array_equal(env.reset(seed=5)[0], plain.reset(seed=5)[0])
         np.testing.assert_array_equal(env.market.satisfaction, plain.market.satisfaction)

@@ -1,18 +1,14 @@
-"""Laws of the scenarios: how markets are drawn, and how they move."""
+"""Laws of the scenarios: how markets are drawn, how they move, and who buys in them."""
 
 import itertools
 from dataclasses import dataclass
 
-import gymnasium
 import numpy as np
 import pytest
+from views import PRICING, pricing, pricing_lanes
 
 import aigc_market
-from aigc_market import scenarios, vmus
-from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import Settings
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market import competition_v0, scenarios, vmus
 
 PRESETS = ["hidden", "drift", "shift", "crowd", "capacity"]
 every_preset = pytest.mark.parametrize("name", PRESETS)
@@ -20,17 +16,27 @@ E = np.exp(1)
 
 
 def course(scenario, lanes=(), seed=0, options=None, **arguments):
-    settings = Settings.make(scenario, **arguments)
-    return MarketProcess(settings, np.random.default_rng(seed), options, lanes)
+    """An episode that does not end, of games side by side or (lanes = ()) of one."""
+    arguments = {"max_cycles": 10**6, "history": 1, "vmus": "best_response", **arguments}
+    if lanes:
+        env = pricing_lanes(*lanes, scenario=scenario, judged=False, **arguments)
+    else:
+        env = pricing(scenario=scenario, **arguments)
+    env.reset(seed=seed, options=options)
+    return env
+
+
+def advance(env):
+    env.step(np.full(env.action_space.shape, 9.0, "f4"))
 
 
 def markets(scenario, rounds, lanes, **arguments):
     """The market of each round."""
-    path = course(scenario, lanes, **arguments)
+    env = course(scenario, lanes, **arguments)
     for t in range(rounds):
         if t:
-            path.advance()
-        yield path.market
+            advance(env)
+        yield env.market
 
 
 def moving(*moves, **arguments):
@@ -74,7 +80,7 @@ def test_the_capacity_is_a_share_of_free_demand_and_binds():
     assert share.min() >= 0.4
     assert share.max() <= 1
     assert share.mean() == pytest.approx(0.7, abs=0.01)
-    assert path.oracle.equilibrium.binding.capacity.mean() > 0.9
+    assert path.equilibrium.binding.capacity.mean() > 0.9
 
 
 def test_a_capacity_is_never_less_than_what_must_be_bought():
@@ -85,7 +91,7 @@ def test_a_capacity_is_never_less_than_what_must_be_bought():
 
 
 def test_so_it_is_where_there_is_one_game():
-    env = PricingEnv(scenario="capacity", min_steps=10)
+    env = pricing(scenario="capacity", min_steps=10)
     capacities = []
     for seed in range(60):
         env.reset(seed=seed)
@@ -148,55 +154,134 @@ def test_shared_levels_have_bounds():
     assert row[0] == row[1] == row[2]
 
 
+def bounds_of(scenario):
+    """Of δ, α and β, and of R, by the spaces of a game of one VMU."""
+    env = aigc_market.env(scenario=scenario, K=1)
+    vmu, leader = env.observation_space("vmu_0"), env.observation_space("asp_0")
+    return (*zip(vmu.low[:3], vmu.high[:3], strict=True), (leader.low[0], leader.high[0]))
+
+
 @every_preset
 def test_presets_stay_within_their_bounds(name):
-    settings = Settings.make(name)
-    low, high = settings.seen_satisfaction_bounds
-    ssim = settings.ssim
-    for market in markets(name, 100, (300,), seed=3):
-        assert low <= market.satisfaction.min()
-        assert market.satisfaction.max() <= high
-        assert -ssim.alpha.high <= market.ssim.alpha.min()
-        assert market.ssim.alpha.max() <= -ssim.alpha.low
-        assert ssim.beta.low <= market.ssim.beta.min() <= market.ssim.beta.max() <= ssim.beta.high
-        if settings.capacity is not None:
-            least, most = settings.capacity.bounds(settings.market)
-            assert least <= market.capacity.min() <= market.capacity.max() <= most
+    *bounds, capacity = bounds_of(name)
+    for market in markets(name, 100, (300,), seed=3, K=1):
+        drawn = (market.satisfaction, *market.ssim.parameters[:2])
+        for value, (low, high) in zip(drawn, bounds, strict=True):
+            assert low * (1 - 1e-6 * np.sign(low)) <= value.min()
+            assert value.max() <= high * (1 + 1e-6 * np.sign(high))
+        if market.capacity is not None:
+            assert capacity[0] <= market.capacity.min() <= market.capacity.max() <= capacity[1]
 
 
 def test_an_extreme_drift_is_held_within_its_bounds():
-    scenario = moving(aigc_market.Drift(persistence=0.5, step=50.0))
-    settings = Settings.make(scenario)
-    low, high = settings.seen_satisfaction_bounds
-    seen = [m.satisfaction for m in markets(scenario, 200, (500,))]
-    assert np.min(seen) >= low
+    scenario = moving(aigc_market.Drift(persistence=0.5, step=10.0))
+    low, high = bounds_of(scenario)[0]
+    seen = [market.satisfaction for market in markets(scenario, 200, (500,))]
+    assert np.min(seen) >= low * (1 - 1e-6)
     assert np.max(seen) <= high
+
+
+def rngs():
+    return np.random.default_rng(0)
+
+
+def test_uniform_draws():
+    draws = aigc_market.Uniform(100, 300).draw(rngs(), (4000, 2))
+    assert draws.shape == (4000, 2)
+    assert draws.min() >= 100
+    assert draws.max() <= 300
+    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), [150, 200, 250], rtol=0.02)
+    assert abs(np.corrcoef(draws.T)[0, 1]) < 0.05  # independent from VMU to VMU
+
+
+def test_log_uniform_draws():
+    draws = aigc_market.LogUniform(25, 400).draw(rngs(), (4000, 2))
+    assert draws.min() >= 25
+    assert draws.max() <= 400
+    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), [50, 100, 200], rtol=0.03)
+
+
+def test_a_distribution_of_ones_own_draws_as_it_likes():
+    class Coin(aigc_market.Distribution):
+        def draw(self, rng, shape):
+            return np.where(rng.random(shape) < 0.5, self.low, self.high)
+
+    env = aigc_market.env(K=40, satisfaction=Coin(100.0, 300.0))
+    env.reset(seed=0)
+    assert set(env.market.satisfaction) == {100.0, 300.0}
+    with pytest.raises(NotImplementedError):
+        aigc_market.Distribution(100.0, 300.0).draw(rngs(), (2,))
+
+
+def test_one_value_is_a_distribution_too():
+    for kind in (aigc_market.Uniform, aigc_market.LogUniform):
+        np.testing.assert_array_equal(kind(200, 200).draw(rngs(), (3,)), 200.0)
+
+
+def test_a_function_is_called_once_for_each_market():
+    calls = []
+
+    def function(rng):
+        calls.append(rng)
+        return rng.uniform(100, 300, 2)
+
+    distribution = aigc_market.Drawn(100, 300, function)
+    generator = rngs()
+    assert distribution.draw(generator, (2,)).shape == (2,)
+    assert distribution.draw(generator, (5, 2)).shape == (5, 2)
+    assert calls == [generator] * 6
+
+
+def test_a_function_may_draw_one_number_for_all():
+    draws = aigc_market.Drawn(100, 300, lambda rng: rng.uniform(100, 300)).draw(rngs(), (4, 3))
+    assert np.all(draws == draws[:, :1])
+    assert len(np.unique(draws)) == 4
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(aigc_market.env, aigc_market.parallel_env, pricing, lambda **kw: pricing_lanes(1, **kw)),
+        *(competition_v0.env, competition_v0.parallel_env),
+    ],
+)
+def test_a_function_that_draws_badly_is_refused_and_leaves_the_episode_and_its_stream(make):
+    draws = iter([200.0, 99.0, [200.0, 301.0], [200.0] * 3, -1.0, np.nan, "high", None, 150.0])
+    drawn = []
+
+    def law(rng):
+        drawn.append(rng.random())
+        return next(draws)
+
+    env = make(satisfaction=aigc_market.Drawn(100, 300, law))
+    env.reset(seed=0)
+    market = env.market
+    for complaint in (
+        *[r"drawn within \[100, 300\], got"] * 2,
+        "drawn as one number or K = 2 numbers",
+        "finite numbers above 0",
+        *["finite numbers"] * 3,
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"satisfaction must be {complaint}"):
+            env.reset()
+        assert env.market is market
+    env.reset()
+    assert np.all(env.market.satisfaction == 150.0)
+    assert len(set(drawn)) == 2
 
 
 # -- how it moves -----------------------------------------------------------------------------
 
 
-def test_paper_and_hidden_stand_still():
+def test_who_stands_still_and_who_begins_alike():
     for name in ("paper", "hidden", "capacity"):
-        path = course(name, (3,))
-        market = path.market
-        path.advance()
-        assert path.market is market
-    settings = Settings.make("paper")
-    path = MarketProcess(settings, np.random.default_rng(0))
-    assert path.market is settings.market
-    assert path.oracle.equilibrium is settings.equilibrium
-
-
-def test_only_scenarios_that_move_take_a_seed_for_it():
-    def left(name):
-        rng = np.random.default_rng(5)
-        MarketProcess(Settings.make(name), rng, None, (4,))
-        return rng.random()
-
-    assert left("paper") == np.random.default_rng(5).random()
-    assert left("hidden") != left("drift")
-    assert left("drift") == left("shift")  # whatever the moves draw
+        env = course(name, (3,))
+        market = env.market
+        advance(env)
+        assert env.market is market
+    first = [course(name).market for name in ("hidden", "drift", "shift")]
+    for market in first[1:]:  # moves draw from a stream of their own
+        np.testing.assert_array_equal(market.satisfaction, first[0].satisfaction)
 
 
 def test_drift_is_an_autoregression_of_the_common_level():
@@ -340,50 +425,18 @@ def test_any_preset_takes_another_number_of_vmus(name, K, lanes):
 
 
 @every_preset
-def test_equal_seeds_are_equal_courses(name):
-    def everything(seed):
-        return [
-            np.concatenate([m.satisfaction.ravel(), m.ssim.alpha.ravel()]).tobytes()
-            for m in markets(name, 30, (5,), seed=seed)
-        ]
-
-    assert everything(1) == everything(1) != everything(2)
-
-
-@every_preset
-def test_the_equilibrium_is_that_of_the_market_however_it_is_asked_for(name):
+def test_the_equilibrium_is_that_of_the_market_whenever_it_is_asked_for(name):
     """Only what has changed is solved again, whichever rounds are skipped."""
-    path, rng, stands = course(name, (40,)), np.random.default_rng(0), []
+    env, rng = course(name, (40,)), np.random.default_rng(0)
     for _ in range(40):
-        stands.append(path.oracle)
-        if rng.random() < 0.3:
-            assert path.oracle.equilibrium is path.oracle.equilibrium
-        if rng.random() < 0.3:
-            assert stands[rng.integers(len(stands))].equilibrium.price.shape == (40,)
-        path.advance()
-    for stand in stands[::-1]:
-        solved = aigc_market.solve(stand.market)
-        np.testing.assert_allclose(stand.equilibrium.price, solved.price, rtol=1e-12)
-        np.testing.assert_allclose(stand.equilibrium.steps, solved.steps, rtol=1e-12)
-        np.testing.assert_allclose(stand.equilibrium.asp_utility, solved.asp_utility, rtol=1e-12)
-        np.testing.assert_array_equal(stand.equilibrium.binding.max_price, solved.binding.max_price)
-
-
-def test_only_the_lanes_that_have_changed_are_solved_again(monkeypatch):
-    solved = []
-
-    def counting(market):
-        solved.append(market.batch_shape[0])
-        return aigc_market.solve(market)
-
-    monkeypatch.setattr("aigc_market.envs.oracle.solve", counting)
-    path = course("shift", (1000,))
-    for _ in range(20):
-        assert path.oracle.equilibrium.price.shape == (1000,)
-        path.advance()
-    assert solved[0] == 1000
-    assert len(solved) == 20
-    assert np.mean(solved[1:]) == pytest.approx(30, rel=0.2)
+        if rng.random() < 0.5:
+            solved = aigc_market.solve(env.market)
+            for key in ("price", "steps", "asp_utility"):
+                found, best = getattr(env.equilibrium, key), getattr(solved, key)
+                np.testing.assert_allclose(found, best, rtol=1e-12)
+            binding = env.equilibrium.binding.max_price
+            np.testing.assert_array_equal(binding, solved.binding.max_price)
+        advance(env)
 
 
 # -- options ----------------------------------------------------------------------------------
@@ -401,11 +454,11 @@ def test_what_moves_do_to_options():
     options = {"satisfaction": [100.0, 200.0], "cost": 2.0}
     drift = course("drift", options=options)
     np.testing.assert_array_equal(drift.market.satisfaction, [100.0, 200.0])
-    drift.advance()
+    advance(drift)
     assert drift.market.satisfaction[1] == pytest.approx(2 * drift.market.satisfaction[0])
     assert drift.market.satisfaction[0] != 100.0
     shift = course(moving(aigc_market.Shift(1.0), satisfaction=_LAW), options=options)
-    shift.advance()
+    advance(shift)
     assert shift.market.satisfaction[1] != 2 * shift.market.satisfaction[0]
     assert drift.market.cost == shift.market.cost == 2.0
 
@@ -420,7 +473,7 @@ def test_options_may_differ_from_lane_to_lane_in_a_moving_market():
         np.testing.assert_array_equal(market.cost, cost)
         assert (aigc_market.solve(market).price >= cost).all()
         assert (market.capacity >= 2 * (2 * cost + 9)).all()
-    env = PricingVectorEnv(num_envs=3, scenario=scenario)
+    env = pricing_lanes(3, scenario=scenario)
     env.reset(seed=0, options={"cost": cost, "min_steps": 2 * cost + 9})
     infos = env.step(np.full((3, 1), 15.0, "f4"))[-1]
     assert (infos["regret"] >= 0).all()
@@ -456,36 +509,28 @@ class RushHour(aigc_market.Move):
         self.factor = np.full((*state.lanes, 1), 2.0 if self.round % 3 == 0 else 1.0)
 
 
-@pytest.mark.parametrize("view", ["aec", "single", "vector"])
+@pytest.mark.parametrize("view", ["aec", "parallel", "single", "vector"])
 def test_a_move_of_ones_own(view):
     scenario = aigc_market.Scenario("rush", moves=[RushHour()])
-    make = {
-        "aec": aigc_market.env,
-        "single": PricingEnv,
-        "vector": lambda **kw: PricingVectorEnv(num_envs=3, **kw),
-    }
-    env = make[view](scenario=scenario, satisfaction=aigc_market.Uniform(90, 110))
+    player, law = PRICING[view], aigc_market.Uniform(90, 110)
+    env = player.make(scenario=scenario, satisfaction=law)
     for _ in range(2):  # each episode plays a copy: it begins anew
-        env.reset(seed=0)
-        factors = []
-        first = np.ravel(env.market.satisfaction)
-        for _ in range(7):
+        player.reset(env, seed=0)
+        first, factors = np.ravel(env.market.satisfaction), []
+        for number in range(7):
             factors.append(np.ravel(env.market.satisfaction)[-1] / first[-1])
-            if view == "aec":
-                for agent in env.agents:
-                    env.step(env.action_space(agent).low)
-            else:
-                env.step(np.full(env.action_space.shape, 9.0, "f4"))
+            for turn in range(3 if view == "aec" else 1):
+                player.move(env, 3 * number + turn)
         assert factors == [1, 1, 1, 2, 1, 1, 2]
-    if view == "aec":
-        assert env.observation_space("vmu_0").high[0] == 220
+    space = aigc_market.env(scenario=scenario, satisfaction=law).observation_space("vmu_0")
+    assert space.high[0] == pytest.approx(220)
 
 
 def test_a_move_beyond_its_reach_is_refused():
     class Wild(RushHour):
         reach = (1.0, 1.5)
 
-    env = PricingEnv(scenario=aigc_market.Scenario("wild", moves=[Wild()]), satisfaction=_LAW)
+    env = pricing(scenario=aigc_market.Scenario("wild", moves=[Wild()]), satisfaction=_LAW)
     env.reset(seed=0, options={"satisfaction": 390.0})
     for _ in range(2):
         env.step(np.array([9.0], "f4"))
@@ -494,7 +539,7 @@ def test_a_move_beyond_its_reach_is_refused():
 
 
 def test_a_move_must_say_how_it_moves():
-    env = PricingEnv(scenario=aigc_market.Scenario("idle", moves=[aigc_market.Move()]))
+    env = pricing(scenario=aigc_market.Scenario("idle", moves=[aigc_market.Move()]))
     env.reset(seed=0)
     with pytest.raises(NotImplementedError):
         env.step(np.array([9.0], "f4"))
@@ -508,9 +553,9 @@ def test_live_images_of_a_crowd_are_refused():
             raise NotImplementedError
 
     ssim = Live(-1e-4, 0.08)
-    assert PricingEnv(ssim=ssim).market.ssim is ssim
+    assert pricing(ssim=ssim).market.ssim is ssim
     with pytest.raises(ValueError, match="ssim must not be live where VMUs come and go"):
-        PricingEnv(scenario="crowd", ssim=ssim)
+        pricing(scenario="crowd", ssim=ssim)
 
 
 # -- followers --------------------------------------------------------------------------------
@@ -605,7 +650,7 @@ def test_those_who_are_not_there_buy_nothing(name, lanes):
 @pytest.mark.parametrize("name", vmus.SCRIPTED)
 def test_scripted_followers_play_every_preset(name):
     for scenario in PRESETS:
-        env = PricingVectorEnv(num_envs=3, scenario=scenario, vmus=name)
+        env = pricing_lanes(3, scenario=scenario, vmus=name)
         env.reset(seed=0)
         for _ in range(3):
             active = env.market.active
@@ -613,55 +658,3 @@ def test_scripted_followers_play_every_preset(name):
             there = np.ones_like(demand, bool) if active is None else active
             assert ((demand >= 0) & (demand <= 250)).all()
             assert (demand[~there] == 0).all()
-
-
-# -- what is judged ----------------------------------------------------------------------------
-
-
-@every_preset
-def test_what_is_not_in_the_infos_is_told_on_request(name):
-    price = np.linspace(2, 19, 6)[:, None].astype("f4")
-    full, bare = (
-        PricingVectorEnv(6, scenario=name, max_cycles=9, autoreset_mode="SameStep", judged=j)
-        for j in (True, False)
-    )
-    for env in (full, bare):
-        env.reset(seed=0)
-    for _ in range(20):
-        *theirs, infos = full.step(price)
-        *ours, few = bare.step(price)
-        for a, b in zip(theirs, ours, strict=True):
-            np.testing.assert_array_equal(a, b)
-        infos, few = (d.get("final_info", d) for d in (infos, few))
-        told = bare.judgement()
-        assert set(told) == {"equilibrium_price", "equilibrium_utility", "regret"}
-        assert set(infos) - set(few) == {*told, *(f"_{name}" for name in told)}
-        for key, value in told.items():  # after an autoreset too
-            np.testing.assert_array_equal(value, infos[key])
-
-
-def test_nothing_is_judged_before_the_first_round():
-    env = PricingVectorEnv(2, judged=False)
-    env.reset(seed=0)
-    with pytest.raises(gymnasium.error.ResetNeeded, match="no round has been played"):
-        env.judgement()
-
-
-@every_preset
-def test_infos_tell_of_their_own_round_as_it_was(name):
-    env = PricingVectorEnv(num_envs=6, scenario=name, autoreset_mode="SameStep")
-    env.reset(seed=0)
-    kept = []
-    for t in range(100):
-        market = env.market
-        price = np.linspace(2, 19, 6)[:, None].astype("f4") * (1 + 0.0001 * t)
-        infos = env.step(price)[-1]
-        kept.append((market, infos.get("final_info", infos)))
-    for market, infos in kept[::-7]:
-        solved = aigc_market.solve(market)
-        np.testing.assert_allclose(infos["equilibrium_price"], solved.price, rtol=1e-12)
-        utility = (infos["price"] - 1) * np.minimum(
-            aigc_market.best_response(market, infos["price"]).sum(axis=-1),
-            np.inf if market.capacity is None else market.capacity,
-        )
-        np.testing.assert_allclose(infos["regret"], solved.asp_utility - utility, atol=1e-3)

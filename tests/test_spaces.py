@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from views import pricing, pricing_lanes
 
 import aigc_market
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.scenarios import SCENARIOS
 
 PLAYED = [(9.0, 70.0, 130.0), (11.0, 50.0, 60.0), (5.0, 240.0, 200.0)]
 
@@ -75,12 +75,12 @@ def test_every_view_of_a_leader_has_the_capacity_in_front():
     parallel = aigc_market.parallel_env(**scarce)
     seen, _ = parallel.reset(options={"price": 9.0})
     np.testing.assert_array_equal(seen["asp_0"], [100, 9, 1, 0, 0])
-    single = PricingEnv(**scarce)
+    single = pricing(**scarce)
     np.testing.assert_array_equal(single.reset()[0], [100, 1, 0, 0])
     seen, _, _, _, info = single.step(np.array([9.0], "f4"))
     assert info["demand"].sum() > 100.0
     np.testing.assert_allclose(seen, [100, 9, *info["demand"]])
-    many = PricingVectorEnv(3, **scarce, normalize=True)
+    many = pricing_lanes(3, **scarce, normalize=True)
     seen, _ = many.reset(options={"capacity": np.array([100.0, 250.0, 500.0])})
     np.testing.assert_allclose(seen[:, 0], [0.2, 0.5, 1.0])
     assert many.single_observation_space.shape == (4,)
@@ -113,7 +113,7 @@ def test_shapes_and_bounds(K, n):
     rounds = [20.0, *[250.0] * K] * n
     for space, high in (
         (aec.observation_space("asp_0"), rounds),
-        (PricingEnv(K=K, history=n).observation_space, rounds),
+        (pricing(K=K, history=n).observation_space, rounds),
         (parallel.observation_space("asp_0"), [20.0, *rounds]),
         (aec.observation_space("vmu_0"), [400.0, 20.0, *[20.0, 250.0] * n]),
         (parallel.observation_space("vmu_0"), [400.0, 20.0, *[20.0, 250.0] * n]),
@@ -135,48 +135,11 @@ def test_normalised_observations_lie_between_0_and_1():
     np.testing.assert_allclose(env.observe("vmu_1"), [260 / 520, 1 / 20, 1 / 20, 1])
 
 
-def observations(env, rounds):
-    """All that agents of either multi-agent game see, in rounds of extreme and of any actions."""
-    env.reset(seed=0)
-    for agent in env.possible_agents:
-        env.action_space(agent).seed(1)
-    for turn in range(rounds):
-        actions = {agent: env.action_space(agent).sample() for agent in env.agents}
-        if turn % 2 and isinstance(env.action_space("asp_0"), Box):
-            actions = {agent: env.action_space(agent).high for agent in env.agents}
-        if isinstance(env, aigc_market.parallel_env):
-            yield from env.step(actions)[0].items()
-        else:
-            for action in actions.values():
-                yield from ((agent, env.observe(agent)) for agent in env.agents)
-                env.step(action)
-
-
-@pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize("continuous", [False, True])
-@pytest.mark.parametrize("capacity", [None, 33.3])
-@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
-def test_whatever_is_played_observations_lie_in_their_space(view, normalize, continuous, capacity):
-    env = view(
-        normalize=normalize,
-        continuous_actions=continuous,
-        capacity=capacity,
-        cost=0.7,
-        max_price=19.9,
-        min_steps=10.1,
-        max_steps=77.7,
-        satisfaction=aigc_market.LogUniform(33.3, 777.7),
-    )
-    for agent, seen in observations(env, rounds=16):
-        assert env.observation_space(agent).contains(seen)
-        assert env.state_space.contains(env.state())
-
-
 def test_continuous_actions_are_prices_and_steps():
     env = aigc_market.env(cost=1.5, max_price=18.0, min_steps=12, max_steps=240)
     assert env.action_space("asp_0") == Box(1.5, 18.0, (1,), np.float32)
     assert env.action_space("vmu_0") == Box(12.0, 240.0, (1,), np.float32)
-    assert PricingEnv(cost=1.5, max_price=18.0).action_space == env.action_space("asp_0")
+    assert pricing(cost=1.5, max_price=18.0).action_space == env.action_space("asp_0")
 
 
 def test_discrete_actions_are_a_grid_of_prices_and_whole_steps():
@@ -212,12 +175,12 @@ def test_numbers_of_any_kind_are_actions(action):
     assert env.observe("vmu_0")[1] == 9.0
 
 
-@pytest.mark.parametrize("view", [aigc_market.env, PricingEnv])
+@pytest.mark.parametrize("view", [aigc_market.env, pricing])
 def test_an_episode_with_narrower_bounds_holds_actions_within_them(view):
     env = view()
     env.reset(seed=0, options={"cost": 3.0, "max_price": 7.0, "min_steps": 50, "max_steps": 60})
     for price, held in ((2.0, 3.0), (5.0, 5.0), (15.0, 7.0)):
-        if view is PricingEnv:
+        if view is pricing:
             info = env.step(np.array([price], "f4"))[-1]
         else:
             for action in (price, 20.0, 200.0):
@@ -245,3 +208,140 @@ def test_infos_after_a_round():
     assert follower["surplus"] == pytest.approx(260 * gain - 9 * 130)
     assert env.rewards["vmu_1"] == follower["surplus"]
     assert env.rewards["asp_0"] == leader["utility"]
+
+
+# VMUs that come and go, and what is drawn
+
+
+def crowd(**arguments):
+    """Two slots of which one is busy for sure, and everybody changes places every round."""
+    traffic = aigc_market.Traffic(busy=0.5, arrival=1.0, departure=1.0)
+    return aigc_market.Scenario(
+        "changing",
+        "best_response",
+        {**SCENARIOS["crowd"].arguments, "K": 2, "history": 2, "max_cycles": 3, **arguments},
+        [traffic],
+    )
+
+
+def seed_with_one_busy(scenario):
+    for seed in range(50):
+        env = aigc_market.env(scenario=scenario)
+        env.reset(seed=seed)
+        if env.market.active.tolist() == [True, False]:
+            return seed
+    raise AssertionError
+
+
+def test_what_is_seen_of_a_crowd():
+    scenario = crowd()
+    seed = seed_with_one_busy(scenario)
+    env = aigc_market.env(scenario=scenario)
+    env.reset(seed=seed)
+    delta = env.market.satisfaction.astype("f4")
+    alpha, beta = (np.float32(x.item()) for x in env.market.ssim.parameters[:2])
+    np.testing.assert_array_equal(env.observe("asp_0"), [1, 0, 0, 1, 0] * 2)
+    env.step(np.array([9.0], "f4"))
+    np.testing.assert_array_equal(env.observe("vmu_0"), [delta[0], alpha, beta, 1, 9, 1, 0, 1, 0])
+    np.testing.assert_array_equal(env.observe("vmu_1"), [0, alpha, beta, 0, 9, 1, 0, 1, 0])
+    np.testing.assert_array_equal(
+        env.state(), [delta[0], 0, alpha, beta, 1, 0, 9, *[1, 0, 0, 1, 0] * 2]
+    )
+    first = env.market
+    env.step(np.array([70.0], "f4"))
+    env.step(np.array([80.0], "f4"))  # ignored: nobody is there
+    assert env.market is not first
+    assert env.market.active.tolist() == [False, True]
+    np.testing.assert_array_equal(env.observe("asp_0"), [1, 0, 0, 1, 0, 9, 70, 0, 0, 1])
+    leader, gone, come = (env.infos[agent] for agent in env.possible_agents)
+    np.testing.assert_array_equal(leader["demand"], [70, 0])
+    np.testing.assert_array_equal(leader["active"], [False, True])
+    assert leader["utility"] == env.rewards["asp_0"] == 8.0 * 70
+    assert (gone["is_active"], come["is_active"]) == (False, True)
+    assert (gone["steps"], come["steps"]) == (70.0, 0.0)
+    assert (come["surplus"], come["best_response"], env.rewards["vmu_1"]) == (0.0, 0.0, 0.0)
+    assert env.rewards["vmu_0"] == gone["surplus"] != 0
+    newcomer = np.float32(env.market.satisfaction[1])
+    assert newcomer != delta[1]
+    np.testing.assert_array_equal(env.observe("vmu_1")[:4], [newcomer, alpha, beta, 1])
+    assert env.observe("vmu_0")[0] == 0
+
+
+@pytest.mark.parametrize("vmu_reward", ["surplus", "utility"])
+@pytest.mark.parametrize("scale_rewards", [False, True])
+def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
+    scenario = crowd()
+    empty = aigc_market.Scenario("empty", moves=[aigc_market.Traffic(0.0, 0.0, 0.0)])
+    env = aigc_market.env(scenario=empty, vmu_reward=vmu_reward, scale_rewards=scale_rewards)
+    env.reset(seed=0)
+    for action in (9.0, 70.0, 80.0):
+        env.step(np.array([action], "f4"))
+    assert set(env.rewards.values()) == {0.0}
+    assert env.infos["asp_0"]["regret"] == env.infos["asp_0"]["equilibrium_utility"] == 0.0
+    for lanes in (pricing_lanes(3, scenario=empty, scale_rewards=scale_rewards), None):
+        if lanes is None:
+            lanes = pricing_lanes(3, scenario=scenario, vmus=lambda *_: np.full((3, 2), 50.0))
+        lanes.reset(seed=0)
+        active = lanes.market.active
+        infos = lanes.step(np.full((3, 1), 9.0, "f4"))[-1]
+        np.testing.assert_array_equal(infos["demand"] > 0, active)
+        assert np.isfinite(infos["regret"]).all()
+
+
+def test_the_mask_is_of_the_next_price_in_every_view():
+    """The first rows carry the first mask; the last round's market stays to the end."""
+    lanes = pricing_lanes(6, scenario="crowd", history=2, max_cycles=3, autoreset_mode="SameStep")
+    seen, infos = lanes.reset(seed=1)
+    assert infos == {}
+    for t in range(3):
+        rows = seen.reshape(6, 2, 21)
+        np.testing.assert_array_equal(rows[:, -1, 11:], lanes.market.active)
+        if t == 0:
+            np.testing.assert_array_equal(rows[:, 0, 11:], lanes.market.active)
+        seen, *_, infos = lanes.step(np.full((6, 1), 9.0, "f4"))
+        of_round = infos.get("final_info", infos)
+        last = infos.get("final_obs", seen).reshape(6, 2, 21)
+        np.testing.assert_array_equal(last[:, -1, 11:], of_round["active"])
+
+
+def test_spaces_of_a_crowd():
+    env = aigc_market.env(scenario="crowd", K=2, history=1)
+    alpha, beta = (-4e-4, -1.2e-4), (0.05, 0.12)
+    low, high = np.array([(0, 400), alpha, beta, (0, 1), (0, 20), (0, 20), (0, 250)], "f4").T
+    assert env.observation_space("vmu_1") == Box(low, high)
+    high = [20, 250, 250, 1, 1]
+    assert env.observation_space("asp_0") == Box(0, np.array(high, "f4"))
+    of_market = [(0, 400)] * 2 + [alpha, beta] + [(0, 1)] * 2
+    low, high = np.array([*of_market, (0, 20), *((0, bound) for bound in high)], "f4").T
+    assert env.state_space == Box(low, high)
+
+
+def test_the_leader_sees_a_capacity_that_is_drawn_and_vmus_do_not():
+    env = aigc_market.env(scenario="capacity", history=1)
+    env.reset(seed=0)
+    market = env.market
+    alpha, beta = (x.item() for x in market.ssim.parameters[:2])
+    expected = [*market.satisfaction, alpha, beta, market.capacity, 1, 1, 0, 0]
+    np.testing.assert_allclose(env.state(), expected, rtol=1e-6)
+    np.testing.assert_allclose(env.observe("asp_0"), [market.capacity, 1, 0, 0], rtol=1e-6)
+    assert env.observation_space("vmu_0").shape == (6,)
+
+
+# The first price of the parallel game
+
+
+UNITS = [{}, {"normalize": True}, {"continuous_actions": False}]
+
+
+@pytest.mark.parametrize("units", UNITS, ids=str)
+def test_the_first_price_is_money_whatever_the_units_of_actions(units):
+    env = aigc_market.parallel_env(**units)
+    for price in (8.0, 8, np.float32(8), [8.0], np.array([8.0], "f4")):
+        env.reset(seed=0, options={"price": price})
+        actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+        assert env.step(actions)[-1]["asp_0"]["price"] == 8.0
+    for price in (0.99, 20.01, -1.0, 1e30):
+        with pytest.raises(ValueError, match=r"option price must be one number within \[1, 20\]"):
+            env.reset(seed=0, options={"price": price})
+    with pytest.raises(ValueError, match=r"within \[2, 9\]"):
+        env.reset(options={"price": 10.0, "cost": 2.0, "max_price": 9.0})

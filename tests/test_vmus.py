@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from views import pricing, pricing_lanes
 
 import aigc_market
 from aigc_market import scenarios, vmus
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
 
 
 def careful(market, price, rng):
@@ -19,7 +18,7 @@ def noisy(market, price, rng):
     return bought + rng.normal(0, 30, bought.shape)
 
 
-def play(policy, price=9.0, view=PricingEnv, **arguments):
+def play(policy, price=9.0, view=pricing, **arguments):
     env = view(vmus=policy, **arguments)
     env.reset(seed=3)
     shape = env.action_space.shape
@@ -67,7 +66,7 @@ def test_purchases_are_rationed():
 def test_noise_comes_from_the_seed():
     demands = [play(noisy)[1][-1]["demand"] for _ in range(2)]
     np.testing.assert_array_equal(demands[0], demands[1])
-    env = PricingEnv(vmus=noisy)
+    env = pricing(vmus=noisy)
     env.reset(seed=4)
     assert not np.array_equal(env.step(np.array([9.0], "f4"))[-1]["demand"], demands[0])
 
@@ -81,7 +80,7 @@ def test_a_batch_gives_the_policy_markets_and_prices_of_every_lane(satisfaction)
         return careful(market, price, rng)
 
     def lanes(**arguments):
-        return PricingVectorEnv(num_envs=5, satisfaction=satisfaction, **arguments)
+        return pricing_lanes(5, satisfaction=satisfaction, **arguments)
 
     env, (_, rewards, *_, infos) = play(policy, view=lanes)
     batch = () if satisfaction == 200.0 else (5,)
@@ -92,7 +91,7 @@ def test_a_batch_gives_the_policy_markets_and_prices_of_every_lane(satisfaction)
 
 
 def test_lanes_are_played_like_single_environments():
-    _, (seen, rewards, *_) = play(careful, view=lambda **kw: PricingVectorEnv(num_envs=2, **kw))
+    _, (seen, rewards, *_) = play(careful, view=lambda **kw: pricing_lanes(2, **kw))
     _, (alone, reward, *_) = play(careful)
     np.testing.assert_array_equal(seen, [alone, alone])
     assert rewards.tolist() == [reward, reward]
@@ -105,7 +104,7 @@ def test_paper_is_the_default_scenario():
     assert paper.equilibrium.price == default.equilibrium.price == pytest.approx(8.0)
 
 
-@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env, PricingEnv])
+@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env, pricing])
 def test_arguments_override_the_scenarios(view):
     crowd = aigc_market.Scenario("crowd", arguments={"K": 10, "cost": 2.0, "history": 3})
     env = view(scenario=crowd, cost=3.0)
@@ -118,7 +117,7 @@ def test_a_scenario_brings_its_followers(monkeypatch):
     monkeypatch.setitem(vmus.SCRIPTED, "careful", careful)
     scenario = aigc_market.Scenario("mine", vmus="careful")
     for given, expected in ((None, careful), ("best_response", None)):
-        env = PricingEnv(scenario=scenario, vmus=given)
+        env = pricing(scenario=scenario, vmus=given)
         env.reset(seed=3)
         reward = env.step(np.array([9.0], "f4"))[1]
         assert reward == play(expected)[1][1]
@@ -134,7 +133,7 @@ def test_a_subclass_of_noisy_buys_as_it_says(lanes):
         def factors(self, shape, rng):
             return np.full(shape, 0.5, "f4")
 
-    view = PricingEnv if lanes is None else lambda **kw: PricingVectorEnv(num_envs=lanes, **kw)
+    view = pricing if lanes is None else lambda **kw: pricing_lanes(lanes, **kw)
     _, (*_, info) = play(Shy(), view=view)
     np.testing.assert_array_equal(info["demand"], 0.0)
     env, (*_, info) = play(Calm(), view=view)

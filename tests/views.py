@@ -4,8 +4,8 @@ A view is made, reset, and moved: a move is one turn of the turn-based games and
 others. What it answers is all that is handed out, as nested dicts of numbers.
 """
 
+import contextlib
 import copy
-import warnings
 
 import gymnasium
 import numpy as np
@@ -40,10 +40,8 @@ def rival_lanes(num_envs, **arguments):
 
 
 def _made(name, arguments):
-    with warnings.catch_warnings():
-        # A mode that is not there is refused by the environment; Gymnasium only warns.
-        warnings.filterwarnings("ignore", ".*render_mode")
-        return gymnasium.make(name, **{**PHYSICAL, **arguments}).unwrapped
+    arguments = {**PHYSICAL, **arguments}
+    return gymnasium.make(name, disable_env_checker=True, **arguments).unwrapped
 
 
 def _made_vector(name, num_envs, arguments):
@@ -116,7 +114,7 @@ class AtOnce(Turns):
 
 
 class Single:
-    """The Gymnasium games."""
+    """The Gymnasium games, single and vectorised."""
 
     def __init__(self, make):
         self.make = make
@@ -139,13 +137,15 @@ class Single:
         env.step(np.full(env.action_space.shape or 2, np.nan))
 
 
-class Lanes(Single):
-    """The vectorised Gymnasium games."""
+class Judged(Single):
+    """Vectorised games, and what is told of them on request."""
 
     def move(self, env, number):
-        """One step, and what it is judged by."""
-        told = super().move(env, number)
-        return {**told, "judged": env.judgement() if "price" in told["infos"] else {}}
+        """One step, and by what the one before was judged."""
+        judged = {}
+        with contextlib.suppress(gymnasium.error.ResetNeeded):  # none was played
+            judged = env.judgement()
+        return {**super().move(env, number), "judged": judged}
 
 
 class Tensors:
@@ -194,14 +194,14 @@ PRICING = {
     "aec": Turns(aigc_market.env),
     "parallel": AtOnce(aigc_market.parallel_env),
     "single": Single(pricing),
-    "vector": Lanes(lambda **arguments: pricing_lanes(3, **arguments)),
+    "vector": Judged(lambda **arguments: pricing_lanes(3, **arguments)),
     "tensors": Tensors("stackelberg"),
 }
 COMPETITION = {
     "aec of several": Turns(competition_v0.env),
     "parallel of several": AtOnce(competition_v0.parallel_env),
     "rival": Single(rival),
-    "vector of rivals": Lanes(lambda **arguments: rival_lanes(3, **arguments)),
+    "vector of rivals": Single(lambda **arguments: rival_lanes(3, **arguments)),
     "tensors of several": Tensors("competition"),
 }
 VIEWS = PRICING | COMPETITION

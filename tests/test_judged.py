@@ -1,0 +1,186 @@
+"""When the oracle is asked: once a market, only where it is judged, only for what is needed."""
+
+import gymnasium
+import numpy as np
+import pytest
+from views import COMPETITION, pricing_lanes, rival, rival_lanes, same
+
+import aigc_market
+from aigc_market import LogUniform, Scenario, Shift, competition, competition_v0
+
+INFOS = {"round", "price", "sold", "demand", "utility", "rival_prices"}
+JUDGED = {"nash_price", "nash_utility", "cartel_price", "cartel_utility", "profit_gain"}
+
+
+@pytest.fixture
+def solved(monkeypatch):
+    """What the oracle is asked for: "nash", "cartel", with the number of markets."""
+    asked = []
+
+    def watched(name):
+        solve = getattr(competition, name)
+
+        def call(market):
+            asked.append((name, *market.batch_shape))
+            return solve(market)
+
+        monkeypatch.setattr(competition, name, call)
+
+    watched("nash")
+    watched("cartel")
+    return asked
+
+
+def played(name, moves=12, **arguments):
+    """A view after some moves, and its last infos."""
+    view = COMPETITION[name]
+    env = view.make(**arguments)
+    view.reset(env, seed=0)
+    infos = [view.move(env, number)["infos"] for number in range(moves)]
+    return env, infos[-1]
+
+
+def undecided(market, seat, last_prices, oracle, rng):
+    return rng.uniform(2, 3)
+
+
+@pytest.mark.parametrize("name", [name for name in COMPETITION if name != "tensors of several"])
+@pytest.mark.parametrize("scenario", ["duopoly", "road", "hidden"])
+def test_without_a_judge_nothing_is_solved(solved, name, scenario):
+    alone = {"rivals": undecided} if "rival" in name else {}
+    env, infos = played(name, scenario=scenario, judged=False, **alone)
+    assert not solved
+    infos = infos.get("asp_0", infos)
+    assert {key for key in infos if key[0] != "_"} == (INFOS if alone else INFOS - {"rival_prices"})
+    if name == "vector of rivals":
+        assert env.judgement().keys() == JUDGED
+        assert sorted(solved) == [("cartel", 3), ("nash", 3)] or scenario == "duopoly"
+    elif name != "rival":
+        assert env.round_record().nash_prices is None
+
+
+@pytest.mark.parametrize("name", [name for name in COMPETITION if name != "tensors of several"])
+@pytest.mark.parametrize("scenario", ["duopoly", "road", "hidden"])
+def test_without_a_judge_the_game_is_the_same(name, scenario):
+    view = COMPETITION[name]
+    told = []
+    for judged in (True, False):
+        env = view.make(scenario=scenario, judged=judged, max_cycles=2)
+        answers = [view.reset(env, seed=0), *(view.move(env, i) for i in range(8))]
+        told.append([[part.get(key, {}) for key in ("seen", "rewards")] for part in answers])
+    same(*told)
+
+
+@pytest.mark.parametrize("scenario", ["paper", "hidden", "drift", "shift", "crowd", "capacity"])
+def test_what_is_not_in_the_infos_is_told_on_request(scenario):
+    price = np.linspace(2, 19, 6)[:, None].astype("f4")
+    arguments = {"scenario": scenario, "max_cycles": 9, "autoreset_mode": "SameStep"}
+    full, bare = (pricing_lanes(6, judged=judged, **arguments) for judged in (True, False))
+    for env in (full, bare):
+        env.reset(seed=0)
+    for _ in range(20):
+        *theirs, infos = full.step(price)
+        *ours, few = bare.step(price)
+        same(theirs, ours)
+        infos, few = (d.get("final_info", d) for d in (infos, few))
+        told = bare.judgement()
+        assert set(told) == {"equilibrium_price", "equilibrium_utility", "regret"}
+        assert set(infos) - set(few) == {*told, *(f"_{name}" for name in told)}
+        for key, value in told.items():  # after an autoreset too
+            np.testing.assert_array_equal(value, infos[key])
+
+
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "shift", "crowd", "capacity"])
+def test_infos_tell_of_their_own_round_as_it_was(scenario):
+    env = pricing_lanes(6, scenario=scenario, autoreset_mode="SameStep")
+    env.reset(seed=0)
+    kept = []
+    for t in range(100):
+        market = env.market
+        price = np.linspace(2, 19, 6)[:, None].astype("f4") * (1 + 0.0001 * t)
+        infos = env.step(price)[-1]
+        kept.append((market, infos.get("final_info", infos)))
+    for market, infos in kept[::-7]:
+        best = aigc_market.solve(market)
+        np.testing.assert_allclose(infos["equilibrium_price"], best.price, rtol=1e-12)
+        sold = aigc_market.best_response(market, infos["price"]).sum(axis=-1)
+        sold = np.minimum(sold, np.inf if market.capacity is None else market.capacity)
+        earned = (infos["price"] - 1) * sold
+        np.testing.assert_allclose(infos["regret"], best.asp_utility - earned, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["nash", "cartel"])
+def test_rivals_ask_for_no_more_than_they_need(solved, name):
+    played("vector of rivals", 3, scenario="road", judged=False, rivals=name)
+    assert solved == [(name, 3)] * 4
+
+
+def test_only_games_that_have_changed_are_solved_again(solved):
+    hidden = {"satisfaction": LogUniform(100, 300)}
+    moving = Scenario("moving", arguments=hidden, moves=[Shift(probability=0.1)])
+    env = rival_lanes(20, scenario=moving, rivals="tit_for_tat")
+    env.reset(seed=0)
+    for _ in range(10):
+        env.step(np.full((20, 1), 8.0, "f4"))
+    for name in ("nash", "cartel"):
+        counts = [count for asked, count in solved if asked == name]
+        assert counts[0] == 20
+        assert 1 <= sum(counts[1:]) < 60
+
+
+@pytest.mark.parametrize("name", ["aec of several", "parallel of several", "vector of rivals"])
+def test_markets_that_stand_still_are_solved_once(solved, name):
+    played(name, 12, max_cycles=2)
+    assert sorted(solved) == [("cartel",), ("nash",)]
+
+
+def test_where_there_is_no_nash_equilibrium_infos_are_nan(monkeypatch):
+    nash = competition.nash
+
+    def none(market):
+        found = nash(market)
+        return type(found)(**{**vars(found), "converged": np.array(False)})
+
+    monkeypatch.setattr(competition, "nash", none)
+    view = COMPETITION["parallel of several"]
+    env = view.make(scale_rewards=True)
+    view.reset(env, seed=0)
+    told = view.move(env, 0)
+    info = told["infos"]["asp_0"]
+    assert np.isnan([info[name] for name in ("nash_price", "nash_utility", "profit_gain")]).all()
+    assert info["cartel_utility"] > 0
+    assert told["rewards"]["asp_0"] == info["utility"]  # unscaled
+    with pytest.raises(ValueError, match="price_grid must be prices where no Nash"):
+        competition_v0.env(continuous_actions=False, price_grid="nash_cartel")
+    for name in ("nash", "tit_for_tat"):
+        with pytest.raises(ValueError, match=r"rivals must not be \"nash\" .* \"cartel\", \"best_"):
+            rival(rivals=name).reset(seed=0)
+
+
+def test_play_at_the_oracles_prices_has_profit_gains_0_and_1():
+    market = aigc_market.Competition()
+    for name, gain in (("nash", 0.0), ("cartel", 1.0)):
+        env = rival(rivals=name)
+        env.reset(seed=0)
+        price = getattr(competition, name)(market).prices[0]
+        info = env.step(np.array([price], "f4"))[-1]
+        assert info["profit_gain"] == pytest.approx(gain, abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [pricing_lanes, rival_lanes])
+def test_nothing_is_judged_before_the_first_round(make):
+    env = make(2, judged=False)
+    env.reset(seed=0)
+    with pytest.raises(gymnasium.error.ResetNeeded, match="no round has been played"):
+        env.judgement()
+
+
+def test_what_is_judged_later_does_not_feel_what_is_written():
+    env = COMPETITION["vector of rivals"].make(judged=False)
+    env.reset(seed=0)
+    _, rewards, _, _, infos = env.step(np.full((3, 1), 9.0, "f4"))
+    before = env.judgement()["profit_gain"].copy()
+    rewards *= 0
+    for name in ("utility", "demand", "price", "sold"):
+        infos[name] *= 0
+    np.testing.assert_array_equal(env.judgement()["profit_gain"], before)
