@@ -1,63 +1,80 @@
 # make baselines: reproduce the paper's figures into results/.
 # make calibrate: measure SSIM against diffusion steps on repainted images.
-# make test: the tests, less the few that are marked slow, ray or browser. make test-all: all.
+# make test: the tests, less the few that are marked slow, ray, browser or benchmarl. make test-all: all.
 # All set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
+# CONSTRAINTS=constraints.txt installs the versions last seen green, in tests too; without it, the newest.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS ?=
+ifneq ($(CONSTRAINTS),)
+export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
+endif
 
-.PHONY: baselines calibrate test test-all lint types docs examples libraries benchmarks clean
+.PHONY: baselines calibrate test test-all coverage wheel lint types docs examples libraries \
+	benchmarks newest constraints clean
 
-baselines: .venv/baselines
+baselines: $(VENV)/baselines
 	$(BIN)/python -m baselines reproduce
 
-calibrate: .venv/repaint
+calibrate: $(VENV)/baselines $(VENV)/repaint
 	$(BIN)/python -m baselines calibrate
 
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-test: .venv/dev
-	$(PYTEST) -m "not slow and not ray and not browser"
+test: $(VENV)/test
+	$(PYTEST) -m "not (slow or ray or browser or benchmarl)"
 
-test-all: .venv/dev
+test-all: test $(VENV)/dev
+	$(PYTEST) -m "slow or ray or browser or benchmarl"
+
+coverage: $(VENV)/dev
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-lint: .venv/dev
+wheel: $(VENV)/test
+	$(BIN)/python -m pytest tests/test_wheel.py tests/test_stranger.py
+
+lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: .venv/dev
-	$(BIN)/pyright
+types: $(VENV)/types
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
-docs: .venv/dev
+docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
 
-examples: .venv/dev
+examples: $(VENV)/sb3 $(VENV)/torchrl
 	$(BIN)/python examples/play_by_hand.py
 	$(BIN)/python examples/train_sb3.py
 	$(BIN)/python examples/tensors_pathwise.py
 
-libraries: .venv/dev
+libraries: $(VENV)/dev
 	$(BIN)/nox -s examples
 
-benchmarks: .venv/dev
+benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=
 
+# All checks on the newest versions of everything, in an environment of its own: what releases of
+# others break is seen here first. Where all is well, these versions become the constraints.
+newest:
+	rm -rf .venv-newest
+	$(MAKE) VENV=.venv-newest CONSTRAINTS= test-all lint types docs examples constraints
+
+# Names and versions: without the name of a build, such as +cpu.
+constraints: $(VENV)/dev
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > constraints.txt.tmp
+	mv constraints.txt.tmp constraints.txt
+
 clean:
-	rm -rf .venv docs/_build docs/.jupyter_cache docs/jupyter_execute
+	rm -rf .venv .venv-newest docs/_build docs/.jupyter_cache docs/jupyter_execute
 
-.venv/baselines: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[baselines]'
-	touch $@
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
 
-.venv/repaint: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[baselines,repaint]'
-	touch $@
-
-.venv/dev: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+# What a goal needs is the extra of that name. What is imported is compiled as it is imported.
+$(VENV)/%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[$*]'
 	touch $@

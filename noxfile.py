@@ -57,11 +57,10 @@ CORE_TESTS = (
 )  # those that need neither torch nor what comes with the baselines
 
 
-@nox.session(name="tests-core", python=["3.11", "3.12", "3.13"], venv_backend="venv")
+@nox.session(name="tests-core", python=["3.11", "3.12", "3.13", "3.14"], venv_backend="venv")
 def tests_core(session: nox.Session) -> None:
     """Test the core, the console command and the rendering on each Python that is there."""
     session.install("-e", ".[app,cli,plot,render]", "cloudpickle", "hypothesis", "pytest")
-    session.install("pettingzoo[classic]")
     files = [f"tests/test_{name}.py" for name in CORE_TESTS.split()]
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
 
@@ -73,6 +72,5 @@ def tests_core(session: nox.Session) -> None:
 def tests_tensors(session: nox.Session, torchrl: str) -> None:
     """Test games on tensors with the oldest TorchRL that is supported, and the newest."""
     session.install("-e", ".[torchrl]", torchrl, "hypothesis", "pytest", "scipy")
-    session.install("pettingzoo[classic]")
     files = sorted((ROOT / "tests").glob("test_tensor_*.py"))
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *session.posargs)

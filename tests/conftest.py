@@ -20,7 +20,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
-MARKS = ("slow", "ray", "browser")
+MARKS = ("slow", "ray", "browser", "benchmarl")
 _left_out = dict.fromkeys(MARKS, 0)
 
 

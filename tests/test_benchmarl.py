@@ -15,6 +15,7 @@ from aigc_market.torchrl import MarketEnv
 with warnings.catch_warnings():
     # TorchRL makes classes of its own that it deprecates.
     warnings.filterwarnings("ignore", r"Creating \w+ which inherits from WeightUpdaterBase")
+    pytest.importorskip("benchmarl", reason="needs the extra 'benchmarl'")
     from benchmarl.algorithms import IppoConfig, IqlConfig, MappoConfig, MasacConfig
     from benchmarl.experiment import Experiment, ExperimentConfig
     from benchmarl.models.mlp import MlpConfig
@@ -22,7 +23,10 @@ with warnings.catch_warnings():
     from aigc_market.benchmarl import MarketClass, MarketTask
 
 # BenchMARL 1.5 collects by TorchRL's former name of its collector.
-pytestmark = pytest.mark.filterwarnings("ignore:SyncDataCollector has been deprecated")
+pytestmark = [
+    pytest.mark.benchmarl,
+    pytest.mark.filterwarnings("ignore:SyncDataCollector has been deprecated"),
+]
 
 SHORT = {"max_cycles": 5}
 SCRIPTED = {"followers": "best_response"}
