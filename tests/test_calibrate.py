@@ -39,7 +39,7 @@ def test_a_calibration_is_written_drawn_and_told(tiny, tmp_path, monkeypatch, ca
 def test_the_game_on_a_parabola_is_that_of_its_fit():
     steps = np.arange(251)
     values = -1e-5 * steps**2 + 3.4e-3 * steps + 0.4
-    curve = Curve(steps, values[None, None])
+    curve = Curve(values[None, None])
     ((low, high), fit), (paper_range, paper) = calibrate.fits(steps, curve.mean).values()
     assert (low, high) == (1, 250)
     assert paper_range == (120, 160)
@@ -62,7 +62,7 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
 def test_there_is_no_game_where_painting_only_harms():
     values = 0.5 - 1e-5 * (np.arange(31) - 40.0) ** 2
     values[0] = 0.9
-    curve = Curve(np.arange(31), values[None, None])
+    curve = Curve(values[None, None])
     (_, fit), *_ = calibrate.fits(curve.steps[1:], curve.mean[1:]).values()
     assert calibrate._game(curve, fit) == [
         "No picture is better than the one of which nothing is painted: no game on it."

@@ -58,7 +58,7 @@ def painter(nodes, tiny, tmp_path):
                     before(self, requests)
                 return super().serve(requests)
 
-        own = RePaintSSIM(tiny, schedule_calls=CALLS, max_batch=BATCH)._painter
+        own = RePaintSSIM(tiny, schedule_calls=CALLS, max_batch=BATCH).painter
         return Logged(**{**own.__getstate__(), **changed})
 
     def begun():
@@ -92,7 +92,7 @@ def same(results, others):
 
 def started(actors):
     """The same, when none of them is still starting."""
-    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors._workers))
+    until(lambda: actors.serve(requests([1])) and all(w.started for w in actors.workers))
     return actors
 
 
@@ -131,7 +131,7 @@ def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monke
     with meanwhile(release):
         results = Fleet(made, 2, 0).serve(requests(STEPS * 3))
     assert len(painter.begun()) == 9  # 36 requests, four in a share
-    assert max(sent) == 2 * fleet.AHEAD
+    assert max(sent) == 2
     alone = RePaintSSIM(made.checkpoint, schedule_calls=CALLS).serve(requests(STEPS * 3))
     for one, two in zip(results, alone, strict=True):
         np.testing.assert_allclose(one.image, two.image, rtol=0, atol=rounding(made.schedule))
@@ -166,7 +166,7 @@ def test_an_actor_killed_in_the_middle_is_replaced_and_its_requests_served_again
 def crew(actors):
     """Processes of the actors."""
     return set(
-        ray.get([w.actor.__ray_call__.remote(lambda _: os.getpid()) for w in actors._workers])
+        ray.get([w.actor.__ray_call__.remote(lambda _: os.getpid()) for w in actors.workers])
     )
 
 
@@ -178,7 +178,7 @@ def test_a_node_killed_in_the_middle_loses_nothing(painter, nodes):
     def place(_):
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    where = dict(ray.get([w.actor.__ray_call__.remote(place) for w in actors._workers]))
+    where = dict(ray.get([w.actor.__ray_call__.remote(place) for w in actors.workers]))
     cluster, second = nodes
     painter.hold.touch()
 

@@ -85,7 +85,7 @@ def test_arrays_as_ray_hands_them_over_are_painted_on(local):
     asked = requests([3])[0]
     for array in (asked.image, asked.mask):
         array.flags.writeable = False
-    assert local._painter.serve([asked])[0].image.shape == (SIZE, SIZE, 3)  # and torch is silent
+    assert local.painter.serve([asked])[0].image.shape == (SIZE, SIZE, 3)  # and torch is silent
 
 
 def test_what_is_measured_is_that_of_one_process(service, local):
@@ -128,7 +128,6 @@ def test_a_pickle_holds_no_actors_and_serves_the_same(service):
     content = pickle.dumps(service)
     assert len(content) < 20_000
     again = pickle.loads(content)
-    assert again._dispatch == service._dispatch
     assert "_painters" not in vars(again)
 
 

@@ -13,7 +13,6 @@ from aigc_market import game
 from aigc_market.envs.settings import Settings
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
-from aigc_market.ssim.repaint.calibration import Calibration
 
 pytestmark = [
     *allowed.different_agents,
@@ -34,11 +33,11 @@ def no_run(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("the shipped curve was not found: calibrate anew and ship it")
 
-    monkeypatch.setattr(Calibration, "curve", refuse)
+    monkeypatch.setattr(RePaintSSIM, "curve", refuse)
 
 
 def test_it_is_small(live):
-    parameters = sum(p.numel() for p in live._painter.diffusion.network.parameters())
+    parameters = sum(p.numel() for p in live.painter.diffusion.network.parameters())
     assert 1e6 <= parameters <= 4e6
     sizes = {path: path.stat().st_size for path in diffusion.BUNDLED.rglob("*") if path.is_file()}
     assert sizes

@@ -64,11 +64,9 @@ def paint(network, jobs, **options):
         batches.append(len(noisy))
         return network(noisy, times)
 
-    def deliver(number, calls, picture):
+    for number, calls, picture in sampler.run(counting, jobs, device=CPU, **options):
         assert (number, calls) not in pictures
         pictures[number, calls] = picture.clone()
-
-    sampler.run(counting, jobs, deliver, device=CPU, **options)
     return pictures, batches
 
 
@@ -83,7 +81,7 @@ def difference(one, other):
 # -- chains -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("calls", range(1, 301))
+@pytest.mark.parametrize("calls", [1, 2, 3, 10, 77, 250, 1000])
 def test_a_respaced_chain_runs_from_the_noisiest_time_to_0(levels, calls):
     chain = respaced(levels, calls)
     assert len(chain) == calls
@@ -112,9 +110,8 @@ def naive_steps(depth, jump_length, jump_n_sample):
     return [t for previous, t in zip([depth, *walk], walk, strict=False) if t < previous]
 
 
-@pytest.mark.parametrize("jump_n_sample", [1, 2, 3, 10])
-@pytest.mark.parametrize("jump_length", [1, 3, 10])
-@pytest.mark.parametrize("calls", [1, 2, 9, 10, 11, 37, 100, 250])
+@pytest.mark.parametrize("calls", [1, 2, 9, 10, 11, 37, 250])
+@pytest.mark.parametrize(("jump_length", "jump_n_sample"), [(10, 1), (1, 2), (3, 3), (10, 10)])
 def test_a_chain_with_jumps_is_the_longest_that_fits(levels, calls, jump_length, jump_n_sample):
     chain = with_jumps(levels, calls, jump_length, jump_n_sample)
     depth = len(set(chain.times.tolist()))
@@ -204,11 +201,16 @@ def test_it_agrees_with_diffusers_repaint_scheduler(network):
 
 @pytest.mark.parametrize("jump_n_sample", [1, 2])
 def test_a_network_that_knows_the_picture_gives_it_back(jump_n_sample):
-    image = picture(3)
+    image, levels = picture(3), torch.from_numpy(LINEAR).to(torch.float32)
+
+    def one_that_knows(noisy, times):
+        level = levels[times][:, None, None, None]
+        return (noisy - level.sqrt() * image) / (1 - level).sqrt()
+
     chain = with_jumps(LINEAR, 24, 4, jump_n_sample)
     everything = torch.ones(1, SIZE, SIZE, dtype=torch.bool)
     jobs = [job(chain, [len(chain)], seed, image, everything) for seed in range(3)]
-    painted, _ = paint(sampler.oracle(image, LINEAR), jobs)
+    painted, _ = paint(one_that_knows, jobs)
     for result in painted.values():
         assert difference(result, image) < rounding(chain)
 

@@ -215,11 +215,10 @@ def _best_scale(steps: np.ndarray, values: np.ndarray) -> tuple[float, bool]:
         return float(np.sum((values - _fit_at(np.exp(log_scale), steps, values)[1]) ** 2))
 
     least = float(np.min(np.diff(np.unique(steps))))
-    tried = np.linspace(np.log(0.05 * least), np.log(20 * np.max(steps)), 200)
-    best = int(np.argmin([error(log_scale) for log_scale in tried]))
-    low, high = tried[max(best - 1, 0)], tried[min(best + 1, len(tried) - 1)]
-    golden = (np.sqrt(5) - 1) / 2
-    for _ in range(50):
-        a, b = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, b) if error(a) < error(b) else (a, high)
-    return float(np.exp((low + high) / 2)), 0 < best < len(tried) - 1
+    first, last = low, high = np.log(0.05 * least), np.log(20 * np.max(steps))
+    for _ in range(8):  # ever finer
+        tried = np.linspace(low, high, 101)
+        best = int(np.argmin([error(log_scale) for log_scale in tried]))
+        low, high = tried[max(best - 1, 0)], tried[min(best + 1, 100)]
+    middle = (low + high) / 2
+    return float(np.exp(middle)), bool(first + 0.01 < middle < last - 0.01)

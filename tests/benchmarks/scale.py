@@ -89,7 +89,7 @@ def main() -> None:
     print("\n| pictures in a call | ms a call | pictures × calls/s |\n|---|---|---|")
     for batch in (1, 2, 4, 8, 16, 32, 64):
         noisy, times = torch.zeros(batch, 3, size, size), torch.zeros(batch, dtype=torch.int64)
-        spent = seconds(lambda n=noisy, t=times: service._painter.network(n, t))
+        spent = seconds(lambda n=noisy, t=times: service.painter.network(n, t))
         print(f"| {batch} | {1e3 * spent:.3g} | {batch / spent:.3g} |", flush=True)
 
     print("\n| round | max S | ΣS | s | ms a picture × call |\n|---|---|---|---|---|")

@@ -60,7 +60,7 @@ def test_overhead_over_the_bare_network(compare, service):
 
     def bare():
         for _ in range(20):
-            service._painter.network(noisy, times)
+            service.painter.network(noisy, times)
         if service.device.type == "cuda":
             torch.cuda.synchronize()
         return 20
@@ -92,7 +92,7 @@ def test_images_against_diffusers_own_loop(compare, service):
         for image, mask in zip(images[:4], known[:4], strict=True):
             picture = torch.randn_like(image)
             for t in scheduler.timesteps:
-                predicted = service._painter.network(picture, t[None])
+                predicted = service.painter.network(picture, t[None])
                 picture = scheduler.step(predicted, int(t), picture, image, mask).prev_sample
         torch.cuda.synchronize()
         return 4

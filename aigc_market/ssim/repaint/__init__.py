@@ -4,7 +4,7 @@ from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint.calibration import Curve
 from aigc_market.ssim.repaint.diffusion import CheckpointError
 from aigc_market.ssim.repaint.painter import OutOfMemoryError
-from aigc_market.ssim.repaint.request import Request
+from aigc_market.ssim.repaint.pictures import Request
 from aigc_market.ssim.repaint.service import RePaintSSIM
 from aigc_market.ssim.scenes import Scene, scene
 

@@ -17,8 +17,8 @@ from aigc_market._files import read_json
 BUNDLED = Path(__file__).parent / "bundled"
 """The small model of road scenes that the package brings."""
 
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MODEL_KEYS = ("sample_size", "in_channels", "out_channels", "block_out_channels")
+_PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 _SMALLEST = 11
 _SCHEDULE_KEYS = ("num_train_timesteps", "beta_schedule")
 
@@ -52,18 +52,17 @@ def load(checkpoint: str) -> Diffusion:
             or non-finite weights, missing keys, or a model that does not predict noise of pictures.
     """
     folder = BUNDLED if checkpoint == "bundled" else Path(checkpoint)
-    local = folder.is_dir()
-    if local:
-        _check_folder(folder)
+    nested = (folder / "unet").is_dir()
+    if folder.is_dir():
+        _check_files(folder, *("unet", "scheduler") if nested else ("", ""))
     elif checkpoint == "bundled":  # never an id on the hub
         raise CheckpointError(f"checkpoint 'bundled' must be the folder {folder}: it is not there")
     elif checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~")):
         raise CheckpointError(f"checkpoint must be a folder that exists, got {checkpoint!r}")
-    source = str(folder) if local else checkpoint
-    nested = (folder / "unet").is_dir()
+    source = str(folder) if folder.is_dir() else checkpoint
+    model_place: dict[str, Any] = {"subfolder": "unet"} if nested else {}
+    schedule_place: dict[str, Any] = {"subfolder": "scheduler"} if nested else {}
     try:
-        model_place: dict[str, Any] = {"subfolder": "unet"} if nested else {}
-        schedule_place: dict[str, Any] = {"subfolder": "scheduler"} if nested else {}
         loaded: Any = UNet2DModel.from_pretrained(
             source,
             use_safetensors=True,
@@ -83,70 +82,74 @@ def load(checkpoint: str) -> Diffusion:
             f"scheduler_config.json: {error}"
         ) from error
     network, info = loaded
-    # Where weights are missing, diffusers goes on with random ones.
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info[what]:
-            raise CheckpointError(
-                f"checkpoint {checkpoint!r} must hold the weights that its config.json describes, "
-                f"got {what.replace('_', ' ')} {info[what][0]} and {len(info[what]) - 1} more"
-            )
-    return _checked(checkpoint, network, schedule, settings)
+    wrong = _wrong(network, info, schedule)
+    if wrong:
+        raise CheckpointError(f"checkpoint {checkpoint!r} must {wrong}")
+    network.eval().requires_grad_(False)
+    return Diffusion(
+        network,
+        network.config.sample_size,
+        schedule.alphas_cumprod.to(torch.float64).numpy(),
+        bool(schedule.config.get("clip_sample", True)),
+        _digest(network, settings),
+    )
 
 
-def _check_folder(folder: Path) -> None:
-    model, schedule = (
-        (folder / "unet", folder / "scheduler") if (folder / "unet").is_dir() else (folder, folder)
-    )
-    pickles = sorted(
-        path.name for path in model.iterdir() if path.suffix in (".bin", ".ckpt", ".pt", ".pth")
-    )
-    if not (model / _WEIGHTS).exists():
-        reason = (
-            f"it holds {', '.join(pickles)}: unpickling a file can run any code, so only "
-            "safetensors are loaded; convert it with diffusers' save_pretrained"
-            if pickles
-            else "it is not there"
-        )
-        raise CheckpointError(f"checkpoint {folder} must hold {_WEIGHTS}: {reason}")
-    for path, keys in (
-        (model / "config.json", _MODEL_KEYS),
-        (schedule / "scheduler_config.json", _SCHEDULE_KEYS),
-    ):
+def _check_files(folder: Path, model: str, schedule: str) -> None:
+    """What diffusers would say nothing of, or nothing clear."""
+    weights = folder / model / "diffusion_pytorch_model.safetensors"
+    configs = {
+        weights.with_name("config.json"): _MODEL_KEYS,
+        folder / schedule / "scheduler_config.json": _SCHEDULE_KEYS,
+    }
+    for path in (weights, *configs):
         if not path.exists():
-            raise CheckpointError(f"checkpoint {folder} must hold {path.name}: it is not there")
+            pickles = [p.name for p in path.parent.iterdir() if p.suffix in _PICKLES]
+            reason = (
+                f"it holds {', '.join(sorted(pickles))}: unpickling a file can run any code, so "
+                "only safetensors are loaded; convert it with diffusers' save_pretrained"
+                if pickles
+                else "it is not there"
+            )
+            raise CheckpointError(f"checkpoint {folder} must hold {path.name}: {reason}")
+    for path, keys in configs.items():
         try:
-            config = read_json(path)
+            missing = [key for key in keys if key not in read_json(path)]
         except ValueError as error:
             raise CheckpointError(str(error)) from None
-        missing = [key for key in keys if key not in config]
         if missing:
             raise CheckpointError(f"{path} must name {', '.join(missing)}")
 
 
-def _checked(checkpoint: str, network: Any, schedule: Any, settings: list[Any]) -> Diffusion:
+def _wrong(network: Any, info: dict[str, Any], schedule: Any) -> str | None:
+    """What a model that was loaded must do, if there is something that it does not."""
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info[what]:  # diffusers goes on, with random weights
+            return (
+                "hold the weights that its config.json describes, "
+                f"got {what.replace('_', ' ')} {info[what][0]} and {len(info[what]) - 1} more"
+            )
     channels = network.config.in_channels, network.config.out_channels
     if channels != (3, 3):
-        raise CheckpointError(
-            f"checkpoint {checkpoint!r} must take and give 3 channels, its network has {channels}"
-        )
+        return f"take and give 3 channels, its network has {channels}"
     size = network.config.sample_size
     if not isinstance(size, int) or size < _SMALLEST:
-        raise CheckpointError(
-            f"checkpoint {checkpoint!r} must have a sample_size of at least {_SMALLEST} pixels, "
-            f"the window of SSIM, got {size!r}"
+        return (
+            f"have a sample_size of at least {_SMALLEST} pixels, the window of SSIM, got {size!r}"
         )
     kind = schedule.config.get("prediction_type", "epsilon")
     if kind != "epsilon":
-        raise CheckpointError(f"checkpoint {checkpoint!r} must predict epsilon (noise), not {kind}")
+        return f"predict epsilon (noise), not {kind}"
     weights = network.state_dict()
     broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise CheckpointError(
-            f"checkpoint {checkpoint!r} must hold finite weights, got NaN or infinity in "
-            f"{broken[0]} and {len(broken) - 1} more"
-        )
+        return f"hold finite weights, got NaN or infinity in {broken[0]} and {len(broken) - 1} more"
+    return None
+
+
+def _digest(network: Any, settings: list[Any]) -> str:
     digest = hashlib.sha256()
-    for name, value in sorted(weights.items()):
+    for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.contiguous().numpy().tobytes())
     # As written in the files: what diffusers fills in may change with its version, and ᾱ in its
@@ -154,7 +157,4 @@ def _checked(checkpoint: str, network: Any, schedule: Any, settings: list[Any]) 
     for config in settings:
         written = {name: value for name, value in config.items() if not name.startswith("_")}
         digest.update(json.dumps(written, sort_keys=True).encode())
-    levels = schedule.alphas_cumprod.to(torch.float64).numpy()
-    network.eval().requires_grad_(False)
-    clip = bool(schedule.config.get("clip_sample", True))
-    return Diffusion(network, size, levels, clip, digest.hexdigest())
+    return digest.hexdigest()

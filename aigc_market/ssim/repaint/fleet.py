@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc_market.ssim.model import Result
-from aigc_market.ssim.repaint.device import check_device
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter
-from aigc_market.ssim.repaint.request import Request
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, check_device
+from aigc_market.ssim.repaint.pictures import Request
 
 PACKAGE = Path(__file__).parents[2]
 """The folder of `aigc_market`, which the nodes get."""
@@ -26,9 +25,6 @@ RETRIES = 3
 
 PATIENCE = 300.0
 """Seconds to wait for a first worker: others may hold the cluster's CPUs and GPUs."""
-
-AHEAD = 2
-"""Shares that a worker is given at most: the one that it paints, and the one that comes next."""
 
 Share = tuple[int, ...]
 """Numbers of requests that are painted together."""
@@ -67,7 +63,7 @@ class _Worker:
 class Fleet:
     """Actors that paint like one painter. One that dies is replaced; others do what it had to do.
 
-    No more than `AHEAD` shares wait in a worker: what it has not been given stays with the caller.
+    A worker has one share at a time: what it has not been given stays with the caller.
 
     Args:
         own: the painter that each actor gets a copy of.
@@ -82,9 +78,9 @@ class Fleet:
         if not ray.is_initialized():  # nodes get this code, whatever they have installed
             ray.init(runtime_env={"py_modules": [str(PACKAGE)]})
         _check_room(workers, num_gpus_per_worker)
-        self._painter = own
+        self.painter = own
         self._actors: Any = ray.remote(num_cpus=1, num_gpus=num_gpus_per_worker)(_Actor)
-        self._workers = [self._hire() for _ in range(workers)]
+        self.workers = [self.hire() for _ in range(workers)]
         self._lock = threading.Lock()
 
     def serve(self, requests: Sequence[Request]) -> list[Result]:
@@ -95,19 +91,14 @@ class Fleet:
         """As `Painter.measure`; RuntimeError as in `serve`."""
         return self._split("measure", chains, stops)
 
-    def _hire(self, deaths: int = 0) -> _Worker:
-        return _Worker(self._actors.remote(self._painter), self._painter.diffusion.digest, deaths)
+    def hire(self, deaths: int = 0) -> _Worker:
+        """Start an actor; so many before it died as they started."""
+        return _Worker(self._actors.remote(self.painter), self.painter.diffusion.digest, deaths)
 
     def _split(self, method: str, requests: Sequence[Request], *arguments: Any) -> list[Any]:
-        def paint(worker: _Worker, share: Share) -> Any:
-            theirs = [requests[number] for number in share]
-            return worker.actor.paint.remote(method, theirs, *arguments)
-
         with self._lock:  # rounds of other threads wait here, not in the actors
-            shares = shares_of(requests, len(self._workers), self._painter.max_batch)
-            work = _Round(shares, self._workers, self._hire, paint)
-            while work.goes_on:
-                work.step()
+            work = _Round(self, method, requests, arguments)
+            work.run()
         if not work.failures:
             return [work.answers[number] for number in range(len(requests))]
         failure = work.failures[0][1]
@@ -135,42 +126,45 @@ def shares_of(requests: Sequence[Request], workers: int, max_batch: int) -> list
 
 
 class _Round:
-    """Shares on their way through the workers, which are replaced in their list as they die."""
+    """Requests on their way through the workers, which are replaced in their list as they die."""
 
     def __init__(
-        self,
-        shares: list[Share],
-        workers: list[_Worker],
-        hire: Callable[[int], _Worker],
-        paint: Callable[[_Worker, Share], Any],
+        self, fleet: Fleet, method: str, requests: Sequence[Request], arguments: tuple[Any, ...]
     ) -> None:
         self.answers: dict[int, Any] = {}
         self.failures: list[tuple[Share, Exception]] = []
-        self._waiting = deque(shares)
+        self._fleet, self._workers = fleet, fleet.workers
+        self._method, self._requests, self._arguments = method, requests, arguments
+        self._waiting = deque(shares_of(requests, len(fleet.workers), fleet.painter.max_batch))
         self._running: dict[Any, tuple[_Worker, Share]] = {}
         self._deaths: Counter[Share] = Counter()
-        self._workers, self._hire, self._paint = workers, hire, paint
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is something to do, or to wait for."""
-        return bool(self._waiting or self._running)
+    def run(self) -> None:
+        """Until there is nothing to do, and nothing to wait for."""
+        while self._waiting or self._running:
+            busy = [worker for worker, _ in self._running.values()]
+            idle = [w for w in self._workers if w.started and w not in busy]
+            for worker in idle[: len(self._waiting)]:
+                share = self._waiting.popleft()
+                theirs = [self._requests[number] for number in share]
+                painting = worker.actor.paint.remote(self._method, theirs, *self._arguments)
+                self._running[painting] = worker, share
+            self._wait()
 
-    def step(self) -> None:
-        """Give the workers what they can take, and deal with the next news of one of them."""
-        for worker in self._takers():
-            share = self._waiting.popleft()
-            self._running[self._paint(worker, share)] = worker, share
+    def _wait(self) -> None:
+        """Deal with the next news of a worker."""
         starting = {w.starting: w for w in self._workers if not (w.started or self.failures)}
         news, _ = ray.wait([*self._running, *starting], timeout=PATIENCE)
         if not news:
             if not self._running:
-                self._fail((), RuntimeError(_nobody_started()))
+                free = ray.available_resources()
+                reason = (
+                    f"no worker started within {PATIENCE:g} s: free are {free.get('CPU', 0):g} "
+                    f"CPUs and {free.get('GPU', 0):g} GPUs of the cluster"
+                )
+                self._fail((), RuntimeError(reason))
             return
-        if news[0] in starting:
-            worker, share = starting[news[0]], ()
-        else:
-            worker, share = self._running.pop(news[0])
+        worker, share = self._running.pop(news[0], None) or (starting[news[0]], ())
         try:
             answer = ray.get(news[0])
         except RayTaskError as error:  # the painter's own
@@ -182,16 +176,6 @@ class _Round:
             worker.started = True
             self.answers.update(zip(share, answer or (), strict=True))
 
-    def _takers(self) -> list[_Worker]:
-        """Who gets the next shares, in order."""
-        given = Counter(worker for worker, _ in self._running.values())
-        started = [worker for worker in self._workers if worker.started]
-        # A second share only where enough is left for those who are still starting.
-        spare = len(self._waiting) - sum(given[worker] == 0 for worker in self._workers)
-        idle = [worker for worker in started if not given[worker]]
-        ahead = [worker for n in range(1, AHEAD) for worker in started if given[worker] <= n]
-        return idle[: len(self._waiting)] + ahead[: max(0, spare)]
-
     def _lose(self, worker: _Worker, share: Share, error: RayError) -> None:
         if worker in self._workers:
             ray.kill(worker.actor)  # if it only could not be reached
@@ -199,7 +183,7 @@ class _Round:
             if deaths > RETRIES:
                 reason = f"workers must start: {deaths} in a row died as they did ({error})"
                 self._fail((), RuntimeError(reason))
-            self._workers[self._workers.index(worker)] = self._hire(deaths)
+            self._workers[self._workers.index(worker)] = self._fleet.hire(deaths)
         if share and not self.failures:
             self._deaths[share] += 1
             self._waiting.appendleft(share)
@@ -224,11 +208,3 @@ def _check_room(workers: int, gpus: float) -> None:
             f"workers must be at most {room} with num_gpus_per_worker={gpus:g} on this cluster, "
             f"got {workers}: each takes 1 CPU and {gpus:g} GPUs, its nodes have {have}"
         )
-
-
-def _nobody_started() -> str:
-    free = ray.available_resources()
-    return (
-        f"no worker started within {PATIENCE:g} s: free are {free.get('CPU', 0):g} CPUs and "
-        f"{free.get('GPU', 0):g} GPUs of the cluster"
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,9 @@ from skimage.metrics import structural_similarity
 from aigc_market import _checks
 from aigc_market.ssim.model import Result
 from aigc_market.ssim.repaint import diffusion, sampler
-from aigc_market.ssim.repaint.request import Request
+from aigc_market.ssim.repaint.pictures import Request
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-MODES = ("executed", "respaced")
-REGIONS = ("whole", "unknown")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -66,8 +64,9 @@ class Painter:
         object.__setattr__(self, "checkpoint", str(self.checkpoint))
         for name in ("schedule_calls", "jump_length", "jump_n_sample", "max_batch"):
             _checks.integer(name, getattr(self, name), at_least=1)
-        for name, choices in (("dtype", DTYPES), ("region", REGIONS), ("mode", MODES)):
-            _checks.choice(name, getattr(self, name), choices)
+        _checks.choice("dtype", self.dtype, DTYPES)
+        _checks.choice("region", self.region, ("whole", "unknown"))
+        _checks.choice("mode", self.mode, ("executed", "respaced"))
         for name in ("compile", "channels_last"):
             _checks.flag(name, getattr(self, name))
 
@@ -77,12 +76,8 @@ class Painter:
         Raises:
             OutOfMemoryError: says the largest batch that fits, and keeps what was served.
         """
-        results: dict[int, Result] = {}
-
-        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
-            results[number] = self._result(requests[number], picture)
-
-        self._run([self._job(request, (request.steps,)) for request in requests], deliver, results)
+        painted = self._paint(requests, [(request.steps,) for request in requests])
+        results = {number: result for number, _, result in painted}
         return [results[number] for number in range(len(requests))]
 
     def measure(self, chains: Sequence[Request], stops: Sequence[int]) -> list[np.ndarray]:
@@ -91,14 +86,11 @@ class Painter:
             wanted = [chain._replace(steps=calls) for chain in chains for calls in stops]
             scores = np.array([result.ssim for result in self.serve(wanted)])
             return list(scores.reshape(len(chains), len(stops)))
-        values = [np.zeros(len(stops)) for _ in chains]
+        values = np.zeros((len(chains), len(stops)))
         place = {calls: j for j, calls in enumerate(stops)}
-
-        def deliver(number: int, calls: int, picture: torch.Tensor) -> None:
-            values[number][place[calls]] = self._result(chains[number], picture).ssim
-
-        self._run([self._job(chain, stops) for chain in chains], deliver, {})
-        return values
+        for number, calls, result in self._paint(chains, [stops] * len(chains)):
+            values[number, place[calls]] = result.ssim
+        return list(values)
 
     def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
         """SSIM of a picture against the original, over the region that counts."""
@@ -147,9 +139,6 @@ class Painter:
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
     def _schedule(self, calls: int) -> sampler.Schedule:
         levels = self.diffusion.alphas_cumprod
         if calls > len(levels):
@@ -167,29 +156,33 @@ class Painter:
         unknown = torch.tensor(request.mask)[None]
         return sampler.Job(image, unknown, schedule, stops, request.seed)
 
-    def _result(self, request: Request, picture: torch.Tensor) -> Result:
-        image = np.where(request.mask[..., None], _to_array(picture), request.image)
-        return Result(image, self.quality(request.image, image, request.mask))
-
-    def _run(
-        self, jobs: list[sampler.Job], deliver: sampler.Deliver, served: dict[int, Result]
-    ) -> None:
+    def _paint(
+        self, requests: Sequence[Request], stops: Sequence[Sequence[int]]
+    ) -> Iterator[tuple[int, int, Result]]:
+        """A request's number, the calls executed for it, and its result, at each of its stops."""
+        served: dict[int, Result] = {}
+        painted = sampler.run(
+            self.network,
+            [self._job(*pair) for pair in zip(requests, stops, strict=True)],
+            device=torch.device(self.device),
+            dtype=DTYPES[self.dtype],
+            clip=self.diffusion.clip,
+            max_batch=self.max_batch,
+        )
         try:
-            with torch.inference_mode():
-                sampler.run(
-                    self.network,
-                    jobs,
-                    deliver,
-                    device=torch.device(self.device),
-                    dtype=DTYPES[self.dtype],
-                    clip=self.diffusion.clip,
-                    max_batch=self.max_batch,
-                )
+            for number, calls, picture in painted:
+                request = requests[number]
+                array = ((picture.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).to("cpu", torch.float32)
+                image = np.where(request.mask[..., None], array.numpy(), request.image)
+                result = Result(image, self.quality(request.image, image, request.mask))
+                if calls == stops[number][-1]:
+                    served[number] = result
+                yield number, calls, result
         except torch.OutOfMemoryError as error:
             traceback.clear_frames(error.__traceback__)  # they hold the batch that did not fit
-            fits = self._largest_batch(min(self.max_batch, len(jobs)) - 1)
+            fits = self._largest_batch(min(self.max_batch, len(requests)) - 1)
             limit = f"max_batch must be at most {fits} on {self.device}, got {self.max_batch}"
-            raise OutOfMemoryError(limit, served, len(jobs)) from error
+            raise OutOfMemoryError(limit, served, len(requests)) from error
 
     def _largest_batch(self, below: int) -> int:
         """The largest batch that fits, by halving."""
@@ -205,7 +198,24 @@ class Painter:
         return fits
 
 
-def _to_array(picture: torch.Tensor) -> np.ndarray:
-    """(3, H, W) in [−1, 1] to (H, W, 3) in [0, 1]."""
-    array = ((picture.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).to("cpu", torch.float32)
-    return np.ascontiguousarray(array.numpy())
+def check_device(name: str) -> None:
+    """Look for a device.
+
+    Raises:
+        TypeError, ValueError: it is no device, or not there.
+    """
+    allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
+    if not isinstance(name, str):
+        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device must be {allowed}, got {name!r}") from None
+    if device.type not in ("cpu", "cuda", "mps"):  # "meta" would paint nothing at all
+        raise ValueError(f"device must be {allowed}, got {name!r}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device {name!r} is not there: torch sees no MPS device")

@@ -1,20 +1,66 @@
-"""Pictures to repaint and the masks that say where."""
+"""Pictures to repaint, the masks that say where, and requests to do it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 from skimage import data, draw, transform
 
+from aigc_market import _checks
 from aigc_market.ssim.scenes import Scene, scene
 
 MASKS = ("half", "box", "stripes", "road", "strokes")
 _PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class Request(NamedTuple):
+    """A picture to be repainted with so many steps."""
+
+    image: np.ndarray
+    """(size, size, 3), uint8 or in [0, 1]."""
+    mask: np.ndarray
+    """(size, size) bool: what is to be repainted."""
+    steps: int
+    """S, network calls executed."""
+    seed: int
+    """Of the noise."""
+
+
+def check_request(request: Any, size: int, calls: int) -> Request:
+    """A user's request with its picture as float32 in [0, 1].
+
+    Args:
+        request: what a user has handed in.
+        size: pixels of a side.
+        calls: of a whole chain: the most steps.
+
+    Raises:
+        TypeError, ValueError: no request, or a bad part of one.
+    """
+    _checks.instance("request", request, Request, "a Request(image, mask, steps, seed)")
+    steps = _checks.integer("steps", request.steps, at_least=1)
+    if steps > calls:
+        raise ValueError(f"steps must be at most {calls}, got {steps}")
+    image, mask = check(request.image, size), check_mask(request.mask, size)
+    return Request(image, mask, steps, check_seed(request.seed))
+
+
+def grey(request: Request) -> np.ndarray:
+    """The picture of which nothing has been painted: its unknown region grey; SSIM(0) is its."""
+    return np.where(request.mask[..., None], np.float32(0.5), request.image)
+
+
+def check_seed(seed: Any) -> int:
+    """A seed that torch's generators take."""
+    seed = _checks.integer("seed", seed, at_least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed must be below 2**63, got {seed}")
+    return seed
 
 
 def load(source: Any, size: int, count: int) -> list[Scene]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-Deliver = Callable[[int, int, Tensor], None]
-"""Called with a job's number, the network calls executed for it, and its picture in [−1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def _descent(depth: int, jump_length: int, jump_n_sample: int) -> list[int]:
     return steps
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
     """One picture to repaint."""
 
@@ -91,28 +88,29 @@ class _Chain:
     """A job in progress."""
 
     def __init__(self, number: int, job: Job, device: torch.device, dtype: torch.dtype) -> None:
-        self.number, self.job = number, job
-        self.called, self.next_stop = 0, 0
+        self.number, self.job, self.called = number, job, 0
         # Noise is drawn on the CPU, so that a seed gives the same picture on every device.
-        self.generator = torch.Generator().manual_seed(job.seed)
+        self._generator = torch.Generator().manual_seed(job.seed)
         self.image = job.image.to(device, dtype)
         self.unknown = job.unknown.to(device)
-        self.noise_like = job.image
+
+    @property
+    def ends(self) -> bool:
+        return self.called == self.job.stops[-1]
 
     def noise(self) -> Tensor:
-        return torch.randn(self.noise_like.shape, generator=self.generator)
+        return torch.randn(self.job.image.shape, generator=self._generator)
 
 
 def run(
     network: Callable[[Tensor, Tensor], Tensor],
     jobs: Sequence[Job],
-    deliver: Deliver,
     *,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
     clip: bool = True,
     max_batch: int = 64,
-) -> None:
+) -> Iterator[tuple[int, int, Tensor]]:
     """Repaint all jobs in one continuous batch.
 
     Each job leaves when it is done, and a waiting one takes its place, so that K jobs of at most
@@ -122,40 +120,42 @@ def run(
     Args:
         network: (B, 3, H, W) noisy pictures and (B,) times to the noise in them.
         jobs: what to repaint.
-        deliver: takes the pictures as they are done; the known region is the original's.
         device: of the network.
         dtype: of the network.
         clip: whether predictions of the clean picture are held within [−1, 1].
         max_batch: the most pictures in a network call.
+
+    Yields:
+        At each stop a job's number, the network calls executed for it, and its picture in [−1, 1];
+        the known region is the original's.
     """
-    waiting = list(reversed(list(enumerate(jobs))))
+    waiting = deque(enumerate(jobs))
     active: list[_Chain] = []
     noisy = image = unknown = torch.empty(0)
     while waiting or active:
-        joining = []
-        while waiting and len(active) < max_batch:
-            number, job = waiting.pop()
-            chain = _Chain(number, job, device, dtype)
-            active.append(chain)
-            joining.append(chain)
+        room = min(max_batch - len(active), len(waiting))
+        joining = [_Chain(*waiting.popleft(), device, dtype) for _ in range(room)]
         if joining:
             fresh = torch.stack([chain.noise() for chain in joining]).to(device, dtype)
-            noisy = torch.cat([noisy, fresh]) if len(noisy) else fresh
+            noisy = torch.cat([noisy, fresh]) if active else fresh
+            active += joining
             image = torch.stack([chain.image for chain in active])
             unknown = torch.stack([chain.unknown for chain in active])
         level, after, following, times = _coefficients(active, device)
         predicted = network(noisy, times).to(torch.float32)
-        state = noisy.to(torch.float32)
-        clean = (state - (1 - level).sqrt() * predicted) / level.sqrt()
+        clean = (noisy.to(torch.float32) - (1 - level).sqrt() * predicted) / level.sqrt()
         if clip:
             clean = clean.clamp(-1.0, 1.0)
-        staying = _deliver(active, torch.where(unknown, clean, image.to(torch.float32)), deliver)
-        keep = [i for i, stays in enumerate(staying) if stays]
-        if len(keep) < len(active):
-            active = [active[i] for i in keep]
-            if not active:
-                noisy = noisy[:0]
-                continue
+        pictures = torch.where(unknown, clean, image.to(torch.float32))
+        for chain, picture in zip(active, pictures, strict=True):
+            chain.called += 1
+            if chain.called in chain.job.stops:
+                yield chain.number, chain.called, picture
+        keep = [i for i, chain in enumerate(active) if not chain.ends]
+        active = [active[i] for i in keep]
+        if not active:
+            continue
+        if len(keep) < len(clean):
             clean, predicted, image, unknown, level, after, following = (
                 array[keep] for array in (clean, predicted, image, unknown, level, after, following)
             )
@@ -177,19 +177,6 @@ def _coefficients(
     table = torch.from_numpy(np.array(rows, dtype=np.float64)).to(torch.float32).to(device)
     level, after, following = (table[:, j, None, None, None] for j in range(3))
     return level, after, following, table[:, 3].to(torch.int64)
-
-
-def _deliver(active: list[_Chain], pictures: Tensor, deliver: Deliver) -> list[bool]:
-    """Count the call, hand out what is due, and say which chains go on."""
-    staying = []
-    for chain, picture in zip(active, pictures, strict=True):
-        chain.called += 1
-        stops = chain.job.stops
-        if chain.called == stops[chain.next_stop]:
-            deliver(chain.number, chain.called, picture)
-            chain.next_stop += 1
-        staying.append(chain.next_stop < len(stops))
-    return staying
 
 
 def _denoise(
@@ -224,14 +211,3 @@ def _renoise(
         kept = following[jumping] / after[jumping]
         noisy[jumping] = kept.sqrt() * noisy[jumping] + (1 - kept).sqrt() * noise
     return noisy
-
-
-def oracle(image: Tensor, alphas_cumprod: np.ndarray) -> Callable[[Tensor, Tensor], Any]:
-    """A network that knows the picture: for checks, its predictions are exact."""
-    levels = torch.from_numpy(alphas_cumprod).to(torch.float32)
-
-    def network(noisy: Tensor, times: Tensor) -> Tensor:
-        level = levels[times][:, None, None, None]
-        return (noisy - level.sqrt() * image) / (1 - level).sqrt()
-
-    return network

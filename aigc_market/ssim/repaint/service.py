@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -14,12 +16,10 @@ import torch
 
 from aigc_market import _checks
 from aigc_market.ssim.model import DemandCurve, Result
-from aigc_market.ssim.repaint import pictures, pool, request
-from aigc_market.ssim.repaint.calibration import Calibration, Curve
-from aigc_market.ssim.repaint.dispatch import Dispatch
-from aigc_market.ssim.repaint.painter import Painter
-from aigc_market.ssim.repaint.pool import Pool
-from aigc_market.ssim.repaint.request import Request
+from aigc_market.ssim.repaint import diffusion, pictures
+from aigc_market.ssim.repaint.calibration import Curve, kept_or_measured
+from aigc_market.ssim.repaint.painter import Painter, check_device
+from aigc_market.ssim.repaint.pictures import Request
 from aigc_market.ssim.repaint.sampler import Schedule
 from aigc_market.ssim.scenes import Scene
 from aigc_market.ssim.tabulated import TabulatedSSIM
@@ -96,8 +96,9 @@ class RePaintSSIM:
         num_gpus_per_worker: float = 0,
     ) -> None:
         self.keep_images = _checks.flag("keep_images", keep_images)
-        self._dispatch = Dispatch(engine, device, workers, num_gpus_per_worker)
-        self._painter = Painter(
+        _check_engine(engine, device, workers, num_gpus_per_worker)
+        self._engine, self._workers, self._gpus = engine, workers, num_gpus_per_worker
+        self.painter = Painter(
             checkpoint=checkpoint,
             device=device,
             dtype=dtype,
@@ -110,50 +111,50 @@ class RePaintSSIM:
             compile=compile,
             channels_last=channels_last,
         )
-        self._pool = Pool(self._painter, images, mask, samples)
-        self._calibration = Calibration(self._painter, self._pool, seeds, cache_dir)
-        # What is wrong with the model, the pictures or the cluster is found now.
-        _ = self.schedule, self._pool.scenes, self._painters
-
-    @property
-    def checkpoint(self) -> str:
-        """The diffusion model's name or folder."""
-        return str(self._painter.checkpoint)
-
-    @property
-    def device(self) -> torch.device:
+        """The model on its device, as each process has it."""
+        self.checkpoint = str(checkpoint)
+        self.device = torch.device(device)
         """Where it paints; with engine "ray", of each worker."""
-        return torch.device(self._painter.device)
-
-    @property
-    def mode(self) -> str:
-        """What a step is."""
-        return self._painter.mode
+        self.mode = mode
+        if not isinstance(mask, np.ndarray):
+            _checks.choice("mask", mask, pictures.MASKS)
+        self._mask, self._images = copy.deepcopy((mask, images))
+        self._samples = _checks.integer("samples", samples, at_least=1)
+        self._seeds = _checks.integer("seeds", seeds, at_least=1)
+        self.cache_dir = _folder(cache_dir)
+        """Where calibrations are kept."""
+        # What is wrong with the model, the pictures or the cluster is found now.
+        _ = self.schedule, self._scenes, self._painters
 
     @property
     def schedule(self) -> Schedule:
         """The calls of the whole chain."""
-        return self._painter.schedule
+        return self.painter.schedule
 
     @property
     def pool(self) -> list[Scene]:
         """The pictures that are calibrated on and played with."""
-        return copy.deepcopy(self._pool.scenes)
+        return copy.deepcopy(self._scenes)
 
     @property
     def mask(self) -> Any:
         """Where they are repainted."""
-        return copy.deepcopy(self._pool.mask)
+        return copy.deepcopy(self._mask)
 
-    @property
-    def cache_dir(self) -> Path:
-        """Where calibrations are kept."""
-        return self._calibration.folder
-
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of all that the curve depends on: weights, pictures, masks and settings."""
-        return self._calibration.digest
+        content = hashlib.sha256(self.painter.diffusion.digest.encode())
+        for number in range(len(self._scenes)):
+            request = self._request(number, steps=1, seed=0)
+            # To whole grey values: libraries differ in the last digits of a drawn scene.
+            content.update(np.round(request.image * 255).astype(np.uint8).tobytes())
+            content.update(request.mask.tobytes())
+        names = ("dtype", "jump_length", "jump_n_sample", "mode", "region")
+        settings = {name: getattr(self.painter, name) for name in names}
+        calls = len(self.schedule)
+        content.update(json.dumps({**settings, "seeds": self._seeds, "calls": calls}).encode())
+        return content.hexdigest()[:20]
 
     # -- serving -------------------------------------------------------------------------------
 
@@ -168,8 +169,8 @@ class RePaintSSIM:
             OutOfMemoryError: says the largest batch that fits, and keeps what was served.
             RuntimeError: engine "ray", and no worker starts, or the same requests kill each one.
         """
-        size, calls = self._painter.diffusion.size, len(self.schedule)
-        return self._painters.serve([request.checked(asked, size, calls) for asked in requests])
+        size, calls = self.painter.diffusion.size, len(self.schedule)
+        return self._painters.serve([pictures.check_request(r, size, calls) for r in requests])
 
     def measure(
         self, images: Sequence[Any], seeds: Sequence[int], steps: Sequence[int]
@@ -189,10 +190,10 @@ class RePaintSSIM:
             raise ValueError(
                 f"steps must ascend within 1 to {len(self.schedule)}, got {list(steps)!r}"
             )
-        seeds = [request.checked_seed(seed) for seed in seeds]
-        scenes = [pictures.as_scene(image, self._painter.diffusion.size) for image in images]
+        seeds = [pictures.check_seed(seed) for seed in seeds]
+        scenes = [pictures.as_scene(image, self.painter.diffusion.size) for image in images]
         chains = [
-            self._pool.ask(scene, number, stops[-1], seed)
+            self._ask(scene, number, stops[-1], seed)
             for number, scene in enumerate(scenes)
             for seed in seeds
         ]
@@ -201,7 +202,7 @@ class RePaintSSIM:
 
     def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
         """SSIM of a picture against the original, over the region that counts."""
-        return self._painter.quality(original, image, mask)
+        return self.painter.quality(original, image, mask)
 
     def curve(self, progress: Callable[[int, int], None] | None = None) -> Curve:
         """The calibration: SSIM at every step over `samples` pictures, kept on disk.
@@ -210,55 +211,17 @@ class RePaintSSIM:
 
         Args:
             progress: called with pictures done and pictures in all.
+
+        Raises:
+            ValueError: a file among those kept that is of something else.
         """
-        return self._calibration.curve(self._painters.measure, self._dispatch.workers, progress)
+        shape = len(self._scenes), self._seeds, len(self.schedule) + 1
+        folder = self.cache_dir / self.digest
+        return kept_or_measured(folder, shape, self._measured, self._workers, progress)
 
     def calibrate(self) -> TabulatedSSIM:
         """The measured mean curve as an SSIM model; read where it was measured before."""
         return self._table
-
-    # -- the model of the game -----------------------------------------------------------------
-
-    @property
-    def max_steps(self) -> float:
-        """All that can be bought: the calls of the chain."""
-        return float(len(self.schedule))
-
-    @property
-    def linear_demand(self) -> bool:
-        """No: it is that of a table."""
-        return False
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        """None: a service is one model for all VMUs."""
-        return ()
-
-    def __call__(self, steps: Any) -> Any:
-        return self._table(steps)
-
-    def gain(self, steps: Any) -> Any:
-        """SSIM(steps) − SSIM(0), of the table."""
-        return self._table.gain(steps)
-
-    def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
-        """What a follower buys that knows the table."""
-        return self._table.demand(rate, min_steps, max_steps)
-
-    def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
-        """`demand` as a whole."""
-        return self._table.demand_curve(min_steps, max_steps)
-
-    def check_market(self, min_steps: Any, max_steps: Any) -> None:
-        """Bounds must be whole calls of the chain."""
-        self._table.check_market(min_steps, max_steps)
-        for name, bound in (("min_steps", min_steps), ("max_steps", max_steps)):
-            if bound != int(bound):
-                raise ValueError(f"{name} must be a whole number of network calls, got {bound:g}")
-
-    def map(self, function: Callable[[Any], Any]) -> RePaintSSIM:
-        """The same service: it has no parameters of single markets."""
-        return self
 
     def serve_round(self, steps: Sequence[float], rng: np.random.Generator) -> list[Result]:
         """Serve a round of the game: each VMU brings a picture of the pool; 0 steps serve grey.
@@ -271,15 +234,49 @@ class RePaintSSIM:
             TypeError, ValueError: steps that are no whole calls of the chain.
         """
         calls = _whole(steps, len(self.schedule))
-        chosen = rng.integers(len(self._pool.scenes), size=len(calls)).tolist()
+        chosen = rng.integers(len(self._scenes), size=len(calls)).tolist()
         seeds = rng.integers(2**31, size=len(calls)).tolist()
-        brought = [self._pool.request(*each) for each in zip(chosen, calls, seeds, strict=True)]
+        brought = [self._request(*each) for each in zip(chosen, calls, seeds, strict=True)]
         painted = iter(self._painters.serve([asked for asked in brought if asked.steps]))
-        return [next(painted) if asked.steps else self._unpainted(asked) for asked in brought]
+        return [
+            next(painted) if asked.steps else Result(pictures.grey(asked), self._at_zero(asked))
+            for asked in brought
+        ]
 
-    def _unpainted(self, asked: Request) -> Result:
-        grey = pool.grey(asked)
-        return Result(grey, self.quality(asked.image, grey, asked.mask))
+    # -- the model of the game: the table's ----------------------------------------------------
+
+    @property
+    def max_steps(self) -> float:
+        return float(len(self.schedule))
+
+    @property
+    def linear_demand(self) -> bool:
+        return False
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        return ()
+
+    def __call__(self, steps: Any) -> Any:
+        return self._table(steps)
+
+    def gain(self, steps: Any) -> Any:
+        return self._table.gain(steps)
+
+    def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
+        return self._table.demand(rate, min_steps, max_steps)
+
+    def demand_curve(self, min_steps: Any, max_steps: Any) -> DemandCurve:
+        return self._table.demand_curve(min_steps, max_steps)
+
+    def check_market(self, min_steps: Any, max_steps: Any) -> None:
+        self._table.check_market(min_steps, max_steps)
+        for name, bound in (("min_steps", min_steps), ("max_steps", max_steps)):
+            if bound != int(bound):
+                raise ValueError(f"{name} must be a whole number of network calls, got {bound:g}")
+
+    def map(self, function: Callable[[Any], Any]) -> RePaintSSIM:
+        return self
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -287,15 +284,91 @@ class RePaintSSIM:
         return self  # nothing in it changes, and copies of an environment may share a network
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_painters"}
-
-    @cached_property
-    def _table(self) -> TabulatedSSIM:
-        return (self._calibration.shipped() or self.curve()).table()
+        made_again = ("_painters", "_scenes")
+        return {name: value for name, value in vars(self).items() if name not in made_again}
 
     @cached_property
     def _painters(self) -> Painter | Fleet:
-        return self._dispatch.start(self._painter)
+        if self._engine == "local":
+            return self.painter
+        try:
+            from aigc_market.ssim.repaint.fleet import Fleet
+        except ImportError:
+            raise ImportError(
+                "engine 'ray' needs Ray: pip install 'aigc-market[ray]'; 'local' needs nothing"
+            ) from None
+        return Fleet(self.painter, self._workers, self._gpus)
+
+    @cached_property
+    def _scenes(self) -> list[Scene]:
+        scenes = pictures.load(self._images, self.painter.diffusion.size, self._samples)
+        for number, scene in enumerate(scenes):
+            self._ask(scene, number, steps=1, seed=0)  # does the mask fit?
+        return scenes
+
+    @cached_property
+    def _table(self) -> TabulatedSSIM:
+        shipped = diffusion.BUNDLED / "curves" / f"{self.digest}.npy"
+        if shipped.exists():
+            return Curve(np.load(shipped).astype(np.float64)).table()
+        return self.curve().table()
+
+    def _request(self, number: int, steps: int, seed: int) -> Request:
+        return self._ask(self._scenes[number], number, steps, seed)
+
+    def _ask(self, scene: Scene, number: int, steps: int, seed: int) -> Request:
+        """The request of any picture, masked as the pool's of that number (random strokes vary)."""
+        return Request(scene.image, pictures.mask(self._mask, scene, number), steps, seed)
+
+    def _at_zero(self, request: Request) -> float:
+        return self.quality(request.image, pictures.grey(request), request.mask)
+
+    def _measured(self, numbers: Sequence[int]) -> np.ndarray:
+        """SSIM of pictures of the pool at every step from 0 on, (pictures, seeds, M)."""
+        calls, seeds = len(self.schedule), range(self._seeds)
+        # Each picture has noise of its own, or the mean would keep the noise they share.
+        chains = [
+            self._request(n, calls, n * self._seeds + seed) for n in numbers for seed in seeds
+        ]
+        measured = np.array(self._painters.measure(chains, range(1, calls + 1)))
+        rows = np.column_stack([[self._at_zero(chain) for chain in chains], measured])
+        return rows.reshape(len(numbers), self._seeds, calls + 1)
+
+
+def _check_engine(engine: str, device: str, workers: int, num_gpus_per_worker: float) -> None:
+    """Of a local engine the device too; those of Ray look for it themselves."""
+    _checks.choice("engine", engine, ("local", "ray"))
+    _checks.integer("workers", workers, at_least=1)
+    gpus = _checks.number("num_gpus_per_worker", num_gpus_per_worker, at_least=0)
+    if engine == "local":
+        if workers != 1 or gpus != 0:
+            raise ValueError(
+                "workers must be 1 and num_gpus_per_worker 0 with engine 'local', "
+                f"got {workers} and {gpus:g}: engine 'ray' has more"
+            )
+        check_device(device)
+        return
+    if device not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device must be 'cpu' or 'cuda' with engine 'ray', which picks GPUs, got {device!r}"
+        )
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError(f"num_gpus_per_worker above 1 must be a whole number, got {gpus:g}")
+    if (device == "cuda") != (gpus > 0):
+        allowed = "above 0 with device 'cuda'" if gpus == 0 else "0 with device 'cpu'"
+        raise ValueError(f"num_gpus_per_worker must be {allowed}, got {gpus:g}")
+
+
+def _folder(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Of the curves of all services; by default in the user's cache."""
+    if cache_dir is None:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(root) / "aigc_market" / "repaint"
+    _checks.instance("cache_dir", cache_dir, (str, os.PathLike), "a folder or None")
+    folder = Path(cache_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"cache_dir must be a folder, got the file {str(cache_dir)!r}")
+    return folder
 
 
 def _whole(steps: Sequence[float], most: int) -> list[int]:
