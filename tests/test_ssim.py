@@ -14,6 +14,7 @@ from aigc_market.ssim import (
     PAPER_SSIM,
     LiveSSIM,
     QuadraticSSIM,
+    SaturatingSSIM,
     SSIMModel,
     TabulatedSSIM,
     fit_quadratic,
@@ -22,6 +23,11 @@ from aigc_market.ssim import (
 STEPS = [0.0, 20.0, 60.0, 120.0, 160.0, 250.0]
 VALUES = [0.1, 1.0, 2.6, 3.2, 4.7, 5.0]  # the point at 120 lies below the envelope
 TABLE = TabulatedSSIM(STEPS, VALUES)
+SATURATING = SaturatingSSIM(3.0975, 41.3, 0.4)
+
+every_model = pytest.mark.parametrize(
+    "model", [PAPER_SSIM, TABLE, SATURATING], ids=["quadratic", "table", "saturating"]
+)
 
 
 def test_quadratic_is_eq_2():
@@ -32,11 +38,11 @@ def test_quadratic_is_eq_2():
     assert PAPER_SSIM(10.0) == pytest.approx(expected[1])
 
 
-def test_quadratic_answers_for_any_steps():
-    assert PAPER_SSIM.max_steps == np.inf
+def test_formulas_answer_for_any_steps():
+    assert PAPER_SSIM.max_steps == SATURATING.max_steps == np.inf
 
 
-@pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
+@every_model
 def test_models_keep_the_shape_and_library_of_the_steps(model):
     steps = np.linspace(0, 250, 12).reshape(3, 4)
     assert model(steps).shape == (3, 4)
@@ -47,19 +53,20 @@ def test_models_keep_the_shape_and_library_of_the_steps(model):
     assert isinstance(model.demand(0.03, 10.0, 250.0), float)
 
 
-@pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
+@every_model
 @pytest.mark.parametrize("bounds", [(0.0, 250.0), (30.0, 140.0), (90.0, 90.0)])
 def test_the_demand_curve_is_the_demand(model, bounds):
     curve = model.demand_curve(*bounds)
     assert np.all(np.diff(curve.rates) >= 0)
     rates = np.linspace(0.0005, 0.0895, 179)
     piece = np.searchsorted(curve.rates, rates)
-    by_curve = curve.slopes[piece] * rates + curve.intercepts[piece]
+    by_curve = curve.slopes[piece] * curve.form.coordinate(rates) + curve.intercepts[piece]
     np.testing.assert_allclose(model.demand(rates, *bounds), by_curve, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(curve.form.price(curve.form.coordinate(rates)), rates)
     assert np.all(np.diff(by_curve) <= 1e-9)
 
 
-@pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
+@every_model
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_models_can_be_copied(model, how):
     steps = np.linspace(0, 250, 9)
@@ -81,7 +88,7 @@ def test_a_table_forgets_bounds_that_it_was_asked_for_long_ago(asked):
     assert size(table) <= 64
 
 
-@pytest.mark.parametrize("model", [PAPER_SSIM, TABLE], ids=["quadratic", "table"])
+@every_model
 def test_models_keep_the_protocol(model):
     assert isinstance(model, SSIMModel)
     assert not isinstance(model, LiveSSIM)
@@ -90,6 +97,7 @@ def test_models_keep_the_protocol(model):
 def test_demand_is_a_line_where_a_model_says_so():
     assert PAPER_SSIM.linear_demand
     assert not TABLE.linear_demand
+    assert not SATURATING.linear_demand
 
 
 def test_what_a_model_lacks_is_named():
