@@ -39,8 +39,6 @@ with (
     page.goto(url[0])
     page.get_by_text("8.000", exact=True).first.wait_for()
     take(page, "a VMU that is priced out", "price p*", "15.500", "explorer.png")
-    page.get_by_role("tab", name="Several providers").click()
-    page.get_by_text("1.595", exact=True).first.wait_for()
     none = "no equilibrium: best replies go round"
     take(page, none, "Nash prices", "none found", "explorer-providers.png")
     browser.close()

@@ -17,18 +17,25 @@ from rounds import record
 
 import aigc_market
 from aigc_market import competition
-from aigc_market.curves import breakpoints, curves, theorem_2
-from aigc_market.explorer import charts, markets, provider_charts, providers
+from aigc_market.curves import breakpoints
+from aigc_market.explorer import charts, markets
+from aigc_market.explorer import study as studies
 from aigc_market.explorer.app import app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def market(name):
+ONE, SEVERAL = (
+    [name for name in markets.EXAMPLES if (markets.example(name)["M"] > 1) == several]
+    for several in (False, True)
+)
+
+
+def market(name, **changes):
     """The market of an example."""
-    start = markets.example(name)
-    start["satisfaction"] = start["satisfaction"][: start["K"]]
-    return aigc_market.Market(**{**start, "ssim": markets.ssim(start["ssim"])})
+    values = {**markets.example(name), **changes}
+    arguments = markets.arguments(values["ssim"], values)
+    return (aigc_market.Competition if "M" in arguments else aigc_market.Market)(**arguments)
 
 
 def rows(spec):
@@ -43,11 +50,11 @@ def rows(spec):
 # -- numbers and charts ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", markets.EXAMPLES)
+@pytest.mark.parametrize("name", ONE)
 def test_every_example_is_a_market_whose_charts_tell_its_solution(name):
     shown = market(name)
-    best, drawn, breaks = aigc_market.solve(shown), curves(shown), breakpoints(shown)
-    spec = charts.utility(shown, best, drawn, breaks, theorem_2(shown)).to_dict()
+    best, breaks = aigc_market.solve(shown), breakpoints(shown)
+    spec = charts.utility(shown, best).to_dict()
     layers = rows(spec)
     marks = [row for layer in layers for row in layer if "label" in row]
     assert float(marks[0]["price"]) == best.price
@@ -57,19 +64,19 @@ def test_every_example_is_a_market_whose_charts_tell_its_solution(name):
     assert [float(row["price"]) for row in dashed[0]] == pytest.approx(breaks)
     curve = next(layer for layer in layers if list(layer[0]) == ["price", "utility", "steps"])
     assert max(float(row["utility"]) for row in curve) == pytest.approx(best.asp_utility, rel=1e-4)
-    demand = rows(charts.demand(shown, best, drawn).to_dict())
+    demand = rows(charts.demand(shown, best).to_dict())
     assert {row["vmu"] for row in demand[1]} == {f"VMU {k}" for k in range(shown.K)}
     bought = [float(row["steps"]) for row in demand[2]]
     assert bought == pytest.approx(best.steps)
 
 
-@pytest.mark.parametrize("name", markets.EXAMPLES)
+@pytest.mark.parametrize("name", ONE)
 def test_ones_own_price_begins_where_steps_are_sold_at_a_profit(name):
     shown = market(name)
     best = aigc_market.solve(shown)
     first = markets.first_price(float(shown.cost), float(best.price))
     assert shown.cost < first < best.price
-    assert aigc_market.game.leader_utility(shown, first) > 0
+    assert first * aigc_market.best_response(shown, first).sum() > 0
 
 
 @pytest.mark.parametrize("best", [1.0, 1.02, 1.05, 1.06, 1.15])
@@ -81,8 +88,7 @@ def test_next_to_the_cost_it_does_not_begin_above_the_best_price(best):
 def test_theorem_2_is_marked_only_where_it_differs():
     def labels(name):
         shown = market(name)
-        drawn, breaks = curves(shown), breakpoints(shown)
-        chart = charts.utility(shown, aigc_market.solve(shown), drawn, breaks, theorem_2(shown))
+        chart = charts.utility(shown, aigc_market.solve(shown))
         return {row["label"] for layer in rows(chart.to_dict()) for row in layer if "label" in row}
 
     assert labels("the paper's market") == {"p* = 8"}
@@ -91,28 +97,39 @@ def test_theorem_2_is_marked_only_where_it_differs():
 
 def test_the_pieces_say_where_the_vmus_stand():
     shown = market("a VMU that is priced out")
-    found = charts.pieces(shown, breakpoints(shown), 15.5)
-    assert [(p["at S_min"], p["between"], p["at S_max"]) for p in found] == [(0, 2, 0), (1, 1, 0)]
-    assert [p["shade"] for p in found] == ["other 0", "best"]
+    found = charts.pieces(shown, 15.5)
+    assert found["at S_min"].tolist() == [0, 1]
+    assert found["between"].tolist() == [2, 1]
+    assert found["at S_max"].tolist() == [0, 0]
+    assert found["shade"].tolist() == ["other 0", "best"]
     shown = market("a capacity of 150 steps")
-    assert [p["rationed"] for p in charts.pieces(shown, breakpoints(shown), 9.78)] == [
-        "yes",
-        "no",
-        "no",
-    ]
+    assert charts.pieces(shown, 9.78)["rationed"].tolist() == ["yes", "no", "no"]
 
 
-def test_satisfaction_keeps_its_place_where_the_ssim_model_changes():
+def test_sliders_keep_their_place_where_the_ssim_model_changes():
     start = markets.example("the paper's market")
-    assert markets.satisfaction(start, markets.QUADRATIC) == [200] * markets.MOST_VMUS
-    assert markets.satisfaction(start, markets.MEASURED) == [4000] * markets.MOST_VMUS
-    back = markets.satisfaction(markets.example("SSIM as measured"), markets.QUADRATIC)
-    assert back[:2] == [150, 455]
+    assert markets.moved(start, markets.QUADRATIC) == start
+    measured = markets.moved(start, markets.MEASURED)
+    assert measured == {**start, "satisfaction": [4000] * markets.MOST_VMUS}
+    unit = markets.moved(start, markets.UNIT)
+    assert unit["max_price"] == 3
+    assert unit["capacity"] is None
+    back = markets.moved(markets.example("SSIM as measured"), markets.QUADRATIC)
+    assert back["satisfaction"][:2] == [150, 455]
+
+
+@pytest.mark.parametrize("model", markets.RANGES)
+@pytest.mark.parametrize("name", markets.EXAMPLES)
+def test_every_slider_can_show_its_value(name, model):
+    values = markets.moved(markets.example(name), model)
+    for slider, (low, high, _) in markets.RANGES[model].items():
+        if values[slider] is not None:
+            assert np.all((low <= np.array(values[slider])) & (np.array(values[slider]) <= high))
 
 
 def test_the_measured_table_is_the_live_models():
     live = aigc_market.Market(ssim="repaint", satisfaction=9130)
-    table = markets.ssim(markets.MEASURED)
+    table = markets.ssim(markets.MEASURED, {})
     steps = np.arange(251.0)
     assert table(steps) == pytest.approx(live.ssim(steps), abs=1e-6)
 
@@ -126,7 +143,7 @@ def test_the_app_runs_as_a_program():
 
 def test_rounds_are_told_as_delivered_and_against_rational_vmus():
     cut = record(asked=[120.0, 80.0], delivered=[90.0, 60.0], utility=4000.0, regret=28.161)
-    text = charts.table([record(number=1), cut._replace(number=2)])
+    text = charts.table_of_rounds([record(number=1), cut._replace(number=2)])
     cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
     assert cells == [
         ["2", "9.00", "90 60 of 200", "4,000.00", "28.16", "98.0 %"],
@@ -136,29 +153,30 @@ def test_rounds_are_told_as_delivered_and_against_rational_vmus():
 
 def test_a_market_without_trade_is_drawn():
     shown = aigc_market.Market(satisfaction=10, min_steps=0)
-    best, drawn, breaks = aigc_market.solve(shown), curves(shown), breakpoints(shown)
+    best = aigc_market.solve(shown)
     assert best.steps.sum() == 0
-    curve = rows(charts.utility(shown, best, drawn, breaks, theorem_2(shown)).to_dict())[-2]
+    curve = rows(charts.utility(shown, best).to_dict())[-2]
     assert {float(row["utility"]) for row in curve if "utility" in row} == {0.0}
-    assert rows(charts.demand(shown, best, drawn).to_dict())
+    assert rows(charts.demand(shown, best).to_dict())
 
 
 def test_examples_say_what_differs_from_the_papers_market():
-    usual = aigc_market.Market()
+    usual, several = aigc_market.Market(), aigc_market.Competition()
     for name, given in markets.EXAMPLES.items():
         start = markets.example(name)
-        for argument in {"K", "cost", "max_price", "max_steps", "capacity"} - set(given):
+        for argument in {"K", "max_price", "min_steps", "max_steps", "capacity"} - set(given):
             assert start[argument] == getattr(usual, argument)
+        for argument in {"temperature", "outside"} - set(given):
+            assert start[argument] == getattr(several, argument)
 
 
 # -- several providers -----------------------------------------------------------------------------
 
 
 def study(name, close=None, **changes):
-    """What is drawn of an example."""
-    start = {**providers.example(name), **changes}
-    looked = start.pop("close")
-    return providers.study(providers.market(name, **start), looked if close is None else close)
+    """What is worked out of an example."""
+    looked = markets.example(name)["close"] if close is None else close
+    return studies.study(market(name, **changes), looked)
 
 
 def marked(spec):
@@ -171,13 +189,13 @@ def marked(spec):
     }
 
 
-@pytest.mark.parametrize("name", providers.EXAMPLES)
+@pytest.mark.parametrize("name", SEVERAL)
 def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(name):
     shown = study(name, close=False)
     market = shown.market
     nash, cartel = competition.nash(market), competition.cartel(market)
-    asked = providers.on_the_way(shown, 0.5)
-    points = marked(provider_charts.reactions(shown, asked).to_dict())
+    asked = shown.on_the_way(0.5)
+    points = marked(charts.reactions(shown, asked).to_dict())
     found = "Nash" if nash.converged else "smallest gap"
     assert points[found] == pytest.approx(nash.prices[:2])
     assert points["cartel"] == pytest.approx(cartel.prices[:2])
@@ -192,7 +210,7 @@ def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(nam
         if nash.converged:
             at = np.interp(nash.prices[1 - seat], shown.prices, replies)
             assert at == pytest.approx(nash.prices[seat], rel=1e-2)
-    drawn = rows(provider_charts.payoff(shown, providers.payoffs(shown)).to_dict())
+    drawn = rows(charts.payoff(shown).to_dict())
     best = [row for layer in drawn for row in layer if "at most" in row]
     assert float(best[0]["utility"]) >= nash.asp_utility[0] * (1 - 1e-6)
     assert float(best[1]["at most"]) >= cartel.asp_utility[0] * (1 - 1e-9)
@@ -201,7 +219,7 @@ def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(nam
 def test_reaction_curves_are_broken_where_a_best_reply_jumps():
     shown = study("no equilibrium: best replies go round")
     assert not shown.converged
-    drawn = rows(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+    drawn = rows(charts.reactions(shown, shown.cartel.prices).to_dict())
     pieces = {(row["curve"], row["piece"]) for row in drawn[0]}
     assert len(pieces) > 2
     assert {piece for _, piece in study_pieces("two equal providers")} == {"0"}
@@ -209,37 +227,39 @@ def test_reaction_curves_are_broken_where_a_best_reply_jumps():
     for before, after in itertools.pairwise(ring):
         assert (before["x"] == after["x"]) != (before["y"] == after["y"])
     assert (ring[0]["x"], ring[0]["y"]) == (ring[-1]["x"], ring[-1]["y"])
-    assert "Edgeworth cycle" in provider_charts.verdict(shown)
-    assert provider_charts.cards(shown)[0][1] == "none found"
-    assert "cartel" not in marked(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+    assert "Edgeworth cycle" in charts.verdict(shown)
+    assert charts.cards_of_several(shown)[0][1] == "none found"
+    assert "cartel" not in marked(charts.reactions(shown, shown.cartel.prices).to_dict())
 
 
 def study_pieces(name):
     shown = study(name)
-    drawn = rows(provider_charts.reactions(shown, shown.cartel.prices).to_dict())
+    drawn = rows(charts.reactions(shown, shown.cartel.prices).to_dict())
     return {(row["curve"], row["piece"]) for row in drawn[0]}
 
 
 def test_prices_between_nash_and_the_cartel():
     shown = study("two equal providers")
     for share, gain in ((0.0, "0"), (1.0, "1")):
-        text = provider_charts.table(shown, providers.on_the_way(shown, share))
+        text = charts.table_of_providers(shown, shown.on_the_way(share))
         cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
         assert [row[0] for row in cells] == ["asp_0", "asp_1", "mean"]
         assert [float(row[3]) for row in cells] == pytest.approx([float(gain)] * 3, abs=1e-3)
         assert (float(cells[0][4].split()[0].replace(",", "")) > 100) == (share == 1.0)
-    held = providers.on_the_way(study("two equal providers", max_price=8.5), 1.5)
+    held = study("two equal providers", max_price=8.5).on_the_way(1.5)
     assert held == pytest.approx([8.5, 8.5])
 
 
 def test_the_market_of_the_reference_table():
-    shown = study(providers.UNIT)
+    shown = study("two sellers of a unit (Calvano et al.)")
     assert shown.nash.prices == pytest.approx([1.472927] * 2, abs=1e-6)
     assert shown.cartel.prices == pytest.approx([1.924981] * 2, abs=1e-5)
-    names, values, _ = zip(*provider_charts.cards(shown), strict=True)
+    names, values, _ = zip(*charts.cards_of_several(shown), strict=True)
     assert dict(zip(names, values, strict=True))["Nash prices"] == "1.473"
-    best = providers.payoffs(shown).best[1]
-    assert (float(best.price), float(best.utility)) == pytest.approx((1.6617, 0.41169), abs=1e-4)
+    drawn = rows(charts.payoff(shown).to_dict())
+    best = [row for layer in drawn for row in layer if "at most" in row][1]
+    assert float(best["price"]) == pytest.approx(1.6617, abs=1e-4)
+    assert float(best["utility"]) == pytest.approx(0.41169, abs=1e-4)
 
 
 def test_a_vmu_is_near_a_provider_of_its_own():
@@ -301,6 +321,10 @@ class Page:
         """Wait until a card shows a value."""
         self.page.locator("marimo-stat", has_text=card).get_by_text(value, exact=True).wait_for()
 
+    def choose(self, example):
+        """Choose the market to begin with."""
+        self.page.locator("select").first.select_option(label=example)
+
     def press(self, label, key, times=1):
         """Press a key on a slider."""
         slider = self.page.locator("marimo-slider", has_text=label).get_by_role("slider")
@@ -320,7 +344,7 @@ def page(browser, url):
 
 @pytest.mark.browser
 def test_a_slider_moves_the_equilibrium(page):
-    page.press("c, cost of a step", "PageUp")
+    page.press("c of asp_0", "PageUp")
     page.shows("price p*", "8.500")
     page.shows("U_p*", "1,214.08")
     page.press("δ of VMU 1", "PageDown", times=2)  # to 100
@@ -331,7 +355,7 @@ def test_a_slider_moves_the_equilibrium(page):
 
 @pytest.mark.browser
 def test_an_example_shows_theorem_2_beside_the_equilibrium(page):
-    page.page.locator("select").first.select_option(label="a VMU that is priced out")
+    page.choose("a VMU that is priced out")
     page.shows("price p*", "15.500")
     page.shows("Theorem 2", "3.833")
     page.shows("Theorem 2", "not the best here")
@@ -380,13 +404,13 @@ def test_a_few_rounds_are_played(page):
 
 
 def open_several(page):
-    """Turn to the tab of several providers."""
-    page.page.get_by_role("tab", name="Several providers").click()
+    """Turn to two equal providers."""
+    page.choose("two equal providers")
     page.shows("Nash prices", "1.595")
 
 
 @pytest.mark.browser
-def test_several_providers_have_a_tab(page):
+def test_there_may_be_several_providers(page):
     open_several(page)
     page.shows("cartel prices", "8")
     page.page.locator("marimo-mime-renderer canvas").nth(1).wait_for()
@@ -399,14 +423,30 @@ def test_several_providers_have_a_tab(page):
     rows = page.page.locator("table.rounds tr")
     page.page.locator("table.rounds").get_by_text("asp_2").wait_for()
     assert rows.count() == 5
-    page.page.get_by_role("tab", name="One provider").click()
-    page.shows("price p*", "8.000")  # as it was left
+    page.choose("two sellers of a unit (Calvano et al.)")
+    page.shows("Nash prices", "1.473")
+    page.page.get_by_text("v₀, what that is worth").wait_for()
+    page.choose("the paper's market")
+    page.shows("price p*", "8.000")
+
+
+@pytest.mark.browser
+def test_another_provider_enters_the_market_of_one(page):
+    page.press("K, VMUs", "ArrowRight")
+    page.shows("U_p*", "2,112.07")
+    page.press("M, providers", "ArrowRight")
+    market = aigc_market.Competition(M=2, K=3)
+    page.shows("Nash prices", f"{competition.nash(market).prices[0]:.4g}")
+    page.page.get_by_text("c of asp_1").wait_for()
+    page.press("M, providers", "ArrowLeft")
+    page.shows("U_p*", "2,112.07")
+    assert page.page.get_by_text("c of asp_1").count() == 0
 
 
 @pytest.mark.browser
 def test_a_market_without_a_nash_point_shows_its_cycle(page):
     open_several(page)
-    page.page.locator("select").first.select_option(label="no equilibrium: best replies go round")
+    page.choose("no equilibrium: best replies go round")
     page.shows("Nash prices", "none found")
     page.page.get_by_text("an Edgeworth cycle").wait_for()
     page.press("τ, to reach another provider", "Home")
@@ -461,7 +501,7 @@ BESIDE = """handle => {
     const chart = document.querySelector(".shown").getBoundingClientRect();
     const slider = handle.getBoundingClientRect();
     return 0 <= chart.top && chart.height > 300 && chart.bottom <= slider.top
-        && slider.bottom <= window.innerHeight;
+        && slider.bottom <= window.innerHeight + 1;
 }"""
 
 
@@ -477,9 +517,9 @@ def test_on_a_phone_the_chart_stays_in_sight_beside_its_sliders(browser, url):
             slider.evaluate("handle => handle.scrollIntoView({block: 'end'})")
             page.page.wait_for_function(BESIDE, arg=slider.element_handle())
 
-    look("c, cost of a step", "β")
+    look("c of asp_0", "β")
     open_several(page)
-    look("c of asp_0", "p_max of all")
+    look("c of asp_0", "p_max")
     page.context.close()
 
 
@@ -493,7 +533,7 @@ def test_words_are_explained_above_their_first_use(page):
         bottom = said.bounding_box()["y"] + said.bounding_box()["height"]
         assert bottom < handle.bounding_box()["y"]
 
-    look("K, VMUs")
+    look("M, providers")
     open_several(page)
     look("M, providers")
 

@@ -1,170 +1,152 @@
-"""The explorer's charts (altair) and tables, from numbers that the package has worked out."""
+"""The explorer's charts (altair), cards and tables, from numbers that the package works out."""
 
 from __future__ import annotations
 
 import base64
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from aigc_market import game, palette
-from aigc_market.curves import Curves
+from aigc_market import best_response, competition, palette, regret
+from aigc_market.curves import breakpoints, curves, theorem_2
 from aigc_market.equilibrium import Equilibrium
+from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
 from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, money, steps
+from aigc_market.rendering.numbers import beside, exact, money, paid, steps
 from aigc_market.rendering.text import share
 
+Card = tuple[str, str, str]
+"""A name, a value and a caption."""
+
 _MOST_PIECES = 40
-_HEIGHT = 300
-_COLUMNS = ("round", "price", "steps sold", "utility", "regret", "share")
+_REPLIES = ("best reply of asp_0", "best reply of asp_1")
 
 
-def pieces(market: Market, breaks: np.ndarray, best: float) -> list[dict[str, Any]]:
-    """Each piece of U_p(p): its prices, how its VMUs stand, and whether p* lies on it."""
-    edges = np.unique([market.cost, *breaks, market.max_price])
-    middles = (edges[1:] + edges[:-1]) / 2
-    steps = game.best_response(market, middles)
-    rows = []
-    for i, bought in enumerate(steps):
-        low = int(np.sum(bought <= market.min_steps))
-        high = int(np.sum(bought >= market.max_steps))
-        rationed = market.capacity is not None and bought.sum() > market.capacity
-        rows.append(
-            {
-                "from": edges[i],
-                "to": edges[i + 1],
-                "piece": f"{i + 1} of {len(middles)}",
-                "at S_min": low,
-                "between": market.K - low - high,
-                "at S_max": high,
-                "rationed": "yes" if rationed else "no",
-                "shade": "best" if edges[i] < best <= edges[i + 1] else f"other {i % 2}",
-            }
-        )
-    return rows
+# -- one provider ----------------------------------------------------------------------------------
 
 
-def utility(
-    market: Market,
-    equilibrium: Equilibrium,
-    curves: Curves,
-    breaks: np.ndarray,
-    theorem: float | None,
-) -> alt.LayerChart:
+def cards_of_one(market: Market, best: Equilibrium) -> list[Card]:
+    """What stands above the charts."""
+    names = ("S_min", "S_max", "p = c", "p = p_max", "capacity")  # as in `Binding`
+    binds = [name for name, at in zip(names, best.binding, strict=True) if np.any(at)]
+    sold = f"binds: {', '.join(binds) or 'nothing'}"
+    if not best.steps.any():
+        sold = "nobody buys at any price"
+    theorem = theorem_2(market)
+    if theorem is None:
+        said = "needs a quadratic SSIM"
+    elif _differs(market, best, theorem):
+        said = "not the best here"
+    else:
+        said = "applies" if market.cost <= theorem <= market.max_price else "out of reach"
+    return [
+        ("price p*", f"{best.price:.3f}", "the equilibrium"),
+        ("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
+        ("steps sold", f"{best.steps.sum():,.1f}", sold),
+        ("Theorem 2", "-" if theorem is None else f"{theorem:.3f}", said),
+    ]
+
+
+def pieces(market: Market, best: float) -> dict[str, Any]:
+    """Each piece of U_p(p), one a row: its prices, how its VMUs stand, whether p* lies on it."""
+    edges = np.unique([market.cost, *breakpoints(market), market.max_price])
+    left, right = edges[:-1], edges[1:]
+    asked = best_response(market, (left + right) / 2)
+    low = np.sum(asked <= market.min_steps, axis=-1)
+    high = np.sum(asked >= market.max_steps, axis=-1)
+    cut = np.zeros(len(asked)) if market.capacity is None else asked.sum(-1) > market.capacity
+    shades = np.where(np.arange(len(asked)) % 2, "other 1", "other 0")
+    return {
+        "from": left,
+        "to": right,
+        "piece": [f"{i + 1} of {len(asked)}" for i in range(len(asked))],
+        "at S_min": low,
+        "between": market.K - low - high,
+        "at S_max": high,
+        "rationed": np.where(cut, "yes", "no"),
+        "shade": np.where((left < best) & (best <= right), "best", shades),
+    }
+
+
+def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     """U_p over the price, its pieces and breakpoints, p*, and Theorem 2's price if another."""
-    price = _price(market)
-    top = max(float(curves.asp_utility.max()), 1.0)
-    scale = alt.Scale(domain=[0, 1.18 * top], nice=False)
-    height = alt.Y("utility:Q", title="ASP utility U_p", scale=scale)
-    rows = [
-        {"price": p, "utility": u, "steps": s.sum()}
-        for p, s, u in zip(curves.price, curves.steps, curves.asp_utility, strict=True)
-    ]
-    layers = []
-    if len(breaks) < _MOST_PIECES:
-        layers += _shaded(market, breaks, float(equilibrium.price))
-    line = from_rows(rows).encode(x=price, y=height)
+    drawn, breaks, theorem = curves(market), breakpoints(market), theorem_2(market)
+    top = max(float(drawn.asp_utility.max()), 1.0)
+    x, y = _price(market), _axis("utility", "ASP utility U_p", [0, 1.18 * top])
+    layers = _shaded(market, breaks, float(best.price)) if len(breaks) < _MOST_PIECES else []
+    rows = {"price": drawn.price, "utility": drawn.asp_utility, "steps": drawn.steps.sum(-1)}
+    line = _chart(rows).encode(x=x, y=y)
     layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
-    layers.append(_hover(line, ["price", "utility", "steps"]))
-    marks = [_mark(market, "p*", float(equilibrium.price), float(equilibrium.asp_utility))]
-    if theorem is not None and differs(market, equilibrium, theorem):
-        earned = float(game.leader_utility(market, theorem))
-        marks.append(_mark(market, "Theorem 2", theorem, earned))
-    colours, shapes = (palette.EQUILIBRIUM, palette.THEOREM), ("circle", "diamond")
-    for colour, shape, dy, row in zip(colours, shapes, (-14, 18), marks, strict=False):
-        point = from_rows([row]).encode(x=price, y=height)
-        layers.append(point.mark_point(color=colour, shape=shape, filled=True, size=110, opacity=1))
-        right = row["price"] > (market.cost + market.max_price) / 2
-        text = point.mark_text(
-            color=colour,
-            align="right" if right else "left",
-            dx=-4 if right else 4,
-            dy=dy,
-            fontSize=13,
-            fontWeight="bold",
-        )
-        layers.append(text.encode(text="label:N"))
-    return framed(alt.layer(*layers))
+    layers.append(_hover(line, [*rows]))
+    marks = [("p*", float(best.price), best.asp_utility, palette.EQUILIBRIUM, "circle", -14)]
+    if theorem is not None and _differs(market, best, theorem):
+        lost = regret(market, theorem, best_response(market, theorem)).leader
+        pays = best.asp_utility - lost
+        marks.append(("Theorem 2", theorem, pays, palette.THEOREM, "diamond", 18))
+    for name, price, pays, colour, shape, dy in marks:
+        row = {"price": price, "utility": pays, "label": f"{name} = {price:.4g}"}
+        right = price > (market.cost + market.max_price) / 2
+        layers += _labelled(_chart(row).encode(x=x, y=y), colour, shape, right, 4, dy)
+    return _framed(layers)
 
 
-def demand(market: Market, equilibrium: Equilibrium, curves: Curves) -> alt.LayerChart:
+def demand(market: Market, best: Equilibrium) -> alt.LayerChart:
     """Each VMU's steps over the price."""
-    price = _price(market)
-    names = [f"VMU {k}" for k in range(market.K)]
-    colour = alt.Color(
-        "vmu:N",
-        scale=alt.Scale(domain=names, range=palette.FOLLOWERS[: market.K]),
-        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3),
-    )
-    most = max(float(curves.steps.max()), 1.0)
-    height = alt.Y("steps:Q", title="steps S_k", scale=alt.Scale(domain=[0, 1.08 * most]))
-    rows = [
-        {"price": p, "vmu": name, "steps": s}
-        for p, steps in zip(curves.price, curves.steps, strict=True)
-        for name, s in zip(names, steps, strict=True)
-    ]
-    bought = [
-        {"price": float(equilibrium.price), "vmu": name, "steps": s, "size": 220 - 30 * k}
-        for k, (name, s) in enumerate(zip(names, equilibrium.steps, strict=True))
-    ]
+    drawn, names = curves(market), [f"VMU {k}" for k in range(market.K)]
+    colour = _colours("vmu", names, palette.FOLLOWERS[: market.K])
+    x = _price(market)
+    y = _axis("steps", "steps S_k", [0, 1.08 * max(float(drawn.steps.max()), 1.0)])
+    rows = {
+        "price": np.repeat(drawn.price, market.K),
+        "vmu": np.tile(names, len(drawn.price)),
+        "steps": drawn.steps.ravel(),
+    }
+    sizes = 220 - 30 * np.arange(market.K)  # so that none hides another
+    bought = {"price": best.price, "vmu": names, "steps": best.steps, "size": sizes}
     dashes = alt.StrokeDash("vmu:N", scale=alt.Scale(domain=names), legend=None)
-    line = from_rows(rows).encode(x=price, y=height, color=colour)
-    points = from_rows(bought).encode(x=price, y=height, color=colour)
-    rule = from_rows(bought[:1]).encode(x=price)
-    return framed(
-        alt.layer(
+    size = alt.Size("size:Q", scale=None, legend=None)
+    line = _chart(rows).encode(x=x, y=y, color=colour, strokeDash=dashes)
+    said = ["vmu:N", alt.Tooltip("steps:Q", format=".2f")]
+    points = _chart(bought).encode(x=x, y=y, color=colour, size=size, tooltip=said)
+    rule = _chart({"price": best.price}).encode(x=x)
+    return _framed(
+        [
             rule.mark_rule(color=palette.EQUILIBRIUM, strokeDash=[2, 3]),
-            line.mark_line(strokeWidth=2.5).encode(strokeDash=dashes),
-            points.mark_point(filled=True, opacity=1).encode(
-                size=alt.Size("size:Q", scale=None, legend=None),  # so that none hides another
-                tooltip=["vmu:N", alt.Tooltip("steps:Q", format=".2f")],
-            ),
-        )
+            line.mark_line(strokeWidth=2.5),
+            points.mark_point(filled=True, opacity=1),
+        ]
     )
-
-
-def differs(market: Market, equilibrium: Equilibrium, theorem: float) -> bool:
-    """Whether Theorem 2's price can be posted and is not the equilibrium's."""
-    possible = market.cost <= theorem <= market.max_price
-    return bool(possible and not np.isclose(theorem, equilibrium.price, rtol=1e-6))
 
 
 def rounds(played: list[Round]) -> alt.LayerChart:
     """What was earned in each round played, beside the equilibrium's."""
-    rows = [
-        {"round": record.number, "who": who, "utility": earned}
-        for record in played
-        for who, earned in (("you", record.utility), ("equilibrium", record.equilibrium_utility))
-    ]
-    colour = alt.Color(
-        "who:N",
-        scale=alt.Scale(domain=["you", "equilibrium"], range=[palette.LEADER, palette.EQUILIBRIUM]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
-    chart = from_rows(rows).encode(
+    rows = {
+        "round": np.tile([record.number for record in played], 2),
+        "who": np.repeat(["you", "equilibrium"], len(played)),
+        "utility": [
+            *(record.utility for record in played),
+            *(record.equilibrium_utility for record in played),
+        ],
+    }
+    chart = _chart(rows).encode(
         x=alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("utility:Q", title="ASP utility U_p"),
-        color=colour,
+        color=_colours("who", ["you", "equilibrium"], [palette.LEADER, palette.EQUILIBRIUM]),
         tooltip=["round:O", "who:N", alt.Tooltip("utility:Q", format=".2f")],
     )
-    return framed(
-        alt.layer(
-            chart.mark_line(strokeWidth=2), chart.mark_point(filled=True, size=70, opacity=1)
-        ),
-        height=200,
-    )
+    points = chart.mark_point(filled=True, size=70, opacity=1)
+    return _framed([chart.mark_line(strokeWidth=2), points], height=200)
 
 
-def table(played: list[Round]) -> str:
+def table_of_rounds(played: list[Round]) -> str:
     """The rounds played, the last one first, as an HTML table."""
-    header = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    body = ""
-    for record in reversed(played):
-        cells = (
+    rows = [
+        (
             f"{record.number:,}",
             f"{record.price:,.2f}",
             _sold(record),
@@ -172,8 +154,15 @@ def table(played: list[Round]) -> str:
             money(beside(record.regret, record.equilibrium_utility)),
             share([record]),
         )
-        body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    return f"<table class='rounds'><tr>{header}</tr>{body}</table>"
+        for record in reversed(played)
+    ]
+    return _table(("round", "price", "steps sold", "utility", "regret", "share"), rows)
+
+
+def _differs(market: Market, best: Equilibrium, theorem: float) -> bool:
+    """Whether Theorem 2's price can be posted and is not the equilibrium's."""
+    possible = market.cost <= theorem <= market.max_price
+    return bool(possible and not np.isclose(theorem, best.price, rtol=1e-6))
 
 
 def _sold(record: Round) -> str:
@@ -183,72 +172,257 @@ def _sold(record: Round) -> str:
     return " ".join(map(steps, record.delivered)) + cut
 
 
-def from_rows(rows: list[dict[str, Any]]) -> alt.Chart:
-    """A chart of these rows, as CSV in a URL: altair checks inline data value by value."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    url = f"data:text/csv;base64,{base64.b64encode(text.getvalue().encode()).decode()}"
-    kinds = {name: "string" if isinstance(v, str) else "number" for name, v in rows[0].items()}
-    return alt.Chart(alt.UrlData(url=url, format=alt.CsvDataFormat(type="csv", parse=kinds)))
-
-
 def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
-    rows = pieces(market, breaks, best)
-    shade = alt.Color(
-        "shade:N",
-        scale=alt.Scale(
-            domain=["best", "other 0", "other 1"],
-            range=[palette.EQUILIBRIUM, palette.MUTED, "transparent"],
-        ),
-        legend=None,
-    )
-    x = alt.X("from:Q", scale=alt.Scale(domain=[market.cost, market.max_price], nice=False))
-    bands = from_rows(rows).mark_rect(opacity=0.12)
+    """The pieces, that of p* in its colour, and the breakpoints between them."""
+    x, price = _price(market, "from"), _price(market)
+    hues = [palette.EQUILIBRIUM, palette.MUTED, "transparent"]
+    shade = _colours("shade", ["best", "other 0", "other 1"], hues, legend=None)
     said = ["piece:N", "at S_min:Q", "between:Q", "at S_max:Q", "rationed:N"]
+    bands = _chart(pieces(market, best)).mark_rect(opacity=0.12)
     layers = [bands.encode(x=x, x2="to:Q", color=shade, tooltip=said)]
     if len(breaks):
-        rules = from_rows([{"price": p} for p in breaks])
-        layers.append(
-            rules.mark_rule(color=palette.MUTED, strokeDash=[4, 3]).encode(
-                x=_price(market),
-                tooltip=[alt.Tooltip("price:Q", format=".4f", title="breakpoint")],
-            )
-        )
+        rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
+        layers.append(rules.encode(x=price, tooltip=[_number("price", "breakpoint")]))
     return layers
 
 
 def _hover(line: alt.Chart, said: list[str]) -> alt.Chart:
     """A point that follows the pointer along a line and tells its numbers."""
     nearest = alt.selection_point(nearest=True, on="pointerover", fields=["price"], empty=False)
-    return (
-        line.mark_point(color=palette.LEADER, filled=True, size=70)
-        .encode(
-            opacity=alt.condition(nearest, alt.value(1), alt.value(0)),
-            tooltip=[alt.Tooltip(f"{name}:Q", format=",.2f") for name in said],
+    points = line.mark_point(color=palette.LEADER, filled=True, size=70).encode(
+        opacity=alt.condition(nearest, alt.value(1), alt.value(0)),
+        tooltip=[alt.Tooltip(f"{name}:Q", format=",.2f") for name in said],
+    )
+    return points.add_params(nearest)
+
+
+def _price(market: Market, field: str = "price") -> alt.X:
+    return _axis(field, "unit price p", [market.cost, market.max_price], alt.X)
+
+
+# -- several providers -----------------------------------------------------------------------------
+
+
+def cards_of_several(study: Study) -> list[Card]:
+    """What stands above the charts."""
+    nash, cartel = study.nash, study.cartel
+    gap = exact(float(nash.gap.max()), 2)
+    found = ("Nash prices", _prices(nash.prices), f"certified: gap ≤ {gap}")
+    if not study.converged:
+        found = ("Nash prices", "none found", f"the smallest gap is {gap}")
+    mean = nash.asp_utility.mean(), cartel.asp_utility.mean()
+    return [
+        found,
+        ("cartel prices", _prices(cartel.prices), "earn the most in all"),
+        ("mean utility", _few(mean[0]), f"{_few(mean[1])} as a cartel"),
+        ("VMUs' utility", _few(nash.welfare), f"{_few(cartel.welfare)} with a cartel"),
+    ]
+
+
+def verdict(study: Study) -> str:
+    """What the curves say, in a sentence or two."""
+    others = "" if study.market.M == 2 else " The others' prices are fixed where that is."
+    if study.converged:
+        return (
+            "Best replies of the first two providers to each other; they cross at the Nash "
+            f"equilibrium, which is certified.{others} Point at a curve for its numbers."
         )
-        .add_params(nearest)
+    went = "Best replies did not come to rest."
+    if study.cycle is not None:
+        length = len(study.cycle)
+        went = f"Best replies in turn go round in {length} rounds, an Edgeworth cycle (dashed)."
+    return (
+        "**No equilibrium in pure strategies was found**: where a best reply jumps, the curves "
+        f"need not cross. {went}{others}"
     )
 
 
-def _mark(market: Market, name: str, price: float, earned: float) -> dict[str, Any]:
+def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
+    """Best replies of asp_0 and asp_1 to each other, and where they cross.
+
+    Args:
+        study: of a market.
+        asked: (M,) prices that are marked too.
+    """
+    ends = [float(study.prices[0]), float(study.prices[-1])]
+    x, y = _axis("x", "price of asp_0", ends, alt.X), _axis("y", "price of asp_1", ends)
+    pair = [_number("x", "asp_0"), _number("y", "asp_1")]
+    curves = _chart(_curves(study)).encode(
+        x=x,
+        y=y,
+        color=_colours("curve", _REPLIES, palette.PROVIDERS[:2]),
+        order="i:Q",
+        detail="piece:N",
+        tooltip=["curve:N", *pair],
+    )
+    layers: list[Any] = [curves.mark_line(strokeWidth=2.5, clip=True)]
+    if study.cycle is not None:
+        path = _chart(_cobweb(study.cycle)).encode(x=x, y=y, order="i:Q")
+        dashed = {"strokeWidth": 1.5, "strokeDash": [5, 3], "clip": True}
+        layers.append(path.mark_line(color=palette.REGRET, **dashed))
+        dots = path.mark_point(color=palette.REGRET, filled=True, size=35, opacity=1)
+        layers.append(dots.encode(tooltip=[_number("round"), *pair]))
+    name = "Nash" if study.converged else "smallest gap"
+    for label, prices, colour, shape, dy in (
+        ("asked", asked, palette.PURPLE, "triangle-up", 18),
+        ("cartel", study.cartel.prices, palette.CARTEL, "diamond", -14),
+        (name, study.nash.prices, palette.EQUILIBRIUM, "circle", 20),
+    ):
+        if not ends[0] <= min(prices[:2]) <= max(prices[:2]) <= ends[1]:
+            continue  # out of sight
+        point = _chart({"x": prices[0], "y": prices[1], "label": label})
+        point = point.encode(x=x, y=y, tooltip=["label:N", *pair])
+        right = (prices[0] > sum(ends) / 2) != (label == "asked")  # the others' place is taken
+        layers += _labelled(point, colour, shape, right, 8, dy, filled=label != "smallest gap")
+    return _framed(layers, height=360)
+
+
+def payoff(study: Study) -> alt.LayerChart:
+    """What asp_0 earns by its price, the others at Nash or in the cartel, and its best replies."""
+    market, others = study.market, np.stack([study.nash.prices, study.cartel.prices])
+    names = ["others at Nash" if study.converged else "others at the smallest gap"]
+    names.append("others as a cartel")
+    low, top = float(market.cost[0]), float(others[:, 0].max())
+    high = low + 1.25 * max(top - low, 0.05 * low)
+    prices = np.linspace(low, min(high, float(market.max_price[0])), 241)
+    profiles = np.repeat(others[:, None], len(prices), axis=1)
+    profiles[..., 0] = prices
+    utility, best = earned(market, profiles)[..., 0], competition.best_deviation(market, 0, others)
+    x = alt.X("price:Q", title="price of asp_0", scale=alt.Scale(nice=False, zero=False))
+    y = _axis("utility", "utility of asp_0", [0, 1.15 * max(float(utility.max()), 1e-9)])
+    colour = _colours("who", names, [palette.EQUILIBRIUM, palette.CARTEL])
+    who = np.repeat(names, len(prices))
+    lines = {"price": np.tile(prices, 2), "utility": utility.ravel(), "who": who}
+    replies = {"price": best.price, "utility": best.utility, "at most": best.upper_bound}
+    said = ["who:N", _number("price"), _number("utility")]
+    line = _chart(lines).encode(x=x, y=y, color=colour, tooltip=said)
+    said = [*said, alt.Tooltip("at most:Q", format=",.6f")]
+    point = _chart({**replies, "who": names}).encode(x=x, y=y, color=colour, tooltip=said)
+    own = _chart({"price": others[:, 0], "who": names}).encode(x=x, color=colour)
+    return _framed(
+        [
+            own.mark_rule(strokeDash=[2, 3]),
+            line.mark_line(strokeWidth=2.5),
+            point.mark_point(filled=True, size=90, opacity=1),
+        ],
+        height=260,
+    )
+
+
+def table_of_providers(study: Study, prices: np.ndarray) -> str:
+    """What these prices (M,) pay, as an HTML table: a row for each provider, and their mean."""
+    pays = earned(study.market, prices)
+    gain = competition.profit_gain(study.market, pays, study.nash, study.cartel)
+    better = competition.deviation_gains(study.market, prices)
+    named = [
+        (f"asp_{m}", *row)
+        for m, row in enumerate(zip(prices, pays, gain.each, better, strict=True))
+    ]
+    named.append(("mean", prices.mean(), pays.mean(), gain.mean, better.mean()))
+    rows = [
+        (name, exact(price, 4), paid(utility), _delta(delta), paid(more))
+        for name, price, utility, delta, more in named
+    ]
+    return _table(("provider", "price", "utility", "Δ", "gain by another price"), rows)
+
+
+def _cobweb(cycle: np.ndarray) -> dict[str, Any]:
+    """From profile to profile: first asp_0 replies, then asp_1."""
+    ring = np.concatenate([cycle, cycle[:1]])
+    number = np.arange(2 * len(cycle) + 1)
     return {
-        "price": price,
-        "utility": earned,
-        "label": f"{name} = {price:.4g}",
+        "x": ring[(number + 1) // 2, 0],
+        "y": ring[number // 2, 1],
+        "i": number,
+        "round": (number + 1) // 2,
     }
 
 
-def _price(market: Market) -> alt.X:
-    scale = alt.Scale(domain=[market.cost, market.max_price], nice=False)
-    return alt.X("price:Q", title="unit price p", scale=scale)
+def _curves(study: Study) -> dict[str, Any]:
+    """Points of both curves; where a best reply jumps a new piece begins."""
+    prices, (first, second) = study.prices, study.replies
+    jump = 4 * (prices[1] - prices[0])
+    jumps = [np.abs(np.diff(replies, prepend=replies[0])) > jump for replies in study.replies]
+    return {
+        "x": np.concatenate([first, prices]),
+        "y": np.concatenate([prices, second]),
+        "curve": np.repeat(_REPLIES, len(prices)),
+        "piece": np.concatenate(np.cumsum(jumps, axis=-1)),
+        "i": np.tile(np.arange(len(prices)), 2),
+    }
 
 
-def framed(chart: Any, height: int = _HEIGHT) -> Any:
+def _prices(prices: np.ndarray) -> str:
+    told = [exact(float(price), 4) for price in prices]
+    if len(told) > 2 and len(set(told)) > 1:
+        return f"{exact(float(prices.min()), 4)} … {exact(float(prices.max()), 4)}"
+    return told[0] if len(set(told)) == 1 else ", ".join(told)
+
+
+def _few(value: Any) -> str:
+    """In so few digits that it fits a card."""
+    return f"{float(value):,.0f}" if abs(value) >= 99.5 else exact(float(value), 3)
+
+
+def _delta(value: Any) -> str:
+    return exact(float(value), 3) if np.isfinite(value) else "–"
+
+
+# -- any chart -------------------------------------------------------------------------------------
+
+
+def _chart(columns: dict[str, Any]) -> alt.Chart:
+    """A chart of columns, as CSV in a URL: altair checks inline data value by value."""
+    arrays = np.broadcast_arrays(*map(np.atleast_1d, columns.values()))
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *zip(*arrays, strict=True)])
+    url = f"data:text/csv;base64,{base64.b64encode(text.getvalue().encode()).decode()}"
+    kinds = ["string" if array.dtype.kind == "U" else "number" for array in arrays]
+    parse = dict(zip(columns, kinds, strict=True))
+    return alt.Chart(alt.UrlData(url=url, format=alt.CsvDataFormat(type="csv", parse=parse)))
+
+
+def _axis(field: str, title: str, ends: Sequence[Any], kind: Any = alt.Y) -> Any:
+    """An axis that ends just there."""
+    return kind(f"{field}:Q", title=title, scale=alt.Scale(domain=list(ends), nice=False))
+
+
+_ABOVE = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
+
+
+def _colours(
+    field: str, names: Sequence[str], colours: Sequence[str], legend: alt.Legend | None = _ABOVE
+) -> alt.Color:
+    """A colour for each name."""
+    scale = alt.Scale(domain=list(names), range=list(colours))
+    return alt.Color(f"{field}:N", scale=scale, legend=legend)
+
+
+def _labelled(
+    point: alt.Chart, colour: str, shape: str, right: bool, dx: int, dy: int, filled: bool = True
+) -> list[alt.Chart]:
+    """A mark of one row, and its `label` to the left of it where it is on the `right`."""
+    look = {"filled": filled, "size": 115, "opacity": 1, "strokeWidth": 2}
+    text = point.mark_text(
+        color=colour,
+        align="right" if right else "left",
+        dx=-dx if right else dx,
+        dy=dy,
+        fontSize=13,
+        fontWeight="bold",
+    )
+    return [point.mark_point(color=colour, shape=shape, **look), text.encode(text="label:N")]
+
+
+def _number(field: str, title: str | None = None) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:Q", format=",.4f", title=title or field)
+
+
+def _framed(layers: Sequence[Any], height: int = 300) -> Any:
     """As wide as its place; the axes of charts below each other begin at the same place."""
     return (
-        chart.properties(
+        alt.layer(*layers)
+        .properties(
             width="container",
             height=height,
             background="transparent",
@@ -259,3 +433,9 @@ def framed(chart: Any, height: int = _HEIGHT) -> Any:
         .configure_legend(labelFontSize=12)
         .configure_view(stroke=None)
     )
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    cells = [("th", header), *(("td", row) for row in rows)]
+    lines = ["".join(f"<{tag}>{cell}</{tag}>" for cell in row) for tag, row in cells]
+    return "<table class='rounds'>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
