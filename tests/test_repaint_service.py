@@ -4,27 +4,20 @@ import copy
 import inspect
 import json
 import pickle
-import re
 import shutil
 import weakref
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
-from PIL import Image
 from rounding import rounding
-from skimage import io
 from skimage.metrics import structural_similarity
 
 from aigc_market.ssim import TabulatedSSIM
 from aigc_market.ssim.repaint import (
-    CheckpointError,
     OutOfMemoryError,
     RePaintSSIM,
     Request,
-    Scene,
     calibration,
     diffusion,
     pictures,
@@ -33,7 +26,6 @@ from aigc_market.ssim.repaint import (
 
 SIZE, CALLS = 16, 20
 NAN, INF = float("nan"), float("inf")
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture
@@ -45,12 +37,6 @@ def live(tiny, tmp_path):
         return RePaintSSIM(**{"checkpoint": tiny, **few, **arguments})
 
     return make
-
-
-@pytest.fixture
-def copied(tiny, tmp_path):
-    """A checkpoint to be tampered with."""
-    return shutil.copytree(tiny, tmp_path / "copied")
 
 
 def request(steps=3, seed=0, which=0, **changed):
@@ -143,216 +129,6 @@ def test_no_mps(live):
         live(device="mps")
 
 
-# -- checkpoints ------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks` argument")  # diffusers' own
-@pytest.mark.parametrize("name", ["google/ddpm-ema-celebahq-256", "nothing"])
-def test_a_hub_id_without_a_network(monkeypatch, live, tmp_path, name):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(CheckpointError, match=f"checkpoint '{name}' could not be loaded"):
-        live(checkpoint=name)
-
-
-def test_pickles_are_not_asked_of_the_hub_either(monkeypatch, live):
-    asked = {}
-
-    def from_pretrained(source, **options):
-        asked.update(options, source=source)
-        raise OSError("nothing in safetensors there")
-
-    monkeypatch.setattr(diffusion.UNet2DModel, "from_pretrained", from_pretrained)
-    with pytest.raises(CheckpointError, match="nothing in safetensors there"):
-        live(checkpoint="nobody/pickles")
-    assert asked["source"] == "nobody/pickles"
-    assert asked["use_safetensors"] is True  # None would fall back on pickles
-
-
-def test_a_package_without_its_model_says_so(monkeypatch, live, tmp_path):
-    monkeypatch.setattr(diffusion, "BUNDLED", tmp_path / "bundled")
-    with pytest.raises(CheckpointError, match=r"checkpoint 'bundled' must be the folder .*bundled"):
-        live(checkpoint="bundled")
-
-
-def test_pickles_are_refused(copied, live):
-    (copied / WEIGHTS).rename(copied / "diffusion_pytorch_model.bin")
-    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model\.bin: unpickling a file"):
-        live(checkpoint=copied)
-
-
-def test_pickles_are_refused_in_the_layout_of_pipelines(copied, live, tmp_path):
-    pipeline = tmp_path / "pipeline"
-    pipeline.mkdir()
-    shutil.copytree(copied, pipeline / "unet")
-    shutil.copytree(copied, pipeline / "scheduler")
-    assert live(checkpoint=pipeline).digest == live(checkpoint=copied).digest
-    (pipeline / "unet" / WEIGHTS).rename(pipeline / "unet" / "model.ckpt")
-    with pytest.raises(CheckpointError, match=r"model\.ckpt: unpickling"):
-        live(checkpoint=pipeline)
-
-
-def test_pickles_beside_safetensors_are_not_touched(copied, live):
-    (copied / "diffusion_pytorch_model.bin").write_bytes(b"\x80")
-    assert live(checkpoint=copied).digest == live().digest
-
-
-@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "scheduler_config.json"])
-def test_a_missing_file_is_named(copied, live, name):
-    (copied / name).unlink()
-    with pytest.raises(CheckpointError, match=f"must hold {re.escape(name)}: it is not there"):
-        live(checkpoint=copied)
-
-
-def test_damaged_weights(copied, live):
-    content = (copied / WEIGHTS).read_bytes()
-    for left in (0, 4, 5000):
-        (copied / WEIGHTS).write_bytes(content[:left])
-        with pytest.raises(CheckpointError, match="could not be loaded as a UNet2DModel"):
-            live(checkpoint=copied)
-
-
-@pytest.mark.parametrize(
-    ("name", "keys"),
-    [
-        ("config.json", ["block_out_channels", "in_channels", "sample_size"]),
-        ("scheduler_config.json", ["beta_schedule", "num_train_timesteps"]),
-    ],
-)
-def test_a_missing_key_is_named(copied, live, name, keys):
-    whole = (copied / name).read_text()
-    for key in keys:
-        (copied / name).write_text(whole)
-        change(copied / name, **{key: ...})
-        with pytest.raises(CheckpointError, match=f"{re.escape(name)} must name {key}"):
-            live(checkpoint=copied)
-
-
-def test_a_config_that_is_not_json(copied, live):
-    for content in (b"", b"{", b"\xff", b"3"):
-        (copied / "config.json").write_bytes(content)
-        with pytest.raises(
-            CheckpointError, match=r"config\.json: must be (a JSON object|text in UTF-8)"
-        ):
-            live(checkpoint=copied)
-
-
-def change(path, **settings):
-    config = {**json.loads(path.read_text()), **settings}
-    path.write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
-
-
-def reweigh(folder, function):
-    weights = safetensors.torch.load_file(folder / WEIGHTS)
-    safetensors.torch.save_file(function(weights), folder / WEIGHTS, metadata={"format": "pt"})
-
-
-def test_weights_must_be_finite(copied, live):
-    for value in (NAN, -INF):
-
-        def spoil(weights, value=value):
-            weights["conv_out.bias"][1] = value
-            return weights
-
-        reweigh(copied, spoil)
-        with pytest.raises(CheckpointError, match=r"finite weights.*conv_out\.bias and 0 more"):
-            live(checkpoint=copied)
-
-
-def test_missing_weights_are_not_made_up(copied, live):
-    reweigh(copied, lambda weights: {k: v for k, v in weights.items() if "conv_in" not in k})
-    with pytest.raises(CheckpointError, match=r"got missing keys conv_in\.(bias|weight) and 1"):
-        live(checkpoint=copied)
-
-
-def test_weights_of_another_model_are_refused(copied, live):
-    reweigh(copied, lambda weights: {**weights, "extra.weight": torch.zeros(2)})
-    with pytest.raises(CheckpointError, match=r"got unexpected keys extra\.weight and 0 more"):
-        live(checkpoint=copied)
-    reweigh(copied, lambda weights: {"conv_in.weight": torch.zeros(8, 3, 5, 5)})
-    with pytest.raises(CheckpointError, match="could not be loaded"):
-        live(checkpoint=copied)
-
-
-def test_old_names_of_attention_weights_are_known(copied, live):
-    """Those of google/ddpm-ema-celebahq-256."""
-    names = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
-
-    def rename(weights):
-        for new, old in names.items():
-            weights = {name.replace(new, old): value for name, value in weights.items()}
-        return weights
-
-    reweigh(copied, rename)
-    assert live(checkpoint=copied).serve([request()])[0].ssim == live().serve([request()])[0].ssim
-
-
-@pytest.mark.parametrize(
-    ("settings", "complaint"),
-    [
-        ({"prediction_type": "v_prediction"}, r"must predict epsilon \(noise\), not v_prediction"),
-        ({"beta_schedule": "wavy"}, "could not be loaded.*wavy"),
-    ],
-)
-def test_a_schedule_of_another_kind(copied, live, settings, complaint):
-    change(copied / "scheduler_config.json", **settings)
-    with pytest.raises(CheckpointError, match=complaint):
-        live(checkpoint=copied)
-
-
-def made(folder, half=False, **settings):
-    from diffusers import DDPMScheduler, UNet2DModel
-
-    small = {"block_out_channels": (4, 4), "norm_num_groups": 2, "layers_per_block": 1}
-    small["attention_head_dim"] = None
-    plain = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
-    network = UNet2DModel(**{**small, **plain, **settings})
-    (network.half() if half else network).save_pretrained(folder)
-    DDPMScheduler(1000).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.mark.parametrize(
-    ("settings", "complaint"),
-    [
-        ({"in_channels": 1, "out_channels": 1}, "must take and give 3 channels"),
-        ({"out_channels": 6}, "must take and give 3 channels"),
-        ({"sample_size": 8}, "sample_size of at least 11 pixels, .*got 8"),
-        ({"sample_size": [16, 16]}, r"sample_size of at least 11 pixels, .*got \[16, 16\]"),
-    ],
-)
-def test_pictures_that_cannot_be_painted_or_measured(tmp_path, settings, complaint):
-    folder = made(tmp_path, **{"sample_size": 16, **settings})
-    with pytest.raises(CheckpointError, match=complaint):
-        diffusion.load(folder)
-
-
-@pytest.mark.slow  # 113 million weights
-def test_a_model_of_the_size_of_celebahqs_is_accepted(tmp_path):
-    """The architecture of google/ddpm-ema-celebahq-256, with random weights."""
-    folder = made(
-        tmp_path,
-        half=True,  # half the file
-        sample_size=256,
-        block_out_channels=(128, 128, 256, 256, 512, 512),
-        layers_per_block=2,
-        norm_num_groups=32,
-        downsample_padding=0,
-        flip_sin_to_cos=False,
-        freq_shift=1,
-        norm_eps=1e-6,
-        down_block_types=("DownBlock2D",) * 4 + ("AttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "AttnUpBlock2D") + ("UpBlock2D",) * 4,
-    )
-    loaded = diffusion.load(folder)
-    shutil.rmtree(folder)  # 230 MB
-    assert loaded.size == 256
-    assert loaded.alphas_cumprod.shape == (1000,)
-    assert sum(p.numel() for p in loaded.network.parameters()) == 113_673_219
-    assert {p.dtype for p in loaded.network.parameters()} == {torch.float32}
-
-
 # -- serving ----------------------------------------------------------------------------------
 
 
@@ -384,15 +160,6 @@ def test_a_real_batch_paints_what_one_by_one_paints_to_rounding(live):
 
 def test_nobody_is_served_at_no_cost(live):
     assert live().serve([]) == []
-
-
-def test_a_small_batch_serves_all(live):
-    ssim = live(max_batch=2)
-    batches = watch(ssim)
-    results = ssim.serve([request(steps) for steps in (5, 2, 3, 4)])
-    assert len(results) == 4
-    assert max(batches) == 2
-    assert len(batches) == 9
 
 
 def test_ssim_is_wangs(live):
@@ -666,7 +433,8 @@ def test_a_cached_file_of_something_else_is_named_and_never_unpickled(live, tmp_
         assert str(error.value).startswith(str(path))
 
 
-def test_the_digest_is_of_all_that_the_curve_depends_on(live, copied):
+def test_the_digest_is_of_all_that_the_curve_depends_on(live, tiny, tmp_path):
+    copied = shutil.copytree(tiny, tmp_path / "copied")
     digest = live().digest
     assert live(max_batch=3, keep_images=True, channels_last=True, cache_dir=None).digest == digest
     assert live(checkpoint=copied).digest == digest
@@ -685,13 +453,8 @@ def test_the_digest_is_of_all_that_the_curve_depends_on(live, copied):
             {"dtype": "bfloat16"},
         )
     ]
-    change(copied / "scheduler_config.json", clip_sample=False)
-    others.append(live(checkpoint=copied).digest)
-    change(copied / "scheduler_config.json", clip_sample=True, beta_schedule="linear")
-    others.append(live(checkpoint=copied).digest)
-    change(copied / "config.json", norm_eps=1e-3)
-    others.append(live(checkpoint=copied).digest)
-    reweigh(copied, lambda weights: {name: value * 1.001 for name, value in weights.items()})
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**config, "norm_eps": 1e-3}))
     others.append(live(checkpoint=copied).digest)
     assert len({digest, *others}) == 1 + len(others)
 
@@ -783,110 +546,6 @@ def test_a_pickle_is_small_and_serves_the_same(live):
 def test_copies_share_the_network(live):
     ssim = live()
     assert copy.deepcopy({"ssim": ssim})["ssim"] is ssim  # nothing in it changes
-
-
-# -- pictures and masks -----------------------------------------------------------------------
-
-
-SHARES = {  # of the picture, at least and at most
-    "half": (0.5, 0.5),
-    "box": (0.25, 0.25),
-    "stripes": (0.5, 0.5),
-    "road": (0.1, 0.7),
-    "strokes": (0.35, 0.6),
-}
-
-
-@pytest.mark.parametrize("kind", pictures.MASKS)
-def test_a_mask_covers_its_share(kind):
-    low, high = SHARES[kind]
-    for seed in range(10):
-        for size in (16, 32):
-            mask = pictures.mask(kind, scene(seed, size), seed)
-            assert mask.shape == (size, size)
-            assert mask.dtype == bool
-            assert low <= mask.mean() <= high
-
-
-def test_the_road_is_where_the_scene_says():
-    for seed in range(20):
-        picture = scene(seed, 32)
-        assert (pictures.mask("road", picture, 0) == picture.road).all()
-        assert not picture.road[:10].any()  # the sky
-
-
-def test_the_road_needs_scenes(live):
-    with pytest.raises(ValueError, match=r"mask must cover some.*'road'"):
-        live(mask="road", images="photographs")
-
-
-def test_strokes_depend_on_the_seed_alone():
-    one, two, other = (
-        pictures.mask("strokes", scene(which, 32), seed) for which, seed in ((0, 1), (5, 1), (0, 2))
-    )
-    assert (one == two).all()
-    assert (one != other).any()
-
-
-def test_scenes_are_their_seeds():
-    images = [scene(seed, 16).image for seed in range(30)]
-    assert len({image.tobytes() for image in images}) == 30
-    for seed, image in enumerate(images):
-        again = scene(seed, 16)
-        assert (again.image == image).all()
-        assert image.shape == (16, 16, 3)
-        assert image.dtype == np.float32
-        assert 0 <= image.min() < image.max() <= 1
-    assert isinstance(scene(0), Scene)
-    assert scene(0).image.shape == (32, 32, 3)
-
-
-def test_photographs_need_no_network(monkeypatch):
-    import socket
-
-    def refuse(*_):
-        raise AssertionError("a network was asked for")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    loaded = pictures.load("photographs", 32, 10)
-    assert len(loaded) == 4
-    assert len(pictures.load("photographs", 32, 2)) == 2
-    for picture in loaded:
-        assert pictures.check(picture.image, 32).std() > 0.1
-        assert not picture.road.any()
-
-
-def test_a_folder_of_pictures(live, tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    shapes = {"a": (40, 30, 3), "b": (20, 50), "c": (24, 24, 4), "d": (24, 24, 2), "e": (16, 16, 3)}
-    for name, shape in shapes.items():
-        content = rng.integers(0, 256, shape, dtype=np.uint8)
-        io.imsave(folder / f"{name}.png", content, check_contrast=False)
-    (folder / "notes.txt").write_text("no picture")
-    loaded = pictures.load(folder, 16, 10)
-    assert len(loaded) == len(shapes)
-    assert len(pictures.load(str(folder), 16, 2)) == 2
-    for picture in loaded:
-        pictures.check(picture.image, 16)
-    # What has the size already stays as it is.
-    np.testing.assert_allclose(loaded[4].image * 255, io.imread(folder / "e.png"), atol=1e-3)
-    assert (loaded[1].image[..., 0] == loaded[1].image[..., 2]).all()
-    assert live(images=folder, samples=5).measure([p.image for p in loaded], [0], [1]).shape[0] == 5
-
-
-def test_a_folder_without_pictures_or_with_bad_ones(live, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"images must be 'scenes'.*a folder that holds \.png"):
-        live(images=tmp_path)
-    (tmp_path / "broken.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"images must be files that can be read, got .*broken"):
-        live(images=tmp_path)
-    (tmp_path / "broken.png").unlink()
-    io.imsave(tmp_path / "large.png", np.zeros((40, 40, 3), np.uint8), check_contrast=False)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)  # Pillow refuses twice as many
-    with pytest.raises(ValueError, match=r"images must be files that can be read, got .*large"):
-        live(images=tmp_path)
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array])
