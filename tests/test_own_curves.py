@@ -9,10 +9,14 @@ from aigc_market.envs.competition.single import RivalEnv
 from aigc_market.envs.competition.vector import RivalVectorEnv
 from aigc_market.envs.single import PricingEnv
 from aigc_market.envs.vector import PricingVectorEnv
-from aigc_market.ssim import QuadraticSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM
 
 K = 3
 SSIM = QuadraticSSIM(-0.000174 * np.array([1.0, 1.2, 1.5]), np.array([0.075, 0.07, 0.08]))
+CURVES = {
+    "quadratic": SSIM,
+    "saturating": SaturatingSSIM(np.array([2.5, 3.0, 4.0]), np.array([30.0, 40.0, 50.0])),
+}
 SATISFACTION = np.random.default_rng(0).uniform(150, 300, (5, K))
 LAWS = {
     "drawn": {"satisfaction": aigc_market.Uniform(100, 300)},
@@ -23,11 +27,13 @@ LAWS = {
 GAMES = {"one provider": (PricingEnv, PricingVectorEnv), "several": (RivalEnv, RivalVectorEnv)}
 
 
+@pytest.mark.parametrize("curves", CURVES)
 @pytest.mark.parametrize("N", [1, K, 5])
 @pytest.mark.parametrize("game", GAMES)
-def test_each_lane_is_the_single_environment(game, N):
+def test_each_lane_is_the_single_environment(game, N, curves):
     single, vector = GAMES[game]
-    arguments = {"K": K, "ssim": SSIM, "satisfaction": LAWS["drawn"]["satisfaction"]}
+    ssim = CURVES[curves]
+    arguments = {"K": K, "ssim": ssim, "satisfaction": LAWS["drawn"]["satisfaction"]}
     lanes = vector(N, **arguments)
     lanes.reset(seed=0, options={"satisfaction": SATISFACTION[:N]})
     price = np.linspace(4, 9, N, dtype="f4")[:, None]
@@ -68,13 +74,13 @@ def vars_of(market):
 
 
 @pytest.mark.parametrize("game", ["stackelberg", "competition"])
-@pytest.mark.parametrize("N", [1, K, 5])
-def test_tensors(game, N):
+@pytest.mark.parametrize(("N", "curves"), [(1, "quadratic"), (K, "saturating"), (5, "quadratic")])
+def test_tensors(game, N, curves):
     torch = pytest.importorskip("torch")
     from aigc_market.torchrl import MarketEnv
 
     view = aigc_market.parallel_env if game == "stackelberg" else competition_v0.parallel_env
-    arguments = {"K": K, "ssim": SSIM, "satisfaction": LAWS["drawn"]["satisfaction"]}
+    arguments = {"K": K, "ssim": CURVES[curves], "satisfaction": LAWS["drawn"]["satisfaction"]}
     first = {"price" if game == "stackelberg" else "prices": 6.0}
     env = MarketEnv(N, game, dtype=torch.float64, seed=0, **arguments)
     told = env.reset(options={"satisfaction": SATISFACTION[:N], **first})
