@@ -1,109 +1,251 @@
-"""Games on tensors against the parallel environment: the same market, prices and purchases."""
+"""Games on tensors against parallel environments of the same markets, prices and purchases.
+
+Generators differ, so markets here are drawn by laws that give what they are told, and move by
+moves that count. That laws of chance are the same is tested in `test_tensor_laws.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tensor_games import LAWS, SCARCE, SCENARIOS, TABLE, Twins, agree
+from tensor_games import TABLE, agree
+from tensordict import TensorDict
+from views import COMPETITION, PRICING
 
 from aigc_market import Scenario
-from aigc_market.moves import Drift, Road, Shift, Traffic
+from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic
+from aigc_market.moves import Move
 from aigc_market.ssim import QuadraticSSIM
+from aigc_market.torchrl import MarketEnv
 
 # What the parallel environment shows is of single precision, and so is what it takes for a rational
 # purchase. Utilities go up to 2,000 a VMU, and are differences of larger numbers.
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 DOUBLE = {"rtol": 1e-6, "atol": 1e-6}
-
-ALL_MOVES = Scenario("all", "noisy", SCARCE, (Drift(), Shift(0.5), Traffic(0.5, 0.3, 0.3)))
-BUSY_ROAD = Scenario("busy road", arguments=LAWS, moves=(Road(), Drift(), Shift(0.5)))
+N = 3
 TWO_MODELS = [QuadraticSSIM(-0.000174, 0.075), QuadraticSSIM(-0.0003, 0.09, 0.4)]
+PARALLEL = {"stackelberg": PRICING["parallel"], "competition": COMPETITION["parallel of several"]}
 
 
-def play(twins, views, of_rewards, options=None, **of_each):
-    """Play an episode to its end, and compare all that is told."""
-    told, expected = twins.reset(options, **of_each)
-    agree(told, expected, **views)
-    assert not told["truncated"].any()
-    rounds = twins.settings.max_cycles
-    for number in range(rounds):
-        told, expected = twins.step()
-        infos, rewards = expected.pop("infos"), expected.pop("rewards")
-        agree(told, expected, **views, where=f"round {number}")
-        agree(told["rewards"], rewards, **of_rewards, where=f"round {number}, reward of")
-        if twins.settings.masked:  # they stand among the observations
-            infos["asp"].pop("active")
-            infos["vmu"].pop("is_active")
-        agree(told["infos"], infos, **of_rewards, where=f"round {number}, info of")
-        assert told["truncated"].all() == (number == rounds - 1)
+@dataclass(frozen=True)
+class Given(Distribution):
+    """A law that gives what it is told, and to those who ask for other markets its least."""
+
+    values: Any
+
+    def draw(self, rng, shape):
+        values = self.values if tuple(self.values.shape) == shape else self.low
+        return 0.0 * rng.random(shape) + values
 
 
-@pytest.mark.parametrize(("game", "scenario"), SCENARIOS)
-@pytest.mark.parametrize("K", [1, 2, 10, 100])
-def test_every_scenario(monkeypatch, game, scenario, K):
-    if scenario == "calvano" and K > 1:
-        pytest.skip("a market of one VMU")
-    arguments = {"scenario": scenario, "K": K, "max_cycles": 4, "history": 2}
-    if game == "competition":
-        arguments["judged"] = False  # Nash and cartel are compared below
-    twins = Twins(game, 3, torch.float64, monkeypatch, **arguments)
-    play(twins, DOUBLE, {"rtol": 1e-5, "atol": 2e-3 * K})
+class Counting(Move):
+    """δ rises and falls, VMUs come and go, or units come nearer, each game in a turn of its own."""
+
+    reach = (0.5, 2.0)
+    most_access_cost = 50.0
+
+    def __init__(self, turn, comings=False, ways=False):
+        self.turn, self.masks, self.reaches = turn, comings, ways
+
+    def begin(self, state, rng):
+        self.round, self.first = -1, state.access_cost
+        self.advance(state, rng)
+
+    def advance(self, state, rng):
+        self.round += 1
+        turn = (self.round + self.turn) % 4  # (…, 1)
+        self.factor = 0.5 + 0.5 * turn
+        if self.masks:
+            slots = np.arange(state.satisfaction.shape[-1])
+            state.active = (
+                turn + (slots if isinstance(turn, np.ndarray) else _tensor(slots))
+            ) % 3 > 0
+        if self.reaches:
+            state.access_cost = self.first + 10.0 * turn[..., None]
 
 
-@pytest.mark.parametrize(("game", "scenario"), SCENARIOS)
-def test_single_precision(monkeypatch, game, scenario):
-    judged = {} if game == "stackelberg" else {"judged": False}
-    twins = Twins(game, 3, torch.float32, monkeypatch, scenario=scenario, max_cycles=3, **judged)
-    play(twins, SINGLE, {"rtol": 1e-4, "atol": 0.05})
+def _tensor(values):
+    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("game", "scenario"), SCENARIOS)
-@pytest.mark.parametrize("scaled", [{"normalize": True, "history": 1}, {"scale_rewards": True}])
-def test_units(monkeypatch, game, scenario, scaled):
-    if game == "competition":
-        scaled = scaled | {"judged": False}
-    twins = Twins(game, 2, torch.float64, monkeypatch, scenario=scenario, max_cycles=2, **scaled)
-    play(twins, DOUBLE, {"rtol": 1e-4, "atol": 1e-2})
+def moving(game, of, convert, moves):
+    """The scenario of some games (an index of N of them, or a slice), of NumPy or of tensors."""
+    rng = np.random.default_rng(0)
+
+    def given(low, high, *shape):
+        return Given(low, high, convert(rng.uniform(low, high, (N, *shape))[of]))
+
+    arguments = {
+        "K": 4,
+        "satisfaction": given(80.0, 400.0, 4),
+        "ssim": DrawnQuadratic(given(1.2e-4, 4e-4, 1), given(0.05, 0.12, 1)),
+    }
+    if game == "stackelberg":
+        arguments["capacity"] = DemandShare(given(0.4, 1.0))
+    turn = convert(np.arange(float(N))[:, None][of])
+    return Scenario("given", arguments=arguments, moves=(Counting(turn, **moves),) * bool(moves))
 
 
-@pytest.mark.parametrize("scenario", ["duopoly", "calvano", "road", "hidden"])
-def test_nash_and_cartel(monkeypatch, scenario):
-    twins = Twins("competition", 2, torch.float64, monkeypatch, scenario=scenario, max_cycles=2)
-    play(twins, DOUBLE, {"rtol": 1e-4, "atol": 1e-2})
+class Twins:
+    """N games on tensors, and N parallel environments of the same markets."""
+
+    def __init__(self, game, dtype=torch.float64, moves=None, **arguments):
+        self.game, self.player = game, PARALLEL[game]
+        one, all_of_them = [{}] * N, {}
+        if moves is not None:
+            one = [{"scenario": moving(game, i, np.asarray, moves)} for i in range(N)]
+            all_of_them = {"scenario": moving(game, slice(None), _tensor, moves)}
+        self.parallel = [self.player.make(**arguments, **own) for own in one]
+        self.tensors = MarketEnv(N, game, dtype=dtype, infos=True, **arguments, **all_of_them)
+        self.agents = self.tensors.group_map
+        self.bounds = self.parallel[0].market
+        self.rounds = self.parallel[0].max_cycles
+
+    def play(self, views, rewards, options=None, **of_each):
+        """An episode to its end, comparing all that is told.
+
+        Args:
+            views: how close observations are.
+            rewards: how close rewards and infos are.
+            options: of the reset, the same in all games.
+            of_each: options of each game, (N, …) arrays.
+        """
+        options = options or {}
+        if "vmu" in self.agents and not {"price", "prices"} & options.keys():
+            low, high = (of_each.get(name, options.get(name)) for name in ("cost", "max_price"))
+            low = np.max(self.bounds.cost if low is None else low)
+            high = np.min(self.bounds.max_price if high is None else high)
+            leaders = () if self.game == "stackelberg" else (len(self.agents["asp"]),)
+            name = "prices" if leaders else "price"
+            of_each = {**of_each, name: np.random.default_rng(1).uniform(low, high, (N, *leaders))}
+        told = [
+            self.player.reset(env, options=options | {name: v[i] for name, v in of_each.items()})
+            for i, env in enumerate(self.parallel)
+        ]
+        agree(
+            self._tensors(self.tensors.reset(options=options | of_each)), self._seen(told), **views
+        )
+        for number in range(self.rounds):
+            told, after = self._step(number)
+            agree(self._tensors(after), self._seen(told), **views, where=f"round {number}")
+            for kind in ("rewards", "infos"):
+                expected = self._grouped([one[kind] for one in told])
+                if kind == "infos":  # they stand among the observations
+                    expected.get("asp", {}).pop("active", None)
+                    expected.get("vmu", {}).pop("is_active", None)
+                where = f"round {number}, {kind}"
+                agree(self._told(after, kind), expected, **rewards, where=where)
+            assert after["truncated"].all() == (number == self.rounds - 1)
+
+    def _step(self, number, stretch=1.0):
+        rng = np.random.default_rng(number)
+        actions = {}
+        for agent in self.parallel[0].agents:
+            space = self.parallel[0].action_space(agent)
+            if hasattr(space, "low"):
+                middle, half = (space.high + space.low) / 2, stretch * (space.high - space.low) / 2
+                wide = rng.uniform(middle - half, middle + half, (N, *space.shape))
+                actions[agent] = wide.astype(np.float32)
+            else:
+                most = getattr(space, "nvec", getattr(space, "n", None))
+                actions[agent] = rng.integers(most, size=(N, *space.shape))
+        told = []
+        for i, env in enumerate(self.parallel):
+            seen, rewards, _, _, infos = env.step({a: actions[a][i] for a in actions})
+            told.append({"seen": seen, "state": env.state(), "rewards": rewards, "infos": infos})
+        moved = {
+            group: TensorDict(
+                {"action": torch.as_tensor(np.stack([actions[a] for a in agents], 1))},
+                (N, len(agents)),
+            )
+            for group, agents in self.agents.items()
+        }
+        return told, self.tensors.step(TensorDict(moved, (N,)))["next"]
+
+    def _seen(self, told):
+        seen = self._grouped([one["seen"] for one in told])
+        return {**seen, "state": np.array([one["state"] for one in told])}
+
+    def _grouped(self, told):
+        """By group, (N, agents, …)."""
+        grouped = {}
+        for group, agents in self.agents.items():
+            if isinstance(told[0][agents[0]], dict):
+                names = told[0][agents[0]]
+                grouped[group] = {
+                    name: np.array([[one[agent][name] for agent in agents] for one in told])
+                    for name in names
+                }
+            else:
+                grouped[group] = np.array([[one[agent] for agent in agents] for one in told])
+        return grouped
+
+    def _tensors(self, told):
+        seen = {group: told[group, "observation"].numpy() for group in self.agents}
+        return {**seen, "state": told["state"].numpy()}
+
+    def _told(self, after, kind):
+        if kind == "rewards":
+            return {group: after[group, "reward"][..., 0].numpy() for group in self.agents}
+        return {
+            group: {name: value.numpy() for name, value in after[group, "info"].items()}
+            for group in self.agents
+        }
+
+
+@pytest.mark.parametrize("units", [{}, {"normalize": True}], ids=str)
+@pytest.mark.parametrize("moves", [{}, {"comings": False}, {"comings": True}], ids=str)
+def test_markets_of_one_provider_that_are_drawn_and_move(moves, units):
+    arguments = {"max_cycles": 9, "history": 2, "scale_rewards": not moves}
+    twins = Twins("stackelberg", moves=moves, **arguments, **units)
+    for _ in range(2):
+        twins.play(DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
+
+
+@pytest.mark.parametrize("units", [{}, {"normalize": True}], ids=str)
+@pytest.mark.parametrize("moves", [{}, {"ways": False}, {"ways": True}], ids=str)
+def test_markets_of_several_providers_that_are_drawn_and_move(moves, units):
+    arguments = {"moves": moves, "judged": not moves, "max_cycles": 9 if moves else 2, "M": 3}
+    twins = Twins("competition", **arguments, **units)
+    for _ in range(2):
+        twins.play(DOUBLE, {"rtol": 1e-4, "atol": 1e-2})
+
+
+@pytest.mark.parametrize("game", PARALLEL)
+def test_single_precision(game):
+    Twins(game, torch.float32, max_cycles=3).play(SINGLE, {"rtol": 1e-4, "atol": 0.05})
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"max_cycles": 1},
-        {"K": 3, "history": 1},
-        {"vmu_reward": "utility"},
-        {"scenario": "hidden", "vmu_reward": "utility", "scale_rewards": True},
-        {"scenario": "crowd", "vmu_reward": "utility"},
-        {"capacity": 90.0},
+        {"K": 100},
+        {"K": 3, "history": 1, "vmu_reward": "utility"},
+        {"capacity": 90.0, "scale_rewards": True},
         {"capacity": 0.5, "normalize": True},
-        {"scenario": "crowd", "capacity": 200.0, "scale_rewards": True},
         {"min_steps": 10, "max_steps": 99.5, "cost": 2.25, "max_price": 17.0, "K": 3},
         {"continuous_actions": False},
         {"continuous_actions": False, "normalize": True, "min_steps": 3.5, "max_steps": 20},
-        {"scenario": "crowd", "continuous_actions": False},
         {"ssim": TABLE, "K": 3, "capacity": 300.0},
-        {"scenario": ALL_MOVES, "K": 4, "max_cycles": 12},
-        {"scenario": ALL_MOVES, "K": 4, "normalize": True, "scale_rewards": True, "max_cycles": 12},
         {"satisfaction": [100.0, 200.0, 300.0], "K": 3, "max_cycles": 3},
     ],
     ids=str,
 )
-def test_arguments_of_one_provider(monkeypatch, arguments):
-    arguments = {"max_cycles": 3} | arguments
-    twins = Twins("stackelberg", 3, torch.float64, monkeypatch, **arguments)
-    play(twins, DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
+def test_arguments_of_one_provider(arguments):
+    twins = Twins("stackelberg", **{"max_cycles": 3, **arguments})
+    twins.play(DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
+        {},
+        {"scenario": "calvano"},
         {"M": 1, "max_cycles": 1},
-        {"M": 3, "K": 2, "history": 1},
+        {"M": 3, "K": 100, "history": 1},
         {"M": 1, "outside": 20.0, "capacity": 60.0},
         {"M": 2, "outside": 20.0, "scale_rewards": True},
         {"M": 3, "cost": [1, 2, 1.5], "max_price": [20, 15, 10], "capacity": [50, 90, 20.5]},
@@ -113,88 +255,78 @@ def test_arguments_of_one_provider(monkeypatch, arguments):
         {"M": 2, "ssim": TABLE, "min_steps": 2},
         {"continuous_actions": False, "price_grid": [[2, 4, 6.5], [3, 5, 7]], "normalize": True},
         {"continuous_actions": False, "outside": 3.0, "min_steps": 1.5, "max_steps": 9.5},
-        {"followers": "best_response"},
-        {"followers": "best_response", "scenario": "road", "normalize": True},
-        {"followers": "best_response", "scenario": "hidden", "capacity": 50.0},
+        {"followers": "best_response", "normalize": True, "capacity": 50.0},
         {"followers": "best_response", "continuous_actions": False, "M": 3},
-        {"scenario": BUSY_ROAD, "M": 3, "K": 4, "max_cycles": 8},
-        {"scenario": BUSY_ROAD, "M": 2, "K": 10, "max_cycles": 8, "normalize": True},
     ],
     ids=str,
 )
-def test_arguments_of_several_providers(monkeypatch, arguments):
-    arguments = {"judged": False, "max_cycles": 3} | arguments
-    twins = Twins("competition", 3, torch.float64, monkeypatch, **arguments)
-    play(twins, DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
+def test_arguments_of_several_providers(arguments):
+    judged = arguments in ({}, {"scenario": "calvano"})
+    twins = Twins("competition", **{"judged": judged, "max_cycles": 3, **arguments})
+    twins.play(DOUBLE, {"rtol": 1e-4 if judged else 1e-5, "atol": 1e-2})
 
 
-def drawn(shape, low, high, seed):
-    return np.random.default_rng(seed).uniform(low, high, shape)
+def uniform(low, high, *shape):
+    return np.random.default_rng(len(shape)).uniform(low, high, (N, *shape))
 
 
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_market_of_its_own_for_each_game(normalize, dtype):
-    N, K = 4, 3
-    twins = Twins("stackelberg", N, dtype, K=K, normalize=normalize, max_cycles=2, max_steps=200)
+    K = 3
+    arguments = {"K": K, "normalize": normalize, "max_cycles": 2, "max_steps": 200}
+    twins = Twins("stackelberg", dtype, **arguments)
     options = {
-        "satisfaction": drawn((N, K), 90, 390, 0),
-        "cost": drawn(N, 1.0, 3.0, 1),
-        "max_price": drawn(N, 4.0, 20.0, 2),
-        "min_steps": drawn(N, 1.0, 9.0, 3),
-        "max_steps": drawn(N, 50.0, 200.0, 4),
-        "capacity": drawn(N, 60.0, 300.0, 5),
+        "satisfaction": uniform(90, 390, K),
+        "cost": uniform(1.0, 3.0),
+        "max_price": uniform(4.0, 20.0),
+        "min_steps": uniform(1.0, 9.0),
+        "max_steps": uniform(50.0, 200.0),
+        "capacity": uniform(60.0, 300.0),
     }
     tolerances = (DOUBLE, 2e-3) if dtype == torch.float64 else (SINGLE, 0.05)
     close = tolerances[0], {"rtol": 1e-4, "atol": tolerances[1]}
-    play(twins, *close, **options)
+    twins.play(*close, **options)
     # The next episode knows nothing of the last; some options are of all games.
     del options["capacity"], options["max_steps"]
-    play(twins, *close, options={"max_steps": 70.0}, **options)
-    play(twins, *close, options={"cost": 2.5, "max_price": 6.0, "satisfaction": [90.0, 200, 30]})
-    play(twins, *close)
+    twins.play(*close, options={"max_steps": 70.0}, **options)
+    twins.play(*close, options={"cost": 2.5, "max_price": 6.0, "satisfaction": [90.0, 200, 30]})
+    twins.play(*close)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"normalize": True}, {"continuous_actions": False}])
 def test_a_competition_of_its_own_for_each_game(arguments):
-    N, M, K = 4, 2, 3
+    M, K = 2, 3
     names = {"M": M, "K": K, "outside": 1.0, "judged": False, "max_cycles": 2, "max_steps": 200}
-    twins = Twins("competition", N, torch.float64, **names, **arguments)
+    twins = Twins("competition", **names, **arguments)
     options = {
-        "satisfaction": drawn((N, K), 90, 390, 0),
-        "cost": drawn((N, M), 1.0, 3.0, 1),
-        "max_price": drawn((N, M), 4.0, 20.0, 2),
-        "min_steps": drawn(N, 1.0, 9.0, 3),
-        "max_steps": drawn(N, 50.0, 200.0, 4),
-        "capacity": drawn((N, M), 60.0, 300.0, 5),
-        "access_cost": drawn((N, M, K), 0.0, 200.0, 6),
-        "temperature": drawn(N, 1.0, 100.0, 7),
-        "outside": drawn(N, 1.0, 100.0, 8),
+        "satisfaction": uniform(90, 390, K),
+        "cost": uniform(1.0, 3.0, M),
+        "max_price": uniform(4.0, 20.0, M),
+        "min_steps": uniform(1.0, 9.0),
+        "max_steps": uniform(50.0, 200.0),
+        "capacity": uniform(60.0, 300.0, M),
+        "access_cost": uniform(0.0, 200.0, M, K),
+        "temperature": uniform(1.0, 100.0),
+        "outside": uniform(1.0, 100.0),
     }
     close = DOUBLE, {"rtol": 1e-4, "atol": 2e-3}
-    play(twins, *close, **options)
+    twins.play(*close, **options)
     del options["capacity"], options["temperature"]
-    play(twins, *close, options={"temperature": 7.0}, **options)
-    play(twins, *close)
+    twins.play(*close, options={"temperature": 7.0}, **options)
+    twins.play(*close)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("game", PARALLEL)
 def test_what_is_out_of_bounds_is_clipped(game, normalize):
-    twins = (
-        Twins(game, 2, torch.float64, normalize=normalize, judged=False)
-        if (game == "competition")
-        else Twins(game, 2, torch.float64, normalize=normalize)
-    )
-    twins.reset()
-    rng = np.random.default_rng(0)
-    for _ in range(3):
-        actions = {}
-        for agents in twins.agents.values():
-            for agent in agents:
-                space = twins.parallel[0].action_space(agent)
-                half = (space.high - space.low) / 2
-                wide = rng.uniform(space.low - half, space.high + half, (2, *space.shape))
-                actions[agent] = wide.astype(np.float32)
-        told, expected = twins.step(actions)
-        agree(told["rewards"], expected["rewards"], 1e-5, 1e-2)
+    judged = {"judged": False} if game == "competition" else {}
+    twins = Twins(game, normalize=normalize, **judged)
+    price = {"price": 8.0} if game == "stackelberg" else {"prices": 8.0}
+    twins.tensors.reset(options=price)
+    for env in twins.parallel:
+        env.reset(options=price)
+    for number in range(3):
+        told, after = twins._step(number, stretch=2.0)
+        expected = twins._grouped([one["rewards"] for one in told])
+        agree(twins._told(after, "rewards"), expected, 1e-5, 1e-2)
