@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 from PIL import Image
 
 import aigc_market
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.single import PricingEnv
 from aigc_market.rendering.frames import draw
 
 IMAGES = Path(__file__).parent / "images"
 
 
-def play(prices, view=PricingEnv, **arguments):
+def play(prices, game="Pricing", **arguments):
     """The rounds of a leader that posts these prices."""
-    env = view(max_cycles=len(prices), **arguments)
+    env = gymnasium.make(
+        f"aigc_market/{game}-v0", normalize=False, max_cycles=len(prices), **arguments
+    )
     env.reset(seed=3)
     rounds = []
     for price in prices:
@@ -39,7 +40,7 @@ save(
     "competition-frame.png",
     play(
         3 + 1.5 * np.sin(np.arange(40) / 6),
-        RivalEnv,
+        "Rival",
         scenario="road",
         M=3,
         K=8,

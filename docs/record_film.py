@@ -7,10 +7,10 @@ demonstration seeds, which nothing was trained on or chosen by.
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 
 from aigc_market import replay
-from aigc_market.envs.single import PricingEnv
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
@@ -23,10 +23,10 @@ SCENARIO = "hidden"
 ROUNDS = 32
 """Of the episode's 100: later ones look alike."""
 
-env = PricingEnv(scenario=SCENARIO)
+env = gymnasium.make("aigc_market/Pricing-v0", scenario=SCENARIO, normalize=False)
 env.reset(seed=demonstration_seed(0))
 leader = load_policy(SCENARIO).method(num_envs=1)
-K = env.market.K
+K = env.unwrapped.market.K
 prices, steps = np.empty((1, 0)), np.empty((1, 0, K))
 film = []
 for _ in range(ROUNDS):

@@ -74,7 +74,7 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("slots", {"250 of 1,000 VMUs are there", "a car stands for 25 VMUs"}),
         ("one", {"1 VMU"}),
         ("nobody buys", {"nobody buys at this price", "0 steps"}),
-        ("nobody is there", {"nobody is there to buy", "empty"}),
+        ("nobody is there", {"nobody is there", "empty"}),
         ("no trade", {"nobody buys at any price"}),
         ("floor", {"120 to 160 steps a request"}),
         ("live", {"SSIM 0.50", "SSIM 0.60"}),
@@ -469,6 +469,12 @@ def test_two_windows_share_the_display():
     b.render()
     assert pygame.display.get_surface().get_size() == (960, 640)
     b.close()
+
+
+def test_frames_stay_the_same_whoever_ends_pygame():
+    frame = draw([record()])
+    pygame.quit()
+    assert (draw([record()]) == frame).all()
 
 
 @pytest.fixture

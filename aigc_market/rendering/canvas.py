@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -92,15 +91,6 @@ class Canvas:
         self.polygon(
             [(x0 + x, y0 + y), (x1 + x, y1 + y), (x1 - x, y1 - y), (x0 - x, y0 - y)], colour
         )
-
-    @contextmanager
-    def within(self, x: float, y: float, width: float, height: float) -> Iterator[None]:
-        """Meanwhile nothing is drawn outside this rectangle."""
-        self._surface.set_clip([round(v * _FINE) for v in (x, y, width, height)])
-        try:
-            yield
-        finally:
-            self._surface.set_clip(None)
 
     def line(
         self, points: Sequence[tuple[float, float] | None], colour: Colour, width: float = 2

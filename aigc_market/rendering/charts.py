@@ -42,7 +42,7 @@ class Chart(NamedTuple):
     colour: Colour
     """Of the value, or of the mark beside the name."""
     notes: list[tuple[str, Colour]]
-    """On the right of the value, one below the other."""
+    """On the right of the value, in as few lines as they need."""
     lines: list[tuple[Values, Colour]]
     """Each with a point at its end."""
     benchmarks: list[tuple[Values, Stroke]]
@@ -228,9 +228,13 @@ def _numbers(canvas: Canvas, chart: Chart, left: float, right: float) -> None:
     room = 0.55 * (right - left)
     if canvas.measure(chart.value, 22) <= room:
         left += canvas.text(left, y, chart.value, size, colour, room=room) + 4
-    for i, (words, tint) in enumerate(reversed(chart.notes)):
-        if canvas.measure(words, SMALL) <= right - left:
-            canvas.text(right, y - 14 * i, words, SMALL, tint, anchor=1)
+    x = right
+    for words, tint in reversed(chart.notes):
+        wide = canvas.measure(words, SMALL)
+        if wide > x - left:
+            x, y = right, y - 14
+        if wide <= x - left:
+            x -= canvas.text(x, y, words, SMALL, tint, anchor=1) + 12
 
 
 def _lines(

@@ -50,7 +50,7 @@ def _head(canvas: Canvas, last: Shown) -> None:
 
 def _facts(last: Shown) -> list[str]:
     """The market's fixed numbers."""
-    M, vmus = len(last.cost), count(len(last.demand[0]), "VMU")
+    M, vmus = len(last.cost), count(len(last.here), "VMU")
     least, most = steps(last.min_steps), steps(last.max_steps)
     floor = "" if least == most else f"{least} to " if last.min_steps > 0 else "up to "
     facts = [

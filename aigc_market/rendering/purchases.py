@@ -34,7 +34,7 @@ def card(canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float
     """
     side = min(_LARGEST, pitch - 8)
     left, right, top, bottom = x - side / 2, x + side / 2, top + _LARGEST - side, top + _LARGEST
-    if last.active is not None and not last.active[k]:
+    if not last.here[k]:
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
         canvas.line(corners, palette.LINE, 1)
         canvas.text(x, top + side / 2 + 5, "empty", SMALL, palette.MUTED, anchor=0.5)
@@ -61,17 +61,14 @@ def bar(
     canvas.rectangle(x, y, width * sold, height, palette.DELIVERED)
 
 
-def crowd(
-    canvas: Canvas, last: Shown, here: np.ndarray, left: float, right: float, top: float
-) -> None:
-    """How steps and quality are spread over those who are there, by their mask (K)."""
-    middle, there = left + 284, np.flatnonzero(here)
+def crowd(canvas: Canvas, last: Shown, left: float, right: float, top: float) -> None:
+    """How steps and quality are spread over those who are there."""
+    middle, there = left + 284, np.flatnonzero(last.here)
+    nothing = "nothing yet" if last.number == 0 else "" if any(last.here) else "nobody is there"
     for x, title in ((left, "Steps bought"), (middle, "Image quality")):
         canvas.text(x, top, title, MEDIUM, palette.INK)
-        if len(there) == 0 or last.number == 0:
-            words = "nothing yet" if len(there) else "nobody is there"
-            canvas.text(x, top + 60, words, SMALL, palette.MUTED)
-    if len(there) and last.number:
+        canvas.text(x, top + 60, nothing, SMALL, palette.MUTED)
+    if not nothing:
         bought = np.array(last.delivered)[there]
         _histogram(canvas, bought, last.max_steps, left, top + 14, middle - left - 24)
         _quartiles(canvas, last, there, middle, top + 32, (right - middle) / len(_QUARTILES))

@@ -62,9 +62,28 @@ class Shown(NamedTuple):
     ssim: Sequence[float] = ()
     images: Sequence[str] | None = None
 
+    @property
+    def here(self) -> Sequence[bool]:
+        """(K) who is there to buy."""
+        return [True] * len(self.demand[0]) if self.active is None else self.active
+
+    @property
+    def asked(self) -> float:
+        """Steps asked for in all."""
+        return sum(map(sum, self.demand))
+
+    @property
+    def unsold(self) -> str:
+        """Why nothing is sold; empty where something is."""
+        if not any(self.here):
+            return "nobody is there"
+        if self.asked:
+            return ""
+        return "nobody buys at this price" if self.number else "nothing sold yet"
+
     def facts(self) -> list[str]:
         """What else is to be said of the VMUs."""
-        facts, K = [], len(self.demand[0])
+        facts, K = [], len(self.here)
         if self.active is not None:
             facts.append(f"{sum(self.active):,} of {K:,} VMUs are there")
         if self.number and self.shares is not None and self.access_cost is not None:

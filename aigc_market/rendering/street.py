@@ -32,6 +32,8 @@ class _Station(NamedTuple):
 
     name: str
     x: float
+    width: float
+    """Of its plate."""
     colour: Colour
     prices: list[float]
     demand: np.ndarray
@@ -50,25 +52,26 @@ def draw(canvas: Canvas, last: Shown) -> None:
     for station in stations:
         canvas.rectangle(station.x - 1.5, _ANTENNA, 3, _ROAD - _ANTENNA, palette.LINE)
     _road(canvas, last)
-    with canvas.within(_LEFT, _TOP, _WIDTH, _HEIGHT):
-        _vehicles(canvas, last, stations)
-    pitch = (_PURCHASES - _LEFT if last.delivered else _WIDTH) / len(stations)
+    _vehicles(canvas, last, stations)
+    for margin in (0, _RIGHT):  # on a ring lines and vehicles go on beyond
+        canvas.rectangle(margin, _TOP, MARGIN, _HEIGHT, palette.PAPER)
     most = max(max(station.demand.sum(), station.sold) for station in stations)
     for station in stations:
         canvas.circle(station.x, _ANTENNA, 4, station.colour)
-        _plate(canvas, last, station, min(pitch - 8, 150), most)
+        _plate(canvas, last, station, most)
     _key(canvas, last)
 
 
 def _stations(last: Shown) -> list[_Station]:
     M = len(last.cost)
     groups = np.array_split(np.arange(M), min(M, _APART))
-    width = _PURCHASES - _LEFT if last.delivered else _WIDTH
+    pitch = (_PURCHASES - _LEFT if last.delivered else _WIDTH) / len(groups)
     prices, demand, sold = map(np.array, (last.prices or last.cost, last.demand, last.sold))
     return [
         _Station(
             name="RSU" if M == 1 else f"RSU {m[0]}" if len(m) == 1 else f"RSU {m[0]}–{m[-1]}",
-            x=_LEFT + (i + 0.5) / len(groups) * width,
+            x=_LEFT + (i + 0.5) * pitch,
+            width=min(pitch - 8, 150),
             colour=palette.PROVIDERS[i % len(palette.PROVIDERS)],
             prices=prices[m].tolist(),
             demand=demand[m].sum(axis=0),
@@ -94,28 +97,26 @@ def _road(canvas: Canvas, last: Shown) -> None:
 
 def _vehicles(canvas: Canvas, last: Shown, stations: Sequence[_Station]) -> None:
     """Those that are there, one by one or as a crowd, and what they bought or where."""
-    K = len(last.demand[0])
+    K, ring = len(last.here), last.places is not None
     left, right = (_PURCHASES, _RIGHT - 12) if last.delivered else (_LEFT, _RIGHT)
-    here = np.array(last.active) if last.active is not None else np.ones(K, bool)
-    places = np.array(last.places) if last.places is not None else (np.arange(K) + 0.5) / K
+    places = np.array(last.places) if ring else (np.arange(K) + 0.5) / K
     x, y = left + places * (right - left), np.full(K, _ROAD + 0.5 * _ROAD_HEIGHT / _LANES)
-    drawn = np.flatnonzero(here)[:: _vehicles_of_a_car(K)]
+    drawn = np.flatnonzero(last.here)[:: _vehicles_of_a_car(K)]
     y[drawn] += _lanes(places[drawn]) * _ROAD_HEIGHT / _LANES
     if not last.delivered:
         _lines(canvas, last, stations, x, y)
     elif K > _APART:
-        purchases.crowd(canvas, last, here, left + 6, right, _TOP + 28)
+        purchases.crowd(canvas, last, left + 6, right, _TOP + 28)
     else:
         for k in range(K):
-            if here[k]:
+            if last.here[k]:
                 canvas.line([(x[k], _ROAD - 10), (x[k], y[k])], palette.LINE)
             purchases.card(canvas, last, k, x[k], _TOP + 12, (right - left) / K)
-    turns = (
-        (-_WIDTH, 0, _WIDTH) if last.places is not None else (0,)
-    )  # at the seam it is seen twice
     for k in drawn.tolist():
-        for at in (float(x[k]) + turn for turn in turns):
-            if _LEFT - 22 < at < _RIGHT + 22:
+        for turn in (
+            (-_WIDTH, 0, _WIDTH) if ring else (0,)
+        ):  # at the seam of a ring it is seen twice
+            if _LEFT - 22 < (at := float(x[k]) + turn) < _RIGHT + 22:
                 _vehicle(canvas, at, float(y[k]), str(k) if K <= _APART else "")
 
 
@@ -171,9 +172,10 @@ def _lines(
 # -- plates and the key ----------------------------------------------------------------------------
 
 
-def _plate(canvas: Canvas, last: Shown, station: _Station, width: float, most: float) -> None:
+def _plate(canvas: Canvas, last: Shown, station: _Station, most: float) -> None:
     """A unit's price, what it sold, and what more was asked for, beside the most of a unit."""
-    x, left, y, room = station.x, station.x - width / 2, _PLATE, width - 10
+    x, width, y = station.x, station.width, _PLATE
+    left, room = x - width / 2, width - 10
     canvas.rectangle(left, y, width, _PLATE_HEIGHT, palette.WHITE, radius=6)
     canvas.rectangle(left, y, width, 12, station.colour, radius=6)
     canvas.rectangle(left, y + 6, width, 6, station.colour)
@@ -193,16 +195,11 @@ def _plate(canvas: Canvas, last: Shown, station: _Station, width: float, most: f
 
 def _key(canvas: Canvas, last: Shown) -> None:
     """What lines and bars mean, and what they add up to; below the road."""
-    K, most = len(last.demand[0]), last.max_steps
-    asked, sold = sum(map(sum, last.demand)), sum(last.sold)
-    words = f"{steps(sold, most)} steps sold"
-    if last.active is not None and not any(last.active):
-        words = "nobody is there to buy"
-    elif asked == 0:
-        words = "nobody buys at this price" if last.number else "nothing sold yet"
-    entries, facts = [(words, palette.DELIVERED, 10.0, 10.0)], last.facts()
-    if asked > sold * (1 + 1e-9):
-        words = f"{steps(asked - sold, most)} more asked for"
+    K, most, sold, facts = len(last.here), last.max_steps, sum(last.sold), last.facts()
+    words = last.unsold or f"{steps(sold, most)} steps sold"
+    entries = [(words, palette.DELIVERED, 10.0, 10.0)]
+    if last.asked > sold * (1 + 1e-9):
+        words = f"{steps(last.asked - sold, most)} more asked for"
         entries.append((words, palette.CAPACITY, 10.0, 10.0))
     if not last.delivered:
         line = steps(most * _SAMPLE / _WIDEST * max(1.0, K / _APART), most)

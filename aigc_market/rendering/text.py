@@ -32,13 +32,12 @@ def ansi(record: Round | CompetitionRound) -> str:
 def sales(record: Round | CompetitionRound) -> str:
     """What was delivered to whom and in all, and what was asked for where a capacity cut it."""
     last = shown(record)
-    asked, sold = sum(map(sum, last.demand)), sum(last.sold)
-    words = "nobody buys" if last.active is None or any(last.active) else "nobody is there"
-    words = _steps(last, sold, last.delivered) if asked else f"0: {words}"
-    if asked > sold * (1 + 1e-9):
+    sold = sum(last.sold)
+    words = f"0: {last.unsold}" if last.unsold else _steps(last, sold, last.delivered)
+    if last.asked > sold * (1 + 1e-9):
         limit = "" if last.capacity is None else f" by the capacity of {span(last.capacity)}"
         each = last.demand[0] if last.delivered else ()
-        words += f", cut{limit} from {_steps(last, asked, each)} asked for"
+        words += f", cut{limit} from {_steps(last, last.asked, each)} asked for"
     return "; ".join([words, *last.facts()])
 
 
@@ -149,6 +148,6 @@ def _steps(last: Shown, total: float, each: Sequence[float]) -> str:
 
     if not each:
         return write(total)
-    there = [*map(write, each if last.active is None else compress(each, last.active))]
+    there = [write(number) for number in compress(each, last.here)]
     more = f" and {len(there) - _LISTED:,} more" if len(there) > _LISTED else ""
     return f"{' '.join(there[:_LISTED])}{more} = {write(total)}"
