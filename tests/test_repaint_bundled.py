@@ -1,7 +1,5 @@
 """The model of road scenes that the package brings, and its curve."""
 
-import dataclasses
-
 import allowed
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from scipy.stats import spearmanr
 
 import aigc_market
 from aigc_market import game
-from aigc_market.envs.settings import Settings
+from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
 
@@ -66,9 +64,14 @@ def test_the_curve_rises_and_saturates(live):
     assert mean[200:].min() > mean[10]
 
 
+def live_market(live):
+    """Of the preset, with this service."""
+    return aigc_market.Market(**{**SCENARIOS["live"].arguments, "ssim": live})
+
+
 @pytest.mark.usefixtures("no_run")
 def test_the_live_preset_has_an_equilibrium_well_inside_the_prices(live):
-    market = dataclasses.replace(Settings.make("live").market, ssim=live)
+    market = live_market(live)
     assert market.min_steps == 0
     found = aigc_market.solve(market)
     assert not any(np.any(bound) for bound in found.binding)
@@ -82,7 +85,7 @@ def test_the_live_preset_has_an_equilibrium_well_inside_the_prices(live):
 
 @pytest.mark.usefixtures("no_run")
 def test_nobody_buys_above_the_price_that_ends_the_papers_market(live):
-    market = dataclasses.replace(Settings.make("live").market, ssim=live)
+    market = live_market(live)
     prices = np.linspace(market.cost, market.max_price, 400)
     utility = game.leader_utility(market, prices)
     assert np.all(utility[prices > 15] == 0)

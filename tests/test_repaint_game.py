@@ -306,7 +306,7 @@ def uneven(market, price, rng):
 @pytest.mark.parametrize(("capacity", "sold"), [(None, [3.0, 7.0]), (8, [2.0, 5.0])])
 def test_the_single_and_the_vector_environment_sell_whole_calls(live, capacity, sold):
     physical = {"normalize": False, "scale_rewards": False}
-    arguments = rounds(live, capacity=capacity, vmus=uneven, **physical)
+    arguments = rounds(live, capacity=capacity, followers=uneven, **physical)
     single = gymnasium.make("aigc_market/Pricing-v0", **arguments)
     single.reset(seed=0)
     seen, reward, _, _, info = single.step(np.array([5.0], np.float32))
