@@ -2,34 +2,21 @@
 
 import importlib.metadata
 
-import cloudpickle
-import gymnasium
 import numpy as np
 import pytest
 import supersuit
 from packaging.requirements import Requirement
 from pettingzoo.utils.env_logger import EnvLogger
+from views import pricing, pricing_lanes, rival
 
 import aigc_market
 from aigc_market import competition_v0
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
 
-MULTI_AGENT = [aigc_market.env, aigc_market.raw_env, aigc_market.parallel_env]
-VIEWS = [*MULTI_AGENT, PricingEnv, lambda **kw: PricingVectorEnv(num_envs=3, **kw)]
-NAMES = ["env", "raw_env", "parallel_env", "single", "vector"]
-every_view = pytest.mark.parametrize("view", VIEWS, ids=NAMES)
-multi_agent = pytest.mark.parametrize("view", MULTI_AGENT, ids=NAMES[:3])
+MULTI_AGENT = [aigc_market.env, aigc_market.parallel_env]
+multi_agent = pytest.mark.parametrize("view", MULTI_AGENT, ids=["env", "parallel_env"])
 
-ASP_INFOS = {
-    "round",
-    "price",
-    "demand",
-    "utility",
-    "equilibrium_price",
-    "equilibrium_utility",
-    "regret",
-}
+ASP_INFOS = {"round", "price", "demand", "utility"}
+ASP_INFOS |= {"equilibrium_price", "equilibrium_utility", "regret"}
 VMU_INFOS = {"steps", "ssim", "surplus", "best_response"}
 
 
@@ -41,14 +28,6 @@ def play_round(env):
 
 def sample(env):
     return {agent: env.action_space(agent).sample() for agent in env.agents}
-
-
-@every_view
-def test_unknown_reset_options_warn_and_point_at_the_caller(view):
-    env = view()
-    with pytest.warns(UserWarning, match="reset option 'options' is unknown.*allowed: cost") as w:
-        env.reset(seed=0, options={"options": 1})
-    assert w[0].filename == __file__
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, np.zeros(1, "f4"), np.array([0])])
@@ -64,41 +43,6 @@ def test_action_zero_is_clipped(zero):
     assert all("outside action space" in message for message in EnvLogger.mqueue)
 
 
-@pytest.mark.parametrize("max_cycles", [3, 150])
-def test_max_cycles_can_be_assigned_aec(max_cycles):
-    env = aigc_market.env()
-    env.max_cycles = max_cycles
-    env.reset(seed=0)
-    turns = 0
-    for agent in env.agent_iter():
-        *_, truncated, _ = env.last()
-        env.step(None if truncated else env.action_space(agent).sample())
-        turns += not truncated
-    assert turns == 3 * max_cycles
-
-
-@pytest.mark.parametrize("max_cycles", [3, 150])
-def test_max_cycles_can_be_assigned_parallel(max_cycles):
-    env = aigc_market.parallel_env()
-    env.max_cycles = max_cycles
-    env.reset(seed=0)
-    steps = 0
-    while env.agents:
-        env.step(sample(env))
-        steps += 1
-    assert steps == max_cycles
-
-
-@pytest.mark.parametrize("max_cycles", [3, 150])
-@pytest.mark.parametrize("view", VIEWS[3:], ids=NAMES[3:])
-def test_max_cycles_can_be_assigned_gymnasium(view, max_cycles):
-    env = view()
-    env.max_cycles = max_cycles
-    env.reset(seed=0)
-    truncated = [np.any(env.step(env.action_space.sample())[3]) for _ in range(max_cycles)]
-    assert truncated == [False] * (max_cycles - 1) + [True]
-
-
 def test_the_infos_of_last_are_the_objects_of_infos():
     env = aigc_market.env(max_cycles=2)
     env.reset(seed=0)
@@ -108,83 +52,46 @@ def test_the_infos_of_last_are_the_objects_of_infos():
         env.step(None if truncated else env.action_space(agent).sample())
 
 
-@pytest.mark.parametrize("view", VIEWS[:4], ids=NAMES[:4])
-@pytest.mark.parametrize("render_mode", [None, "ansi", "human"])
-def test_render_modes_are_kept_and_listed(view, render_mode):
-    env = view(render_mode=render_mode)
-    assert env.unwrapped.render_mode == render_mode
-    assert render_mode is None or render_mode in env.metadata["render_modes"]
+@pytest.mark.parametrize("view", [*MULTI_AGENT, competition_v0.env, pricing, rival])
+def test_render_modes_are_kept_and_listed(view):
+    for render_mode in (None, "ansi", "human"):
+        env = view(render_mode=render_mode)
+        assert env.unwrapped.render_mode == render_mode
+        assert render_mode is None or render_mode in env.metadata["render_modes"]
+    assert pricing_lanes(2).unwrapped.render_mode is None
 
 
-def test_the_vector_environment_has_a_render_mode():
-    assert PricingVectorEnv(num_envs=2).unwrapped.render_mode is None
-
-
-def test_metadata():
-    assert aigc_market.env().metadata["name"] == "stackelberg_v0"
-    assert aigc_market.env().metadata["is_parallelizable"] is False
-
-
-def check_infos(infos):
-    assert set(infos["asp_0"]) == ASP_INFOS
-    for agent in infos:
-        if agent != "asp_0":
-            assert set(infos[agent]) == VMU_INFOS
-    shapes = {}
-    for agent, info in infos.items():
-        assert type(info) is dict
-        for key, value in info.items():
-            assert isinstance(value, (int, float, np.ndarray))
-            assert not isinstance(value, bool)
-            shapes[agent, key] = np.shape(value)
-    return shapes
-
-
-def test_infos_are_empty_at_reset_then_always_alike_aec():
-    env = aigc_market.env(max_cycles=4)
-    for seed in (0, 1):
-        env.reset(seed=seed)
-        assert env.infos == {agent: {} for agent in env.possible_agents}
-        seen = []
-        for _ in range(4):
-            play_round(env)
-            seen.append(check_infos(env.infos))
-        assert all(shapes == seen[0] for shapes in seen)
-
-
-def test_infos_are_empty_at_reset_then_always_alike_parallel():
-    env = aigc_market.parallel_env(max_cycles=4)
-    for seed in (0, 1):
-        _, infos = env.reset(seed=seed)
-        assert infos == {agent: {} for agent in env.possible_agents}
-        seen = [check_infos(env.step(sample(env))[-1]) for _ in range(4)]
-        assert all(shapes == seen[0] for shapes in seen)
-
-
-def test_infos_of_the_single_environment():
-    env = PricingEnv()
-    assert env.reset(seed=0)[1] == {}
-    info = env.step(env.action_space.sample())[-1]
-    check_infos({"asp_0": info})
-
-
-def test_one_key_has_one_shape_whoever_has_it():
+def test_infos_are_plain_dicts_of_numbers_and_one_key_has_one_shape():
     """Tianshou keeps all agents' infos in one buffer."""
-    env = aigc_market.env()
-    env.reset(seed=0)
-    play_round(env)
+    turns, at_once, alone = aigc_market.env(), aigc_market.parallel_env(), pricing()
+    for env in (turns, at_once, alone):
+        env.reset(seed=0)
+    play_round(turns)
+    infos = at_once.step(sample(at_once))[-1]
+    info = alone.step(alone.action_space.sample())[-1]
     shapes = {}
-    for (_, key), shape in check_infos(env.infos).items():
-        assert shapes.setdefault(key, shape) == shape
+    for told in (turns.infos, infos, {"asp_0": info}):
+        for agent, of_agent in told.items():
+            assert type(of_agent) is dict
+            assert set(of_agent) == (ASP_INFOS if agent == "asp_0" else VMU_INFOS)
+            for key, value in of_agent.items():
+                assert isinstance(value, (int, float, np.ndarray))
+                assert not isinstance(value, bool)
+                assert shapes.setdefault(key, np.shape(value)) == np.shape(value)
 
 
-def test_between_rounds_an_agent_keeps_its_last_infos():
+def test_infos_can_be_written_to_and_are_kept_between_rounds():
     env = aigc_market.env()
     env.reset(seed=0)
     play_round(env)
     before = dict(env.infos)
+    env.infos["asp_0"]["mine"] = 1.0
+    assert env.last()[-1]["mine"] == 1.0
     env.step(env.action_space("asp_0").sample())
     assert all(env.infos[agent] is before[agent] for agent in env.agents)
+    for _ in range(2):
+        env.step(env.action_space("vmu_0").sample())
+    assert "mine" not in env.infos["asp_0"]
 
 
 @multi_agent
@@ -266,17 +173,6 @@ def test_an_agents_cumulative_reward_is_cleared_when_it_acts():
         assert env._cumulative_rewards[agent] == 0
 
 
-@every_view
-@pytest.mark.parametrize("drawn", [False, True])
-def test_copies_by_cloudpickle_before_any_reset_play_alike(view, drawn):
-    env = view(satisfaction=(lambda rng: rng.uniform(100, 300, 2)) if drawn else 200.0)
-    copy = cloudpickle.loads(cloudpickle.dumps(env))
-    for each in (env, copy):
-        each.reset(seed=7)
-    np.testing.assert_array_equal(copy.market.satisfaction, env.market.satisfaction)
-    assert np.all(copy.equilibrium.price == env.equilibrium.price)
-
-
 AEC_WRAPPERS = {
     "frame_stack": lambda env: supersuit.frame_stack_v1(env, 3),
     "clip_reward": supersuit.clip_reward_v0,
@@ -290,30 +186,18 @@ AEC_WRAPPERS = {
 }
 
 
+@pytest.mark.parametrize("game", [aigc_market.env, competition_v0.env])
 @pytest.mark.parametrize("wrap", AEC_WRAPPERS.values(), ids=AEC_WRAPPERS)
-def test_supersuits_wrappers_play_the_aec_game(wrap):
-    env = wrap(aigc_market.env(max_cycles=4, normalize=True))
+def test_supersuits_wrappers_play_the_games_by_turns(wrap, game):
+    env = wrap(game(max_cycles=3, normalize=True))
     env.reset(seed=0)
-    turns = 0
+    agents, turns = len(env.possible_agents), 0
     for agent in env.agent_iter():
         observation, _, _, truncated, _ = env.last()
         assert env.observation_space(agent).contains(observation.astype("f4"))
         env.step(None if truncated else env.action_space(agent).sample())
         turns += 1
-    assert turns == 3 * 4 + 3
-
-
-@pytest.mark.parametrize("wrap", AEC_WRAPPERS.values(), ids=AEC_WRAPPERS)
-def test_supersuits_wrappers_play_among_several_providers(wrap):
-    env = wrap(competition_v0.env(max_cycles=3, normalize=True))
-    env.reset(seed=0)
-    turns = 0
-    for agent in env.agent_iter():
-        observation, _, _, truncated, _ = env.last()
-        assert env.observation_space(agent).contains(observation.astype("f4"))
-        env.step(None if truncated else env.action_space(agent).sample())
-        turns += 1
-    assert turns == 4 * 3 + 4
+    assert turns == agents * (3 + 1)
 
 
 @pytest.mark.parametrize("discrete", [False, True])
@@ -364,16 +248,6 @@ def test_supersuits_vector_environment_serves_stable_baselines3():
     assert not dones.any()
 
 
-def test_infos_can_be_written_to():
-    env = aigc_market.env()
-    env.reset(seed=0)
-    play_round(env)
-    env.infos["asp_0"]["mine"] = 1.0
-    assert env.last()[-1]["mine"] == 1.0
-    play_round(env)
-    assert "mine" not in env.infos["asp_0"]
-
-
 def test_parallel_agents_stay_in_all_dicts_to_the_last_step_in_order():
     env = aigc_market.parallel_env(K=3, max_cycles=4)
     observations, infos = env.reset(seed=0)
@@ -410,10 +284,3 @@ def test_versions_that_others_need_are_admitted(package, oldest):
     requirements = [Requirement(text) for text in importlib.metadata.requires("aigc-market")]
     (needed,) = [each for each in requirements if each.name == package and not each.marker]
     assert oldest in needed.specifier
-
-
-def test_gymnasiums_wrappers_find_the_render_mode():
-    env = gymnasium.make("aigc_market/Pricing-v0", render_mode="ansi")
-    env.reset(seed=0)
-    assert env.unwrapped.render_mode == env.render_mode == "ansi"
-    assert "price" in env.render()
