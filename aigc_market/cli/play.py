@@ -15,7 +15,7 @@ from aigc_market import _checks, replay, vmus
 from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several, writable
 from aigc_market.competition import followers, rivals
 from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, count, exact, money, paid, steps
+from aigc_market.rendering.numbers import beside, count, exact, money, paid, span, steps
 from aigc_market.rendering.text import sales, share, summary
 
 _SHOWN = 6  # providers in a line
@@ -176,10 +176,9 @@ def _introduction(market: Any, asked: bool) -> str:
     buys = f"{steps(market.min_steps)} to {most}" if market.min_steps > 0 else f"up to {most}"
     buys = most if market.min_steps == market.max_steps else buys
     if hasattr(market, "M"):
-        costs = market.cost[:1] if len(set(market.cost)) == 1 else market.cost
         who = f"You are asp_0 of {market.M} providers" if asked else f"{market.M} providers"
         return (
-            f"{who}, selling diffusion steps to {vehicles}. A step costs {in_a_row(costs)}.\n"
+            f"{who}, selling diffusion steps to {vehicles}. A step costs {span(market.cost)}.\n"
             "Each round all post a price; each VMU sees them, spreads its requests and buys "
             f"{buys} for each."
         )
@@ -224,12 +223,7 @@ def _summary(played: Sequence[Any]) -> str:
     """All rounds; of one provider's also the prices."""
     if not isinstance(played[0], Round):
         return summary(played)
-    best = _range([record.equilibrium_price for record in played])
+    best = span([record.equilibrium_price for record in played])
     moved = " (it moved)" if " " in best else ""
-    asked = _range([record.price for record in played])
+    asked = span([record.price for record in played])
     return f"{summary(played)}\nThe equilibrium price was {best}{moved}; you asked {asked}."
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = (exact(end) for end in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"

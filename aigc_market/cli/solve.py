@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -89,45 +89,23 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
 
 
-Columns = dict[str, tuple[Callable[[Any], str], Any]]
-"""By title: how a number is written, and the numbers, one a row."""
-
-
-def _table(title: str, key: str, columns: Columns) -> Table:
-    """The rows of a market's providers or VMUs; those in the middle of many are left out."""
-    table = Table(title=title)
-    for name in (key, *columns):
-        table.add_column(name, justify="right")
-    number = len(next(iter(columns.values()))[1])
-    shown: Sequence[int] = range(number)
-    if number > _ROWS:
-        shown = [*range(_ROWS // 2), *range(number - _ROWS // 2, number)]
-        table.caption = f"{number - _ROWS:,} more between these: see --json"
-    for row in shown:
-        table.add_row(str(row), *(write(values[row]) for write, values in columns.values()))
-    return table
-
-
 # -- one provider ----------------------------------------------------------------------------------
 
 
 def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
     """All numbers of its equilibrium, and what is shown of them."""
     found, theorem = aigc_market.solve(market), theorem_2(market)
-    told = {**_fields(found), "binding": found.binding._asdict(), "theorem_2_price": theorem}
+    numbers = _fields(found)
+    told = {**numbers, "binding": found.binding._asdict(), "theorem_2_price": theorem}
     totals = Table(title="Stackelberg equilibrium", show_header=False)
     totals.add_row("price p*", exact(found.price))
     totals.add_row("ASP utility U_p*", money(found.asp_utility))
     totals.add_row("steps sold", _sold(market, found))
     totals.add_row("binds", _limits(market, found))
     totals.add_row("Theorem 2", _theorem(theorem, found))
-    vmus: Columns = {
-        "δ": (exact, market.satisfaction),
-        "steps": (_steps, found.steps),
-        "surplus": (money, found.vmu_surplus),
-        "binds": (str, _binds(market, found)),
-    }
-    return told, [totals, _table("VMUs", "k", vmus)]
+    numbers.update(satisfaction=market.satisfaction, binds=_binds(market, found))
+    vmus = _table("VMUs", "k", numbers, "satisfaction", "steps", "vmu_surplus", "binds")
+    return told, [totals, vmus]
 
 
 def _sold(market: Market, found: Equilibrium) -> str:
@@ -156,9 +134,8 @@ def _limits(market: Market, found: Equilibrium) -> str:
 
 def _binds(market: Market, found: Equilibrium) -> np.ndarray:
     """(K) the bound at which each VMU stands, if any."""
-    words = np.where(found.binding.min_steps, "S_min", "")
-    both = found.binding.min_steps & found.binding.max_steps
-    words = np.where(found.binding.max_steps, np.where(both, "S_min, S_max", "S_max"), words)
+    low, high = found.binding.min_steps, found.binding.max_steps
+    words = np.select([low & high, low, high], ["S_min, S_max", "S_min", "S_max"], "")
     return words if market.active is None else np.where(market.active, words, "not there")
 
 
@@ -178,34 +155,37 @@ def _of_several(
     """All numbers of equilibrium, cartel and other prices, and what is shown of them."""
     asked = None if prices is None else _asked(market, np.array(prices))
     nash, cartel = competition.nash(market), competition.cartel(market)
+    told = {"nash": _fields(nash), "cartel": _fields(cartel), "asked": asked}
     found = bool(nash.converged)
-    gaps = [beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True)]
-    equilibrium: Columns = {
-        "price": (exact, nash.prices),
-        "utility U_m": (paid, nash.asp_utility),
-        "steps sold": (_steps, np.sum(nash.shares * nash.steps, axis=-1)),
-        "gap at most" if found else "gap": (_small, gaps),
-    }
-    together: Columns = {"price": (exact, cartel.prices), "utility U_m": (paid, cartel.asp_utility)}
     title = "Nash equilibrium" if found else "No Nash equilibrium found: the smallest gap"
+    gaps = np.array([beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True)])
+    sold = np.sum(nash.shares * nash.steps, axis=-1)
+    numbers = {**told["nash"], "sold": sold, "gap at most" if found else "gap": gaps}
     shown = [
-        _table(title, "m", equilibrium),
-        _verdict(nash, max(gaps)),
-        _table("Cartel", "m", together),
+        _table(title, "m", numbers, "prices", "asp_utility", "sold", [*numbers][-1]),
+        _verdict(nash, gaps.max()),
+        _table("Cartel", "m", told["cartel"], "prices", "asp_utility"),
     ]
     welfare = {"Nash" if found else "smallest gap": nash.welfare, "cartel": cartel.welfare}
     if asked is not None:
         gain = competition.profit_gain(market, asked["asp_utility"], nash, cartel)
         asked["profit_gain"] = np.where(np.isfinite(gain.each), gain.each, None)
         asked["mean_profit_gain"] = mean = gain.mean if np.isfinite(gain.mean) else None
-        welfare["asked"] = asked["welfare"]
+        columns = ("prices", "asp_utility", "sold", "profit_gain", "deviation_gains")
         shown += [
-            _table("Prices asked for", "m", _columns(asked)),
+            _table("Prices asked for", "m", asked, *columns),
             f"Δ of the mean {_delta(mean)}, NashConv {_small(asked['nash_conv'])}",
         ]
+        welfare["asked"] = asked["welfare"]
+    vmus = {
+        "satisfaction": market.satisfaction,
+        "% of requests": 100 * nash.shares.T,
+        "steps for each": nash.steps.T,
+        "vmu_utility": nash.vmu_utility,
+    }
+    shown.append(_table("VMUs" if found else "VMUs at the smallest gap", "k", vmus, *vmus))
     words = ", ".join(f"{name} {paid(float(value))}" for name, value in welfare.items())
-    told = {"nash": _fields(nash), "cartel": _fields(cartel), "asked": asked}
-    return told, [*shown, _vmus(market, nash), f"VMUs' utility in all: {words}."]
+    return told, [*shown, f"VMUs' utility in all: {words}."]
 
 
 def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
@@ -225,32 +205,6 @@ def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
         "deviation_gains": gains,
         "nash_conv": gains.sum(),
     }
-
-
-def _columns(asked: dict[str, Any]) -> Columns:
-    return {
-        "price": (exact, asked["prices"]),
-        "utility U_m": (paid, asked["asp_utility"]),
-        "steps sold": (_steps, asked["sold"]),
-        "Δ": (_delta, asked["profit_gain"]),
-        "gain by another price": (_small, asked["deviation_gains"]),
-    }
-
-
-def _vmus(market: Competition, nash: Nash) -> Table:
-    shown = market.M if market.M <= _SHARES else _SHARES - 1
-
-    def each(values: np.ndarray) -> str:
-        return " ".join(f"{value:,.1f}" for value in values[:shown]) + " …" * (shown < market.M)
-
-    title = "VMUs" if nash.converged else "VMUs at the smallest gap"
-    columns: Columns = {
-        "δ": (exact, market.satisfaction),
-        "% of requests": (each, 100 * nash.shares.T),
-        "steps for each": (each, nash.steps.T),
-        "utility U_k": (paid, nash.vmu_utility),
-    }
-    return _table(title, "k", columns)
 
 
 def _verdict(nash: Nash, gap: float) -> str:
@@ -274,6 +228,9 @@ def _verdict(nash: Nash, gap: float) -> str:
     )
 
 
+# -- tables ----------------------------------------------------------------------------------------
+
+
 def _steps(value: float) -> str:
     return f"{value:,.3f}"
 
@@ -284,3 +241,43 @@ def _small(value: float) -> str:
 
 def _delta(value: float | None) -> str:
     return "–" if value is None else exact(value, 4)
+
+
+def _each(values: np.ndarray) -> str:
+    """Of the providers, in a VMU's row."""
+    shown = len(values) if len(values) <= _SHARES else _SHARES - 1
+    return " ".join(f"{value:,.1f}" for value in values[:shown]) + " …" * (shown < len(values))
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "prices": ("price", exact),
+    "asp_utility": ("utility U_m", paid),
+    "sold": ("steps sold", _steps),
+    "gap": ("gap", _small),
+    "gap at most": ("gap at most", _small),
+    "profit_gain": ("Δ", _delta),
+    "deviation_gains": ("gain by another price", _small),
+    "satisfaction": ("δ", exact),
+    "steps": ("steps", _steps),
+    "vmu_surplus": ("surplus", money),
+    "binds": ("binds", str),
+    "% of requests": ("% of requests", _each),
+    "steps for each": ("steps for each", _each),
+    "vmu_utility": ("utility U_k", paid),
+}
+"""Title of each column, and how its numbers are written."""
+
+
+def _table(title: str, key: str, numbers: Mapping[str, Any], *columns: str) -> Table:
+    """A row for each provider or VMU; those in the middle of many are left out."""
+    table = Table(title=title)
+    for name in (key, *(_COLUMNS[column][0] for column in columns)):
+        table.add_column(name, justify="right")
+    number = len(numbers[columns[0]])
+    shown: Sequence[int] = range(number)
+    if number > _ROWS:
+        shown = [*range(_ROWS // 2), *range(number - _ROWS // 2, number)]
+        table.caption = f"{number - _ROWS:,} more between these: see --json"
+    for row in shown:
+        table.add_row(str(row), *(_COLUMNS[name][1](numbers[name][row]) for name in columns))
+    return table
