@@ -1,0 +1,128 @@
+"""What every view of the games says, recorded once and played again after each change.
+
+    python -m tests.recording record    # play all cases, and write recording.npz
+    python -m tests.recording compare   # play them again: what differs by more than 1e-6, relative
+
+A recording is of one machine and one set of packages: streams of random numbers and last digits
+are theirs. It serves whoever rebuilds the package's inside, and is no test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from tests.recording.cases import cases
+from tests.recording.play import play
+
+FILE = Path(__file__).with_name("recording.npz")
+TOLERANCE = 1e-6
+
+
+def record(names: list[str]) -> None:
+    """Play cases and keep what they said; cases that are not named stay as they are."""
+    kept = load() if FILE.exists() else {}
+    for name, case in cases().items():
+        if chosen(name, names):
+            kept[name] = flat(play(**case))
+    arrays = {}
+    for name, (keys, values) in kept.items():
+        arrays[f"{name}|keys"] = np.frombuffer(json.dumps(keys).encode(), np.uint8)
+        arrays[f"{name}|values"] = values
+    np.savez_compressed(FILE, **arrays)
+    print(f"{len(kept)} cases, {FILE.stat().st_size / 1e6:.1f} MB")
+
+
+def compare(names: list[str]) -> int:
+    """Play cases again. Returns: how many differ."""
+    kept, wrong = load(), 0
+    for name, case in cases().items():
+        if not chosen(name, names):
+            continue
+        if name not in kept:
+            print(f"{name}: not recorded")
+            continue
+        try:
+            problems = list(differences(*kept[name], *flat(play(**case))))
+        except Exception as error:  # whatever it is, it is to be told of this case
+            problems = [f"{type(error).__name__}: {error}"]
+        wrong += bool(problems)
+        for problem in problems[:4]:
+            print(f"{name}: {problem[:300]}")
+        if len(problems) > 4:
+            print(f"{name}: … {len(problems)} differences")
+    print(f"{wrong} of {len(kept)} cases differ")
+    return wrong
+
+
+def chosen(name: str, names: list[str]) -> bool:
+    """Whether a case is meant; those that really make images take minutes, and are to be named."""
+    return any(part in name for part in names) if names else not name.endswith("live")
+
+
+def flat(said: dict[str, list]) -> tuple[list, np.ndarray]:
+    """Names and shapes, and all numbers one after the other."""
+    keys, parts = [], []
+    for name, values in said.items():
+        array = np.array(values, np.float64)
+        keys.append([name, list(array.shape)])
+        parts.append(array.ravel())
+    return keys, np.concatenate(parts)
+
+
+def load() -> dict[str, tuple[list, np.ndarray]]:
+    """The recording, by case."""
+    kept = {}
+    with np.load(FILE) as file:
+        for key in file.files:
+            name, _, what = key.rpartition("|")
+            if what == "keys":
+                kept[name] = json.loads(file[key].tobytes()), file[f"{name}|values"]
+    return kept
+
+
+def differences(keys, values, new_keys, new_values):
+    """What of a case is not as it was."""
+    before, after = split(keys, values), split(new_keys, new_values)
+    for name in before.keys() - after.keys():
+        yield f"{name} is gone"
+    for name in after.keys() - before.keys():
+        yield f"{name} is new"
+    for name in before.keys() & after.keys():
+        a, b = before[name], after[name]
+        if a.shape != b.shape:
+            yield f"{name} had shape {a.shape}, has {b.shape}"
+            continue
+        most = max(1.0, float(np.nanmax(np.abs(a), initial=0.0)))
+        bad = ~np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * most, equal_nan=True)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            yield f"{name}{at}: was {a[at]!r}, is {b[at]!r} ({bad.sum()} of {bad.size} differ)"
+
+
+def split(keys, values):
+    """Arrays by name."""
+    found, at = {}, 0
+    for name, shape in keys:
+        size = int(np.prod(shape))
+        found[name] = values[at : at + size].reshape(shape)
+        at += size
+    return found
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("record", "compare"))
+    parser.add_argument("names", nargs="*", help="parts of the names of cases; all by default")
+    given = parser.parse_args()
+    start = time.perf_counter()
+    ends = record(given.names) if given.what == "record" else compare(given.names)
+    print(f"{time.perf_counter() - start:.0f} s")
+    sys.exit(bool(ends))
