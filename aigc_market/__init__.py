@@ -16,12 +16,13 @@ from aigc_market.distributions import (
     Distribution,
     Drawn,
     DrawnQuadratic,
+    DrawnSaturating,
     LogUniform,
     SharedLevel,
     Uniform,
 )
 from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
-from aigc_market.game import best_response
+from aigc_market.rules import best_response
 from aigc_market.market import Market
 from aigc_market.moves import Drift, Move, Road, Shift, Traffic
 from aigc_market.scenarios import Scenario
@@ -42,6 +43,7 @@ __all__ = [
     "Distribution",
     "Drawn",
     "DrawnQuadratic",
+    "DrawnSaturating",
     "Drift",
     "Equilibrium",
     "Gap",
@@ -82,14 +84,14 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
     _learners_units = {"normalize": True, "scale_rewards": True}
     gymnasium.register(
         id="aigc_market/Pricing-v0",
-        entry_point="aigc_market.envs.single:PricingEnv",
-        vector_entry_point="aigc_market.envs.vector:PricingVectorEnv",
+        entry_point="aigc_market.envs.pages.single:PricingEnv",
+        vector_entry_point="aigc_market.envs.pages.vector:PricingVectorEnv",
         kwargs=_learners_units,
     )
     gymnasium.register(
         id="aigc_market/Rival-v0",
-        entry_point="aigc_market.envs.competition.single:RivalEnv",
-        vector_entry_point="aigc_market.envs.competition.vector:RivalVectorEnv",
+        entry_point="aigc_market.envs.pages.rival:RivalEnv",
+        vector_entry_point="aigc_market.envs.pages.rival_vector:RivalVectorEnv",
         kwargs=_learners_units,
     )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aigc_market import _checks, game
+from aigc_market import _checks, rules
 from aigc_market.market import Market
 from aigc_market.ssim.model import Lines
 
@@ -74,7 +74,7 @@ def curves(market: Market, points: int = 400) -> Curves:
     grid = np.linspace(market.cost, market.max_price, points)
     behind = np.minimum(breaks * (1 + _STEP), market.max_price)
     price = np.unique(np.concatenate([grid, breaks, behind]))
-    settled = game.settle(market, price, game.best_response(market, price))
+    settled = rules.settle(market, price, rules.best_response(market, price))
     return Curves(price, settled.delivered, settled.asp_utility)
 
 
@@ -84,7 +84,7 @@ def _clearing_price(market: Market, breaks: np.ndarray, form: Lines) -> float | 
         return None
 
     def demand(price: np.ndarray) -> np.ndarray:
-        return game.best_response(market, price).sum(axis=-1)
+        return rules.best_response(market, price).sum(axis=-1)
 
     edges = np.concatenate([[market.cost], breaks, [market.max_price]])
     over = np.flatnonzero(demand(edges) > market.capacity)

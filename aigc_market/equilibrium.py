@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aigc_market import _checks, game
+from aigc_market import _checks, rules
 from aigc_market._arrays import clip, convert, namespace, running_sum, unwrap
-from aigc_market.layouts import Columns
 from aigc_market.market import Market, check_between
 from aigc_market.ssim.model import DemandCurve, Lines, LiveSSIM
 
@@ -112,7 +111,7 @@ def _total_demand(market: Market) -> _Pieces:
     slopes, intercepts = curve.form.of_price(slopes, intercepts, delta)
     if market.active is not None:
         slopes, intercepts = (
-            game.present(market.active[..., None], part) for part in (slopes, intercepts)
+            rules.present(market.active[..., None], part) for part in (slopes, intercepts)
         )
     shape = (*market.batch_shape, market.K, rates.shape[-1])
 
@@ -157,7 +156,7 @@ def _best_price(market: Market, pieces: _Pieces) -> tuple[Any, Any]:
         sold = slope * form.coordinate(price) + intercept
         if capacity is not None:
             sold = xp.where(sold > capacity, capacity, sold)
-        utility = xp.where(reachable, game.asp_utility(price, cost, sold), -float("inf"))
+        utility = xp.where(reachable, rules.asp_utility(price, cost, sold), -float("inf"))
         piece = xp.argmax(utility, axis=-1)[..., None]
         inside = falls & (price > low) & (price < high)
         return tuple(xp.take_along_axis(a, piece, axis=-1) for a in (utility, price, inside))
@@ -181,7 +180,7 @@ def _best_jump(market: Market) -> Any:
     VMU loses the fraction of a call. So every step is settled, at its end, which pays best.
     """
     prices = _in_chunks(market, _bends(market), _step_below)
-    utility = _in_chunks(market, prices, game.leader_utility)
+    utility = _in_chunks(market, prices, rules.leader_utility)
     xp = namespace(utility)
     first = xp.argmax(utility, axis=0)[None]
     price, utility = (xp.take_along_axis(a, first, axis=0)[0, ...] for a in (prices, utility))
@@ -193,21 +192,21 @@ def _step_below(market: Market, price: Any) -> Any:
     xp = namespace(price)
     below = price * (1 - 4 * float(xp.finfo(price.dtype).eps))
     below = xp.where(below < market.cost, price, below)
-    layout = Columns(market)
-    utilities = (game.best_responses(layout, p).asp_utility for p in (below, price))
+    terms = rules.Terms(market)
+    utilities = (rules.Settlement(terms, p, terms.rational(p)).asp_utility for p in (below, price))
     return xp.where(operator.gt(*utilities), below, price)
 
 
 def _describe(market: Market, price: Any, is_peak: Any) -> Equilibrium:
-    layout = Columns(market)
-    settled = game.best_responses(layout, price)
+    terms = rules.Terms(market)
+    settled = rules.Settlement(terms, price, terms.rational(price))
     bought = settled.asked
-    wanted = layout.total(bought)
+    wanted = terms.over_vmus(bought)
     xp = namespace(bought)
     rounding = 16 * market.K * float(xp.finfo(wanted.dtype).eps)
     binding = Binding(
-        min_steps=_those_active(market, bought <= layout.min_steps),
-        max_steps=_those_active(market, bought >= layout.max_steps),
+        min_steps=_those_active(market, bought <= terms.min_steps),
+        max_steps=_those_active(market, bought >= terms.max_steps),
         min_price=price <= market.cost,
         max_price=price >= market.max_price,
         capacity=wanted * 0 > 1
@@ -261,15 +260,15 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     low = low if market.capacity is None else 0 * low  # rationing may deliver less than asked for
     if market.active is not None:
-        low, high = (game.present(market.active, steps * 0 + bound) for bound in (low, high))
+        low, high = (rules.present(market.active, steps * 0 + bound) for bound in (low, high))
     check_between("steps", steps, "min_steps", low, "max_steps", high)
-    earned = game.leader_utility(market, price)
+    earned = rules.leader_utility(market, price)
     xp = namespace(earned)
     best = xp.maximum(_best_deviation(market), earned)
     column = price[..., None] if np.ndim(price) else price
     rational, actual = (
-        game.vmu_surplus(column, market.satisfaction, market.ssim, bought)
-        for bought in (game.best_response(market, price), steps)
+        rules.vmu_surplus(column, market.satisfaction, market.ssim, bought)
+        for bought in (rules.best_response(market, price), steps)
     )
     return Gap(
         leader=unwrap(best - earned),
@@ -301,7 +300,7 @@ def _best_deviation(market: Market) -> Any:
     if market.capacity is not None:
         inner.append(form.price((market.capacity - level) / fall))
     tried += [xp.minimum(xp.maximum(prices, low), high) for prices in inner]
-    utilities = [_in_chunks(market, prices, game.leader_utility) for prices in tried]
+    utilities = [_in_chunks(market, prices, rules.leader_utility) for prices in tried]
     return xp.max(xp.concat(utilities, axis=0), axis=0)
 
 
@@ -332,7 +331,7 @@ def _demand_curve(market: Market) -> DemandCurve:
 
 def _demand(market: Market, prices: Any) -> Any:
     def total(market: Market, prices: Any) -> Any:
-        bought = game.best_response(market, prices)
+        bought = rules.best_response(market, prices)
         return namespace(bought).sum(bought, axis=-1)
 
     return _in_chunks(market, prices, total)

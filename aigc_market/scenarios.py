@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market.distributions import DemandShare, DrawnQuadratic, LogUniform, SharedLevel, Uniform
-from aigc_market.moves import Drift, Move, Shift, Traffic
+from aigc_market.distributions import (
+    DemandShare,
+    DrawnQuadratic,
+    DrawnSaturating,
+    LogUniform,
+    SharedLevel,
+    Uniform,
+)
+from aigc_market.moves import Drift, Move, Road, Shift, Traffic
+from aigc_market.ssim import QuadraticSSIM
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,8 @@ class Scenario:
     """A named set of arguments; those given to an environment beside it override them."""
 
     name: str
-    vmus: str = "best_response"
-    """Scripted followers of the single-agent views, by name (see `vmus`)."""
+    followers: str = "best_response"
+    """Scripted followers of the single-agent views, by name (see `aigc_market.followers`)."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the environments (K, cost, satisfaction, …)."""
     moves: Sequence[Move] = ()
@@ -45,6 +53,10 @@ def _own(value: Any) -> Any:
 _SSIM = DrawnQuadratic(alpha=LogUniform(1.2e-4, 4e-4), beta=Uniform(0.05, 0.12))
 _HIDDEN = {"K": 2, "satisfaction": SharedLevel(LogUniform(80, 400), spread=0.3), "ssim": _SSIM}
 _CROWD = {"K": 10, "satisfaction": LogUniform(80, 400), "ssim": _SSIM}
+_SATURATING = {
+    **_HIDDEN,
+    "ssim": DrawnSaturating(gain=LogUniform(2.0, 5.0), scale=LogUniform(25.0, 60.0)),
+}
 _SCARCE = {**_HIDDEN, "capacity": DemandShare(Uniform(0.4, 1.0))}
 
 SCENARIOS = {
@@ -60,6 +72,7 @@ SCENARIOS = {
         # On the curve of the bundled model a step gains .00164 at best (57 of them do), so that
         # nobody buys above .00164·δ: with this δ above 15, which is β·δ of the paper's market. The
         # equilibrium then lies in the middle of the prices: p* = 11.9, 86 steps each, U_p* = 1877.
+        Scenario("saturating", "noisy", _SATURATING),
         Scenario("live", arguments={"ssim": "repaint", "satisfaction": 9130.0}),
     )
 }
@@ -69,8 +82,48 @@ SCENARIOS = {
 hidden from the leader, and scripted followers are noisy. `hidden`: δ, α and β are drawn for each
 episode. `drift`: beside that, the level of δ drifts. `shift`: or the whole market is drawn again
 now and then. `crowd`: vehicles come and go in ten slots, each with a δ of its own. `capacity`: as
-`hidden`, with a drawn capacity that binds. `live`: the VMUs' images are really repainted by the
-bundled diffusion model, and their SSIM measured.
+`hidden`, with a drawn capacity that binds. `saturating`: as `hidden`, with curves that rise
+exponentially to their best, of drawn A and τ: demand is no line. `live`: the VMUs' images are
+really repainted by the bundled diffusion model, and their SSIM measured.
+"""
+
+
+# One user who wants one unit, which is worth δ·(SSIM(1) − SSIM(0)) = 2 to it.
+_CALVANO = {
+    "M": 2,
+    "K": 1,
+    "cost": 1.0,
+    "max_price": 3.0,
+    "satisfaction": 2.0,
+    "ssim": QuadraticSSIM(-1.0, 2.0, 0.0),
+    "min_steps": 1,
+    "max_steps": 1,
+    "temperature": 0.25,
+    "outside": 0.0,
+    "continuous_actions": False,
+    "price_grid": "nash_cartel",
+    "followers": "best_response",
+    "history": 1,
+}
+
+COMPETITION_SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("duopoly"),
+        Scenario("calvano", arguments=_CALVANO),
+        # Reaching the farther of two units costs up to 150 more, 2.5 times the temperature: close
+        # by, a unit is nearly alone; halfway between two, prices decide. Nash play earns from 200
+        # to 440 (of a cartel's 1410); at twice the rate one market in five has no Nash equilibrium.
+        Scenario("road", arguments={"M": 2, "K": 4}, moves=(Road(rate=300.0),)),
+        Scenario("hidden", "noisy", {"M": 2, **_HIDDEN}),
+    )
+}
+"""The presets where providers compete.
+
+`duopoly`: two equal providers and two VMUs, all defaults. `calvano`: the unit demand of Calvano,
+Calzolari, Denicolò & Pastorello (AER 2020), whose agents are two sellers on a grid of 15 prices
+about those of Nash and cartel. `road`: vehicles drive past two roadside units, and what reaching
+these costs moves with them. `hidden`: δ, α and β are drawn for each episode.
 """
 
 

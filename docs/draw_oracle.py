@@ -13,7 +13,7 @@ eq = aigc_market.solve(market)
 ssim, delta = market.ssim, market.satisfaction
 formula = market.cost / 2 + ssim.beta * market.K / (2 * np.sum(1 / delta))  # Eq. 14
 prices = np.linspace(market.cost, market.max_price, 2000)
-utility = aigc_market.game.leader_utility(market, prices)
+utility = aigc_market.rules.leader_utility(market, prices)
 
 figure = Figure(figsize=(7, 3.6), layout="constrained")
 axes = figure.subplots()
@@ -33,7 +33,7 @@ for price, label, colour, marker, offset in (
     (formula, "Theorem 2", palette.THEOREM, "s", (14, -12)),
     (float(eq.price), "equilibrium", palette.EQUILIBRIUM, "o", (0, 10)),
 ):
-    earned = float(aigc_market.game.leader_utility(market, price))
+    earned = float(aigc_market.rules.leader_utility(market, price))
     axes.plot(price, earned, marker, color=colour, markersize=7)
     axes.annotate(
         f"{label}: p = {price:.2f}, U = {earned:.0f}",

@@ -9,7 +9,7 @@ import measurements
 from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, table
 
 from aigc_market import Competition, Market, scenarios
-from aigc_market.competition.scenarios import SCENARIOS as SEVERAL
+from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 
 CEILING = "law"
 

@@ -13,7 +13,7 @@ from torchrl.envs import EnvBase
 
 from aigc_market import _checks
 from aigc_market._files import read_text
-from aigc_market.envs.seats import FOLLOWER, LEADER
+from aigc_market.envs.game import FOLLOWER, LEADER
 from aigc_market.torchrl import MarketEnv
 from aigc_market.torchrl.games import STATE
 

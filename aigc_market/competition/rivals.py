@@ -106,6 +106,9 @@ SCRIPTED: dict[str, RivalPolicy] = {
 }
 """Rival policies by name."""
 
+STEADY: tuple[RivalPolicy, ...] = (nash, cartel)
+"""Those whose price depends on the market alone."""
+
 
 def price(
     policy: RivalPolicy,

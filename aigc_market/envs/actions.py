@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
+from array import array
+from operator import le
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy, clip
-from aigc_market.envs.settings import Settings
-from aigc_market.envs.view_settings import ViewSettings
+from aigc_market._arrays import as_numpy, clip, namespace, total
 
-PRICE_LEVELS = 96
-"""Prices of the discrete game, evenly spaced from the cost to p_max: .2 apart in the paper's."""
+LEVELS = 96
+"""Prices of the discrete games where no others are given, evenly from the cost to p_max."""
+WEIGHT_LEVELS = 11
+"""Weights of the discrete game of several providers: 0, .1 … 1."""
 
-FLOAT32 = np.dtype(np.float32)
-FLOAT32_MAX = float(np.finfo(np.float32).max)
+_FLOAT32 = np.dtype(np.float32)
+_MOST = float(np.finfo(np.float32).max)
 
 
 class InvalidActionError(ValueError, AssertionError):
     """An action that no clipping can mend; PettingZoo's wrappers raise AssertionError for these."""
 
 
-class ActionReader:
-    """One agent's action space, and the number that an action means.
+class NumberReader:
+    """The action space of a price or a purchase, and the number that an action means.
 
     Prices and purchases are single-precision numbers, as their Box says, in every view: so all
     views play exactly the same game.
+
+    Args:
+        name: whose action it is.
+        low, high: bounds of the number.
+        normalize: whether actions lie in [−1, 1].
+        grid: what the indices of a discrete space mean; None: actions are continuous.
     """
 
     def __init__(
-        self, name: str, low: float, high: float, settings: ViewSettings, grid: np.ndarray
+        self, name: str, low: float, high: float, normalize: bool, grid: np.ndarray | None
     ) -> None:
         self.name = name
         self._base = float(np.float32(low)), float(np.float32(high))
-        self._grid: list[float] | None = None
+        self._normalize = normalize and grid is None
+        self.grid: list[float] | None = None if grid is None else grid.astype("f4").tolist()
+        self.space: Any
         self.low: Any
         self.high: Any
-        self._normalize = settings.normalize and settings.continuous_actions
-        if not settings.continuous_actions:
-            self._grid = grid.astype(np.float32).tolist()
-            self.space: Any = Discrete(len(grid))
+        if grid is not None:
+            self.space = Discrete(len(grid))
         elif self._normalize:
             self.space = Box(-1.0, 1.0, (1,), np.float32)
         else:
@@ -65,9 +73,9 @@ class ActionReader:
         Raises:
             TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
         """
-        if self._grid is not None:
-            return min(max(self._grid[int(self._coerce(action))], self.low), self.high)
-        if type(action) is np.ndarray and action.dtype is FLOAT32 and action.shape == (1,):
+        if self.grid is not None:
+            return min(max(self.grid[int(self._coerce(action))], self.low), self.high)
+        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
             value = action.item()
         else:
             value = self._coerce(action)
@@ -77,21 +85,14 @@ class ActionReader:
             return self._clip(action, value, *self._base)
         if not -1.0 <= value <= 1.0:
             value = self._clip(action, value, -1.0, 1.0)
-        value = float(np.float32(from_unit(value, *self._base)))
-        return min(max(value, self.low), self.high)
+        low, high = self._base
+        value = array("f", (low + 0.5 * (value + 1.0) * (high - low),))[0]  # single precision
+        return value if self.low <= value <= self.high else min(max(value, self.low), self.high)
 
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
         """The numbers that a batch of actions means, (num_envs,) float64; as `read`."""
-        if self._grid is not None:
-            index = as_numpy(actions)
-            if index.dtype.kind not in "iu" or index.shape != (num_envs,):
-                raise InvalidActionError(
-                    f"actions must be whole numbers of shape ({num_envs},), "
-                    f"got {index.dtype} of shape {index.shape}"
-                )
-            if index.min() < 0 or index.max() >= len(self._grid):
-                raise InvalidActionError(f"actions must lie in {self.space}, got {actions!r}")
-            values = np.asarray(self._grid)[index]
+        if self.grid is not None:
+            values = self._on_grid(actions, num_envs)
         else:
             low, high = (-1.0, 1.0) if self._normalize else self._base
             given = as_numpy(actions)
@@ -101,16 +102,30 @@ class ActionReader:
                     f"got {given.dtype} of shape {given.shape}"
                 )
             numbers = given[:, 0]
-            given = numbers if numbers.dtype is FLOAT32 else _single(numbers)
-            values = np.minimum(np.maximum(given, np.float32(low)), np.float32(high))
-            if not (values == given).all():
-                if not np.isfinite(numbers).all():
+            if numbers.dtype is not _FLOAT32:
+                with np.errstate(over="ignore"):
+                    numbers = numbers.astype(np.float32)
+            values = numbers.astype(np.float64)
+            if not (values.min() >= low and values.max() <= high):  # nor is NaN
+                if not np.isfinite(given).all():
                     raise InvalidActionError(f"actions must be finite numbers, got {actions!r}")
                 EnvLogger.warn_action_out_of_bound(actions, self.space, "clipping to space")
-            values = values.astype(np.float64)
+                values = np.clip(values, low, high)
             if self._normalize:
                 values = from_unit(values, *self._base).astype(np.float32).astype(np.float64)
-        return values if self._as_space else np.minimum(np.maximum(values, self.low), self.high)
+        return values if self._as_space else np.clip(values, self.low, self.high)
+
+    def _on_grid(self, actions: Any, num_envs: int) -> np.ndarray:
+        assert self.grid is not None
+        index = as_numpy(actions)
+        if index.dtype.kind not in "iu" or index.shape != (num_envs,):
+            raise InvalidActionError(
+                f"actions must be whole numbers of shape ({num_envs},), "
+                f"got {index.dtype} of shape {index.shape}"
+            )
+        if index.min() < 0 or index.max() >= len(self.grid):
+            raise InvalidActionError(f"actions must lie in {self.space}, got {actions!r}")
+        return np.asarray(self.grid)[index]
 
     def meant(self, actions: Any, low: Any, high: Any) -> Any:
         """The numbers that tensors of continuous actions mean, within an episode's bounds.
@@ -125,32 +140,27 @@ class ActionReader:
             actions = from_unit(clip(actions, -1.0, 1.0), *self._base)
         return clip(actions, low, high)
 
-    @property
-    def grid(self) -> list[float] | None:
-        """What the indices of a discrete space mean; None where actions are continuous."""
-        return self._grid
-
     def draw(self, rng: np.random.Generator) -> float:
         """One of the numbers that actions may mean, each as likely."""
-        if self._grid is not None:
-            return min(max(self._grid[rng.integers(len(self._grid))], self.low), self.high)
+        if self.grid is not None:
+            return min(max(self.grid[rng.integers(len(self.grid))], self.low), self.high)
         return min(max(float(np.float32(rng.uniform(self.low, self.high))), self.low), self.high)
 
     def _coerce(self, action: Any) -> float:
         wanted = (
             f"the action of {self.name} must be one finite number"
-            if self._grid is None
-            else f"the action of {self.name} must be a whole number from 0 to {len(self._grid) - 1}"
+            if self.grid is None
+            else f"the action of {self.name} must be a whole number from 0 to {len(self.grid) - 1}"
         )
-        array = as_numpy(action)
-        if array.dtype.kind not in ("fiu" if self._grid is None else "iu"):
+        given = as_numpy(action)
+        if given.dtype.kind not in ("fiu" if self.grid is None else "iu"):
             raise TypeError(f"{wanted}, got {action!r} of type {type(action).__name__}")
-        if array.shape not in ((), (1,)):
-            raise InvalidActionError(f"{wanted}, got {action!r} of shape {array.shape}")
-        value = array.item()
-        if self._grid is not None and not 0 <= value < len(self._grid):
+        if given.shape not in ((), (1,)):
+            raise InvalidActionError(f"{wanted}, got {action!r} of shape {given.shape}")
+        value = given.item()
+        if self.grid is not None and not 0 <= value < len(self.grid):
             raise InvalidActionError(f"{wanted}, got {action!r}")
-        if abs(value) <= FLOAT32_MAX:
+        if abs(value) <= _MOST:
             return float(np.float32(value))
         return float(value)
 
@@ -163,31 +173,145 @@ class ActionReader:
         if not low <= value <= high:
             EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
         if self._normalize:
-            low, high = -1.0, 1.0
+            return min(max(value, -1.0), 1.0)
+        return min(max(value, self.low), self.high)
+
+
+class ChoiceReader:
+    """The action space of VMUs of several providers, and the shares and steps that an action means.
+
+    An action is a weight for each provider, one for the outside option if there is one, and then
+    the steps of a request for each provider. All are single-precision numbers.
+
+    Args:
+        providers: M.
+        outside: whether there is an outside option.
+        low, high: bounds of steps.
+        normalize: whether actions lie in [−1, 1].
+        continuous: whether they are no indices.
+    """
+
+    def __init__(
+        self,
+        providers: int,
+        outside: bool,
+        low: float,
+        high: float,
+        normalize: bool,
+        continuous: bool,
+    ) -> None:
+        self._M = M = providers
+        self._weights = M + outside
+        self._continuous, self._normalize = continuous, normalize and continuous
+        self._low = np.repeat(np.array([0.0, low], "f4"), [self._weights, M]).tolist()
+        self._high = np.repeat(np.array([1.0, high], "f4"), [self._weights, M]).tolist()
+        self._bounds = self._low, self._high
+        if self._normalize:
+            self._bounds = [-1.0] * len(self._low), [1.0] * len(self._low)
+        self._least = float(np.ceil(low))
+        self.space = self.make_space()
+        self._shape = self.space.shape
+        self.limit(low, high)
+
+    def make_space(self) -> Any:
+        """A space of its own for a VMU: sampling is independent from VMU to VMU."""
+        low, high = np.array(self._low, "f4"), np.array(self._high, "f4")
+        if not self._continuous:
+            steps = int(np.floor(self._high[-1])) - int(self._least) + 1
+            return MultiDiscrete([WEIGHT_LEVELS] * self._weights + [steps] * self._M)
+        if self._normalize:
+            return Box(-1.0, 1.0, low.shape, np.float32)
+        return Box(low, high, dtype=np.float32)
+
+    def limit(self, min_steps: float, max_steps: float) -> None:
+        """Hold steps within an episode's bounds."""
+        self.min_steps, self.max_steps = (float(np.float32(b)) for b in (min_steps, max_steps))
+        self._narrowed = self.min_steps > self._low[-1] or self.max_steps < self._high[-1]
+
+    def read(self, action: Any) -> tuple[list[float], list[float]]:
+        """The shares (M) and steps (M) that one action means.
+
+        Finite values outside the space are clipped, with PettingZoo's warning.
+
+        Raises:
+            TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
+        """
+        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == self._shape:
+            values = action.tolist()
         else:
-            low, high = self.low, self.high
-        return min(max(value, low), high)
+            values = self._coerce(action)
+        values = self._within(action, values) if self._continuous else self._on_grid(action, values)
+        weights, steps = values[: self._weights], values[self._weights :]
+        if self._narrowed:
+            steps = [min(max(s, self.min_steps), self.max_steps) for s in steps]
+        given = sum(weights)
+        if given > 0:
+            return [weight / given for weight in weights[: self._M]], steps
+        return [1.0 / self._weights] * self._M, steps
 
+    def meant(self, actions: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        """The shares and steps that tensors of actions mean, as `read`, within an episode's bounds.
 
-def _single(numbers: np.ndarray) -> np.ndarray:
-    """In single precision, where what is too large for it is infinite."""
-    with np.errstate(over="ignore"):
-        return numbers.astype(np.float32)
+        Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
+
+        Args:
+            actions: (weights and steps, K, …).
+            low, high: of steps: numbers, or what broadcasts with (M, K, …).
+
+        Returns:
+            Two of (M, K, …).
+        """
+        weights, steps = actions[: self._weights], actions[self._weights :]
+        if not self._continuous:
+            weights, steps = weights / (WEIGHT_LEVELS - 1), self._least + steps
+        elif self._normalize:
+            weights = from_unit(clip(weights, -1.0, 1.0), 0.0, 1.0)
+            steps = from_unit(clip(steps, -1.0, 1.0), self._low[-1], self._high[-1])
+        else:
+            weights = clip(weights, 0.0, 1.0)
+        given, xp = total(weights, 0), namespace(weights)
+        shares = weights[: self._M] / xp.where(given > 0, given, 1.0)
+        return xp.where(given > 0, shares, 1.0 / self._weights), clip(steps, low, high)
+
+    def _within(self, action: Any, values: list[float]) -> list[float]:
+        """Weights and steps in physical units, within the space."""
+        least, most = self._bounds
+        if not (all(map(le, least, values)) and all(map(le, values, most))):  # NaN fails too
+            if not np.isfinite(values).all():
+                raise InvalidActionError(f"{self._wanted}, got {action!r}")
+            EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
+            values = list(map(min, map(max, values, least), most))
+        if not self._normalize:
+            return values
+        physical = from_unit(np.array(values), np.array(self._low), np.array(self._high))
+        return physical.astype(np.float32).tolist()
+
+    def _on_grid(self, action: Any, index: list[float]) -> list[float]:
+        levels = self.space.nvec.tolist()
+        if not all(0 <= i < most for i, most in zip(index, levels, strict=True)):
+            raise InvalidActionError(f"{self._wanted}, got {action!r}")
+        weights = [i / (WEIGHT_LEVELS - 1) for i in index[: self._weights]]
+        return weights + [self._least + i for i in index[self._weights :]]
+
+    @property
+    def _wanted(self) -> str:
+        weights = f"{self._weights} weights and {self._M} numbers of steps"
+        if self._continuous:
+            return f"the action of a VMU must be {weights}, all finite"
+        return f"the action of a VMU must be the indices of {weights} in {self.space}"
+
+    def _coerce(self, action: Any) -> list[float]:
+        given = as_numpy(action)
+        if given.dtype.kind not in ("fiu" if self._continuous else "iu"):
+            raise TypeError(f"{self._wanted}, got {action!r} of type {type(action).__name__}")
+        if given.shape != self._shape:
+            raise InvalidActionError(f"{self._wanted}, got {action!r} of shape {given.shape}")
+        if not self._continuous:
+            return given.tolist()
+        within = np.clip(given, -_MOST, _MOST)  # what is finite stays so
+        return np.where(np.isfinite(given), within, given).astype(np.float32).tolist()
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:
     """From [−1, 1] to [low, high]."""
     return low + 0.5 * (value + 1.0) * (high - low)
-
-
-def asp_actions(settings: Settings) -> ActionReader:
-    """Reader of the leader's prices."""
-    low, high = settings.market.cost, settings.market.max_price
-    return ActionReader("asp_0", low, high, settings, np.linspace(low, high, PRICE_LEVELS))
-
-
-def vmu_actions(settings: Settings) -> ActionReader:
-    """Reader of a follower's purchases; one space for all of them."""
-    low, high = settings.market.min_steps, settings.market.max_steps
-    grid = np.arange(np.ceil(low), np.floor(high) + 1)
-    return ActionReader("a VMU", low, high, settings, grid)

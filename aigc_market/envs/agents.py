@@ -9,56 +9,49 @@ from gymnasium import logger
 from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
+from aigc_market.envs.game import FOLLOWER, LEADER, Game
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.rewards import leader_scales
-from aigc_market.envs.seats import LEADER, Seat
-from aigc_market.envs.view_settings import RENDER_FPS
+from aigc_market.envs.settings import RENDER_FPS
 from aigc_market.rendering import Screen
 
 
 class Agents:
-    """A base of the multi-agent environments, whose keyword arguments are those of its settings.
+    """A base of the multi-agent environments of any game.
 
-    A game says what its settings and episodes are, who plays, and by which actions. Leaders come
-    first, then followers, if these are agents.
+    Leaders come first, then followers, if these are agents.
     """
 
-    settings_class: ClassVar[Any]
-    """A `ViewSettings`."""
-    episode_class: ClassVar[Any]
-    """Of settings, a market process, a generator, and the leaders' `rewards.leader_scales`."""
+    game_class: ClassVar[type[Game]]
 
-    def _set_up(self, arguments: dict[str, Any], parallel: bool) -> None:
-        self.settings: Any = self.settings_class.make(**arguments)
+    def _set_up(self, arguments: dict[str, Any], simultaneous: bool) -> None:
+        game_class = self.game_class
+        self.settings: Any = game_class.settings_class.make(**arguments)
+        self._game = game = game_class(self.settings, scripted=False)
         self.max_cycles = self.settings.max_cycles
         self.render_mode = mode = self.settings.render_mode
         self._screen = Screen(mode, RENDER_FPS) if mode else None
-        self._readers: list[Any] = []  # of actions, in the order of seats
-        self._seats: dict[str, Seat] = {}
-        self.observation_spaces: dict[str, Space[Any]] = {}
-        self.action_spaces: dict[str, Space[Any]] = {}
-        self.state_space: Any = self._seat_agents(parallel)
-        self.possible_agents = list(self._seats)
-        self._leaders = sum(seat.role == LEADER for seat in self._seats.values())
+        self._leaders, self._answered = game.M, game.policy is None
+        # Followers that answer at once leave no price in force between two rounds.
+        self._in_force = simultaneous and self._answered
+        self._readers = [*game.prices, *[game.choices] * (game.K * self._answered)]
+        self.possible_agents = [f"{LEADER}_{m}" for m in range(game.M)]
+        seen = (game.leader_in_force if self._in_force else game.leader).space
+        spaces: list[Any] = [(seen, reader.space) for reader in game.prices]
+        if self._answered:
+            self.possible_agents += [f"{FOLLOWER}_{k}" for k in range(game.K)]
+            spaces += [(game.follower.space, game.make_choice_space()) for _ in range(game.K)]
+        self._numbers = {agent: i for i, agent in enumerate(self.possible_agents)}
+        self.observation_spaces: dict[str, Space[Any]] = {
+            agent: seen for agent, (seen, _) in zip(self.possible_agents, spaces, strict=True)
+        }
+        self.action_spaces: dict[str, Space[Any]] = {
+            agent: acts for agent, (_, acts) in zip(self.possible_agents, spaces, strict=True)
+        }
+        self.state_space: Any = game.state.space
+        # Plain attributes: a cached property would make all attributes slower.
         self._rng: Any = None  # a numpy.random.Generator from the first reset on
-        self._episode: Any = None  # an episode from the first reset on
-        # No cached property: it would make all attributes slower.
-        self._leader_scales: Any = None  # from the first reset on
-
-    def _seat_agents(self, parallel: bool) -> Space[Any]:
-        """Call `_seat` for every agent, in the order of turns; the space of states."""
-        raise NotImplementedError
-
-    def _seat(self, seat: Seat, reader: Any, seen: Space[Any], acts: Space[Any]) -> None:
-        """Take in an agent: who reads its actions, its observations and its actions."""
-        self._readers.append(reader)
-        self._seats[seat.agent] = seat
-        self.observation_spaces[seat.agent] = seen
-        self.action_spaces[seat.agent] = acts
-
-    def _limit(self, market: Any) -> None:
-        """Hold actions within the bounds of an episode's market."""
-        raise NotImplementedError
+        self._episode: Any = None  # an episode of the game, likewise
+        self._scales: Any = None  # of the leaders' rewards, likewise
 
     def _begin(self, seed: int | None, options: dict[str, Any] | None, *other: str) -> None:
         """Begin an episode; where an option is refused, the last one and its stream go on.
@@ -68,23 +61,44 @@ class Agents:
         rng: Any = self._rng
         if seed is not None or rng is None:
             rng, _ = seeding.np_random(seed)
-        if self._leader_scales is None:
-            self._leader_scales = leader_scales(self.settings)
+        if self._scales is None:
+            self._scales = self._game.leader_scales()
         before = rng.bit_generator.state
         try:
             process = MarketProcess(self.settings, rng, options, (), other)
             self._take_options(options or {}, process.market)
-            episode = self.episode_class(self.settings, process, rng, self._leader_scales)
+            episode = self._game.episode(process, rng, self._scales, agents=True)
         except Exception:
             rng.bit_generator.state = before
             raise
         self._rng, self._episode = rng, episode
-        self._limit(process.market)
-        if self._screen is not None:
-            self._screen.add(self._episode.record(self.max_cycles))
+        market = process.market
+        self._game.limit(market)
+        self._game.choices.limit(market.min_steps, market.max_steps)
+        self._take_frame()
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
         """Read the options that are no parameters of the market, before anything changes."""
+
+    def _settle(self, choices: list[Any]) -> None:
+        episode = self._episode
+        last = episode.round + 1 >= self.max_cycles
+        episode.settle(choices if self._answered else None, last)
+        self._take_frame()
+
+    def _take_frame(self) -> None:
+        if self._screen is not None:
+            self._screen.add(self._episode.record())
+
+    @property
+    def market(self) -> Any:
+        """The market in force; before the first episode, the one the arguments describe."""
+        return self._episode.market if self._episode else self.settings.market
+
+    @property
+    def oracle(self) -> Any:
+        """What is best in `market`, solved when it is first asked for."""
+        return self._episode.oracle if self._episode else self.settings.oracle
 
     def observation_space(self, agent: str) -> Space[Any]:
         """The agent's observation space, always the same object."""
@@ -94,6 +108,12 @@ class Agents:
         """The agent's action space, always the same object."""
         return self.action_spaces[agent]
 
+    def _observation(self, agent: str) -> np.ndarray:
+        number = self._numbers[agent]
+        if number < self._leaders:
+            return self._episode.leader_observation(number, self._in_force)
+        return self._episode.follower_observation(number - self._leaders)
+
     def round_record(self) -> Any:
         """The record of the last round played, as `aigc_market.replay` writes it.
 
@@ -101,19 +121,12 @@ class Agents:
         """
         if self._episode is None or self._episode.round == 0:
             return None
-        return self._episode.record(self.max_cycles)
+        return self._episode.record()
 
     def close(self) -> None:
         """Close the window of mode "human"."""
         if self._screen is not None:
             self._screen.close()
-
-    def _settle(self, asked: list[Any]) -> tuple[list[float], list[dict[str, Any]]]:
-        episode = self._episode
-        settled = episode.settle(asked, last=episode.round + 1 >= self.max_cycles)
-        if self._screen is not None:
-            self._screen.add(episode.record(self.max_cycles))
-        return settled
 
     def _show(self) -> str | np.ndarray | None:
         if self._screen is None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import as_numpy, is_array, namespace, ndim, spread
-from aigc_market.envs.view_settings import ViewSettings
+from aigc_market.envs.settings import Settings
 from aigc_market.moves import State
 
 
@@ -38,7 +38,7 @@ class MarketProcess:
 
     def __init__(
         self,
-        settings: ViewSettings,
+        settings: Settings,
         rng: Any,
         options: dict[str, Any] | None = None,
         lanes: tuple[int, ...] = (),
@@ -59,7 +59,7 @@ class MarketProcess:
         self._draws_capacity = settings.capacity is not None and "capacity" not in given
         self._base = self._draw_first(rng, given)
         fixed = self._base is settings.market
-        self._now: Any = settings.oracle if fixed else settings.oracle_class(self._base)
+        self._now: Any = settings.oracle if fixed else settings.oracle_of(self._base)
         self._moves = tuple(copy.copy(move) for move in settings.scenario.moves)
         if self._moves:
             self._begin_moves(rng)
@@ -71,10 +71,7 @@ class MarketProcess:
 
     @property
     def oracle(self) -> Any:
-        """What is best in the market in force; it stays so when the process advances.
-
-        Of the settings' `oracle_class`.
-        """
+        """What is best in the market in force; it stays so when the process advances."""
         return self._now
 
     @property
@@ -97,7 +94,7 @@ class MarketProcess:
         settings = self._settings
         parameters = {**settings.draw(rng, self._lanes, without=given), **given}
         first = settings.market
-        if any(_ndim(value) > settings.own_axes(name) for name, value in parameters.items()):
+        if any(_ndim(v) > self._own_axes(name) for name, v in parameters.items()):
             first = first.for_batch()
         if not parameters and not self._draws_capacity:
             return self._in_library(first, rng)
@@ -126,18 +123,24 @@ class MarketProcess:
         self._rng = np.random.default_rng(rng.integers(2**63)) if of_numpy else rng
         if self._lanes:
             self._base = self._base.for_batch()
-        first, shape = self._base, (*self._lanes, self._base.K)
+        first, lanes = self._base, self._lanes
+        cost: Any = None
+        if "access_cost" in first.MOVED:
+            shape = (*lanes, *first.axes("access_cost"))
+            cost = namespace(first.access_cost).broadcast_to(first.access_cost, shape)
         self._state = State(
-            lanes=self._lanes,
+            lanes=lanes,
             # VMUs first in memory, as the lanes are played.
-            satisfaction=spread(first.satisfaction, shape),
+            satisfaction=spread(first.satisfaction, (*lanes, first.K)),
             law=self._settings.satisfaction,
             draw=self._draw_again,
-            **self._settings.movable(first, self._lanes),
+            ssim=first.models[0],
+            capacity=first.capacity,
+            access_cost=cost,
         )
         for move in self._moves:
             move.begin(self._state, self._rng)
-        self._now = self._settings.oracle_class(self._moved())
+        self._now = self._settings.oracle_of(self._moved())
 
     def _draw_again(self, rng: Any, changed: Any) -> dict[str, Any]:
         """δ, SSIM model and R, as far as they are drawn, with new draws in these lanes."""
@@ -185,8 +188,13 @@ class MarketProcess:
                 satisfaction = satisfaction * move.factor
         if isinstance(satisfaction, np.ndarray):
             settings.check_moved(satisfaction, state)
-        moved = settings.moved(self.market, state)
+        moved = {name: getattr(state, name) for name in self._base.MOVED}
+        if state.ssim is not self._base.models[0]:
+            moved["ssim"] = self._base.map_models(lambda _: state.ssim)
         return self._base.replace(satisfaction=satisfaction, **moved)
+
+    def _own_axes(self, name: str) -> int:
+        return 1 if name == "ssim" else len(self._settings.market.axes(name))
 
 
 def _ndim(value: Any) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from pettingzoo import ParallelEnv
 
 from aigc_market import _checks
 from aigc_market.envs.agents import Agents
+
+_PRICE = "price"
+"""The reset option that sets the first prices."""
 
 
 class SimultaneousEnv(Agents, ParallelEnv):
@@ -19,13 +22,8 @@ class SimultaneousEnv(Agents, ParallelEnv):
     Where they are scripted they answer at once.
     """
 
-    first_prices: ClassVar[str]
-    """The reset option that sets them."""
-
     def __init__(self, **arguments: Any) -> None:
-        self._set_up(arguments, parallel=True)
-        # Whether followers are agents, who answer the prices in force.
-        self._answered = self._leaders < len(self._seats)
+        self._set_up(arguments, simultaneous=True)
         self._of_agents = list(zip(self.possible_agents, self._readers, strict=True))
         self.agents = []
 
@@ -36,9 +34,9 @@ class SimultaneousEnv(Agents, ParallelEnv):
 
         Args:
             seed: of every random choice; None goes on with the stream of the last seed.
-            options: parameters of this episode's market, as for the AEC environment, and the first
-                prices (`first_prices` is the option's name), in units of money whatever the units
-                of actions, instead of random ones.
+            options: parameters of this episode's market, as for the AEC environment, and `price`:
+                the first, or one of each leader, in units of money whatever the units of actions,
+                instead of random ones.
 
         Returns:
             Observations, and empty infos, of every agent.
@@ -46,7 +44,7 @@ class SimultaneousEnv(Agents, ParallelEnv):
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        self._begin(seed, options, *([self.first_prices] if self._answered else []))
+        self._begin(seed, options, *([_PRICE] if self._answered else []))
         if self._answered:
             drawn = [reader.draw(self._rng) for reader in self._readers[: self._leaders]]
             self._episode.post(self._given or drawn)
@@ -55,7 +53,7 @@ class SimultaneousEnv(Agents, ParallelEnv):
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
         self._given: list[float] | None = None
-        name, M = self.first_prices, self._leaders
+        name, M = _PRICE, self._leaders
         if not self._answered or name not in options:
             return
         low, high = (
@@ -96,7 +94,7 @@ class SimultaneousEnv(Agents, ParallelEnv):
             TypeError, ValueError: an agent without an action, an unknown agent, or a bad action.
         """
         assert self.agents, "reset() needs to be called before step."
-        if not isinstance(actions, Mapping) or actions.keys() != self._seats.keys():
+        if not isinstance(actions, Mapping) or actions.keys() != self._numbers.keys():
             given = list(actions) if isinstance(actions, Mapping) else actions
             raise ValueError(
                 f"actions must be given for exactly {self.possible_agents}, got {given!r}"
@@ -104,21 +102,22 @@ class SimultaneousEnv(Agents, ParallelEnv):
         agents = self.possible_agents
         moves = [reader.read(actions[agent]) for agent, reader in self._of_agents]
         prices, asked = moves[: self._leaders], moves[self._leaders :]
+        episode = self._episode
         if self._answered:
-            rewards, infos = self._settle(asked)
-            self._episode.post(prices)
+            self._settle(asked)
+            episode.post(prices)
         else:
-            self._episode.post(prices)
-            rewards, infos = self._settle(asked)
-        over = self._episode.round >= self.max_cycles
+            episode.post(prices)
+            self._settle(asked)
+        over = episode.round >= self.max_cycles
         if over:
             self.agents = []
         return (
             self._observations(),
-            dict(zip(agents, rewards, strict=True)),
+            dict(zip(agents, episode.rewards, strict=True)),
             dict.fromkeys(agents, False),
             dict.fromkeys(agents, over),
-            dict(zip(agents, infos, strict=True)),
+            dict(zip(agents, episode.infos, strict=True)),
         )
 
     def state(self) -> np.ndarray:
@@ -140,8 +139,4 @@ class SimultaneousEnv(Agents, ParallelEnv):
         return self._show()
 
     def _observations(self) -> dict[str, np.ndarray]:
-        episode, M = self._episode, self._leaders
-        see = episode.parallel_asp_observation if self._answered else episode.asp_observation
-        seen = [see(m) for m in range(M)]
-        seen += [episode.vmu_observation(k) for k in range(len(self._seats) - M)]
-        return dict(zip(self.possible_agents, seen, strict=True))
+        return {agent: self._observation(agent) for agent in self.possible_agents}

@@ -10,7 +10,6 @@ from pettingzoo import AECEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from aigc_market.envs.agents import Agents
-from aigc_market.envs.seats import LEADER
 
 _AFTER_RESET = {
     "agents",
@@ -32,8 +31,8 @@ class TurnsEnv(Agents, AECEnv):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
-        self._set_up(arguments, parallel=False)
-        self._turn = -1  # whose it is, in the order of seats; -1 while nobody may play
+        self._set_up(arguments, simultaneous=False)
+        self._turn = -1  # whose it is, in the order of agents; -1 while nobody may play
         self._stepped = False
 
     def __getattr__(self, name: str) -> Any:
@@ -103,15 +102,16 @@ class TurnsEnv(Agents, AECEnv):
 
     def _end_round(self) -> None:
         agents = self.possible_agents
-        rewards, infos = self._settle(self._moves)
-        self.rewards = dict(zip(agents, rewards, strict=True))
+        self._settle(self._moves)
+        episode = self._episode
+        self.rewards = dict(zip(agents, episode.rewards, strict=True))
         self._cumulative_rewards = self.rewards.copy()
-        self.infos = dict(zip(agents, infos, strict=True))
+        self.infos = dict(zip(agents, episode.infos, strict=True))
         self.agent_selection = agents[0]
         self._turn = 0
         self._moves = []
         self._paid = True
-        if self._episode.round >= self.max_cycles:
+        if episode.round >= self.max_cycles:
             self.truncations = dict.fromkeys(agents, True)
             self._turn = -1
 
@@ -152,11 +152,7 @@ class TurnsEnv(Agents, AECEnv):
         """
         if self._rng is None:
             EnvLogger.error_observe_before_reset()
-        episode = self._episode
-        role, number = self._seats[agent]
-        if role == LEADER:
-            return episode.asp_observation(number)
-        return episode.vmu_observation(number)
+        return self._observation(agent)
 
     # A generator is twice as fast as PettingZoo's iterable of iterators.
     def agent_iter(  # pyright: ignore[reportIncompatibleMethodOverride]

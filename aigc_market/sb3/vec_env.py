@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from aigc_market.envs.lane_views import LanesVectorEnv
+from aigc_market.envs.batch import LeaderVectorEnv
 
 
 class GymnasiumVecEnv(VecEnv):
@@ -33,7 +33,7 @@ class GymnasiumVecEnv(VecEnv):
     """
 
     def __init__(self, vector_env: VectorEnv[Any, Any, Any], infos: bool = True) -> None:
-        if isinstance(vector_env, LanesVectorEnv):
+        if isinstance(vector_env, LeaderVectorEnv):
             vector_env.autoreset_mode = AutoresetMode.SAME_STEP
         mode = vector_env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:

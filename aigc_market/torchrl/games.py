@@ -1,123 +1,67 @@
-"""N games of either kind side by side on tensors: what `MarketEnv` plays.
+"""N games of any kind side by side on tensors: what `MarketEnv` plays.
 
-A round is settled by the rules (`aigc_market.game`, `aigc_market.competition.game`), and markets
-are drawn and move as everywhere (`envs.market_process`). Here it is only said which tensors go in,
-and where in them agents find what they see.
+What a round is, pays and tells is the game's (`aigc_market.envs.game`), and markets are drawn and
+move as everywhere (`envs.market_process`). Here tensors are laid out for it, and put together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
-from aigc_market import _checks
+from aigc_market import _checks, followers
 from aigc_market._arrays import clip
+from aigc_market.envs.game import FOLLOWER, LEADER, Game
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.rewards import leader_scales
-from aigc_market.envs.seats import FOLLOWER, LEADER
+from aigc_market.envs.spaces import Field, Viewer
 from aigc_market.torchrl.draws import Draws
 
 STATE = "state"
-
-
-class Outcome(NamedTuple):
-    """What came of a round, as a game tells `Games`."""
-
-    rewards: dict[str, torch.Tensor]
-    """By group, (N, agents)."""
-    sold: torch.Tensor
-    """(N, …) what stands in a row behind the prices, in the units of observations."""
-    settled: Any
-    """The settlement."""
-    delivered: torch.Tensor | None = None
-    """(N, …) what a row ends in, where VMUs see other steps than leaders."""
+_PRICE = "price"
+"""The reset option that sets the first prices."""
+_RATIONAL = (followers.best_response, followers.rational_pairs)
 
 
 class Games:
-    """N games side by side, whose tensors are (N, …). A subclass says which game.
-
-    Nothing in `play` waits for the device.
+    """N games side by side, whose tensors are (N, agents, …). Nothing in `play` waits for a device.
 
     Args:
-        settings: of all games.
+        game: what is played.
         num_envs: N.
         draws: of all that is random, on the games' device.
-        told: whether rounds are told of by `infos`.
-        judged: whether infos compare play with what is best.
+        told: whether rounds are told of by infos.
+
+    Raises:
+        ValueError: followers that are scripted otherwise than to be rational.
     """
 
-    first_prices: ClassVar[str]
-    """The reset option that sets them."""
-
-    M: int
-    """How many leaders there are."""
-    row: Any
-    """Where the numbers of a round stand; prices come first."""
-    index: dict[str, np.ndarray]
-    """Where in the last rounds and the prices in force stands what is seen, (agents, width), by
-    group; and, for the state, (1, width), where that is not all of it with the prices first."""
-    private_index: dict[str, np.ndarray]
-    """Where in `hidden` stands what agents know of themselves, (agents, width), by group."""
-    scales: Any
-    """Of observations."""
-    observed: dict[str, Any]
-    """Gymnasium's space of what an agent of a group sees, and of the state."""
-    acted: dict[str, Any]
-    """Gymnasium's space of an action, by group."""
-    readers: list[Any]
-    """Of prices, one for each leader."""
-    answered: bool = True
-    """Whether VMUs are agents: they answer the prices in force, and not those just posted."""
-
-    def __init__(
-        self, settings: Any, num_envs: int, draws: Draws, told: bool, judged: bool
-    ) -> None:
-        self.settings, self.num_envs = settings, num_envs
-        self._draws, self._told, self._judged = draws, told, judged
+    def __init__(self, game: Game, num_envs: int, draws: Draws, told: bool) -> None:
+        if game.policy is not None and game.policy not in _RATIONAL:
+            raise ValueError(
+                'followers must be "agents" or "best_response" on tensors, '
+                f"got {game.settings.followers!r}"
+            )
+        self.game, self.settings, self.num_envs = game, game.settings, num_envs
+        self.answered = game.policy is None
+        """Whether VMUs are agents: they answer the prices in force, and not those just posted."""
+        self._draws, self._told = draws, told
         self._like = draws.random(())
-        self._set_up()
-        self._index: dict[str, Any] = {}  # known when `hidden` is, as an episode begins
-        # What indices mean, of each leader; none where actions are continuous.
-        self._grids = [self._tensor(r.grid) for r in self.readers if r.grid is not None]
-        self._rounds = self._integers(settings.max_cycles)
+        self.viewers: dict[str, Viewer] = {
+            LEADER: game.leader_in_force if self.answered else game.leader,
+            STATE: game.state,
+        }
+        """Who sees what, by group."""
+        if self.answered:
+            self.viewers[FOLLOWER] = game.follower
+        # What indices mean, of each leader and of followers; none where actions are continuous.
+        self._grids = [self._tensor(r.grid) for r in game.prices if r.grid is not None]
+        self._rounds = self._integers(self.settings.max_cycles)
         self._process: Any = None  # a MarketProcess from the first reset on
-        self._leader_scales: Any = None  # from the first reset on
-        self.market: Any = settings.market
+        self._scales: Any = None  # of the leaders' rewards, likewise
+        self.market: Any = self.settings.market
         """In force, of tensors; before the first episode the one that the arguments describe."""
-
-    # What a game says.
-
-    def _set_up(self) -> None:
-        """Set what is declared above."""
-        raise NotImplementedError
-
-    def _take_up(self) -> None:
-        """Lay out the market in force, and find what is `hidden` in it."""
-        raise NotImplementedError
-
-    def _price_bounds(self) -> tuple[Any, Any]:
-        """Cost and p_max in force, numbers or what broadcasts with (N, M)."""
-        raise NotImplementedError
-
-    def _settle(self, choices: torch.Tensor | None) -> Outcome:
-        """The round in which VMUs choose so (None: they are scripted) at `prices`."""
-        raise NotImplementedError
-
-    def _info_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
-        """Of the infos by group: the axes that follow (N, agents)."""
-        raise NotImplementedError
-
-    def _infos(self, outcome: Outcome) -> dict[str, dict[str, torch.Tensor]]:
-        """Of the round by group, (N, agents, …) each."""
-        raise NotImplementedError
-
-    hidden: Any
-    """(…, H) what stands in a state beside prices and rounds, in the units of observations."""
-
-    # What all games do.
 
     @property
     def active(self) -> torch.Tensor | None:
@@ -143,43 +87,69 @@ class Games:
             raise
 
     def _begin(self, options: dict[str, Any]) -> None:
-        if self._leader_scales is None:
-            self._leader_scales = self._tensor(leader_scales(self.settings))
+        game, N = self.game, self.num_envs
+        if self._scales is None:
+            self._scales = self._tensor(game.leader_scales())
         options = {  # in memory of their own
             name: value.to(self._like, copy=True) if torch.is_tensor(value) else value
             for name, value in _checks.instance("options", options, Mapping, "a dict").items()
         }
-        own = (self.first_prices,) if self.answered else ()
-        self._process = MarketProcess(self.settings, self._draws, options, (self.num_envs,), own)
+        own = (_PRICE,) if self.answered else ()
+        self._process = MarketProcess(self.settings, self._draws, options, (N,), own)
         self.market = self._process.market
-        cost = self._ones() * self._price_bounds()[0]
-        self.prices = self._first(options) if self.answered else cost
-        self._round = torch.zeros_like(self._rounds)
+        self._terms: Any = None
         self._take_up()
-        row = cost.new_zeros(self.num_envs, self.row.width)
-        row[:, : self.M] = cost * self.scales.price
-        if self.active is not None:
-            row[:, self.row.active] = self.active.to(row.dtype)
-        window = row.repeat(1, self.settings.history)
-        self._known = torch.cat([self._of_each(self.hidden), self._in_units(), window], -1)
-        if not self._index:
-            self._find_index()
+        self._round = torch.zeros_like(self._rounds)
+        nothing = game.before_first(self._terms, N)
+        self.prices = game.prices_of(nothing).mT.contiguous()
+        if self.answered:
+            self.prices = self._first(options)
+        self._windows = {
+            group: self._rows(group, nothing).repeat(*[1] * (1 if group == STATE else 2), n)
+            for group, n in dict.fromkeys(self.viewers, self.settings.history).items()
+        }
 
-    def _find_index(self) -> None:
-        """Where in all that is known stands what each sees: hidden, prices in force, rounds."""
-        hidden, window = self.hidden.shape[-1], self.settings.history * self.row.width
-        for name, index in self.index.items():
-            # There the prices in force come last.
-            moved = np.where(index < window, index + self.M, index - window) + hidden
-            if name in self.private_index:
-                moved = np.concatenate([self.private_index[name], moved], -1)
-            elif name == STATE:
-                moved = np.concatenate([np.arange(hidden)[None], moved], -1)
-            # Where it stands side by side it is read in one piece.
-            start, flat = int(moved.min()), moved.ravel()
-            whole = np.array_equal(flat, start + np.arange(len(flat)))
-            piece = slice(start, start + len(flat))
-            self._index[name] = piece if whole else self._integers(flat)
+    def _take_up(self) -> None:
+        """Lay out the market in force, and what is seen of it."""
+        game, market = self.game, self.market
+        self._terms = game.terms(market, self._terms)
+        self._fronts: dict[str, torch.Tensor] = {
+            LEADER: self._front(LEADER, game.leader_front(market), game.M),
+            STATE: self._front(STATE, game.state_front(market), None),
+        }
+        if self.answered:
+            self._fronts[FOLLOWER] = self._front(FOLLOWER, game.follower_front(market), game.K)
+            if self.settings.scale_rewards:
+                self._follower_scales = self._tensor(game.follower_scales(market))
+        self._oracle = self._process.oracle
+        if self._told and self.settings.judged:
+            self._oracle.find()  # in a reset already where the market stands still
+
+    def _front(self, group: str, values: list[Any], agents: int | None) -> torch.Tensor:
+        """(N, agents, width) what stands in front, without the prices in force."""
+        lanes = (self.num_envs,) if agents is None else (self.num_envs, agents)
+        parts = [self._like.new_empty((*lanes, 0))]
+        for field, value in zip(self.viewers[group].front, values, strict=False):
+            part = self._tensor(value) * field.scale
+            parts.append(part.expand(*lanes, field.count))
+        return torch.cat(parts, -1)
+
+    def _rows(self, group: str, settled: Any) -> torch.Tensor:
+        """(N, agents, width) of a round; of the state (N, width)."""
+        game, active = self.game, self.active
+        active = None if active is None else active.mT
+        if group == LEADER:
+            parts = game.leader_row(settled, active)
+        elif group == FOLLOWER:
+            parts = game.follower_row(settled)
+        else:
+            parts = game.state_row(settled, active)
+        columns = [
+            times(self._tensor(part), field)
+            for part, field in zip(parts, self.viewers[group].row, strict=True)
+        ]
+        rows = torch.cat(columns, 1).movedim(-1, 0)
+        return rows[:, 0] if group == STATE else rows
 
     def play(
         self, prices: torch.Tensor, choices: torch.Tensor | None
@@ -198,90 +168,121 @@ class Games:
             AssertionError: before the first episode.
         """
         assert self._process is not None, "reset() needs to be called before step."
+        game, terms = self.game, self._terms
         posted = self._read_prices(prices)
         if not self.answered:
             self.prices = posted
-        outcome = self._settle(choices)
+        in_force = self.prices.mT.contiguous()
+        if choices is None:
+            chosen = game.scripted(terms, in_force, None)
+        else:
+            chosen = game.meant(terms, choices)
+        settled = game.settle(terms, in_force, chosen)
         self._round = self._round + 1
         over = self._round >= self._rounds
-        infos = self._infos(outcome) if self._told else {}
+        rewards = {LEADER: game.earned(settled).mT * self._scales}
+        if self.answered:
+            rewards[FOLLOWER] = game.paid(settled).mT
+            if self.settings.scale_rewards:
+                rewards[FOLLOWER] = rewards[FOLLOWER] * self._follower_scales
+        oracle = self._oracle
         if self.settings.scenario.moves:
             before = self.market
             self._process.advance()
             # No round follows the last one: its market stands.
-            self.market = _standing(self._process.market, before, over)
+            self.market = _held(self._process.market, before, over)
             self._take_up()
-        row = [self._in_units(), outcome.sold]
-        if self.active is not None:
-            row.append(self.active.to(self._known.dtype))
-        if outcome.delivered is not None:
-            row.append(outcome.delivered)
-        past = self._known[:, self.hidden.shape[-1] + self.M + self.row.width :]
+        infos = self._infos(settled, oracle) if self._told else {}
         self.prices = posted
-        hidden = self._of_each(self.hidden)
-        self._known = torch.cat([hidden, self._in_units(), past, *row], -1)
-        return outcome.rewards, over, infos
+        for group, window in self._windows.items():
+            rows = self._rows(group, settled)
+            past = window[..., self.viewers[group].width :]
+            self._windows[group] = torch.cat([past, rows], -1)
+        return rewards, over, infos
 
     def seen(self) -> dict[str, torch.Tensor]:
-        """What leaders see (N, M, …), and what VMUs do (N, K, …) where they are agents."""
-        seen = {LEADER: self._pick(LEADER, self.M)}
-        if self.answered:
-            seen[FOLLOWER] = self._pick(FOLLOWER, self.settings.market.K)
+        """What each group sees, (N, agents, …), and the state, (N, …); fresh memory."""
+        units = times(self.prices, self.game.leader.row[0])
+        N, M, K = self.num_envs, self.game.M, self.game.K
+        seen = {}
+        for group, window in self._windows.items():
+            parts = [self._fronts[group]]
+            if group == LEADER and self.answered:
+                order = self.game.order
+                own = units if M == 1 else units[:, order].flatten(1)
+                parts.append(own.view(N, M, M))
+            elif group == FOLLOWER:
+                parts.append(units[:, None].expand(N, K, M))
+            elif group == STATE:
+                parts.append(units)
+            seen[group] = torch.cat([*parts, window], -1)
         return seen
 
-    def state(self) -> torch.Tensor:
-        """(N, …) all there is: what is hidden, the prices in force, the rounds."""
-        return self._pick(STATE, 1)[:, 0] if STATE in self._index else self._known.clone()
+    def _infos(self, settled: Any, oracle: Any) -> dict[str, dict[str, torch.Tensor]]:
+        """Of the round by group, (N, agents, …) each."""
+        game, active = self.game, self.active
+        active = None if active is None else active.mT
+        asp = game.leader_infos(self._round, settled, active)
+        if self.settings.judged:
+            asp |= game.judgement(settled, oracle)
+        told = {LEADER: (game.M, asp)}
+        if self.answered:
+            told[FOLLOWER] = game.K, game.follower_infos(settled, active)
+        return {
+            group: {name: self._of_agents(value, agents) for name, value in infos.items()}
+            for group, (agents, infos) in told.items()
+        }
+
+    def _of_agents(self, value: Any, agents: int) -> torch.Tensor:
+        """(agents, …, N), or what is the same for many, as (N, agents, …)."""
+        value = torch.as_tensor(value, device=self._like.device)
+        if value.ndim < 2:
+            return value.expand(agents, self.num_envs).mT
+        return value.expand(*value.shape[:-1], self.num_envs).movedim(-1, 0)
 
     def untold(self) -> dict[str, dict[str, torch.Tensor]]:
         """Infos before the first round: zeros."""
-        agents = {LEADER: self.M, FOLLOWER: self.settings.market.K}
+        if self._process is None:  # their shapes are those of an episode that nobody plays
+            before = vars(self).copy()
+            self.begin()
+            told = self.untold()
+            vars(self).clear()
+            vars(self).update(before)
+            return told
+        nothing = self.game.before_first(self._terms, self.num_envs)
+        infos = self._infos(nothing, self._oracle)
         return {
-            group: {
-                name: torch.zeros(
-                    (self.num_envs, agents[group], *shape),
-                    dtype=torch.int64 if name == "round" else self._like.dtype,
-                    device=self._like.device,
-                )
-                for name, shape in shapes.items()
-            }
-            for group, shapes in self._info_shapes().items()
+            group: {name: torch.zeros_like(value) for name, value in told.items()}
+            for group, told in infos.items()
         }
 
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""
-        self.prices, self._known = self.prices.detach(), self._known.detach()
+        self.prices = self.prices.detach()
+        self._windows = {group: window.detach() for group, window in self._windows.items()}
 
-    def _pick(self, name: str, agents: int) -> torch.Tensor:
-        """(N, agents, …), fresh memory."""
-        index, known = self._index[name], self._known
-        if isinstance(index, slice):
-            picked = known[:, index].clone(memory_format=torch.contiguous_format)
-        else:
-            picked = known.index_select(1, index)
-        return picked.view(self.num_envs, agents, -1)
-
-    def _of_each(self, value: torch.Tensor) -> torch.Tensor:
-        return value.expand(self.num_envs, -1)
-
-    def _in_units(self) -> torch.Tensor:
-        """Prices in force in the units of observations."""
-        return times(self.prices, self.scales.price)
+    def _bounds(self) -> tuple[Any, Any]:
+        """Cost and p_max in force, numbers or (N or 1, M)."""
+        bounds = (self.market.cost, self.market.max_price)
+        several = "M" in self.market.SIZES
+        return tuple(  # pyright: ignore[reportReturnType]
+            b[..., None] if torch.is_tensor(b) and b.ndim and not several else b for b in bounds
+        )
 
     def _read_prices(self, actions: torch.Tensor) -> torch.Tensor:
         """(N, M)."""
-        low, high = self._price_bounds()
+        low, high = self._bounds()
         if not self._grids:
-            return self.readers[0].meant(actions[..., 0], low, high)
+            return self.game.prices[0].meant(actions[..., 0], low, high)
         columns = zip(self._grids, actions.unbind(-1), strict=True)
         return clip(torch.stack([grid[index] for grid, index in columns], -1), low, high)
 
     def _first(self, options: Mapping[str, Any]) -> torch.Tensor:
         """(N, M) prices to begin with: those given, or drawn as the parallel environment does."""
-        low, high = self._price_bounds()
-        if self.first_prices in options:
-            return self._given(options[self.first_prices], low, high)
-        part = self._draws.random((self.num_envs, self.M))
+        low, high = self._bounds()
+        if _PRICE in options:
+            return self._given(options[_PRICE], low, high)
+        part = self._draws.random((self.num_envs, self.game.M))
         if not self._grids:
             return low + part * (high - low)
         columns = zip(self._grids, part.unbind(-1), strict=True)
@@ -289,27 +290,23 @@ class Games:
         return clip(torch.stack(drawn, -1), low, high)
 
     def _given(self, value: Any, low: Any, high: Any) -> torch.Tensor:
-        name = f"reset option {self.first_prices}"
+        name, N, M = f"reset option {_PRICE}", self.num_envs, self.game.M
         prices = self._tensor(_checks.numeric(name, value, above=0))
-        if prices.ndim == 1 and self.M == 1 and len(prices) == self.num_envs:
+        if prices.ndim == 1 and M == 1 and len(prices) == N:
             prices = prices[:, None]
-        shapes = ((), (1,), (self.M,), (self.num_envs, 1), (self.num_envs, self.M))
         # In single precision, as prices are everywhere.
         least, given, most = (
             torch.as_tensor(v, dtype=torch.float32, device=prices.device)
             for v in (low, prices, high)
         )
-        if tuple(prices.shape) not in shapes or not bool(
+        if tuple(prices.shape) not in ((), (1,), (M,), (N, 1), (N, M)) or not bool(
             ((given >= least) & (given <= most)).all()
         ):
             raise ValueError(
-                f"{name} must be one number, or one for each game and leader, "
-                f"({self.num_envs}, {self.M}), within {low} and {high}, got {value!r}"
+                f"{name} must be one number, or one for each game and leader, ({N}, {M}), "
+                f"within {low} and {high}, got {value!r}"
             )
-        return clip(self._ones() * prices, low, high)
-
-    def _ones(self) -> torch.Tensor:
-        return self._like.new_ones(self.num_envs, self.M)
+        return clip(self._like.new_ones(N, M) * prices, low, high)
 
     def _tensor(self, value: Any) -> torch.Tensor:
         return torch.as_tensor(value, dtype=self._like.dtype, device=self._like.device)
@@ -318,28 +315,26 @@ class Games:
         return torch.as_tensor(value, dtype=torch.int64, device=self._like.device)
 
 
-def times(value: torch.Tensor, unit: float) -> torch.Tensor:
-    """A product; where it is none, without the time that it would take."""
-    return value if unit == 1 else value * unit
+def times(value: torch.Tensor, field: Field) -> torch.Tensor:
+    """In the units of a field, without the time that a product with 1 would take."""
+    return value if field.scale == 1.0 else value * field.scale
 
 
-def _standing(market: Any, before: Any, stands: torch.Tensor) -> Any:
-    """A market, or where it is said that it stands still, the one before: what moves change."""
+def _held(market: Any, before: Any, holds: torch.Tensor) -> Any:
+    """A market, or where it is said that it holds still, the one before."""
     changed: dict[str, Any] = {}
-    for name in ("satisfaction", "capacity", "active", "access_cost"):
-        new: Any = getattr(market, name, None)
-        old: Any = getattr(before, name, None)
+    for name in ("satisfaction", *market.MOVED):
+        new, old = getattr(market, name), getattr(before, name)
         if new is not old:
-            changed[name] = torch.where(stands, old, new)
-    several = isinstance(market.ssim, tuple)
-    new, old = (m.ssim[0] if several else m.ssim for m in (market, before))
+            changed[name] = torch.where(holds, old, new)
+    new, old = market.models[0], before.models[0]
     if new is not old:
         others = iter(old.parameters)
 
         def held(value: Any) -> Any:
             other = next(others)
-            return torch.where(stands, other, value) if torch.is_tensor(value) else value
+            return torch.where(holds, other, value) if torch.is_tensor(value) else value
 
         model = new.map(held)
-        changed["ssim"] = (model,) * len(market.ssim) if several else model
+        changed["ssim"] = market.map_models(lambda _: model)
     return market.replace(**changed)

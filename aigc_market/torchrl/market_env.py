@@ -12,21 +12,15 @@ from torchrl.envs import EnvBase
 
 from aigc_market import _checks
 from aigc_market.distributions import function_in
-from aigc_market.envs.competition.settings import Settings as CompetitionSettings
-from aigc_market.envs.seats import FOLLOWER, LEADER, Seat
-from aigc_market.envs.settings import Settings
-from aigc_market.envs.view_settings import ViewSettings
+from aigc_market.envs.competition import CompetitionGame
+from aigc_market.envs.game import FOLLOWER, LEADER, Game
+from aigc_market.envs.stackelberg import Stackelberg
 from aigc_market.ssim import LiveSSIM
-from aigc_market.torchrl.competition import CompetitionGames
 from aigc_market.torchrl.draws import Draws
 from aigc_market.torchrl.games import STATE, Games
 from aigc_market.torchrl.specs import like, spec_of
-from aigc_market.torchrl.stackelberg import StackelbergGames
 
-_GAMES: dict[str, tuple[type[ViewSettings], type[Games]]] = {
-    "stackelberg": (Settings, StackelbergGames),
-    "competition": (CompetitionSettings, CompetitionGames),
-}
+_GAMES: dict[str, type[Game]] = {"stackelberg": Stackelberg, "competition": CompetitionGame}
 
 
 class MarketEnv(EnvBase):
@@ -47,14 +41,13 @@ class MarketEnv(EnvBase):
     * `dtype`: of real numbers; torch.float64 for gradients to compare with finite differences.
     * `state`: whether observations hold the full state, for centralised critics.
     * `infos`: whether a step gives infos too.
-    * `judged`: whether infos compare play with what is best. With several providers the Nash
-      equilibrium and the cartel are then solved by NumPy at each reset, and in each step where the
-      market moves, which waits for the device.
     * `differentiable`: whether rewards, observations and infos carry gradients to actions.
     * `seed`: as for `set_seed`; None: drawn from torch's global generator. Compiled code
       (`torch.compile`) draws from that generator itself.
 
-    All others are those of the parallel environment. The SSIM model (image quality by steps) cannot
+    All others are those of the parallel environment. With several providers and `judged=True` the
+    Nash equilibrium and the cartel are solved by NumPy at each reset, and in each step where the
+    market moves, which waits for the device. The SSIM model (image quality by steps) cannot
     be live: images are not batched over games. Nor can a function draw δ, what quality is worth to
     a VMU, for it draws by NumPy. Where VMUs are scripted (`followers="best_response"`) there is no
     group `vmu`.
@@ -105,32 +98,31 @@ class MarketEnv(EnvBase):
         dtype: torch.dtype = torch.float32,
         state: bool = True,
         infos: bool = False,
-        judged: bool = True,
         differentiable: bool = False,
         seed: int | None = None,
         **arguments: Any,
     ) -> None:
         N = _checks.integer("num_envs", num_envs, at_least=1)
-        settings_class, games_class = _GAMES[_checks.choice("game", game, _GAMES)]
+        game_class = _GAMES[_checks.choice("game", game, _GAMES)]
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
-        told = _checks.flag("infos", infos), _checks.flag("judged", judged)
+        told = _checks.flag("infos", infos)
         self._with_state = _checks.flag("state", state)
         self._differentiable = _checks.flag("differentiable", differentiable)
         device = _device(device)
-        self.settings = settings = _settings(settings_class, arguments)
+        self.settings = settings = _settings(game_class, arguments)
         super().__init__(device=device, batch_size=torch.Size([N]))
         self.dtype, self._game = dtype, game
         self._draws = Draws(device, dtype)
-        self._games = games_class(settings, N, self._draws, *told)
-        agents = {LEADER: self._games.M}
+        self._games = Games(game_class(settings, scripted=False), N, self._draws, told)
+        agents = {LEADER: self._games.game.M}
         if self._games.answered:
             agents[FOLLOWER] = settings.market.K
         self.group_map = {
-            role: [Seat(role, i).agent for i in range(count)] for role, count in agents.items()
+            role: [f"{role}_{i}" for i in range(count)] for role, count in agents.items()
         }
         self._agents = agents
-        self._make_specs(told[0])
+        self._make_specs(told)
         # What seeds torch seeds this too.
         self.set_seed(int(torch.randint(2**62, (), device="cpu")) if seed is None else seed)
 
@@ -138,10 +130,11 @@ class MarketEnv(EnvBase):
         games, N = self._games, self.num_envs
         kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
         seen, acts, rewards = {}, {}, {}
+        acted = {LEADER: games.game.prices[0].space, FOLLOWER: games.game.choices.space}
         for group, count in self._agents.items():
             shape = N, count
-            seen[group] = {"observation": spec_of(games.observed[group], shape, kind)}
-            acts[group] = {"action": spec_of(games.acted[group], shape, kind)}
+            seen[group] = {"observation": spec_of(games.viewers[group].space, shape, kind)}
+            acts[group] = {"action": spec_of(acted[group], shape, kind)}
             rewards[group] = {"reward": Unbounded(torch.Size((*shape, 1)), **kind)}
         if self.settings.masked:
             K = self.settings.market.K
@@ -157,7 +150,7 @@ class MarketEnv(EnvBase):
             group: self._of_group(group, specs) for group, specs in seen.items()
         }
         if self._with_state:
-            observed[STATE] = spec_of(games.observed[STATE], (N,), kind)
+            observed[STATE] = spec_of(games.viewers[STATE].space, (N,), kind)
         self.observation_spec = Composite(observed, shape=(N,))
         self.action_spec = Composite(
             {group: self._of_group(group, specs) for group, specs in acts.items()}, shape=(N,)
@@ -260,8 +253,10 @@ class MarketEnv(EnvBase):
     ) -> TensorDict:
         """What agents see and earn, and whether it is over (None: it has just begun)."""
         games, N = self._games, self.num_envs
-        parts: dict[str, Any] = {STATE: games.state()} if self._with_state else {}
-        for group, observation in games.seen().items():
+        seen = games.seen()
+        state = seen.pop(STATE)
+        parts: dict[str, Any] = {STATE: state} if self._with_state else {}
+        for group, observation in seen.items():
             shape = N, self._agents[group]
             told: dict[str, Any] = {"observation": observation}
             if group in rewards:
@@ -279,11 +274,10 @@ class MarketEnv(EnvBase):
         return TensorDict(parts, (N,), device=self.device)
 
 
-def _settings(settings_class: type[ViewSettings], arguments: dict[str, Any]) -> Any:
-    settings = settings_class.make(_view=MarketEnv, **arguments)
+def _settings(game_class: type[Game], arguments: dict[str, Any]) -> Any:
+    settings = game_class.settings_class.make(_view=MarketEnv, **arguments)
     market = settings.market
-    models = market.ssim if isinstance(market.ssim, tuple) else (market.ssim,)
-    if any(isinstance(model, LiveSSIM) for model in models):
+    if any(isinstance(model, LiveSSIM) for model in market.models):
         raise ValueError(
             "ssim must not be live: images are not batched over games "
             f"(calibrate a TabulatedSSIM from it), got {market.ssim!r}"

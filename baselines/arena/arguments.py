@@ -38,7 +38,7 @@ class EnvArguments:
     """Rounds of an episode."""
     scenario: str | None = None
     """Name of a scenario."""
-    vmus: str | None = None
+    followers: str | None = None
     """Name of the scripted followers."""
     continuous_actions: bool | None = None
     """False for a grid of prices."""

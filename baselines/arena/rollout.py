@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.arena.protocol import History, Insider, Method
+from baselines.arena.rows import RoundRow
 from baselines.arena.task import Task
 
 PHYSICAL = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
@@ -102,7 +103,7 @@ def history_of(env: PricingVectorEnv, observations: np.ndarray, begins: bool) ->
     """
     seen = observations.astype(np.float64)
     capacity = seen[:, 0] if env.settings.rationed else None
-    rows = seen[:, None, -env.settings.row.width :]  # of one round
-    price, steps, active = env.settings.row.split(rows)
+    row = RoundRow(env.settings.market.K, env.settings.masked)
+    price, steps, active = row.split(seen[:, None, -row.width :])  # of one round
     played = slice(1 if begins else 0, None)
     return History(price[:, played], steps[:, played], active[:, 0] > 0.5, capacity)

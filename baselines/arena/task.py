@@ -12,9 +12,9 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 import aigc_market
-from aigc_market import vmus
-from aigc_market.envs.settings import Settings
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market import followers as scripted
+from aigc_market.envs.pages.vector import PricingVectorEnv
+from aigc_market.envs.stackelberg import Settings
 from aigc_market.scenarios import Scenario
 from baselines.arena.arguments import EnvArguments
 from baselines.arena.protocol import PublicParameters
@@ -103,7 +103,7 @@ class Task:
         Raises:
             TypeError, ValueError: a bad argument.
         """
-        return Settings.make(**{k: v for k, v in self.keywords().items() if k != "vmus"})
+        return Settings.make(**self.keywords())
 
     def public(self) -> PublicParameters:
         """What the leader knows of the markets."""
@@ -124,11 +124,11 @@ class Task:
     def digest_parts(self) -> dict[str, Any]:
         """All of the task that results depend on, as JSON: its names, law and followers."""
         settings = self.settings()
-        followers = self.arguments.get("vmus", settings.scenario.vmus)
+        followers = self.arguments.get("followers", settings.scenario.followers)
         return {
             **self.as_json(),
             "law": described(settings),
-            "followers": described(vmus.resolve(followers)),
+            "followers": described(scripted.resolve(followers)),
         }
 
     def digest(self, *more: Any) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from aigc_market import vmus
-from aigc_market.vmus import FollowerPolicy
+from aigc_market import followers as scripted
+from aigc_market.followers import FollowerPolicy
 from baselines.arena import policies
 from baselines.arena.protocol import Player
 from baselines.arena.seeds import demonstration_seed
@@ -77,7 +77,7 @@ def followers_of(folder: Path | None, task: Task) -> FollowerPolicy:
     """
     if folder is not None and (folder / FOLLOWERS).exists():
         return Followers.load(folder / FOLLOWERS, task.settings())
-    return vmus.resolve(task.arguments.get("vmus", task.settings().scenario.vmus))
+    return scripted.resolve(task.arguments.get("followers", task.settings().scenario.followers))
 
 
 def show_both(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, softmax
 
-from aigc_market import game, vmus
+from aigc_market import followers as scripted
+from aigc_market import rules
+from aigc_market.followers import FollowerPolicy
 from aigc_market.market import Market
 from aigc_market.ssim.model import LiveSSIM
-from aigc_market.vmus import FollowerPolicy
 
 
 def in_expectation(followers: FollowerPolicy, market: Market) -> FollowerPolicy:
@@ -20,18 +21,18 @@ def in_expectation(followers: FollowerPolicy, market: Market) -> FollowerPolicy:
     not where purchases are rationed or rounded to whole calls: there these are returned too.
     """
     # A subclass may buy otherwise.
-    known = {vmus.Noisy: _noisy, vmus.Quantal: _quantal}.get(type(followers))
+    known = {scripted.Noisy: _noisy, scripted.Quantal: _quantal}.get(type(followers))
     linear = market.capacity is None and not isinstance(market.ssim, LiveSSIM)
     if known is None or not linear:
         return followers
     return lambda market, price, rng: known(followers, market, price)
 
 
-def _noisy(followers: vmus.Noisy, market: Market, price: Any) -> np.ndarray:
+def _noisy(followers: scripted.Noisy, market: Market, price: Any) -> np.ndarray:
     """E of a normal held within two bounds: the least factor is a bound like S_min."""
-    rational = game.best_response(market, price)
+    rational = rules.best_response(market, price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-    low = np.minimum(np.maximum(low, vmus.LEAST_FACTOR * rational), high)
+    low = np.minimum(np.maximum(low, scripted.LEAST_FACTOR * rational), high)
     deviation = np.maximum(followers.sigma * rational, 1e-9)  # σ may be 0, and so may purchases
     a, b = (low - rational) / deviation, (high - rational) / deviation
     inside = ndtr(b) - ndtr(a)
@@ -43,7 +44,7 @@ def _density(z: np.ndarray) -> np.ndarray:
     return np.exp(-0.5 * np.minimum(z * z, 1e3)) / np.sqrt(2 * np.pi)
 
 
-def _quantal(followers: vmus.Quantal, market: Market, price: Any) -> np.ndarray:
+def _quantal(followers: scripted.Quantal, market: Market, price: Any) -> np.ndarray:
     bought = []
     for k in range(market.K):
         steps, logits = followers.logits(market, price, k)

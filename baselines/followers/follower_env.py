@@ -9,8 +9,9 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from aigc_market import game, vmus
-from aigc_market.envs.rewards import vmu_scales
+from aigc_market import followers as scripted
+from aigc_market import rules
+from aigc_market.envs.stackelberg import Stackelberg
 from aigc_market.market import Market
 from baselines.arena.protocol import History, Player
 from baselines.arena.rollout import PHYSICAL, history_of
@@ -45,10 +46,10 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self,
         task: Task,
         leader: Player,
-        others: vmus.FollowerPolicy,
+        others: scripted.FollowerPolicy,
         played: np.ndarray,
     ) -> None:
-        given = {**PHYSICAL, "history": 1, "vmus": self._buy, "judged": False}
+        given = {**PHYSICAL, "history": 1, "followers": self._buy, "judged": False}
         self.games = task.environment(len(played), **given)
         settings = self.games.settings
         self._leader, self._others = leader(len(played)), others
@@ -90,9 +91,9 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         asked = self.usual.copy()
         asked[self.mine] = to_steps(market, actions[:, 0])
         asked = asked.astype(np.float32).astype(np.float64)  # as the games take them
-        self.settled = game.settle(market, self.price, asked)
+        self.settled = rules.settle(market, self.price, asked)
         seen, _, _, truncated, _ = self.games.step(self.price[:, None].astype(np.float32))
-        rewards = self.settled.surplus() * vmu_scales(market, [market.ssim])
+        rewards = self.settled.surplus() * Stackelberg.follower_scales(market)
         # No price follows the last round's, so what was seen in it stands.
         ended = {"final_obs": self._seen_in(market), "final_info": {}} if truncated.any() else {}
         self._post(history_of(self.games, seen, begins=bool(truncated.all())))
@@ -106,7 +107,7 @@ class FollowerEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         # Prices are single-precision numbers within the action space.
         price = np.clip(np.asarray(self._leader.act(history), np.float32), *self._bounds)
         self.price = price.astype(np.float64)
-        self.usual = vmus.purchases(self._others, self.games.market, self.price, self.np_random)
+        self.usual = scripted.purchases(self._others, self.games.market, self.price, self.np_random)
 
     def _seen_in(self, market: Market) -> np.ndarray:
         return observe(self.games.settings, market, self.price)[self.mine]

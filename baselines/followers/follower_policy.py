@@ -13,9 +13,8 @@ from gymnasium.spaces import Box
 from torch import Tensor, nn
 from torchrl.modules import MLP, MultiAgentMLP
 
-from aigc_market import game
-from aigc_market.envs import observation
-from aigc_market.envs.settings import Settings
+from aigc_market import rules
+from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.market import Market
 from baselines.runs.policy_files import read, write
 
@@ -103,7 +102,7 @@ class Followers:
         with torch.no_grad():
             actions = self.network.mean(torch.from_numpy(seen)[None].flatten(0, -3))
         steps = to_steps(self.settings.market, actions.numpy().reshape(seen.shape[:-1]))
-        return steps if market.active is None else game.present(market.active, steps)
+        return steps if market.active is None else rules.present(market.active, steps)
 
     def save(self, path: Path, **told: Any) -> None:
         """Keep the weights in one safetensors file, which appears whole or not at all.
@@ -147,24 +146,24 @@ class Followers:
 
 def sees(settings: Settings) -> Box:
     """The space of what a follower sees: it stands first in what environments show a VMU."""
-    count = observation.private_index(settings).shape[1] + 1
-    whole = observation.ObservationSpaces(_normalized(settings)).vmu
-    return Box(whole.low[:count], whole.high[:count], dtype=np.float32)
+    viewer = _normalized(settings).follower
+    count = sum(field.count for field in viewer.front)
+    return Box(viewer.space.low[:count], viewer.space.high[:count], dtype=np.float32)
 
 
 def observe(settings: Settings, market: Market, price: Any) -> np.ndarray:
     """What each VMU sees at prices (…): (…, K, n), in the units of `normalize=True`."""
-    price = np.asarray(price, np.float64)
-    scales = observation.Scales(_normalized(settings))
-    own = observation.private(settings, scales, market)
-    shape = (*price.shape, market.K)
-    posted = np.broadcast_to(price[..., None] * scales.price, shape)[..., None]
-    own = np.broadcast_to(own, (*shape, own.shape[-1]))
-    return np.concatenate([own, posted], axis=-1, dtype=np.float32)
+    price, game = np.asarray(price, np.float64), _normalized(settings)
+    values = [*game.follower_front(market), price[..., None, None]]
+    columns = [
+        np.broadcast_to(value * field.scale, (*price.shape, market.K, 1))
+        for field, value in zip(game.follower.front, values, strict=True)
+    ]
+    return np.concatenate(columns, axis=-1, dtype=np.float32)
 
 
-def _normalized(settings: Settings) -> Settings:
-    return dataclasses.replace(settings, normalize=True)
+def _normalized(settings: Settings) -> Stackelberg:
+    return Stackelberg(dataclasses.replace(settings, normalize=True, followers=None), False)
 
 
 def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:

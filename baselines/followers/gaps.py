@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market import game, vmus
-from aigc_market.game import Settlement
+from aigc_market import followers as scripted
+from aigc_market import rules
+from aigc_market.followers import FollowerPolicy
 from aigc_market.market import Market
-from aigc_market.vmus import FollowerPolicy
+from aigc_market.rules import Settlement
 from baselines.arena.protocol import Player
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.task import Task
@@ -75,7 +76,7 @@ def measure(
         rounds.append((market, price.copy()))
         return followers(market, price, rng)
 
-    env = task.environment(games, history=1, vmus=buy, **PHYSICAL)
+    env = task.environment(games, history=1, followers=buy, **PHYSICAL)
     played = play_in(env, leader(games), seed)
     first = rounds[0][0]
     steady = in_expectation(followers, first)
@@ -113,7 +114,7 @@ def draws_of(followers: FollowerPolicy, market: Market) -> int:
     before = rng.bit_generator.state
     prices = np.linspace(market.cost, market.max_price, GRID)
     prices = prices.reshape(GRID, -1) * np.ones(market.batch_shape or 1)
-    vmus.purchases(followers, market, prices, rng)
+    scripted.purchases(followers, market, prices, rng)
     return 1 if rng.bit_generator.state == before else DRAWS
 
 
@@ -126,8 +127,8 @@ def answers(
     """
     for some in [prices] if draws == 1 else prices[:, None]:
         price = np.broadcast_to(some[:, None], (len(some), draws, some.shape[-1]))
-        asked = vmus.purchases(followers, market, price, np.random.default_rng(seed))
-        yield game.settle(market, price, asked)
+        asked = scripted.purchases(followers, market, price, np.random.default_rng(seed))
+        yield rules.settle(market, price, asked)
 
 
 def best_price(
@@ -168,7 +169,7 @@ def losses(
     lost, best = [], []
     unlimited = market.replace(capacity=None)
     for answer in answers(followers, market, prices, draws, seed):
-        had = game.settle(unlimited, answer.price, answer.asked)
+        had = rules.settle(unlimited, answer.price, answer.asked)
         rational = had.rational().surplus()
         lost.append((rational - had.surplus()).mean(axis=1))
         best.append(rational.mean(axis=1))

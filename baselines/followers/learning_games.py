@@ -10,8 +10,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from aigc_market import game
-from aigc_market.envs.rewards import reciprocals
+from aigc_market import rules
+from aigc_market.envs.game import reciprocals
 from aigc_market.ssim import TabulatedSSIM
 from aigc_market.ssim.model import LiveSSIM
 from aigc_market.torchrl import MarketEnv
@@ -98,7 +98,9 @@ class LearningGames:
         market = self.env.market
         price = self.seen[..., -1] * self._physical[self.units.row.price]
         bounds = market.min_steps, market.max_steps
-        steps = game.purchase(price, market.satisfaction, market.ssim, *bounds, market.active)
+        steps = market.ssim.demand(price / market.satisfaction, *bounds)
+        if market.active is not None:
+            steps = rules.present(market.active, steps)
         return to_actions(market, steps)[..., None]
 
     def play(self, posted: Tensor, bought: Tensor) -> Round:
@@ -111,7 +113,7 @@ class LearningGames:
         market = self.env.market
         if market is not self._market:
             bounds = market.min_steps, market.max_steps
-            free = game.best_surplus(market.satisfaction, market.ssim, *bounds)
+            free = rules.best_surplus(market.satisfaction, market.ssim, *bounds)
             self._market, self._unit = market, reciprocals(free.mean())
         unit = self._unit  # of this round: the next episode's may be another
         actions = {"asp": {"action": posted[:, None]}, "vmu": {"action": bought}}

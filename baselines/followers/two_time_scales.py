@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from aigc_market import _checks, vmus
-from aigc_market.vmus import FollowerPolicy
+from aigc_market import _checks
+from aigc_market import followers as scripted
+from aigc_market.followers import FollowerPolicy
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.followers.both_by_ppo import PPO, Clipped, LeaderHead, LeaderValue
@@ -165,7 +166,7 @@ def train_both(
     settings = task.settings()
     shape = games.K, sees(settings), followers == "shared-ppo", both.width
     network = FollowerNetwork(*shape)
-    answering = vmus.best_response if followers is None else Followers(network, settings)
+    answering = scripted.best_response if followers is None else Followers(network, settings)
     critic = agents_network(*shape)
     of_followers = torch.optim.Adam(
         [*network.parameters(), *critic.parameters()], betas=BETAS, fused=True
@@ -239,8 +240,10 @@ LEAST_RATE = 0.05
 
 
 def _check(task: Task, recipe: Sb3Recipe, both: BothRecipe) -> None:
-    if "vmus" in task.arguments:
-        raise ValueError(f"vmus must be left out where both learn, got {task.arguments['vmus']!r}")
+    if "followers" in task.arguments:
+        raise ValueError(
+            f"followers must be left out where both learn, got {task.arguments['followers']!r}"
+        )
     if not task.settings().continuous_actions:
         raise ValueError("continuous_actions must be True where both sides learn, got False")
     if both.gradient == "ppo":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
 

@@ -25,7 +25,7 @@ from torchrl.envs import PettingZooWrapper
 
 import aigc_market
 from aigc_market._files import write_atomically
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.torchrl import MarketEnv
 
 HERE = Path(__file__).parent

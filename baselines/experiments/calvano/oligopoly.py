@@ -9,8 +9,7 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import Cartel, Competition, Nash
-from aigc_market.competition.market import PARAMETERS
-from aigc_market.competition.scenarios import SCENARIOS
+from aigc_market.scenarios import COMPETITION_SCENARIOS
 from baselines.methods.q_learning.profiles import (
     price_profiles,
     profile_payoffs,
@@ -61,8 +60,10 @@ class Oligopoly:
 @lru_cache(maxsize=8)
 def oligopoly(sellers: int) -> Oligopoly:
     """The market of the scenario `calvano` with so many sellers."""
-    arguments = SCENARIOS["calvano"].arguments
-    market = Competition(**{k: v for k, v in arguments.items() if k in PARAMETERS} | {"M": sellers})
+    arguments = COMPETITION_SCENARIOS["calvano"].arguments
+    parameters = ("K", "ssim", *Competition.PARAMETERS)
+    given = {name: arguments[name] for name in parameters if name in arguments}
+    market = Competition(M=sellers, **given)
     nash, cartel = competition.nash(market), competition.cartel(market)
     grid = competition.price_grid(market, LEVELS, nash=nash, cartel=cartel)
     # A session is chaotic: the last digits of a solver must not decide how some of them end.

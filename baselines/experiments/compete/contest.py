@@ -9,7 +9,7 @@ from typing import Any
 
 import aigc_market
 from aigc_market._files import read_json
-from aigc_market.competition.scenarios import SCENARIOS
+from aigc_market.scenarios import COMPETITION_SCENARIOS
 from baselines.experiments.compete import meeting
 from baselines.experiments.compete.meeting import Scripted, Seller, benchmark
 from baselines.methods.sellers import lockstep
@@ -57,7 +57,7 @@ class Training:
 
 @cache
 def _law(scenario: str) -> Any:
-    return described(SCENARIOS[scenario])
+    return described(COMPETITION_SCENARIOS[scenario])
 
 
 def _digest(scenario: str, module: str, *more: Any) -> str:

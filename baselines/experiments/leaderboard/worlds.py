@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aigc_market import LogUniform, SharedLevel, vmus
+from aigc_market import LogUniform, SharedLevel
+from aigc_market import followers as scripted
+from aigc_market.followers import FollowerPolicy
 from aigc_market.moves import Drift
 from aigc_market.scenarios import SCENARIOS, Scenario
-from aigc_market.vmus import FollowerPolicy
 from baselines.arena.task import Task
 from baselines.runs.digest import described
 
@@ -30,7 +31,7 @@ class World:
 
     def environment_arguments(self) -> dict[str, Any]:
         """Beside those of the task."""
-        return {"vmus": self.followers}
+        return {"followers": self.followers}
 
     def digest_parts(self) -> list[Any]:
         """All of it that results depend on, as JSON."""
@@ -45,16 +46,16 @@ def worlds(home: str) -> list[World]:
     back because they fear for tomorrow's price.
     """
     law = SCENARIOS[home]
-    noise = vmus.resolve(law.vmus)
-    assert isinstance(noise, vmus.Noisy)
+    noise = scripted.resolve(law.followers)
+    assert isinstance(noise, scripted.Noisy)
     level = law.arguments["satisfaction"].level
     changed: dict[str, tuple[Scenario, FollowerPolicy]] = {
         UNCHANGED: (law, noise),
-        "noise doubled": (law, vmus.Noisy(2 * noise.sigma)),
+        "noise doubled": (law, scripted.Noisy(2 * noise.sigma)),
         "δ above": (_with_level(law, level.high, 2 * level.high), noise),
         "δ below": (_with_level(law, level.low / 2, level.low), noise),
-        "quantal": (law, vmus.Quantal()),
-        "myopic discount": (law, vmus.MyopicDiscount()),
+        "quantal": (law, scripted.Quantal()),
+        "myopic discount": (law, scripted.MyopicDiscount()),
     }
     if law.moves:
         changed["drift doubled"] = replace(law, moves=tuple(map(_faster, law.moves))), noise

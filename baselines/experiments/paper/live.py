@@ -38,7 +38,7 @@ def play_live(
         `table`'s, and `luck`: the surplus that the difference is worth.
     """
     given = {**task.keywords(), **PHYSICAL, "max_cycles": rounds}
-    given.pop("vmus", None)
+    given.pop("followers", None)
     env = aigc_market.env(**given)
     env.reset(seed=seed)
     K, R = env.market.K, env.market.capacity

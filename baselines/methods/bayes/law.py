@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from aigc_market import vmus
+from aigc_market import followers as scripted
 from aigc_market.distributions import Distribution, LogUniform, SharedLevel, Uniform
-from aigc_market.envs.settings import Settings
+from aigc_market.envs.stackelberg import Settings
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from baselines.arena.task import Task
 
@@ -55,10 +55,10 @@ class MarketLaw:
         """
         settings = task.settings()
         moves = _moves(settings)
-        followers = task.arguments.get("vmus", settings.scenario.vmus)
-        policy = vmus.resolve(followers)
-        if policy is not vmus.best_response and not isinstance(policy, vmus.Noisy):
-            raise ValueError(f"vmus must be rational or noisy for Bayes, got {followers!r}")
+        followers = task.arguments.get("followers", settings.scenario.followers)
+        policy = scripted.resolve(followers)
+        if policy is not scripted.best_response and not isinstance(policy, scripted.Noisy):
+            raise ValueError(f"followers must be rational or noisy for Bayes, got {followers!r}")
         if not settings.market.ssim.linear_demand:
             raise ValueError(f"ssim must be a quadratic for Bayes, got {settings.market.ssim!r}")
         if settings.ssim is not None:

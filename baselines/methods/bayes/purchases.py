@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from aigc_market.vmus import LEAST_FACTOR
+from aigc_market.followers import LEAST_FACTOR
 from baselines.arena.protocol import PublicParameters
 
 _SAME = 1e-6

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.arena.protocol import History
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed

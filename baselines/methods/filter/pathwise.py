@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_market import vmus
+from aigc_market import followers as scripted
 from baselines.arena.task import Task
 from baselines.methods.filter.network import PricingNetwork
 from baselines.methods.filter.simulator import draw, play
@@ -48,8 +48,8 @@ def obstacle(task: Task) -> str | None:
     """What keeps the gradient from going through the rules of a task; None: nothing."""
     if not task.settings().market.ssim.linear_demand:
         return "ssim must be a quadratic: the demand of other models has no useful gradient"
-    if type(_followers(task)) is not vmus.Noisy:
-        return "vmus must be rational or noisy: the gradient holds their noise fixed"
+    if type(_followers(task)) is not scripted.Noisy:
+        return "followers must be rational or noisy: the gradient holds their noise fixed"
     return None
 
 
@@ -106,8 +106,10 @@ def train(
 
 def _followers(task: Task) -> Any:
     """The follower policy of a task, rational ones as noisy ones without noise."""
-    policy = vmus.resolve(task.keywords().get("vmus") or task.settings().scenario.vmus)
-    return vmus.Noisy(0.0) if policy is vmus.best_response else policy
+    policy = scripted.resolve(
+        task.keywords().get("followers") or task.settings().scenario.followers
+    )
+    return scripted.Noisy(0.0) if policy is scripted.best_response else policy
 
 
 def _clamped(fact: Tensor, limit: float) -> Tensor:

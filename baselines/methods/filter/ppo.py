@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.arena.protocol import History
 from baselines.arena.rollout import play_in
 from baselines.arena.seeds import training_seed

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_market import game, vmus
+from aigc_market import followers as scripted
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import Settings
-from aigc_market.layouts import Columns
+from aigc_market.envs.stackelberg import Settings
 from aigc_market.market import Market
+from aigc_market.rules import Settlement, Terms
 from baselines.methods.filter.network import PricingNetwork
 
 
@@ -27,7 +27,7 @@ class Episodes(NamedTuple):
 
 
 def draw(
-    settings: Settings, followers: vmus.Noisy, lanes: int, rng: np.random.Generator
+    settings: Settings, followers: scripted.Noisy, lanes: int, rng: np.random.Generator
 ) -> Episodes:
     """Draw episodes.
 
@@ -58,10 +58,10 @@ def buy(market: Market, factors: Tensor, price: Tensor) -> tuple[Tensor, Tensor]
     Returns:
         What is asked for, (B, K), and what rational VMUs would have paid the leader, (B,).
     """
-    layout = Columns(market)
-    rational = game.best_purchases(layout, price)
-    asked = vmus.within_bounds(market, rational * factors)
-    settled = game.settle_in(layout, price, asked, rational)
+    terms = Terms(market)
+    rational = terms.rational(price)
+    asked = scripted.within_bounds(market, rational * factors)
+    settled = Settlement(terms, price, asked, rational)
     return settled.asked, settled.rational().asp_utility
 
 

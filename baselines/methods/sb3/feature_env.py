@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.methods.sb3.features import Units
 from baselines.methods.sb3.running_statistics import Statistics
 

@@ -9,8 +9,8 @@ import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from aigc_market.envs.rows import RoundRow
-from aigc_market.envs.settings import Settings
+from aigc_market.envs.stackelberg import Settings
+from baselines.arena.rows import RoundRow
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aigc_market import _checks
-from aigc_market.envs.settings import Settings
+from aigc_market.envs.stackelberg import Settings
 from baselines.arena.task import Task
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aigc_market import game
+from aigc_market import rules
 from baselines.methods.sb3.features import Units
 
 BANDS = 10
@@ -65,7 +65,7 @@ class Statistics:
         """Enter a round: (N,) how far the price was from the cost to p_max, (N, K) steps."""
         sold = steps.sum(axis=1)
         if self._units.rationed:
-            sold *= game.fill_rate(sold, self._capacity)
+            sold *= rules.fill_rate(sold, self._capacity)
         near = np.maximum(1.0 - np.abs(margin[:, None] * (BANDS - 1) - np.arange(BANDS)), 0.0)
         there = np.column_stack([self._present, np.ones(len(steps), bool)])
         reward = 4.0 * margin * sold / self._units.K  # as in training

@@ -19,8 +19,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import aigc_market
+from aigc_market.followers import FollowerPolicy
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
-from aigc_market.vmus import FollowerPolicy
 from baselines.arena.protocol import Method
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed, validation_seed
@@ -136,7 +136,7 @@ class Sb3Trainer:
         recipe = recipe or self.recipe(task)
         given = {**PHYSICAL, "history": recipe.history, "judged": False}
         if followers is not None:
-            given["vmus"] = followers
+            given["followers"] = followers
         kind = _KINDS[self.method]
         lanes = FeatureEnv(task.environment(recipe.lanes, **given), kind.statistics)
         algorithm = RecurrentPPO if kind.recurrent else PPO

@@ -10,14 +10,13 @@ import numpy as np
 
 from aigc_market import competition
 from aigc_market.competition import Cartel, Competition, Nash
-from aigc_market.competition.market import OF_PROVIDER
 from baselines.arena.seeds import training_seed
 from baselines.methods.sellers.games import Games
 from baselines.methods.sellers.price_units import LEVELS, PriceUnits
 
 _GAMES, _ROUNDS = 4, 50
 """Of a market that moves, from which learners' units are taken."""
-_OWN_AXES = {"satisfaction": 1, "access_cost": 2, "ssim": 2, **dict.fromkeys(OF_PROVIDER, 1)}
+_OWN_AXES = {"ssim": 2, **{name: len(p.axes) for name, p in Competition.PARAMETERS.items()}}
 """Of a market's parameters, behind those of a batch. Models of SSIM are the same in all rounds."""
 
 
@@ -51,7 +50,7 @@ def markets_of(scenario: str, num_envs: int, rounds: int, seed: int) -> Competit
         games.step(np.broadcast_to(games.market.cost, (num_envs, games.market.M)))
 
     def join(name: str, value: Any) -> Any:
-        if np.ndim(value) <= _OWN_AXES.get(name, 0):  # the same in all
+        if np.ndim(value) <= _OWN_AXES[name]:  # the same in all
             return value
         return np.concatenate([getattr(market, name) for market in found])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from aigc_market.envs.market_agents import MarketAgents
+from aigc_market.envs.game import Game
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.simultaneous import SimultaneousEnv
+from aigc_market.envs.stackelberg import Equilibrated, Stackelberg
 
 
-class parallel_env(MarketAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's name)
+class parallel_env(Equilibrated, SimultaneousEnv):  # noqa: N801 (PettingZoo's name)
     """All agents move at once, and nobody's observation is stale (PettingZoo parallel).
 
     ## Description
@@ -56,4 +58,10 @@ class parallel_env(MarketAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's n
     * v0: first release.
     """
 
-    first_prices: ClassVar[str] = "price"
+    metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
+        "name": "stackelberg_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": False,
+    }
+    game_class: ClassVar[type[Game]] = Stackelberg

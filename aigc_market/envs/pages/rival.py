@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from aigc_market.competition import Competition
-from aigc_market.envs.competition.oracle import Oracle
-from aigc_market.envs.competition.rival_lanes import RivalLanes, Rivals
-from aigc_market.envs.lane_views import LaneEnv
+from aigc_market.envs.batch import LeaderEnv
+from aigc_market.envs.competition import Benchmarked, CompetitionGame
+from aigc_market.envs.game import Game
 
 
-class RivalEnv(LaneEnv):
+class RivalEnv(Benchmarked, LeaderEnv):
     """One provider's view of the game of several, with scripted rivals and followers (Gymnasium).
 
     ## Description
@@ -83,16 +82,7 @@ class RivalEnv(LaneEnv):
     * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
-    def __init__(self, seat: int = 0, rivals: Rivals = "nash", **arguments: Any) -> None:
-        lanes = RivalLanes((), seat, rivals, arguments, RivalEnv)
-        super().__init__(lanes, lanes.settings.judged)
+    game_class: ClassVar[type[Game]] = CompetitionGame
 
-    @property
-    def market(self) -> Competition:
-        """The market in force; before the first episode, the one the arguments describe."""
-        return self._lanes.market
-
-    @property
-    def oracle(self) -> Oracle:
-        """The Nash equilibrium and the cartel of `market`, solved when they are first asked for."""
-        return self._lanes.oracle
+    def __init__(self, seat: int = 0, rivals: Any = "nash", **arguments: Any) -> None:
+        super().__init__(seat, rivals, arguments)

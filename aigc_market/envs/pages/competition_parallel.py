@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from aigc_market.envs.competition.agents import CompetitionAgents
+from aigc_market.envs.competition import Benchmarked, CompetitionGame
+from aigc_market.envs.game import Game
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.simultaneous import SimultaneousEnv
 
 
-class parallel_env(CompetitionAgents, SimultaneousEnv):  # noqa: N801 (PettingZoo's name)
+class parallel_env(Benchmarked, SimultaneousEnv):  # noqa: N801 (PettingZoo's name)
     """All agents move at once, and nobody's observation is stale (PettingZoo parallel).
 
     ## Description
@@ -56,4 +58,10 @@ class parallel_env(CompetitionAgents, SimultaneousEnv):  # noqa: N801 (PettingZo
     * v0: first release.
     """
 
-    first_prices: ClassVar[str] = "prices"
+    metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
+        "name": "competition_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": False,
+    }
+    game_class: ClassVar[type[Game]] = CompetitionGame

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gymnasium.vector import AutoresetMode
 
-from aigc_market import _checks, vmus
-from aigc_market.envs.lane_views import LanesVectorEnv
-from aigc_market.envs.lanes import Lanes
-from aigc_market.equilibrium import Equilibrium
-from aigc_market.market import Market
+from aigc_market.envs.batch import LeaderVectorEnv
+from aigc_market.envs.game import Game
+from aigc_market.envs.stackelberg import Equilibrated, Stackelberg
 
 
-class PricingVectorEnv(LanesVectorEnv):
+class PricingVectorEnv(Equilibrated, LeaderVectorEnv):
     """N leaders' games side by side, played as arrays (Gymnasium vector).
 
     ## Description
@@ -68,24 +66,13 @@ class PricingVectorEnv(LanesVectorEnv):
     * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
+    game_class: ClassVar[type[Game]] = Stackelberg
+
     def __init__(
         self,
         num_envs: int = 1,
-        vmus: str | vmus.FollowerPolicy | None = None,
-        judged: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
         **arguments: Any,
     ) -> None:
-        num_envs = _checks.integer("num_envs", num_envs, at_least=1)
-        lanes = Lanes((num_envs,), vmus, arguments, PricingVectorEnv)
-        super().__init__(lanes, judged, autoreset_mode)
-
-    @property
-    def market(self) -> Market:
-        """The markets in force, a batch where they differ."""
-        return self._lanes.market
-
-    @property
-    def equilibrium(self) -> Equilibrium:
-        """The exact equilibria of `market`."""
-        return self._lanes.equilibrium
+        super().__init__(num_envs, 0, None, autoreset_mode, copy, arguments)

@@ -1,24 +1,30 @@
-"""Scripted followers: how the VMUs of the single-agent views buy.
+"""Scripted followers: how VMUs buy where they are no agents.
 
-A follower policy is a function (market, price, rng) → steps: `price` is (…), the steps are
-(…, K), and every random choice comes from `rng`. Steps outside the bounds are clipped, and VMUs
-that are not active buy nothing. By name: "best_response", "noisy", "quantal", "myopic_discount" and
-"random".
+A follower policy of one provider's game is a function (market, price, rng) → steps: `price` is
+(…), the steps are (…, K). Steps outside the bounds are clipped, and VMUs that are not active buy
+nothing. By name: "best_response", "noisy", "quantal", "myopic_discount" and "random".
+
+Where providers compete it is a function (market, prices, rng) → (shares, steps): `prices` are
+(…, M), the answers (…, M, K). By name: "best_response", "noisy" and "random".
+
+Every random choice comes from `rng`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aigc_market import _checks, game
+from aigc_market import _checks, rules
 from aigc_market._arrays import as_numpy, clip, normals
-from aigc_market.market import Market
+from aigc_market.market import Competition, Market
+from aigc_market.rules import Answer, PairTerms
 
-FollowerPolicy = Callable[[Market, Any, np.random.Generator], Any]
+FollowerPolicy = Callable[[Any, Any, np.random.Generator], Any]
+"""Of a market of either game."""
 
 LEAST_FACTOR = 0.05
 """Of what is rational, noisy followers buy at least this much (held within the bounds)."""
@@ -26,7 +32,7 @@ LEAST_FACTOR = 0.05
 
 def best_response(market: Market, price: Any, rng: np.random.Generator) -> Any:
     """Rational followers (Eqs. 9–11)."""
-    return game.best_response(market, price)
+    return rules.best_response(market, price)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Noisy:
     def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
         """Steps (…, K), single precision."""
         low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
-        rational, active = game.best_response(market, price), market.active
+        rational, active = rules.best_response(market, price), market.active
         if active is not None:
             active = np.broadcast_to(active, rational.shape)
         return self.around(rational, low, high, active, rng)
@@ -81,6 +87,22 @@ class Noisy:
         np.minimum(steps, high, out=steps)
         return steps
 
+    def about(
+        self,
+        rational: list[float],
+        low: float,
+        high: float,
+        active: list[bool] | None,
+        rng: np.random.Generator,
+    ) -> list[float]:
+        """`around` on floats, of one market."""
+        count = len(rational) if active is None else sum(active)
+        factors = iter(self.factors((count,), rng).tolist())
+        return [
+            min(max(next(factors) * steps, low), high) if there else 0.0
+            for steps, there in zip(rational, active or [True] * len(rational), strict=True)
+        ]
+
 
 @dataclass(frozen=True)
 class Quantal:
@@ -110,7 +132,7 @@ class Quantal:
             drawn = logits + rng.gumbel(size=logits.shape)
             bought.append(steps[drawn.argmax(axis=-1)])  # Gumbel-max draws by the logit
         steps = np.stack(bought, axis=-1)
-        return steps if market.active is None else game.present(market.active, steps)
+        return steps if market.active is None else rules.present(market.active, steps)
 
     def logits(self, market: Market, price: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The whole steps that VMU k chooses among, (S,), and the logarithms of their odds, (…, S).
@@ -135,8 +157,8 @@ class Quantal:
             return value[..., min(k, value.shape[-1] - 1), None] if np.ndim(value) else value
 
         satisfaction, ssim = market.satisfaction[..., k, None], market.ssim.map(of_vmu)
-        free = game.best_surplus(satisfaction, ssim, market.per_vmu(low), market.per_vmu(high))
-        surplus = game.vmu_surplus(price, satisfaction, ssim, steps)
+        free = rules.best_surplus(satisfaction, ssim, market.per_vmu(low), market.per_vmu(high))
+        surplus = rules.vmu_surplus(price, satisfaction, ssim, steps)
         return steps, np.where(for_sale, surplus / (self.temperature * free), -np.inf)
 
 
@@ -157,7 +179,7 @@ class MyopicDiscount:
 
     def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> Any:
         """Steps (…, K)."""
-        return game.best_response(market, (1 + self.kappa) * price)
+        return rules.best_response(market, (1 + self.kappa) * price)
 
 
 def random(market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
@@ -165,7 +187,7 @@ def random(market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
     shape = (*np.broadcast_shapes(np.shape(price), market.batch_shape), market.K)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     steps = rng.uniform(low, high, shape)
-    return steps if market.active is None else game.present(market.active, steps)
+    return steps if market.active is None else rules.present(market.active, steps)
 
 
 SCRIPTED: dict[str, FollowerPolicy] = {
@@ -199,7 +221,7 @@ def purchases(
     shape = (*np.broadcast_shapes(np.shape(price), market.batch_shape), market.K)
     numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
     if steps.shape != shape or not numbers:
-        raise ValueError(f"vmus must buy finite steps of shape {shape}, got {steps!r}")
+        raise ValueError(f"followers must buy finite steps of shape {shape}, got {steps!r}")
     return within_bounds(market, steps.astype(np.float64))
 
 
@@ -209,8 +231,113 @@ def within_bounds(market: Market, steps: Any) -> Any:
     return clip(steps, low, high)
 
 
-def resolve(policy: str | FollowerPolicy) -> FollowerPolicy:
-    """The follower policy meant by the keyword argument `vmus` of the single-agent views."""
+# Where providers compete.
+
+
+def rational_pairs(market: Competition, prices: Any, rng: np.random.Generator) -> Answer:
+    """Rational VMUs."""
+    answer = rules.respond(market, prices)
+    return Answer(answer.shares, answer.steps)
+
+
+@dataclass
+class NoisyPairs:
+    """VMUs that miss what is rational by factors max(1 + σ·ε, .05), ε normal.
+
+    Each number of steps has a factor of its own, and so has each share, that of the outside option
+    included; shares are then divided by their sum.
+
+    Args:
+        sigma: σ ≥ 0, the relative standard deviation.
+    """
+
+    sigma: float = 0.3
+
+    def __post_init__(self) -> None:
+        self._noise = Noisy(self.sigma)
+
+    def __call__(self, market: Competition, prices: Any, rng: np.random.Generator) -> Answer:
+        """Shares and steps (…, M, K)."""
+        shares, steps, _ = rules.respond(market, prices)
+        factors = self._noise.factors
+        noisy = shares * factors(shares.shape, rng)
+        total = noisy.sum(axis=-2, keepdims=True)
+        if market.outside is not None:
+            rest = np.maximum(1.0 - shares.sum(axis=-2, keepdims=True), 0.0)
+            total = total + rest * factors(rest.shape, rng)
+        return Answer(noisy / total, steps * factors(steps.shape, rng))
+
+
+def random_pairs(market: Competition, prices: Any, rng: np.random.Generator) -> Answer:
+    """VMUs that spread and buy uniformly within what is allowed, whatever the prices."""
+    batch = np.broadcast_shapes(np.shape(prices)[:-1], market.batch_shape)
+    options = market.M + (market.outside is not None)
+    shares = rng.standard_exponential((*batch, options, market.K))  # uniform once divided
+    shares = (shares / shares.sum(axis=-2, keepdims=True))[..., : market.M, :]
+    terms = PairTerms(market)
+    steps = rng.uniform(terms.min_steps, terms.max_steps, (*batch, market.M, market.K))
+    return Answer(shares, steps)
+
+
+SCRIPTED_PAIRS: dict[str, FollowerPolicy] = {
+    "best_response": rational_pairs,
+    "noisy": NoisyPairs(),
+    "random": random_pairs,
+}
+"""Follower policies by name, where providers compete."""
+
+
+def choices(
+    policy: FollowerPolicy, market: Competition, prices: Any, rng: np.random.Generator
+) -> Answer:
+    """What a follower policy answers, checked; steps are held within the bounds of a purchase.
+
+    Args:
+        policy: is asked.
+        market: one market or a batch, of NumPy.
+        prices: (…, M) posted.
+        rng: of its random choices.
+
+    Returns:
+        Shares and steps (…, M, K).
+
+    Raises:
+        TypeError, ValueError: it answers with something else than two arrays of finite numbers of
+            that shape, or with shares that are below 0 or do not add up.
+    """
+    answer = policy(market, prices, rng)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise TypeError(f"followers must answer with (shares, steps), got {answer!r}")
+    batch = np.broadcast_shapes(np.shape(prices)[:-1], market.batch_shape)
+    shape = (*batch, market.M, market.K)
+    shares, steps = (as_numpy(value) for value in answer)
+    for name, value in (("shares", shares), ("steps", steps)):
+        if value.shape != shape or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
+            raise ValueError(
+                f"followers must answer with finite {name} of shape {shape}, got {value!r}"
+            )
+    shares = shares.astype(np.float64)
+    rules.check_shares("followers must answer with shares that", shares, market.outside is not None)
+    terms = PairTerms(market)
+    return Answer(shares, clip(steps.astype(np.float64), terms.min_steps, terms.max_steps))
+
+
+def resolve(
+    policy: str | FollowerPolicy,
+    scripted: Mapping[str, FollowerPolicy] = SCRIPTED,
+    agents: bool = False,
+) -> FollowerPolicy:
+    """The follower policy meant by the keyword argument `followers`.
+
+    Args:
+        policy: a name, or a policy.
+        scripted: those of the game by name.
+        agents: whether "agents" is a name that is allowed beside those.
+
+    Raises:
+        TypeError, ValueError: an unknown name.
+    """
     if callable(policy):
         return policy
-    return SCRIPTED[_checks.choice("vmus", policy, SCRIPTED)]
+    allowed = ["agents", *scripted] if agents else scripted
+    return scripted[_checks.choice("followers", policy, allowed)]

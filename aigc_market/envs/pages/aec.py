@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from aigc_market.envs.market_agents import MarketAgents
+from aigc_market.envs.game import Game
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
+from aigc_market.envs.stackelberg import Equilibrated, Stackelberg
 from aigc_market.envs.turns import TurnsEnv
 
 
-class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
+class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     """A leader prices diffusion steps, followers buy them, in turn (PettingZoo AEC).
 
     ## Description
@@ -109,6 +111,14 @@ class raw_env(MarketAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     * v0: first release.
     """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
+        "name": "stackelberg_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": False,
+    }
+    game_class: ClassVar[type[Game]] = Stackelberg
 
 
 def env(**arguments: Any) -> raw_env:

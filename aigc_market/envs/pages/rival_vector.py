@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gymnasium.vector import AutoresetMode
 
-from aigc_market import _checks
-from aigc_market.competition import Competition
-from aigc_market.envs.competition.oracle import Oracle
-from aigc_market.envs.competition.rival_lanes import RivalLanes, Rivals
-from aigc_market.envs.lane_views import LanesVectorEnv
+from aigc_market.envs.batch import LeaderVectorEnv
+from aigc_market.envs.competition import Benchmarked, CompetitionGame
+from aigc_market.envs.game import Game
 
 
-class RivalVectorEnv(LanesVectorEnv):
+class RivalVectorEnv(Benchmarked, LeaderVectorEnv):
     """N games of one provider among several, played as arrays (Gymnasium vector).
 
     ## Description
@@ -65,24 +63,15 @@ class RivalVectorEnv(LanesVectorEnv):
     * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
+    game_class: ClassVar[type[Game]] = CompetitionGame
+
     def __init__(
         self,
         num_envs: int = 1,
         seat: int = 0,
-        rivals: Rivals = "nash",
+        rivals: Any = "nash",
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
         **arguments: Any,
     ) -> None:
-        num_envs = _checks.integer("num_envs", num_envs, at_least=1)
-        lanes = RivalLanes((num_envs,), seat, rivals, arguments, RivalVectorEnv)
-        super().__init__(lanes, lanes.settings.judged, autoreset_mode)
-
-    @property
-    def market(self) -> Competition:
-        """The markets in force, a batch where they differ."""
-        return self._lanes.market
-
-    @property
-    def oracle(self) -> Oracle:
-        """The Nash equilibria and cartels of `market`, solved when they are first asked for."""
-        return self._lanes.oracle
+        super().__init__(num_envs, seat, rivals, autoreset_mode, copy, arguments)

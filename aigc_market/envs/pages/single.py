@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from aigc_market import vmus
-from aigc_market.envs.lane_views import LaneEnv
-from aigc_market.envs.lanes import Lanes
-from aigc_market.equilibrium import Equilibrium
-from aigc_market.market import Market
+from aigc_market.envs.batch import LeaderEnv
+from aigc_market.envs.game import Game
+from aigc_market.envs.stackelberg import Equilibrated, Stackelberg
 
 
-class PricingEnv(LaneEnv):
+class PricingEnv(Equilibrated, LeaderEnv):
     """The leader's view of the game, with scripted followers (Gymnasium).
 
     ## Description
@@ -68,15 +66,7 @@ class PricingEnv(LaneEnv):
     * v0: first release. From version 0.2.0 of the package on the id is in a learner's units.
     """
 
-    def __init__(self, vmus: str | vmus.FollowerPolicy | None = None, **arguments: Any) -> None:
-        super().__init__(Lanes((), vmus, arguments, PricingEnv))
+    game_class: ClassVar[type[Game]] = Stackelberg
 
-    @property
-    def market(self) -> Market:
-        """The market in force; before the first episode, the one the arguments describe."""
-        return self._lanes.market
-
-    @property
-    def equilibrium(self) -> Equilibrium:
-        """The exact equilibrium of `market`."""
-        return self._lanes.equilibrium
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(0, None, arguments)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from aigc_market.envs.competition.agents import CompetitionAgents
+from aigc_market.envs.competition import Benchmarked, CompetitionGame
+from aigc_market.envs.game import Game
+from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.turns import TurnsEnv
 
 
-class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
+class raw_env(Benchmarked, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     """Providers compete on price for the same vehicular users, in turn (PettingZoo AEC).
 
     ## Description
@@ -119,6 +121,14 @@ class raw_env(CompetitionAgents, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     * v0: first release.
     """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (PettingZoo's type)
+        "name": "competition_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": False,
+    }
+    game_class: ClassVar[type[Game]] = CompetitionGame
 
 
 def env(**arguments: Any) -> raw_env:

@@ -1,0 +1,131 @@
+"""What shells (turns, simultaneous moves, batches, tensors) ask of a game, whichever it is.
+
+A game states its rows, rewards, infos and judgement twice, each time once: on arrays, in its class,
+and on Python floats, in its `Episode`. There are M leaders, who post prices, and K followers, who
+answer them.
+
+Of arrays, the agents of a role stand along the first axis and games side by side along the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from aigc_market import followers
+from aigc_market._arrays import namespace
+from aigc_market.envs.actions import NumberReader
+from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.settings import AGENTS, Settings
+from aigc_market.envs.spaces import Viewer
+
+LEADER, FOLLOWER = "asp", "vmu"
+"""Roles: an agent's name is its role and its number among those."""
+
+_DRAWS, _SEED = 256, 0
+"""Markets over which a law's equilibrium is averaged, and of what seed: the same for everyone."""
+
+
+class Game:
+    """A game with what it was made with.
+
+    Args:
+        settings: its arguments.
+        scripted: whether followers have to be scripted, and not agents.
+
+    Raises:
+        TypeError, ValueError: followers that are unknown, or agents where they have to be scripted.
+    """
+
+    name: ClassVar[str]
+    """As PettingZoo's metadata have it."""
+    settings_class: ClassVar[type[Settings]]
+    scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]]
+    """By name."""
+
+    M: int
+    K: int
+    prices: list[NumberReader]
+    """Of each leader's actions."""
+    choices: Any
+    """Reader of the followers' actions."""
+    leader: Viewer
+    """What a leader sees where it posts a price for this round."""
+    leader_in_force: Viewer
+    """What it sees where the price in force is not its to change: that stands before the rounds."""
+    follower: Viewer
+    state: Viewer
+
+    def __init__(self, settings: Settings, scripted: bool) -> None:
+        self.settings, self.K = settings, settings.market.K
+        given = settings.followers
+        if given is None:
+            given = settings.scenario.followers if scripted else AGENTS
+        self.policy: followers.FollowerPolicy | None = None
+        """Of scripted followers; None: they are agents."""
+        if not (isinstance(given, str) and given == AGENTS):
+            self.policy = followers.resolve(given, self.scripted_followers, agents=not scripted)
+        elif scripted:
+            raise ValueError(
+                f"followers must be scripted here, one of {list(self.scripted_followers)} or a "
+                f"function, got {given!r}"
+            )
+
+    def limit(self, market: Any) -> None:
+        """Hold prices within the bounds of an episode's market, or of a batch."""
+        bounds = np.asarray(market.cost), np.asarray(market.max_price)
+        if "M" not in market.SIZES:
+            bounds = bounds[0][..., None], bounds[1][..., None]
+        for m, reader in enumerate(self.prices):
+            reader.limit(*(bound[..., m] for bound in bounds))
+
+    def seats(self, seat: int, rivals: Any) -> Rivals:
+        """Who is scripted where the leader at a seat is played.
+
+        Raises:
+            TypeError, ValueError: no such seat, or unknown rivals.
+        """
+        return Rivals()
+
+    def leader_scales(self) -> np.ndarray:
+        """Factors of the leaders' rewards, constants of the environment: equilibrium play is 1.
+
+        They are of the market that the arguments describe. Where markets are drawn, or move, play
+        is worth 1 on average over the law of their first rounds: a factor of the episode's own
+        market would tell a learner how near the best its price is.
+
+        Returns:
+            (M,). 1 where there is nothing to gain, or no equilibrium, and where rewards are not
+            scaled.
+        """
+        settings = self.settings
+        if not settings.scale_rewards:
+            return np.ones(self.M)
+        if settings.random:
+            rng = np.random.default_rng(_SEED)
+            utility = MarketProcess(settings, rng, None, (_DRAWS,)).oracle.utility
+        else:
+            utility = np.asarray(settings.oracle.utility)[None]
+        utility = np.reshape(utility, (len(utility), self.M))
+        known = np.isfinite(utility)
+        total, count = np.where(known, utility, 0.0).sum(axis=0), known.sum(axis=0)
+        return reciprocals(total / np.maximum(count, 1))
+
+
+class Rivals:
+    """The leaders beside the one that is played, who are scripted: here there are none."""
+
+    others: Sequence[int] = ()
+    """Their numbers, in the order of the seats after the player's."""
+
+    def begin(
+        self, process: MarketProcess, rng: np.random.Generator, batch: tuple[int, ...]
+    ) -> None:
+        """Choose the first prices of an episode."""
+
+
+def reciprocals(amounts: Any) -> Any:
+    """1 / amount; 1 where there is nothing to gain, so that no reward is divided by zero."""
+    return 1.0 / namespace(amounts).where(amounts > 0, amounts, 1.0)

@@ -1,0 +1,1 @@
+"""The public classes of the environments: a page of documentation each."""

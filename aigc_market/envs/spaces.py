@@ -1,0 +1,113 @@
+"""What agents see, as tables of fields: from a table come the space, the units and the docs."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box
+
+
+class Field(NamedTuple):
+    """Numbers of one meaning that stand side by side in what is seen."""
+
+    name: str
+    count: int
+    low: float
+    """In physical units, as `high`."""
+    high: float
+    scale: float = 1.0
+    """From physical units to those of the space: a single-precision number, so that a product in
+    double precision, rounded, is the product in single precision."""
+
+    def in_units(self, normalize: bool) -> Field:
+        """In units in which numbers lie in [0, 1] (or in [−1, 1]), where they are to."""
+        most = max(abs(self.low), abs(self.high))
+        if not normalize or most == 0.0:
+            return self
+        sign = -1.0 if self.high <= 0.0 else 1.0
+        return self._replace(scale=float(np.float32(sign / most)))
+
+
+class Viewer:
+    """What an agent sees, or a state shows: fields in front, then those of each of the last rounds.
+
+    Args:
+        front: what stands in front.
+        row: of a round; the oldest round stands first.
+        rounds: n, how many.
+    """
+
+    def __init__(self, front: Sequence[Field], row: Sequence[Field], rounds: int) -> None:
+        self.front, self.row, self.rounds = tuple(front), tuple(row), rounds
+        self.width = sum(field.count for field in self.row)
+        """Numbers in a row."""
+        self.kept = rounds * self.width
+        """Numbers in all rows."""
+        low, high = [], []
+        for field in (*self.front, *self.row * rounds):
+            bounds = sorted((field.low * field.scale, field.high * field.scale))
+            low += [bounds[0]] * field.count
+            high += [bounds[1]] * field.count
+        self.space = Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
+
+    def columns(self, name: str) -> slice:
+        """Where a field stands in a row.
+
+        Raises:
+            KeyError: it is none of a row's.
+        """
+        start = 0
+        for field in self.row:
+            if field.name == name:
+                return slice(start, start + field.count)
+            start += field.count
+        raise KeyError(name)
+
+
+class Log:
+    """Rows of single-precision numbers that one agent sees, of one game; only ever appended to.
+
+    Args:
+        row: that stands for every round before the first.
+        rounds: n, how many are seen.
+    """
+
+    def __init__(self, row: list[float], rounds: int) -> None:
+        self._numbers = array("f", row * rounds)
+        self._kept = len(self._numbers)
+        self._most = 32 * self._kept
+
+    def add(self, row: Iterable[float]) -> None:
+        """Append a round."""
+        numbers = self._numbers
+        numbers.extend(row)
+        if len(numbers) > self._most:
+            del numbers[: -self._kept]
+
+    def behind(self, front: array[float]) -> np.ndarray:
+        """What stands in front, and then the last rounds; memory of its own."""
+        # Five times as fast as to copy and join small NumPy arrays.
+        return np.frombuffer(front + self._numbers[-self._kept :], np.float32)
+
+
+def in_front(fields: Sequence[Field], values: Sequence[Any]) -> array[float]:
+    """What is seen once of one game, in units: of each field (count,) or one number."""
+    numbers = array("f")
+    for field, value in zip(fields, values, strict=True):
+        in_units = np.broadcast_to(np.asarray(value) * field.scale, field.count)
+        numbers.frombytes(in_units.astype(np.float32).tobytes())
+    return numbers
+
+
+def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list[array[float]]:
+    """The same for each agent: of each field (agents, count), or what broadcasts with it."""
+    parts = [np.empty((agents, 0))]
+    parts += [
+        np.broadcast_to(np.asarray(value) * field.scale, (agents, field.count))
+        for field, value in zip(fields, values, strict=True)
+    ]
+    knows = np.concatenate(parts, axis=-1, dtype=np.float32)
+    return [array("f", of_agent.tobytes()) for of_agent in knows]

@@ -1,0 +1,540 @@
+"""The game of one provider: arguments, what is seen, a round, what is told, how it is judged.
+
+A round is `rules.Settlement` on arrays and `scalar.Terms` on floats; what is seen, paid and told of
+it is stated in `Stackelberg` for arrays, and in `Episode` for floats.
+"""
+
+from __future__ import annotations
+
+import copy
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from aigc_market import _checks, followers, rules, scalar, scenarios
+from aigc_market._arrays import clip, is_array, larger, namespace
+from aigc_market.envs import settings
+from aigc_market.envs.actions import LEVELS, NumberReader
+from aigc_market.envs.game import Game, reciprocals
+from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.oracle import Solved
+from aigc_market.envs.spaces import Log, Viewer, in_front, of_each
+from aigc_market.equilibrium import Equilibrium, solve
+from aigc_market.market import Market
+from aigc_market.rendering import Round
+from aigc_market.rules import Settlement
+from aigc_market.ssim import LiveSSIM
+
+VMU_REWARDS = ("surplus", "utility")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(settings.Settings):
+    """What an environment of one provider was made with."""
+
+    market_class: ClassVar[type[Market]] = Market
+    presets: ClassVar[Mapping[str, scenarios.Scenario]] = scenarios.SCENARIOS
+
+    vmu_reward: str = "surplus"
+
+    def oracle_of(self, market: Market) -> Oracle:
+        """What is best in a market, or in a batch."""
+        return Oracle(market)
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """Of the market that the arguments describe."""
+        return Oracle(self.market)
+
+    def _check(self) -> None:
+        super()._check()
+        _checks.choice("vmu_reward", self.vmu_reward, VMU_REWARDS)
+        if any(move.reaches for move in self.scenario.moves):
+            raise ValueError(
+                "scenario must not move access costs where one provider is alone: "
+                f"{self.scenario.name!r} has {list(self.scenario.moves)}"
+            )
+        if self.masked and isinstance(self.market.ssim, LiveSSIM):
+            raise ValueError(
+                "ssim must not be live where VMUs come and go: "
+                f"scenario {self.scenario.name!r} has {list(self.scenario.moves)}"
+            )
+
+
+class Oracle:
+    """The equilibrium of a market, solved when it is first asked for."""
+
+    def __init__(self, market: Market, solved: Solved | None = None) -> None:
+        self.market = market
+        self._solved = Solved(solve, market) if solved is None else solved
+        self._best: dict[int, tuple[float, float]] = {}
+
+    def followed_by(self, market: Market, changed: Any) -> Oracle:
+        """What stands in the next round, when these lanes have changed."""
+        return Oracle(market, self._solved.followed_by(market, changed))
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`."""
+        return self._solved()
+
+    @property
+    def utility(self) -> Any:
+        """(…) U_p*."""
+        return self._solved().asp_utility
+
+    def find(self) -> None:
+        """Solve now what would be solved when it is asked for."""
+        self._solved()
+
+    def best(self, lane: int = 0) -> tuple[float, float]:
+        """p* and U_p* of one market, or of one lane of a batch."""
+        if lane not in self._best:
+            found = self._solved()
+            price, utility = np.ravel(found.price), np.ravel(found.asp_utility)
+            lane_of = lane if len(price) > 1 else 0
+            self._best[lane] = float(price[lane_of]), float(utility[lane_of])
+        return self._best[lane]
+
+
+class Equilibrated:
+    """A mixin of this game's environments."""
+
+    oracle: Any
+
+    @property
+    def equilibrium(self) -> Equilibrium:
+        """The exact equilibrium of `market`, solved when it is first asked for."""
+        return self.oracle.equilibrium
+
+
+class Stackelberg(Game):
+    """One leader and K followers."""
+
+    name: ClassVar[str] = "stackelberg_v0"
+    settings_class: ClassVar[type[Settings]] = Settings
+    scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED
+    M = 1
+    order: ClassVar[np.ndarray] = np.zeros((1, 1), int)
+
+    def __init__(self, settings: Settings, scripted: bool) -> None:
+        super().__init__(settings, scripted)
+        market, K, n = settings.market, self.K, settings.history
+        low, high, normalize = market.min_steps, market.max_steps, settings.normalize
+        prices = purchases = None
+        if not settings.continuous_actions:
+            prices = np.linspace(market.cost, market.max_price, LEVELS)
+            purchases = np.arange(np.ceil(low), np.floor(high) + 1)
+        bounds = market.cost, market.max_price
+        self.prices = [NumberReader("asp_0", *bounds, normalize, prices)]
+        self.choices = NumberReader("a VMU", low, high, normalize, purchases)
+
+        price = settings.field("price", 1, 0.0, market.max_price)
+        steps = settings.field("steps", 1, 0.0, high)
+        delta = settings.field("satisfaction", 1, *settings.seen_satisfaction_bounds)
+        active = [settings.field("active", 1, 0.0, 1.0)] if settings.masked else []
+        capacity = []
+        if settings.rationed:
+            capacity = [settings.field("capacity", 1, *settings.capacity_bounds)]
+        coefficients = settings.coefficients()
+        of_all = [field._replace(count=K) for field in (steps, *active)]
+        self.leader = Viewer(capacity, [price, *of_all], n)
+        self.leader_in_force = Viewer([*capacity, price], [price, *of_all], n)
+        self.follower = Viewer([delta, *coefficients, *active, price], [price, steps], n)
+        hidden = [delta._replace(count=K), *coefficients, *of_all[1:], *capacity]
+        self.state = Viewer([*hidden, price], [price, *of_all], n)
+
+    def make_choice_space(self) -> Any:
+        """Of a follower's actions: sampling must be independent from VMU to VMU."""
+        return copy.deepcopy(self.choices.space)
+
+    # What stands in front of the rounds, and of the price in force, batch axes first.
+
+    def leader_front(self, market: Market) -> list[Any]:
+        """(…, M, 1) of each field: R, or the most that it can be where options took it away."""
+        if not self.settings.rationed:
+            return []
+        capacity = market.capacity
+        if capacity is None:
+            capacity = self.settings.capacity_bounds[1]
+        return [capacity[..., None, None] if is_array(capacity) else np.array([[capacity]])]
+
+    def follower_front(self, market: Market) -> list[Any]:
+        """(…, K, count) of each field: δ is 0 for a VMU that is not there."""
+        law, delta, active = self.settings.ssim, market.satisfaction, market.active
+        drawn = [] if law is None else [v[..., None] for v in law.values_of(market.ssim)]
+        if active is None:
+            return [delta[..., None], *drawn]
+        return [rules.present(active, delta)[..., None], *drawn, active[..., None]]
+
+    def state_front(self, market: Market) -> list[Any]:
+        """(…, count) of each field."""
+        front = self.follower_front(market) + self.leader_front(market)
+        return [part[..., 0] for part in front]
+
+    # A round on arrays: VMUs first, games last.
+
+    def terms(self, market: Market, before: rules.Terms | None) -> rules.Terms:
+        """Markets laid out for rounds."""
+        single = isinstance(market.satisfaction, np.ndarray)
+        return rules.Terms(market, front=True, single=single, before=before)
+
+    def before_first(self, terms: rules.Terms, num_envs: int) -> Settlement:
+        """Rounds at a price that is the cost, in which nothing is sold."""
+        nothing = 0.0 * rules.per_game(terms.satisfaction, num_envs)
+        return Settlement(terms, terms.cost + nothing[0], nothing)
+
+    def scripted(self, terms: rules.Terms, prices: Any, rng: np.random.Generator) -> Any:
+        """What scripted followers ask for, and what is rational: (K, N) single precision each."""
+        policy: Any = self.policy
+        if policy is followers.best_response:
+            asked = rational = terms.rational(prices[0])
+        elif type(policy) is followers.Noisy:  # what is rational need not be worked out again
+            rational = terms.demand(prices[0])
+            low, high = terms.min_steps, terms.max_steps
+            asked = policy.around(rational, low, high, terms.active, rng)
+            rational = rational.astype(np.float32)
+        else:
+            asked = followers.purchases(policy, terms.market, prices[0], rng)
+            asked, rational = asked.T.astype(np.float32), None
+        return asked, rational
+
+    def settle(self, terms: rules.Terms, prices: Any, choices: tuple[Any, Any]) -> Settlement:
+        """The round of what followers ask for, and of what is rational (None: it is not known)."""
+        return Settlement(terms, prices[0], *choices)
+
+    def meant(self, terms: rules.Terms, actions: Any) -> tuple[Any, Any]:
+        """What tensors of actions of the VMUs, (N, K, 1) or indices (N, K), mean: as `scripted`."""
+        low, high, reader = terms.min_steps, terms.max_steps, self.choices
+        if reader.grid is None:
+            return reader.meant(actions[..., 0].mT, low, high), None
+        grid = namespace(terms.satisfaction).asarray(
+            reader.grid, dtype=terms.satisfaction.dtype, device=terms.satisfaction.device
+        )
+        return clip(grid[actions.mT], low, high), None
+
+    def prices_of(self, settled: Settlement) -> Any:
+        """(M, N)."""
+        return settled.price[None]
+
+    def earned(self, settled: Settlement) -> Any:
+        """(M, N) utilities of the leaders."""
+        return settled.asp_utility[None]
+
+    def paid(self, settled: Settlement) -> Any:
+        """(K, N) what followers are paid."""
+        return settled.surplus() if self.settings.vmu_reward == "surplus" else settled.utility()
+
+    @staticmethod
+    def follower_scales(market: Market) -> Any:
+        """(…, K) factors that make free best images worth 1 to each VMU."""
+        low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+        return reciprocals(rules.best_surplus(market.satisfaction, market.ssim, low, high))
+
+    def leader_row(self, settled: Settlement, active: Any) -> list[Any]:
+        """(M, count, N) of each field, `active` (K, N) being who will answer the next price."""
+        row = [settled.price[None, None], settled.asked[None]]
+        return row if active is None else [*row, active[None]]
+
+    def follower_row(self, settled: Settlement) -> list[Any]:
+        """(K, count, N) of each field."""
+        delivered = settled.delivered[:, None]
+        return [0.0 * delivered + settled.price, delivered]
+
+    def state_row(self, settled: Settlement, active: Any) -> list[Any]:
+        """(1, count, N) of each field."""
+        return self.leader_row(settled, active)
+
+    def leader_infos(self, number: Any, settled: Settlement, active: Any) -> dict[str, Any]:
+        """(M, …, N) each."""
+        infos = {
+            "round": number,
+            "price": settled.price[None],
+            "demand": settled.asked[None],
+            "utility": settled.asp_utility[None],
+        }
+        return infos if active is None else {**infos, "active": active[None]}
+
+    def judgement(self, settled: Settlement, oracle: Oracle) -> dict[str, Any]:
+        """What of the leaders' infos compares play with what is best, (M, N) or a number each."""
+        best = oracle.equilibrium
+        return {
+            "equilibrium_price": best.price,
+            "equilibrium_utility": best.asp_utility,
+            "regret": larger(best.asp_utility - settled.rational().asp_utility[None], 0.0),
+        }
+
+    def follower_infos(self, settled: Settlement, active: Any) -> dict[str, Any]:
+        """(K, N) each."""
+        infos = {
+            "steps": settled.delivered,
+            "ssim": settled.terms.ssim(settled.delivered),
+            "surplus": settled.surplus(),
+        }
+        if self.settings.judged:
+            infos["best_response"] = settled.rational().asked
+        return infos if active is None else {**infos, "is_active": active}
+
+    def record(
+        self, number: int, settled: Settlement, oracle: Oracle, lane: int, places: Any
+    ) -> Round:
+        """The record of a round in one lane of a batch; number 0: of what waits for the first."""
+        market, best = oracle.market.lanes(lane), oracle.best(lane)
+        if number == 0:
+            return record(self.settings, market, best, 0)
+        played = (
+            settled.price[lane],
+            settled.asp_utility[lane],
+            settled.rational().asp_utility[lane],
+            settled.asked[:, lane],
+            settled.delivered[:, lane],
+        )
+        return record(self.settings, market, best, number, played)
+
+    def episode(
+        self, process: MarketProcess, rng: np.random.Generator, scales: np.ndarray, agents: bool
+    ) -> Episode:
+        """An episode on floats."""
+        return Episode(self, process, rng, scales, agents)
+
+
+class Episode:
+    """Rounds of one market on floats: what everybody is paid, sees and is told.
+
+    Args:
+        game: what is played.
+        process: the markets, round by round.
+        rng: of scripted followers, and of what is served live.
+        scales: of the leader's rewards, (1,).
+        agents: whether followers and states are looked at, beside the leader.
+    """
+
+    def __init__(
+        self,
+        game: Stackelberg,
+        process: MarketProcess,
+        rng: np.random.Generator,
+        scales: np.ndarray,
+        agents: bool,
+    ) -> None:
+        self._game, self._process, self._rng = game, process, rng
+        self._settings = settings = game.settings
+        self._moves, self._judged = bool(settings.scenario.moves), settings.judged
+        self._utility_paid = settings.vmu_reward == "utility"
+        self._scale: float = scales.item()
+        self._agents = agents
+        self._price_unit, self._steps_unit = (field.scale for field in game.leader.row[:2])
+        self._terms: Any = None  # a scalar.Terms
+        self._last: Any = None  # of the last round, for its record
+        self.rewards: list[float] = []
+        self.infos: list[dict[str, Any]] = []
+        self.round = 0
+        self._take_up()
+        self.price: float = self.market.cost
+        cost = self.price * self._price_unit
+        row = [cost, *[0.0] * game.K, *self._active]
+        self._log = Log(row, settings.history)
+        self._own_logs = [Log([cost, 0.0], settings.history) for _ in range(game.K * agents)]
+        self._in_force = array("f", (cost,))
+
+    def _take_up(self) -> None:
+        """Lay out the market that the process has come to."""
+        game, oracle = self._game, self._process.oracle
+        self._oracle, self.market = oracle, oracle.market
+        self._terms = terms = scalar.Terms(oracle.market, self._terms)
+        self._active: list[bool] = [] if terms.active is None else terms.active
+        self._front = of_each(game.leader.front, game.leader_front(oracle.market), 1)[0]
+        if not self._agents:
+            return
+        self._hidden = in_front(game.state.front[:-1], game.state_front(oracle.market))
+        fields, columns = game.follower.front[:-1], game.follower_front(oracle.market)
+        self._knows = of_each(fields, columns, game.K)
+        self._scales: list[float] | None = None
+        if self._settings.scale_rewards:
+            self._scales = game.follower_scales(oracle.market).tolist()
+
+    @property
+    def oracle(self) -> Oracle:
+        """Of the market in force."""
+        return self._oracle
+
+    def post(self, prices: list[float]) -> None:
+        """The price of the one leader for the round to come."""
+        self.price = prices[0]
+        self._in_force = array("f", (self.price * self._price_unit,))
+
+    def _scripted(self) -> tuple[list[float], list[float] | None]:
+        """What scripted followers ask for, and what is rational, if that is known."""
+        policy: Any = self._game.policy
+        terms, price = self._terms, self.price
+        if policy is followers.best_response:
+            rational = scalar.in_single(terms.demand(price))
+            return rational, rational
+        if type(policy) is followers.Noisy:
+            rational = terms.demand(price)
+            low, high = terms.min_steps, terms.max_steps
+            asked = policy.about(rational, low, high, terms.active, self._rng)
+            return scalar.in_single(asked), scalar.in_single(rational)
+        asked = followers.purchases(policy, self.market, price, self._rng)
+        return scalar.in_single(asked.tolist()), None
+
+    def settle(self, choices: list[float] | None, last: bool) -> None:
+        """End the round, and move on to the next market unless it is the last.
+
+        What it pays and tells stands in `rewards` and `infos`, of the leader and then of each
+        follower that is an agent.
+
+        Args:
+            choices: what followers ask for at the price in force; None: they are scripted.
+            last: whether no round follows.
+        """
+        terms, oracle, price = self._terms, self._oracle, self.price
+        chosen, rational = self._scripted() if choices is None else (choices, None)
+        known = chosen is rational
+        asked, delivered, _, utility = terms.settle(price, chosen)
+        self.round += 1
+        info: dict[str, Any] = {
+            "round": self.round,
+            "price": price,
+            "demand": np.frombuffer(array("f", asked), np.float32),
+            "utility": utility,
+        }
+        if self._judged:
+            reached = utility
+            if known:
+                rational = asked
+            else:
+                if rational is None:
+                    rational = scalar.in_single(terms.demand(price))
+                rational, _, _, reached = terms.settle(price, rational)
+            best_price, best_utility = oracle.best()
+            info["equilibrium_price"] = best_price
+            info["equilibrium_utility"] = best_utility
+            info["regret"] = best_utility - reached if best_utility > reached else 0.0
+        self.rewards, self.infos = [utility * self._scale], [info]
+        self._last = oracle, price, asked, delivered, utility, ()
+        if self._agents:
+            self._follow(delivered, rational)
+        if self._moves and not last:
+            self._process.advance()
+            self._take_up()
+        if self._active:
+            info["active"] = self.market.active.copy()
+            for info, active in zip(self.infos[1:], self._active, strict=False):
+                info["is_active"] = active
+        seen, unit = price * self._price_unit, self._steps_unit
+        self._log.add([seen, *[s * unit for s in asked], *self._active])
+        for log, s in zip(self._own_logs, delivered, strict=False):
+            log.add((seen, s * unit))
+
+    def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
+        """What the round pays to followers, and tells them."""
+        terms, price, at_zero = self._terms, self.price, self._terms.at_zero
+        served = self._serve(delivered) if terms.live else ()
+        if served:
+            gains = [result.ssim - zero for result, zero in zip(served, at_zero, strict=True)]
+        else:
+            gains = terms.gains(delivered)
+        quality = [gain + zero for gain, zero in zip(gains, at_zero, strict=True)]
+        surpluses = terms.surpluses(price, delivered, gains)
+        infos: list[dict[str, Any]] = [
+            {"steps": steps, "ssim": ssim, "surplus": surplus}
+            for steps, ssim, surplus in zip(delivered, quality, surpluses, strict=True)
+        ]
+        if self._judged:
+            assert rational is not None
+            for info, bought in zip(infos, rational, strict=True):
+                info["best_response"] = bought
+        if served and self.market.ssim.keep_images:
+            for info, result in zip(infos, served, strict=True):
+                info["image"] = result.image
+        paid = surpluses
+        if self._utility_paid:
+            paid = terms.utilities(price, delivered, quality)
+        if self._scales is not None:
+            paid = [u * scale for u, scale in zip(paid, self._scales, strict=True)]
+        self.rewards += paid
+        self.infos += infos
+
+    def _serve(self, delivered: list[float]) -> Any:
+        """The images of the round, really made."""
+        served = self.market.ssim.serve_round(delivered, self._rng)
+        self._last = *self._last[:-1], served
+        return served
+
+    def leader_observation(self, m: int, in_force: bool) -> np.ndarray:
+        """What the leader sees, behind the price in force or not; fresh memory."""
+        return self._log.behind(self._front + self._in_force if in_force else self._front)
+
+    def follower_observation(self, k: int) -> np.ndarray:
+        """What VMU k sees; fresh memory."""
+        return self._own_logs[k].behind(self._knows[k] + self._in_force)
+
+    def state(self) -> np.ndarray:
+        """All there is to see; fresh memory."""
+        return self._log.behind(self._hidden + self._in_force)
+
+    def record(self) -> Round:
+        """The last round played; before the first, the market that waits for it."""
+        if self._last is None:
+            return record(self._settings, self.market, self._oracle.best(), 0)
+        oracle, price, asked, delivered, utility, served = self._last
+        terms = scalar.Terms(oracle.market)
+        reached = terms.settle(price, scalar.in_single(terms.demand(price)))[-1]
+        played = price, utility, reached, asked, delivered
+        return record(self._settings, oracle.market, oracle.best(), self.round, played, served)
+
+
+def record(
+    settings: Settings,
+    market: Market,
+    best: tuple[float, float],
+    number: int,
+    played: tuple[float, float, float, Any, Any] | None = None,
+    served: Sequence[Any] = (),
+) -> Round:
+    """The record of a round, for `rendering` and `replay`.
+
+    Args:
+        settings: of the environment.
+        market: in which it was played.
+        best: p* and U_p* there.
+        number: of the round; 0: none has been played.
+        played: the price, U_p, what rational followers would have made of it, and (K,) steps asked
+            for and delivered; None: the market waits for a price.
+        served: (K) the images really made, each with its `image`, (size, size, 3) in [0, 1], and
+            its `ssim`; none where none are made.
+    """
+    nothing = np.zeros(market.K)
+    price, utility, reached, asked, given = played or (market.cost, 0.0, best[1], nothing, nothing)
+    delivered, ssim = np.asarray(given, np.float64), market.ssim
+    most = rules.best_surplus(np.ones(market.K), ssim, market.min_steps, market.max_steps)
+    quality = np.where(most > 0, ssim.gain(delivered) / np.where(most > 0, most, 1.0), 0.0)
+    return Round(
+        rounds=settings.max_cycles,
+        cost=float(market.cost),
+        max_price=float(market.max_price),
+        min_steps=float(market.min_steps),
+        max_steps=float(market.max_steps),
+        number=number,
+        price=float(price),
+        equilibrium_price=best[0],
+        utility=float(utility),
+        equilibrium_utility=best[1],
+        regret=max(best[1] - float(reached), 0.0),
+        capacity=None if market.capacity is None else float(market.capacity),
+        asked=np.asarray(asked, np.float64).tolist(),
+        delivered=delivered.tolist(),
+        ssim=[r.ssim for r in served] if served else ssim(delivered).tolist(),
+        quality=quality.tolist(),
+        active=None if market.active is None else market.active.tolist(),
+        images=[_hexadecimal(result.image) for result in served] or None,
+    )
+
+
+def _hexadecimal(image: np.ndarray) -> str:
+    return np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8).tobytes().hex()
