@@ -220,7 +220,7 @@ PAGES = {
     ),
     "pricing": Page(
         "Single agent: `aigc_market/Pricing-v0`",
-        "aigc_market.envs.single:PricingEnv",
+        "aigc_market.envs.pages.single:PricingEnv",
         'gymnasium.make("aigc_market/Pricing-v0", K=2)',
         RANDOM_SINGLE.format(told='info["price"], info["equilibrium_price"], info["regret"]'),
         (
@@ -231,7 +231,7 @@ PAGES = {
     ),
     "vector": Page(
         "Vector: `aigc_market/Pricing-v0`",
-        "aigc_market.envs.vector:PricingVectorEnv",
+        "aigc_market.envs.pages.vector:PricingVectorEnv",
         'gymnasium.make_vec("aigc_market/Pricing-v0", num_envs=4096, K=2)',
         RANDOM_VECTOR,
         ("tensors-games.png", "benchmarks", "Rounds a second of all games, by their number."),
@@ -262,14 +262,14 @@ PAGES = {
     ),
     "rival": Page(
         "One among several providers: `aigc_market/Rival-v0`",
-        "aigc_market.envs.competition.single:RivalEnv",
+        "aigc_market.envs.pages.rival:RivalEnv",
         'gymnasium.make("aigc_market/Rival-v0", M=2, K=2, rivals="tit_for_tat")',
         RANDOM_SINGLE.format(told='info["price"], info["nash_price"], info["profit_gain"]'),
         SEVERAL,
     ),
     "rival-vector": Page(
         "Vector: `aigc_market/Rival-v0`",
-        "aigc_market.envs.competition.vector:RivalVectorEnv",
+        "aigc_market.envs.pages.rival_vector:RivalVectorEnv",
         'gymnasium.make_vec("aigc_market/Rival-v0", num_envs=4096, M=2, K=2)',
         RANDOM_VECTOR,
         SEVERAL,

@@ -63,7 +63,7 @@ def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield from _laws(said)
     yield (
         "Followers",
-        f"K = {scenario.arguments.get('K', Market().K)}; scripted ones are `{scenario.vmus}`",
+        f"K = {scenario.arguments.get('K', Market().K)}; scripted ones are `{scenario.followers}`",
     )
     capacity = _prices("1", name, "capacity")
     yield "Capacity R", f"{_range(capacity, 0)}; the leader sees it" if capacity else "none"
@@ -99,7 +99,7 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
     yield from _laws(said)
     yield (
         "Players",
-        f"M = {M}, K = {K}; scripted followers are `{scenario.vmus}`",
+        f"M = {M}, K = {K}; scripted followers are `{scenario.followers}`",
     )
     yield "Nash price", _range(_prices("2", name, "nash_price"), 2)
     yield "Cartel price", _range(_prices("2", name, "cartel_price"), 2)

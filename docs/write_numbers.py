@@ -32,6 +32,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # noqa: E402
 from functools import cache  # noqa: E402
 from typing import Any  # noqa: E402
 
+import benchmark_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
 import pandas as pd  # noqa: E402
@@ -183,6 +184,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "both-sides-table": both_sides_table,
     "libraries": libraries,
     "speed": speed,
+    "benchmarks": benchmark_tables.benchmarks,
     **{
         f"paper-{name}": _of_paper(name)
         for name in ("summary", "claims", "rule", "exploring", "arms", "variants")

@@ -75,7 +75,7 @@ def total(market, prices):
     return np.sum(margin * demand, axis=0)
 
 
-def draw(rng, temperature=None, providers=None, vmus=None):
+def draw(rng, temperature=None, providers=None, followers=None):
     """A random market: quadratics, tables or both, with or without capacities and a way out."""
     M = providers or int(rng.integers(1, 6))
     K = vmus or int(rng.integers(1, 51))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import game
+from aigc_market import rules
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 TABLE = ([0, 20, 60, 120, 160, 250], [0, 0.9, 2.5, 3.1, 4.6, 4.9])
@@ -63,7 +63,7 @@ def test_the_verifier_agrees_with_the_solver():
         price = rng.uniform(1, 20)
         gap = aigc_market.regret(market, price, aigc_market.best_response(market, price))
         best = float(equilibrium.asp_utility)
-        expected = best - game.leader_utility(market, price)
+        expected = best - rules.leader_utility(market, price)
         assert gap.leader == pytest.approx(expected, rel=1e-6, abs=1e-6)
         np.testing.assert_allclose(gap.followers, 0, atol=1e-9)
 
@@ -151,7 +151,7 @@ def test_other_libraries(library, foreign):
 def test_gradients_flow_through_those_who_are_there_alone():
     delta = torch.tensor(DELTA, requires_grad=True)
     market = aigc_market.Market(K=4, satisfaction=delta, active=MASK)
-    game.leader_utility(market, torch.tensor(8.0, dtype=torch.float64)).backward()
+    rules.leader_utility(market, torch.tensor(8.0, dtype=torch.float64)).backward()
     assert delta.grad[1] == 0
     assert (delta.grad[[2, 3]] > 0).all()
 

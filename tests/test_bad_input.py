@@ -15,7 +15,7 @@ import torch
 from views import pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import _checks, competition, competition_v0, ssim, vmus
+from aigc_market import _checks, competition, competition_v0, ssim, followers
 from aigc_market.competition import followers
 from aigc_market.distributions import DrawnSaturating
 from aigc_market.ssim import (
@@ -124,7 +124,7 @@ ROUNDS = {
     "render_mode": ["rgb"],
 }
 VIEW = {**MARKET, "cost": [0, 20.5, [1.0, 2.0]], **ROUNDS, "vmu_reward": ["profit"]}
-PRICING = {**VIEW, "vmus": ["nobody", {}]}
+PRICING = {**VIEW, "followers": ["nobody", {}]}
 LANES = {"num_envs": [0], "judged": [1], "autoreset_mode": ["same_step", 1]}
 OF_TWO = [[1.0, 2.0, 3.0], np.ones((2, 3))]
 """Of providers; a Competition has two."""
@@ -330,10 +330,10 @@ TABLE = {
         dict.fromkeys(("busy", "arrival", "departure"), NOT_A_PROBABILITY),
         {},
     ),
-    "Noisy": (vmus.Noisy, {"sigma": AT_LEAST_0}, {}),
+    "Noisy": (followers.Noisy, {"sigma": AT_LEAST_0}, {}),
     "Noisy of several": (followers.Noisy, {"sigma": AT_LEAST_0}, {}),
-    "Quantal": (vmus.Quantal, {"temperature": [0]}, {}),
-    "MyopicDiscount": (vmus.MyopicDiscount, {"kappa": AT_LEAST_0}, {}),
+    "Quantal": (followers.Quantal, {"temperature": [0]}, {}),
+    "MyopicDiscount": (followers.MyopicDiscount, {"kappa": AT_LEAST_0}, {}),
 }
 """By a label: a call, bad values of every parameter, and good ones of those that it needs."""
 VIEWS = [label for label in TABLE if re.search("env|pricing|rival|tensors", label)]
@@ -480,7 +480,7 @@ def test_live_repainting_without_its_model_says_so(monkeypatch, tmp_path):
 
 SCENARIO = {
     "name": [5, None],
-    "vmus": ["nobody", 5],
+    "followers": ["nobody", 5],
     "arguments": [5, None, "cost"],
     "moves": [5, None, [5], [aigc_market.Drift], aigc_market.Drift()],
 }
@@ -684,7 +684,7 @@ def test_followers_that_buy_badly_are_named():
         *(None, "many", [[1.0], [2.0, 3.0]]),
     ]
     for steps in bad:
-        env = pricing_lanes(3, vmus=lambda market, price, rng, steps=steps: steps)
+        env = pricing_lanes(3, followers=lambda market, price, rng, steps=steps: steps)
         env.reset(seed=0)
         with pytest.raises((TypeError, ValueError), match=r"vmus must buy finite steps of shape"):
             env.step(env.action_space.sample())

@@ -63,7 +63,7 @@ def test_the_law_is_of_the_arguments_too():
     assert own.min() > 100
     assert own.max() < 300
     assert own.mean() == pytest.approx(200, rel=0.02)
-    assert MarketLaw.of(Task("hidden", {"vmus": "best_response"})).sigma == pytest.approx(0.03)
+    assert MarketLaw.of(Task("hidden", {"followers": "best_response"})).sigma == pytest.approx(0.03)
     assert MarketLaw.of(Task("hidden")).sigma == 0.3
 
 

@@ -85,7 +85,7 @@ def test_a_leader_plays_live_rounds(tiny, tmp_path, normalize):
     service = RePaintSSIM(str(tiny), schedule_calls=CALLS, samples=2, cache_dir=tmp_path)
     given = {"satisfaction": 4000.0, "min_steps": 0.0, "max_steps": CALLS}
     scenario = aigc_market.Scenario("own", arguments={"ssim": service, **given})
-    task = Task(scenario, {"normalize": normalize, "vmus": "noisy"})
+    task = Task(scenario, {"normalize": normalize, "followers": "noisy"})
     done, leader = [], Haggler()
     records = play_live(leader, task, rounds=2, seed=0, progress=done.append)
     assert done == [1, 2]

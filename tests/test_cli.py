@@ -17,7 +17,6 @@ from rounds import record
 
 import aigc_market
 from aigc_market import cli, replay, scenarios
-from aigc_market.competition import scenarios as scenarios_of_several
 from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
 
 
@@ -702,7 +701,7 @@ def test_help(capsys, command):
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert out.startswith(" ".join(["usage: aigc-market", *command]))
-    for presets in (scenarios.SCENARIOS, scenarios_of_several.SCENARIOS):
+    for presets in (scenarios.SCENARIOS, scenarios.COMPETITION_SCENARIOS):
         named = ", ".join(presets) in " ".join(out.replace("│", " ").split())
         assert named == (command in (["solve"], ["play"]))
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aigc_market import Scenario, Uniform
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.scenarios import SCENARIOS
 from baselines import __main__ as command_line
 from baselines.arena import policies, seeds

@@ -208,7 +208,7 @@ def test_who_meets_whom():
     assert "ppo-seed0 against ppo-seed1 on calvano" in names
     assert "nash against ppo-seed1 on calvano" in names
     assert "ppo_vmus-seed0 against ppo_vmus-seed0 on calvano" in names
-    assert not any("vmus" in name and "nash" in name for name in names)
+    assert not any("followers" in name and "nash" in name for name in names)
     alone = meetings(["calvano"], ["ppo"], 1, TINY)
     assert [met.own for met in alone] == [True]
 

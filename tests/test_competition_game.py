@@ -8,7 +8,7 @@ import torch
 import aigc_market
 from aigc_market import competition
 from aigc_market.competition import Competition, game
-from aigc_market.competition.layouts import Columns, Floats
+from aigc_market.rules import Columns, Floats
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 TABLE = TabulatedSSIM([0, 50, 100, 250], [0, 3.0, 5.0, 7.0])
@@ -159,7 +159,7 @@ def test_one_provider_is_todays_game(ssim, capacity):
         np.testing.assert_array_equal(answer.shares, 1)
         np.testing.assert_array_equal(answer.steps[0], aigc_market.best_response(today, price))
         settled = competition.settle(market, [price], answer.shares, answer.steps)
-        alone = aigc_market.game.settle(today, price, aigc_market.best_response(today, price))
+        alone = aigc_market.rules.settle(today, price, aigc_market.best_response(today, price))
         np.testing.assert_array_equal(settled.delivered[0], alone.delivered)
         np.testing.assert_array_equal(settled.asp_utility[0], alone.asp_utility)
         np.testing.assert_array_equal(settled.vmu_utility(), alone.surplus())

@@ -192,7 +192,7 @@ def test_one_provider_is_the_market_of_today(ssim, capacity):
 def test_permuting_the_seats_permutes_the_answer():
     rng = np.random.default_rng(1)
     for _ in range(4):
-        plain = by_hand.draw(rng, temperature=rng.uniform(20, 100), providers=3, vmus=8)
+        plain = by_hand.draw(rng, temperature=rng.uniform(20, 100), providers=3, followers=8)
         order = rng.permutation(3)
         moved = dict(plain, ssim=[plain["ssim"][m] for m in order])
         for name in ("cost", "capacity", "access_cost"):
@@ -358,7 +358,7 @@ def search_random_cartels(seeds):
     for seed in seeds:
         rng = np.random.default_rng(seed)
         M = 2 + seed % 2
-        plain = by_hand.draw(rng, providers=M, vmus=int(rng.integers(1, 10)))
+        plain = by_hand.draw(rng, providers=M, followers=int(rng.integers(1, 10)))
         cartel = competition.cartel(made(plain))
         earned = by_hand.total(plain, cartel.prices)
         np.testing.assert_allclose(cartel.asp_utility.sum(), earned, rtol=1e-9, atol=1e-9)

@@ -115,7 +115,9 @@ def test_the_curve_peaks_at_the_equilibrium_and_is_smooth_between_breakpoints(pa
     for low, high in pairwise(edges):
         width = high - low
         prices = np.linspace(low + 0.01 * width, high - 0.01 * width, 9)
-        utility = aigc_market.game.leader_utility(market, prices)
+        sold = aigc_market.best_response(market, prices).sum(axis=-1)
+        sold = sold if market.capacity is None else np.minimum(sold, market.capacity)
+        utility = (prices - market.cost) * sold
         assert np.abs(np.diff(utility, n=3)).max() <= 1e-9 * max(1.0, best)
 
 

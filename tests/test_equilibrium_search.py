@@ -7,7 +7,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import aigc_market
-from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 SEARCH = settings(max_examples=80, deadline=None, derandomize=True)

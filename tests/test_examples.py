@@ -117,7 +117,7 @@ def test_regret_and_gaps_are_shares_of_the_best(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"), [("train_sb3", "2048"), ("cleanrl_ppo", "4096"), ("supersuit_sb3", "4800")]
+    ("name", "steps"), [("train_sb3", "512"), ("cleanrl_ppo", "1024"), ("supersuit_sb3", "600")]
 )
 def test_examples_run_alone(name, steps, tmp_path):
     share, gap = LINE.fullmatch(run(name, tmp_path, steps)[-1]).groups()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from aigc_market import game, solve, vmus
+from aigc_market import rules, solve, followers
 from aigc_market.scenarios import SCENARIOS
 from baselines import load_policy
 from baselines.arena import policies
@@ -56,17 +56,17 @@ def assert_same_weights(one, other):
 @pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
 def test_the_simulator_plays_by_the_rules(scenario):
     settings = Task(scenario, {"max_cycles": 6}).settings()
-    episodes = draw(settings, vmus.Noisy(0.3), 16, np.random.default_rng(0))
+    episodes = draw(settings, followers.Noisy(0.3), 16, np.random.default_rng(0))
     price = torch.linspace(2, 18, 16)
     for market, factors in zip(*episodes, strict=True):
         asked, utility = buy(market, factors, price)
-        torch.testing.assert_close(utility, game.leader_utility(market, price))
+        torch.testing.assert_close(utility, rules.leader_utility(market, price))
         assert (utility <= solve(market).asp_utility * (1 + 1e-5)).all()
         rational, _ = buy(market, torch.ones_like(factors), price)
         sold = rational.sum(-1)
         if market.capacity is not None:
             sold = torch.minimum(sold, market.capacity)
-        torch.testing.assert_close(utility, game.asp_utility(price, 1.0, sold))
+        torch.testing.assert_close(utility, rules.asp_utility(price, 1.0, sold))
         # Noise makes nobody buy who declines, and nobody decline who buys.
         assert torch.equal(asked > 0, rational > 0)
         assert not torch.equal(asked, rational)
@@ -77,7 +77,7 @@ def test_the_simulator_plays_by_the_rules(scenario):
 def test_gradients_go_through_the_history_and_through_purchases_of_0():
     # Before training the price is the filter's: all that later rounds know comes by it.
     settings = Task("hidden", {"max_cycles": 6}).settings()
-    drawn = draw(settings, vmus.Noisy(0.3), 64, np.random.default_rng(1))
+    drawn = draw(settings, followers.Noisy(0.3), 64, np.random.default_rng(1))
     double = torch.empty(0, dtype=torch.float64)
     episodes = Episodes([market.like(double) for market in drawn.markets], drawn.factors.double())
     torch.manual_seed(0)
@@ -258,7 +258,7 @@ def test_episodes_of_a_measured_table_can_be_learned(tmp_path):
 
 
 def test_trainers_say_what_they_cannot_train(tmp_path):
-    random = Task(replace(SCENARIOS["hidden"], vmus="random"))
+    random = Task(replace(SCENARIOS["hidden"], followers="random"))
     for task, reason in ((Task("live"), "ssim must be"), (random, "vmus must be")):
         assert reason in FILTER_PATHWISE.can_train(task)
         assert FILTER.can_train(task) is FILTER_PPO.can_train(task) is None

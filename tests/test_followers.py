@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
 
 import aigc_market
-from aigc_market import game, vmus
+from aigc_market import rules, followers
 from aigc_market.sb3 import GymnasiumVecEnv
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
@@ -67,7 +67,7 @@ def short(method, task, rounds):
 def test_rewards_are_those_of_the_aec_game(capacity):
     task = Task("paper", {**SMALL.arguments, "capacity": capacity})
     rng = np.random.default_rng(0)
-    env = FollowerEnv(task, constant(11.45), vmus.best_response, np.tile([0, 1], 3))
+    env = FollowerEnv(task, constant(11.45), followers.best_response, np.tile([0, 1], 3))
     env.reset(seed=5)
     aec = aigc_market.raw_env(**task.keywords(), scale_rewards=True)
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_rewards_are_those_of_the_aec_game(capacity):
 
 
 def test_only_the_played_vmu_moves():
-    env = FollowerEnv(SMALL, constant(10.5), vmus.best_response, np.array([0, 1]))
+    env = FollowerEnv(SMALL, constant(10.5), followers.best_response, np.array([0, 1]))
     seen, _ = env.reset(seed=1)
     settings = SMALL.settings()
     rational = aigc_market.best_response(settings.market, 10.5)
@@ -98,7 +98,7 @@ def test_only_the_played_vmu_moves():
 
 def test_an_episode_ends_with_what_was_seen_in_its_own_market():
     task = Task("paper", {"max_cycles": 2, "satisfaction": ["uniform", "100", "300"]})
-    env = FollowerEnv(task, constant(10.5), vmus.best_response, np.tile([0, 1], 3))
+    env = FollowerEnv(task, constant(10.5), followers.best_response, np.tile([0, 1], 3))
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     first, _ = env.reset(seed=1)
     for t in range(2):
@@ -114,7 +114,7 @@ def test_an_episode_ends_with_what_was_seen_in_its_own_market():
 
 def test_the_same_seed_gives_the_same_games_to_sb3():
     def played():
-        env = FollowerEnv(SMALL, constant(9.0), vmus.Noisy(), np.array([0, 1]))
+        env = FollowerEnv(SMALL, constant(9.0), followers.Noisy(), np.array([0, 1]))
         model = PPO(
             "MlpPolicy", GymnasiumVecEnv(env, infos=False), n_steps=20, batch_size=40, seed=3
         )
@@ -232,10 +232,10 @@ def test_a_price_is_paid_in_the_next_round_and_the_leader_sees_what_it_will_when
         action = rng.uniform(-1, 1, (N, 1)).astype(np.float32)
         bought = rng.uniform(-1, 1, (N, 2, 1)).astype(np.float32)
         told = games.play(torch.from_numpy(action), torch.from_numpy(bought))
-        settled = game.settle(market, price.astype(float), to_steps(market, bought[..., 0]))
+        settled = rules.settle(market, price.astype(float), to_steps(market, bought[..., 0]))
         earned = settled.asp_utility * games.units.reward
         assert told.leader[:, 0].numpy() == pytest.approx(earned, rel=1e-4)
-        free = game.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0)
+        free = rules.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0)
         assert told.followers[..., 0].numpy() == pytest.approx(
             settled.surplus() / free.mean(), rel=1e-3, abs=1e-4
         )
@@ -350,7 +350,7 @@ def test_followers_climb_their_own_surplus(capacity):
         market, seen = games.env.market, games.seen.clone()
         price = seen[:, 0, -1] * market.max_price
         others = to_steps(task.settings().market, network.mean(seen)[..., 0].numpy())
-    scale = 1 / game.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0).mean()
+    scale = 1 / rules.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0).mean()
 
     def surplus():
         own = to_steps(task.settings().market, network.mean(seen)[..., 0].detach().numpy())
@@ -359,7 +359,7 @@ def test_followers_climb_their_own_surplus(capacity):
             for k in range(2) if capacity is None else [i % 2]:
                 asked = others[i].copy()
                 asked[k] = own[i, k]
-                settled = game.settle(plain, np.array(float(price[i])), asked)
+                settled = rules.settle(plain, np.array(float(price[i])), asked)
                 total += settled.surplus()[k] * scale
         return torch.tensor(total / 12)
 
@@ -373,9 +373,9 @@ def test_followers_climb_their_own_surplus(capacity):
 
 def test_rational_followers_have_no_gap_and_the_leaders_two_shares_agree():
     market = SMALL.settings().market
-    measured = measure(constant(6.0), vmus.best_response, SMALL, seed=0)
+    measured = measure(constant(6.0), followers.best_response, SMALL, seed=0)
     assert measured.gap == measured.worst_gap == measured.gap_played == measured.error == 0
-    earned = game.leader_utility(market, 6.0)
+    earned = rules.leader_utility(market, 6.0)
     assert measured.share == pytest.approx(earned / aigc_market.solve(market).asp_utility, rel=1e-6)
     assert measured.share_learned == pytest.approx(measured.share, rel=1e-6)
     assert measured.utility == pytest.approx(earned, rel=1e-6)
@@ -383,13 +383,13 @@ def test_rational_followers_have_no_gap_and_the_leaders_two_shares_agree():
 
 def test_followers_that_miss_the_best_response_have_the_verifiers_gap():
     market = SMALL.settings().market
-    followers = vmus.MyopicDiscount(0.5)
+    followers = followers.MyopicDiscount(0.5)
     measured = measure(constant(6.0), followers, SMALL, seed=0)
 
     def lost_and_best(price):
         steps = followers(market, price, np.random.default_rng(0))
         best = aigc_market.best_response(market, price)
-        surplus = game.vmu_surplus(price, market.satisfaction, market.ssim, best)
+        surplus = rules.vmu_surplus(price, market.satisfaction, market.ssim, best)
         return aigc_market.regret(market, price, steps).followers, surplus
 
     on_grid = [lost_and_best(price) for price in np.linspace(1, 20, gaps.GRID)]
@@ -405,11 +405,11 @@ def test_gaps_are_finite_where_nobody_should_buy():
     """At p_max a best response earns nothing, or with a floor less than nothing."""
     for floor in (0.0, 10.0):
         task = Task("paper", {"min_steps": floor, "max_cycles": 2})
-        measured = measure(constant(20.0, task), vmus.random, task, seed=0)
+        measured = measure(constant(20.0, task), followers.random, task, seed=0)
         assert 0 < measured.gap_played < np.inf
 
 
-@pytest.mark.parametrize("followers", [vmus.Noisy(), vmus.Noisy(1.0), vmus.Quantal(0.1)])
+@pytest.mark.parametrize("followers", [followers.Noisy(), followers.Noisy(1.0), followers.Quantal(0.1)])
 @pytest.mark.parametrize("floor", [0.0, 20.0])
 def test_purchases_in_expectation_are_the_mean_of_many(followers, floor):
     market = aigc_market.Market(K=3, satisfaction=[80, 200, 400], min_steps=floor)
@@ -421,15 +421,15 @@ def test_purchases_in_expectation_are_the_mean_of_many(followers, floor):
 
 
 def test_expectations_stand_in_for_draws_only_where_nothing_else_counts():
-    class Mine(vmus.Noisy):
+    class Mine(followers.Noisy):
         pass
 
     market = aigc_market.Market()
-    assert in_expectation(vmus.Noisy(), market) is not vmus.Noisy()
+    assert in_expectation(followers.Noisy(), market) is not followers.Noisy()
     for followers, other in [
         (Mine(), market),  # may buy otherwise
-        (vmus.random, market),
-        (vmus.Noisy(), aigc_market.Market(capacity=100.0)),  # rationing is not linear
+        (followers.random, market),
+        (followers.Noisy(), aigc_market.Market(capacity=100.0)),  # rationing is not linear
     ]:
         assert in_expectation(followers, other) is followers
 
@@ -438,7 +438,7 @@ def test_expectations_stand_in_for_draws_only_where_nothing_else_counts():
 def test_the_exact_gain_against_noisy_followers_is_the_real_one(price):
     """The greatest of 200 noisy utilities made it 1.43 times U_p* on `hidden`."""
     task = Task("hidden", {"max_cycles": 10})
-    measured = measure(constant(price, task), vmus.Noisy(), task, seed=0)
+    measured = measure(constant(price, task), followers.Noisy(), task, seed=0)
     assert measured.error == 0
     # Noise moves mean purchases at the bounds alone.
     assert measured.share_learned == pytest.approx(measured.share, abs=0.03)
@@ -446,19 +446,19 @@ def test_the_exact_gain_against_noisy_followers_is_the_real_one(price):
 
 def test_at_the_best_price_nothing_is_gained_whatever_the_noise():
     task = Task("hidden", {"satisfaction": ["200"], "ssim": "quadratic", "max_cycles": 5})
-    measured = measure(constant(8.0, task), vmus.Noisy(), task, seed=0)
+    measured = measure(constant(8.0, task), followers.Noisy(), task, seed=0)
     assert 0 <= 1 - measured.share_learned < 1e-4
     assert measured.best < 1.001 * 1408.05
 
 
 def test_with_rationing_the_best_price_is_chosen_without_the_draws_that_judge_it():
-    task = Task("paper", {"capacity": 150.0, "vmus": "noisy", "max_cycles": 5})
+    task = Task("paper", {"capacity": 150.0, "followers": "noisy", "max_cycles": 5})
     grid = np.linspace(8, 12, 81)
     market, rng = task.settings().market, np.random.default_rng(1)
-    asked = vmus.Noisy()(market, np.broadcast_to(grid, (20_000, 81)), rng)
-    earned = game.settle(market, grid, asked.astype(float)).asp_utility.mean(axis=0)
+    asked = followers.Noisy()(market, np.broadcast_to(grid, (20_000, 81)), rng)
+    earned = rules.settle(market, grid, asked.astype(float)).asp_utility.mean(axis=0)
     true = 1 - earned[np.searchsorted(grid, 10.0)] / earned.max()
-    measured = measure(constant(10.0, task), vmus.Noisy(), task, seed=0)
+    measured = measure(constant(10.0, task), followers.Noisy(), task, seed=0)
     assert 0 < measured.error < 0.005
     assert 1 - measured.share_learned == pytest.approx(true, abs=4 * measured.error + 1e-3)
 
@@ -466,7 +466,7 @@ def test_with_rationing_the_best_price_is_chosen_without_the_draws_that_judge_it
 def test_every_draw_flows_from_the_seed():
     task = Task("capacity", {"max_cycles": 3})
     first, again, other = (
-        measure(constant(8.0, task), vmus.Noisy(), task, seed) for seed in (1, 1, 2)
+        measure(constant(8.0, task), followers.Noisy(), task, seed) for seed in (1, 1, 2)
     )
     assert first == again
     assert first.gap != other.gap
@@ -478,9 +478,9 @@ def test_the_grid_misses_no_more_than_it_says(ssim):
     if ssim == "steps":  # demand falls in steps
         model = aigc_market.ssim.TabulatedSSIM([0, 60, 90, 250], [0.0, 5.0, 6.5, 9.0])
     market = aigc_market.Market(K=2, satisfaction=[120, 310], ssim=model)
-    price = best_price(market, vmus.best_response, 1, 0)
+    price = best_price(market, followers.best_response, 1, 0)
     eq = aigc_market.solve(market)
-    missed = 1 - game.leader_utility(market, price[0]) / eq.asp_utility
+    missed = 1 - rules.leader_utility(market, price[0]) / eq.asp_utility
     spacing = 19 / (gaps.COARSE - 1)
     relative = spacing / (eq.price - 1)
     assert 0 <= missed <= (relative if ssim == "steps" else (relative / 20) ** 2) + 1e-12
@@ -489,11 +489,11 @@ def test_the_grid_misses_no_more_than_it_says(ssim):
 
 def test_a_market_without_trade_has_no_gaps():
     task = Task("paper", {"satisfaction": ["10"], "max_cycles": 3})  # β·δ is below the cost
-    measured = measure(constant(8.0, task), vmus.best_response, task, seed=0)
+    measured = measure(constant(8.0, task), followers.best_response, task, seed=0)
     shares = measured.share, measured.share_learned
     assert shares == (1, 1)
     assert measured.gap == measured.worst_gap == measured.gap_played == measured.utility == 0
-    assert measure(constant(8.0, task), vmus.random, task, seed=0).gap == np.inf
+    assert measure(constant(8.0, task), followers.random, task, seed=0).gap == np.inf
 
 
 # Training
@@ -552,7 +552,7 @@ def test_followers_of_different_satisfaction_learn_each_its_own_demand(gradient)
 def test_the_control_is_the_same_leader_against_rational_followers(gradient):
     both = trained_on(UNLIKE, gradient, None, 20_000)
     first, last = both.rows
-    assert both.followers is vmus.best_response
+    assert both.followers is followers.best_response
     assert last["gap"] == last["worst_gap"] == 0
     assert last["share"] == pytest.approx(last["share_learned"], rel=1e-4)
     assert last["share"] > 0.99 > first["share"]
@@ -673,7 +673,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
     ("arguments", "match"),
     [
         ({"continuous_actions": False}, "continuous_actions must be True"),
-        ({"vmus": "noisy"}, "vmus must be left out.*noisy"),
+        ({"followers": "noisy"}, "vmus must be left out.*noisy"),
     ],
 )
 def test_what_cannot_be_trained_is_said(arguments, match):
@@ -732,7 +732,7 @@ def test_a_race_is_over_near_the_equilibrium():
 def test_best_responders_find_what_the_rules_say(monkeypatch):
     """The frozen leader is far too dear, the frozen followers hold back."""
     monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 25_600)
-    followers = vmus.MyopicDiscount(0.5)
+    followers = followers.MyopicDiscount(0.5)
     fresh = short("ppo", ALIKE, 3000)
     leader, follower = exploit(constant(8.0), followers, ALIKE, seed=0, recipe=fresh)
     assert leader.by_rules > 0.15
@@ -752,12 +752,12 @@ def test_the_best_deviation_is_the_best_of_all_purchases(capacity, floor):
     rng = np.random.default_rng(0)
     for price in (2.0, 7.0, 15.0):
         asked = rng.uniform(floor, 250, 3)
-        played = game.settle(market, np.array(price), asked)
+        played = rules.settle(market, np.array(price), asked)
         best = best_deviations(played)
         for k in range(3):
             deviating = np.tile(asked, (5001, 1))
             deviating[:, k] = np.linspace(floor, 250, 5001)
-            settled = game.settle(market, np.full(5001, price), deviating)
+            settled = rules.settle(market, np.full(5001, price), deviating)
             surplus = settled.surplus()[:, k].max()
             assert best[k] == pytest.approx(surplus, rel=1e-5, abs=1e-3)
             assert best[k] >= surplus - 1e-9
@@ -765,7 +765,7 @@ def test_the_best_deviation_is_the_best_of_all_purchases(capacity, floor):
 
 def test_in_a_crowd_who_is_not_there_gains_nothing():
     market = aigc_market.Market(K=2, active=np.array([True, False]), capacity=100.0)
-    played = game.settle(market, np.array(8.0), np.array([250.0, 250.0]))
+    played = rules.settle(market, np.array(8.0), np.array([250.0, 250.0]))
     assert best_deviations(played)[1] == 0
 
 
@@ -811,10 +811,10 @@ def test_errors_are_one_line(monkeypatch, words, match):
 
 def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
     monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 6_400)
-    task = Task("paper", {"vmus": "noisy", "capacity": 150.0, "max_cycles": 5})
+    task = Task("paper", {"followers": "noisy", "capacity": 150.0, "max_cycles": 5})
     fresh = short("ppo", task, 200)
     monkeypatch.setattr(exploitability.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
-    show_exploit(constant(8.0, task), vmus.Noisy(), task, seed=0)
+    show_exploit(constant(8.0, task), followers.Noisy(), task, seed=0)
     printed = capsys.readouterr().out
     assert "gain of a best responder" in printed
     [leader] = [line for line in printed.splitlines() if "leader" in line]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import game
-from aigc_market.layouts import Columns, Floats
+from aigc_market import rules
+from aigc_market.rules import Columns, Floats
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 ALPHA, BETA, GAMMA = -0.000174, 0.075, 4891.89
@@ -23,7 +23,7 @@ def test_slope_of_leader_utility_is_eq_13(price, satisfaction):
         K=len(satisfaction), cost=cost, satisfaction=satisfaction, min_steps=0, max_steps=1000
     )
     posted = torch.tensor(price, dtype=torch.float64, requires_grad=True)
-    game.leader_utility(market, posted).backward()
+    rules.leader_utility(market, posted).backward()
     # U_p = Σ (p − c)·(p/(2δα) − β/(2α)), so dU_p/dp = Σ (2p − c)/(2δα) − β/(2α).
     by_hand = sum((2 * price - cost) / (2 * d * ALPHA) - BETA / (2 * ALPHA) for d in satisfaction)
     assert posted.grad.item() == pytest.approx(by_hand, rel=1e-12)
@@ -32,14 +32,14 @@ def test_slope_of_leader_utility_is_eq_13(price, satisfaction):
 def test_slope_of_leader_utility_vanishes_at_the_equilibrium_price():
     market = aigc_market.Market(satisfaction=[180.0, 240.0])
     price = torch.tensor(aigc_market.solve(market).price, dtype=torch.float64, requires_grad=True)
-    game.leader_utility(market, price).backward()
+    rules.leader_utility(market, price).backward()
     assert price.grad.item() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_demand_does_not_move_with_the_price_where_a_bound_binds():
     market = aigc_market.Market(min_steps=120, max_steps=160)
     price = torch.tensor([12.0, 19.0], dtype=torch.float64, requires_grad=True)
-    game.leader_utility(market, price).sum().backward()
+    rules.leader_utility(market, price).sum().backward()
     np.testing.assert_allclose(price.grad.numpy(), 2 * 120.0)
 
 
@@ -52,11 +52,11 @@ def test_single_precision_stays_single_and_agrees_with_double(ssim, capacity):
     prices = np.linspace(1.1, 19.3, 23)
     single = torch.asarray(prices, dtype=torch.float32)
     bought = aigc_market.best_response(market, single)
-    utility = game.leader_utility(market, single)
+    utility = rules.leader_utility(market, single)
     assert bought.dtype == utility.dtype == torch.float32
     np.testing.assert_allclose(bought, aigc_market.best_response(market, prices), rtol=2e-5)
-    np.testing.assert_allclose(utility, game.leader_utility(market, prices), rtol=2e-5)
-    surplus = game.vmu_surplus(single[:, None], market.like(single).satisfaction, ssim, bought)
+    np.testing.assert_allclose(utility, rules.leader_utility(market, prices), rtol=2e-5)
+    surplus = rules.vmu_surplus(single[:, None], market.like(single).satisfaction, ssim, bought)
     assert surplus.dtype == torch.float32
 
 
@@ -102,7 +102,7 @@ def test_no_purchase_on_a_dense_grid_beats_the_best_response(ssim, bounds):
         bought = aigc_market.best_response(market, price)
         assert np.all((low <= bought) & (bought <= high))
         best = (satisfaction[:, None] * quality - price * steps).max(axis=1)
-        reached = game.vmu_utility(price, satisfaction, ssim, bought)
+        reached = rules.vmu_utility(price, satisfaction, ssim, bought)
         slack = 1e-12 * np.abs(best)
         assert np.all(reached >= best - slack)
 
@@ -138,24 +138,24 @@ def test_a_batch_answers_like_its_markets_one_by_one(parameter, values, price):
 
     batch, price = market(np.array(values)), np.asarray(price)
     each_price = np.broadcast_to(price, np.broadcast_shapes(price.shape, (3,)))
-    bought, utility = aigc_market.best_response(batch, price), game.leader_utility(batch, price)
+    bought, utility = aigc_market.best_response(batch, price), rules.leader_utility(batch, price)
     assert bought.shape == (*each_price.shape, 2)
     for lane, value in enumerate(values):
         one = market(np.array(value))
         prices = each_price[..., lane]
         np.testing.assert_allclose(bought[..., lane, :], aigc_market.best_response(one, prices))
-        np.testing.assert_allclose(utility[..., lane], game.leader_utility(one, prices))
+        np.testing.assert_allclose(utility[..., lane], rules.leader_utility(one, prices))
 
 
 def test_a_price_of_its_own_for_each_vmu():
-    bought = game.purchase(np.array([4.0, 9.0]), np.array([200.0, 300.0]), PAPER, 0.0, 250.0)
-    assert bought[0] == game.purchase(4.0, 200.0, PAPER, 0.0, 250.0)
-    assert bought[1] == game.purchase(9.0, 300.0, PAPER, 0.0, 250.0)
+    bought = rules.purchase(np.array([4.0, 9.0]), np.array([200.0, 300.0]), PAPER, 0.0, 250.0)
+    assert bought[0] == rules.purchase(4.0, 200.0, PAPER, 0.0, 250.0)
+    assert bought[1] == rules.purchase(9.0, 300.0, PAPER, 0.0, 250.0)
 
 
 def test_rationing_is_in_proportion():
     market = aigc_market.Market(K=3, capacity=50.0)
-    settled = game.settle(market, 3.0, np.array([30.0, 60.0, 10.0]))
+    settled = rules.settle(market, 3.0, np.array([30.0, 60.0, 10.0]))
     np.testing.assert_allclose(settled.delivered, [15.0, 30.0, 5.0])
     assert settled.sold == pytest.approx(50.0)
     assert settled.asp_utility == pytest.approx(100.0)
@@ -164,14 +164,14 @@ def test_rationing_is_in_proportion():
 def test_enough_capacity_rations_nobody():
     market = aigc_market.Market(capacity=[90.0, 50.0])
     steps = np.array([[30.0, 60.0], [20.0, 30.0]])
-    settled = game.settle(market, 3.0, steps)
+    settled = rules.settle(market, 3.0, steps)
     np.testing.assert_array_equal(settled.delivered, steps)
     np.testing.assert_array_equal(settled.sold, [90.0, 50.0])
 
 
 def test_no_capacity_is_no_limit():
     steps = np.array([1e9, 1e9])
-    settled = game.settle(aigc_market.Market(), 3.0, steps)
+    settled = rules.settle(aigc_market.Market(), 3.0, steps)
     np.testing.assert_array_equal(settled.delivered, steps)
     assert settled.sold == 2e9
 
@@ -188,13 +188,13 @@ LAID_OUT = {
 @pytest.mark.parametrize("market", LAID_OUT.values(), ids=LAID_OUT)
 def test_a_round_is_settled_alike_in_every_layout(market):
     price, asked = 6.5, [30.0, 77.0, 120.0]
-    plain = game.settle(market, price, asked)
+    plain = rules.settle(market, price, asked)
     batch, rows = np.array([price, 9.0]), np.array([asked, [1.0, 2.0, 3.0]])
     settled = {
-        "floats": game.settle_in(Floats(market), price, asked),
-        "first axis": game.settle_in(Columns(market, axis=0), batch, rows.T),
-        "last axis": game.settle(market, batch, rows),
-        "tensors": game.settle(market, torch.tensor(batch), torch.tensor(rows)),
+        "floats": rules.settle_in(Floats(market), price, asked),
+        "first axis": rules.settle_in(Columns(market, axis=0), batch, rows.T),
+        "last axis": rules.settle(market, batch, rows),
+        "tensors": rules.settle(market, torch.tensor(batch), torch.tensor(rows)),
     }
     for name, one in settled.items():
         for both in ((plain, one), (plain.rational(), one.rational())):
@@ -210,7 +210,7 @@ def test_a_round_is_settled_alike_in_every_layout(market):
 
 
 def test_who_is_not_there_buys_and_is_paid_nothing():
-    settled = game.settle(LAID_OUT["some are away"], 6.5, [30.0, 77.0, 120.0])
+    settled = rules.settle(LAID_OUT["some are away"], 6.5, [30.0, 77.0, 120.0])
     assert settled.asked.tolist() == [30.0, 0.0, 120.0]
     assert settled.surplus()[1] == settled.utility()[1] == settled.delivered[1] == 0.0
     assert settled.sold == pytest.approx(120.0)
@@ -222,7 +222,7 @@ def test_a_settlement_is_differentiable():
     asked = torch.tensor([90.0, 60.0], dtype=torch.float64, requires_grad=True)
 
     def paid(price, asked):
-        settled = game.settle(market, price, asked)
+        settled = rules.settle(market, price, asked)
         return settled.asp_utility, settled.surplus()
 
     assert torch.autograd.gradcheck(paid, (price, asked))
@@ -240,22 +240,22 @@ def test_a_settlement_is_differentiable():
 )
 def test_a_settlement_of_bad_numbers_is_refused(price, asked, complaint):
     with pytest.raises(ValueError, match=complaint):
-        game.settle(aigc_market.Market(), price, asked)
+        rules.settle(aigc_market.Market(), price, asked)
 
 
 def test_below_the_clearing_price_utility_rises_with_the_price():
     """Why rationing keeps the constrained equilibrium (DESIGN.md, capacity)."""
     market = aigc_market.Market(min_steps=0, capacity=150.0)
     prices = np.linspace(1.0, 9.78, 50)
-    np.testing.assert_allclose(game.leader_utility(market, prices), (prices - 1.0) * 150.0)
+    np.testing.assert_allclose(rules.leader_utility(market, prices), (prices - 1.0) * 150.0)
 
 
 def test_utilities_as_printed():
-    assert game.asp_utility(8.0, 1.0, 201.15) == pytest.approx(1408.05)
-    utility = game.vmu_utility(8.0, 200.0, PAPER, 100.0)
+    assert rules.asp_utility(8.0, 1.0, 201.15) == pytest.approx(1408.05)
+    utility = rules.vmu_utility(8.0, 200.0, PAPER, 100.0)
     assert utility == pytest.approx(200 * (ALPHA * 100**2 + BETA * 100 + GAMMA) - 8 * 100)
-    constant = game.vmu_utility(8.0, 200.0, PAPER, 0.0)
-    assert game.vmu_surplus(8.0, 200.0, PAPER, 100.0) == pytest.approx(utility - constant)
+    constant = rules.vmu_utility(8.0, 200.0, PAPER, 0.0)
+    assert rules.vmu_surplus(8.0, 200.0, PAPER, 100.0) == pytest.approx(utility - constant)
 
 
 def test_gamma_changes_no_choice():
@@ -269,6 +269,6 @@ def test_gamma_changes_no_choice():
 
 
 def test_free_images_are_worth_the_best_surplus():
-    worth = game.best_surplus(np.array([100.0, 200.0]), PAPER, 10.0, 300.0)
+    worth = rules.best_surplus(np.array([100.0, 200.0]), PAPER, 10.0, 300.0)
     vertex = -BETA / (2 * ALPHA)
     np.testing.assert_allclose(worth, np.array([100.0, 200.0]) * (PAPER(vertex) - PAPER(0.0)))

@@ -80,7 +80,7 @@ def test_a_plain_import_warns_of_nothing():
 
 def test_the_rules_can_be_imported_alone():
     """Imports run one way (DESIGN.md §7): whichever module comes first, no cycle."""
-    for module in ("game", "ssim", "vmus", "envs.vector"):
+    for module in ("game", "ssim", "followers", "envs.vector"):
         assert run(f"import aigc_market.{module}; print('done')") == ["done"]
 
 

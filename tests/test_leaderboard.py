@@ -15,7 +15,7 @@ from matplotlib import image
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from aigc_market import LogUniform, SharedLevel, vmus
+from aigc_market import LogUniform, SharedLevel, followers
 from aigc_market.scenarios import SCENARIOS
 from baselines import __main__ as command_line
 from baselines.arena import policies, registry, seeds
@@ -417,7 +417,7 @@ def changed_law(monkeypatch):
 CHANGES = {
     "recipe": lambda patch: patch.setattr(Fake, "recipe", lambda task: FakeRecipe(7.0)),
     "law": changed_law,
-    "followers": lambda patch: patch.setitem(vmus.SCRIPTED, "noisy", vmus.Noisy(0.4)),
+    "followers": lambda patch: patch.setitem(followers.SCRIPTED, "noisy", followers.Noisy(0.4)),
     "rules": lambda patch: patch.setattr("baselines.arena.task.code_digest", lambda: "others"),
     "method": lambda patch: patch.setattr(
         "baselines.arena.registry.module_digest", lambda m: "new"

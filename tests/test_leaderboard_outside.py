@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_market import vmus
+from aigc_market import followers
 from aigc_market.moves import Drift
 from baselines.arena import seeds
 from baselines.arena.rollout import PHYSICAL
@@ -29,12 +29,12 @@ def test_worlds_differ_from_their_preset_in_one_thing():
         all_of = by_change(home)
         same = all_of[UNCHANGED]
         assert described(same.task.settings()) == described(same.home.settings())
-        assert same.followers == vmus.Noisy(0.3)
+        assert same.followers == followers.Noisy(0.3)
         for change, world in all_of.items():
             others = world.task != same.task, world.followers != same.followers
             assert sum(others) == (change != UNCHANGED)
             assert world.home == same.home
-        assert all_of["noise doubled"].followers == vmus.Noisy(0.6)
+        assert all_of["noise doubled"].followers == followers.Noisy(0.6)
         digests = [str(world.digest_parts()) for world in all_of.values()]
         assert len(set(digests)) == len(digests)
 
@@ -64,7 +64,7 @@ def test_changed_followers_buy_in_the_world():
     env = world.task.environment(2, **arguments)
     env.reset(seed=0)
     _, _, _, _, infos = env.step(np.full((2, 1), 4.0, np.float32))
-    held_back = vmus.MyopicDiscount()(env.market, np.full(2, 4.0), None)
+    held_back = followers.MyopicDiscount()(env.market, np.full(2, 4.0), None)
     np.testing.assert_allclose(infos["demand"], held_back, rtol=1e-5)
 
 
@@ -110,6 +110,6 @@ def test_an_evaluation_is_named_by_its_world():
     }
     assert len(names) == len(worlds("drift"))
     world = by_change("drift")["noise doubled"]
-    noisier = dataclasses.replace(world, followers=vmus.Noisy(0.7))
+    noisier = dataclasses.replace(world, followers=followers.Noisy(0.7))
     played = evaluation.Evaluation(entry, world.home, 0, 2, None, "outside", noisier)
     assert played.digest not in names

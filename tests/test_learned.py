@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aigc_market import LogUniform, Scenario
-from aigc_market.envs.settings import Settings
+from aigc_market.envs.stackelberg import Settings
 from baselines.arena.protocol import History
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import PHYSICAL, play

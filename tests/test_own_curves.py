@@ -5,10 +5,10 @@ import pytest
 
 import aigc_market
 from aigc_market import competition_v0
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.competition.vector import RivalVectorEnv
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.rival import RivalEnv
+from aigc_market.envs.pages.rival_vector import RivalVectorEnv
+from aigc_market.envs.pages.single import PricingEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM
 
 K = 3

@@ -7,7 +7,7 @@ from pettingzoo.test import api_test
 from scipy.stats import spearmanr
 
 import aigc_market
-from aigc_market import game
+from aigc_market import rules
 from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, diffusion, pictures, scene
@@ -87,7 +87,7 @@ def test_the_live_preset_has_an_equilibrium_well_inside_the_prices(live):
 def test_nobody_buys_above_the_price_that_ends_the_papers_market(live):
     market = live_market(live)
     prices = np.linspace(market.cost, market.max_price, 400)
-    utility = game.leader_utility(market, prices)
+    utility = rules.leader_utility(market, prices)
     assert np.all(utility[prices > 15] == 0)
     assert np.all(utility[(prices > 2) & (prices < 14.9)] > 0)
     # No other peak comes near, nor is one near enough to be taken for this one.

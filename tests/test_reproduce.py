@@ -236,10 +236,10 @@ def test_reproduce_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
 def test_every_argument_of_the_environments_is_an_option():
     import inspect
 
-    from aigc_market.envs.settings import Settings
+    from aigc_market.envs.stackelberg import Settings
 
     own = [f.name for f in dataclasses.fields(Settings) if f.name != "market"]
-    expected = {*Settings.parameters, *own, "vmus"} - {"render_mode"}
+    expected = {*Settings.parameters, *own, "followers"} - {"render_mode"}
     assert set(inspect.signature(EnvArguments).parameters) == expected
 
 

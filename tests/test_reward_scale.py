@@ -71,8 +71,8 @@ def of_agents(env, leaders):
 @pytest.mark.parametrize("law", LAWS)
 def test_one_constant_in_every_view_and_market(law):
     arguments = {**LAWS[law], "scale_rewards": True, "vmu_reward": "surplus"}
-    single = of_single(pricing(vmus="best_response", **arguments))
-    lanes = of_lanes(pricing_lanes(50, vmus="best_response", **arguments))
+    single = of_single(pricing(followers="best_response", **arguments))
+    lanes = of_lanes(pricing_lanes(50, followers="best_response", **arguments))
     views = [aigc_market.raw_env, aigc_market.parallel_env]
     agents = [of_agents(view(**arguments), ["asp_0"]) for view in views]
     constant = single[0]
@@ -83,7 +83,7 @@ def test_one_constant_in_every_view_and_market(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_it_is_the_mean_over_the_law(law):
     """Of 256 markets: within four standard errors of the mean over 4,000 others."""
-    constant = of_single(pricing(vmus="best_response", scale_rewards=True, **LAWS[law]))[0]
+    constant = of_single(pricing(followers="best_response", scale_rewards=True, **LAWS[law]))[0]
     others = pricing_lanes(4000, **LAWS[law])
     others.reset(seed=77)
     best = others.equilibrium.asp_utility
@@ -111,7 +111,7 @@ def test_each_provider_has_a_constant_of_its_own(law):
 
 
 def test_a_reward_does_not_tell_how_near_the_best_a_hidden_price_is():
-    env = pricing(scenario="hidden", vmus="best_response", scale_rewards=True)
+    env = pricing(scenario="hidden", followers="best_response", scale_rewards=True)
     rewards = []
     for seed in range(6):
         env.reset(seed=seed)

@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import NormalizeReward
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 
 ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2, "normalize": False, "scale_rewards": False}

@@ -8,7 +8,7 @@ import pytest
 from views import PRICING, pricing, pricing_lanes
 
 import aigc_market
-from aigc_market import competition_v0, scenarios, vmus
+from aigc_market import competition_v0, scenarios, followers
 
 PRESETS = ["hidden", "drift", "shift", "crowd", "capacity"]
 every_preset = pytest.mark.parametrize("name", PRESETS)
@@ -17,7 +17,7 @@ E = np.exp(1)
 
 def course(scenario, lanes=(), seed=0, options=None, **arguments):
     """An episode that does not end, of games side by side or (lanes = ()) of one."""
-    arguments = {"max_cycles": 10**6, "history": 1, "vmus": "best_response", **arguments}
+    arguments = {"max_cycles": 10**6, "history": 1, "followers": "best_response", **arguments}
     if lanes:
         env = pricing_lanes(*lanes, scenario=scenario, judged=False, **arguments)
     else:
@@ -567,7 +567,7 @@ def buy(policy, price=8.0, seed=0, **arguments):
 
 
 def test_noisy_followers_miss_by_a_factor():
-    policy, N = vmus.resolve("noisy"), 40000
+    policy, N = followers.resolve("noisy"), 40000
     market, bought = buy(policy, np.full(N, 8.0), min_steps=0)
     rational = aigc_market.best_response(market, 8.0)[0]
     assert bought.shape == (N, 2)
@@ -584,14 +584,14 @@ def test_noisy_followers_miss_by_a_factor():
 
 
 def test_noise_is_held_within_the_bounds_and_is_none_at_sigma_0():
-    _, bought = buy(vmus.Noisy(3.0), np.full(1000, 8.0), min_steps=30, max_steps=120)
+    _, bought = buy(followers.Noisy(3.0), np.full(1000, 8.0), min_steps=30, max_steps=120)
     assert (bought.min(), bought.max()) == (30, 120)
-    market, bought = buy(vmus.Noisy(0.0))
+    market, bought = buy(followers.Noisy(0.0))
     np.testing.assert_allclose(bought, aigc_market.best_response(market, 8.0), rtol=1e-6)
 
 
 def test_quantal_followers_choose_by_the_logit():
-    policy = vmus.Quantal(temperature=0.05)
+    policy = followers.Quantal(temperature=0.05)
     _, bought = buy(
         policy, np.full(60000, 8.0), K=2, satisfaction=[200.0, 100.0], min_steps=9.5, max_steps=15.5
     )
@@ -607,7 +607,7 @@ def test_quantal_followers_choose_by_the_logit():
 
 def test_cold_quantal_followers_are_rational_to_a_step():
     for arguments in ({}, {"satisfaction": [90.0, 300.0]}, {"K": 3, "cost": 2.0}):
-        market, bought = buy(vmus.Quantal(1e-6), np.array([3.0, 8.0, 15.0]), **arguments)
+        market, bought = buy(followers.Quantal(1e-6), np.array([3.0, 8.0, 15.0]), **arguments)
         rational = aigc_market.best_response(market, np.array([3.0, 8.0, 15.0])[:, None][:, 0])
         np.testing.assert_allclose(bought, rational, atol=0.5 + 1e-9)
 
@@ -616,41 +616,41 @@ def test_quantal_followers_know_the_lane_and_the_coefficients_of_each_vmu():
     ssim = aigc_market.ssim.QuadraticSSIM([[-1e-4, -2e-4], [-3e-4, -1.5e-4]], [[0.06], [0.08]])
     arguments = {"ssim": ssim, "satisfaction": [[200.0, 150.0], [180.0, 120.0]]}
     prices = np.array([6.0, 9.0])
-    market, bought = buy(vmus.Quantal(1e-6), prices, min_steps=[10.0, 30.0], **arguments)
+    market, bought = buy(followers.Quantal(1e-6), prices, min_steps=[10.0, 30.0], **arguments)
     np.testing.assert_allclose(bought, aigc_market.best_response(market, prices), atol=0.5 + 1e-9)
 
 
 def test_quantal_followers_need_a_whole_number():
     with pytest.raises(ValueError, match="min_steps and max_steps must have a whole number"):
-        buy(vmus.Quantal(), min_steps=10.2, max_steps=10.8)
+        buy(followers.Quantal(), min_steps=10.2, max_steps=10.8)
 
 
 def test_followers_who_anticipate_hold_back():
-    market, bought = buy(vmus.resolve("myopic_discount"), np.array([6.0, 8.0]))
+    market, bought = buy(followers.resolve("myopic_discount"), np.array([6.0, 8.0]))
     expected = aigc_market.best_response(market, 1.2 * np.array([6.0, 8.0]))
     np.testing.assert_allclose(bought, expected)
     assert (bought < aigc_market.best_response(market, np.array([6.0, 8.0]))).all()
 
 
 def test_random_followers_buy_anything():
-    _, bought = buy(vmus.resolve("random"), np.full(5000, 8.0))
+    _, bought = buy(followers.resolve("random"), np.full(5000, 8.0))
     assert bought.min() == pytest.approx(0, abs=0.2)
     assert bought.max() == pytest.approx(250, abs=0.2)
     assert bought.mean() == pytest.approx(125, abs=2)
 
 
-@pytest.mark.parametrize("name", vmus.SCRIPTED)
+@pytest.mark.parametrize("name", followers.SCRIPTED)
 @pytest.mark.parametrize("lanes", [(), (5,)])
 def test_those_who_are_not_there_buy_nothing(name, lanes):
     active = np.random.default_rng(3).random((*lanes, 4)) < 0.5
-    _, bought = buy(vmus.resolve(name), np.full(lanes, 8.0), K=4, active=active)
+    _, bought = buy(followers.resolve(name), np.full(lanes, 8.0), K=4, active=active)
     np.testing.assert_array_equal(bought > 0, active)
 
 
-@pytest.mark.parametrize("name", vmus.SCRIPTED)
+@pytest.mark.parametrize("name", followers.SCRIPTED)
 def test_scripted_followers_play_every_preset(name):
     for scenario in PRESETS:
-        env = pricing_lanes(3, scenario=scenario, vmus=name)
+        env = pricing_lanes(3, scenario=scenario, followers=name)
         env.reset(seed=0)
         for _ in range(3):
             active = env.market.active

@@ -280,7 +280,7 @@ def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
     assert env.infos["asp_0"]["regret"] == env.infos["asp_0"]["equilibrium_utility"] == 0.0
     for lanes in (pricing_lanes(3, scenario=empty, scale_rewards=scale_rewards), None):
         if lanes is None:
-            lanes = pricing_lanes(3, scenario=scenario, vmus=lambda *_: np.full((3, 2), 50.0))
+            lanes = pricing_lanes(3, scenario=scenario, followers=lambda *_: np.full((3, 2), 50.0))
         lanes.reset(seed=0)
         active = lanes.market.active
         infos = lanes.step(np.full((3, 1), 9.0, "f4"))[-1]

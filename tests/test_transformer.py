@@ -8,8 +8,8 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
 from torch.nn import functional
 
-from aigc_market.envs.single import PricingEnv
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.single import PricingEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
 
 WIDE = {"query_size": 1, "width": 16, "heads": 2, "layers": 1, "feedforward": 32}

@@ -104,7 +104,7 @@ ON_GRID = ("discrete", "normalised, scarce", "discrete, normalised", "all at onc
 def test_the_single_environment_is_the_game_by_turns(market, followers):
     arguments = {"max_cycles": ROUNDS, **ONE[market]}
     close = {"rtol": 1e-4, "atol": 1e-2} if market == "everything, normalised" else {"rtol": 0}
-    single, turns = pricing(vmus=followers, **arguments), aigc_market.env(**arguments)
+    single, turns = pricing(followers=followers, **arguments), aigc_market.env(**arguments)
     for seed in (3, 5):
         seen, _ = single.reset(seed=seed)
         turns.reset(seed=seed)

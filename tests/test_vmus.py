@@ -5,7 +5,7 @@ import pytest
 from views import pricing, pricing_lanes
 
 import aigc_market
-from aigc_market import scenarios, vmus
+from aigc_market import scenarios, followers
 
 
 def careful(market, price, rng):
@@ -19,7 +19,7 @@ def noisy(market, price, rng):
 
 
 def play(policy, price=9.0, view=pricing, **arguments):
-    env = view(vmus=policy, **arguments)
+    env = view(followers=policy, **arguments)
     env.reset(seed=3)
     shape = env.action_space.shape
     return env, env.step(np.full(shape, price, "f4"))
@@ -28,13 +28,13 @@ def play(policy, price=9.0, view=pricing, **arguments):
 def test_rational_followers_are_the_default():
     _, (_, default, *_) = play(None)
     _, (_, named, *_) = play("best_response")
-    _, (_, function, *_) = play(vmus.best_response)
+    _, (_, function, *_) = play(followers.best_response)
     assert default == named == function
 
 
 def test_policies_can_build_on_the_rational_one():
     def policy(market, price, rng):
-        return vmus.best_response(market, price, rng)
+        return followers.best_response(market, price, rng)
 
     assert play(policy)[1][1] == play(None)[1][1]
 
@@ -66,7 +66,7 @@ def test_purchases_are_rationed():
 def test_noise_comes_from_the_seed():
     demands = [play(noisy)[1][-1]["demand"] for _ in range(2)]
     np.testing.assert_array_equal(demands[0], demands[1])
-    env = pricing(vmus=noisy)
+    env = pricing(followers=noisy)
     env.reset(seed=4)
     assert not np.array_equal(env.step(np.array([9.0], "f4"))[-1]["demand"], demands[0])
 
@@ -114,10 +114,10 @@ def test_arguments_override_the_scenarios(view):
 
 
 def test_a_scenario_brings_its_followers(monkeypatch):
-    monkeypatch.setitem(vmus.SCRIPTED, "careful", careful)
-    scenario = aigc_market.Scenario("mine", vmus="careful")
+    monkeypatch.setitem(followers.SCRIPTED, "careful", careful)
+    scenario = aigc_market.Scenario("mine", followers="careful")
     for given, expected in ((None, careful), ("best_response", None)):
-        env = pricing(scenario=scenario, vmus=given)
+        env = pricing(scenario=scenario, followers=given)
         env.reset(seed=3)
         reward = env.step(np.array([9.0], "f4"))[1]
         assert reward == play(expected)[1][1]
@@ -125,11 +125,11 @@ def test_a_scenario_brings_its_followers(monkeypatch):
 
 @pytest.mark.parametrize("lanes", [None, 3])
 def test_a_subclass_of_noisy_buys_as_it_says(lanes):
-    class Shy(vmus.Noisy):
+    class Shy(followers.Noisy):
         def __call__(self, market, price, rng):
             return 0.0 * super().__call__(market, price, rng)
 
-    class Calm(vmus.Noisy):
+    class Calm(followers.Noisy):
         def factors(self, shape, rng):
             return np.full(shape, 0.5, "f4")
 

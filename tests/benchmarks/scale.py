@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import aigc_market
-from aigc_market.envs.vector import PricingVectorEnv
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, pictures
 
