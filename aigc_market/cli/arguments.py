@@ -13,9 +13,8 @@ from tyro.conf import arg
 from aigc_market import _checks, scenarios
 from aigc_market._files import read_table
 from aigc_market.competition import Competition
-from aigc_market.competition import scenarios as scenarios_of_several
-from aigc_market.envs.competition.single import RivalEnv
-from aigc_market.envs.single import PricingEnv
+from aigc_market.envs.pages.rival import RivalEnv
+from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.market import Market
 from aigc_market.rendering.numbers import exact
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
@@ -42,7 +41,7 @@ _ONE = _Game(
 _SEVERAL = _Game(
     RivalEnv,
     Competition,
-    scenarios_of_several.SCENARIOS,
+    scenarios.COMPETITION_SCENARIOS,
     ("active",),
     "where there are several providers (--M)",
 )

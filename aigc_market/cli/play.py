@@ -11,9 +11,9 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from tyro.conf import arg
 
-from aigc_market import _checks, replay, vmus
-from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several, writable
-from aigc_market.competition import followers, rivals
+from aigc_market import _checks, replay
+from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, writable
+from aigc_market.competition import rivals
 from aigc_market.rendering import Round
 from aigc_market.rendering.numbers import beside, count, exact, money, paid, span, steps
 from aigc_market.rendering.text import sales, share, summary
@@ -89,8 +89,7 @@ class Play:
             others = [_policy("rivals", word) for word in flags["rivals"]]
             arguments["rivals"] = others[0] if len(others) == 1 else others
         if "followers" in flags:
-            name, game = ("followers", followers) if several(flags) else ("vmus", vmus)
-            arguments[name] = _checks.choice("followers", flags["followers"], game.SCRIPTED)
+            arguments["followers"] = flags["followers"]
         env = environment(flags, **arguments)
         begin(env, flags, rounds=1)
         return env

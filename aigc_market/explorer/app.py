@@ -16,12 +16,12 @@ def _():
     import numpy as np
 
     import aigc_market
-    from aigc_market import vmus
     from aigc_market.explorer import charts, markets
     from aigc_market.explorer.study import study
+    from aigc_market.followers import SCRIPTED
     from aigc_market.rendering.text import summary
 
-    return aigc_market, charts, gymnasium, markets, mo, np, study, summary, vmus
+    return SCRIPTED, aigc_market, charts, gymnasium, markets, mo, np, study, summary
 
 
 @app.cell
@@ -148,8 +148,8 @@ def _(best, charts, controls, market, mo, refused, studied, way):
 
 
 @app.cell
-def _(mo, vmus):
-    followers = mo.ui.dropdown(list(vmus.SCRIPTED), value="best_response", label="the VMUs are")
+def _(SCRIPTED, mo):
+    followers = mo.ui.dropdown(list(SCRIPTED), value="best_response", label="the VMUs are")
     again = mo.ui.button(label="new game", value=0, on_click=lambda count: count + 1)
     return again, followers
 
@@ -161,7 +161,7 @@ def _(again, arguments, best, followers, gymnasium, mo):
     if best is not None:
         game = gymnasium.make(
             "aigc_market/Pricing-v0",
-            vmus=followers.value,
+            followers=followers.value,
             max_cycles=1000,
             normalize=False,
             scale_rewards=False,
