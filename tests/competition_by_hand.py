@@ -78,7 +78,7 @@ def total(market, prices):
 def draw(rng, temperature=None, providers=None, followers=None):
     """A random market: quadratics, tables or both, with or without capacities and a way out."""
     M = providers or int(rng.integers(1, 6))
-    K = vmus or int(rng.integers(1, 51))
+    K = followers or int(rng.integers(1, 51))
     kinds = rng.choice(["quadratic", "table", "both"])
 
     def model():

@@ -15,8 +15,7 @@ import torch
 from views import pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import _checks, competition, competition_v0, ssim, followers
-from aigc_market.competition import followers
+from aigc_market import _checks, competition, competition_v0, followers, ssim
 from aigc_market.distributions import DrawnSaturating
 from aigc_market.ssim import (
     QuadraticSSIM,
@@ -331,7 +330,7 @@ TABLE = {
         {},
     ),
     "Noisy": (followers.Noisy, {"sigma": AT_LEAST_0}, {}),
-    "Noisy of several": (followers.Noisy, {"sigma": AT_LEAST_0}, {}),
+    "NoisyPairs": (followers.NoisyPairs, {"sigma": AT_LEAST_0}, {}),
     "Quantal": (followers.Quantal, {"temperature": [0]}, {}),
     "MyopicDiscount": (followers.MyopicDiscount, {"kappa": AT_LEAST_0}, {}),
 }
@@ -387,7 +386,7 @@ def test_the_table_has_every_public_call():
     # Below; by `ssim`; an instance; the same as `env`; in the tests of the service.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "raw_env", "RePaintSSIM"}
     # Public by the registries, or in modules of their own.
-    own = {*VIEWS, "Noisy", "Noisy of several", "Quantal", "MyopicDiscount", "DrawnSaturating"}
+    own = {*VIEWS, "Noisy", "NoisyPairs", "Quantal", "MyopicDiscount", "DrawnSaturating"}
     assert set(TABLE) - (own - public) == public - answers - to_be_subclassed - elsewhere
 
 
@@ -534,7 +533,7 @@ RESETS = {
     "env of several": (competition_v0.env, OF_SEVERAL_OPTIONS),
     "parallel_env of several": (
         competition_v0.parallel_env,
-        {**OF_SEVERAL_OPTIONS, "prices": [*NOT_A_PRICE, [0.5, 2.0], [2.0, 21.0]]},
+        {**OF_SEVERAL_OPTIONS, "price": [*NOT_A_PRICE, [0.5, 2.0], [2.0, 21.0]]},
     ),
     "rival": (rival, OF_SEVERAL_OPTIONS),
     "rival lanes": (lambda: rival_lanes(3), OF_SEVERAL_OPTIONS),
@@ -686,7 +685,7 @@ def test_followers_that_buy_badly_are_named():
     for steps in bad:
         env = pricing_lanes(3, followers=lambda market, price, rng, steps=steps: steps)
         env.reset(seed=0)
-        with pytest.raises((TypeError, ValueError), match=r"vmus must buy finite steps of shape"):
+        with pytest.raises((TypeError, ValueError), match=r"followers must buy finite steps of shape"):
             env.step(env.action_space.sample())
 
 

@@ -8,7 +8,8 @@ import torch
 import aigc_market
 from aigc_market import competition
 from aigc_market.competition import Competition, game
-from aigc_market.rules import Columns, Floats
+from aigc_market import rules
+from aigc_market.rules import PairSettlement, PairTerms
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 TABLE = TabulatedSSIM([0, 50, 100, 250], [0, 3.0, 5.0, 7.0])
@@ -73,22 +74,17 @@ def made(plain):
 
 @pytest.mark.parametrize("outside", [None, 3.0])
 @pytest.mark.parametrize("models", MODELS)
-def test_layouts_agree(models, outside):
+def test_axes_in_front_and_behind_agree(models, outside):
     rng = np.random.default_rng(1)
     market = three(rng, ssim=MODELS[models], outside=outside)
     prices = np.array([5.0, 6.0, 7.0])
-    layouts = Columns(market), Columns(market, front=True), Floats(market)
-    given = prices, prices[:, None], prices.tolist()
-    first, *others = (
-        game.settle_in(layout, p, *game.rational(layout, p))
-        for layout, p in zip(layouts, given, strict=True)
-    )
-    for other in others:
-        for name in ("shares", "asked", "delivered", "demand", "sold", "asp_utility"):
-            here, there = (np.ravel(getattr(settled, name)) for settled in (first, other))
-            np.testing.assert_allclose(here, there, rtol=1e-12)
-        np.testing.assert_allclose(first.vmu_utility(), np.ravel(other.vmu_utility()))
-    assert first.sold[0] == pytest.approx(50)  # rationed
+    both = (PairTerms(market), prices), (PairTerms(market, front=True), prices[:, None])
+    behind, front = (PairSettlement(terms, p, *rules.rational(terms, p)) for terms, p in both)
+    for name in ("shares", "asked", "delivered", "demand", "sold", "asp_utility"):
+        here, there = (np.ravel(getattr(settled, name)) for settled in (behind, front))
+        np.testing.assert_allclose(here, there, rtol=1e-12)
+    np.testing.assert_allclose(behind.vmu_utility(), np.ravel(front.vmu_utility()))
+    assert behind.sold[0] == pytest.approx(50)  # rationed
 
 
 @pytest.mark.parametrize("models", MODELS)
@@ -143,9 +139,9 @@ def test_a_batch_answers_like_its_markets_one_by_one():
         alone = competition.respond(market.lanes(i), prices[:, i])
         np.testing.assert_allclose(alone.shares, together.shares[:, i], rtol=1e-12)
         np.testing.assert_allclose(alone.vmu_utility, together.vmu_utility[:, i], rtol=1e-12)
-    front = Columns(market, front=True)
+    front = PairTerms(market, front=True)
     columns = np.moveaxis(prices[0], 0, -1)
-    settled = game.settle_in(front, columns, *game.rational(front, columns))
+    settled = PairSettlement(front, columns, *rules.rational(front, columns))
     np.testing.assert_allclose(np.moveaxis(settled.shares, -1, 0), together.shares[0])
 
 

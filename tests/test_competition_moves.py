@@ -5,8 +5,7 @@ import pytest
 from views import rival, rival_lanes
 
 import aigc_market
-from aigc_market import Competition, competition
-from aigc_market.competition import followers
+from aigc_market import Competition, competition, followers
 from aigc_market.moves import Drift, Road, Shift
 from aigc_market.scenarios import SCENARIOS
 
@@ -140,10 +139,10 @@ def prices_of(market):
 
 
 @every_market
-@pytest.mark.parametrize("name", followers.SCRIPTED)
+@pytest.mark.parametrize("name", followers.SCRIPTED_PAIRS)
 def test_scripted_vmus_answer_within_what_is_allowed(market, name):
-    prices, policy = prices_of(market), followers.resolve(name)
-    shares, steps = followers.answers(policy, market, prices, np.random.default_rng(1))
+    prices, policy = prices_of(market), followers.SCRIPTED_PAIRS[name]
+    shares, steps = followers.choices(policy, market, prices, np.random.default_rng(1))
     assert shares.shape == steps.shape == (*market.batch_shape, market.M, market.K)
     assert steps.min() >= market.min_steps
     assert steps.max() <= market.max_steps
@@ -152,9 +151,9 @@ def test_scripted_vmus_answer_within_what_is_allowed(market, name):
     forgone = rational - settled.wished_utility()
     assert forgone.min() > -1e-9 * rational.max()
     assert (forgone.max() < 1e-9 * rational.max()) == (name == "best_response")
-    again = followers.answers(policy, market, prices, np.random.default_rng(1))
+    again = followers.choices(policy, market, prices, np.random.default_rng(1))
     np.testing.assert_array_equal(again.shares, shares)
-    other = followers.answers(policy, market, prices, np.random.default_rng(2))
+    other = followers.choices(policy, market, prices, np.random.default_rng(2))
     assert np.array_equal(other.steps, steps) == (name == "best_response")
 
 
@@ -162,11 +161,11 @@ def test_scripted_vmus_answer_within_what_is_allowed(market, name):
 def test_noise_is_about_what_is_rational(market):
     prices = prices_of(market)
     exact = competition.respond(market, prices)
-    silent = followers.answers(followers.Noisy(0.0), market, prices, np.random.default_rng(0))
+    silent = followers.choices(followers.NoisyPairs(0.0), market, prices, np.random.default_rng(0))
     np.testing.assert_allclose(silent.shares, exact.shares, rtol=1e-6)
     np.testing.assert_allclose(silent.steps, exact.steps, rtol=1e-6)
     rng = np.random.default_rng(0)
-    noisy = [followers.answers(followers.Noisy(0.1), market, prices, rng) for _ in range(400)]
+    noisy = [followers.choices(followers.NoisyPairs(0.1), market, prices, rng) for _ in range(400)]
     mean = np.mean([answer.shares for answer in noisy], axis=0)
     np.testing.assert_allclose(mean, exact.shares, atol=0.02)
     if market.outside is not None:  # its bounds are too narrow to see the noise
@@ -179,7 +178,7 @@ def test_noise_is_about_what_is_rational(market):
 
 def test_random_vmus_are_uniform():
     market = Competition(M=2, K=4000, outside=0.0, min_steps=10, max_steps=50)
-    shares, steps = followers.random(market, np.array([3.0, 4.0]), np.random.default_rng(0))
+    shares, steps = followers.random_pairs(market, np.array([3.0, 4.0]), np.random.default_rng(0))
     # Uniform on a triangle: each part has mean 1/3 and is below 1/2 in three of four draws.
     np.testing.assert_allclose(shares.mean(axis=-1), 1 / 3, atol=0.02)
     np.testing.assert_allclose((shares < 0.5).mean(axis=-1), 0.75, atol=0.03)

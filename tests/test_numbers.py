@@ -13,7 +13,6 @@ import pettingzoo
 import pytest
 
 from aigc_market import scenarios
-from aigc_market.competition import scenarios as competition_scenarios
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
@@ -167,7 +166,7 @@ def test_results_are_brought_where_they_are_kept(elsewhere):
 
 @pytest.mark.parametrize("providers", ["one", "several"])
 def test_every_scenario_has_a_card_whose_code_runs(providers):
-    presets = scenarios.SCENARIOS if providers == "one" else competition_scenarios.SCENARIOS
+    presets = scenarios.SCENARIOS if providers == "one" else scenarios.COMPETITION_SCENARIOS
     cards = WRITE["made"](f"cards {providers}")
     assert re.findall(r"^### `(\w+)`", cards, re.MULTILINE) == list(presets)
     for code in re.findall(r"`((?:gymnasium|pettingzoo)\.make\(.*\))`", cards):

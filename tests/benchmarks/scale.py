@@ -1,4 +1,4 @@
-"""What one core does, by the size of the problem: the measured tables of docs/scale.md.
+"""What one core does, by the size of the problem: tables of docs/scale.md and several-providers.md.
 
 Run with `OMP_NUM_THREADS=1 python tests/benchmarks/scale.py`. Times are CPU seconds of the process,
 so that other work on the machine counts little.
@@ -8,11 +8,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+import gymnasium
 import numpy as np
 import torch
 
 import aigc_market
-from aigc_market.envs.pages.vector import PricingVectorEnv
+from aigc_market import competition
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, pictures
 
@@ -47,12 +48,26 @@ def aec_round(K: int) -> Callable[[], None]:
     return play
 
 
-def vector_round(lanes: int, K: int) -> Callable[[], object]:
-    """A round of every lane of the vector environment."""
-    envs = PricingVectorEnv(num_envs=lanes, K=K)
+def vector_round(games: int, K: int) -> Callable[[], object]:
+    """A round of every game of the vector environment, in physical units."""
+    physical = {"normalize": False, "scale_rewards": False, "K": K}
+    how = {"num_envs": games, "vectorization_mode": "vector_entry_point"}
+    envs = gymnasium.make_vec("aigc_market/Pricing-v0", **how, **physical)
     envs.reset(seed=0)
-    actions = np.random.default_rng(0).uniform(1, 20, (lanes, 1)).astype("f4")
+    actions = np.random.default_rng(0).uniform(1, 20, (games, 1)).astype("f4")
     return lambda: envs.step(actions)
+
+
+def providers(K: int) -> competition.Competition:
+    """A market of three providers."""
+    rng = np.random.default_rng(0)
+    return competition.Competition(
+        M=3,
+        K=K,
+        cost=[1.0, 1.5, 2.0],
+        satisfaction=rng.uniform(100, 300, K),
+        access_cost=rng.uniform(0, 50, (3, K)),
+    )
 
 
 def requests(service: RePaintSSIM, steps: Sequence[int]) -> list[Request]:
@@ -79,10 +94,22 @@ def main() -> None:
             played = "– | –"
         print(f"| {K} | {played} | {solved:.3g} |", flush=True)
 
-    print("\n| lanes | K | lane-rounds/s | purchases/s |\n|---|---|---|---|")
-    for lanes, K in ((1, 2), (64, 2), (4096, 2), (1024, 100), (10, 10**4), (1, 10**6)):
-        rounds = lanes / seconds(vector_round(lanes, K))
-        print(f"| {lanes} | {K} | {rounds:,.3g} | {rounds * K:,.3g} |", flush=True)
+    print("\n| games | K | rounds/s, all games | purchases/s |\n|---|---|---|---|")
+    for games, K in ((1, 2), (64, 2), (4096, 2), (1024, 100), (10, 10**4), (1, 10**6)):
+        rounds = games / seconds(vector_round(games, K))
+        print(f"| {games} | {K} | {rounds:,.3g} | {rounds * K:,.3g} |", flush=True)
+
+    print("\n| three providers | K | ms |\n|---|---|---|")
+    solvers = {
+        "best deviation": lambda market: competition.best_deviation(market, 0, [3.0, 4.0, 5.0]),
+        "Nash equilibrium, with its certificate": competition.nash,
+        "cartel": competition.cartel,
+    }
+    for name, solve in solvers.items():
+        for K in (2, 100, 10**5) if solve is competition.nash else (2, 100):
+            market = providers(K)
+            spent = seconds(lambda solve=solve, market=market: solve(market))
+            print(f"| {name} | {K} | {1e3 * spent:.3g} |", flush=True)
 
     service = RePaintSSIM()
     size = service.pool[0].image.shape[0]
