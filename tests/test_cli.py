@@ -228,7 +228,7 @@ def test_bad_flags_of_solve(capsys, flags, said):
     ("flags", "said"),
     [
         (["--K", "x"], "--K: invalid literal for int() with base 10: 'x'"),
-        (["--K"], "Missing value for argument '--K'"),
+        (["--K"], "Missing value for argument"),
         (["--min-steps", "few"], "--min-steps: could not convert string to float: 'few'"),
         (
             ["--satisfaction", 1, "b"],
