@@ -121,10 +121,11 @@ ROUNDS = {
     "normalize": [1],
     "scale_rewards": [1],
     "render_mode": ["rgb"],
+    "judged": [1],
 }
 VIEW = {**MARKET, "cost": [0, 20.5, [1.0, 2.0]], **ROUNDS, "vmu_reward": ["profit"]}
-PRICING = {**VIEW, "followers": ["nobody", {}]}
-LANES = {"num_envs": [0], "judged": [1], "autoreset_mode": ["same_step", 1]}
+VIEW["followers"] = ["nobody", {}]
+LANES = {"num_envs": [0], "copy": [1], "autoreset_mode": ["same_step", 1]}
 OF_TWO = [[1.0, 2.0, 3.0], np.ones((2, 3))]
 """Of providers; a Competition has two."""
 COMPETITION = {
@@ -144,12 +145,11 @@ COMPETITION = {
 COMPETITION_VIEW = {
     **{name: values[:1] for name, values in COMPETITION.items()},
     **ROUNDS,
-    "followers": ["nobody", None],
+    "followers": ["nobody", {}],
     "price_grid": [
         *("even", 5, 0.5, True, {}, [], [NAN], [0.5, 2.0], [2.0, 20.5]),
         *([[2.0, 3.0]] * 3, np.ones((2, 2, 2))),
     ],
-    "judged": [1],
 }
 RIVAL = {
     **COMPETITION_VIEW,
@@ -164,7 +164,6 @@ TENSORS = {
     "dtype": [torch.float16, "float32"],
     "state": [1],
     "infos": ["yes"],
-    "judged": [None],
     "differentiable": [1],
     "seed": [-1, 2**64],
 }
@@ -192,8 +191,8 @@ TABLE = {
     "Competition": (aigc_market.Competition, COMPETITION, {}),
     "env": (aigc_market.env, VIEW, {}),
     "parallel_env": (aigc_market.parallel_env, VIEW, {}),
-    "pricing": (type(pricing()), PRICING, {}),
-    "pricing lanes": (type(pricing_lanes(2)), {**PRICING, **LANES}, {}),
+    "pricing": (type(pricing()), VIEW, {}),
+    "pricing lanes": (type(pricing_lanes(2)), {**VIEW, **LANES}, {}),
     "env of several": (competition_v0.env, COMPETITION_VIEW, {}),
     "parallel_env of several": (competition_v0.parallel_env, COMPETITION_VIEW, {}),
     "rival": (type(rival()), RIVAL, {}),
@@ -685,7 +684,9 @@ def test_followers_that_buy_badly_are_named():
     for steps in bad:
         env = pricing_lanes(3, followers=lambda market, price, rng, steps=steps: steps)
         env.reset(seed=0)
-        with pytest.raises((TypeError, ValueError), match=r"followers must buy finite steps of shape"):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"followers must buy finite steps of shape"
+        ):
             env.step(env.action_space.sample())
 
 

@@ -79,9 +79,10 @@ def test_the_state_holds_everything():
     np.testing.assert_array_equal(env.state(), [*hidden, 7, 6, 3, 5, *shares, *steps])
 
 
-def test_what_was_delivered_is_seen_not_what_was_asked_for():
+def test_a_provider_sees_its_capacity_and_what_was_asked_for_vmus_what_was_delivered():
     env = played(rounds=PLAYED[:1], capacity=[30.0, 1000.0], history=1)
-    np.testing.assert_allclose(env.observe("asp_0"), [9, 8, 17.5, 7.5, 5])
+    np.testing.assert_allclose(env.observe("asp_0"), [30, 9, 8, 35, 15, 10])
+    np.testing.assert_allclose(env.observe("vmu_0")[-2:], [35, 130])
     np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [35, 15, 10])
     assert env.infos["asp_0"]["sold"] == pytest.approx(30)
     np.testing.assert_allclose(env.infos["vmu_0"]["steps"], [35, 130])
@@ -89,7 +90,7 @@ def test_what_was_delivered_is_seen_not_what_was_asked_for():
 
 def test_the_parallel_provider_sees_the_prices_in_force_first():
     env = competition_v0.parallel_env(history=1, K=1)
-    seen, _ = env.reset(seed=0, options={"prices": [9.0, 4.0]})
+    seen, _ = env.reset(seed=0, options={"price": [9.0, 4.0]})
     np.testing.assert_array_equal(seen["asp_1"], [4, 9, 1, 1, 0])
     actions = {"asp_0": [11.0], "asp_1": [12.0], "vmu_0": [1.0, 1.0, 60.0, 20.0]}
     seen, *_ = env.step({agent: np.array(action, "f4") for agent, action in actions.items()})

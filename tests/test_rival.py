@@ -174,13 +174,13 @@ def test_a_round_by_hand():
         np.testing.assert_allclose(info[name], value, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
-def test_what_is_rationed_is_seen_as_delivered():
+def test_a_provider_sees_its_capacity_and_what_was_asked_for():
     env = rival(capacity=[30.0, 500.0], history=1, rivals=lambda *_: 6.0)
     env.reset(seed=0)
     seen, reward, *_, info = env.step(np.array([6.0], "f4"))
     assert info["demand"].sum() > 100
     assert info["sold"] == pytest.approx(30.0)
-    np.testing.assert_allclose(seen, [6.0, 6.0, 15.0, 15.0])
+    np.testing.assert_allclose(seen, [30.0, 6.0, 6.0, *info["demand"]])
     assert reward == pytest.approx(5.0 * 30.0)
 
 

@@ -113,13 +113,15 @@ class Twins:
             of_each: options of each game, (N, …) arrays.
         """
         options = options or {}
-        if "vmu" in self.agents and not {"price", "prices"} & options.keys():
+        if "vmu" in self.agents and "price" not in options:
             low, high = (of_each.get(name, options.get(name)) for name in ("cost", "max_price"))
             low = np.max(self.bounds.cost if low is None else low)
             high = np.min(self.bounds.max_price if high is None else high)
             leaders = () if self.game == "stackelberg" else (len(self.agents["asp"]),)
-            name = "prices" if leaders else "price"
-            of_each = {**of_each, name: np.random.default_rng(1).uniform(low, high, (N, *leaders))}
+            of_each = {
+                **of_each,
+                "price": np.random.default_rng(1).uniform(low, high, (N, *leaders)),
+            }
         told = [
             self.player.reset(env, options=options | {name: v[i] for name, v in of_each.items()})
             for i, env in enumerate(self.parallel)
@@ -322,10 +324,9 @@ def test_a_competition_of_its_own_for_each_game(arguments):
 def test_what_is_out_of_bounds_is_clipped(game, normalize):
     judged = {"judged": False} if game == "competition" else {}
     twins = Twins(game, normalize=normalize, **judged)
-    price = {"price": 8.0} if game == "stackelberg" else {"prices": 8.0}
-    twins.tensors.reset(options=price)
+    twins.tensors.reset(options={"price": 8.0})
     for env in twins.parallel:
-        env.reset(options=price)
+        env.reset(options={"price": 8.0})
     for number in range(3):
         told, after = twins._step(number, stretch=2.0)
         expected = twins._grouped([one["rewards"] for one in told])

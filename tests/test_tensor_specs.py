@@ -209,8 +209,8 @@ BAD_OPTIONS = {
         ({"max_steps": torch.ones(3) * 251}, "max_steps must stay within"),
     ],
     "competition": [
-        ({"prices": [2.0, 99.0]}, "reset option prices must be one number"),
-        ({"prices": [2.0, 3.0, 4.0]}, "reset option prices must be one number"),
+        ({"price": [2.0, 99.0]}, "reset option price must be one number"),
+        ({"price": [2.0, 3.0, 4.0]}, "reset option price must be one number"),
         ({"outside": 1.0}, "reset option outside must be None"),
     ],
 }
@@ -236,8 +236,8 @@ def test_unknown_options():
     with pytest.warns(UserWarning, match="reset option 'colour' is unknown and ignored"):
         env.reset(options={"colour": 1})
     scripted = MarketEnv(2, "competition", followers="best_response")
-    with pytest.warns(UserWarning, match="reset option 'prices' is unknown and ignored"):
-        scripted.reset(options={"prices": 2.0})
+    with pytest.warns(UserWarning, match="reset option 'price' is unknown and ignored"):
+        scripted.reset(options={"price": 2.0})
     with pytest.raises(TypeError, match="options must be a dict, got 3"):
         env.reset(options=3)
     with pytest.raises(TypeError, match=r"reset takes options=.*, got seed"):

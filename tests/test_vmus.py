@@ -5,7 +5,7 @@ import pytest
 from views import pricing, pricing_lanes
 
 import aigc_market
-from aigc_market import scenarios, followers
+from aigc_market import followers, scenarios
 
 
 def careful(market, price, rng):
@@ -53,7 +53,7 @@ def test_regret_does_not_depend_on_what_followers_do():
 
 def test_purchases_are_held_within_the_bounds():
     for bought, held in ((1e6, 250.0), (-5.0, 0.0)):
-        _, (*_, info) = play(lambda market, price, rng, bought=bought: np.full((1, 2), bought))
+        _, (*_, info) = play(lambda market, price, rng, bought=bought: np.full(2, bought))
         np.testing.assert_array_equal(info["demand"], held)
 
 
