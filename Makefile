@@ -55,7 +55,7 @@ libraries: $(VENV)/dev
 	$(BIN)/nox -s examples
 
 benchmarks: $(VENV)/dev
-	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=
+	$(BIN)/python tests/benchmarks
 
 # All checks on the newest versions of everything, in an environment of its own: what releases of
 # others break is seen here first. Where all is well, these versions become the constraints.
