@@ -38,14 +38,26 @@ def test_random_is_uniform_within_the_price_limits():
 # Greedy.
 
 
+def another(method, price, pays):
+    """What it posts when it explores next, told all the while what this price pays."""
+    while True:
+        posted = method.act(seen(price, pays))
+        if posted != price:
+            return posted
+
+
+def usual(method, price, pays, rounds=60):
+    """What it posts most of the time, told what this price pays."""
+    posted = [method.act(seen(price, pays)).item() for _ in range(rounds)]
+    return max(set(posted), key=posted.count)
+
+
 def test_greedy_replays_the_best_price_until_it_pays_less():
-    method = Greedy(Task(), 1, seed=0, epsilon=0.0)
+    method = Greedy(Task(), 1, seed=0, epsilon=0.2)
     first = method.act(START)
-    method._epsilon = 1.0
-    second = method.act(seen(first, 10.0))
-    method._epsilon = 0.0
-    assert method.act(seen(second, 1000.0)) == second != first
-    assert method.act(seen(second, 0.0)) == first  # overwritten by what it pays now
+    second = another(method, first, 10.0)
+    assert usual(method, second, 1000.0) == second != first
+    assert usual(method, second, 0.0) == first  # overwritten by what it pays now
 
 
 @pytest.mark.parametrize("forgets", [True, False])
@@ -60,6 +72,7 @@ def test_greedy_explores_a_tenth_of_the_rounds_and_each_lane_remembers_its_own()
     task = Task("paper", {"max_cycles": 3000})
     method = Greedy(task, 2, seed=0)
     active, best, explored, known = np.ones((2, 2), bool), np.array([5.0, 15.0]), 0, set()
+    late = []
     price = method.act(History(np.empty((2, 0)), np.empty((2, 0, 2)), active))
     for _ in range(3000):
         explored += price[0] not in known
@@ -67,10 +80,9 @@ def test_greedy_explores_a_tenth_of_the_rounds_and_each_lane_remembers_its_own()
         sold = np.maximum(100 - (price - best) ** 2, 0) / (price - 1) / 2
         bought = np.repeat(sold[:, None], 2, axis=1)
         price = method.act(History(price[:, None], bought[:, None], active))
+        late.append(price)
     assert explored == pytest.approx(300, rel=0.2)
-    method._epsilon = 0.0
-    final = method.act(History(price[:, None], bought[:, None], active))
-    np.testing.assert_allclose(final, best, atol=0.3)
+    np.testing.assert_allclose(np.median(late[-200:], axis=0), best, atol=0.3)
 
 
 def test_epsilon_greedy_settles_on_the_best_of_its_grid():
@@ -221,6 +233,14 @@ def test_kalman_minds_a_floor_above_zero():
     assert posted == 20.0
 
 
+def prices_of(method, rounds=5):
+    """The first prices, where the same is bought at each."""
+    posted = [method.act(START).item()]
+    for _ in range(rounds):
+        posted.append(method.act(seen(np.array(posted[-1:]), 300.0)).item())
+    return posted
+
+
 @pytest.mark.parametrize("name", ["thompson", "kalman_total", "kalman"])
 def test_priors_do_not_depend_on_how_markets_are_drawn(name):
     """The same public parameters, other laws: the same prior, and the same first price."""
@@ -234,12 +254,10 @@ def test_priors_do_not_depend_on_how_markets_are_drawn(name):
     if name != "thompson":
         parameters["spread"] = 0.5
     methods = [made(name, task, **parameters) for task in tasks]
-    for method in methods:
-        np.testing.assert_array_equal(method._lines.mean, methods[0]._lines.mean)
-        np.testing.assert_array_equal(method._lines.cov, methods[0]._lines.cov)
-    assert len({method.act(START).item() for method in methods}) == 1
+    prices = {tuple(prices_of(method)) for method in methods}
+    assert len(prices) == 1
     wide = made(name, Task("paper", {"max_price": 40.0}), **parameters)
-    assert not np.array_equal(wide._lines.mean, methods[0]._lines.mean)
+    assert tuple(prices_of(wide)) not in prices
 
 
 # A known capacity.
@@ -284,17 +302,17 @@ def test_methods_with_a_model_of_demand_price_what_can_be_run(name, parameters):
 @pytest.mark.parametrize("name", ["greedy", "epsilon_greedy"])
 def test_methods_without_a_model_value_a_price_by_what_it_sold(name):
     """200 were asked for at the lower price and 90 at the higher one; 90 can be sold."""
-    method = made(name, Task(), epsilon=0.0, **({"arms": 2, "start": 10.5} if "_" in name else {}))
+    method = made(name, Task(), epsilon=0.2, **({"arms": 2, "start": 10.5} if "_" in name else {}))
     here, known = np.ones((1, 2), bool), np.array([R])
     low = method.act(History(np.empty((1, 0)), np.empty((1, 0, 2)), here, known)).item()
-    method._epsilon = 1.0
-    high = low
-    while high <= low:
-        asked = np.full((1, 1, 2), 100.0)
+    high, asked = low, np.full((1, 1, 2), 100.0)
+    while high <= low:  # until it tries a higher one
         high = method.act(History(np.full((1, 1), low), asked, here, known)).item()
-    method._epsilon = 0.0
     asked = np.full((1, 1, 2), 45.0)
-    assert method.act(History(np.full((1, 1), high), asked, here, known)).item() == high
+    posted = [
+        method.act(History(np.full((1, 1), high), asked, here, known)).item() for _ in range(60)
+    ]
+    assert max(set(posted), key=posted.count) == high
 
 
 def test_the_best_price_on_lines_is_that_of_a_fine_grid():

@@ -213,17 +213,21 @@ def test_figures_without_data_are_left_out(tmp_path):
     assert [path.name for path in figures.draw(tmp_path)] == ["regret.png"]
 
 
-def test_labels_at_the_ends_of_lines_do_not_meet():
-    axes = Figure().subplots()
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    ends = {
-        name: (y, {"color": "k"}) for name, y in zip("abcd", (0.2, 0.97, 0.98, 0.99), strict=True)
-    }
-    figures._label_ends(axes, ends, height=200)
-    places = sorted(text.xyann[1] for text in axes.texts)
-    assert places[0] == pytest.approx(0.2)
-    assert np.diff(places).min() >= figures._APART / 200 - 1e-9
-    assert places[-1] <= 1
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Draws the figures of tables, and gives them by name."""
+
+    def draw(**tables_of):
+        for name, table in tables_of.items():
+            table.to_csv(tmp_path / f"{name}.csv", index=False)
+        shown = {}
+        monkeypatch.setattr(
+            Figure, "savefig", lambda self, path, **_: shown.update({path.stem: self})
+        )
+        figures.draw(tmp_path)
+        return shown
+
+    return draw
 
 
 def ends_in(figure):
@@ -243,23 +247,23 @@ def csvs(lost, scenarios):
     """leaderboard.csv, rounds.csv and prices.csv, from the share that each method loses."""
     played = [(s, m, REGISTRY[m].knows, x) for s in scenarios for m, x in lost.items()]
     steps = range(1, 101)
-    return (
-        pd.DataFrame(
+    return {
+        "leaderboard": pd.DataFrame(
             [(s, m, knows, "all", 1 - x, 500, 7) for s, m, knows, x in played],
             columns=["scenario", "method", "knows", "window", "share", "episodes", "first_seed"],
         ),
-        pd.DataFrame(
+        "rounds": pd.DataFrame(
             [(s, m, t, 10 * x, 10.0) for s, m, _, x in played for t in steps],
             columns=["scenario", "method", "round", "regret", "equilibrium_utility"],
         ),
-        pd.DataFrame(
+        "prices": pd.DataFrame(
             [(s, m, e, t, 8 + x, 8.0) for s, m, _, x in played for e in (1, 2) for t in steps],
             columns=["scenario", "method", "episode", "round", "price", "equilibrium_price"],
         ),
-    )
+    }
 
 
-def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_floor():
+def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_floor(drawn):
     lost = {
         "constant": 0.25,
         "ppo": 0.1,
@@ -271,19 +275,19 @@ def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_flo
         "filter_pathwise": 0.049,
         "bayes": 0.048,
     }
-    table, rounds, prices = csvs(lost, ("shift", "crowd", "crowd-K40"))
+    shown = drawn(**csvs(lost, ("shift", "crowd", "crowd-K40")))
     best = {"constant", "tppo", "likelihood_grid", "filter", "filter_pathwise", "bayes"}
-    assert ends_in(figures._regret(table, rounds)) == {"shift": best, "crowd": best}
-    drawn = ends_in(figures._prices(table, prices))
-    assert set(map(frozenset, drawn.values())) == {frozenset({"p*", "tppo", "filter_pathwise"})}
-    assert ends_in(figures._sizes(table)) == {"": best | {"kalman_total"}}
+    assert ends_in(shown["regret"]) == {"shift": best, "crowd": best}
+    prices = ends_in(shown["prices"])
+    assert set(map(frozenset, prices.values())) == {frozenset({"p*", "tppo", "filter_pathwise"})}
+    assert ends_in(shown["sizes"]) == {"": best | {"kalman_total"}}
 
 
-def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path):
+def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path, drawn):
     tables.write(tmp_path, [standing(tmp_path, made_up(tmp_path, "constant"))], {})
-    table, rounds = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("leaderboard", "rounds"))
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
     share = table[table["window"] == "all"]["share"].item()
-    [line] = figures._regret(table, rounds).axes[0].lines
+    [line] = drawn()["regret"].axes[0].lines
     assert line.get_ydata()[-1] == pytest.approx(1 - share, abs=1e-4)
 
 
