@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from aigc_market import rules, solve, followers
+from aigc_market import followers, rules, solve
 from aigc_market.scenarios import SCENARIOS
 from baselines import load_policy
 from baselines.arena import policies
@@ -165,13 +165,13 @@ def test_an_ablation_differs_in_one_part_from_what_it_is_of():
 
 
 @pytest.mark.parametrize("pays", [True, False])
-def test_noise_stays_where_it_pays(pays, monkeypatch):
+def test_noise_stays_where_it_pays(pays, monkeypatch, tmp_path):
     # PPO has learnt with noise: whether it plays with it is decided by what it earns.
-    network = PricingNetwork(SHORT.public(), SHAPE)
     shares = iter((0.5, 0.6 if pays else 0.4))
     monkeypatch.setattr(training, "play", lambda *_: SimpleNamespace(share=next(shares)))
-    training._improve(network, SHORT, PPO, 0, Checkpoint(), lambda *_: None)
-    assert (network.log_std.item() > -np.inf) == pays
+    FILTER_PPO.train(SHORT, 0, tmp_path / "leader.safetensors", recipe_of("filter_ppo"))
+    kept = policy.load(tmp_path / "leader.safetensors")
+    assert (kept.log_std.item() > -np.inf) == pays
 
 
 def test_a_fit_is_kept_for_the_trainings_that_share_it(tmp_path, monkeypatch):

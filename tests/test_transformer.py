@@ -29,12 +29,11 @@ def test_actor_and_critic_read_what_the_whole_network_says(network):
     torch.testing.assert_close(network.forward_critic(histories), critic)
 
 
-@pytest.mark.parametrize("number", range(15))
-def test_every_number_of_the_history_reaches_actor_and_critic(network, number):
+def test_every_number_of_the_history_reaches_actor_and_critic(network):
     histories = torch.rand(1, 15, requires_grad=True)
     for latent in network(histories):
         [gradient] = torch.autograd.grad(latent[0, 0], histories, retain_graph=True)
-        assert gradient[0, number] != 0
+        assert (gradient != 0).all()
 
 
 def test_the_order_of_rounds_matters(network):
@@ -84,12 +83,6 @@ def test_a_capacity_stands_in_front_of_the_rows(history, tmp_path):
     env = PricingEnv(scenario="capacity", history=history, normalize=True)
     kwargs = {"history": history, "in_front": 1, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
-    network = model.policy.mlp_extractor
-    seen = torch.as_tensor(env.reset(seed=0)[0])[None]
-    tokens = network._rounds(seen)
-    assert tokens.shape == (1, history, 4)
-    torch.testing.assert_close(tokens[..., :3].flatten(1), seen[:, 1:])
-    torch.testing.assert_close(tokens[..., 3], seen[:, :1].expand(-1, history))
     model.learn(16)
     model.policy.save(tmp_path / "policy.pth")
     assert TransformerPolicy.load(tmp_path / "policy.pth").transformer["in_front"] == 1
