@@ -7,6 +7,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from baselines.arena.registry import REGISTRY, Entry
+from baselines.experiments.leaderboard import plots
 
 
 class Always:
@@ -68,10 +69,15 @@ def random(task, num_envs, seed):
 
 
 def install(monkeypatch):
-    """Put them into the registry, as `fake`, `constant` and `random`; how often each is used."""
+    """Put them into the registry, as `fake`, `constant` and `random`; how often each is used.
+
+    Figures are not drawn, which takes longer than all else; where they would be is `Fake.drawn`.
+    """
     counts = {"train": 0, "make": 0}
     monkeypatch.setattr(Fake, "counts", counts, raising=False)
     monkeypatch.setattr(Fake, "trained", [], raising=False)
+    monkeypatch.setattr(Fake, "drawn", [], raising=False)
+    monkeypatch.setattr(plots, "draw", Fake.drawn.append)
     monkeypatch.setitem(REGISTRY, "fake", Entry("fake", trainer=f"{__name__}:Fake"))
     for name in ("constant", "random"):
         monkeypatch.setitem(REGISTRY, name, Entry(name, factory=f"{__name__}:{name}"))

@@ -59,7 +59,7 @@ MARKETS = {
         f"{view}, {name}": (view, arguments)
         for view in COMPETITION
         for name, arguments in {
-            "three": {**UNEQUAL, "scale_rewards": True},
+            "three": {**UNEQUAL, "scale_rewards": True, "judged": view != "tensors of several"},
             "all that moves": {"scenario": DRIVING, "judged": False},
             "road, normalised": {"scenario": "road", "normalize": True, "judged": False},
             "calvano": {"scenario": "calvano"},

@@ -116,9 +116,7 @@ def test_regret_and_gaps_are_shares_of_the_best(name):
     assert gap == pytest.approx(0.25, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"), [("train_sb3", "512"), ("cleanrl_ppo", "1024"), ("supersuit_sb3", "600")]
-)
+@pytest.mark.parametrize(("name", "steps"), [("cleanrl_ppo", "1024"), ("supersuit_sb3", "600")])
 def test_examples_run_alone(name, steps, tmp_path):
     share, gap = LINE.fullmatch(run(name, tmp_path, steps)[-1]).groups()
     assert float(share) <= 1
@@ -129,13 +127,9 @@ def test_playing_by_hand_runs_alone(tmp_path):
     assert "equilibrium price" in run("play_by_hand", tmp_path)[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "results"),
-    [
-        ("tensors_pathwise", 1),
-        pytest.param("tensors_ppo", 1, marks=pytest.mark.slow),
-        pytest.param("benchmarl_task", 2, marks=pytest.mark.slow),
-    ],
+    ("name", "results"), [("tensors_pathwise", 1), ("tensors_ppo", 1), ("benchmarl_task", 2)]
 )
 def test_examples_on_tensors_reach_the_equilibrium(name, results, tmp_path):
     found = LINE.findall(run(name, tmp_path)[-1])

@@ -280,5 +280,5 @@ SHIPPED = sorted(policies.WEIGHTS.glob("*-filter*.safetensors"))
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_leaders_that_come_along_play_well(path):
     kept = load_policy(path)
-    share = play_in_arena(kept.method(64), kept.task, 64, validation_seed(0)).share
+    share = play_in_arena(kept.method(16), kept.task, 16, validation_seed(0)).share
     assert share > 0.93  # a constant price earns .89 at most, .79 on `hidden`

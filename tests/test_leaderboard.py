@@ -315,6 +315,7 @@ def test_nothing_is_done_twice(tmp_path, counted):
     assert once == {"train": 2, "make": 4}  # each plays side by side, then alone
     table = (tmp_path / "leaderboard.csv").read_bytes()
     assert len(table.splitlines()) == 1 + 3 * 3
+    assert Fake.drawn == [tmp_path]
     run(tmp_path, episodes=3)
     assert counted == once
     assert (tmp_path / "leaderboard.csv").read_bytes() == table

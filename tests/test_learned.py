@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from aigc_market import LogUniform, Scenario
-from aigc_market.envs.stackelberg import Settings
 from baselines.arena.protocol import History
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import PHYSICAL, play
@@ -49,7 +48,7 @@ def lanes_of(task, num_envs, history, statistics=False):
 
 
 def test_units_are_the_markets():
-    units = Units.of(Settings.make(K=2, cost=1.0, max_price=21.0))
+    units = Units.of(Task("paper", {"max_price": 21.0}).settings())
     np.testing.assert_allclose(units.price(np.array([-3.0, -1.0, 0.0, 1.0])), [1, 1, 11, 21])
     rows = np.array([[[1.0, 0.0, 0.0], [21.0, 100.0, 250.0]]])
     np.testing.assert_allclose(units.features(rows), [[-1, 0, 0, 1, 1, 2.5]])
@@ -181,8 +180,15 @@ def test_training_lanes_end_as_sb3_wants():
 
 
 def test_the_oracle_is_left_alone_in_training(monkeypatch):
-    monkeypatch.delattr("aigc_market.envs.lanes.Lanes.judgement")
+    judged, environment = [], Task.environment
+
+    def made(self, *given, **how):
+        judged.append(how.get("judged", True))
+        return environment(self, *given, **how)
+
+    monkeypatch.setattr(Task, "environment", made)
     trainer.Sb3Trainer("ppo").learn(Task("hidden"), 0, RECIPES["ppo"])
+    assert judged == [False]
 
 
 @pytest.mark.parametrize("name", NAMES)
