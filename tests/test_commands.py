@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from views import pricing_lanes
 
 from aigc_market import Scenario, Uniform
-from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.scenarios import SCENARIOS
 from baselines import __main__ as command_line
 from baselines.arena import policies, seeds
@@ -215,13 +215,14 @@ def test_bad_recipes_are_refused(word, message):
 def resets(monkeypatch):
     """Seeds that vector environments are reset with; None goes on with the last one's stream."""
     seen = []
-    reset = PricingVectorEnv.reset
+    lanes = type(pricing_lanes(2))
+    reset = lanes.reset
 
     def watched(self, *, seed=None, options=None):
         seen.append(seed)
         return reset(self, seed=seed, options=options)
 
-    monkeypatch.setattr(PricingVectorEnv, "reset", watched)
+    monkeypatch.setattr(lanes, "reset", watched)
     return seen
 
 

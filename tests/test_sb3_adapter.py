@@ -11,8 +11,8 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from gymnasium.wrappers.vector import NormalizeReward
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from views import pricing_lanes
 
-from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 
 ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2, "normalize": False, "scale_rewards": False}
@@ -20,7 +20,7 @@ SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
 def test_it_gives_what_dummy_vec_env_gives():
-    ours = GymnasiumVecEnv(PricingVectorEnv(3, **ARGUMENTS))
+    ours = GymnasiumVecEnv(pricing_lanes(3, **ARGUMENTS))
     sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **ARGUMENTS)] * 3)
     ours.seed(5)
     sb3.seed(5)
@@ -41,7 +41,7 @@ def test_it_gives_what_dummy_vec_env_gives():
 
 def test_drawn_markets_follow_the_seed():
     arguments = {**ARGUMENTS, "satisfaction": lambda rng: rng.uniform(80, 400, 3)}
-    ours = GymnasiumVecEnv(PricingVectorEnv(1, **arguments))
+    ours = GymnasiumVecEnv(pricing_lanes(1, **arguments))
     sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)])
     ours.seed(5)
     sb3.seed(5)
@@ -76,7 +76,7 @@ def test_terminations_are_not_called_truncations():
 
 def test_a_lane_may_do_without_infos():
     plain, bare = (
-        GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS), infos=wanted) for wanted in (True, False)
+        GymnasiumVecEnv(pricing_lanes(2, **ARGUMENTS), infos=wanted) for wanted in (True, False)
     )
     for env in (plain, bare):
         env.seed(5)
@@ -95,7 +95,7 @@ def test_a_lane_may_do_without_infos():
 
 
 def test_options_reach_the_next_reset_only():
-    env = GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS))
+    env = GymnasiumVecEnv(pricing_lanes(2, **ARGUMENTS))
     env.set_options({"cost": 3.0})
     env.reset()
     assert env.get_attr("market")[0].cost == 3.0
@@ -104,7 +104,7 @@ def test_options_reach_the_next_reset_only():
 
 
 def test_attributes_are_shared_by_all_lanes():
-    env = GymnasiumVecEnv(PricingVectorEnv(2, **ARGUMENTS))
+    env = GymnasiumVecEnv(pricing_lanes(2, **ARGUMENTS))
     env.set_attr("max_cycles", 7)
     assert env.get_attr("max_cycles") == [7, 7]
     assert env.get_attr("max_cycles", indices=[1]) == [7]
@@ -116,7 +116,7 @@ def test_attributes_are_shared_by_all_lanes():
 
 def test_other_autoresets_are_refused():
     lanes = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
-    wrapped = NormalizeReward(PricingVectorEnv(2))  # it has seen the mode, which may not change
+    wrapped = NormalizeReward(pricing_lanes(2))  # it has seen the mode, which may not change
     for env in (lanes, wrapped):
         with pytest.raises(ValueError, match=r"AutoresetMode\.SAME_STEP, .* got AutoresetMode\."):
             GymnasiumVecEnv(env)
@@ -160,7 +160,7 @@ def test_without_sb3_it_says_what_to_install():
 
 
 def test_sb3_trains_on_it_and_monitors_episodes():
-    env = VecMonitor(GymnasiumVecEnv(PricingVectorEnv(4, **{**ARGUMENTS, "normalize": True})))
+    env = VecMonitor(GymnasiumVecEnv(pricing_lanes(4, **{**ARGUMENTS, "normalize": True})))
     model = PPO("MlpPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
     lengths = {episode["l"] for episode in model.ep_info_buffer}
     assert lengths == {4}

@@ -7,9 +7,8 @@ import torch
 from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
 from torch.nn import functional
+from views import pricing, pricing_lanes
 
-from aigc_market.envs.pages.single import PricingEnv
-from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
 
 WIDE = {"query_size": 1, "width": 16, "heads": 2, "layers": 1, "feedforward": 32}
@@ -80,7 +79,7 @@ def test_each_token_is_told_what_stands_in_front():
 
 @pytest.mark.parametrize("history", [1, 5])
 def test_a_capacity_stands_in_front_of_the_rows(history, tmp_path):
-    env = PricingEnv(scenario="capacity", history=history, normalize=True)
+    env = pricing(scenario="capacity", history=history, normalize=True)
     kwargs = {"history": history, "in_front": 1, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
     model.learn(16)
@@ -90,7 +89,7 @@ def test_a_capacity_stands_in_front_of_the_rows(history, tmp_path):
 
 @pytest.mark.parametrize("history", [1, 2, 3, 5, 6])
 def test_a_capacity_is_never_read_as_part_of_a_row(history):
-    env = PricingEnv(scenario="capacity", history=history)
+    env = pricing(scenario="capacity", history=history)
     with pytest.raises(ValueError, match=r"in_front must be given|history must divide"):
         PPO(TransformerPolicy, env, policy_kwargs={"history": history}, n_steps=4, batch_size=4)
 
@@ -118,7 +117,7 @@ def test_attention_is_torchs_own(network, monkeypatch):
 
 @pytest.mark.parametrize(("K", "history"), [(1, 1), (2, 5), (7, 3)])
 def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, K, history):
-    env = GymnasiumVecEnv(PricingVectorEnv(2, K=K, history=history, normalize=True))
+    env = GymnasiumVecEnv(pricing_lanes(2, K=K, history=history, normalize=True))
     kwargs = {"history": history, "in_front": 0, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
@@ -170,6 +169,6 @@ def test_it_plays_gymnasiums_own_environments_under_another_algorithm():
     ],
 )
 def test_misfits_are_named(arguments, named):
-    env = GymnasiumVecEnv(PricingVectorEnv(1, normalize=True))
+    env = GymnasiumVecEnv(pricing_lanes(1, normalize=True))
     with pytest.raises(ValueError, match=named):
         PPO(TransformerPolicy, env, policy_kwargs=arguments, n_steps=4, batch_size=4)
