@@ -51,20 +51,6 @@ def examples(session: nox.Session, name: str) -> None:
         session.run("python", ROOT / "docs" / "write_libraries.py")
 
 
-CORE_TESTS = (
-    "cli curves equilibrium_search files frames import live_capacity memory order palette "
-    "pettingzoo rendering reset_options scenarios spaces state views vmus"
-)  # those that need neither torch nor what comes with the baselines
-
-
-@nox.session(name="tests-core", python=["3.11", "3.12", "3.13", "3.14"], venv_backend="venv")
-def tests_core(session: nox.Session) -> None:
-    """Test the core, the console command and the rendering on each Python that is there."""
-    session.install("-e", ".[app,cli,plot,render]", "cloudpickle", "hypothesis", "pytest")
-    files = [f"tests/test_{name}.py" for name in CORE_TESTS.split()]
-    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
-
-
 @nox.session(name="tests-tensors", venv_backend="venv")
 @nox.parametrize(
     "torchrl", [nox.param("torchrl==0.11.*", id="oldest"), nox.param("torchrl", id="newest")]
