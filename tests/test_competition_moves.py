@@ -1,11 +1,11 @@
-"""Several providers: markets that are drawn and move, and scripted VMUs."""
+"""Several providers: markets that are drawn and move."""
 
 import numpy as np
 import pytest
 from views import rival, rival_lanes
 
 import aigc_market
-from aigc_market import Competition, competition, followers
+from aigc_market import competition
 from aigc_market.moves import Drift, Road, Shift
 from aigc_market.scenarios import SCENARIOS
 
@@ -121,65 +121,3 @@ def test_hidden_and_duopoly_stand_still():
         advance(env)
         assert env.market is market
         assert env.round_record().places is None
-
-
-# Scripted VMUs
-
-MARKETS = {
-    "plain": Competition(M=3, K=4, satisfaction=[90.0, 150.0, 200.0, 330.0]),
-    "outside": Competition(M=2, K=3, outside=20.0, min_steps=5.0, max_steps=77.0),
-    "batch": Competition(M=2, K=3, satisfaction=np.linspace(80, 400, 30).reshape(10, 3)),
-}
-every_market = pytest.mark.parametrize("market", MARKETS.values(), ids=MARKETS)
-
-
-def prices_of(market):
-    rng = np.random.default_rng(0)
-    return rng.uniform(2, 12, (*market.batch_shape, market.M))
-
-
-@every_market
-@pytest.mark.parametrize("name", followers.SCRIPTED_PAIRS)
-def test_scripted_vmus_answer_within_what_is_allowed(market, name):
-    prices, policy = prices_of(market), followers.SCRIPTED_PAIRS[name]
-    shares, steps = followers.choices(policy, market, prices, np.random.default_rng(1))
-    assert shares.shape == steps.shape == (*market.batch_shape, market.M, market.K)
-    assert steps.min() >= market.min_steps
-    assert steps.max() <= market.max_steps
-    settled = competition.settle(market, prices, shares, steps)
-    rational = competition.respond(market, prices).vmu_utility
-    forgone = rational - settled.wished_utility()
-    assert forgone.min() > -1e-9 * rational.max()
-    assert (forgone.max() < 1e-9 * rational.max()) == (name == "best_response")
-    again = followers.choices(policy, market, prices, np.random.default_rng(1))
-    np.testing.assert_array_equal(again.shares, shares)
-    other = followers.choices(policy, market, prices, np.random.default_rng(2))
-    assert np.array_equal(other.steps, steps) == (name == "best_response")
-
-
-@every_market
-def test_noise_is_about_what_is_rational(market):
-    prices = prices_of(market)
-    exact = competition.respond(market, prices)
-    silent = followers.choices(followers.NoisyPairs(0.0), market, prices, np.random.default_rng(0))
-    np.testing.assert_allclose(silent.shares, exact.shares, rtol=1e-6)
-    np.testing.assert_allclose(silent.steps, exact.steps, rtol=1e-6)
-    rng = np.random.default_rng(0)
-    noisy = [followers.choices(followers.NoisyPairs(0.1), market, prices, rng) for _ in range(400)]
-    mean = np.mean([answer.shares for answer in noisy], axis=0)
-    np.testing.assert_allclose(mean, exact.shares, atol=0.02)
-    if market.outside is not None:  # its bounds are too narrow to see the noise
-        return
-    inside = (exact.steps > market.min_steps + 20) & (exact.steps < market.max_steps * 0.7)
-    ratios = np.array([answer.steps / np.maximum(exact.steps, 1) for answer in noisy])[:, inside]
-    assert ratios.mean() == pytest.approx(1, abs=0.02)
-    assert ratios.std() == pytest.approx(0.1, abs=0.01)
-
-
-def test_random_vmus_are_uniform():
-    market = Competition(M=2, K=4000, outside=0.0, min_steps=10, max_steps=50)
-    shares, steps = followers.random_pairs(market, np.array([3.0, 4.0]), np.random.default_rng(0))
-    # Uniform on a triangle: each part has mean 1/3 and is below 1/2 in three of four draws.
-    np.testing.assert_allclose(shares.mean(axis=-1), 1 / 3, atol=0.02)
-    np.testing.assert_allclose((shares < 0.5).mean(axis=-1), 0.75, atol=0.03)
-    np.testing.assert_allclose(np.quantile(steps, [0.25, 0.5, 0.75]), [20, 30, 40], atol=1)

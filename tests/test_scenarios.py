@@ -8,7 +8,7 @@ import pytest
 from views import PRICING, pricing, pricing_lanes
 
 import aigc_market
-from aigc_market import competition_v0, scenarios, followers
+from aigc_market import competition_v0, scenarios
 
 PRESETS = ["hidden", "drift", "shift", "crowd", "capacity"]
 every_preset = pytest.mark.parametrize("name", PRESETS)
@@ -558,103 +558,20 @@ def test_live_images_of_a_crowd_are_refused():
         pricing(scenario="crowd", ssim=ssim)
 
 
-# -- followers --------------------------------------------------------------------------------
+# -- by name ----------------------------------------------------------------------------------
 
 
-def buy(policy, price=8.0, seed=0, **arguments):
-    market = aigc_market.Market(**arguments)
-    return market, np.asarray(policy(market, price, np.random.default_rng(seed)))
+def test_paper_is_the_default_scenario():
+    assert scenarios.resolve(None) is scenarios.resolve("paper") is scenarios.SCENARIOS["paper"]
+    paper, default = aigc_market.env(scenario="paper"), aigc_market.env()
+    assert paper.market.K == default.market.K == 2
+    assert paper.equilibrium.price == default.equilibrium.price == pytest.approx(8.0)
 
 
-def test_noisy_followers_miss_by_a_factor():
-    policy, N = followers.resolve("noisy"), 40000
-    market, bought = buy(policy, np.full(N, 8.0), min_steps=0)
-    rational = aigc_market.best_response(market, 8.0)[0]
-    assert bought.shape == (N, 2)
-    factor = bought / rational
-    assert factor.min() == pytest.approx(0.05)
-    inside = (bought < 250) & (factor > 0.051)
-    assert inside.mean() > 0.99
-    assert factor[inside].mean() == pytest.approx(1, abs=0.01)
-    assert factor[inside].std() == pytest.approx(0.3, rel=0.02)
-    for share in (0.1, 0.5, 0.9):
-        quantile = {0.1: -1.2816, 0.5: 0.0, 0.9: 1.2816}[share]
-        assert np.quantile(factor, share) == pytest.approx(1 + 0.3 * quantile, abs=0.01)
-    assert abs(np.corrcoef(factor.T)[0, 1]) < 0.02
-
-
-def test_noise_is_held_within_the_bounds_and_is_none_at_sigma_0():
-    _, bought = buy(followers.Noisy(3.0), np.full(1000, 8.0), min_steps=30, max_steps=120)
-    assert (bought.min(), bought.max()) == (30, 120)
-    market, bought = buy(followers.Noisy(0.0))
-    np.testing.assert_allclose(bought, aigc_market.best_response(market, 8.0), rtol=1e-6)
-
-
-def test_quantal_followers_choose_by_the_logit():
-    policy = followers.Quantal(temperature=0.05)
-    _, bought = buy(
-        policy, np.full(60000, 8.0), K=2, satisfaction=[200.0, 100.0], min_steps=9.5, max_steps=15.5
-    )
-    steps = np.arange(10, 16)
-    for k, delta in enumerate((200.0, 100.0)):
-        gain = -0.000174 * steps**2 + 0.075 * steps
-        free = delta * (-0.000174 * 15.5**2 + 0.075 * 15.5)
-        odds = np.exp((delta * gain - 8.0 * steps) / (0.05 * free))
-        counts = [(bought[:, k] == s).mean() for s in steps]
-        np.testing.assert_allclose(counts, odds / odds.sum(), atol=0.008)
-    assert set(np.unique(bought)) == set(steps)
-
-
-def test_cold_quantal_followers_are_rational_to_a_step():
-    for arguments in ({}, {"satisfaction": [90.0, 300.0]}, {"K": 3, "cost": 2.0}):
-        market, bought = buy(followers.Quantal(1e-6), np.array([3.0, 8.0, 15.0]), **arguments)
-        rational = aigc_market.best_response(market, np.array([3.0, 8.0, 15.0])[:, None][:, 0])
-        np.testing.assert_allclose(bought, rational, atol=0.5 + 1e-9)
-
-
-def test_quantal_followers_know_the_lane_and_the_coefficients_of_each_vmu():
-    ssim = aigc_market.ssim.QuadraticSSIM([[-1e-4, -2e-4], [-3e-4, -1.5e-4]], [[0.06], [0.08]])
-    arguments = {"ssim": ssim, "satisfaction": [[200.0, 150.0], [180.0, 120.0]]}
-    prices = np.array([6.0, 9.0])
-    market, bought = buy(followers.Quantal(1e-6), prices, min_steps=[10.0, 30.0], **arguments)
-    np.testing.assert_allclose(bought, aigc_market.best_response(market, prices), atol=0.5 + 1e-9)
-
-
-def test_quantal_followers_need_a_whole_number():
-    with pytest.raises(ValueError, match="min_steps and max_steps must have a whole number"):
-        buy(followers.Quantal(), min_steps=10.2, max_steps=10.8)
-
-
-def test_followers_who_anticipate_hold_back():
-    market, bought = buy(followers.resolve("myopic_discount"), np.array([6.0, 8.0]))
-    expected = aigc_market.best_response(market, 1.2 * np.array([6.0, 8.0]))
-    np.testing.assert_allclose(bought, expected)
-    assert (bought < aigc_market.best_response(market, np.array([6.0, 8.0]))).all()
-
-
-def test_random_followers_buy_anything():
-    _, bought = buy(followers.resolve("random"), np.full(5000, 8.0))
-    assert bought.min() == pytest.approx(0, abs=0.2)
-    assert bought.max() == pytest.approx(250, abs=0.2)
-    assert bought.mean() == pytest.approx(125, abs=2)
-
-
-@pytest.mark.parametrize("name", followers.SCRIPTED)
-@pytest.mark.parametrize("lanes", [(), (5,)])
-def test_those_who_are_not_there_buy_nothing(name, lanes):
-    active = np.random.default_rng(3).random((*lanes, 4)) < 0.5
-    _, bought = buy(followers.resolve(name), np.full(lanes, 8.0), K=4, active=active)
-    np.testing.assert_array_equal(bought > 0, active)
-
-
-@pytest.mark.parametrize("name", followers.SCRIPTED)
-def test_scripted_followers_play_every_preset(name):
-    for scenario in PRESETS:
-        env = pricing_lanes(3, scenario=scenario, followers=name)
-        env.reset(seed=0)
-        for _ in range(3):
-            active = env.market.active
-            demand = env.step(np.full((3, 1), 8.0, "f4"))[-1]["demand"]
-            there = np.ones_like(demand, bool) if active is None else active
-            assert ((demand >= 0) & (demand <= 250)).all()
-            assert (demand[~there] == 0).all()
+@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env, pricing])
+def test_arguments_override_the_scenarios(view):
+    crowd = aigc_market.Scenario("crowd", arguments={"K": 10, "cost": 2.0, "history": 3})
+    env = view(scenario=crowd, cost=3.0)
+    assert (env.market.K, env.market.cost) == (10, 3.0)
+    env = view(scenario=crowd)
+    assert (env.market.K, env.market.cost) == (10, 2.0)
