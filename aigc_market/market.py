@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import convert, holds, is_array, namespace, ndim, shape
-from aigc_market.ssim import LiveSSIM, SSIMModel, resolve
+from aigc_market.ssim import SSIMModel, is_live, resolve
 
 
 class Parameter(NamedTuple):
@@ -356,7 +356,7 @@ class Competition(BaseMarket):
             models = tuple(resolve(model) for model in given)
         else:
             models = (resolve(given),) * self.M
-        if any(isinstance(model, LiveSSIM) for model in models):
+        if any(is_live(model) for model in models):
             raise TypeError(
                 "ssim must be made of models that are not live where providers compete "
                 f"(a live one's table, `calibrate()`, is allowed), got {given!r}"

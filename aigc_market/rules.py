@@ -33,7 +33,7 @@ from aigc_market._arrays import (
     total,
 )
 from aigc_market.market import Competition, Market
-from aigc_market.ssim import LiveSSIM, QuadraticSSIM, SSIMModel
+from aigc_market.ssim import QuadraticSSIM, SSIMModel, is_live
 
 # What holds of every number alone.
 
@@ -141,7 +141,7 @@ class Terms(_Demand):
             self.ssim = market.ssim
             self.min_steps = market.per_vmu(market.min_steps)
             self.max_steps = market.per_vmu(market.max_steps)
-        self.live = isinstance(market.ssim, LiveSSIM)
+        self.live = is_live(market.ssim)
         """Whether images are really made, by whole network calls."""
         self._find_line()
 

@@ -7,8 +7,8 @@ and a test pins that the two agree; what is fixed for a market is laid out once,
 
 from __future__ import annotations
 
-import math
 from array import array
+from math import exp, floor, inf, log
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from aigc_market._arrays import ndim
 from aigc_market.market import Competition, Market
 from aigc_market.rules import LEAST_SHARE
-from aigc_market.ssim import LiveSSIM, QuadraticSSIM, SSIMModel
+from aigc_market.ssim import QuadraticSSIM, SSIMModel, is_live
 
 
 def in_single(numbers: list[float]) -> list[float]:
@@ -53,15 +53,18 @@ class Terms:
             self.active = market.active.tolist()
         if before is not None and before.market.ssim is market.ssim:
             self.models, self.at_zero, self.live = before.models, before.at_zero, before.live
-            self._quadratic = before._quadratic
+            self.curves = before.curves
         else:
             self.models = _models(market.ssim, market.K)
             self.at_zero = [float(model(0.0)) for model in self.models]
-            self.live = isinstance(market.ssim, LiveSSIM)
-            self._quadratic = isinstance(market.ssim, QuadraticSSIM)
+            self.live = is_live(market.ssim)
+            self.curves: list[tuple[float, float]] | None = None
+            """α and β of each VMU, where SSIM is quadratic."""
+            if isinstance(market.ssim, QuadraticSSIM):
+                self.curves = [(model.alpha, model.beta) for model in self.models]
         self.lines: list[tuple[float, float]] | None = None
         """Slope and intercept of each VMU's demand over the price, where SSIM is quadratic."""
-        if self._quadratic:
+        if self.curves is not None:
             columns = zip(self.models, self.satisfaction, strict=True)
             self.lines = [(model.slope / delta, model.vertex) for model, delta in columns]
 
@@ -100,17 +103,19 @@ class Terms:
             share = self.capacity / (sold if sold > self.capacity else self.capacity)
             delivered, sold = [s * share for s in asked], sold * share
             if self.live:
-                delivered = [float(math.floor(s + 1e-9)) for s in delivered]
+                delivered = [float(floor(s + 1e-9)) for s in delivered]
                 sold = sum(delivered)
         return asked, delivered, sold, (price - self.cost) * sold
 
     def gains(self, delivered: list[float]) -> list[float]:
         """SSIM(S_k) − SSIM(0) of each VMU."""
-        return [model.gain(s) for model, s in zip(self.models, delivered, strict=True)]
+        if self.curves is None:
+            return [model.gain(s) for model, s in zip(self.models, delivered, strict=True)]
+        return [(a * s + b) * s for (a, b), s in zip(self.curves, delivered)]  # noqa: B905
 
     def surpluses(self, price: float, delivered: list[float], gains: list[float]) -> list[float]:
         """U_k(S_k) − U_k(0) of each VMU; 0 for one that is not there."""
-        columns = zip(self.satisfaction, gains, delivered, strict=True)
+        columns = zip(self.satisfaction, gains, delivered)  # noqa: B905 (strict takes as long)
         return [delta * gain - price * s for delta, gain, s in columns]
 
     def utilities(self, price: float, delivered: list[float], ssim: list[float]) -> list[float]:
@@ -143,40 +148,64 @@ class PairTerms:
             self.models = before.models
         else:
             self.models = [of_vmu for model in market.ssim for of_vmu in _models(model, K)]
+        self.pairs: list[tuple[Any, ...]] | None = None
+        """Of each pair slope and intercept of demand, α, β, δ and τ, where SSIM is quadratic."""
+        if all(type(model) is QuadraticSSIM for model in self.models):
+            columns = zip(self.models, self.satisfaction, self.access_cost, strict=True)
+            self.pairs = [
+                (model.slope / delta, model.vertex, model.alpha, model.beta, delta, access)
+                for model, delta, access in columns
+            ]
 
-    def rational(self, prices: list[float]) -> tuple[list[float], list[float], list[float]]:
-        """What rational VMUs answer: shares and steps of each pair, and U_k if nobody is rationed.
+    def _answer(
+        self, k: int, prices: list[float]
+    ) -> tuple[list[float], list[float], float, float]:
+        """What a rational VMU buys of each provider for a request, and the odds of each.
 
-        U_k is μ·log Σ exp(v/μ).
+        Returns:
+            Steps, odds exp((v − v_max)/μ), v_max, and the sum of all odds.
         """
-        K, low, high, mu = self.K, self.min_steps, self.max_steps, self.temperature
-        steps, values, pair = [], [], 0
+        low, high, mu, outside = self.min_steps, self.max_steps, self.temperature, self.outside
+        best, steps, odds, pair = -inf if outside is None else outside, [], [], k
         for price in prices:
-            for _ in range(K):
+            if self.pairs is None:
                 model, delta = self.models[pair], self.satisfaction[pair]
-                if type(model) is QuadraticSSIM:
-                    s = price * (model.slope / delta) + model.vertex
-                    s = low if s < low else high if s > high else s
-                else:
-                    s = model.demand(price / delta, low, high)
-                steps.append(s)
-                values.append(delta * model.gain(s) - price * s - self.access_cost[pair])
-                pair += 1
-        shares, best_utility = [0.0] * pair, []
+                s = model.demand(price / delta, low, high)
+                value = delta * model.gain(s) - price * s - self.access_cost[pair]
+            else:
+                slope, vertex, a, b, delta, access = self.pairs[pair]
+                s = price * slope + vertex
+                s = low if s < low else high if s > high else s
+                value = delta * ((a * s + b) * s) - price * s - access
+            steps.append(s)
+            odds.append(value)
+            if value > best:
+                best = value
+            pair += self.K
+        given = 0.0
+        for m, value in enumerate(odds):
+            odds[m] = odd = exp((value - best) / mu)
+            given += odd
+        if outside is not None:
+            given += exp((outside - best) / mu)
+        return steps, odds, best, given
+
+    def rational(self, prices: list[float]) -> tuple[list[float], list[float]]:
+        """What rational VMUs answer: shares and steps of each pair."""
+        K, pairs = self.K, len(self.models)
+        shares, steps = [0.0] * pairs, [0.0] * pairs
         for k in range(K):
-            of_vmu = values[k::K]
-            best = max(of_vmu)
-            if self.outside is not None and self.outside > best:
-                best = self.outside
-            odds = [math.exp((v - best) / mu) for v in of_vmu]
-            given = 0.0
-            for odd in odds:
-                given += odd
-            if self.outside is not None:
-                given += math.exp((self.outside - best) / mu)
+            steps[k::K], odds, _, given = self._answer(k, prices)
             shares[k::K] = [odd / given for odd in odds]
-            best_utility.append(best + mu * math.log(given))
-        return shares, steps, best_utility
+        return shares, steps
+
+    def best_utility(self, prices: list[float]) -> list[float]:
+        """U_k of rational VMUs if nobody is rationed: μ·log Σ exp(v/μ)."""
+        found = []
+        for k in range(self.K):
+            _, _, best, given = self._answer(k, prices)
+            found.append(best + self.temperature * log(given))
+        return found
 
     def settle(
         self, prices: list[float], shares: list[float], asked: list[float]
@@ -192,40 +221,43 @@ class PairTerms:
             Σ q·S as delivered and U_m.
         """
         K, demand = self.K, [q * s for q, s in zip(shares, asked, strict=True)]
-        delivered, sold, utility = asked, [], []
-        if self.capacity is not None:
-            delivered = []
-        for m, (price, cost) in enumerate(zip(prices, self.cost, strict=True)):
-            total = 0.0
-            for d in demand[m * K : m * K + K]:
+        delivered, sold, start = asked, [], 0
+        for _ in prices:
+            total, stop = 0.0, start + K
+            for d in demand[start:stop]:
                 total += d
-            if self.capacity is not None:
-                R = self.capacity[m]
-                filled = R / (total if total > R else R)
-                delivered += [s * filled for s in asked[m * K : m * K + K]]
-                total *= filled
             sold.append(total)
-            utility.append((price - cost) * total)
-        return demand, delivered, sold, utility
+            start = stop
+        if self.capacity is not None:
+            filled = [R / max(total, R) for total, R in zip(sold, self.capacity, strict=True)]
+            delivered = [s * filled[pair // K] for pair, s in enumerate(asked)]
+            sold = [total * share for total, share in zip(sold, filled, strict=True)]
+        columns = zip(prices, self.cost, sold, strict=True)
+        return demand, delivered, sold, [(price - cost) * out for price, cost, out in columns]
 
     def vmu_utility(
         self, prices: list[float], shares: list[float], steps: list[float]
     ) -> list[float]:
         """U_k = Σ_m q·v(S) + q_0·v_0 + μ·H(q) of each VMU."""
-        K, M, utilities = self.K, self.M, []
+        K, outside, utilities = self.K, self.outside, []
         for k in range(K):
             worth = entropy = given = 0.0
-            for m in range(M):
-                pair = m * K + k
-                q, s, price = shares[pair], steps[pair], prices[m]
-                gain = self.models[pair].gain(s)
-                value = self.satisfaction[pair] * gain - price * s - self.access_cost[pair]
-                worth += q * value
-                entropy -= q * math.log(q if q > LEAST_SHARE else LEAST_SHARE)
+            pair = k
+            for price in prices:
+                q, s = shares[pair], steps[pair]
+                if self.pairs is None:
+                    gain = self.models[pair].gain(s)
+                    delta, access = self.satisfaction[pair], self.access_cost[pair]
+                else:
+                    _, _, a, b, delta, access = self.pairs[pair]
+                    gain = (a * s + b) * s
+                worth += q * (delta * gain - price * s - access)
+                entropy -= q * log(q if q > LEAST_SHARE else LEAST_SHARE)
                 given += q
-            if self.outside is not None:
+                pair += K
+            if outside is not None:
                 rest = max(1.0 - given, 0.0)
-                worth += rest * self.outside
-                entropy -= rest * math.log(rest if rest > LEAST_SHARE else LEAST_SHARE)
+                worth += rest * outside
+                entropy -= rest * log(rest if rest > LEAST_SHARE else LEAST_SHARE)
             utilities.append(worth + self.temperature * entropy)
         return utilities

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from operator import le
 from typing import Any
 
 import numpy as np
@@ -45,16 +44,17 @@ class NumberReader:
         self._base = float(np.float32(low)), float(np.float32(high))
         self._normalize = normalize and grid is None
         self.grid: list[float] | None = None if grid is None else grid.astype("f4").tolist()
-        self.space: Any
+        self.space = self.make_space()
         self.low: Any
         self.high: Any
-        if grid is not None:
-            self.space = Discrete(len(grid))
-        elif self._normalize:
-            self.space = Box(-1.0, 1.0, (1,), np.float32)
-        else:
-            self.space = Box(np.float32(low), np.float32(high), (1,), np.float32)
         self.limit(low, high)
+
+    def make_space(self) -> Any:
+        """A space of its own for an agent: sampling is independent from agent to agent."""
+        if self.grid is not None:
+            return Discrete(len(self.grid))
+        low, high = (-1.0, 1.0) if self._normalize else self._base
+        return Box(low, high, (1,), np.float32)
 
     def limit(self, low: float | np.ndarray, high: float | np.ndarray) -> None:
         """Hold what actions mean within an episode's bounds, (N,) for a batch."""
@@ -276,15 +276,17 @@ class ChoiceReader:
     def _within(self, action: Any, values: list[float]) -> list[float]:
         """Weights and steps in physical units, within the space."""
         least, most = self._bounds
-        if not (all(map(le, least, values)) and all(map(le, values, most))):  # NaN fails too
-            if not np.isfinite(values).all():
-                raise InvalidActionError(f"{self._wanted}, got {action!r}")
-            EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-            values = list(map(min, map(max, values, least), most))
+        for low, value, high in zip(least, values, most):  # noqa: B905 (strict takes as long)
+            if not low <= value <= high:  # nor is NaN
+                if not np.isfinite(values).all():
+                    raise InvalidActionError(f"{self._wanted}, got {action!r}")
+                EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
+                values = list(map(min, map(max, values, least), most))
+                break
         if not self._normalize:
             return values
-        physical = from_unit(np.array(values), np.array(self._low), np.array(self._high))
-        return physical.astype(np.float32).tolist()
+        columns = zip(values, self._low, self._high, strict=True)
+        return array("f", [from_unit(*column) for column in columns]).tolist()
 
     def _on_grid(self, action: Any, index: list[float]) -> list[float]:
         levels = self.space.nvec.tolist()

@@ -67,7 +67,7 @@ class Agents:
         try:
             process = MarketProcess(self.settings, rng, options, (), other)
             self._take_options(options or {}, process.market)
-            episode = self._game.episode(process, rng, self._scales, agents=True)
+            episode = self._game.episode(process, rng, self._scales, None)
         except Exception:
             rng.bit_generator.state = before
             raise
@@ -107,12 +107,6 @@ class Agents:
     def action_space(self, agent: str) -> Space[Any]:
         """The agent's action space, always the same object."""
         return self.action_spaces[agent]
-
-    def _observation(self, agent: str) -> np.ndarray:
-        number = self._numbers[agent]
-        if number < self._leaders:
-            return self._episode.leader_observation(number, self._in_force)
-        return self._episode.follower_observation(number - self._leaders)
 
     def round_record(self) -> Any:
         """The record of the last round played, as `aigc_market.replay` writes it.

@@ -66,11 +66,11 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
             rng = self.np_random
             process = MarketProcess(self.settings, rng, options, ())
             self._rivals.begin(process, rng, ())
-            self._episode = self._game.episode(process, rng, self._scales, agents=False)
+            self._episode = self._game.episode(process, rng, self._scales, self._seat)
         self._game.limit(process.market)
         self._process = process
         self._take_frame()
-        return self._episode.leader_observation(self._seat, False), {}
+        return self._episode.observation(0, False), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Post a price; the scripted VMUs buy at it.
@@ -82,21 +82,20 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
         episode = self._episode
         if episode is None or episode.round >= self.max_cycles:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
-        seat, rivals = self._seat, self._rivals
+        rivals = self._rivals
         price = self._reader.read(action)
-        prices = rivals.beside(price).tolist() if rivals.others else [price]
+        prices = rivals.beside_one(price) if rivals.others else [price]
         episode.post(prices)
         over = episode.round + 1 >= self.max_cycles
         episode.settle(None, over)
-        info = episode.infos[seat]
+        info = episode.infos[0]
         if rivals.others:
             info["rival_prices"] = rivals.posted.copy()
             if not over:
-                rivals.post(self._process, np.array(prices))
+                rivals.post(self._process, prices)
         if self._screen is not None:
             self._screen.add(episode.record())
-        observation = episode.leader_observation(seat, False)
-        return observation, episode.rewards[seat], False, over, info
+        return episode.observation(0, False), episode.rewards[0], False, over, info
 
     def render(self) -> str | np.ndarray | None:
         """The last round: text, a frame (640, 960, 3) uint8, or None in mode "human".

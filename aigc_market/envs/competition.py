@@ -7,6 +7,7 @@ told of it is stated in `CompetitionGame` for arrays, and in `Episode` for float
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -461,10 +462,14 @@ class CompetitionGame(Game):
         return record(self.settings, market, judged, number, played, places)
 
     def episode(
-        self, process: MarketProcess, rng: np.random.Generator, scales: np.ndarray, agents: bool
+        self,
+        process: MarketProcess,
+        rng: np.random.Generator,
+        scales: np.ndarray,
+        seat: int | None,
     ) -> Episode:
         """An episode on floats."""
-        return Episode(self, process, rng, scales, agents)
+        return Episode(self, process, rng, scales, seat)
 
 
 class ScriptedRivals(Rivals):
@@ -494,13 +499,14 @@ class ScriptedRivals(Rivals):
         """
         posted = self._choose(process, None, rng, batch)
         self._rng, self._batch, self._market, self.posted = rng, batch, process.market, posted
+        self._listed: list[float] = posted.tolist()
 
-    def post(self, process: MarketProcess, last_prices: np.ndarray) -> None:
+    def post(self, process: MarketProcess, last_prices: Any) -> None:
         """Choose the prices of the next round, seeing those of the last, (…, M)."""
         if self._steady and process.market is self._market:
             return
-        self.posted = self._choose(process, last_prices, self._rng, self._batch)
-        self._market = process.market
+        self.posted = self._choose(process, np.asarray(last_prices), self._rng, self._batch)
+        self._market, self._listed = process.market, self.posted.tolist()
 
     def _choose(
         self,
@@ -519,10 +525,16 @@ class ScriptedRivals(Rivals):
         return posted
 
     def beside(self, price: Any) -> np.ndarray:
-        """(M, …) the prices of all, given the player's."""
+        """(M, N) the prices of all, given the player's."""
         prices = np.empty((len(self.others) + 1, *self._batch))
         prices[self._seat], prices[self.others] = price, self.posted
         return prices
+
+    def beside_one(self, price: float) -> list[float]:
+        """(M) the prices of all in one game."""
+        in_order = [price, *self._listed]
+        start = len(in_order) - self._seat
+        return in_order[start:] + in_order[:start]
 
 
 class Episode:
@@ -533,8 +545,8 @@ class Episode:
         process: the markets, round by round.
         rng: of scripted followers.
         scales: of the leaders' rewards, (M,).
-        agents: whether followers (unless they are scripted) and states are looked at, beside the
-            leaders.
+        seat: the leader who alone is looked at; None: all are, with states, and with followers
+            unless these are scripted.
     """
 
     def __init__(
@@ -543,13 +555,14 @@ class Episode:
         process: MarketProcess,
         rng: np.random.Generator,
         scales: np.ndarray,
-        agents: bool,
+        seat: int | None,
     ) -> None:
         self._game, self._process, self._rng = game, process, rng
         self._settings = settings = game.settings
         self._moves, self._judged = bool(settings.scenario.moves), settings.judged
         self._leader_scales: list[float] = scales.tolist()
-        self._agents, self._answered = agents, agents and game.policy is None
+        self._agents, self._answered = seat is None, seat is None and game.policy is None
+        self._seats = range(game.M) if seat is None else (seat,)
         self._price_unit, self._steps_unit = (field.scale for field in game.leader.row)
         self._terms: Any = None  # a scalar.PairTerms
         self._last: Any = None  # of the last round, for its record
@@ -559,16 +572,17 @@ class Episode:
         self._take_up()
         self.post(self.market.cost.tolist())
         M, K, n, pairs = game.M, game.K, settings.history, [0.0] * (game.M * game.K)
-        self._logs = [Log([*self._seen_by(m), *pairs[:K]], n) for m in range(M)]
+        self._logs = [Log([*self._seen_by(m), *pairs[:K]], n) for m in self._seats]
         own_row = [*self._seen, *[0.0] * (2 * M)]
         self._own_logs = [Log(own_row, n) for _ in range(K * self._answered)]
-        self._state_log = Log([*self._seen, *pairs, *pairs], n)
+        self._rounds = deque([[*self._seen, *pairs, *pairs]] * n, n)  # as states show them
 
     def _take_up(self) -> None:
         """Lay out the market that the process has come to."""
         game, oracle = self._game, self._process.oracle
         self._oracle, self.market, self._places = oracle, oracle.market, self._process.places
         self._terms = scalar.PairTerms(oracle.market, self._terms)
+        self._known: Any = None  # what infos compare play with, once that is asked for
         fields = game.leader.front
         self._fronts = of_each(fields, game.leader_front(oracle.market), game.M)
         if not self._agents:
@@ -598,16 +612,15 @@ class Episode:
         """Shares and steps that scripted followers choose."""
         policy: Any = self._game.policy
         if policy is followers.rational_pairs:
-            shares, steps, _ = self._terms.rational(self.prices)
-            return shares, steps
+            return self._terms.rational(self.prices)
         answer = followers.choices(policy, self.market, np.array(self.prices), self._rng)
         return answer.shares.ravel().tolist(), answer.steps.ravel().tolist()
 
     def settle(self, choices: list[tuple[list[float], list[float]]] | None, last: bool) -> None:
         """End the round, and move on to the next market unless it is the last.
 
-        What it pays and tells stands in `rewards` and `infos`, of the leaders and then of each
-        follower that is an agent.
+        What it pays and tells stands in `rewards` and `infos`, of the leaders that are looked at
+        and then of each follower that is an agent.
 
         Args:
             choices: of each follower (M) shares and (M) steps; None: they are scripted.
@@ -622,16 +635,24 @@ class Episode:
                 shares[k::K], steps[k::K] = of_shares, of_steps
         demand, delivered, sold, utility = terms.settle(prices, shares, steps)
         self.round += 1
-        told = np.frombuffer(array("f", demand), np.float32).reshape(M, K)
-        self.infos = [
-            {"round": self.round, "price": price, "sold": out, "demand": asked, "utility": earned}
-            for price, out, asked, earned in zip(prices, sold, told, utility, strict=True)
-        ]
-        if self._judged:
-            for info, (known, room) in zip(self.infos, self._oracle.of_providers, strict=True):
-                info.update(known)
-                info["profit_gain"] = (info["utility"] - known["nash_utility"]) / room
-        self.rewards = [u * scale for u, scale in zip(utility, self._leader_scales, strict=True)]
+        if self._judged and self._known is None:
+            self._known = self._oracle.of_providers
+        self.rewards, self.infos = [], []
+        for m in self._seats:
+            earned = utility[m]
+            info = {
+                "round": self.round,
+                "price": prices[m],
+                "sold": sold[m],
+                "demand": np.frombuffer(array("f", demand[m * K : m * K + K]), np.float32),
+                "utility": earned,
+            }
+            if self._known is not None:
+                known, room = self._known[m]
+                info |= known
+                info["profit_gain"] = (earned - known["nash_utility"]) / room
+            self.infos.append(info)
+            self.rewards.append(earned * self._leader_scales[m])
         played = prices, utility, shares, demand, sold, delivered
         self._last = terms, self._oracle, self._places, *played
         if self._answered:
@@ -644,19 +665,18 @@ class Episode:
     def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
         """What the round pays to followers, and tells them."""
         terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
-        told = np.frombuffer(array("f", shares + delivered), np.float32).reshape(2, M, K).T
         paid = terms.vmu_utility(prices, shares, delivered)
-        infos: list[dict[str, Any]] = [
-            {"shares": own[:, 0], "steps": own[:, 1], "utility": utility}
-            for own, utility in zip(told, paid, strict=True)
-        ]
+        infos: list[dict[str, Any]] = []
+        for k, utility in enumerate(paid):
+            told = np.frombuffer(array("f", shares[k::K] + delivered[k::K]), np.float32)
+            infos.append({"shares": told[:M], "steps": told[M:], "utility": utility})
         if self._judged:
             wished = paid
             if terms.capacity is not None:
                 wished = terms.vmu_utility(prices, shares, steps)
-            best = terms.rational(prices)[2]
-            for info, most, own in zip(infos, best, wished, strict=True):
-                info["regret"] = max(most - own, 0.0)
+            columns = zip(infos, terms.best_utility(prices), wished, strict=True)
+            for info, most, own in columns:
+                info["regret"] = most - own if most > own else 0.0
         if self._scales is not None:
             paid = [u * scale for u, scale in zip(paid, self._scales, strict=True)]
         self.rewards += paid
@@ -668,25 +688,35 @@ class Episode:
         if unit != 1.0:
             demand = [d * unit for d in demand]
             delivered = [s * unit for s in delivered]
-        for m, log in enumerate(self._logs):
+        for m, log in zip(self._seats, self._logs):  # noqa: B905 (strict takes as long)
             log.add(self._seen_by(m) + demand[m * K : m * K + K])
         for k, log in enumerate(self._own_logs):
             log.add(seen + shares[k::K] + delivered[k::K])
         if self._agents:
-            self._state_log.add(seen + shares + delivered)
+            self._rounds.append(seen + shares + delivered)
 
-    def leader_observation(self, m: int, in_force: bool) -> np.ndarray:
-        """What leader m sees, behind the prices in force or not; fresh memory."""
-        front = self._fronts[m]
-        return self._logs[m].behind(front + array("f", self._seen_by(m)) if in_force else front)
+    def observation(self, agent: int, in_force: bool) -> np.ndarray:
+        """What a leader or a follower sees; fresh memory.
 
-    def follower_observation(self, k: int) -> np.ndarray:
-        """What VMU k sees; fresh memory."""
-        return self._own_logs[k].behind(self._knows[k] + array("f", self._seen))
+        Args:
+            agent: its number among those that are looked at, leaders first.
+            in_force: whether leaders see the prices in force, as followers do.
+        """
+        leaders = len(self._seats)
+        if agent >= leaders:
+            knows = self._knows[agent - leaders] + array("f", self._seen)
+            return self._own_logs[agent - leaders].behind(knows)
+        front = self._fronts[self._seats[agent]]
+        if in_force:
+            front = front + array("f", self._seen_by(agent))
+        return self._logs[agent].behind(front)
 
     def state(self) -> np.ndarray:
         """All there is to see; fresh memory."""
-        return self._state_log.behind(self._hidden + array("f", self._seen))
+        numbers = self._hidden + array("f", self._seen)
+        for row in self._rounds:
+            numbers.extend(row)
+        return np.frombuffer(numbers, np.float32)
 
     def record(self) -> CompetitionRound:
         """The last round played; before the first, the market that waits for it."""

@@ -60,6 +60,7 @@ class Game:
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
         self.settings, self.K = settings, settings.market.K
+        self._limited: Any = None  # the market whose bounds hold
         given = settings.followers
         if given is None:
             given = settings.scenario.followers if scripted else AGENTS
@@ -75,6 +76,9 @@ class Game:
 
     def limit(self, market: Any) -> None:
         """Hold prices within the bounds of an episode's market, or of a batch."""
+        if market is self._limited:
+            return
+        self._limited = market
         bounds = np.asarray(market.cost), np.asarray(market.max_price)
         if "M" not in market.SIZES:
             bounds = bounds[0][..., None], bounds[1][..., None]

@@ -98,7 +98,14 @@ class MarketProcess:
             first = first.for_batch()
         if not parameters and not self._draws_capacity:
             return self._in_library(first, rng)
-        market = self._in_library(dataclasses.replace(first, **parameters), rng)
+        if given:
+            market = dataclasses.replace(first, **parameters)
+        else:  # what laws draw is known to be good
+            if "ssim" in parameters:
+                drawn = parameters["ssim"]
+                parameters["ssim"] = first.map_models(lambda _: drawn)
+            market = first.replace(**parameters)
+        market = self._in_library(market, rng)
         if market.batch_shape not in ((), self._lanes):
             raise ValueError(
                 f"reset options must have batch axes {self._lanes} or none, "

@@ -139,4 +139,5 @@ class SimultaneousEnv(Agents, ParallelEnv):
         return self._show()
 
     def _observations(self) -> dict[str, np.ndarray]:
-        return {agent: self._observation(agent) for agent in self.possible_agents}
+        see, in_force = self._episode.observation, self._in_force
+        return {agent: see(number, in_force) for agent, number in self._numbers.items()}

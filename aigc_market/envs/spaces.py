@@ -67,6 +67,9 @@ class Viewer:
         raise KeyError(name)
 
 
+_FLOAT32 = np.dtype(np.float32)
+
+
 class Log:
     """Rows of single-precision numbers that one agent sees, of one game; only ever appended to.
 
@@ -90,7 +93,7 @@ class Log:
     def behind(self, front: array[float]) -> np.ndarray:
         """What stands in front, and then the last rounds; memory of its own."""
         # Five times as fast as to copy and join small NumPy arrays.
-        return np.frombuffer(front + self._numbers[-self._kept :], np.float32)
+        return np.frombuffer(front + self._numbers[-self._kept :], _FLOAT32)
 
 
 def in_front(fields: Sequence[Field], values: Sequence[Any]) -> array[float]:
@@ -104,8 +107,9 @@ def in_front(fields: Sequence[Field], values: Sequence[Any]) -> array[float]:
 
 def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list[array[float]]:
     """The same for each agent: of each field (agents, count), or what broadcasts with it."""
-    parts = [np.empty((agents, 0))]
-    parts += [
+    if not fields:
+        return [array("f") for _ in range(agents)]
+    parts = [
         np.broadcast_to(np.asarray(value) * field.scale, (agents, field.count))
         for field, value in zip(fields, values, strict=True)
     ]

@@ -6,7 +6,6 @@ it is stated in `Stackelberg` for arrays, and in `Episode` for floats.
 
 from __future__ import annotations
 
-import copy
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,7 +149,7 @@ class Stackelberg(Game):
 
     def make_choice_space(self) -> Any:
         """Of a follower's actions: sampling must be independent from VMU to VMU."""
-        return copy.deepcopy(self.choices.space)
+        return self.choices.make_space()
 
     # What stands in front of the rounds, and of the price in force, batch axes first.
 
@@ -296,10 +295,14 @@ class Stackelberg(Game):
         return record(self.settings, market, best, number, played)
 
     def episode(
-        self, process: MarketProcess, rng: np.random.Generator, scales: np.ndarray, agents: bool
+        self,
+        process: MarketProcess,
+        rng: np.random.Generator,
+        scales: np.ndarray,
+        seat: int | None,
     ) -> Episode:
         """An episode on floats."""
-        return Episode(self, process, rng, scales, agents)
+        return Episode(self, process, rng, scales, seat)
 
 
 class Episode:
@@ -310,7 +313,7 @@ class Episode:
         process: the markets, round by round.
         rng: of scripted followers, and of what is served live.
         scales: of the leader's rewards, (1,).
-        agents: whether followers and states are looked at, beside the leader.
+        seat: 0: the leader alone is looked at; None: followers and states are, too.
     """
 
     def __init__(
@@ -319,14 +322,14 @@ class Episode:
         process: MarketProcess,
         rng: np.random.Generator,
         scales: np.ndarray,
-        agents: bool,
+        seat: int | None,
     ) -> None:
         self._game, self._process, self._rng = game, process, rng
         self._settings = settings = game.settings
         self._moves, self._judged = bool(settings.scenario.moves), settings.judged
         self._utility_paid = settings.vmu_reward == "utility"
         self._scale: float = scales.item()
-        self._agents = agents
+        self._agents = agents = seat is None
         self._price_unit, self._steps_unit = (field.scale for field in game.leader.row[:2])
         self._terms: Any = None  # a scalar.Terms
         self._last: Any = None  # of the last round, for its record
@@ -346,6 +349,7 @@ class Episode:
         game, oracle = self._game, self._process.oracle
         self._oracle, self.market = oracle, oracle.market
         self._terms = terms = scalar.Terms(oracle.market, self._terms)
+        self._best: Any = None  # p* and U_p*, once they are asked for
         self._active: list[bool] = [] if terms.active is None else terms.active
         self._front = of_each(game.leader.front, game.leader_front(oracle.market), 1)[0]
         if not self._agents:
@@ -364,8 +368,9 @@ class Episode:
 
     def post(self, prices: list[float]) -> None:
         """The price of the one leader for the round to come."""
-        self.price = prices[0]
-        self._in_force = array("f", (self.price * self._price_unit,))
+        self.price = price = prices[0]
+        if self._agents:
+            self._in_force = array("f", (price * self._price_unit,))
 
     def _scripted(self) -> tuple[list[float], list[float] | None]:
         """What scripted followers ask for, and what is rational, if that is known."""
@@ -411,7 +416,7 @@ class Episode:
                 if rational is None:
                     rational = scalar.in_single(terms.demand(price))
                 rational, _, _, reached = terms.settle(price, rational)
-            best_price, best_utility = oracle.best()
+            best_price, best_utility = self._best = self._best or oracle.best()
             info["equilibrium_price"] = best_price
             info["equilibrium_utility"] = best_utility
             info["regret"] = best_utility - reached if best_utility > reached else 0.0
@@ -427,8 +432,10 @@ class Episode:
             for info, active in zip(self.infos[1:], self._active, strict=False):
                 info["is_active"] = active
         seen, unit = price * self._price_unit, self._steps_unit
-        self._log.add([seen, *[s * unit for s in asked], *self._active])
-        for log, s in zip(self._own_logs, delivered, strict=False):
+        if unit != 1.0:
+            asked = [s * unit for s in asked]
+        self._log.add([seen, *asked, *self._active])
+        for log, s in zip(self._own_logs, delivered):  # noqa: B905 (strict takes as long)
             log.add((seen, s * unit))
 
     def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
@@ -439,22 +446,20 @@ class Episode:
             gains = [result.ssim - zero for result, zero in zip(served, at_zero, strict=True)]
         else:
             gains = terms.gains(delivered)
-        quality = [gain + zero for gain, zero in zip(gains, at_zero, strict=True)]
-        surpluses = terms.surpluses(price, delivered, gains)
+        paid = surpluses = terms.surpluses(price, delivered, gains)
+        columns = zip(delivered, gains, at_zero, surpluses, rational or delivered, strict=True)
         infos: list[dict[str, Any]] = [
-            {"steps": steps, "ssim": ssim, "surplus": surplus}
-            for steps, ssim, surplus in zip(delivered, quality, surpluses, strict=True)
+            {"steps": steps, "ssim": gain + zero, "surplus": surplus, "best_response": best}
+            for steps, gain, zero, surplus, best in columns
         ]
-        if self._judged:
-            assert rational is not None
-            for info, bought in zip(infos, rational, strict=True):
-                info["best_response"] = bought
+        if not self._judged:
+            for info in infos:
+                del info["best_response"]
         if served and self.market.ssim.keep_images:
             for info, result in zip(infos, served, strict=True):
                 info["image"] = result.image
-        paid = surpluses
         if self._utility_paid:
-            paid = terms.utilities(price, delivered, quality)
+            paid = terms.utilities(price, delivered, [info["ssim"] for info in infos])
         if self._scales is not None:
             paid = [u * scale for u, scale in zip(paid, self._scales, strict=True)]
         self.rewards += paid
@@ -466,13 +471,16 @@ class Episode:
         self._last = *self._last[:-1], served
         return served
 
-    def leader_observation(self, m: int, in_force: bool) -> np.ndarray:
-        """What the leader sees, behind the price in force or not; fresh memory."""
-        return self._log.behind(self._front + self._in_force if in_force else self._front)
+    def observation(self, agent: int, in_force: bool) -> np.ndarray:
+        """What the leader (agent 0) or a follower sees; fresh memory.
 
-    def follower_observation(self, k: int) -> np.ndarray:
-        """What VMU k sees; fresh memory."""
-        return self._own_logs[k].behind(self._knows[k] + self._in_force)
+        Args:
+            agent: its number, the leader's first.
+            in_force: whether the leader sees the price in force, as followers do.
+        """
+        if agent:
+            return self._own_logs[agent - 1].behind(self._knows[agent - 1] + self._in_force)
+        return self._log.behind(self._front + self._in_force if in_force else self._front)
 
     def state(self) -> np.ndarray:
         """All there is to see; fresh memory."""

@@ -11,15 +11,20 @@ from pettingzoo.utils.env_logger import EnvLogger
 
 from aigc_market.envs.agents import Agents
 
-_AFTER_RESET = {
-    "agents",
-    "agent_selection",
-    "infos",
-    "num_agents",
-    "rewards",
-    "terminations",
-    "truncations",
-}
+
+class _AfterReset:
+    """What stands in an attribute's place before the first reset, and says so when it is read.
+
+    A `__getattr__` would do the same, and make every attribute of the environment slower.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, env: Any, owner: type) -> Any:
+        if env is None:
+            return self
+        raise AttributeError(f"{self._name} cannot be accessed before reset")
 
 
 class TurnsEnv(Agents, AECEnv):
@@ -29,17 +34,18 @@ class TurnsEnv(Agents, AECEnv):
     wrappers would cost three times as much as the game.
     """
 
+    agents: Any = _AfterReset()
+    agent_selection: Any = _AfterReset()
+    infos: Any = _AfterReset()
+    rewards: Any = _AfterReset()
+    terminations: Any = _AfterReset()
+    truncations: Any = _AfterReset()
+
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self._set_up(arguments, simultaneous=False)
         self._turn = -1  # whose it is, in the order of agents; -1 while nobody may play
         self._stepped = False
-
-    def __getattr__(self, name: str) -> Any:
-        # Only reached for attributes that do not exist, as these do not before the first reset.
-        if name in _AFTER_RESET:
-            raise AttributeError(f"{name} cannot be accessed before reset")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin an episode.
@@ -60,7 +66,7 @@ class TurnsEnv(Agents, AECEnv):
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
-        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
+        self.infos = {agent: {} for agent in self.agents}
         self.agent_selection = self.agents[0]
         self._turn = 0
         self._moves: list[Any] = []
@@ -150,9 +156,24 @@ class TurnsEnv(Agents, AECEnv):
         Raises:
             AssertionError: before the first reset.
         """
-        if self._rng is None:
+        episode = self._episode
+        if episode is None:
             EnvLogger.error_observe_before_reset()
-        return self._observation(agent)
+        return episode.observation(self._numbers[agent], False)
+
+    def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """What `agent_selection` sees (None, if that is not asked for), its reward since it acted
+        last, whether it is terminated or truncated, and its infos.
+        """
+        agent = self.agent_selection
+        seen = self._episode.observation(self._numbers[agent], False) if observe else None
+        return (
+            seen,
+            self._cumulative_rewards[agent],
+            self.terminations[agent],
+            self.truncations[agent],
+            self.infos[agent],
+        )
 
     # A generator is twice as fast as PettingZoo's iterable of iterators.
     def agent_iter(  # pyright: ignore[reportIncompatibleMethodOverride]

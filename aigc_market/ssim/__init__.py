@@ -48,6 +48,17 @@ def _default_service() -> Any:
     return __getattr__("RePaintSSIM")()
 
 
+def is_live(model: SSIMModel) -> bool:
+    """Whether a model's images are really made. Asked once for a class: it takes microseconds."""
+    kind = type(model)
+    if kind not in _LIVE:
+        _LIVE[kind] = isinstance(model, LiveSSIM)
+    return _LIVE[kind]
+
+
+_LIVE: dict[type, bool] = {}
+
+
 def resolve(model: Any) -> SSIMModel:
     """The SSIM model meant by the keyword argument `ssim` of every view.
 
