@@ -83,7 +83,9 @@ def undecided(market, seat, last_prices, oracle, rng):
 def made(view, **arguments):
     if view.startswith(("rival", "vector of")):
         arguments = {"rivals": undecided, **arguments}
-    return VIEWS[view], VIEWS[view].make(**{"max_cycles": ROUNDS, **arguments})
+    # Episodes are longer than what is remembered of them.
+    short = {"max_cycles": ROUNDS, "history": 2}
+    return VIEWS[view], VIEWS[view].make(**{**short, **arguments})
 
 
 def moves(player, env, count, first=0):

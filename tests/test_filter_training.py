@@ -259,7 +259,7 @@ def test_episodes_of_a_measured_table_can_be_learned(tmp_path):
 
 def test_trainers_say_what_they_cannot_train(tmp_path):
     random = Task(replace(SCENARIOS["hidden"], followers="random"))
-    for task, reason in ((Task("live"), "ssim must be"), (random, "vmus must be")):
+    for task, reason in ((Task("live"), "ssim must be"), (random, "followers must be")):
         assert reason in FILTER_PATHWISE.can_train(task)
         assert FILTER.can_train(task) is FILTER_PPO.can_train(task) is None
         with pytest.raises(ValueError, match=reason):

@@ -675,7 +675,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
     ("arguments", "match"),
     [
         ({"continuous_actions": False}, "continuous_actions must be True"),
-        ({"followers": "noisy"}, "vmus must be left out.*noisy"),
+        ({"followers": "noisy"}, "followers must be left out.*noisy"),
     ],
 )
 def test_what_cannot_be_trained_is_said(arguments, match):
