@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from views import COMPETITION, pricing_lanes, rival, rival_lanes, same
+from views import COMPETITION, PRICING, VIEWS, pricing_lanes, rival, rival_lanes, same
 
 import aigc_market
 from aigc_market import LogUniform, Scenario, Shift, competition, competition_v0
@@ -59,16 +59,42 @@ def test_without_a_judge_nothing_is_solved(solved, name, scenario):
         assert env.round_record().nash_prices is None
 
 
-@pytest.mark.parametrize("name", [name for name in COMPETITION if name != "tensors of several"])
-@pytest.mark.parametrize("scenario", ["duopoly", "road", "hidden"])
-def test_without_a_judge_the_game_is_the_same(name, scenario):
-    view = COMPETITION[name]
-    told = []
+COMPARES = ("nash", "cartel", "gain", "equilibrium", "regret", "best_response")
+"""In names of infos that compare play with what is best."""
+
+
+def parted(told):
+    """What is told but for infos, and the names of all that these hold."""
+    if not isinstance(told, dict):
+        return told, set()
+    rest, names = {}, set()
+    for name, value in told.items():
+        if name in ("info", "infos"):
+            of_agents = [v for v in value.values() if isinstance(v, dict)] or [value]
+            names |= {word for infos in of_agents for word in infos}
+        elif name != "judged":
+            rest[name], others = parted(value)
+            names |= others
+    return rest, names
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    [
+        *((name, scenario) for name in PRICING for scenario in ("paper", "drift", "capacity")),
+        *((name, scenario) for name in COMPETITION for scenario in ("duopoly", "road", "hidden")),
+    ],
+)
+def test_without_a_judge_the_game_is_the_same_and_infos_say_less(name, scenario):
+    view, told, words = VIEWS[name], [], []
     for judged in (True, False):
         env = view.make(scenario=scenario, judged=judged, max_cycles=2)
         answers = [view.reset(env, seed=0), *(view.move(env, i) for i in range(8))]
-        told.append([[part.get(key, {}) for key in ("seen", "rewards")] for part in answers])
+        parts = [parted(answer) for answer in answers]
+        told.append([part for part, _ in parts])
+        words.append({word for _, of_answer in parts for word in of_answer})
     same(*told)
+    assert words[1] == {w for w in words[0] if not any(part in w for part in COMPARES)} < words[0]
 
 
 @pytest.mark.parametrize("scenario", ["paper", "hidden", "drift", "shift", "crowd", "capacity"])
