@@ -83,6 +83,8 @@ def larger(a: Any, b: Any) -> Any:
 def total(array: Any, axis: int) -> Any:
     """The sum over an axis; of NumPy in double precision."""
     if isinstance(array, np.ndarray):
+        if axis == 0 and array.shape[0] == 2:  # as often, and a third faster
+            return np.add(array[0], array[1], dtype=np.float64)
         return array.sum(axis=axis, dtype=np.float64)
     if is_tensor(array) and array.shape[axis] <= _FEW:
         first, *others = array.unbind(axis)
@@ -196,25 +198,3 @@ def redrawn(old: Any, where: Any, draw: Callable[..., Any]) -> Any:
     new = old.flatten()
     new[places] = draw(len(places), lambda array: array.ravel()[places])
     return new.reshape(old.shape)
-
-
-def normals(rng: Any, shape: tuple[int, ...]) -> Any:
-    """Standard normals, of NumPy in single precision, by Box and Muller's method.
-
-    It runs on whole arrays, some five times as fast as NumPy's draws one by one, which would take
-    as long as all else in a round.
-    """
-    if not isinstance(rng, np.random.Generator):
-        return rng.standard_normal(shape)
-    count = math.prod(shape)
-    radius, angle = rng.random((2, (count + 1) // 2), np.float32)
-    np.subtract(1, radius, out=radius)  # from (0, 1]: the logarithm exists
-    np.log(radius, out=radius)
-    radius *= np.float32(-2)
-    np.sqrt(radius, out=radius)
-    angle *= np.float32(2 * np.pi)
-    pairs = np.empty((2, len(radius)), np.float32)
-    np.cos(angle, out=pairs[0])
-    np.sin(angle, out=pairs[1])
-    pairs *= radius
-    return pairs.ravel()[:count].reshape(shape)

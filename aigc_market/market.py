@@ -97,7 +97,11 @@ class BaseMarket:
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes, () for one market."""
-        return np.broadcast_shapes(*self._leading(), *self._leading_of_models())
+        known = self.__dict__.get("_batch_shape")
+        if known is None:
+            known = np.broadcast_shapes(*self._leading(), *self._leading_of_models())
+            self.__dict__["_batch_shape"] = known
+        return known
 
     def map(self, function: Callable[[str, Any], Any]) -> Self:
         """The same market with `function(name, value)` in place of every parameter but its sizes.
@@ -119,6 +123,7 @@ class BaseMarket:
         """
         other = object.__new__(type(self))  # faster than copy.copy, and moves need it every round
         other.__dict__.update(self.__dict__, **parameters)
+        other.__dict__.pop("_batch_shape", None)
         return other
 
     def lanes(self, where: Any) -> Self:

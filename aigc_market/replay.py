@@ -6,8 +6,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
@@ -15,13 +16,18 @@ from aigc_market import _checks
 from aigc_market._files import parse_json, write_atomically
 from aigc_market.rendering import CompetitionRound, Round
 from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW
-from aigc_market.rendering.fields import KINDS, Kind, kind_of
 from aigc_market.rendering.rounds import EPISODE
 
 __all__ = ["CompetitionRound", "Round", "collect", "read", "write", "write_video"]
 
 Rounds = Sequence[Round] | Sequence[CompetitionRound]
 """Those of one episode, all of one kind."""
+_JUDGED = (("nash_prices", "nash_utility", "profit_gain"), ("cartel_prices", "cartel_utility"))
+"""Fields of a round of several providers that say nothing where the first of them does not."""
+_HEADERS: dict[type, dict[str, Any]] = {
+    Round: {"format": "aigc_market rounds", "version": 1},
+    CompetitionRound: {"format": "aigc_market competition rounds", "version": 1},
+}
 
 
 def collect(env: Any, rounds: list[Any]) -> None:
@@ -49,17 +55,40 @@ def write(
         rounds: at least one, in order.
 
     Raises:
+        TypeError: what is no round.
         ValueError: no rounds, rounds out of order, or of different episodes.
     """
     played: list[Any] = list(rounds)
-    for i, record in enumerate(played):
-        _follow(f"rounds[{i}]", record, played[i - 1] if i else None)
     if not played:
         raise ValueError("rounds must hold at least one round, got none")
-    kind = kind_of(played[0])
-    lines = [{**kind.header, **{name: getattr(played[0], name) for name in EPISODE}}]
-    lines += [{name: getattr(record, name) for name in kind.of_round} for record in played]
+    first = played[0]
+    if type(first) not in _HEADERS:
+        names = " or ".join(kind.__name__ for kind in _HEADERS)
+        raise TypeError(f"rounds must be records, {names}, got {first!r}")
+    for i, record in enumerate(played):
+        if _episode(record) != _episode(first):
+            raise ValueError(f"rounds[{i}] must be of the same episode as the round before it")
+        _check_order(f"rounds[{i}]", record, played[:i])
+    lines = [{**_HEADERS[type(first)], **{name: getattr(first, name) for name in EPISODE}}]
+    own = first._fields[len(EPISODE) :]
+    lines += [{name: getattr(record, name) for name in own} for record in played]
     write_atomically(path, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
+
+
+def _episode(record: Any) -> tuple[Any, ...]:
+    """All that is the same in the rounds of an episode, the numbers of providers and VMUs too."""
+    lists = (getattr(record, name, ()) for name in ("asked", "prices", "vmu_utility"))
+    return type(record), *record[: len(EPISODE)], *map(len, lists)
+
+
+def _check_order(where: str, record: Any, before: Sequence[Any]) -> None:
+    if before and record.number != (number := before[-1].number + 1):
+        raise ValueError(
+            f"{where}: number must be {number}, after {number - 1}, got {record.number}"
+        )
+
+
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def read(path: str | os.PathLike[str]) -> list[Any]:
@@ -69,22 +98,93 @@ def read(path: str | os.PathLike[str]) -> list[Any]:
         ValueError: anything else; the message names the file, the line and the field.
     """
     rounds: list[Any] = []
-    kind, episode, size = KINDS[0], {}, {}
+    kind, episode, size = Round, {}, {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
             values = parse_json(where, text.rstrip())
             if number == 1:
                 kind = _kind(where, values, text)
-                episode = kind.read(where, values, EPISODE, size)
+                episode = _fields(where, kind, EPISODE, values, size)
                 continue
-            record = kind.record(**episode, **kind.read(where, values, kind.of_round, size))
-            kind.check(where, record)
-            _follow(where, record, rounds[-1] if rounds else None)
+            own = _fields(where, kind, kind._fields[len(EPISODE) :], values, size)
+            record = kind(**episode, **own)
+            for wrong in _contradictions(record):
+                raise ValueError(f"{where}: {wrong}")
+            _check_order(where, record, rounds)
             rounds.append(record)
     if not rounds:
         raise ValueError(f"{path}: the file must hold a header line and at least one round")
     return rounds
+
+
+def _kind(where: str, values: dict[str, Any], text: str) -> Any:
+    """What a file's header says that its lines are."""
+    for kind, header in _HEADERS.items():
+        if header.items() <= values.items():
+            return kind
+    allowed = " or ".join(map(str, _HEADERS.values()))
+    raise ValueError(f"{where}: the header must hold {allowed}, got {text[:80]!r}")
+
+
+_types = cache(get_type_hints)
+
+
+def _fields(
+    where: str, kind: Any, names: Iterable[str], values: dict[str, Any], size: dict[str, int]
+) -> dict[str, Any]:
+    """These fields of a record, checked; `size` has the lengths of lists, and takes up new ones."""
+    found = {}
+    for name in names:
+        if name not in values:
+            raise ValueError(f"{where}: {name} is missing")
+        try:
+            allowed = _types(kind, include_extras=True)[name]
+            found[name] = _value(f"{where}: {name}", allowed, values[name], size)
+        except TypeError as error:  # in a file a wrong type is but a wrong value
+            raise ValueError(str(error)) from None
+        except RecursionError:
+            raise ValueError(f"{where}: {name} must not be nested so deeply") from None
+    return found
+
+
+def _value(name: str, allowed: Any, value: Any, size: dict[str, int]) -> Any:
+    """A value, if its type (see `rendering.rounds`) admits it."""
+    kind, check = get_args(allowed)
+    if check is type(None):
+        return None if value is None else _value(name, kind, value, size)
+    if callable(check):
+        return check(name, value)
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{name} must be a list, one value a {check}, got {value!r}")
+    if len(value) != (length := size.setdefault(check, len(value))):
+        raise ValueError(f"{name} must hold {length} values, one a {check}, got {len(value)}")
+    (each,) = get_args(kind)
+    return [_value(f"{name}[{i}]", each, item, size) for i, item in enumerate(value)]
+
+
+def _contradictions(record: Any) -> Iterator[str]:
+    """How fields do not fit each other."""
+    several = isinstance(record, CompetitionRound)
+    steps = {f"demand[{m}]": each for m, each in enumerate(record.demand)} if several else {}
+    for name, each in steps.items() or (("asked", record.asked), ("delivered", record.delivered)):
+        if max(each) > record.max_steps * (1 + 1e-5):  # no picture has room for it
+            yield f"{name} must be at most max_steps = {record.max_steps:g}, got {max(each)!r}"
+    if not several:
+        return
+    for m, (sold, asked) in enumerate(zip(record.sold, map(sum, record.demand), strict=True)):
+        if sold > asked * (1 + 1e-5):
+            yield f"sold[{m}] must be at most what was asked for there, {asked:g}, got {sold!r}"
+    for k, total in enumerate(map(sum, zip(*record.shares, strict=True))):
+        if total > 1 + 1e-5:
+            yield f"shares must add up to 1 at most for each VMU, got {total} of VMU {k}"
+    for basis, *names in _JUDGED:
+        for name in names:
+            if getattr(record, basis) is None and getattr(record, name) is not None:
+                yield f"{name} must be null where {basis} is"
+
+
+# -- films -----------------------------------------------------------------------------------------
 
 
 def write_video(rounds: Rounds, path: str | os.PathLike[str], *, fps: float = 4.0) -> None:
@@ -152,27 +252,3 @@ def _write_mp4(rounds: Rounds, path: Path, fps: float) -> None:
             film.send(frame)
     finally:
         film.close()
-
-
-def _kind(where: str, values: dict[str, Any], text: str) -> Kind:
-    """What a file's header says that its lines are."""
-    for kind in KINDS:
-        if {name: values.get(name) for name in kind.header} == kind.header:
-            return kind
-    allowed = " or ".join(str(kind.header) for kind in KINDS)
-    raise ValueError(f"{where}: the header must hold {allowed}, got {text[:80]!r}")
-
-
-def _follow(where: str, record: Any, before: Any | None) -> None:
-    """Check that a round comes right after another one of the same episode."""
-    if before is None:
-        return
-    kind = kind_of(before)
-    same = isinstance(record, kind.record) and kind.size(record) == kind.size(before)
-    if not same or record[: len(EPISODE)] != before[: len(EPISODE)]:
-        raise ValueError(f"{where} must be of the same episode as the round before it")
-    if record.number != before.number + 1:
-        raise ValueError(
-            f"{where}: number must be {before.number + 1}, after {before.number}, "
-            f"got {record.number}"
-        )

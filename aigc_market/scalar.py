@@ -28,6 +28,8 @@ def _models(model: SSIMModel, K: int) -> list[Any]:
     """A model of each VMU on its own."""
     if not any(ndim(value) for value in model.parameters):
         return [model] * K
+    if all(np.size(value) == 1 for value in model.parameters):
+        return [model.map(lambda value: float(value[0]) if ndim(value) else value)] * K
 
     def of_vmu(k: int) -> Any:
         return lambda value: float(np.broadcast_to(value, (K,))[k])

@@ -181,6 +181,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self._process: Any = None  # a MarketProcess from the first reset on
         self._scales: Any = None  # of the leaders' rewards, likewise
         self._settled: Any = None  # of the last round
+        self._constants: dict[str, np.ndarray] = {}  # of infos, by name
         self._all = np.ones(N, bool)
         self._all.flags.writeable = False
 
@@ -314,13 +315,21 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         return told | self._judged() if self.settings.judged else told
 
     def _judged(self) -> dict[str, np.ndarray]:
-        """What compares the last round with the best; constants share read-only memory."""
-        N, seat = self.num_envs, self._seat
-        judged = {}
-        for name, value in self._game.judgement(self._settled, self._oracle).items():
-            own = value[seat] if np.ndim(value) == 2 else value
-            judged[name] = own if np.shape(own) == (N,) else np.broadcast_to(own, N)
+        """What compares the last round with the best; what is the same in all games is read-only."""
+        judged = self._game.judgement(self._settled, self._oracle)
+        for name, value in judged.items():
+            axes = getattr(value, "ndim", 0)  # np.ndim takes as long as some arithmetic here
+            own = value[self._seat] if axes == 2 else value
+            whole = axes and len(own) == self.num_envs
+            judged[name] = own if whole else self._same(name, own)
         return judged
+
+    def _same(self, name: str, value: Any) -> np.ndarray:
+        """(N,) of one number, read-only, made once."""
+        known = self._constants.get(name)
+        if known is None or known[0] != value:
+            known = self._constants[name] = np.broadcast_to(value, self.num_envs)
+        return known
 
     def judgement(self) -> dict[str, np.ndarray]:
         """How the last round played compares with what could have been.

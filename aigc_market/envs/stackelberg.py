@@ -193,10 +193,9 @@ class Stackelberg(Game):
         if policy is followers.best_response:
             asked = rational = terms.rational(prices[0])
         elif type(policy) is followers.Noisy:  # what is rational need not be worked out again
-            rational = terms.demand(prices[0])
-            low, high = terms.min_steps, terms.max_steps
-            asked = policy.around(rational, low, high, terms.active, rng)
-            rational = rational.astype(np.float32)
+            wanted, low, high = terms.demand(prices[0]), terms.min_steps, terms.max_steps
+            asked = clip(policy.around(wanted, rng), low, high).astype(np.float32)
+            rational = wanted.astype(np.float32)
         else:
             asked = followers.purchases(policy, terms.market, prices[0], rng)
             asked, rational = asked.T.astype(np.float32), None
@@ -380,10 +379,10 @@ class Episode:
             rational = scalar.in_single(terms.demand(price))
             return rational, rational
         if type(policy) is followers.Noisy:
-            rational = terms.demand(price)
-            low, high = terms.min_steps, terms.max_steps
-            asked = policy.about(rational, low, high, terms.active, self._rng)
-            return scalar.in_single(asked), scalar.in_single(rational)
+            wanted, low, high = terms.demand(price), terms.min_steps, terms.max_steps
+            noisy = policy.around_floats(wanted, self._rng)
+            asked = [low if s < low else high if s > high else s for s in noisy]
+            return scalar.in_single(asked), scalar.in_single(wanted)
         asked = followers.purchases(policy, self.market, price, self._rng)
         return scalar.in_single(asked.tolist()), None
 

@@ -1,54 +1,99 @@
-"""The records of rounds: all that text and frames show of them."""
+"""The records of rounds: all that text and frames show of them, and what their fields may hold."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from functools import partial
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
+
+from aigc_market import _checks
 
 EPISODE = ("rounds", "cost", "max_price", "min_steps", "max_steps")
 """The fields of a record that are the same in all rounds of an episode."""
+
+_LARGEST = 1e100
+"""What can be drawn: far beyond what a game pays whose prices and steps are single-precision."""
+_number = partial(_checks.number, at_most=_LARGEST)
+
+
+def _count(name: str, value: Any) -> int:
+    _number(name, _checks.integer(name, value, at_least=1))
+    return value
+
+
+def _image(name: str, value: Any) -> str:
+    try:
+        pixels = len(bytes.fromhex(value)) / 3
+    except (TypeError, ValueError):
+        pixels = math.nan
+    if not (pixels > 0 and pixels == math.isqrt(int(pixels)) ** 2):
+        raise ValueError(
+            f"{name} must be a square RGB image in hexadecimal digits, got {str(value)[:40]!r}"
+        )
+    return value
+
+
+# Each type comes with the check of what is read from a file: called with a name and a value, which
+# it returns or refuses. Lists come with what there is one value of.
+_Value = TypeVar("_Value")
+ByProvider = Annotated[list[_Value], "provider"]
+ByVMU = Annotated[list[_Value], "VMU"]
+Count = Annotated[int, _count]
+Number = Annotated[float, partial(_number, at_least=-_LARGEST)]
+NotNegative = Annotated[float, partial(_number, at_least=0)]
+Positive = Annotated[float, partial(_number, at_least=1 / _LARGEST)]  # it divides
+Share = Annotated[float, partial(_checks.number, at_least=0, at_most=1 + 1e-5)]
+Place = Annotated[float, partial(_checks.number, at_least=0, below=1)]
+Flag = Annotated[bool, _checks.flag]
+Image = Annotated[str, _image]
 
 
 class Round(NamedTuple):
     """What happened in a round; numbers, lists and strings only. K is the number of VMUs."""
 
-    rounds: int
+    rounds: Count
     """T, rounds of the episode."""
-    cost: float
+    cost: NotNegative
     """c, what a step costs the leader."""
-    max_price: float
+    max_price: NotNegative
     """p_max."""
-    min_steps: float
+    min_steps: NotNegative
     """S_min, the fewest steps that a VMU may buy."""
-    max_steps: float
+    max_steps: Positive
     """S_max, the most."""
-    number: int
+    number: Count
     """Of this round, from 1 on; 0 where none has been played and the market waits for a price."""
-    price: float
+    price: NotNegative
     """p, as posted; the cost before the first round."""
-    equilibrium_price: float
+    equilibrium_price: NotNegative
     """p* of the market in which the round was played."""
-    utility: float
+    utility: Number
     """U_p of the leader."""
-    equilibrium_utility: float
+    equilibrium_utility: Number
     """U_p*."""
-    regret: float
+    regret: NotNegative
     """What the price costs the leader against rational followers."""
-    capacity: float | None
+    capacity: Positive | None
     """R, steps that can be run in a round, or None for no limit."""
-    asked: list[float]
+    asked: ByVMU[NotNegative]
     """(K) steps that each VMU asked for."""
-    delivered: list[float]
+    delivered: ByVMU[NotNegative]
     """(K) steps that each VMU got."""
-    ssim: list[float]
+    ssim: ByVMU[Number]
     """(K) SSIM of each delivered image, measured where it was really made, else the model's."""
-    quality: list[float]
+    quality: ByVMU[Number]
     """(K) (SSIM(S_k) − SSIM(0)) / (max SSIM − SSIM(0)) of the model, the maximum over the steps for
     sale; 0 for nothing bought, 1 for the best image, below 0 where a few steps do harm."""
-    active: list[bool] | None
+    active: ByVMU[Flag] | None
     """(K) who was there to buy, or None where everyone always is."""
-    images: list[str] | None
+    images: ByVMU[Image] | None
     """(K) the images delivered, where they are really made; square, RGB, row by row, each byte two
     hexadecimal digits."""
+
+    def without_vmus(self) -> Self:
+        """With nothing about single VMUs: charts need no more of earlier rounds."""
+        nothing = {"asked": [], "delivered": [], "ssim": [], "quality": []}
+        return self._replace(**nothing, active=None, images=None)
 
 
 class CompetitionRound(NamedTuple):
@@ -58,46 +103,51 @@ class CompetitionRound(NamedTuple):
     found, what it says and the profit gain.
     """
 
-    rounds: int
+    rounds: Count
     """T, rounds of the episode."""
-    cost: list[float]
+    cost: ByProvider[NotNegative]
     """(M) c, what a step costs each provider."""
-    max_price: list[float]
+    max_price: ByProvider[NotNegative]
     """(M) p_max."""
-    min_steps: float
+    min_steps: NotNegative
     """S_min, the fewest steps of a request."""
-    max_steps: float
+    max_steps: Positive
     """S_max, the most."""
-    number: int
+    number: Count
     """Of this round, from 1 on; 0 where none has been played and the market waits for prices."""
-    prices: list[float]
+    prices: ByProvider[NotNegative]
     """(M) p, as posted; the costs before the first round."""
-    nash_prices: list[float] | None
+    nash_prices: ByProvider[NotNegative] | None
     """(M) of the providers' Nash equilibrium in the market in which the round was played."""
-    cartel_prices: list[float] | None
+    cartel_prices: ByProvider[NotNegative] | None
     """(M) that earn the most in all."""
-    utility: list[float]
+    utility: ByProvider[Number]
     """(M) U_m."""
-    nash_utility: list[float] | None
+    nash_utility: ByProvider[Number] | None
     """(M) U_m at the Nash prices."""
-    cartel_utility: list[float] | None
+    cartel_utility: ByProvider[Number] | None
     """(M) U_m at the cartel's prices."""
-    profit_gain: list[float | None] | None
+    profit_gain: ByProvider[Number | None] | None
     """(M) Δ = (U_m − U_Nash)/(U_cartel − U_Nash); an entry is None where the two are the same."""
-    mean_profit_gain: float | None
+    mean_profit_gain: Number | None
     """Δ of the mean of the utilities."""
-    capacity: list[float] | None
+    capacity: ByProvider[Positive] | None
     """(M) R, steps that can be run in a round, or None for no limit."""
-    shares: list[list[float]]
+    shares: ByProvider[ByVMU[Share]]
     """(M, K) q, the share of its requests that each VMU sent to each provider."""
-    demand: list[list[float]]
+    demand: ByProvider[ByVMU[NotNegative]]
     """(M, K) q·S, steps that each VMU asked for at each provider."""
-    sold: list[float]
+    sold: ByProvider[NotNegative]
     """(M) steps delivered in all."""
-    vmu_utility: list[float]
+    vmu_utility: ByVMU[Number]
     """(K) U_k of what was delivered."""
-    access_cost: list[list[float]]
+    access_cost: ByProvider[ByVMU[NotNegative]]
     """(M, K) τ, what reaching each provider costs each VMU for a request."""
-    places: list[float] | None
+    places: ByVMU[Place] | None
     """(K) in [0, 1): where the VMUs are on a ring road, on which provider m stands at (m + ½)/M;
     None where they are nowhere in particular."""
+
+    def without_vmus(self) -> Self:
+        """With nothing about single VMUs: charts need no more of earlier rounds."""
+        nothing = dict.fromkeys(("shares", "demand", "vmu_utility", "access_cost"), [])
+        return self._replace(**nothing, places=None)

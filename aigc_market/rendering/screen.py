@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW, load_pygame
-from aigc_market.rendering.fields import kind_of
 from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.text import ansi
 
@@ -36,7 +35,7 @@ class Screen:
         if record.number == 0:
             self._rounds.clear()
         if self._rounds:
-            self._rounds[-1] = kind_of(record).without_vmus(self._rounds[-1])
+            self._rounds[-1] = self._rounds[-1].without_vmus()
         self._rounds.append(record)
         if self._mode == "human":
             self.show()
@@ -45,16 +44,13 @@ class Screen:
         """The last round: text, a frame (640, 960, 3) uint8, or nothing but in the window."""
         if self._mode == "ansi":
             return ansi(self._rounds[-1])
-        if self._mode == "rgb_array":
-            return self.frame()
-        self._flip(self.frame())
-        return None
-
-    def frame(self) -> np.ndarray:
-        """Of the last round, (640, 960, 3) uint8."""
         from aigc_market.rendering.frames import draw  # for those alone who want pictures
 
-        return draw(list(self._rounds))
+        frame = draw(list(self._rounds))
+        if self._mode == "rgb_array":
+            return frame
+        self._flip(frame)
+        return None
 
     def close(self) -> None:
         """Close the window, if there is one."""
