@@ -131,7 +131,6 @@ def test_options_may_be_written_over():
         ),
         ({"game": "competition", "vmu_reward": "utility"}, "'vmu_reward' is not a parameter"),
     ],
-    ids=str,
 )
 def test_what_games_on_tensors_cannot_be(arguments, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
