@@ -68,7 +68,7 @@ def write(
     for i, record in enumerate(played):
         if _episode(record) != _episode(first):
             raise ValueError(f"rounds[{i}] must be of the same episode as the round before it")
-        _check_order(f"rounds[{i}]", record, played[:i])
+        _check_order(f"rounds[{i}]", record, played[max(i - 1, 0) : i])
     lines = [{**_HEADERS[type(first)], **{name: getattr(first, name) for name in EPISODE}}]
     own = first._fields[len(EPISODE) :]
     lines += [{name: getattr(record, name) for name in own} for record in played]

@@ -92,8 +92,7 @@ class Round(NamedTuple):
 
     def without_vmus(self) -> Self:
         """With nothing about single VMUs: charts need no more of earlier rounds."""
-        nothing = {"asked": [], "delivered": [], "ssim": [], "quality": []}
-        return self._replace(**nothing, active=None, images=None)
+        return self._replace(asked=[], delivered=[], ssim=[], quality=[], active=None, images=None)
 
 
 class CompetitionRound(NamedTuple):
@@ -149,5 +148,4 @@ class CompetitionRound(NamedTuple):
 
     def without_vmus(self) -> Self:
         """With nothing about single VMUs: charts need no more of earlier rounds."""
-        nothing = dict.fromkeys(("shares", "demand", "vmu_utility", "access_cost"), [])
-        return self._replace(**nothing, places=None)
+        return self._replace(shares=[], demand=[], vmu_utility=[], access_cost=[], places=None)

@@ -44,13 +44,16 @@ class Screen:
         """The last round: text, a frame (640, 960, 3) uint8, or nothing but in the window."""
         if self._mode == "ansi":
             return ansi(self._rounds[-1])
+        if self._mode == "rgb_array":
+            return self.frame()
+        self._flip(self.frame())
+        return None
+
+    def frame(self) -> np.ndarray:
+        """Of the last round, (640, 960, 3) uint8."""
         from aigc_market.rendering.frames import draw  # for those alone who want pictures
 
-        frame = draw(list(self._rounds))
-        if self._mode == "rgb_array":
-            return frame
-        self._flip(frame)
-        return None
+        return draw(list(self._rounds))
 
     def close(self) -> None:
         """Close the window, if there is one."""
