@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -133,25 +133,49 @@ class SharedLevel(Distribution):
         return clip(level * exp(self.spread * normals), self.low, self.high)
 
 
+@dataclass(frozen=True)
 class DrawnSSIM:
-    """An SSIM model whose first coefficients are drawn, shared by the VMUs of a market."""
+    """An SSIM model whose parameters but the last are drawn, shared by the VMUs of a market.
+
+    Its fields are named as the model's parameters: a law for each that is drawn, and the last one.
+    """
+
+    model: ClassVar[Any]
+    """Of which parameters are drawn."""
+    signs: ClassVar[tuple[int, int]] = (1, 1)
+    """What is drawn is multiplied by them, since laws are of positive numbers."""
+
+    def __post_init__(self) -> None:
+        for name, _, law in self._laws():
+            _law(name, law)
+        _checks.number(fields(self)[-1].name, self._last())
 
     @property
     def coefficients(self) -> dict[str, tuple[float, float]]:
         """Bounds of what is drawn, by name, in the order of the model's `parameters`."""
-        raise NotImplementedError
+        ends = {name: sorted([sign * law.low, sign * law.high]) for name, sign, law in self._laws()}
+        return {name: (low, high) for name, (low, high) in ends.items()}
 
     def values_of(self, model: SSIMModel) -> tuple[Any, ...]:
         """What was drawn of a model, in that order; `(*lanes, 1)` each."""
-        return model.parameters[: len(self.coefficients)]
+        return model.parameters[: len(self.signs)]
 
     def draw(self, rng: Any, lanes: tuple[int, ...]) -> SSIMModel:
         """The model of each lane; what is drawn is `(*lanes, 1)`."""
-        raise NotImplementedError
+        drawn = [sign * law.draw(rng, (*lanes, 1)) for _, sign, law in self._laws()]
+        return self.model.unchecked(*drawn, self._last())
 
     def stand_in(self) -> SSIMModel:
         """A model that may be drawn, of numbers at the bounds of their laws."""
-        raise NotImplementedError
+        return self.model(*(sign * law.high for _, sign, law in self._laws()), self._last())
+
+    def _laws(self) -> list[tuple[str, int, Distribution]]:
+        names = [field.name for field in fields(self)[:-1]]
+        signed = zip(names, self.signs, strict=True)
+        return [(name, sign, getattr(self, name)) for name, sign in signed]
+
+    def _last(self) -> float:
+        return getattr(self, fields(self)[-1].name)
 
 
 @dataclass(frozen=True)
@@ -167,27 +191,7 @@ class DrawnQuadratic(DrawnSSIM):
     alpha: Distribution
     beta: Distribution
     gamma: float = 0.0
-
-    def __post_init__(self) -> None:
-        _law("alpha", self.alpha)
-        _law("beta", self.beta)
-        _checks.number("gamma", self.gamma)
-
-    @property
-    def coefficients(self) -> dict[str, tuple[float, float]]:
-        """Of α < 0 and β."""
-        alpha, beta = self.alpha, self.beta
-        return {"alpha": (-alpha.high, -alpha.low), "beta": (beta.low, beta.high)}
-
-    def draw(self, rng: Any, lanes: tuple[int, ...]) -> QuadraticSSIM:
-        """The model of each lane; α and β are `(*lanes, 1)`."""
-        shape = (*lanes, 1)
-        alpha, beta = self.alpha.draw(rng, shape), self.beta.draw(rng, shape)
-        return QuadraticSSIM.unchecked(-alpha, beta, self.gamma)
-
-    def stand_in(self) -> QuadraticSSIM:
-        """With α and β at their bounds."""
-        return QuadraticSSIM(-self.alpha.high, self.beta.high, self.gamma)
+    model, signs = QuadraticSSIM, (-1, 1)
 
 
 @dataclass(frozen=True)
@@ -203,27 +207,7 @@ class DrawnSaturating(DrawnSSIM):
     gain: Distribution
     scale: Distribution
     start: float = 0.0
-
-    def __post_init__(self) -> None:
-        _law("gain", self.gain)
-        _law("scale", self.scale)
-        _checks.number("start", self.start)
-
-    @property
-    def coefficients(self) -> dict[str, tuple[float, float]]:
-        """Of A and τ."""
-        gain, scale = self.gain, self.scale
-        return {"gain": (gain.low, gain.high), "scale": (scale.low, scale.high)}
-
-    def draw(self, rng: Any, lanes: tuple[int, ...]) -> SaturatingSSIM:
-        """The model of each lane; A and τ are `(*lanes, 1)`."""
-        shape = (*lanes, 1)
-        gain, scale = self.gain.draw(rng, shape), self.scale.draw(rng, shape)
-        return SaturatingSSIM.unchecked(gain, scale, self.start)
-
-    def stand_in(self) -> SaturatingSSIM:
-        """With A and τ at their upper bounds."""
-        return SaturatingSSIM(self.gain.high, self.scale.high, self.start)
+    model = SaturatingSSIM
 
 
 @dataclass(frozen=True)

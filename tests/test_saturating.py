@@ -56,7 +56,7 @@ def test_its_arguments_are_told():
         (
             {"gain": np.ones((3, 2)), "scale": np.ones(3)},
             ValueError,
-            r"gain, scale and start must have shapes that broadcast .*got \(3, 2\), \(3,\) and",
+            r"gain, scale and start must have shapes that broadcast .*got \[\(3, 2\), \(3,\), \(\)\]",
         ),
     ],
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -106,6 +107,33 @@ class SSIMModel(Protocol):
         ...
 
 
+class Formula:
+    """What models that are a formula share. Their `parameters` are all their arguments."""
+
+    max_steps = math.inf
+    linear_demand = False
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def _put(self, *parameters: Any) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def unchecked(cls, *parameters: Any) -> Self:
+        """With parameters that are known to be good: moving markets need a model every round."""
+        model = object.__new__(cls)
+        model._put(*parameters)
+        return model
+
+    def check_market(self, min_steps: Any, max_steps: Any) -> None:
+        pass
+
+    def map(self, function: Callable[[Any], Any]) -> Self:
+        return self.unchecked(*(function(value) for value in self.parameters))
+
+
 class Result(NamedTuple):
     """A picture repainted."""
 
@@ -136,6 +164,18 @@ class LiveSSIM(SSIMModel, Protocol):
             rng: all that is drawn comes from it.
         """
         ...
+
+
+def check_shapes(names: str, *parameters: Any) -> None:
+    """ValueError where the shapes of a formula's parameters do not broadcast."""
+    shapes = [np.shape(value) for value in parameters]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(
+            f"{names} must have shapes that broadcast (one of each market is (B, 1) beside one of "
+            f"each VMU), got {shapes}"
+        ) from None
 
 
 def side_by_side(columns: Sequence[Any]) -> Any:

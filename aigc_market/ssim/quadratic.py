@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +9,11 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import clip
-from aigc_market.ssim.model import DemandCurve, side_by_side
+from aigc_market.ssim.model import DemandCurve, Formula, check_shapes, side_by_side
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticSSIM:
+class QuadraticSSIM(Formula):
     """SSIM(S) = αS² + βS + γ (Eq. 2).
 
     Args:
@@ -33,41 +32,20 @@ class QuadraticSSIM:
     """1 / (2α): what demand loses by a unit of the rate p / δ."""
     vertex: Any = field(init=False, repr=False)
     """−β / (2α): demand at a price of 0, without bounds."""
+    linear_demand = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", _checks.numeric("alpha", self.alpha, below=0))
-        object.__setattr__(self, "beta", _checks.numeric("beta", self.beta, above=0))
-        object.__setattr__(self, "gamma", _checks.numeric("gamma", self.gamma))
-        try:
-            np.broadcast_shapes(np.shape(self.alpha), np.shape(self.beta), np.shape(self.gamma))
-        except ValueError:
-            raise ValueError(
-                "alpha, beta and gamma must have shapes that broadcast (one of each market is "
-                "(B, 1) beside one of each VMU), got "
-                f"{np.shape(self.alpha)}, {np.shape(self.beta)} and {np.shape(self.gamma)}"
-            ) from None
-        self._find_line()
+        alpha = _checks.numeric("alpha", self.alpha, below=0)
+        beta = _checks.numeric("beta", self.beta, above=0)
+        gamma = _checks.numeric("gamma", self.gamma)
+        check_shapes("alpha, beta and gamma", alpha, beta, gamma)
+        self._put(alpha, beta, gamma)
 
-    @classmethod
-    def unchecked(cls, alpha: Any, beta: Any, gamma: Any) -> QuadraticSSIM:
-        """With coefficients that are known to be good: moving markets need one every round."""
-        model = object.__new__(cls)
-        model.__dict__.update(alpha=alpha, beta=beta, gamma=gamma)
-        model._find_line()
-        return model
-
-    def _find_line(self) -> None:
+    def _put(self, *parameters: Any) -> None:
+        alpha, beta, gamma = parameters
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
-        object.__setattr__(self, "slope", 0.5 / self.alpha)
-        object.__setattr__(self, "vertex", -0.5 * self.beta / self.alpha)
-
-    @property
-    def max_steps(self) -> float:
-        return float("inf")
-
-    @property
-    def linear_demand(self) -> bool:
-        return True
+        line = {"slope": 0.5 / alpha, "vertex": -0.5 * beta / alpha}
+        vars(self).update(alpha=alpha, beta=beta, gamma=gamma, **line)
 
     @property
     def parameters(self) -> tuple[Any, ...]:
@@ -94,12 +72,6 @@ class QuadraticSSIM:
             side_by_side([0.0, self.slope, 0.0]),
             side_by_side([max_steps, self.vertex, min_steps]),
         )
-
-    def check_market(self, min_steps: Any, max_steps: Any) -> None:
-        pass
-
-    def map(self, function: Callable[[Any], Any]) -> QuadraticSSIM:
-        return self.unchecked(*(function(value) for value in self.parameters))
 
 
 PAPER_SSIM = QuadraticSSIM(alpha=-0.000174, beta=0.075, gamma=4891.89)

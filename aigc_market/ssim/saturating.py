@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,11 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import clip, exp, larger, log, namespace
-from aigc_market.ssim.model import DemandCurve, Lines, side_by_side
+from aigc_market.ssim.model import DemandCurve, Formula, Lines, check_shapes, side_by_side
 from aigc_market.ssim.quadratic import explained, measurements
 
 
-class SaturatingSSIM:
+class SaturatingSSIM(Formula):
     """SSIM(S) = γ + A·(1 − e^(−S/τ)).
 
     Args:
@@ -41,37 +40,15 @@ class SaturatingSSIM:
         gain = _checks.numeric("gain", gain, above=0)
         scale = _checks.numeric("scale", scale, above=0)
         start = _checks.numeric("start", start)
-        try:
-            np.broadcast_shapes(np.shape(gain), np.shape(scale), np.shape(start))
-        except ValueError:
-            raise ValueError(
-                "gain, scale and start must have shapes that broadcast (one of each market is "
-                "(B, 1) beside one of each VMU), got "
-                f"{np.shape(gain)}, {np.shape(scale)} and {np.shape(start)}"
-            ) from None
+        check_shapes("gain, scale and start", gain, scale, start)
         self._put(gain, scale, start)
 
-    @classmethod
-    def unchecked(cls, gain: Any, scale: Any, start: Any) -> SaturatingSSIM:
-        """With coefficients that are known to be good: moving markets need one every round."""
-        model = object.__new__(cls)
-        model._put(gain, scale, start)
-        return model
-
-    def _put(self, gain: Any, scale: Any, start: Any) -> None:
-        self.amplitude, self.scale, self.start = gain, scale, start
-        self.slope_at_0 = gain / scale
+    def _put(self, *parameters: Any) -> None:
+        self.amplitude, self.scale, self.start = parameters
+        self.slope_at_0 = self.amplitude / self.scale
 
     def __repr__(self) -> str:
         return f"SaturatingSSIM(gain={self.amplitude}, scale={self.scale}, start={self.start})"
-
-    @property
-    def max_steps(self) -> float:
-        return float("inf")
-
-    @property
-    def linear_demand(self) -> bool:
-        return False
 
     @property
     def parameters(self) -> tuple[Any, ...]:
@@ -90,15 +67,8 @@ class SaturatingSSIM:
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         """τ·ln(A / (τ·rate)), where a step gains what it costs, held within the bounds."""
-        if not isinstance(rate, float):
-            rate = larger(rate, _LEAST_RATE)
-        elif rate < _LEAST_RATE:
-            rate = _LEAST_RATE
-        ratio = self.slope_at_0 / rate
-        if isinstance(ratio, float):  # a turn is short enough to feel a call
-            steps = self.scale * float(np.log(ratio))
-            return min_steps if steps < min_steps else max_steps if steps > max_steps else steps
-        steps = log(ratio)
+        ratio = self.slope_at_0 / larger(rate, _LEAST_RATE)
+        steps = float(np.log(ratio)) if isinstance(ratio, float) else log(ratio)
         steps *= self.scale
         return clip(steps, min_steps, max_steps)
 
@@ -111,12 +81,6 @@ class SaturatingSSIM:
             side_by_side([max_steps, inside, min_steps]),
             Logarithms(),
         )
-
-    def check_market(self, min_steps: Any, max_steps: Any) -> None:
-        pass
-
-    def map(self, function: Callable[[Any], Any]) -> SaturatingSSIM:
-        return self.unchecked(*(function(value) for value in self.parameters))
 
 
 _LEAST_RATE = 1e-30
