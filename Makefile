@@ -32,7 +32,7 @@ test-all: test $(VENV)/dev
 coverage: $(VENV)/dev
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-wheel: $(VENV)/test
+wheel: $(VENV)/dev
 	$(BIN)/python -m pytest tests/test_wheel.py tests/test_stranger.py
 
 lint: $(VENV)/lint
@@ -61,7 +61,7 @@ benchmarks: $(VENV)/dev
 # others break is seen here first. Where all is well, these versions become the constraints.
 newest:
 	rm -rf .venv-newest
-	$(MAKE) VENV=.venv-newest CONSTRAINTS= test-all lint types docs examples constraints
+	env -u PIP_CONSTRAINT $(MAKE) VENV=.venv-newest CONSTRAINTS= test-all lint types docs examples constraints
 
 # Names and versions: without the name of a build, such as +cpu.
 constraints: $(VENV)/dev

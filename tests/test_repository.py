@@ -82,6 +82,13 @@ def test_all_pythons_that_are_promised_are_tested():
     assert tests["strategy"]["matrix"]["python"] == promised
 
 
+def test_exact_versions_stand_in_the_constraints_alone():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)  # and no addresses
+    required = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    assert not [each for extra in required for each in extra if "==" in each]
+
+
 def test_actions_are_pinned_by_their_major_version():
     used = [
         step["uses"]
