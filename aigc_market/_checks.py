@@ -3,73 +3,62 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Iterable
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from aigc_market._arrays import as_numpy, is_array, namespace
 
+_LIMITS = {
+    "above": operator.gt,
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "below": operator.lt,
+}
 
-def numeric(
-    name: str,
-    value: Any,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
-) -> Any:
+
+def numeric(name: str, value: Any, **limits: float) -> Any:
     """A finite float, or an array of finite floats, within the limits.
 
     Numbers become Python floats, sequences and NumPy arrays become new float64 arrays; tensors of
     other libraries stay as they are.
+
+    Args:
+        name: of the parameter.
+        value: of the parameter.
+        limits: by the words `above`, `at_least`, `at_most` and `below`.
     """
-    limits = [
-        f"{word} {limit:g}"
-        for word, limit in (
-            ("above", above),
-            ("at least", at_least),
-            ("at most", at_most),
-            ("below", below),
-        )
-        if limit is not None
-    ]
-    allowed = " ".join(["finite numbers", " and ".join(limits)]).strip()
-    array = _as_floats(name, value, allowed)
+    array = _as_floats(value)
+    if array is None:
+        raise _wrong_type(name, _numbers(limits), value)
     xp: Any = np if isinstance(array, np.ndarray) else namespace(array)
     good = xp.isfinite(array)
-    if above is not None:
-        good = good & (array > above)
-    if at_least is not None:
-        good = good & (array >= at_least)
-    if at_most is not None:
-        good = good & (array <= at_most)
-    if below is not None:
-        good = good & (array < below)
+    for word, limit in limits.items():
+        good = good & _LIMITS[word](array, limit)
     if not bool(xp.all(good)):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be {_numbers(limits)}, got {value!r}")
     return float(array) if isinstance(array, np.ndarray) and array.ndim == 0 else array
 
 
-def _as_floats(name: str, value: Any, allowed: str) -> Any:
-    def wrong() -> TypeError:  # built only when raised: the repr of a tensor is slow
-        return TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
+def _numbers(limits: dict[str, float]) -> str:
+    words = [f"{word.replace('_', ' ')} {limit:g}" for word, limit in limits.items()]
+    return " ".join(["finite numbers", " and ".join(words)]).strip()
 
+
+def _as_floats(value: Any) -> Any:
+    """An array of floats; None where the value is no number and no array of numbers."""
     if isinstance(value, (bool, np.bool_, str, bytes)) or value is None:
-        raise wrong()
+        return None
     if is_array(value) and not isinstance(value, np.ndarray):
-        if not array_api_compat.array_namespace(value).isdtype(value.dtype, "real floating"):
-            raise wrong()
-        return value
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise wrong() from None
-    if array.dtype.kind not in "fiu":
-        raise wrong()
-    return array.astype(np.float64)
+        return value if namespace(value).isdtype(value.dtype, "real floating") else None
+    array = as_numpy(value)
+    return array.astype(np.float64) if array.dtype.kind in "fiu" else None
+
+
+def _wrong_type(name: str, allowed: str, value: Any) -> TypeError:
+    return TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
 
 
 def number(name: str, value: Any, **limits: float) -> float:
@@ -80,16 +69,15 @@ def number(name: str, value: Any, **limits: float) -> float:
     return result
 
 
-def integer(name: str, value: Any, *, at_least: int) -> int:
-    """A whole number, at least `at_least`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(
-            f"{name} must be a whole number of at least {at_least}, "
-            f"got {value!r} of type {type(value).__name__}"
-        )
-    if value < at_least:
-        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
-    return int(value)
+def integer(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> int:
+    """A whole number within the limits."""
+    whole = issubclass(type(value), numbers.Integral) and not isinstance(value, bool)
+    if whole and value >= at_least and (at_most is None or value <= at_most):
+        return int(value)
+    limits = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    if not whole:
+        raise _wrong_type(name, f"a whole number {limits}", value)
+    raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
 
 
 def mask(name: str, value: Any, length: int) -> Any:
@@ -107,26 +95,20 @@ def mask(name: str, value: Any, length: int) -> Any:
 def instance(name: str, value: Any, kind: Any, allowed: str) -> Any:
     """An object of one class."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {allowed}, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(name, allowed, value)
     return value
 
 
 def flag(name: str, value: Any) -> bool:
     """True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(
-            f"{name} must be True or False, got {value!r} of type {type(value).__name__}"
-        )
-    return bool(value)
+    return bool(instance(name, value, (bool, np.bool_), "True or False"))
 
 
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     """One of a few names."""
     allowed = list(allowed)
     if value is not None and not isinstance(value, str):
-        raise TypeError(
-            f"{name} must be one of {allowed}, got {value!r} of type {type(value).__name__}"
-        )
+        raise _wrong_type(name, f"one of {allowed}", value)
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
     return value
