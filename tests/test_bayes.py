@@ -79,7 +79,10 @@ SCARCE = {"satisfaction": Uniform(100, 200), "capacity": DemandShare(Uniform(0.4
 @pytest.mark.parametrize(
     ("scenario", "message"),
     [
-        (Scenario("x", "random", {"satisfaction": Uniform(100, 200)}), "followers must be rational"),
+        (
+            Scenario("x", "random", {"satisfaction": Uniform(100, 200)}),
+            "followers must be rational",
+        ),
         (Scenario("x", "noisy", moves=[Strange()]), "moves must be Drift, Shift or Traffic"),
         (Scenario("x", "noisy", moves=[Drift(), Shift()]), "moves must be Drift alone"),
         (Scenario("x", "noisy", SCARCE, [Drift()]), "none where a capacity is drawn"),

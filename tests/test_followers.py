@@ -455,11 +455,15 @@ def test_at_the_best_price_nothing_is_gained_whatever_the_noise():
 
 def test_with_rationing_the_best_price_is_chosen_without_the_draws_that_judge_it():
     task = Task("paper", {"capacity": 150.0, "followers": "noisy", "max_cycles": 5})
-    grid = np.linspace(8, 12, 81)
-    market, rng = task.settings().market, np.random.default_rng(1)
-    asked = followers.Noisy()(market, np.broadcast_to(grid, (20_000, 81)), rng)
-    earned = rules.settle(market, grid, asked.astype(float)).asp_utility.mean(axis=0)
-    true = 1 - earned[np.searchsorted(grid, 10.0)] / earned.max()
+    market = task.settings().market
+
+    def earned(price):
+        """The same noise at every price, so that the best of them is not the luckiest."""
+        posted = np.full(20_000, price)
+        asked = followers.Noisy()(market, posted, np.random.default_rng(1))
+        return rules.settle(market, posted, asked.astype(float)).asp_utility.mean()
+
+    true = 1 - earned(10.0) / max(earned(price) for price in np.linspace(8, 12, 81))
     measured = measure(constant(10.0, task), followers.Noisy(), task, seed=0)
     assert 0 < measured.error < 0.005
     assert 1 - measured.share_learned == pytest.approx(true, abs=4 * measured.error + 1e-3)
