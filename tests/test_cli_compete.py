@@ -184,13 +184,10 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
     ("flags", "said"),
     [
         (["--cost", 1, -1], "--cost must be finite numbers above 0"),
-        (["--cost", 30], "--cost must be at most max_price = 20, got 30"),
+        (["--cost", 30], "--max-price must be at least cost = array([30., 30.]), got array("),
         (["--cost", 1, 5, "--max-price", 3], "--max-price must be at least cost = array([1., 5.])"),
-        (["--cost", 1, 2, 3], "--cost must be one number or as many as --M 2, got 3: 1 2 3"),
-        (
-            ["--capacity", 9, 9, 9],
-            "--capacity must be one number or as many as --M 2, got 3: 9 9 9",
-        ),
+        (["--cost", 1, 2, 3], "--cost must be one number or hold M = 2 along its last axis, got"),
+        (["--capacity", 9, 9, 9], "--capacity must be one number or hold M = 2 along its last"),
         (["--access-cost", 1, 2, 3], "--access-cost must be one number or hold (M, K) = (2, 2)"),
         (["--access-cost", -1], "--access-cost must be finite numbers at least 0"),
         (["--temperature", 0], "--temperature must be finite numbers above 0, got 0.0"),
@@ -205,7 +202,7 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
         (["--scenario", "duopoly", "--seed", 3], "--seed must be left out where nothing is drawn"),
         (
             ["--active", 1],
-            "--active must be left out where there are several providers (--M), got 1",
+            "--active must be left out where there are several providers (--M), got (1,)",
         ),
     ],
 )
@@ -219,7 +216,7 @@ def test_bad_flags_of_solve(capsys, flags, said):
 def test_scripted_providers_play(capsys):
     flags = [*CALVANO, "--policy", "cartel", "--rivals", "best_reply", "--rounds", 3]
     out = run(capsys, "play", *flags)
-    assert "2 providers, selling diffusion steps to 1 VMU. A step costs 1." in out
+    assert "2 providers sell diffusion steps to 1 VMU, whose images they improve." in out
     assert (
         "round 2: prices 1.925 1.6617; steps sold 0.84;" in out
     )  # the best reply of the reference table
@@ -241,7 +238,7 @@ def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     out = run(capsys, "play", "--M", 2, "--rivals", 4)
     assert "You are asp_0 of 2 providers" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
-    assert "a price must be from 1 to 20, got 99" in out
+    assert "a price must be a number from 1 to 20, got '99'" in out
     assert "round 1: prices 5 4; steps sold" in out
     assert "1 round, on average:" in out
     typed(2, 3)
@@ -288,7 +285,7 @@ def test_where_no_equilibrium_is_found_it_is_said(capsys):
         (["--rivals"], "--rivals must be followed by a value or several, got nothing"),
         (
             ["--rivals", "nash", 4, "nash"],
-            "--rivals must be one policy or a sequence of M − 1 = 1, got 3: ['nash'",
+            "--rivals must be one policy or a sequence of M − 1 = 1, got 3",
         ),
         ([*CYCLE, "--rivals", "nash"], '--rivals must not be "nash" or "tit_for_tat" in a market'),
         (
@@ -296,8 +293,8 @@ def test_where_no_equilibrium_is_found_it_is_said(capsys):
             '--policy must not be "nash" or "tit_for_tat" in a market',
         ),
         (["--policy", "greedy"], "--policy must be one of ['nash'"),
-        (["--policy", 0.5], "--policy must post 1 to 20, got 0.5"),
-        (["--policy", "nan"], "--policy must post 1 to 20, got nan"),
+        (["--policy", 0.5], "--policy must post finite prices of shape () from the cost"),
+        (["--policy", "nan"], "--policy must post finite prices of shape () from the cost"),
         (["--followers", "quantal"], "--followers must be one of ['best_response', 'noisy'"),
         (["--rounds", 0], "--rounds must be a whole number of at least 1, got 0"),
         (["--seed", 3], "--seed must be left out where nothing is drawn from it"),

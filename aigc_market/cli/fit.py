@@ -14,10 +14,10 @@ from rich.table import Table
 
 from aigc_market import palette
 from aigc_market._files import write_atomically
-from aigc_market.cli.arguments import existing, ssim_column, writable
+from aigc_market.cli.arguments import check_folder, ssim_column
 from aigc_market.market import Market
 from aigc_market.rendering.numbers import count, exact
-from aigc_market.ssim import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
+from aigc_market.ssim import PAPER_SSIM, QuadraticFit, fit_quadratic
 from aigc_market.ssim.tabulated import read_csv
 
 
@@ -39,28 +39,26 @@ class Fit:
 
     def run(self) -> None:
         """Fit and print."""
-        path = existing("CSV", self.csv, "a file")
-        writable("plot", self.plot)
+        check_folder("plot", self.plot)
         try:
-            rows = np.array([row[1:] for row in read_csv(path, "steps", ssim_column(path))])
+            rows = np.array([row[1:] for row in read_csv(self.csv, "steps", ssim_column(self.csv))])
             inside = (rows[:, 0] >= self.min_steps) & (rows[:, 0] <= self.max_steps)
             steps, values = rows[inside].T
-        except ValueError as error:
-            raise ValueError(f"CSV must hold measurements: {error}") from None
-        try:
             fit = fit_quadratic(steps, values)
         except ValueError as error:
-            raise ValueError(
-                f"CSV must hold measurements that can be fitted: {path}: {error}"
-            ) from None
+            raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
         if self.plot is not None:
             _draw(self.plot, steps, values, fit)
-        model, errors = fit.ssim, fit.standard_errors
-        delta = _satisfaction(model)
+        model, names = fit.ssim, ("alpha", "beta", "gamma")
+        coefficients = {name: getattr(model, name) for name in names}
+        errors = dict(zip(names, fit.standard_errors, strict=True))
+        usual = float(Market().satisfaction[0])
+        # What decides is β·δ: this δ makes the paper's market.
+        delta = float(f"{PAPER_SSIM.beta * usual / model.beta:.4g}")
         if self.json:
             found = {
-                **{name: getattr(model, name) for name in ("alpha", "beta", "gamma")},
-                "standard_errors": dict(zip(("alpha", "beta", "gamma"), errors, strict=True)),
+                **coefficients,
+                "standard_errors": errors,
                 "r_squared": fit.r_squared,
                 "measurements": len(steps),
                 "satisfaction": delta,
@@ -71,26 +69,18 @@ class Fit:
         table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
         for column in ("", "value", "standard error"):
             table.add_column(column, justify="right")
-        values = (model.alpha, model.beta, model.gamma)
-        for name, value, error in zip("αβγ", values, errors, strict=True):
-            table.add_row(name, f"{value:.6g}", f"{error:.2g}")
+        for letter, name in zip("αβγ", names, strict=True):
+            table.add_row(letter, f"{coefficients[name]:.6g}", f"{errors[name]:.2g}")
         table.add_row("R²", f"{fit.r_squared:.4f}", "")
         table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
         Console().print(table)
-        flags = f"--alpha {model.alpha:.6g} --beta {model.beta:.6g} --gamma {model.gamma:.6g}"
-        usual = float(Market().satisfaction[0])
+        flags = " ".join(f"--{name} {value:.6g}" for name, value in coefficients.items())
         print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
         print(
             f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the "
             f"price above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
             f"{exact(model.beta * usual, 3)}."
         )
-
-
-def _satisfaction(model: QuadraticSSIM) -> float:
-    """The δ with which a curve makes the paper's market: what decides is β·δ."""
-    delta = PAPER_SSIM.beta * float(Market().satisfaction[0]) / model.beta
-    return float(f"{delta:.4g}")
 
 
 def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) -> None:

@@ -42,16 +42,14 @@ class Info:
             print(json.dumps(found, indent=2))
             return
         table = Table(show_header=False)
-        for name in ("python", _PACKAGE):
-            table.add_row(name, found[name])
-        for name, version in found["dependencies"].items():
-            table.add_row(name, version or "missing")
-        for extra, missing in found["extras"].items():
-            state = f"missing: {', '.join(missing)}" if missing else "present"
+        missing = found.pop("extras")
+        for name, value in found.items():
+            for what, each in value.items() if isinstance(value, dict) else [("", value)]:
+                words = each if isinstance(each, str) else ", ".join(each or ["none"])
+                table.add_row(f"{name} {what}".strip(), words)
+        for extra, names in missing.items():
+            state = f"missing: {', '.join(names)}" if names else "present"
             table.add_row(f"extra {extra}", state)
-        for library, ids in found["environments"].items():
-            table.add_row(f"ids in {library}", ", ".join(ids) or "none")
-        table.add_row("devices", ", ".join(found["devices"]) or "torch is not installed")
         Console().print(table)
 
 

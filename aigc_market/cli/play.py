@@ -12,13 +12,11 @@ import numpy as np
 from tyro.conf import arg
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, writable
+from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment, in_a_row
 from aigc_market.competition import rivals
 from aigc_market.rendering import Round
 from aigc_market.rendering.numbers import beside, count, exact, money, paid, span, steps
 from aigc_market.rendering.text import sales, share, summary
-
-_SHOWN = 6  # providers in a line
 
 
 class PlayFlags(TypedDict, total=False):
@@ -60,15 +58,22 @@ class Play:
         """Play until the last round, `q` or the end of the input."""
         _checks.integer("rounds", self.rounds, at_least=1)
         path = self.flags.get("record")
-        writable("record", path)
-        word = self.flags.get("policy")
-        policy = None if word is None else _policy("policy", word)
-        env = self._game()
+        check_folder("record", path)
+        flags: dict[str, Any] = {**self.market, **self.flags}
+        policy = _policy("policy", flags["policy"]) if "policy" in flags else None
+        arguments: dict[str, Any] = {"max_cycles": self.rounds}
+        if "rivals" in flags:
+            others = [_policy("rivals", word) for word in flags["rivals"]]
+            arguments["rivals"] = others[0] if len(others) == 1 else others
+        if "followers" in flags:
+            arguments["followers"] = flags["followers"]
+        env = environment(flags, **arguments)
+        begin(env, flags, rounds=1)
         print(_introduction(env.market, asked=policy is None))
         played: list[Any] = []
         try:
             while len(played) < self.rounds:
-                price = self._price(env, played, policy)
+                price = _posted(policy, env, played) if policy else self._ask(env, len(played) + 1)
                 if price is None:
                     break
                 env.step(np.array([price], np.float32))
@@ -81,81 +86,49 @@ class Play:
         if path is not None and played:
             print(f"Kept in {path}: aigc-market replay {path}")
 
-    def _game(self) -> Any:
-        """The environment after its reset."""
-        flags: dict[str, Any] = {**self.market, **self.flags}
-        arguments: dict[str, Any] = {"max_cycles": self.rounds}
-        if "rivals" in flags:
-            others = [_policy("rivals", word) for word in flags["rivals"]]
-            arguments["rivals"] = others[0] if len(others) == 1 else others
-        if "followers" in flags:
-            arguments["followers"] = flags["followers"]
-        env = environment(flags, **arguments)
-        begin(env, flags, rounds=1)
-        return env
-
-    def _price(self, env: Any, played: Sequence[Any], policy: str | _Always | None) -> float | None:
-        """The next price, asked for or that of `policy`; None to end the game."""
-        market = env.market
-        low, high = (float(np.ravel(bound)[0]) for bound in (market.cost, market.max_price))
-        if policy is None:
-            hint = _hint(env) if self.show_equilibrium else ""
-            return _ask(f"round {len(played) + 1:,}/{self.rounds:,}{hint}", low, high)
-        scripted = rivals.SCRIPTED[policy] if isinstance(policy, str) else policy
-        last = np.array(played[-1].prices) if played else None
-        rng = np.random.default_rng()  # which scripted providers do not use
-        try:
-            price = float(scripted(market, 0, last, env.oracle, rng))
-        except ValueError as error:  # it needs what there is not
-            raise ValueError(str(error).replace("rivals", "policy", 1)) from None
-        if not low <= price <= high:
-            raise ValueError(f"policy must post {exact(low)} to {exact(high)}, got {price:g}")
-        return price
+    def _ask(self, env: Any, number: int) -> float | None:
+        """A price, asked for until it is one; None at `q` or the end of the input."""
+        low, high = (float(np.ravel(of)[0]) for of in (env.market.cost, env.market.max_price))
+        hint = _hint(env) if self.show_equilibrium else ""
+        limits = f"from {exact(low)} to {exact(high)}"
+        while True:
+            try:
+                word = input(f"round {number:,}/{self.rounds:,}{hint}, price {limits}, q ends > ")
+            except EOFError:
+                word = "q"
+            word = word.strip()
+            if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
+                print(word)
+            if word.lower() in ("q", "quit"):
+                return None
+            try:
+                if low <= (price := float(word)) <= high:
+                    return price
+            except ValueError:
+                pass
+            print(f"  a price must be a number {limits}, got {word!r}")
 
 
-@dataclass(frozen=True)
-class _Always:
-    """A scripted provider whose price never changes."""
-
-    price: float
-
-    def __call__(self, *_: Any) -> float:
-        return self.price
-
-
-def _policy(name: str, word: str) -> str | _Always:
-    """A scripted provider: a name or a price."""
+def _policy(name: str, word: str) -> rivals.RivalPolicy:
+    """A scripted provider: by its name, or by its price, which never changes."""
     if word in rivals.SCRIPTED:
-        return word
+        return rivals.SCRIPTED[word]
     try:
-        return _Always(float(word))
+        price = float(word)
     except ValueError:
         names = list(rivals.SCRIPTED)
         raise ValueError(f"{name} must be one of {names} or a price, got {word!r}") from None
+    return lambda *_: price
 
 
-def _ask(question: str, low: float, high: float) -> float | None:
-    """A price, asked for until it is one; None at `q` or the end of the input."""
-    limits = f"from {exact(low)} to {exact(high)}"
-    while True:
-        try:
-            word = input(f"{question}, price {limits}, q ends > ")
-        except EOFError:
-            print()
-            return None
-        word = word.strip()
-        if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
-            print(word)
-        if word.lower() in ("q", "quit"):
-            return None
-        try:
-            price = float(word)
-        except ValueError:
-            print(f"  a price must be a number {limits}, got {word!r}")
-            continue
-        if low <= price <= high:
-            return price
-        print(f"  a price must be {limits}, got {word}")
+def _posted(policy: rivals.RivalPolicy, env: Any, played: Sequence[Any]) -> float:
+    """The price of a scripted asp_0."""
+    last = np.array(played[-1].prices) if played else None
+    rng = np.random.default_rng()  # which scripted providers do not use
+    try:
+        return float(rivals.price(policy, env.market, 0, last, env.oracle, rng, ()))
+    except ValueError as error:  # it knows the other providers alone
+        raise ValueError(str(error).replace("rivals", "policy", 1)) from None
 
 
 def _hint(env: Any) -> str:
@@ -171,32 +144,27 @@ def _hint(env: Any) -> str:
 
 def _introduction(market: Any, asked: bool) -> str:
     """Who the player is, what he sees, and what he may do."""
-    vehicles, most = count(market.K, "VMU"), steps(market.max_steps)
+    M, most = getattr(market, "M", 1), steps(market.max_steps)
     buys = f"{steps(market.min_steps)} to {most}" if market.min_steps > 0 else f"up to {most}"
     buys = most if market.min_steps == market.max_steps else buys
-    if hasattr(market, "M"):
-        who = f"You are asp_0 of {market.M} providers" if asked else f"{market.M} providers"
-        return (
-            f"{who}, selling diffusion steps to {vehicles}. A step costs {span(market.cost)}.\n"
-            "Each round all post a price; each VMU sees them, spreads its requests and buys "
-            f"{buys} for each."
-        )
+    who, posts = f"{M} providers sell", "all post a price; each VMU sees them, spreads its requests"
+    if asked:
+        who = f"You are asp_0 of {M} providers: you sell"
+    if M == 1:
+        who = "You are the provider (the ASP): you sell"
+        posts = "you post its price; each VMU sees it"
     lines = [
-        f"You are the provider (the ASP): you sell diffusion steps to {vehicles}, whose images "
-        "they improve.",
-        f"A step costs you {exact(market.cost)}. Each round you post its price; each VMU sees it "
-        f"and buys {buys}.",
+        f"{who} diffusion steps to {count(market.K, 'VMU')}, whose images they improve.",
+        f"A step costs {span(np.ravel(market.cost).tolist())}. Each round {posts} and buys {buys}"
+        f"{' for each' if M > 1 else ''}.",
     ]
     if market.capacity is not None:
-        lines.append(
-            f"You can run {exact(market.capacity, 4)} steps in a round: if they ask for more, each "
-            "gets the same share of what it asked for."
-        )
-    if market.active is not None:
+        most = span(np.ravel(market.capacity).tolist())
+        lines.append(f"A round has room for {most} steps: more are cut in the same proportion.")
+    if getattr(market, "active", None) is not None:
         lines.append("VMUs come and go.")
-    lines.append(
-        "You see what they buy and what you earn, but not what an image is worth to them (δ)."
-    )
+    if asked:
+        lines.append("You see what is sold and earned, but not what an image is worth to them (δ).")
     return "\n".join(lines)
 
 
@@ -214,7 +182,7 @@ def _told(played: Sequence[Any]) -> str:
     delta = "" if gain is None else f"; Δ of the mean {exact(gain, 3)}"
     return (
         f"round {last.number:,}: prices {in_a_row(last.prices)}; steps sold {sales(last)}\n"
-        f"  earned {' '.join(map(paid, last.utility[:_SHOWN]))}{delta}"
+        f"  earned {in_a_row(last.utility, paid)}{delta}"
     )
 
 

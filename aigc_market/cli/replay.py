@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import existing, writable
+from aigc_market.cli.arguments import check_folder
 from aigc_market.rendering import Screen
 from aigc_market.rendering.numbers import count
 
@@ -33,10 +33,14 @@ class Replay:
 
     def run(self) -> None:
         """Read, and show or draw."""
-        rounds = replay.read(existing("RUN.jsonl", self.run_file, "a file kept by `play --record`"))
         _checks.number("fps", self.fps, above=0)
+        check_folder("video", self.video)
+        rounds = replay.read(self.run_file)
         if self.video is not None:
-            self._draw(rounds, self.video)
+            if self.text:
+                raise ValueError("text must be left out beside --video")
+            replay.write_video(rounds, self.video, fps=self.fps)
+            print(f"{count(len(rounds), 'round')} in {self.video}")
             return
         window = not self.text and importlib.util.find_spec("pygame") is not None
         screen = Screen("human" if window else "ansi", self.fps)
@@ -49,12 +53,3 @@ class Replay:
             raise ValueError(f"text must be given where no window opens ({error})") from None
         finally:
             screen.close()
-
-    def _draw(self, rounds: list[Any], video: Path) -> None:
-        if self.text:
-            raise ValueError("text must be left out beside --video")
-        if video.suffix.lower() not in (".gif", ".mp4"):
-            raise ValueError(f"video must end in .gif or .mp4, got {str(video)!r}")
-        writable("video", video)
-        replay.write_video(rounds, video, fps=self.fps)
-        print(f"{count(len(rounds), 'round')} in {video}")

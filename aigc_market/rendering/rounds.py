@@ -13,11 +13,14 @@ EPISODE = ("rounds", "cost", "max_price", "min_steps", "max_steps")
 
 _LARGEST = 1e100
 """What can be drawn: far beyond what a game pays whose prices and steps are single-precision."""
-_number = partial(_checks.number, at_most=_LARGEST)
+
+
+def _number(least: float) -> partial[float]:
+    return partial(_checks.number, at_least=least, at_most=_LARGEST)
 
 
 def _count(name: str, value: Any) -> int:
-    _number(name, _checks.integer(name, value, at_least=1))
+    _checks.number(name, _checks.integer(name, value, at_least=1), at_most=_LARGEST)
     return value
 
 
@@ -39,9 +42,9 @@ _Value = TypeVar("_Value")
 ByProvider = Annotated[list[_Value], "provider"]
 ByVMU = Annotated[list[_Value], "VMU"]
 Count = Annotated[int, _count]
-Number = Annotated[float, partial(_number, at_least=-_LARGEST)]
-NotNegative = Annotated[float, partial(_number, at_least=0)]
-Positive = Annotated[float, partial(_number, at_least=1 / _LARGEST)]  # it divides
+Number = Annotated[float, _number(-_LARGEST)]
+NotNegative = Annotated[float, _number(0)]
+Positive = Annotated[float, _number(1 / _LARGEST)]  # it divides
 Share = Annotated[float, partial(_checks.number, at_least=0, at_most=1 + 1e-5)]
 Place = Annotated[float, partial(_checks.number, at_least=0, below=1)]
 Flag = Annotated[bool, _checks.flag]
