@@ -13,11 +13,11 @@ IMPORT = "import time; s = time.process_time(); import {}; print(time.process_ti
 
 
 def solving():
-    """The equilibrium of a million VMUs, and a sort of a million numbers."""
+    """The equilibrium of a million VMUs, and the order of a million numbers."""
     rng = np.random.default_rng(0)
     market = aigc_market.Market(K=10**6, satisfaction=10 ** rng.uniform(1, 3, 10**6))
     numbers = rng.random(10**6)
-    return repeat(lambda: aigc_market.solve(market)), repeat(lambda: np.sort(numbers))
+    return repeat(lambda: aigc_market.solve(market)), repeat(lambda: np.argsort(numbers))
 
 
 def nash():
@@ -48,7 +48,7 @@ ROWS = [
     Row(
         "solve",
         "≤ 12",
-        "time of `solve` for K = 10⁶ against `np.sort` of 10⁶ numbers",
+        "time of `solve` for K = 10⁶ against `np.argsort` of 10⁶ numbers",
         solving,
     ),
     Row(
