@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,6 +26,12 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.times)
 
+    @cached_property
+    def table(self) -> np.ndarray:
+        """(C, 4): ᾱ before each call, after it and before the following one, and its time."""
+        following = np.append(self.level[1:], self.level_after[-1])
+        return np.column_stack([self.level, self.level_after, following, self.times])
+
 
 def respaced(alphas_cumprod: np.ndarray, calls: int) -> Schedule:
     """A whole chain in so many calls, by respaced betas, always from the noisiest time to 0."""
@@ -44,30 +51,23 @@ def with_jumps(
         jump_length: steps of a jump back.
         jump_n_sample: how often each stretch is sampled; 1 means no jump.
     """
+
+    def jumps(depth: int) -> range:
+        return range(0, depth - jump_length, jump_length)  # where, counted from the clean end
+
     depth = calls
-    while depth + _jumped(depth, jump_length, jump_n_sample) > calls:
+    while depth + len(jumps(depth)) * jump_length * (jump_n_sample - 1) > calls:
         depth -= 1
+    left = dict.fromkeys(jumps(depth), jump_n_sample - 1)
+    order, step = [], depth
+    while step > 0:
+        step -= 1
+        order.append(depth - 1 - step)
+        if left.get(step, 0) > 0:
+            left[step] -= 1
+            step += jump_length
     base = respaced(alphas_cumprod, depth)
-    order = np.array([depth - 1 - t for t in _descent(depth, jump_length, jump_n_sample)])
     return Schedule(base.times[order], base.level[order], base.level_after[order])
-
-
-def _jumped(depth: int, jump_length: int, jump_n_sample: int) -> int:
-    """Calls that the jumps add to a plain descent."""
-    return len(range(0, depth - jump_length, jump_length)) * jump_length * (jump_n_sample - 1)
-
-
-def _descent(depth: int, jump_length: int, jump_n_sample: int) -> list[int]:
-    """Steps, counted from 0 at the clean end, at which the network is called."""
-    jumps = dict.fromkeys(range(0, depth - jump_length, jump_length), jump_n_sample - 1)
-    steps, t = [], depth
-    while t > 0:
-        t -= 1
-        steps.append(t)
-        if jumps.get(t, 0) > 0:
-            jumps[t] -= 1
-            t += jump_length
-    return steps
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,10 @@ class Job:
 class _Chain:
     """A job in progress."""
 
-    def __init__(self, number: int, job: Job, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, number: int, job: Job) -> None:
         self.number, self.job, self.called = number, job, 0
         # Noise is drawn on the CPU, so that a seed gives the same picture on every device.
         self._generator = torch.Generator().manual_seed(job.seed)
-        self.image = job.image.to(device, dtype)
-        self.unknown = job.unknown.to(device)
-
-    @property
-    def ends(self) -> bool:
-        return self.called == self.job.stops[-1]
 
     def noise(self) -> Tensor:
         return torch.randn(self.job.image.shape, generator=self._generator)
@@ -129,54 +123,55 @@ def run(
         At each stop a job's number, the network calls executed for it, and its picture in [−1, 1];
         the known region is the original's.
     """
+
+    def stacked(tensors: Iterator[Tensor]) -> Tensor:
+        return torch.stack(list(tensors)).to(device)
+
     waiting = deque(enumerate(jobs))
     active: list[_Chain] = []
-    noisy = image = unknown = torch.empty(0)
+    batch: list[Tensor] = []  # of those: their noisy pictures, their originals, what is unknown
     while waiting or active:
         room = min(max_batch - len(active), len(waiting))
-        joining = [_Chain(*waiting.popleft(), device, dtype) for _ in range(room)]
+        joining = [_Chain(*waiting.popleft()) for _ in range(room)]
         if joining:
-            fresh = torch.stack([chain.noise() for chain in joining]).to(device, dtype)
-            noisy = torch.cat([noisy, fresh]) if active else fresh
+            fresh = [
+                stacked(chain.noise() for chain in joining),
+                stacked(chain.job.image for chain in joining),
+                stacked(chain.job.unknown for chain in joining),
+            ]
+            batch = (
+                [torch.cat(pair) for pair in zip(batch, fresh, strict=True)] if active else fresh
+            )
             active += joining
-            image = torch.stack([chain.image for chain in active])
-            unknown = torch.stack([chain.unknown for chain in active])
-        level, after, following, times = _coefficients(active, device)
-        predicted = network(noisy, times).to(torch.float32)
-        clean = (noisy.to(torch.float32) - (1 - level).sqrt() * predicted) / level.sqrt()
+        noisy, image, unknown = batch
+        rows = np.array([chain.job.schedule.table[chain.called] for chain in active])
+        table = torch.from_numpy(rows).to(torch.float32).to(device)
+        level, after, following = table[:, :3, None, None, None].unbind(1)
+        predicted = network(noisy.to(dtype), table[:, 3].to(torch.int64)).to(torch.float32)
+        clean = (noisy - (1 - level).sqrt() * predicted) / level.sqrt()
         if clip:
             clean = clean.clamp(-1.0, 1.0)
-        pictures = torch.where(unknown, clean, image.to(torch.float32))
+        pictures = torch.where(unknown, clean, image)
         for chain, picture in zip(active, pictures, strict=True):
             chain.called += 1
             if chain.called in chain.job.stops:
                 yield chain.number, chain.called, picture
-        keep = [i for i, chain in enumerate(active) if not chain.ends]
-        active = [active[i] for i in keep]
-        if not active:
-            continue
-        if len(keep) < len(clean):
+        keep = [i for i, chain in enumerate(active) if chain.called < chain.job.stops[-1]]
+        if len(keep) < len(active):
+            active = [active[i] for i in keep]
             clean, predicted, image, unknown, level, after, following = (
                 array[keep] for array in (clean, predicted, image, unknown, level, after, following)
             )
-        noise = torch.stack([chain.noise() for chain in active]).to(device)
-        noisy = _denoise(clean, predicted, image, unknown, level, after, noise)
-        noisy = _renoise(active, noisy, after, following, device).to(dtype)
-
-
-def _coefficients(
-    active: list[_Chain], device: torch.device
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """ᾱ before the call, after it, and before the following one, (B, 1, 1, 1); times (B,)."""
-    rows = []
-    for chain in active:
-        schedule, i = chain.job.schedule, chain.called
-        after = schedule.level_after[i]
-        following = schedule.level[i + 1] if i + 1 < len(schedule) else after
-        rows.append((schedule.level[i], after, following, schedule.times[i]))
-    table = torch.from_numpy(np.array(rows, dtype=np.float64)).to(torch.float32).to(device)
-    level, after, following = (table[:, j, None, None, None] for j in range(3))
-    return level, after, following, table[:, 3].to(torch.int64)
+        if active:
+            noise = stacked(chain.noise() for chain in active)
+            noisy = _denoise(clean, predicted, image, unknown, level, after, noise)
+            batch = [noisy, image, unknown]
+            # Where the schedule jumps back, the forward process to a noisier level.
+            back = (following < after).flatten().nonzero().flatten().tolist()
+            if back:
+                noise = stacked(active[i].noise() for i in back)
+                kept = following[back] / after[back]
+                noisy[back] = kept.sqrt() * noisy[back] + (1 - kept).sqrt() * noise
 
 
 def _denoise(
@@ -197,17 +192,5 @@ def _denoise(
     # √(1 − ᾱ′ − variance), multiplied out: where there is little signal the difference cancels.
     direction = (1 - after) * (level / (after * (1 - level))).sqrt() * predicted
     from_model = after.sqrt() * clean + direction + variance.sqrt() * noise
-    from_image = after.sqrt() * image.to(torch.float32) + (1 - after).sqrt() * noise
+    from_image = after.sqrt() * image + (1 - after).sqrt() * noise
     return torch.where(unknown, from_model, from_image)
-
-
-def _renoise(
-    active: list[_Chain], noisy: Tensor, after: Tensor, following: Tensor, device: torch.device
-) -> Tensor:
-    """Where the schedule jumps back, the forward process from one level to a noisier one."""
-    jumping = [i for i, back in enumerate((following < after).flatten().tolist()) if back]
-    if jumping:
-        noise = torch.stack([active[i].noise() for i in jumping]).to(device)
-        kept = following[jumping] / after[jumping]
-        noisy[jumping] = kept.sqrt() * noisy[jumping] + (1 - kept).sqrt() * noise
-    return noisy
