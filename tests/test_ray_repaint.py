@@ -120,7 +120,7 @@ def test_an_environment_is_served_by_the_cluster(service, local):
 
 
 def test_bad_requests_are_refused_before_anything_is_sent(service):
-    with pytest.raises(ValueError, match="steps must be at most 40, got 41"):
+    with pytest.raises(ValueError, match="steps must be a whole number from 1 to 40, got 41"):
         service.serve(requests([3, 41]))
 
 

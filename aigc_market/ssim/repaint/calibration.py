@@ -1,14 +1,13 @@
-"""The curve of a service, SSIM against steps: measured once, picture by picture, and kept."""
+"""The curve of a service, SSIM against steps, and the files that keep it, one a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from aigc_market._files import read_arrays, write_atomically
+from aigc_market._files import read_arrays
 from aigc_market.ssim.tabulated import TabulatedSSIM
 
 
@@ -44,41 +43,12 @@ class Curve:
         return TabulatedSSIM(self.steps, self.mean)
 
 
-def kept_or_measured(
-    folder: Path,
-    shape: tuple[int, int, int],
-    measure: Callable[[Sequence[int]], Iterable[np.ndarray]],
-    at_once: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> Curve:
-    """Pictures that are kept in a folder are read, the others measured and kept, a file each.
-
-    Args:
-        folder: of this curve.
-        shape: pictures, seeds, M.
-        measure: SSIM (seeds, M) of each of the pictures of these numbers.
-        at_once: pictures that are measured together.
-        progress: called with pictures done and pictures in all.
+def read(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """SSIM of a picture as kept in a file, (seeds, M).
 
     Raises:
-        ValueError: a file among those kept that is of something else.
+        ValueError: the file is of something else.
     """
-    count = shape[0]
-    paths = [folder / f"{number}.npy" for number in range(count)]
-    rows = {i: _read(path, shape[1:]) for i, path in enumerate(paths) if path.exists()}
-    missing = [number for number in range(count) if number not in rows]
-    for start in range(0, len(missing), at_once):
-        numbers = missing[start : start + at_once]
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, row in zip(numbers, measure(numbers), strict=True):
-            write_atomically(paths[number], lambda file, row=row: np.save(file, row))
-            rows[number] = row
-        if progress:
-            progress(len(rows), count)
-    return Curve(np.stack([rows[number] for number in range(count)]))
-
-
-def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     row = read_arrays(path)
     if not (
         isinstance(row, np.ndarray)

@@ -52,30 +52,30 @@ def load(checkpoint: str) -> Diffusion:
             or non-finite weights, missing keys, or a model that does not predict noise of pictures.
     """
     folder = BUNDLED if checkpoint == "bundled" else Path(checkpoint)
-    nested = (folder / "unet").is_dir()
     if folder.is_dir():
-        _check_files(folder, *("unet", "scheduler") if nested else ("", ""))
+        nested = (folder / "unet").is_dir()
+        places = [folder / "unet", folder / "scheduler"] if nested else [folder, folder]
+        _check_files(folder, *places)
+        model_place, schedule_place = map(str, places)
     elif checkpoint == "bundled":  # never an id on the hub
         raise CheckpointError(f"checkpoint 'bundled' must be the folder {folder}: it is not there")
     elif checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~")):
         raise CheckpointError(f"checkpoint must be a folder that exists, got {checkpoint!r}")
-    source = str(folder) if folder.is_dir() else checkpoint
-    model_place: dict[str, Any] = {"subfolder": "unet"} if nested else {}
-    schedule_place: dict[str, Any] = {"subfolder": "scheduler"} if nested else {}
+    else:
+        model_place = schedule_place = checkpoint
     try:
         loaded: Any = UNet2DModel.from_pretrained(
-            source,
+            model_place,
             use_safetensors=True,
             torch_dtype=torch.float32,
             low_cpu_mem_usage=False,  # True needs another package, and warns without it
             output_loading_info=True,
-            **model_place,
         )
         settings = [
-            UNet2DModel.load_config(source, **model_place),
-            DDPMScheduler.load_config(source, **schedule_place),
+            UNet2DModel.load_config(model_place),
+            DDPMScheduler.load_config(schedule_place),
         ]
-        schedule: Any = DDPMScheduler.from_pretrained(source, **schedule_place)
+        schedule: Any = DDPMScheduler.from_pretrained(schedule_place)
     except Exception as error:  # of many kinds, by what is wrong with the files
         raise CheckpointError(
             f"checkpoint {checkpoint!r} could not be loaded as a UNet2DModel in safetensors with a "
@@ -95,22 +95,21 @@ def load(checkpoint: str) -> Diffusion:
     )
 
 
-def _check_files(folder: Path, model: str, schedule: str) -> None:
+def _check_files(folder: Path, model: Path, schedule: Path) -> None:
     """What diffusers would say nothing of, or nothing clear."""
-    weights = folder / model / "diffusion_pytorch_model.safetensors"
     configs = {
-        weights.with_name("config.json"): _MODEL_KEYS,
-        folder / schedule / "scheduler_config.json": _SCHEDULE_KEYS,
+        model / "config.json": _MODEL_KEYS,
+        schedule / "scheduler_config.json": _SCHEDULE_KEYS,
     }
-    for path in (weights, *configs):
+    for path in (model / "diffusion_pytorch_model.safetensors", *configs):
         if not path.exists():
-            pickles = [p.name for p in path.parent.iterdir() if p.suffix in _PICKLES]
-            reason = (
-                f"it holds {', '.join(sorted(pickles))}: unpickling a file can run any code, so "
-                "only safetensors are loaded; convert it with diffusers' save_pretrained"
-                if pickles
-                else "it is not there"
-            )
+            pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
+            reason = "it is not there"
+            if pickles:
+                reason = (
+                    f"it holds {', '.join(pickles)}: unpickling a file can run any code, so only "
+                    "safetensors are loaded; convert it with diffusers' save_pretrained"
+                )
             raise CheckpointError(f"checkpoint {folder} must hold {path.name}: {reason}")
     for path, keys in configs.items():
         try:

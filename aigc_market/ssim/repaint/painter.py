@@ -119,20 +119,17 @@ class Painter:
     @cached_property
     def network(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         """The model's network on the device."""
+        memory = torch.channels_last if self.channels_last else torch.contiguous_format
         network: Any = self.diffusion.network
-        network = network.to(self.device)
+        network = network.to(self.device, memory_format=memory)
         if self.dtype != "float32":  # diffusers warns of any change of type
             network = network.to(DTYPES[self.dtype])
-        if self.channels_last:
-            network = network.to(memory_format=torch.channels_last)
         if self.compile:
             network = torch.compile(network)
 
         def predict(noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-            if self.channels_last:
-                noisy = noisy.contiguous(memory_format=torch.channels_last)
             with torch.inference_mode():
-                return network(noisy, times, return_dict=False)[0]
+                return network(noisy.contiguous(memory_format=memory), times, return_dict=False)[0]
 
         return predict
 

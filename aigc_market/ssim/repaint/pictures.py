@@ -43,9 +43,7 @@ def check_request(request: Any, size: int, calls: int) -> Request:
         TypeError, ValueError: no request, or a bad part of one.
     """
     _checks.instance("request", request, Request, "a Request(image, mask, steps, seed)")
-    steps = _checks.integer("steps", request.steps, at_least=1)
-    if steps > calls:
-        raise ValueError(f"steps must be at most {calls}, got {steps}")
+    steps = _checks.integer("steps", request.steps, at_least=1, at_most=calls)
     image, mask = check(request.image, size), check_mask(request.mask, size)
     return Request(image, mask, steps, check_seed(request.seed))
 
@@ -57,10 +55,7 @@ def grey(request: Request) -> np.ndarray:
 
 def check_seed(seed: Any) -> int:
     """A seed that torch's generators take."""
-    seed = _checks.integer("seed", seed, at_least=0)
-    if seed >= 2**63:
-        raise ValueError(f"seed must be below 2**63, got {seed}")
-    return seed
+    return _checks.integer("seed", seed, at_least=0, at_most=2**63 - 1)
 
 
 def load(source: Any, size: int, count: int) -> list[Scene]:
@@ -78,25 +73,22 @@ def load(source: Any, size: int, count: int) -> list[Scene]:
     if isinstance(source, str) and source == "scenes":
         return [scene(seed, size) for seed in range(count)]
     if isinstance(source, str) and source == "photographs":
-        files: list[Any] = [getattr(data, name)() for name in _PHOTOGRAPHS[:count]]
-        return [_bare(_square(picture, size)) for picture in files]
-    if isinstance(source, (str, Path)):
-        folder = Path(source)
-        paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in _SUFFIXES)[:count]
-        if not paths:
-            raise ValueError(
-                f"images must be 'scenes', 'photographs', pictures, or a folder that holds "
-                f"{', '.join(_SUFFIXES)} files, got {str(source)!r}"
-            )
-        return [_bare(_square(_read(path), size)) for path in paths]
-    if not isinstance(source, Sequence) and not isinstance(source, np.ndarray):
+        found = [_square(getattr(data, name)(), size) for name in _PHOTOGRAPHS[:count]]
+    elif isinstance(source, (str, Path)):
+        paths = sorted(p for p in Path(source).glob("*") if p.suffix.lower() in _SUFFIXES)
+        found = [_square(_read(path), size) for path in paths[:count]]
+    elif isinstance(source, (Sequence, np.ndarray)):
+        found = source
+    else:
         raise TypeError(
             f"images must be 'scenes', 'photographs', a folder or pictures, got {source!r}"
         )
-    pictures = [_bare(check(picture, size)) for picture in source][:count]
-    if not pictures:
-        raise ValueError("images must hold at least one picture, got none")
-    return pictures
+    if len(found) == 0:
+        raise ValueError(
+            "images must be 'scenes', 'photographs', pictures, or a folder that holds "
+            f"{', '.join(_SUFFIXES)} files, got {source!r}"
+        )
+    return [as_scene(picture, size) for picture in found][:count]
 
 
 def check(picture: Any, size: int) -> np.ndarray:
@@ -125,7 +117,7 @@ def as_scene(picture: Any, size: int) -> Scene:
     """A picture, or a scene, whose picture is checked."""
     if isinstance(picture, Scene):
         return picture._replace(image=check(picture.image, size))
-    return _bare(check(picture, size))
+    return Scene(check(picture, size), np.zeros((size, size), bool))
 
 
 def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
@@ -141,10 +133,10 @@ def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
         ValueError: an unknown name, a wrong shape, or a region that is empty.
     """
     size = len(picture.image)
-    rows, columns = np.indices((size, size))
     if isinstance(kind, np.ndarray):
         return check_mask(kind, size)
-    if kind == "half":
+    rows, columns = np.indices((size, size))
+    if _checks.choice("mask", kind, MASKS) == "half":
         chosen = columns >= size // 2
     elif kind == "box":
         low, high = size // 4, size - size // 4
@@ -153,10 +145,8 @@ def mask(kind: Any, picture: Scene, seed: int) -> np.ndarray:
         chosen = (columns // max(size // 8, 1)) % 2 == 1
     elif kind == "road":
         chosen = picture.road
-    elif kind == "strokes":
-        chosen = _strokes(size, seed)
     else:
-        raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean array, got {kind!r}")
+        chosen = _strokes(size, seed)
     return check_mask(chosen, size, given=repr(kind))
 
 
@@ -184,10 +174,6 @@ def _strokes(size: int, seed: int) -> np.ndarray:
         for r, c in zip(*draw.line(row, column, other_row, other_column), strict=True):
             chosen[max(r - width, 0) : r + width + 1, max(c - width, 0) : c + width + 1] = True
     return chosen
-
-
-def _bare(image: np.ndarray) -> Scene:
-    return Scene(image, np.zeros(image.shape[:2], bool))
 
 
 def _read(path: Path) -> np.ndarray:

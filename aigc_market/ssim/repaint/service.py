@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from aigc_market import _checks
+from aigc_market._files import write_atomically
 from aigc_market.ssim.model import DemandCurve, Result
-from aigc_market.ssim.repaint import diffusion, pictures
-from aigc_market.ssim.repaint.calibration import Curve, kept_or_measured
+from aigc_market.ssim.repaint import calibration, diffusion, pictures
+from aigc_market.ssim.repaint.calibration import Curve
 from aigc_market.ssim.repaint.painter import Painter, check_device
 from aigc_market.ssim.repaint.pictures import Request
 from aigc_market.ssim.repaint.sampler import Schedule
@@ -152,8 +153,8 @@ class RePaintSSIM:
             content.update(request.mask.tobytes())
         names = ("dtype", "jump_length", "jump_n_sample", "mode", "region")
         settings = {name: getattr(self.painter, name) for name in names}
-        calls = len(self.schedule)
-        content.update(json.dumps({**settings, "seeds": self._seeds, "calls": calls}).encode())
+        settings |= {"seeds": self._seeds, "calls": len(self.schedule)}
+        content.update(json.dumps(settings).encode())
         return content.hexdigest()[:20]
 
     # -- serving -------------------------------------------------------------------------------
@@ -185,11 +186,10 @@ class RePaintSSIM:
         Returns:
             (images, seeds, steps) SSIM.
         """
-        stops = [_checks.integer("steps", s, at_least=1) for s in steps]
-        if not stops or stops[-1] > len(self.schedule) or sorted(set(stops)) != stops:
-            raise ValueError(
-                f"steps must ascend within 1 to {len(self.schedule)}, got {list(steps)!r}"
-            )
+        most = len(self.schedule)
+        stops = [_checks.integer("steps", s, at_least=1, at_most=most) for s in steps]
+        if not stops or sorted(set(stops)) != stops:
+            raise ValueError(f"steps must ascend within 1 to {most}, got {list(steps)!r}")
         seeds = [pictures.check_seed(seed) for seed in seeds]
         scenes = [pictures.as_scene(image, self.painter.diffusion.size) for image in images]
         chains = [
@@ -215,9 +215,19 @@ class RePaintSSIM:
         Raises:
             ValueError: a file among those kept that is of something else.
         """
-        shape = len(self._scenes), self._seeds, len(self.schedule) + 1
-        folder = self.cache_dir / self.digest
-        return kept_or_measured(folder, shape, self._measured, self._workers, progress)
+        paths = [self.cache_dir / self.digest / f"{i}.npy" for i in range(len(self._scenes))]
+        shape = self._seeds, len(self.schedule) + 1
+        rows = {i: calibration.read(path, shape) for i, path in enumerate(paths) if path.exists()}
+        missing = [i for i in range(len(paths)) if i not in rows]
+        for start in range(0, len(missing), self._workers):  # each worker has one to measure
+            numbers = missing[start : start + self._workers]
+            paths[0].parent.mkdir(parents=True, exist_ok=True)
+            for i, row in zip(numbers, self._measured(numbers), strict=True):
+                write_atomically(paths[i], lambda file, row=row: np.save(file, row))
+                rows[i] = row
+            if progress:
+                progress(len(rows), len(paths))
+        return Curve(np.stack([rows[i] for i in range(len(paths))]))
 
     def calibrate(self) -> TabulatedSSIM:
         """The measured mean curve as an SSIM model; read where it was measured before."""
@@ -233,10 +243,14 @@ class RePaintSSIM:
         Raises:
             TypeError, ValueError: steps that are no whole calls of the chain.
         """
-        calls = _whole(steps, len(self.schedule))
+        most = len(self.schedule)
+        calls = np.asarray(_checks.numeric("steps", steps, at_least=0, at_most=most))
+        if calls.ndim != 1 or np.any(calls != np.rint(calls)):
+            raise ValueError(f"steps must be whole numbers, one a VMU, got {steps!r}")
         chosen = rng.integers(len(self._scenes), size=len(calls)).tolist()
         seeds = rng.integers(2**31, size=len(calls)).tolist()
-        brought = [self._request(*each) for each in zip(chosen, calls, seeds, strict=True)]
+        whole = calls.astype(int).tolist()
+        brought = [self._request(*each) for each in zip(chosen, whole, seeds, strict=True)]
         painted = iter(self._painters.serve([asked for asked in brought if asked.steps]))
         return [
             next(painted) if asked.steps else Result(pictures.grey(asked), self._at_zero(asked))
@@ -369,11 +383,3 @@ def _folder(cache_dir: str | os.PathLike[str] | None) -> Path:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"cache_dir must be a folder, got the file {str(cache_dir)!r}")
     return folder
-
-
-def _whole(steps: Sequence[float], most: int) -> list[int]:
-    """Steps as whole calls, checked."""
-    values = np.asarray(_checks.numeric("steps", steps, at_least=0))
-    if values.ndim != 1 or np.any(values != np.rint(values)) or np.any(values > most):
-        raise ValueError(f"steps must be whole numbers from 0 to {most}, one a VMU, got {steps!r}")
-    return values.astype(int).tolist()
