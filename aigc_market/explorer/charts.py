@@ -17,7 +17,7 @@ from aigc_market.equilibrium import Equilibrium
 from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
 from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, exact, money, paid, steps
+from aigc_market.rendering.numbers import beside, exact, money, paid, short, steps
 from aigc_market.rendering.text import share
 
 Card = tuple[str, str, str]
@@ -80,9 +80,9 @@ def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     x, y = _price(market), _axis("utility", "ASP utility U_p", [0, 1.18 * top])
     layers = _shaded(market, breaks, float(best.price)) if len(breaks) < _MOST_PIECES else []
     rows = {"price": drawn.price, "utility": drawn.asp_utility, "steps": drawn.steps.sum(-1)}
-    line = _chart(rows).encode(x=x, y=y)
+    said = [alt.Tooltip(f"{name}:Q", format=",.2f") for name in rows]
+    line = _chart(rows).encode(x=x, y=y, tooltip=said)
     layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
-    layers.append(_hover(line, [*rows]))
     marks = [("p*", float(best.price), best.asp_utility, palette.EQUILIBRIUM, "circle", -14)]
     if theorem is not None and _differs(market, best, theorem):
         lost = regret(market, theorem, best_response(market, theorem)).leader
@@ -145,17 +145,14 @@ def rounds(played: list[Round]) -> alt.LayerChart:
 
 def table_of_rounds(played: list[Round]) -> str:
     """The rounds played, the last one first, as an HTML table."""
-    rows = [
-        (
-            f"{record.number:,}",
-            f"{record.price:,.2f}",
-            _sold(record),
-            money(record.utility),
-            money(beside(record.regret, record.equilibrium_utility)),
-            share([record]),
-        )
-        for record in reversed(played)
-    ]
+    rows = []
+    for record in reversed(played):
+        asked, sold = sum(record.asked), sum(record.delivered)
+        cut = f" of {steps(asked)}" if asked > sold * (1 + 1e-9) else ""
+        sales = " ".join(map(steps, record.delivered)) + cut
+        regret = money(beside(record.regret, record.equilibrium_utility))
+        earned = money(record.utility), regret, share([record])
+        rows.append((f"{record.number:,}", f"{record.price:,.2f}", sales, *earned))
     return _table(("round", "price", "steps sold", "utility", "regret", "share"), rows)
 
 
@@ -163,13 +160,6 @@ def _differs(market: Market, best: Equilibrium, theorem: float) -> bool:
     """Whether Theorem 2's price can be posted and is not the equilibrium's."""
     possible = market.cost <= theorem <= market.max_price
     return bool(possible and not np.isclose(theorem, best.price, rtol=1e-6))
-
-
-def _sold(record: Round) -> str:
-    """Steps delivered to each VMU, and what they had asked for where a capacity cut it."""
-    asked, sold = sum(record.asked), sum(record.delivered)
-    cut = f" of {steps(asked)}" if asked > sold * (1 + 1e-9) else ""
-    return " ".join(map(steps, record.delivered)) + cut
 
 
 def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
@@ -184,16 +174,6 @@ def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
         rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
         layers.append(rules.encode(x=price, tooltip=[_number("price", "breakpoint")]))
     return layers
-
-
-def _hover(line: alt.Chart, said: list[str]) -> alt.Chart:
-    """A point that follows the pointer along a line and tells its numbers."""
-    nearest = alt.selection_point(nearest=True, on="pointerover", fields=["price"], empty=False)
-    points = line.mark_point(color=palette.LEADER, filled=True, size=70).encode(
-        opacity=alt.condition(nearest, alt.value(1), alt.value(0)),
-        tooltip=[alt.Tooltip(f"{name}:Q", format=",.2f") for name in said],
-    )
-    return points.add_params(nearest)
 
 
 def _price(market: Market, field: str = "price") -> alt.X:
@@ -214,8 +194,8 @@ def cards_of_several(study: Study) -> list[Card]:
     return [
         found,
         ("cartel prices", _prices(cartel.prices), "earn the most in all"),
-        ("mean utility", _few(mean[0]), f"{_few(mean[1])} as a cartel"),
-        ("VMUs' utility", _few(nash.welfare), f"{_few(cartel.welfare)} with a cartel"),
+        ("mean utility", short(mean[0]), f"{short(mean[1])} as a cartel"),
+        ("VMUs' utility", short(nash.welfare), f"{short(cartel.welfare)} with a cartel"),
     ]
 
 
@@ -314,14 +294,12 @@ def table_of_providers(study: Study, prices: np.ndarray) -> str:
     pays = earned(study.market, prices)
     gain = competition.profit_gain(study.market, pays, study.nash, study.cartel)
     better = competition.deviation_gains(study.market, prices)
-    named = [
-        (f"asp_{m}", *row)
-        for m, row in enumerate(zip(prices, pays, gain.each, better, strict=True))
-    ]
-    named.append(("mean", prices.mean(), pays.mean(), gain.mean, better.mean()))
+    mean = prices.mean(), pays.mean(), gain.mean, better.mean()
+    numbers = [*zip(prices, pays, gain.each, better, strict=True), mean]
+    names = [*(f"asp_{m}" for m in range(len(prices))), "mean"]
     rows = [
         (name, exact(price, 4), paid(utility), _delta(delta), paid(more))
-        for name, price, utility, delta, more in named
+        for name, (price, utility, delta, more) in zip(names, numbers, strict=True)
     ]
     return _table(("provider", "price", "utility", "Δ", "gain by another price"), rows)
 
@@ -354,14 +332,7 @@ def _curves(study: Study) -> dict[str, Any]:
 
 def _prices(prices: np.ndarray) -> str:
     told = [exact(float(price), 4) for price in prices]
-    if len(told) > 2 and len(set(told)) > 1:
-        return f"{exact(float(prices.min()), 4)} … {exact(float(prices.max()), 4)}"
     return told[0] if len(set(told)) == 1 else ", ".join(told)
-
-
-def _few(value: Any) -> str:
-    """In so few digits that it fits a card."""
-    return f"{float(value):,.0f}" if abs(value) >= 99.5 else exact(float(value), 3)
 
 
 def _delta(value: Any) -> str:

@@ -20,7 +20,7 @@ from aigc_market.rendering.canvas import (
     Colour,
     Stroke,
 )
-from aigc_market.rendering.numbers import exact, percent, short, tick
+from aigc_market.rendering.numbers import percent, short, tick
 from aigc_market.rendering.shown import Benchmark, Shown, Values, mean
 
 _TOP, _HEIGHT = 408, 212
@@ -37,7 +37,7 @@ Rounds = Sequence[Shown]
 class Chart(NamedTuple):
     """Lines over the rounds, with the last round in numbers above them."""
 
-    value: str
+    value: float | None
     """In large."""
     colour: Colour
     """Of the value, or of the mark beside the name."""
@@ -59,8 +59,9 @@ class Panel(NamedTuple):
     charts: list[Chart]
     ends: tuple[float, float]
     """The values at the lower and at the upper side; what is outside is drawn there."""
-    ticks: list[tuple[float, str, Colour]]
-    legend: list[tuple[str, Stroke]]
+    ticks: Sequence[tuple[float, str, Colour]] = ()
+    """Both ends, where nothing else is said."""
+    legend: Sequence[Benchmark] = ()
     remark: str = ""
 
 
@@ -79,58 +80,57 @@ def draw(canvas: Canvas, rounds: Rounds) -> None:
 def _prices(rounds: Rounds) -> Panel:
     """One chart for each provider, or one of all."""
     last, M = rounds[-1], len(rounds[-1].cost)
-    groups = [range(m, m + 1) for m in range(M)] if M <= _APART else [range(M)]
     low = min(last.cost)
-    high = low + round_up(1.02 * (_highest("prices", rounds, low) - low))
+    high = low + round_up(1.02 * (max(_drawn("prices", rounds), default=low) - low))
+    groups = [[m] for m in range(M)] if M <= _APART else [range(M)]
     charts = [_compared("prices", members, rounds) for members in groups]
-    return Panel(
-        "Price of a step", charts, (low, high), _ticks(low, high), _legend(last), last.remark
-    )
+    return Panel("Price of a step", charts, (low, high), legend=last.benchmarks, remark=last.remark)
 
 
 def _utility(rounds: Rounds) -> Panel:
     """One chart of all providers."""
     M = len(rounds[-1].cost)
     title = "Leader's utility" if M == 1 else "Utility of a provider"
-    low = min(0.0, *(min(each.utility or [0.0]) for each in rounds), 0.0)
-    high = round_up(1.05 * _highest("utility", rounds, 0.0))
+    own = [value for each in rounds for value in each.utility or ()]
+    ends = min([0.0, *own]), round_up(1.05 * max([0.0, *_drawn("utility", rounds)]))
     chart = _compared("utility", range(M), rounds)
-    return Panel(title, [chart], (low, high), _ticks(low, high), _legend(rounds[-1]))
+    return Panel(title, [chart], ends, legend=rounds[-1].benchmarks)
 
 
 def _regret(rounds: Rounds) -> Panel:
     regrets = [each.mean_judged for each in rounds]
-    last, best = rounds[-1], [mean(each.benchmarks[0].utility or [0.0]) for each in rounds]
+    last, best = rounds[-1], [(each.benchmarks[0].utility or [0.0])[0] for each in rounds]
     high = round_up(max(0.1 * max(best), *(regret or 0.0 for regret in regrets), 0.0))
     note = last.remark
     if last.mean_judged is not None and not note:
         note = f"{percent(last.mean_judged / best[-1])} of equilibrium"
-    lines: list[tuple[Values, Colour]] = [(regrets, palette.REGRET)]
-    chart = Chart(_written(last.mean_judged), palette.REGRET, [(note, palette.MUTED)], lines, [])
-    return Panel("Regret against rational VMUs", [chart], (0.0, high), _ticks(0.0, high), [])
+    value, colour = last.mean_judged, palette.REGRET
+    chart = Chart(value, colour, [(note, palette.MUTED)], [(regrets, colour)], [])
+    return Panel("Regret against rational VMUs", [chart], (0.0, high))
 
 
 def _gain(rounds: Rounds) -> Panel:
     """The profit gain of each provider; their utilities where none is known."""
-    if all(each.mean_judged is None for each in rounds):
+    last, M = rounds[-1], len(rounds[-1].cost)
+    means = [each.mean_judged for each in rounds]
+    if means.count(None) == len(means):
         return _utility(rounds)
-    M = len(rounds[-1].cost)
-    lines: list[tuple[Values, Colour]] = [([each.mean_judged for each in rounds], palette.LEADER)]
+    lines: list[tuple[Values, Colour]] = [(means, palette.LEADER)]
     if M <= _APART:
         lines = [([each.judged[m] for each in rounds], palette.PROVIDERS[m]) for m in range(M)]
-    marks = list(zip((0.0, 1.0), rounds[-1].benchmarks, strict=True))
+    marks = list(zip((0.0, 1.0), last.benchmarks, strict=True))
     chart = Chart(
-        value=_written(rounds[-1].mean_judged, exact, 3),
+        value=last.mean_judged,
         colour=palette.LEADER,
         notes=[("of the mean", palette.MUTED)],
         lines=lines,
         benchmarks=[([at] * len(rounds), mark.stroke) for at, mark in marks],
     )
     # What is farther off than 1 from Nash and cartel would make all else flat.
-    known = [gain for values, _ in lines for gain in values if gain is not None]
-    ends = max(min([0.0, *known]), -1.0) - 0.15, min(max([1.0, *known]), 2.0) + 0.15
+    gains = [gain for values, _ in lines for gain in values if gain is not None]
+    ends = max(min([0.0, *gains]), -1.0) - 0.15, min(max([1.0, *gains]), 2.0) + 0.15
     ticks = [(at, f"{mark.name} {at:g}", mark.stroke.colour) for at, mark in marks]
-    return Panel("Profit gain Δ", [chart], ends, ticks, [])
+    return Panel("Profit gain Δ", [chart], ends, ticks)
 
 
 _PANELS: dict[str, tuple[Callable[[Rounds], Panel], ...]] = {
@@ -143,33 +143,29 @@ _PANELS: dict[str, tuple[Callable[[Rounds], Panel], ...]] = {
 def _compared(field: str, members: Sequence[int], rounds: Rounds) -> Chart:
     """Prices or utilities of some providers, beside the same of the benchmarks."""
 
-    def means(parts: Sequence[Shown] | Sequence[Benchmark]) -> list[float | None]:
-        values = [getattr(part, field) for part in parts]
-        return [each and mean([each[m] for m in members]) for each in values]
+    def of(part: Shown | Benchmark) -> float | None:
+        values = getattr(part, field)
+        return values and mean([values[m] for m in members])
 
     last, own = rounds[-1], [getattr(each, field) for each in rounds]
-    alone, apart = len(members) == 1, len(members) <= _APART
-    colours = [palette.PROVIDERS[m % len(palette.PROVIDERS)] for m in members]
-    lines: list[tuple[Values, Colour]] = [(means(rounds), palette.LEADER)]
+    apart, colour, notes = len(members) <= _APART, palette.LEADER, []
+    lines: list[tuple[Values, Colour]] = [([of(each) for each in rounds], colour)]
     if apart:
-        lines = [
-            ([each and each[m] for each in own], colour)
-            for m, colour in zip(members, colours, strict=True)
-        ]
-    notes = []
-    if own[-1] and not alone:
+        lines = [([v and v[m] for v in own], palette.PROVIDERS[m]) for m in members]
+    if len(members) == 1:
+        colour = palette.PROVIDERS[members[0]]
+    elif own[-1]:
         low, high = short(min(own[-1])), short(max(own[-1]))
         every = f"all {low}" if low == high else f"{low} to {high}"
         notes.append((f"mean of {len(members)}, {every}", palette.MUTED))
-    held = zip(last.benchmarks, means(last.benchmarks), strict=True)
-    notes += [(short(value), mark.stroke.colour) for mark, value in held if value is not None]
+    marks = [(of(mark), mark.stroke.colour) for mark in last.benchmarks]
     return Chart(
-        value=_written(means([last])[0]),
-        colour=colours[0] if alone else palette.LEADER,
-        notes=notes,
+        value=of(last),
+        colour=colour,
+        notes=[*notes, *((short(value), tint) for value, tint in marks if value is not None)],
         lines=lines,
         benchmarks=[
-            (means([each.benchmarks[i] for each in rounds]), mark.stroke)
+            ([of(each.benchmarks[i]) for each in rounds], mark.stroke)
             for i, mark in enumerate(last.benchmarks)
         ],
         name=f"RSU {members[0]}" if len(members) < len(last.cost) else "",
@@ -177,22 +173,10 @@ def _compared(field: str, members: Sequence[int], rounds: Rounds) -> Chart:
     )
 
 
-def _written(value: float | None, write: Callable[..., str] = short, *how: int) -> str:
-    return "–" if value is None else write(value, *how)
-
-
-def _highest(field: str, rounds: Rounds, least: float) -> float:
-    """Of all that is drawn."""
+def _drawn(field: str, rounds: Rounds) -> list[float]:
+    """All values of a field that a panel shows."""
     parts = [part for each in rounds for part in (each, *each.benchmarks)]
-    return max(least, *(max(getattr(part, field) or [least]) for part in parts))
-
-
-def _ticks(low: float, high: float) -> list[tuple[float, str, Colour]]:
-    return [(end, tick(end), palette.MUTED) for end in (low, high)]
-
-
-def _legend(last: Shown) -> list[tuple[str, Stroke]]:
-    return [(mark.name, mark.stroke) for mark in last.benchmarks if mark.prices is not None]
+    return [value for part in parts for value in getattr(part, field) or ()]
 
 
 # -- how it is drawn -------------------------------------------------------------------------------
@@ -202,19 +186,21 @@ def _draw(canvas: Canvas, panel: Panel, x: float, width: float, rounds: Rounds) 
     canvas.rectangle(x, _TOP, width, _HEIGHT, palette.WHITE, radius=10)
     start = x + 32 + canvas.text(x + 16, _TOP + 26, panel.title, MEDIUM, palette.MUTED)
     right, y = x + width - 16, _TOP + 26
-    for words, stroke in reversed(panel.legend):
-        right -= canvas.text(right, y, words, SMALL, stroke.colour, anchor=1) + 32
-        canvas.dashes(right, right + 26, y - 5, stroke)
-        right -= 16
+    for name, stroke, prices, _ in reversed(panel.legend):
+        if prices is not None:
+            right -= canvas.text(right, y, name, SMALL, stroke.colour, anchor=1) + 32
+            canvas.dashes(right, right + 26, y - 5, stroke)
+            right -= 16
     if canvas.measure(panel.remark, SMALL) < right - start:
         canvas.text(right, y, panel.remark, SMALL, palette.MUTED, anchor=1)
-    left = x + 24 + max(canvas.measure(words, SMALL) for _, words, _ in panel.ticks)
+    ticks = panel.ticks or [(end, tick(end), palette.MUTED) for end in panel.ends]
+    left = x + 24 + max(canvas.measure(words, SMALL) for _, words, _ in ticks)
     column = (x + width - 2 - left) / len(panel.charts)
     for i, chart in enumerate(panel.charts):
         start, end = left + i * column, left + (i + 1) * column - 14
         _numbers(canvas, chart, start if chart.name else x + 16, end)
         _lines(canvas, chart, start, end, panel.ends, rounds)
-    for at, words, colour in panel.ticks:
+    for at, words, colour in ticks:
         canvas.text(left - 8, _height(at, panel.ends) + 5, words, SMALL, colour, anchor=1)
 
 
@@ -225,9 +211,9 @@ def _numbers(canvas: Canvas, chart: Chart, left: float, right: float) -> None:
         canvas.rectangle(left, y - 27, 11, 11, colour, radius=2)
         canvas.text(left + 16, y - 16, chart.name, SMALL, palette.MUTED)
         y, size, colour = y + 8, 30, palette.INK
-    room = 0.55 * (right - left)
-    if canvas.measure(chart.value, 22) <= room:
-        left += canvas.text(left, y, chart.value, size, colour, room=room) + 4
+    room, value = 0.55 * (right - left), "–" if chart.value is None else short(chart.value)
+    if canvas.measure(value, 22) <= room:
+        left += canvas.text(left, y, value, size, colour, room=room) + 4
     x = right
     for words, tint in reversed(chart.notes):
         wide = canvas.measure(words, SMALL)

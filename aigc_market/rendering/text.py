@@ -50,57 +50,52 @@ def share(rounds: Sequence[Round]) -> str:
 
 
 def summary(rounds: Sequence[Any]) -> str:
-    """What rounds of one kind have earned, and what that is held against."""
-    return _SUMMARIES[shown(rounds[0]).judge](rounds)
+    """What rounds of one kind have earned, and what that is held against.
 
-
-def _of_a_leader(rounds: Sequence[Round]) -> str:
-    best = sum(record.equilibrium_utility for record in rounds)
-    regret = money(beside(sum(record.regret for record in rounds), best))
-    return (
-        f"{count(len(rounds), 'round')}: you earned {money(sum(r.utility for r in rounds))}; "
-        f"equilibrium prices earn {money(best)} from rational VMUs.\n"
-        f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
-    )
-
-
-def _of_several(rounds: Sequence[CompetitionRound]) -> str:
-    """A table of the means, and their Δ over the rounds with both benchmarks."""
+    Of one provider the sums. Of several a table of the means, and their Δ over the rounds with both
+    benchmarks.
+    """
+    number = count(len(rounds), "round")
+    if isinstance(rounds[0], Round):
+        best = sum(record.equilibrium_utility for record in rounds)
+        regret = money(beside(sum(record.regret for record in rounds), best))
+        return (
+            f"{number}: you earned {money(sum(record.utility for record in rounds))}; "
+            f"equilibrium prices earn {money(best)} from rational VMUs.\n"
+            f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
+        )
     played = [shown(record) for record in rounds]
-    benchmarks = [
-        of[-1]._replace(prices=_mean(of, "prices"), utility=_mean(of, "utility"))
-        for of in zip(*(each.benchmarks for each in played), strict=True)
-    ]
+    marks = zip(*(each.benchmarks for each in played), strict=True)
+    means = played[-1]._replace(
+        **{name: _mean(played, name) for name in ("prices", "sold", "utility")},
+        benchmarks=tuple(
+            of[-1]._replace(prices=_mean(of, "prices"), utility=_mean(of, "utility"))
+            for of in marks
+        ),
+        judged=[None] * len(played[0].cost),
+        mean_judged=None,
+    )
     earned = [[each.utility, *(mark.utility for mark in each.benchmarks)] for each in played]
     judged: list[Any] = [utilities for utilities in earned if None not in utilities]
-    gains: list[float | None] = [None] * (len(played[0].cost) + 1)
     if judged:
-        means = np.mean(judged, axis=0)  # (3, M): earned, at Nash, as a cartel
-        gains = [_gain(*each) for each in [*means.T.tolist(), means.mean(axis=1).tolist()]]
-    whole = played[-1]._replace(
-        **{name: _mean(played, name) for name in ("prices", "sold", "utility")},
-        benchmarks=tuple(benchmarks),
-        judged=gains[:-1],
-        mean_judged=gains[-1],
-    )
+        utility = np.mean(judged, axis=0)  # (3, M): earned, at Nash, as a cartel
+        gains = [_gain(*each) for each in utility.T.tolist()]
+        means = means._replace(judged=gains, mean_judged=_gain(*utility.mean(axis=1).tolist()))
     remarks = Counter(each.remark for each in played if each.remark)
-    found = [f"{remark} in {count(n, 'round')}" for remark, n in remarks.items()]
-    return "\n".join([f"{count(len(rounds), 'round')}, on average:", *_table(whole), *found])
+    found = [f"{remark} in {count(times, 'round')}" for remark, times in remarks.items()]
+    return "\n".join([f"{number}, on average:", *_table(means), *found])
 
 
 def _mean(rounds: Sequence[Any], name: str) -> list[float] | None:
     """(M) of a field, over the rounds in which it is known."""
-    known = [values for each in rounds if (values := getattr(each, name)) is not None]
-    return np.mean(known, axis=0).tolist() if known else None
+    values = [value for each in rounds if (value := getattr(each, name)) is not None]
+    return np.mean(values, axis=0).tolist() if values else None
 
 
 def _gain(utility: float, nash: float, cartel: float) -> float | None:
     """Δ."""
     room = beside(cartel - nash, cartel)
     return None if room == 0 else (utility - nash) / room
-
-
-_SUMMARIES: dict[str, Callable[[Sequence[Any]], str]] = {"regret": _of_a_leader, "Δ": _of_several}
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -130,11 +125,9 @@ def _row(name: str, last: Shown, members: Sequence[int], judged: float | None) -
 
     return [
         name,
-        of(last.prices, exact, 5),
-        *(of(mark.prices, exact, 5) for mark in last.benchmarks),
+        *(of(each.prices, exact, 5) for each in (last, *last.benchmarks)),
         of(last.sold, steps, last.max_steps),
-        of(last.utility, paid),
-        *(of(mark.utility, paid) for mark in last.benchmarks),
+        *(of(each.utility, paid) for each in (last, *last.benchmarks)),
         "–" if judged is None else paid(judged),
     ]
 
