@@ -58,7 +58,21 @@ class EncoderDecoder(nn.Module):
         in_front: int = 0,
     ) -> None:
         super().__init__()
-        row = row_width(num_features, history, in_front)
+        _checks.integer("in_front", in_front, at_least=0)
+        of_rows = num_features - in_front
+        if history < 1 or of_rows < 1 or of_rows % history:
+            behind = f" behind the in_front = {in_front} numbers in front" if in_front else ""
+            raise ValueError(
+                f"history must divide the length of the flat observation{behind}, {of_rows}, "
+                f"got {history}"
+            )
+        row = of_rows // history
+        if not 0 <= query_size <= row:
+            raise ValueError(
+                f"query_size must be from 0 to the {row} numbers of a row, got {query_size}"
+            )
+        if width % heads:
+            raise ValueError(f"heads must divide width = {width}, got {heads}")
         self.history, self.query_size, self.in_front = history, query_size, in_front
         self.latent_dim_pi = self.latent_dim_vf = width
         self.embed_round = nn.Linear(row + in_front, width)
@@ -114,23 +128,6 @@ class EncoderDecoder(nn.Module):
         return self.decoder(query, encoded)[:, 0]
 
 
-def row_width(numbers: int, history: int, in_front: int) -> int:
-    """Numbers in each of the equal rows of a flat observation.
-
-    Raises:
-        TypeError, ValueError: it is no such observation.
-    """
-    _checks.integer("in_front", in_front, at_least=0)
-    of_rows = numbers - in_front
-    if history < 1 or of_rows < 1 or of_rows % history:
-        behind = f" behind the in_front = {in_front} numbers in front" if in_front else ""
-        raise ValueError(
-            f"history must divide the length of the flat observation{behind}, {of_rows}, "
-            f"got {history}"
-        )
-    return of_rows // history
-
-
 def sinusoids(length: int, width: int) -> Tensor:
     """Sinusoidal positional encoding (Vaswani et al. 2017), (length, width)."""
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
@@ -169,22 +166,12 @@ class TransformerPolicy(ActorCriticPolicy):
         in_front: int | None = None,
         **arguments: Any,
     ) -> None:
-        if in_front is None:
-            if history == 1:
-                raise ValueError(
-                    "in_front must be given where history is 1, since any observation is one row "
-                    "then: how many numbers stand in front of it (0, or 1 where the market has a "
-                    "capacity), got None"
-                )
-            in_front = 0
-        row = row_width(spaces.flatdim(observation_space), history, in_front)
-        if not 0 <= query_size <= row:
+        if in_front is None and history == 1:
             raise ValueError(
-                f"query_size must be from 0 to the {row} numbers of a row, got {query_size}"
+                "in_front must be given where history is 1, since any observation is one row then: "
+                "how many numbers stand in front of it (0, or 1 where the market has a capacity), "
+                "got None"
             )
-        _check_bounds(observation_space, history, in_front)
-        if width % heads:
-            raise ValueError(f"heads must divide width = {width}, got {heads}")
         self.transformer = {
             "history": history,
             "query_size": query_size,
@@ -192,23 +179,22 @@ class TransformerPolicy(ActorCriticPolicy):
             "heads": heads,
             "layers": layers,
             "feedforward": feedforward,
-            "in_front": in_front,
+            "in_front": in_front or 0,
         }
         super().__init__(observation_space, action_space, lr_schedule, **arguments)
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = EncoderDecoder(self.features_dim, **self.transformer)  # type: ignore[assignment] (SB3 asks only for this interface)
+        network = EncoderDecoder(self.features_dim, **self.transformer)
+        flat: Any = spaces.flatten_space(self.observation_space)
+        bounds = np.stack([flat.low, flat.high])[:, network.in_front :]
+        rows = bounds.reshape(2, network.history, -1)
+        if (rows != rows[:, :1]).any():  # something else stands among them
+            raise ValueError(
+                f"in_front must be what stands in front of history = {network.history} rows of the "
+                f"same bounds, and those of the {rows.shape[-1]} numbers of each row differ, "
+                f"got {network.in_front}"
+            )
+        self.mlp_extractor = network  # type: ignore[assignment] (SB3 asks only for this interface)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**super()._get_constructor_parameters(), **self.transformer}
-
-
-def _check_bounds(space: spaces.Space[Any], history: int, in_front: int) -> None:
-    """Refuse rows whose bounds differ from row to row: something else stands among them."""
-    flat: Any = spaces.flatten_space(space)
-    rows = np.stack([flat.low, flat.high])[:, in_front:].reshape(2, history, -1)
-    if (rows != rows[:, :1]).any():
-        raise ValueError(
-            f"in_front must be what stands in front of history = {history} rows of the same "
-            f"bounds, and those of the {rows.shape[-1]} numbers of each row differ, got {in_front}"
-        )
