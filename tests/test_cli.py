@@ -621,7 +621,7 @@ def test_info_tells_what_is_there(capsys):
     out = run(capsys, "info")
     assert f"{np.__version__}" in out
     assert "aigc_market/Pricing-v0" in out
-    assert "extra cli" in out
+    assert "extras cli" in out
 
 
 def test_info_names_what_is_missing(capsys, monkeypatch):
@@ -666,7 +666,7 @@ def test_bad_flags_of_explore(capsys, monkeypatch):
         line = refused(capsys, "explore", "--no-browser", "--port", port)
     assert f"--port must be free and host an address of this machine, got {port}" in line
     line = refused(capsys, "explore", "--no-browser", "--port", 70000)
-    assert "--port must be a whole number from 0 to 65535, got 70000" in line
+    assert "--port must be finite numbers at least 0 and at most 65535, got 70000" in line
     assert "--port: invalid literal for int()" in misread(capsys, "explore", "--port", "x")
     assert "'no.such.host'" in refused(capsys, "explore", "--no-browser", "--host", "no.such.host")
     monkeypatch.setitem(sys.modules, "marimo", None)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, get_type_hints, is_typeddict
+from collections.abc import Callable, Sequence
+from typing import get_type_hints, is_typeddict
 
 from tyro.extras import subcommand_cli_from_dict
 
 import aigc_market
-from aigc_market.cli.explore import Explore
-from aigc_market.cli.fit import Fit
-from aigc_market.cli.info import Info
-from aigc_market.cli.play import Play
-from aigc_market.cli.replay import Replay
-from aigc_market.cli.solve import Solve
+from aigc_market.cli.explore import explore
+from aigc_market.cli.fit import fit
+from aigc_market.cli.info import info
+from aigc_market.cli.play import play
+from aigc_market.cli.replay import replay
+from aigc_market.cli.solve import solve
 
-_COMMANDS: dict[str, Any] = {
-    "solve": Solve,
-    "fit": Fit,
-    "play": Play,
-    "explore": Explore,
-    "replay": Replay,
-    "info": Info,
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "solve": solve,
+    "fit": fit,
+    "play": play,
+    "explore": explore,
+    "replay": replay,
+    "info": info,
 }
 
 
@@ -36,15 +36,14 @@ def run(words: Sequence[str]) -> None:
     if list(words[:1]) == ["--version"]:
         print(f"aigc-market {aigc_market.__version__}")
         return
-    command = subcommand_cli_from_dict(
-        _COMMANDS,
-        prog="aigc-market",
-        description="The AIGC pricing game: a leader, or several that compete, its followers, and "
-        "the equilibrium. --version tells the version.",
-        args=words,
-    )
     try:
-        command.run()
+        subcommand_cli_from_dict(
+            _COMMANDS,
+            prog="aigc-market",
+            description="The AIGC pricing game: a leader, or several that compete, its followers, "
+            "and the equilibrium. --version tells the version.",
+            args=words,
+        )
         sys.stdout.flush()  # here, where a closed pipe is met
     except KeyboardInterrupt:
         _end("interrupted", 130)
@@ -53,7 +52,7 @@ def run(words: Sequence[str]) -> None:
         raise SystemExit(141) from None
     except (ValueError, TypeError, ImportError, OSError) as error:
         name, _, rest = str(error).partition(" ")
-        flags = get_type_hints(type(command))
+        flags = get_type_hints(_COMMANDS[words[0]])
         for group in filter(is_typeddict, list(flags.values())):
             flags.update(group.__annotations__)
         if name in flags:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import json as jsons
 from pathlib import Path
 from typing import Annotated
 
@@ -21,66 +20,65 @@ from aigc_market.ssim import PAPER_SSIM, QuadraticFit, fit_quadratic
 from aigc_market.ssim.tabulated import read_csv
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Fit SSIM(S) = αS² + βS + γ (Eq. 2) to measurements, as the paper's Fig. 1 does."""
+def fit(
+    csv: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CSV")],
+    min_steps: float = -np.inf,
+    max_steps: float = np.inf,
+    plot: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Fit SSIM(S) = αS² + βS + γ (Eq. 2) to measurements, as the paper's Fig. 1 does.
 
-    csv: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CSV")]
-    """A file with a column `steps` and one of `ssim` or `mean`."""
-    min_steps: float = -np.inf
-    """Leave out measurements at fewer steps."""
-    max_steps: float = np.inf
-    """Leave out measurements at more steps."""
-    plot: Path | None = None
-    """A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
-    matplotlib."""
-    json: bool = False
-    """The numbers as JSON, with the δ that keeps the paper's β·δ."""
-
-    def run(self) -> None:
-        """Fit and print."""
-        check_folder("plot", self.plot)
-        try:
-            rows = np.array([row[1:] for row in read_csv(self.csv, "steps", ssim_column(self.csv))])
-            inside = (rows[:, 0] >= self.min_steps) & (rows[:, 0] <= self.max_steps)
-            steps, values = rows[inside].T
-            fit = fit_quadratic(steps, values)
-        except ValueError as error:
-            raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
-        if self.plot is not None:
-            _draw(self.plot, steps, values, fit)
-        model, names = fit.ssim, ("alpha", "beta", "gamma")
-        coefficients = {name: getattr(model, name) for name in names}
-        errors = dict(zip(names, fit.standard_errors, strict=True))
-        usual = float(Market().satisfaction[0])
-        # What decides is β·δ: this δ makes the paper's market.
-        delta = float(f"{PAPER_SSIM.beta * usual / model.beta:.4g}")
-        if self.json:
-            found = {
-                **coefficients,
-                "standard_errors": errors,
-                "r_squared": fit.r_squared,
-                "measurements": len(steps),
-                "satisfaction": delta,
-            }
-            print(json.dumps(found, indent=2))
-            return
-        measured = f"{exact(steps.min())} to {exact(steps.max())} steps"
-        table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
-        for column in ("", "value", "standard error"):
-            table.add_column(column, justify="right")
-        for letter, name in zip("αβγ", names, strict=True):
-            table.add_row(letter, f"{coefficients[name]:.6g}", f"{errors[name]:.2g}")
-        table.add_row("R²", f"{fit.r_squared:.4f}", "")
-        table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
-        Console().print(table)
-        flags = " ".join(f"--{name} {value:.6g}" for name, value in coefficients.items())
-        print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
-        print(
-            f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the "
-            f"price above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
-            f"{exact(model.beta * usual, 3)}."
-        )
+    Args:
+        csv: A file with a column `steps` and one of `ssim` or `mean`.
+        min_steps: Leave out measurements at fewer steps.
+        max_steps: Leave out measurements at more steps.
+        plot: A picture of the measurements and the fit, by its ending (.png, .svg, .pdf). Needs
+            matplotlib.
+        json: The numbers as JSON, with the δ that keeps the paper's β·δ.
+    """
+    check_folder("plot", plot)
+    try:
+        rows = np.array([row[1:] for row in read_csv(csv, "steps", ssim_column(csv))])
+        inside = (rows[:, 0] >= min_steps) & (rows[:, 0] <= max_steps)
+        steps, values = rows[inside].T
+        found = fit_quadratic(steps, values)
+    except ValueError as error:
+        raise ValueError(f"CSV must hold measurements that can be fitted: {error}") from None
+    if plot is not None:
+        _draw(plot, steps, values, found)
+    model, names = found.ssim, ("alpha", "beta", "gamma")
+    coefficients = {name: getattr(model, name) for name in names}
+    errors = dict(zip(names, found.standard_errors, strict=True))
+    usual = float(Market().satisfaction[0])
+    # What decides is β·δ: this δ makes the paper's market.
+    delta = float(f"{PAPER_SSIM.beta * usual / model.beta:.4g}")
+    if json:
+        told = {
+            **coefficients,
+            "standard_errors": errors,
+            "r_squared": found.r_squared,
+            "measurements": len(steps),
+            "satisfaction": delta,
+        }
+        print(jsons.dumps(told, indent=2))
+        return
+    measured = f"{exact(steps.min())} to {exact(steps.max())} steps"
+    table = Table(title=f"{count(len(steps), 'measurement')}, {measured}")
+    for column in ("", "value", "standard error"):
+        table.add_column(column, justify="right")
+    for letter, name in zip("αβγ", names, strict=True):
+        table.add_row(letter, f"{coefficients[name]:.6g}", f"{errors[name]:.2g}")
+    table.add_row("R²", f"{found.r_squared:.4f}", "")
+    table.add_row("best at", f"{-model.beta / (2 * model.alpha):,.1f}", "steps")
+    Console().print(table)
+    flags = " ".join(f"--{name} {value:.6g}" for name, value in coefficients.items())
+    print(f"The game on it: aigc-market solve {flags} --satisfaction {delta:g}")
+    print(
+        f"δ = {exact(delta)} keeps the paper's β·δ = {exact(PAPER_SSIM.beta * usual)}, the "
+        f"price above which a VMU buys nothing; with its δ = {exact(usual)} that would be "
+        f"{exact(model.beta * usual, 3)}."
+    )
 
 
 def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
+import json as jsons
 import platform
 import re
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -20,37 +19,32 @@ import aigc_market
 _PACKAGE = "aigc-market"
 
 
-@dataclass(frozen=True)
-class Info:
-    """Versions, extras that are present, registered ids, and devices: put it into bug reports."""
+def info(json: bool = False) -> None:
+    """Versions, extras that are present, registered ids, and devices: put it into bug reports.
 
-    json: bool = False
-    """The same as JSON."""
-
-    def run(self) -> None:
-        """Look and print."""
-        extras = metadata.metadata(_PACKAGE).get_all("Provides-Extra") or []
-        found: dict[str, Any] = {
-            "python": f"{platform.python_version()} on {platform.platform()}",
-            _PACKAGE: aigc_market.__version__,
-            "dependencies": {name: _version(name) for name in _requirements(None)},
-            "extras": {extra: sorted(_missing(extra)) for extra in extras},
-            "environments": _environments(),
-            "devices": _devices(),
-        }
-        if self.json:
-            print(json.dumps(found, indent=2))
-            return
-        table = Table(show_header=False)
-        missing = found.pop("extras")
-        for name, value in found.items():
-            for what, each in value.items() if isinstance(value, dict) else [("", value)]:
-                words = each if isinstance(each, str) else ", ".join(each or ["none"])
-                table.add_row(f"{name} {what}".strip(), words)
-        for extra, names in missing.items():
-            state = f"missing: {', '.join(names)}" if names else "present"
-            table.add_row(f"extra {extra}", state)
-        Console().print(table)
+    Args:
+        json: The same as JSON.
+    """
+    extras = metadata.metadata(_PACKAGE).get_all("Provides-Extra") or []
+    found: dict[str, Any] = {
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        _PACKAGE: aigc_market.__version__,
+        "dependencies": {name: _version(name) for name in _requirements(None)},
+        "extras": {extra: sorted(_missing(extra)) for extra in extras},
+        "environments": _environments(),
+        "devices": _devices(),
+    }
+    if json:
+        print(jsons.dumps(found, indent=2))
+        return
+    table = Table(show_header=False)
+    for name, value in found.items():
+        for what, each in value.items() if isinstance(value, dict) else [("", value)]:
+            words = each if isinstance(each, str) else ", ".join(each or ["none"])
+            if name == "extras":
+                words = f"missing: {words}" if each else "present"
+            table.add_row(f"{name} {what}".strip(), words)
+    Console().print(table)
 
 
 def _requirements(extra: str | None) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -34,8 +33,12 @@ class PlayFlags(TypedDict, total=False):
     """A file (.jsonl) for the rounds, which `aigc-market replay` shows."""
 
 
-@dataclass(frozen=True)
-class Play:
+def play(
+    market: Annotated[MarketFlags, arg(name="")],
+    flags: Annotated[PlayFlags, arg(name="")],
+    rounds: int = 10,
+    show_equilibrium: bool = False,
+) -> None:
     """Be the provider (the ASP): post a price each round; scripted VMUs buy at it. `q` ends it.
 
     Regret is what a price costs against rational VMUs, whatever these ones buy; your share is what
@@ -45,68 +48,66 @@ class Play:
     Of several providers you are asp_0, or watch a scripted one. Nobody sees another's price of the
     same round; VMUs spread their requests over the providers. Δ is the profit gain: 0 at the Nash
     equilibrium, 1 as a cartel; these are told at the end.
+
+    Args:
+        market: The market.
+        flags: What may be left out beside it.
+        rounds: How many.
+        show_equilibrium: Tell the equilibrium before each price, which spoils the game.
     """
-
-    market: Annotated[MarketFlags, arg(name="")]
-    flags: Annotated[PlayFlags, arg(name="")]
-    rounds: int = 10
-    """How many."""
-    show_equilibrium: bool = False
-    """Tell the equilibrium before each price, which spoils the game."""
-
-    def run(self) -> None:
-        """Play until the last round, `q` or the end of the input."""
-        _checks.integer("rounds", self.rounds, at_least=1)
-        path = self.flags.get("record")
-        check_folder("record", path)
-        flags: dict[str, Any] = {**self.market, **self.flags}
-        policy = _policy("policy", flags["policy"]) if "policy" in flags else None
-        arguments: dict[str, Any] = {"max_cycles": self.rounds}
-        if "rivals" in flags:
-            others = [_policy("rivals", word) for word in flags["rivals"]]
-            arguments["rivals"] = others[0] if len(others) == 1 else others
-        if "followers" in flags:
-            arguments["followers"] = flags["followers"]
-        env = environment(flags, **arguments)
-        begin(env, flags, rounds=1)
-        print(_introduction(env.market, asked=policy is None))
-        played: list[Any] = []
-        try:
-            while len(played) < self.rounds:
-                price = _posted(policy, env, played) if policy else self._ask(env, len(played) + 1)
-                if price is None:
-                    break
-                env.step(np.array([price], np.float32))
-                replay.collect(env, played)
-                print(_told(played))
-        finally:  # after Ctrl-C too
-            if path is not None and played:
-                replay.write(path, played)
-        print(_summary(played) if played else "No round was played.")
+    _checks.integer("rounds", rounds, at_least=1)
+    path = flags.get("record")
+    check_folder("record", path)
+    policy = _policy("policy", flags["policy"]) if "policy" in flags else None
+    arguments: dict[str, Any] = {"max_cycles": rounds}
+    if "rivals" in flags:
+        others = [_policy("rivals", word) for word in flags["rivals"]]
+        arguments["rivals"] = others[0] if len(others) == 1 else others
+    if "followers" in flags:
+        arguments["followers"] = flags["followers"]
+    env = environment({**market, **flags}, **arguments)
+    begin(env, market, rounds=1)
+    print(_introduction(env.market, asked=policy is None))
+    played: list[Any] = []
+    try:
+        while len(played) < rounds:
+            if policy is None:
+                hint = _hint(env) if show_equilibrium else ""
+                price = _ask(f"round {len(played) + 1:,}/{rounds:,}{hint}", env.market)
+            else:
+                price = _posted(policy, env, played)
+            if price is None:
+                break
+            env.step(np.array([price], np.float32))
+            replay.collect(env, played)
+            print(_told(played))
+    finally:  # after Ctrl-C too
         if path is not None and played:
-            print(f"Kept in {path}: aigc-market replay {path}")
+            replay.write(path, played)
+    print(_summary(played) if played else "No round was played.")
+    if path is not None and played:
+        print(f"Kept in {path}: aigc-market replay {path}")
 
-    def _ask(self, env: Any, number: int) -> float | None:
-        """A price, asked for until it is one; None at `q` or the end of the input."""
-        low, high = (float(np.ravel(of)[0]) for of in (env.market.cost, env.market.max_price))
-        hint = _hint(env) if self.show_equilibrium else ""
-        limits = f"from {exact(low)} to {exact(high)}"
-        while True:
-            try:
-                word = input(f"round {number:,}/{self.rounds:,}{hint}, price {limits}, q ends > ")
-            except EOFError:
-                word = "q"
-            word = word.strip()
-            if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
-                print(word)
-            if word.lower() in ("q", "quit"):
-                return None
-            try:
-                if low <= (price := float(word)) <= high:
-                    return price
-            except ValueError:
-                pass
-            print(f"  a price must be a number {limits}, got {word!r}")
+
+def _ask(question: str, market: Any) -> float | None:
+    """A price, asked for until it is one; None at `q` or the end of the input."""
+    low, high = (float(np.ravel(bound)[0]) for bound in (market.cost, market.max_price))
+    limits = f"from {exact(low)} to {exact(high)}"
+    while True:
+        try:
+            word = input(f"{question}, price {limits}, q ends > ").strip()
+        except EOFError:
+            word = "q"
+        if not sys.stdin.isatty():  # what comes through a pipe is not to be seen otherwise
+            print(word)
+        if word.lower() in ("q", "quit"):
+            return None
+        try:
+            if low <= (price := float(word)) <= high:
+                return price
+        except ValueError:
+            pass
+        print(f"  a price must be a number {limits}, got {word!r}")
 
 
 def _policy(name: str, word: str) -> rivals.RivalPolicy:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import json as jsons
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
@@ -35,48 +34,49 @@ class SolveFlags(TypedDict, total=False):
     profit gain Δ (0: Nash, 1: cartel), and what each provider would gain by another price."""
 
 
-@dataclass(frozen=True)
-class Solve:
+def solve(
+    market: Annotated[MarketFlags, arg(name="")],
+    flags: Annotated[SolveFlags, arg(name="")],
+    json: bool = False,
+) -> None:
     """Solve a market: what the leader's best price is, what it sells and earns, and what binds.
 
     Of several providers: their Nash equilibrium with its certificate, and their cartel. Where no
     equilibrium in pure strategies is found it says so, and tells the prices of the smallest gap and
     how best replies go round. Of a scenario, the first market drawn from the seed; unset: 0.
+
+    Args:
+        market: The market.
+        flags: What may be left out beside it.
+        json: All numbers of all providers and VMUs, as JSON.
     """
+    found = _market({**market, **flags})
+    if isinstance(found, Competition):
+        numbers, shown = _of_several(found, flags.get("prices"))
+    else:
+        numbers, shown = _of_one(found)
+    if json:
+        told = {"market": _fields(found), **numbers}
+        print(jsons.dumps(told, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+    else:
+        for part in shown:
+            Console(highlight=False).print(part)
 
-    market: Annotated[MarketFlags, arg(name="")]
-    flags: Annotated[SolveFlags, arg(name="")]
-    json: bool = False
-    """All numbers of all providers and VMUs, as JSON."""
 
-    def run(self) -> None:
-        """Solve and print."""
-        market = self._market()
-        if isinstance(market, Competition):
-            numbers, shown = _of_several(market, self.flags.get("prices"))
-        else:
-            numbers, shown = _of_one(market)
-        if self.json:
-            told = {"market": _fields(market), **numbers}
-            print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
-        else:
-            for part in shown:
-                Console(highlight=False).print(part)
-
-    def _market(self) -> Market | Competition:
-        flags: dict[str, Any] = {**self.market, **self.flags}
-        active = flags.get("active")
-        if active and "satisfaction" not in flags:
-            flags.setdefault("K", len(active))
-        # What rivals post is not looked at.
-        rivals = {"rivals": lambda market, seat, *_: market.cost[seat]} if several(flags) else {}
-        env = environment(flags, **rivals)
-        begin(env, flags)
-        if "seed" not in flags:
-            env.reset(seed=0)
-        if active:
-            return dataclasses.replace(env.market, active=np.array(active, bool))
-        return env.market
+def _market(flags: dict[str, Any]) -> Market | Competition:
+    """The first that is drawn."""
+    active = flags.get("active")
+    if active and "satisfaction" not in flags:
+        flags.setdefault("K", len(active))
+    # What rivals post is not looked at.
+    rivals = {"rivals": lambda market, seat, *_: market.cost[seat]} if several(flags) else {}
+    env = environment(flags, **rivals)
+    begin(env, flags)
+    if "seed" not in flags:
+        env.reset(seed=0)
+    if active:
+        return dataclasses.replace(env.market, active=np.array(active, bool))
+    return env.market
 
 
 def _fields(of: Any) -> dict[str, Any]:
