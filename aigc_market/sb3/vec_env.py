@@ -7,7 +7,6 @@ its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -101,11 +100,6 @@ class GymnasiumVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
         """No lane has wrappers of its own."""
         return [False] * len(list(self._get_indices(indices)))
-
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seed the next reset."""
-        self._seeds = [seed] * self.num_envs
-        return self._seeds
 
     def _whole(self, indices: VecEnvIndices) -> None:
         if len(list(self._get_indices(indices))) != self.num_envs:

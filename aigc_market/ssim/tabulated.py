@@ -17,7 +17,7 @@ from aigc_market._files import read_table, write_atomically
 from aigc_market.ssim.model import DemandCurve
 from aigc_market.ssim.quadratic import curve
 
-_KEPT = 32
+_KEPT = 64
 """Envelopes and tensors that a table keeps: of one market's bounds there are but a few."""
 
 
@@ -54,11 +54,10 @@ class TabulatedSSIM:
         self.values = values
         self._gains = values - values[0]
         self._slopes = np.diff(values) / np.diff(steps)
-        self._envelopes: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
-        self._tensors: dict[Any, Any] = {}
+        self._kept: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_envelopes": {}, "_tensors": {}}  # a copy makes its own
+        return {**vars(self), "_kept": {}}  # a copy makes its own
 
     def __repr__(self) -> str:
         return f"TabulatedSSIM({len(self.steps)} points, steps 0 to {self.max_steps:g})"
@@ -168,7 +167,7 @@ class TabulatedSSIM:
         Returns:
             (J + 1,) steps, ascending, and (J,) slopes, descending.
         """
-        found = self._envelopes.get((low, high))
+        found = self._kept.get((low, high))
         if found is None:
             inside = (self.steps > low) & (self.steps < high)
             ends = np.unique([low, high])
@@ -180,7 +179,7 @@ class TabulatedSSIM:
                     hull.pop()
                 hull.append(i)
             found = points[hull], np.diff(gains[hull]) / np.diff(points[hull])
-            _keep(self._envelopes, (low, high), found)
+            self._keep((low, high), found)
         return found
 
     def _like(self, array: Any, name: Any, table: np.ndarray) -> Any:
@@ -193,19 +192,18 @@ class TabulatedSSIM:
         if not is_tensor(array):
             return convert(np.ascontiguousarray(table), array)
         key = name, array.dtype, array.device
-        tensor = self._tensors.get(key)
+        tensor = self._kept.get(key)
         if tensor is None:
             xp = namespace(array)
             tensor = xp.asarray(np.ascontiguousarray(table), dtype=array.dtype, device=array.device)
-            _keep(self._tensors, key, tensor)
+            self._keep(key, tensor)
         return tensor
 
-
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep what was worked out, and forget all that was before where there is much of it."""
-    if len(kept) >= _KEPT:
-        kept.clear()
-    kept[key] = value
+    def _keep(self, key: Any, value: Any) -> None:
+        """Keep what was worked out, and forget all that was before where there is much of it."""
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[key] = value
 
 
 def _bends_up(x: np.ndarray, y: np.ndarray, a: int, b: int, c: int) -> bool:

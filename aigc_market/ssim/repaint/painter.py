@@ -77,8 +77,7 @@ class Painter:
             OutOfMemoryError: says the largest batch that fits, and keeps what was served.
         """
         painted = self._paint(requests, [(request.steps,) for request in requests])
-        results = {number: result for number, _, result in painted}
-        return [results[number] for number in range(len(requests))]
+        return [result for *_, result in sorted(painted, key=lambda each: each[0])]
 
     def measure(self, chains: Sequence[Request], stops: Sequence[int]) -> list[np.ndarray]:
         """SSIM after each of the stops, (stops,) for each chain; their own `steps` do not count."""
@@ -86,11 +85,10 @@ class Painter:
             wanted = [chain._replace(steps=calls) for chain in chains for calls in stops]
             scores = np.array([result.ssim for result in self.serve(wanted)])
             return list(scores.reshape(len(chains), len(stops)))
-        values = np.zeros((len(chains), len(stops)))
-        place = {calls: j for j, calls in enumerate(stops)}
-        for number, calls, result in self._paint(chains, [stops] * len(chains)):
-            values[number, place[calls]] = result.ssim
-        return list(values)
+        measured: list[list[float]] = [[] for _ in chains]
+        for number, _, result in self._paint(chains, [stops] * len(chains)):
+            measured[number].append(result.ssim)
+        return list(np.array(measured))
 
     def quality(self, original: np.ndarray, image: np.ndarray, mask: np.ndarray) -> float:
         """SSIM of a picture against the original, over the region that counts."""
@@ -202,17 +200,17 @@ def check_device(name: str) -> None:
         TypeError, ValueError: it is no device, or not there.
     """
     allowed = "'cpu', 'cuda', 'cuda:1' or 'mps'"
-    if not isinstance(name, str):
-        raise TypeError(f"device must be {allowed}, got {name!r} of type {type(name).__name__}")
+    _checks.instance("device", name, str, allowed)
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device must be {allowed}, got {name!r}") from None
+        device = torch.device("meta")
     if device.type not in ("cpu", "cuda", "mps"):  # "meta" would paint nothing at all
         raise ValueError(f"device must be {allowed}, got {name!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device {name!r} is not there: torch sees no MPS device")
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+    else:
+        count = int(device.type == "cpu" or torch.backends.mps.is_available())
+    if (device.index or 0) >= count:
+        kind = device.type.upper()
+        raise ValueError(f"device {name!r} is not there: torch sees {count} {kind} devices")
