@@ -364,9 +364,9 @@ def test_a_game_is_played_and_summed_up(capsys, typed):
     typed(9, 8)
     out = run(capsys, "play", "--rounds", 2)
     against = "against rational VMUs: regret"
-    assert f"you earned 1,379.31; {against} 28.74, share so far 98.0 %" in out
-    assert f"you earned 1,408.05; {against} 0.00, share so far 99.0 %" in out
-    assert "price 9: steps sold 86.2 86.2 = 172.4\n" in out
+    assert f"  earned 1,379.31; {against} 28.74, share so far 98.0 %" in out
+    assert f"  earned 1,408.05; {against} 0.00, share so far 99.0 %" in out
+    assert "  price 9: steps sold 86.2 86.2 = 172.4\n" in out
     assert "2 rounds: you earned 2,787.36; equilibrium prices earn 2,816.09 from" in out
     assert "Against rational VMUs: regret 28.74 in all, share 99.0 %." in out
     assert "The equilibrium price was 8; you asked 8 to 9." in out
@@ -416,7 +416,7 @@ def test_what_a_capacity_cuts_is_said(capsys, typed):
     typed(7)
     out = run(capsys, "play", "--rounds", 1, "--capacity", 150)
     assert "steps sold 75.0 75.0 = 150.0, cut by the capacity of 150 from 114.9 114.9" in out
-    assert "you earned 900.00" in out  # 6 · 150
+    assert "  earned 900.00;" in out  # 6 · 150
 
 
 def test_a_price_at_which_nobody_buys(capsys, typed):

@@ -13,8 +13,8 @@ from tyro.conf import arg
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment, in_a_row
 from aigc_market.competition import rivals
-from aigc_market.rendering import Round
-from aigc_market.rendering.numbers import beside, count, exact, money, paid, span, steps
+from aigc_market.rendering.numbers import count, exact, money, paid, span, steps
+from aigc_market.rendering.shown import shown
 from aigc_market.rendering.text import sales, share, summary
 
 
@@ -84,7 +84,7 @@ def play(
     finally:  # after Ctrl-C too
         if path is not None and played:
             replay.write(path, played)
-    print(_summary(played) if played else "No round was played.")
+    print(summary(played) if played else "No round was played.")
     if path is not None and played:
         print(f"Kept in {path}: aigc-market replay {path}")
 
@@ -135,12 +135,12 @@ def _posted(policy: rivals.RivalPolicy, env: Any, played: Sequence[Any]) -> floa
 def _hint(env: Any) -> str:
     """The equilibrium."""
     if hasattr(env, "equilibrium"):
-        best = env.equilibrium
-        return f" (equilibrium {exact(best.price)} earns {money(best.asp_utility)})"
-    price, utility = env.oracle.nash_price[0], env.oracle.utility[0]
+        price, utility = env.equilibrium.price, env.equilibrium.asp_utility
+    else:
+        price, utility = env.oracle.nash_price[0], env.oracle.utility[0]
     if np.isnan(price):
         return " (no Nash equilibrium was found)"
-    return f" (Nash price {exact(price, 5)} earns {paid(utility)})"
+    return f" (equilibrium {exact(price, 5)} earns {paid(utility)})"
 
 
 def _introduction(market: Any, asked: bool) -> str:
@@ -171,27 +171,13 @@ def _introduction(market: Any, asked: bool) -> str:
 
 def _told(played: Sequence[Any]) -> str:
     """The last round."""
-    last = played[-1]
-    if isinstance(last, Round):
-        regret = money(beside(last.regret, last.equilibrium_utility))
-        return (
-            f"  price {exact(last.price)}: steps sold {sales(last)}\n"
-            f"  you earned {money(last.utility)}; against rational VMUs: regret {regret}, "
-            f"share so far {share(played)}"
-        )
-    gain = last.mean_profit_gain
-    delta = "" if gain is None else f"; Δ of the mean {exact(gain, 3)}"
+    last, judged = shown(played[-1]), ""
+    if last.judge == "regret":
+        judged = f"; against rational VMUs: regret {money(last.judged[0] or 0.0)}, "
+        judged += f"share so far {share(played)}"
+    elif last.mean_judged is not None:
+        judged = f"; Δ of the mean {exact(last.mean_judged, 3)}"
     return (
-        f"round {last.number:,}: prices {in_a_row(last.prices)}; steps sold {sales(last)}\n"
-        f"  earned {in_a_row(last.utility, paid)}{delta}"
+        f"  price {in_a_row(last.prices or ())}: steps sold {sales(played[-1])}\n"
+        f"  earned {in_a_row(last.utility or (), paid)}{judged}"
     )
-
-
-def _summary(played: Sequence[Any]) -> str:
-    """All rounds; of one provider's also the prices."""
-    if not isinstance(played[0], Round):
-        return summary(played)
-    best = span([record.equilibrium_price for record in played])
-    moved = " (it moved)" if " " in best else ""
-    asked = span([record.price for record in played])
-    return f"{summary(played)}\nThe equilibrium price was {best}{moved}; you asked {asked}."

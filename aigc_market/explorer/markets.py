@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import ssim as models
+from aigc_market.competition import Competition
 from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
@@ -51,17 +53,9 @@ RANGES: dict[str, dict[str, Range]] = {
 """By SSIM model and slider: the lowest value, the highest, and the step between."""
 
 _PAPER: dict[str, Any] = {
+    **{field.name: field.default for field in dataclasses.fields(Competition)},
     "M": 1,
-    "K": 2,
-    "cost": 1,
-    "satisfaction": 200,
-    "max_price": 20,
-    "min_steps": 0,
-    "max_steps": 250,
-    "capacity": None,
-    "temperature": 60,
     "near": 0,
-    "outside": None,
     "ssim": QUADRATIC,
     "alpha": -1e4 * PAPER_SSIM.alpha,
     "beta": PAPER_SSIM.beta,

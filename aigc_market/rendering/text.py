@@ -52,17 +52,21 @@ def share(rounds: Sequence[Round]) -> str:
 def summary(rounds: Sequence[Any]) -> str:
     """What rounds of one kind have earned, and what that is held against.
 
-    Of one provider the sums. Of several a table of the means, and their Δ over the rounds with both
+    Of one provider the sums, and its prices. Of several a table of the means, and their Δ over the rounds with both
     benchmarks.
     """
     number = count(len(rounds), "round")
     if isinstance(rounds[0], Round):
         best = sum(record.equilibrium_utility for record in rounds)
         regret = money(beside(sum(record.regret for record in rounds), best))
+        price = span([record.equilibrium_price for record in rounds])
+        moved = " (it moved)" if " " in price else ""
+        asked = span([record.price for record in rounds])
         return (
             f"{number}: you earned {money(sum(record.utility for record in rounds))}; "
             f"equilibrium prices earn {money(best)} from rational VMUs.\n"
-            f"Against rational VMUs: regret {regret} in all, share {share(rounds)}."
+            f"Against rational VMUs: regret {regret} in all, share {share(rounds)}.\n"
+            f"The equilibrium price was {price}{moved}; you asked {asked}."
         )
     played = [shown(record) for record in rounds]
     marks = zip(*(each.benchmarks for each in played), strict=True)
