@@ -18,6 +18,7 @@ from aigc_market.ssim import (
     SSIMModel,
     TabulatedSSIM,
     fit_quadratic,
+    fit_saturating,
 )
 
 STEPS = [0.0, 20.0, 60.0, 120.0, 160.0, 250.0]
@@ -154,19 +155,19 @@ def test_at_zero_completes_a_table_that_begins_later():
     np.testing.assert_array_equal(later.steps, whole.steps)
 
 
-@pytest.mark.parametrize("kind", [np.array, torch.tensor], ids=["numpy", "torch"])
-def test_models_keep_numbers_of_their_own(kind):
-    like = np.float64 if kind is np.array else torch.float64
-    given = [kind(numbers, dtype=like) for numbers in (STEPS, VALUES, [-1e-4, -2e-4], [0.1, 0.2])]
-    table = TabulatedSSIM(*given[:2])
-    quadratic = QuadraticSSIM(*given[2:]) if kind is np.array else None
-    for numbers in given:
+def test_models_keep_numbers_of_their_own():
+    """Tensors stay what they are in formulas: gradients flow to them."""
+    given = [np.array(numbers) for numbers in (STEPS, VALUES, [-1e-4, -2e-4], [0.1, 0.2])]
+    tensors = [torch.tensor(numbers) for numbers in (STEPS, VALUES)]
+    tables = [TabulatedSSIM(*given[:2]), TabulatedSSIM(*tensors)]
+    quadratic, saturating = QuadraticSSIM(*given[2:]), SaturatingSSIM(given[3], given[3])
+    for numbers in (*given, *tensors):
         numbers[...] = 7.0
-    np.testing.assert_array_equal(table.steps, STEPS)
-    np.testing.assert_array_equal(table.values, VALUES)
-    if quadratic is not None:  # tensors stay what they are: gradients flow to them
-        np.testing.assert_array_equal(quadratic.alpha, [-1e-4, -2e-4])
-        np.testing.assert_array_equal(quadratic.beta, [0.1, 0.2])
+    for table in tables:
+        np.testing.assert_allclose(table.steps, STEPS)
+        np.testing.assert_allclose(table.values, VALUES, rtol=1e-6)
+    np.testing.assert_array_equal(quadratic.parameters[:2], [[-1e-4, -2e-4], [0.1, 0.2]])
+    np.testing.assert_array_equal(saturating.parameters[:2], [[0.1, 0.2], [0.1, 0.2]])
 
 
 def test_a_table_of_nothing_but_zero_is_refused():
@@ -306,10 +307,11 @@ def test_a_fit_that_would_break_the_rules_is_refused(values):
         fit_quadratic([0, 1, 2, 3, 4], values)
 
 
+@pytest.mark.parametrize("fit", [fit_quadratic, fit_saturating])
 @pytest.mark.parametrize("steps", [[0, 1, 2], [0, 0, 1, 1]])
-def test_a_fit_needs_enough_measurements(steps):
+def test_a_fit_needs_enough_measurements(fit, steps):
     with pytest.raises(ValueError, match="steps must hold at least 4 measurements"):
-        fit_quadratic(steps, np.arange(len(steps)))
+        fit(steps, np.arange(len(steps)))
 
 
 def test_a_fitted_model_can_be_played():
