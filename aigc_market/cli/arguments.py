@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -15,7 +15,6 @@ from aigc_market._files import read_table
 from aigc_market.competition import Competition
 from aigc_market.envs.pages.rival import RivalEnv
 from aigc_market.envs.pages.single import PricingEnv
-from aigc_market.rendering.numbers import exact
 from aigc_market.scenarios import COMPETITION_SCENARIOS, SCENARIOS
 from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
 
@@ -180,11 +179,3 @@ def ssim_column(path: str | Path) -> str:
     """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
     header, _ = read_table(path)
     return "mean" if "mean" in header and "ssim" not in header else "ssim"
-
-
-def in_a_row(
-    values: Sequence[float], write: Callable[[float], str] = lambda value: exact(value, 5)
-) -> str:
-    """Numbers of the providers, as far as there is room."""
-    more = f" and {len(values) - 6:,} more" if len(values) > 6 else ""
-    return " ".join(write(float(value)) for value in values[:6]) + more

@@ -11,9 +11,9 @@ import numpy as np
 from tyro.conf import arg
 
 from aigc_market import _checks, replay
-from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment, in_a_row
+from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment
 from aigc_market.competition import rivals
-from aigc_market.rendering.numbers import count, exact, money, paid, span, steps
+from aigc_market.rendering.numbers import count, exact, in_a_row, money, paid, span, steps
 from aigc_market.rendering.shown import shown
 from aigc_market.rendering.text import sales, share, summary
 

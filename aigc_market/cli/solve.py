@@ -14,11 +14,12 @@ from tyro.conf import arg
 
 import aigc_market
 from aigc_market import competition
-from aigc_market.cli.arguments import MarketFlags, begin, environment, in_a_row, several
-from aigc_market.competition import Competition, Nash
+from aigc_market.cli.arguments import MarketFlags, begin, environment, several
+from aigc_market.competition import Competition
 from aigc_market.curves import theorem_2
 from aigc_market.market import Market, check_between
-from aigc_market.rendering.numbers import beside, count, exact, money, paid
+from aigc_market.rendering.numbers import beside, count, exact, few, money, paid
+from aigc_market.rendering.text import verdict
 
 _ROWS = 12  # of a table: a larger market shows this many of its providers and VMUs
 _SHARES = 4  # of the providers in a VMU's row
@@ -139,11 +140,11 @@ def _of_several(
     columns = {
         **_earned(nash.prices, nash.asp_utility),
         "steps sold": (np.sum(nash.shares * nash.steps, axis=-1), _steps),
-        gap: (gaps, _small),
+        gap: (gaps, few),
     }
     shown = [
         _table(title, "m", columns),
-        _verdict(nash, max(gaps)),
+        verdict(nash),
         _table("Cartel", "m", _earned(cartel.prices, cartel.asp_utility)),
     ]
     welfare = {at: nash.welfare, "cartel": cartel.welfare}
@@ -155,12 +156,12 @@ def _of_several(
             **_earned(asked["prices"], asked["asp_utility"]),
             "steps sold": (asked["sold"], _steps),
             "Δ": (asked["profit_gain"], _delta),
-            "gain by another price": (asked["deviation_gains"], _small),
+            "gain by another price": (asked["deviation_gains"], few),
         }
         mean = _delta(asked["mean_profit_gain"])
         shown += [
             _table("Prices asked for", "m", columns),
-            f"Δ of the mean {mean}, NashConv {_small(asked['nash_conv'])}",
+            f"Δ of the mean {mean}, NashConv {few(asked['nash_conv'])}",
         ]
         welfare["asked"] = asked["welfare"]
     columns = {
@@ -194,23 +195,6 @@ def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _verdict(nash: Nash, gap: float) -> str:
-    """How sure it is, or how best replies go round."""
-    if nash.converged:
-        more = f"more than {_small(gap)}" if gap else "anything, but for rounding,"
-        return f"Certified: no provider gains {more} by any other price."
-    words = (
-        f"Some provider may gain {_small(gap)} by another price: these prices are no equilibrium "
-        "in pure strategies, and no such equilibrium was found. Best replies "
-    )
-    if nash.cycle is None:
-        return f"{words}did not rest, nor go round in a cycle that was seen."
-    profiles = [f"({in_a_row(prices)})" for prices in nash.cycle[:_ROWS]]
-    more = f" → … {len(nash.cycle) - _ROWS} more" if len(nash.cycle) > _ROWS else ""
-    cycle = f"an Edgeworth cycle of {count(len(nash.cycle), 'step')}"
-    return f"{words}go round ({cycle}): {' → '.join(profiles)}{more}"
-
-
 # -- tables ----------------------------------------------------------------------------------------
 
 Column = tuple[Sequence[Any] | np.ndarray, Callable[[Any], str]]
@@ -223,10 +207,6 @@ def _earned(prices: np.ndarray, utility: np.ndarray) -> dict[str, Column]:
 
 def _steps(value: float) -> str:
     return f"{value:,.3f}"
-
-
-def _small(value: float) -> str:
-    return exact(value, 2) if value < 100 else money(value)
 
 
 def _delta(value: float | None) -> str:

@@ -16,9 +16,8 @@ from aigc_market.curves import breakpoints, curves, theorem_2
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
-from aigc_market.rendering import Round
+from aigc_market.rendering import Round, text
 from aigc_market.rendering.numbers import beside, exact, money, paid, short, steps
-from aigc_market.rendering.text import share
 
 Card = tuple[str, str, str]
 """A name, a value and a caption."""
@@ -151,7 +150,7 @@ def table_of_rounds(played: list[Round]) -> str:
         cut = f" of {steps(asked)}" if asked > sold * (1 + 1e-9) else ""
         sales = " ".join(map(steps, record.delivered)) + cut
         regret = money(beside(record.regret, record.equilibrium_utility))
-        earned = money(record.utility), regret, share([record])
+        earned = money(record.utility), regret, text.share([record])
         rows.append((f"{record.number:,}", f"{record.price:,.2f}", sales, *earned))
     return _table(("round", "price", "steps sold", "utility", "regret", "share"), rows)
 
@@ -200,20 +199,11 @@ def cards_of_several(study: Study) -> list[Card]:
 
 
 def verdict(study: Study) -> str:
-    """What the curves say, in a sentence or two."""
+    """What the curves say."""
     others = "" if study.market.M == 2 else " The others' prices are fixed where that is."
-    if study.converged:
-        return (
-            "Best replies of the first two providers to each other; they cross at the Nash "
-            f"equilibrium, which is certified.{others} Point at a curve for its numbers."
-        )
-    went = "Best replies did not come to rest."
-    if study.cycle is not None:
-        length = len(study.cycle)
-        went = f"Best replies in turn go round in {length} rounds, an Edgeworth cycle (dashed)."
     return (
-        "**No equilibrium in pure strategies was found**: where a best reply jumps, the curves "
-        f"need not cross. {went}{others}"
+        "Best replies of the first two providers to each other; they cross at a Nash equilibrium. "
+        f"Where a best reply jumps they need not.{others} {text.verdict(study.nash)}"
     )
 
 
@@ -345,9 +335,9 @@ def _delta(value: Any) -> str:
 def _chart(columns: dict[str, Any]) -> alt.Chart:
     """A chart of columns, as CSV in a URL: altair checks inline data value by value."""
     arrays = np.broadcast_arrays(*map(np.atleast_1d, columns.values()))
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([columns, *zip(*arrays, strict=True)])
-    url = f"data:text/csv;base64,{base64.b64encode(text.getvalue().encode()).decode()}"
+    rows = io.StringIO(newline="")
+    csv.writer(rows).writerows([columns, *zip(*arrays, strict=True)])
+    url = f"data:text/csv;base64,{base64.b64encode(rows.getvalue().encode()).decode()}"
     kinds = ["string" if array.dtype.kind == "U" else "number" for array in arrays]
     parse = dict(zip(columns, kinds, strict=True))
     return alt.Chart(alt.UrlData(url=url, format=alt.CsvDataFormat(type="csv", parse=parse)))
@@ -374,7 +364,7 @@ def _labelled(
 ) -> list[alt.Chart]:
     """A mark of one row, and its `label` to the left of it where it is on the `right`."""
     look = {"filled": filled, "size": 115, "opacity": 1, "strokeWidth": 2}
-    text = point.mark_text(
+    name = point.mark_text(
         color=colour,
         align="right" if right else "left",
         dx=-dx if right else dx,
@@ -382,7 +372,7 @@ def _labelled(
         fontSize=13,
         fontWeight="bold",
     )
-    return [point.mark_point(color=colour, shape=shape, **look), text.encode(text="label:N")]
+    return [point.mark_point(color=colour, shape=shape, **look), name.encode(text="label:N")]
 
 
 def _number(field: str, title: str | None = None) -> alt.Tooltip:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
 _MOST, _LEAST = 1e15, 1e-6
@@ -71,6 +71,19 @@ def money(value: float) -> str:
 def paid(value: float) -> str:
     """What is paid, in four digits where it is below ten: 1,408.05, 0.2229."""
     return money(value) if abs(value) >= 9.9995 else exact(value, 4)
+
+
+def few(value: float) -> str:
+    """What is small as a rule, such as a gap: 0.063, 1.4 × 10^-8."""
+    return exact(value, 2) if value < 100 else money(value)
+
+
+def in_a_row(
+    values: Sequence[float], write: Callable[[float], str] = lambda value: exact(value, 5)
+) -> str:
+    """As far as there is room: 1.925 1.6617."""
+    more = f" and {len(values) - 6:,} more" if len(values) > 6 else ""
+    return " ".join(write(float(value)) for value in values[:6]) + more
 
 
 def percent(share: float, decimals: int = 1) -> str:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_market.rendering.numbers import beside, count, exact, money, paid, percent, span, steps
+from aigc_market.rendering.numbers import (
+    beside,
+    count,
+    exact,
+    few,
+    in_a_row,
+    money,
+    paid,
+    percent,
+    span,
+    steps,
+)
 from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.shown import Shown, mean, shown
 
+if TYPE_CHECKING:
+    from aigc_market.competition import Nash
+
 _LISTED = 8
-"""So many providers, and so many VMUs."""
+"""So many providers, VMUs, and steps of a cycle."""
 
 
 def ansi(record: Round | CompetitionRound) -> str:
@@ -52,8 +66,8 @@ def share(rounds: Sequence[Round]) -> str:
 def summary(rounds: Sequence[Any]) -> str:
     """What rounds of one kind have earned, and what that is held against.
 
-    Of one provider the sums, and its prices. Of several a table of the means, and their Δ over the rounds with both
-    benchmarks.
+    Of one provider the sums, and its prices. Of several a table of the means, and their Δ over the
+    rounds with both benchmarks.
     """
     number = count(len(rounds), "round")
     if isinstance(rounds[0], Round):
@@ -88,6 +102,24 @@ def summary(rounds: Sequence[Any]) -> str:
     remarks = Counter(each.remark for each in played if each.remark)
     found = [f"{remark} in {count(times, 'round')}" for remark, times in remarks.items()]
     return "\n".join([f"{number}, on average:", *_table(means), *found])
+
+
+def verdict(nash: Nash) -> str:
+    """How sure an equilibrium of the providers is, or how their best replies go round."""
+    gap = max(beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True))
+    if nash.converged:
+        more = f"more than {few(gap)}" if gap else "anything, but for rounding,"
+        return f"Certified: no provider gains {more} by any other price."
+    words = (
+        f"Some provider may gain {few(gap)} by another price: these prices are no equilibrium in "
+        "pure strategies, and no such equilibrium was found. Best replies "
+    )
+    if nash.cycle is None:
+        return f"{words}did not rest, nor go round in a cycle that was seen."
+    profiles = [f"({in_a_row(prices)})" for prices in nash.cycle[:_LISTED]]
+    more = f" → … {len(nash.cycle) - _LISTED} more" if len(nash.cycle) > _LISTED else ""
+    cycle = f"an Edgeworth cycle of {count(len(nash.cycle), 'step')}"
+    return f"{words}go round ({cycle}): {' → '.join(profiles)}{more}"
 
 
 def _mean(rounds: Sequence[Any], name: str) -> list[float] | None:
