@@ -7,12 +7,13 @@ import brute_force
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 from scipy.special import wrightomega
 from test_equilibrium_search import (
     PAPER,
+    SEARCH,
     SHARE,
     between,
     bounds_of,
@@ -35,7 +36,6 @@ from aigc_market.ssim.saturating import log_lambert_w
 
 GAIN, SCALE = 3.0975, 41.3
 MODEL = SaturatingSSIM(GAIN, SCALE, 0.4)
-SEARCH = settings(max_examples=150, deadline=None, derandomize=True)
 
 
 # -- the model --------------------------------------------------------------------------------
