@@ -71,7 +71,7 @@ class Terms:
             self.lines = [(model.slope / delta, model.vertex) for model, delta in columns]
 
     def demand(self, price: float) -> list[float]:
-        """What rational VMUs ask for, in single precision."""
+        """What rational VMUs ask for, whether they are there or not."""
         low, high, steps = self.min_steps, self.max_steps, []
         if self.lines is None:
             for model, delta in zip(self.models, self.satisfaction, strict=True):
@@ -80,7 +80,7 @@ class Terms:
             for slope, vertex in self.lines:
                 s = price * slope + vertex
                 steps.append(low if s < low else high if s > high else s)
-        return array("f", steps).tolist()
+        return steps
 
     def settle(
         self, price: float, asked: list[float]

@@ -9,10 +9,8 @@ from gymnasium import logger
 from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
-from aigc_market.envs.game import FOLLOWER, LEADER, Game
+from aigc_market.envs.game import FOLLOWER, LEADER, Game, screen
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import RENDER_FPS
-from aigc_market.rendering import Screen
 
 
 class Agents:
@@ -29,7 +27,7 @@ class Agents:
         self._game = game = game_class(self.settings, scripted=False)
         self.max_cycles = self.settings.max_cycles
         self.render_mode = mode = self.settings.render_mode
-        self._screen = Screen(mode, RENDER_FPS) if mode else None
+        self._screen = screen(mode)
         self._leaders, self._answered = game.M, game.policy is None
         # Followers that answer at once leave no price in force between two rounds.
         self._in_force = simultaneous and self._answered

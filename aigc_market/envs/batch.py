@@ -13,11 +13,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks
-from aigc_market.envs.game import Game
+from aigc_market.envs.game import Game, screen
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.spaces import Viewer
-from aigc_market.rendering import Screen
 
 SHOWN_LANES = 4
 """Environments of a batch that are drawn: a frame takes longer than a round of them all."""
@@ -36,7 +35,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
         self._rivals = game.seats(seat, rivals)
         self._seat, self._reader = seat, game.prices[seat]
         self.render_mode = mode = settings.render_mode
-        self._screen = Screen(mode, RENDER_FPS) if mode else None
+        self._screen = screen(mode)
         self.max_cycles = settings.max_cycles
         self.action_space = self._reader.space
         self.observation_space = game.leader.space
@@ -89,7 +88,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
         over = episode.round + 1 >= self.max_cycles
         episode.settle(None, over)
         info = episode.infos[0]
-        if rivals.others:
+        if rivals.told:
             info["rival_prices"] = rivals.posted.copy()
             if not over:
                 rivals.post(self._process, prices)
@@ -170,7 +169,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])
         self.render_mode = mode = settings.render_mode
         shown = min(N, SHOWN_LANES) if mode else 0
-        self._screens = [Screen("rgb_array", RENDER_FPS) for _ in range(shown)]
+        self._screens = [screen(mode) for _ in range(shown)]
         self.max_cycles = settings.max_cycles
         self.single_action_space: Space[Any] = self._reader.space
         self.action_space = batch_space(self.single_action_space, N)
@@ -310,7 +309,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         for name, value in infos.items():
             own = value[seat]
             told[name] = (own.copy() if self._copy else own).T
-        if self._rivals.others:
+        if self._rivals.told:
             told["rival_prices"] = self._settled.prices[self._rivals.others].T
         return told | self._judged() if self.settings.judged else told
 
@@ -321,7 +320,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             axes = getattr(value, "ndim", 0)  # np.ndim takes as long as some arithmetic here
             own = value[self._seat] if axes == 2 else value
             whole = axes and len(own) == self.num_envs
-            judged[name] = own if whole else self._same(name, own)
+            judged[name] = own.copy() if whole else self._same(name, own)
         return judged
 
     def _same(self, name: str, value: Any) -> np.ndarray:

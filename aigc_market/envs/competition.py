@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -26,9 +26,11 @@ from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.oracle import Solved
 from aigc_market.envs.settings import AGENTS
 from aigc_market.envs.spaces import Log, Viewer, in_front, of_each
-from aigc_market.rendering import CompetitionRound
 from aigc_market.rules import Answer, PairSettlement, PairTerms
 from aigc_market.scenarios import COMPETITION_SCENARIOS, Scenario
+
+if TYPE_CHECKING:
+    from aigc_market.rendering import CompetitionRound
 
 NASH_CARTEL = "nash_cartel"
 """Asks for the grid of `competition.price_grid`."""
@@ -167,6 +169,7 @@ class Oracle:
         self.market = market
         self._nash = Solved(_nash_point, market) if nash is None else nash
         self._cartel = Solved(_cartel_point, market) if cartel is None else cartel
+        self._in_front: Any = None
 
     def followed_by(self, market: Competition, changed: Any) -> Oracle:
         """What stands in the next round, when these lanes have changed."""
@@ -186,9 +189,16 @@ class Oracle:
         """Of `market`, with all that it says of VMUs."""
         return competition.cartel(self.market)
 
-    def find(self) -> None:
-        """Solve now what would be solved when it is asked for."""
-        _ = self.benchmarks
+    def in_front(self, like: Any) -> list[Any]:
+        """The benchmarks and the room of providers, (M, N) or (M, 1), in the library of an array.
+
+        They are found and laid out once.
+        """
+        if self._in_front is None:
+            known = self.benchmarks
+            front = [rules.to_front(value, 1) for value in (*known, known.room)]
+            self._in_front = [convert(value, like) for value in front]
+        return self._in_front
 
     @property
     def nash_price(self) -> np.ndarray:
@@ -292,8 +302,6 @@ class CompetitionGame(Game):
         hidden += [field._replace(count=M) for field in capacity]
         of_pairs = [field._replace(count=M * K) for field in (shares, steps)]
         self.state = Viewer([*hidden, prices], [prices, *of_pairs], n)
-        # Each leader sees itself first, then the others in the order of the seats after its own.
-        self.order = (np.arange(M)[:, None] + np.arange(M)) % M
 
     def seats(self, seat: int, rivals: Any) -> ScriptedRivals:
         """Who is scripted where the leader at a seat is played.
@@ -308,6 +316,11 @@ class CompetitionGame(Game):
     def make_choice_space(self) -> Any:
         """Of a follower's actions: sampling must be independent from VMU to VMU."""
         return self.choices.make_space()
+
+    def own_first(self, prices: Any) -> Any:
+        """(M, …) as each leader sees them, (M, M, …): its own, then those of the seats after it."""
+        xp = namespace(prices)
+        return xp.stack([xp.concat([prices[m:], prices[:m]]) for m in range(self.M)])
 
     # What stands in front of the rounds, and of the prices in force, batch axes first.
 
@@ -388,7 +401,7 @@ class CompetitionGame(Game):
 
     def leader_row(self, settled: PairSettlement, active: Any) -> list[Any]:
         """(M, count, N) of each field."""
-        return [settled.prices[self.order], settled.demand]
+        return [self.own_first(settled.prices), settled.demand]
 
     def follower_row(self, settled: PairSettlement) -> list[Any]:
         """(K, count, N) of each field."""
@@ -415,11 +428,10 @@ class CompetitionGame(Game):
 
     def judgement(self, settled: PairSettlement, oracle: Oracle) -> dict[str, Any]:
         """What of the leaders' infos compares play with what is best, (M, N) each."""
-        known, utility = oracle.benchmarks, settled.asp_utility
-        front = [convert(rules.to_front(v, 1), utility) for v in (*known, known.room)]
-        judged = dict(zip(known._fields, front[:-1], strict=True))
-        gain = (utility - judged["nash_utility"]) / front[-1]
-        return {**judged, "profit_gain": gain}
+        utility = settled.asp_utility
+        *known, room = oracle.in_front(utility)
+        judged = dict(zip(Benchmarks._fields, known, strict=True))
+        return {**judged, "profit_gain": (utility - judged["nash_utility"]) / room}
 
     def follower_infos(self, settled: PairSettlement, active: Any) -> dict[str, Any]:
         """(K, …, N) each."""
@@ -480,6 +492,8 @@ class ScriptedRivals(Rivals):
         providers: M.
         policies: see `competition.rivals`, one for all or one for each.
     """
+
+    told = True
 
     def __init__(self, seat: int, providers: int, policies: Any) -> None:
         self._seat = seat
@@ -759,6 +773,10 @@ def record(
         means = Benchmarks(*(np.mean(value) for value in judged))
         gain = _some(judged.profit_gain(utility))
         mean_gain = _some([means.profit_gain(np.mean(utility))])[0]
+    from aigc_market.rendering import (
+        CompetitionRound,
+    )  # for those alone who draw: it takes time to import
+
     return CompetitionRound(
         rounds=settings.max_cycles,
         cost=_numbers(market.cost),

@@ -18,7 +18,7 @@ from aigc_market import followers
 from aigc_market._arrays import namespace
 from aigc_market.envs.actions import NumberReader
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import AGENTS, Settings
+from aigc_market.envs.settings import AGENTS, RENDER_FPS, Settings
 from aigc_market.envs.spaces import Viewer
 
 LEADER, FOLLOWER = "asp", "vmu"
@@ -123,11 +123,22 @@ class Rivals:
 
     others: Sequence[int] = ()
     """Their numbers, in the order of the seats after the player's."""
+    told: bool = False
+    """Whether infos tell of their prices, in a game where there may be some."""
 
     def begin(
         self, process: MarketProcess, rng: np.random.Generator, batch: tuple[int, ...]
     ) -> None:
         """Choose the first prices of an episode."""
+
+
+def screen(mode: str | None) -> Any:
+    """What draws rounds in a render mode; None where nothing is drawn."""
+    if mode is None:
+        return None
+    from aigc_market.rendering import Screen  # for those alone who draw: it takes time to import
+
+    return Screen(mode, RENDER_FPS)
 
 
 def reciprocals(amounts: Any) -> Any:

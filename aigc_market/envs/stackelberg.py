@@ -10,12 +10,12 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from aigc_market import _checks, followers, rules, scalar, scenarios
-from aigc_market._arrays import clip, is_array, larger, namespace
+from aigc_market._arrays import clip, convert, is_array, larger, namespace
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, NumberReader
 from aigc_market.envs.game import Game, reciprocals
@@ -24,9 +24,11 @@ from aigc_market.envs.oracle import Solved
 from aigc_market.envs.spaces import Log, Viewer, in_front, of_each
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
-from aigc_market.rendering import Round
 from aigc_market.rules import Settlement
 from aigc_market.ssim import LiveSSIM
+
+if TYPE_CHECKING:
+    from aigc_market.rendering import Round
 
 VMU_REWARDS = ("surplus", "utility")
 
@@ -86,9 +88,10 @@ class Oracle:
         """(…) U_p*."""
         return self._solved().asp_utility
 
-    def find(self) -> None:
-        """Solve now what would be solved when it is asked for."""
-        self._solved()
+    def in_front(self, like: Any) -> list[Any]:
+        """p* and U_p* of each market."""
+        found = self._solved()
+        return [found.price, found.asp_utility]
 
     def best(self, lane: int = 0) -> tuple[float, float]:
         """p* and U_p* of one market, or of one lane of a batch."""
@@ -118,7 +121,6 @@ class Stackelberg(Game):
     settings_class: ClassVar[type[Settings]] = Settings
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED
     M = 1
-    order: ClassVar[np.ndarray] = np.zeros((1, 1), int)
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
         super().__init__(settings, scripted)
@@ -131,6 +133,7 @@ class Stackelberg(Game):
         bounds = market.cost, market.max_price
         self.prices = [NumberReader("asp_0", *bounds, normalize, prices)]
         self.choices = NumberReader("a VMU", low, high, normalize, purchases)
+        self._grid: Any = None  # of purchases, as a tensor
 
         price = settings.field("price", 1, 0.0, market.max_price)
         steps = settings.field("steps", 1, 0.0, high)
@@ -151,6 +154,10 @@ class Stackelberg(Game):
         """Of a follower's actions: sampling must be independent from VMU to VMU."""
         return self.choices.make_space()
 
+    def own_first(self, prices: Any) -> Any:
+        """(1, …) as each leader sees them, (1, 1, …)."""
+        return prices[None]
+
     # What stands in front of the rounds, and of the price in force, batch axes first.
 
     def leader_front(self, market: Market) -> list[Any]:
@@ -165,7 +172,8 @@ class Stackelberg(Game):
     def follower_front(self, market: Market) -> list[Any]:
         """(…, K, count) of each field: δ is 0 for a VMU that is not there."""
         law, delta, active = self.settings.ssim, market.satisfaction, market.active
-        drawn = [] if law is None else [v[..., None] for v in law.values_of(market.ssim)]
+        values = () if law is None else law.values_of(market.ssim)
+        drawn = [v[..., None] if is_array(v) else np.array([[v]]) for v in values]
         if active is None:
             return [delta[..., None], *drawn]
         return [rules.present(active, delta)[..., None], *drawn, active[..., None]]
@@ -180,6 +188,8 @@ class Stackelberg(Game):
     def terms(self, market: Market, before: rules.Terms | None) -> rules.Terms:
         """Markets laid out for rounds."""
         single = isinstance(market.satisfaction, np.ndarray)
+        if not single and self._grid is None and self.choices.grid is not None:
+            self._grid = convert(np.array(self.choices.grid), market.satisfaction)
         return rules.Terms(market, front=True, single=single, before=before)
 
     def before_first(self, terms: rules.Terms, num_envs: int) -> Settlement:
@@ -210,10 +220,7 @@ class Stackelberg(Game):
         low, high, reader = terms.min_steps, terms.max_steps, self.choices
         if reader.grid is None:
             return reader.meant(actions[..., 0].mT, low, high), None
-        grid = namespace(terms.satisfaction).asarray(
-            reader.grid, dtype=terms.satisfaction.dtype, device=terms.satisfaction.device
-        )
-        return clip(grid[actions.mT], low, high), None
+        return clip(self._grid[actions.mT], low, high), None
 
     def prices_of(self, settled: Settlement) -> Any:
         """(M, N)."""
@@ -240,8 +247,8 @@ class Stackelberg(Game):
 
     def follower_row(self, settled: Settlement) -> list[Any]:
         """(K, count, N) of each field."""
-        delivered = settled.delivered[:, None]
-        return [0.0 * delivered + settled.price, delivered]
+        delivered, xp = settled.delivered[:, None], namespace(settled.delivered)
+        return [xp.broadcast_to(settled.price, delivered.shape), delivered]
 
     def state_row(self, settled: Settlement, active: Any) -> list[Any]:
         """(1, count, N) of each field."""
@@ -259,11 +266,11 @@ class Stackelberg(Game):
 
     def judgement(self, settled: Settlement, oracle: Oracle) -> dict[str, Any]:
         """What of the leaders' infos compares play with what is best, (M, N) or a number each."""
-        best = oracle.equilibrium
+        price, best = oracle.in_front(settled.price)
         return {
-            "equilibrium_price": best.price,
-            "equilibrium_utility": best.asp_utility,
-            "regret": larger(best.asp_utility - settled.rational().asp_utility[None], 0.0),
+            "equilibrium_price": price,
+            "equilibrium_utility": best,
+            "regret": larger(best - settled.rational().asp_utility[None], 0.0),
         }
 
     def follower_infos(self, settled: Settlement, active: Any) -> dict[str, Any]:
@@ -521,6 +528,8 @@ def record(
     delivered, ssim = np.asarray(given, np.float64), market.ssim
     most = rules.best_surplus(np.ones(market.K), ssim, market.min_steps, market.max_steps)
     quality = np.where(most > 0, ssim.gain(delivered) / np.where(most > 0, most, 1.0), 0.0)
+    from aigc_market.rendering import Round  # for those alone who draw: it takes time to import
+
     return Round(
         rounds=settings.max_cycles,
         cost=float(market.cost),

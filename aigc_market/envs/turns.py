@@ -47,6 +47,13 @@ class TurnsEnv(Agents, AECEnv):
         self._turn = -1  # whose it is, in the order of agents; -1 while nobody may play
         self._stepped = False
 
+    @property
+    def num_agents(self) -> int:
+        """How many agents are still in the game."""
+        if self._episode is None:
+            raise AttributeError("num_agents cannot be accessed before reset")
+        return len(self.agents)
+
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin an episode.
 

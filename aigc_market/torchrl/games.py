@@ -6,6 +6,7 @@ move as everywhere (`envs.market_process`). Here tensors are laid out for it, an
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,13 +32,14 @@ class Games:
         game: what is played.
         num_envs: N.
         draws: of all that is random, on the games' device.
+        state: whether states are looked at.
         told: whether rounds are told of by infos.
 
     Raises:
         ValueError: followers that are scripted otherwise than to be rational.
     """
 
-    def __init__(self, game: Game, num_envs: int, draws: Draws, told: bool) -> None:
+    def __init__(self, game: Game, num_envs: int, draws: Draws, state: bool, told: bool) -> None:
         if game.policy is not None and game.policy not in _RATIONAL:
             raise ValueError(
                 'followers must be "agents" or "best_response" on tensors, '
@@ -49,12 +51,13 @@ class Games:
         self._draws, self._told = draws, told
         self._like = draws.random(())
         self.viewers: dict[str, Viewer] = {
-            LEADER: game.leader_in_force if self.answered else game.leader,
-            STATE: game.state,
+            LEADER: game.leader_in_force if self.answered else game.leader
         }
         """Who sees what, by group."""
         if self.answered:
             self.viewers[FOLLOWER] = game.follower
+        if state:
+            self.viewers[STATE] = game.state
         # What indices mean, of each leader and of followers; none where actions are continuous.
         self._grids = [self._tensor(r.grid) for r in game.prices if r.grid is not None]
         self._rounds = self._integers(self.settings.max_cycles)
@@ -97,45 +100,46 @@ class Games:
         own = (_PRICE,) if self.answered else ()
         self._process = MarketProcess(self.settings, self._draws, options, (N,), own)
         self.market = self._process.market
-        self._terms: Any = None
         self._take_up()
         self._round = torch.zeros_like(self._rounds)
         nothing = game.before_first(self._terms, N)
         self.prices = game.prices_of(nothing).mT.contiguous()
         if self.answered:
             self.prices = self._first(options)
-        self._windows = {
-            group: self._rows(group, nothing).repeat(*[1] * (1 if group == STATE else 2), n)
-            for group, n in dict.fromkeys(self.viewers, self.settings.history).items()
+        n = self.settings.history
+        # In pieces, and games last as they are settled: put together once, when they are looked at.
+        self._seen_rounds = {
+            group: deque([self._row(group, nothing)] * n, n) for group in self.viewers
         }
 
     def _take_up(self) -> None:
         """Lay out the market in force, and what is seen of it."""
         game, market = self.game, self.market
-        self._terms = game.terms(market, self._terms)
+        self._terms = game.terms(market, None)
         self._fronts: dict[str, torch.Tensor] = {
-            LEADER: self._front(LEADER, game.leader_front(market), game.M),
-            STATE: self._front(STATE, game.state_front(market), None),
+            LEADER: self._front(LEADER, game.leader_front(market), game.M)
         }
+        if STATE in self.viewers:
+            front = [value[..., None, :] for value in game.state_front(market)]
+            self._fronts[STATE] = self._front(STATE, front, 1)
         if self.answered:
             self._fronts[FOLLOWER] = self._front(FOLLOWER, game.follower_front(market), game.K)
             if self.settings.scale_rewards:
                 self._follower_scales = self._tensor(game.follower_scales(market))
         self._oracle = self._process.oracle
         if self._told and self.settings.judged:
-            self._oracle.find()  # in a reset already where the market stands still
+            self._oracle.in_front(self._like)  # in a reset already where the market stands still
 
-    def _front(self, group: str, values: list[Any], agents: int | None) -> torch.Tensor:
-        """(N, agents, width) what stands in front, without the prices in force."""
-        lanes = (self.num_envs,) if agents is None else (self.num_envs, agents)
-        parts = [self._like.new_empty((*lanes, 0))]
+    def _front(self, group: str, values: list[Any], agents: int) -> torch.Tensor:
+        """(agents, width, N) what stands in front, without the prices in force."""
+        parts = [self._like.new_empty((agents, 0, self.num_envs))]
         for field, value in zip(self.viewers[group].front, values, strict=False):
             part = self._tensor(value) * field.scale
-            parts.append(part.expand(*lanes, field.count))
-        return torch.cat(parts, -1)
+            parts.append(part.expand(self.num_envs, agents, field.count).movedim(0, -1))
+        return torch.cat(parts, 1)
 
-    def _rows(self, group: str, settled: Any) -> torch.Tensor:
-        """(N, agents, width) of a round; of the state (N, width)."""
+    def _row(self, group: str, settled: Any) -> list[torch.Tensor]:
+        """Of a round (agents, count, N) of each field."""
         game, active = self.game, self.active
         active = None if active is None else active.mT
         if group == LEADER:
@@ -144,12 +148,10 @@ class Games:
             parts = game.follower_row(settled)
         else:
             parts = game.state_row(settled, active)
-        columns = [
-            times(self._tensor(part), field)
+        return [  # in one piece each, for else it takes thrice as long to put them together
+            times(self._tensor(part), field).contiguous()
             for part, field in zip(parts, self.viewers[group].row, strict=True)
         ]
-        rows = torch.cat(columns, 1).movedim(-1, 0)
-        return rows[:, 0] if group == STATE else rows
 
     def play(
         self, prices: torch.Tensor, choices: torch.Tensor | None
@@ -194,28 +196,25 @@ class Games:
             self._take_up()
         infos = self._infos(settled, oracle) if self._told else {}
         self.prices = posted
-        for group, window in self._windows.items():
-            rows = self._rows(group, settled)
-            past = window[..., self.viewers[group].width :]
-            self._windows[group] = torch.cat([past, rows], -1)
+        for group, rounds in self._seen_rounds.items():
+            rounds.append(self._row(group, settled))
         return rewards, over, infos
 
     def seen(self) -> dict[str, torch.Tensor]:
-        """What each group sees, (N, agents, …), and the state, (N, …); fresh memory."""
-        units = times(self.prices, self.game.leader.row[0])
+        """What each group sees, (N, agents, …), and the state, (N, …), if it is; fresh memory."""
+        units = times(self.prices, self.game.leader.row[0]).mT
         N, M, K = self.num_envs, self.game.M, self.game.K
         seen = {}
-        for group, window in self._windows.items():
+        for group, rounds in self._seen_rounds.items():
             parts = [self._fronts[group]]
             if group == LEADER and self.answered:
-                order = self.game.order
-                own = units if M == 1 else units[:, order].flatten(1)
-                parts.append(own.view(N, M, M))
-            elif group == FOLLOWER:
-                parts.append(units[:, None].expand(N, K, M))
-            elif group == STATE:
-                parts.append(units)
-            seen[group] = torch.cat([*parts, window], -1)
+                parts.append(self.game.own_first(units))
+            elif group != LEADER:
+                parts.append(units.expand(1 if group == STATE else K, M, N).contiguous())
+            for row in rounds:
+                parts += row
+            together = torch.cat(parts, 1).movedim(-1, 0)
+            seen[group] = together[:, 0] if group == STATE else together
         return seen
 
     def _infos(self, settled: Any, oracle: Any) -> dict[str, dict[str, torch.Tensor]]:
@@ -259,7 +258,9 @@ class Games:
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""
         self.prices = self.prices.detach()
-        self._windows = {group: window.detach() for group, window in self._windows.items()}
+        for rounds in self._seen_rounds.values():
+            for row in rounds:
+                row[:] = [part.detach() for part in row]
 
     def _bounds(self) -> tuple[Any, Any]:
         """Cost and p_max in force, numbers or (N or 1, M)."""

@@ -114,7 +114,9 @@ class MarketEnv(EnvBase):
         super().__init__(device=device, batch_size=torch.Size([N]))
         self.dtype, self._game = dtype, game
         self._draws = Draws(device, dtype)
-        self._games = Games(game_class(settings, scripted=False), N, self._draws, told)
+        self._games = Games(
+            game_class(settings, scripted=False), N, self._draws, self._with_state, told
+        )
         agents = {LEADER: self._games.game.M}
         if self._games.answered:
             agents[FOLLOWER] = settings.market.K
@@ -254,8 +256,7 @@ class MarketEnv(EnvBase):
         """What agents see and earn, and whether it is over (None: it has just begun)."""
         games, N = self._games, self.num_envs
         seen = games.seen()
-        state = seen.pop(STATE)
-        parts: dict[str, Any] = {STATE: state} if self._with_state else {}
+        parts: dict[str, Any] = {STATE: seen.pop(STATE)} if self._with_state else {}
         for group, observation in seen.items():
             shape = N, self._agents[group]
             told: dict[str, Any] = {"observation": observation}

@@ -59,7 +59,7 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
         ValueError: a task with a law that is not known here.
     """
     if known(task):
-        price = task.settings().equilibrium.price
+        price = task.settings().oracle.equilibrium.price
         return Constant(task, num_envs, seed, float(price))
     law, public, filters = MarketLaw.of(task), task.public(), make_filter(task, num_envs, seed)
     share = None if law.share is None else ShareLaw(law.share, public.K * public.min_steps)
