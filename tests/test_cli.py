@@ -365,7 +365,7 @@ def test_a_game_is_played_and_summed_up(capsys, typed):
     out = run(capsys, "play", "--rounds", 2)
     against = "against rational VMUs: regret"
     assert f"  earned 1,379.31; {against} 28.74, share so far 98.0 %" in out
-    assert f"  earned 1,408.05; {against} 0.00, share so far 99.0 %" in out
+    assert f"  earned 1,408.05; {against} 0, share so far 99.0 %" in out
     assert "  price 9: steps sold 86.2 86.2 = 172.4\n" in out
     assert "2 rounds: you earned 2,787.36; equilibrium prices earn 2,816.09 from" in out
     assert "Against rational VMUs: regret 28.74 in all, share 99.0 %." in out
@@ -455,7 +455,7 @@ def test_followers_are_chosen(capsys, typed):
     holding_back = run(capsys, "play", "--rounds", 1, "--followers", "myopic_discount")
     assert "steps sold 100.6 100.6" in rational
     assert "steps sold 77.6 77.6" in holding_back  # at 1.2 · 8
-    assert "regret 0.00" in holding_back
+    assert "regret 0" in holding_back
 
 
 def test_many_vmus_are_cut(capsys, typed):

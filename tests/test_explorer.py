@@ -396,7 +396,7 @@ def test_a_few_rounds_are_played(page):
     page.page.get_by_text("2 rounds: you earned 2,787.36").wait_for()
     table = page.page.locator("table.rounds tr").all_inner_texts()
     assert [row.split() for row in table[1:]] == [
-        ["2", "8.00", "101", "101", "1,408.05", "0.00", "100.0", "%"],
+        ["2", "8.00", "101", "101", "1,408.05", "0", "100.0", "%"],
         ["1", "9.00", "86", "86", "1,379.31", "28.74", "98.0", "%"],
     ]
     page.page.get_by_role("button", name="new game").click()

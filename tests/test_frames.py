@@ -70,7 +70,7 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("twelve", {"empty", "8 of 12 VMUs are there"}),
         ("cut crowd", {"20,000 steps sold", "66,200 more asked for", "capacity 20,000"}),
         ("thirteen", {"13 VMUs", "1,121 steps sold"}),
-        ("thousand", {"1,000 VMUs", "a car stands for 25 VMUs", "median 86", "best", "60 %"}),
+        ("thousand", {"1,000 VMUs", "a car stands for 25 VMUs", "median", "best", "quality 60 %"}),
         ("slots", {"250 of 1,000 VMUs are there", "a car stands for 25 VMUs"}),
         ("one", {"1 VMU"}),
         ("nobody buys", {"nobody buys at this price", "0 steps"}),

@@ -13,7 +13,7 @@ from tyro.conf import arg
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment
 from aigc_market.competition import rivals
-from aigc_market.rendering.numbers import count, exact, in_a_row, money, paid, span, steps
+from aigc_market.rendering.numbers import count, exact, in_a_row, paid, span, steps
 from aigc_market.rendering.shown import shown
 from aigc_market.rendering.text import sales, share, summary
 
@@ -173,7 +173,7 @@ def _told(played: Sequence[Any]) -> str:
     """The last round."""
     last, judged = shown(played[-1]), ""
     if last.judge == "regret":
-        judged = f"; against rational VMUs: regret {money(last.judged[0] or 0.0)}, "
+        judged = f"; against rational VMUs: regret {paid(last.judged[0] or 0.0)}, "
         judged += f"share so far {share(played)}"
     elif last.mean_judged is not None:
         judged = f"; Δ of the mean {exact(last.mean_judged, 3)}"

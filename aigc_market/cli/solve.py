@@ -18,7 +18,7 @@ from aigc_market.cli.arguments import MarketFlags, begin, environment, several
 from aigc_market.competition import Competition
 from aigc_market.curves import theorem_2
 from aigc_market.market import Market, check_between
-from aigc_market.rendering.numbers import beside, count, exact, few, money, paid
+from aigc_market.rendering.numbers import beside, count, exact, paid
 from aigc_market.rendering.text import verdict
 
 _ROWS = 12  # of a table: a larger market shows this many of its providers and VMUs
@@ -110,7 +110,7 @@ def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
         said = f"{exact(theorem)}: {applies}"
     totals = Table(title="Stackelberg equilibrium", show_header=False)
     totals.add_row("price p*", exact(found.price))
-    totals.add_row("ASP utility U_p*", money(found.asp_utility))
+    totals.add_row("ASP utility U_p*", paid(found.asp_utility))
     totals.add_row("steps sold", sales)
     totals.add_row("binds", ", ".join(name for name, at in limits.items() if at) or "nothing")
     totals.add_row("Theorem 2", said)
@@ -120,7 +120,7 @@ def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
     vmus = {
         "δ": (market.satisfaction, exact),
         "steps": (found.steps, _steps),
-        "surplus": (found.vmu_surplus, money),
+        "surplus": (found.vmu_surplus, paid),
         "binds": (binds, str),
     }
     numbers = {**_fields(found), "binding": binding._asdict(), "theorem_2_price": theorem}
@@ -140,7 +140,7 @@ def _of_several(
     columns = {
         **_earned(nash.prices, nash.asp_utility),
         "steps sold": (np.sum(nash.shares * nash.steps, axis=-1), _steps),
-        gap: (gaps, few),
+        gap: (gaps, paid),
     }
     shown = [
         _table(title, "m", columns),
@@ -156,12 +156,12 @@ def _of_several(
             **_earned(asked["prices"], asked["asp_utility"]),
             "steps sold": (asked["sold"], _steps),
             "Δ": (asked["profit_gain"], _delta),
-            "gain by another price": (asked["deviation_gains"], few),
+            "gain by another price": (asked["deviation_gains"], paid),
         }
         mean = _delta(asked["mean_profit_gain"])
         shown += [
             _table("Prices asked for", "m", columns),
-            f"Δ of the mean {mean}, NashConv {few(asked['nash_conv'])}",
+            f"Δ of the mean {mean}, NashConv {exact(asked['nash_conv'], 2)}",
         ]
         welfare["asked"] = asked["welfare"]
     columns = {

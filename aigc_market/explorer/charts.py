@@ -17,7 +17,7 @@ from aigc_market.equilibrium import Equilibrium
 from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
 from aigc_market.rendering import Round, text
-from aigc_market.rendering.numbers import beside, exact, money, paid, short, steps
+from aigc_market.rendering.numbers import beside, exact, paid, short, steps
 
 Card = tuple[str, str, str]
 """A name, a value and a caption."""
@@ -149,8 +149,8 @@ def table_of_rounds(played: list[Round]) -> str:
         asked, sold = sum(record.asked), sum(record.delivered)
         cut = f" of {steps(asked)}" if asked > sold * (1 + 1e-9) else ""
         sales = " ".join(map(steps, record.delivered)) + cut
-        regret = money(beside(record.regret, record.equilibrium_utility))
-        earned = money(record.utility), regret, text.share([record])
+        regret = paid(beside(record.regret, record.equilibrium_utility))
+        earned = paid(record.utility), regret, text.share([record])
         rows.append((f"{record.number:,}", f"{record.price:,.2f}", sales, *earned))
     return _table(("round", "price", "steps sold", "utility", "regret", "share"), rows)
 

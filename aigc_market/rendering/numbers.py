@@ -63,19 +63,9 @@ def span(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def money(value: float) -> str:
-    """What is paid, to the hundredth: 1,408.05; three digits where that would show none."""
-    return f"{value:,.2f}" if value == 0 or 0.1 <= abs(value) < _MOST else exact(value, 3)
-
-
 def paid(value: float) -> str:
-    """What is paid, in four digits where it is below ten: 1,408.05, 0.2229."""
-    return money(value) if abs(value) >= 9.9995 else exact(value, 4)
-
-
-def few(value: float) -> str:
-    """What is small as a rule, such as a gap: 0.063, 1.4 × 10^-8."""
-    return exact(value, 2) if value < 100 else money(value)
+    """What is paid, to the hundredth, or in four digits below ten: 1,408.05, 0.2229."""
+    return f"{value:,.2f}" if 9.9995 <= abs(value) < _MOST else exact(value, 4)
 
 
 def in_a_row(

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from aigc_market import palette
-from aigc_market.rendering.canvas import MEDIUM, SMALL, Canvas
-from aigc_market.rendering.numbers import part, percent, steps
+from aigc_market.rendering.canvas import SMALL, Canvas
+from aigc_market.rendering.numbers import part, percent
 from aigc_market.rendering.shown import Shown
 from aigc_market.ssim.scenes import scene
 
@@ -21,7 +21,9 @@ _SIDE, _GRAINS = 96, 48
 """Of a scene, and of the noise over it: finer grains average out where it is shown small."""
 
 
-def card(canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float) -> None:
+def card(
+    canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float, scenery: int
+) -> None:
     """A vehicle's picture, its steps as a bar of S_max, and both in numbers.
 
     Args:
@@ -30,7 +32,8 @@ def card(canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float
         k: the vehicle.
         x: of its middle.
         top: where the largest picture begins; smaller ones end where it does.
-        pitch: how far it is to the next vehicle.
+        pitch: how much room there is.
+        scenery: what its picture shows where no image is made.
     """
     side = min(_LARGEST, pitch - 8)
     left, right, top, bottom = x - side / 2, x + side / 2, top + _LARGEST - side, top + _LARGEST
@@ -40,7 +43,7 @@ def card(canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float
         canvas.text(x, top + side / 2 + 5, "empty", SMALL, palette.MUTED, anchor=0.5)
         return
     canvas.rectangle(left - 3, top - 3, side + 6, side + 18, palette.WHITE, radius=4)
-    canvas.picture(left, top, side, _picture(last, k, k))
+    canvas.picture(left, top, side, _picture(last, k, scenery))
     asked, delivered = last.demand[0][k], last.delivered[k]
     bar(canvas, left, bottom + 4, side, 8, asked / last.max_steps, delivered / last.max_steps)
     words, quality = part(delivered, asked, last.max_steps), _quality(last, k)
@@ -62,55 +65,14 @@ def bar(
 
 
 def crowd(canvas: Canvas, last: Shown, left: float, right: float, top: float) -> None:
-    """How steps and quality are spread over those who are there."""
-    middle, there = left + 284, np.flatnonzero(last.here)
-    nothing = "nothing yet" if last.number == 0 else "" if any(last.here) else "nobody is there"
-    for x, title in ((left, "Steps bought"), (middle, "Image quality")):
-        canvas.text(x, top, title, MEDIUM, palette.INK)
-        canvas.text(x, top + 60, nothing, SMALL, palette.MUTED)
-    if not nothing:
-        bought = np.array(last.delivered)[there]
-        _histogram(canvas, bought, last.max_steps, left, top + 14, middle - left - 24)
-        _quartiles(canvas, last, there, middle, top + 32, (right - middle) / len(_QUARTILES))
-
-
-def _histogram(
-    canvas: Canvas, bought: np.ndarray, most: float, x: float, y: float, width: float
-) -> None:
-    """How many bought how much, from none to S_max."""
-    bins, height = 25, 112
-    counts, _ = np.histogram(bought, bins, (0.0, most))
-    column, foot = width / bins, y + height
-    canvas.rectangle(x, y, width, height, palette.WHITE, radius=4)
-    for i, share in enumerate(counts / counts.max()):
-        if share:
-            tall = max((height - 10) * share, 2)
-            canvas.rectangle(x + i * column + 0.5, foot - tall, column - 1, tall, palette.DELIVERED)
-    canvas.line([(x, foot), (x + width, foot)], palette.MUTED, 1)
-    median = float(np.median(bought))
-    at = x + width * median / most
-    canvas.line([(at, y + 3), (at, foot)], palette.INK, 2)
-    zero = canvas.text(x, foot + 18, "0", SMALL, palette.MUTED)
-    end = canvas.text(x + width, foot + 18, steps(most, most), SMALL, palette.MUTED, anchor=1)
-    words = f"median {steps(median, most)}"
-    half = 0.5 * canvas.measure(words, SMALL) + 8
-    at = min(max(at, x + zero + half), x + width - end - half)
-    canvas.text(at, foot + 18, words, SMALL, palette.INK, anchor=0.5)
-
-
-def _quartiles(
-    canvas: Canvas, last: Shown, there: np.ndarray, x: float, y: float, pitch: float
-) -> None:
-    """Pictures of the vehicles at the quartiles of quality."""
-    quality = np.array(last.ssim if last.images else last.quality)[there]
-    ranked, side = there[np.argsort(quality, kind="stable")], pitch - 14
-    for i, name in enumerate(_QUARTILES):
+    """The vehicles at the quartiles of quality, of those who are there."""
+    quality, there = np.array(last.ssim if last.images else last.quality), np.flatnonzero(last.here)
+    ranked = there[np.argsort(quality[there], kind="stable")]
+    for i, name in enumerate(_QUARTILES if len(there) else ()):
         k = int(ranked[round(i / (len(_QUARTILES) - 1) * (len(ranked) - 1))])
-        left, middle = x + pitch * i, x + pitch * i + side / 2
-        canvas.text(middle, y, name, SMALL, palette.MUTED, anchor=0.5, room=pitch - 4)
-        canvas.rectangle(left - 3, y + 7, side + 6, side + 6, palette.WHITE, radius=4)
-        canvas.picture(left, y + 10, side, _picture(last, k, 0))
-        canvas.text(middle, y + side + 32, _quality(last, k), MEDIUM, palette.INK, anchor=0.5)
+        x = left + (i + 0.5) * (right - left) / len(_QUARTILES)
+        canvas.text(x, top + 7, name, SMALL, palette.MUTED, anchor=0.5)
+        card(canvas, last, k, x, top, _LARGEST - 8, scenery=0)
 
 
 # -- pictures --------------------------------------------------------------------------------------

@@ -106,12 +106,12 @@ def _vehicles(canvas: Canvas, last: Shown, stations: Sequence[_Station]) -> None
     if not last.delivered:
         _lines(canvas, last, stations, x, y)
     elif K > _APART:
-        purchases.crowd(canvas, last, left + 6, right, _TOP + 28)
+        purchases.crowd(canvas, last, left, right, _TOP + 12)
     else:
         for k in range(K):
             if last.here[k]:
                 canvas.line([(x[k], _ROAD - 10), (x[k], y[k])], palette.LINE)
-            purchases.card(canvas, last, k, x[k], _TOP + 12, (right - left) / K)
+            purchases.card(canvas, last, k, x[k], _TOP + 12, (right - left) / K, k)
     for k in drawn.tolist():
         for turn in (
             (-_WIDTH, 0, _WIDTH) if ring else (0,)

@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_market.rendering.numbers import (
-    beside,
-    count,
-    exact,
-    few,
-    in_a_row,
-    money,
-    paid,
-    percent,
-    span,
-    steps,
-)
+from aigc_market.rendering.numbers import beside, count, exact, in_a_row, paid, percent, span, steps
 from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.shown import Shown, mean, shown
 
@@ -72,13 +61,13 @@ def summary(rounds: Sequence[Any]) -> str:
     number = count(len(rounds), "round")
     if isinstance(rounds[0], Round):
         best = sum(record.equilibrium_utility for record in rounds)
-        regret = money(beside(sum(record.regret for record in rounds), best))
+        regret = paid(beside(sum(record.regret for record in rounds), best))
         price = span([record.equilibrium_price for record in rounds])
         moved = " (it moved)" if " " in price else ""
         asked = span([record.price for record in rounds])
         return (
-            f"{number}: you earned {money(sum(record.utility for record in rounds))}; "
-            f"equilibrium prices earn {money(best)} from rational VMUs.\n"
+            f"{number}: you earned {paid(sum(record.utility for record in rounds))}; "
+            f"equilibrium prices earn {paid(best)} from rational VMUs.\n"
             f"Against rational VMUs: regret {regret} in all, share {share(rounds)}.\n"
             f"The equilibrium price was {price}{moved}; you asked {asked}."
         )
@@ -108,10 +97,10 @@ def verdict(nash: Nash) -> str:
     """How sure an equilibrium of the providers is, or how their best replies go round."""
     gap = max(beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True))
     if nash.converged:
-        more = f"more than {few(gap)}" if gap else "anything, but for rounding,"
+        more = f"more than {paid(gap)}" if gap else "anything, but for rounding,"
         return f"Certified: no provider gains {more} by any other price."
     words = (
-        f"Some provider may gain {few(gap)} by another price: these prices are no equilibrium in "
+        f"Some provider may gain {paid(gap)} by another price: these prices are no equilibrium in "
         "pure strategies, and no such equilibrium was found. Best replies "
     )
     if nash.cycle is None:
