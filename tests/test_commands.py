@@ -144,7 +144,7 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
         (["train", "filter_ppo", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["train", "nobody"], "method must be one of"),
         (["train", "greedy"], "greedy must be a method that is trained"),
-        (["train", "ppo", "--leader", "ppo"], "--leader and --followers are for `train both`"),
+        (["train", "ppo", "--leader", "ppo"], "--leader and --networks are for `train both`"),
         (["train", "ppo", "--recipe", "colour=3"], "--recipe must set one of rounds, history"),
         (["train", "ppo", "--recipe", "rounds"], "--recipe must be NAME=VALUE, got 'rounds'"),
         (["train", "filter_pathwise", "--scenario", "live"], "cannot be trained on live"),

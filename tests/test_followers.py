@@ -776,7 +776,7 @@ def run(monkeypatch, *words):
 def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
     out = tmp_path / "run"
     words = ["--leader", "ppo", "--recipe", "rounds=200", "--max-cycles", "20", "--out", str(out)]
-    run(monkeypatch, "train", "both", *words, "--followers", "independent-ppo")
+    run(monkeypatch, "train", "both", *words, "--networks", "independent-ppo")
     files = {path.name for path in out.iterdir()}
     assert files == {"policy.safetensors", "followers.safetensors", "curve.csv", "both.png"}
     printed = capsys.readouterr().out
@@ -796,8 +796,8 @@ def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["train", "ppo", "--leader", "ppo"], "--leader and --followers are for"),
-        (["train", "both", "--vmus", "noisy"], "vmus must be left out"),
+        (["train", "ppo", "--leader", "ppo"], "--leader and --networks are for"),
+        (["train", "both", "--followers", "noisy"], "followers must be left out"),
     ],
 )
 def test_errors_are_one_line(monkeypatch, words, match):

@@ -124,22 +124,27 @@ class MarketClass(TaskClass):
 
         Returns:
             Means over steps and games, if infos judge. Of leaders they are `market/leader_share` of
-            U_p* and `market/leader_regret` (with several providers `market/profit_gain`, 0 at the
-            Nash equilibrium and 1 at the cartel), of the followers who are there
-            `market/follower_regret`, in surplus.
+            U_p* and `market/leader_regret`; with several providers `market/profit_gain`, 0 at the
+            Nash equilibrium and 1 at the cartel, and of followers `market/follower_regret`.
         """
-        means: dict[str, float] = {}
-        names = {"share": "leader_share", "regret": "leader_regret", "profit_gain": "profit_gain"}
-        for name, meaning in names.items():
-            value = batch.get(("next", LEADER, "info", name), None)
-            if value is not None:
-                means[f"market/{meaning}"] = value.mean().item()
-        lost = batch.get(("next", FOLLOWER, "info", "regret"), None)
-        if lost is not None:
-            active = batch.get((FOLLOWER, "active"), None)
-            lost = lost if active is None else lost[active]
-            means["market/follower_regret"] = lost.mean().item()
-        return means
+
+        def told(group: str, name: str) -> Any:
+            return batch.get(("next", group, "info", name), None)
+
+        means = {
+            "leader_regret": told(LEADER, "regret"),
+            "profit_gain": told(LEADER, "profit_gain"),
+            "follower_regret": told(FOLLOWER, "regret"),
+        }
+        best, lost = told(LEADER, "equilibrium_utility"), means["leader_regret"]
+        if best is not None:
+            share = (best - lost) / best.where(best > 0, 1.0)
+            means["leader_share"] = share.where(best > 0, 1.0)
+        return {
+            f"market/{name}": value.mean().item()
+            for name, value in means.items()
+            if value is not None
+        }
 
 
 class MarketTask(Task):

@@ -31,23 +31,22 @@ _REPLIES = ("best reply of asp_0", "best reply of asp_1")
 
 def cards_of_one(market: Market, best: Equilibrium) -> list[Card]:
     """What stands above the charts."""
-    names = ("S_min", "S_max", "p = c", "p = p_max", "capacity")  # as in `Binding`
-    binds = [name for name, at in zip(names, best.binding, strict=True) if np.any(at)]
+    binds = [name for name, at in best.binding._asdict().items() if np.any(at)]
     sold = f"binds: {', '.join(binds) or 'nothing'}"
-    if not best.steps.any():
-        sold = "nobody buys at any price"
-    theorem = theorem_2(market)
-    if theorem is None:
-        said = "needs a quadratic SSIM"
-    elif _differs(market, best, theorem):
-        said = "not the best here"
-    else:
-        said = "applies" if market.cost <= theorem <= market.max_price else "out of reach"
+    theorem, applies = theorem_2(market), "applies" if best.closed_form else "not the best here"
     return [
         ("price p*", f"{best.price:.3f}", "the equilibrium"),
         ("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
-        ("steps sold", f"{best.steps.sum():,.1f}", sold),
-        ("Theorem 2", "-" if theorem is None else f"{theorem:.3f}", said),
+        (
+            "steps sold",
+            f"{best.steps.sum():,.1f}",
+            sold if best.steps.any() else "nobody buys at any price",
+        ),
+        (
+            "Theorem 2",
+            "-" if theorem is None else f"{theorem:.3f}",
+            "needs a quadratic SSIM" if theorem is None else applies,
+        ),
     ]
 
 
@@ -58,7 +57,7 @@ def pieces(market: Market, best: float) -> dict[str, Any]:
     asked = best_response(market, (left + right) / 2)
     low = np.sum(asked <= market.min_steps, axis=-1)
     high = np.sum(asked >= market.max_steps, axis=-1)
-    cut = np.zeros(len(asked)) if market.capacity is None else asked.sum(-1) > market.capacity
+    capacity = np.inf if market.capacity is None else market.capacity
     shades = np.where(np.arange(len(asked)) % 2, "other 1", "other 0")
     return {
         "from": left,
@@ -67,7 +66,7 @@ def pieces(market: Market, best: float) -> dict[str, Any]:
         "at S_min": low,
         "between": market.K - low - high,
         "at S_max": high,
-        "rationed": np.where(cut, "yes", "no"),
+        "rationed": np.where(asked.sum(-1) > capacity, "yes", "no"),
         "shade": np.where((left < best) & (best <= right), "best", shades),
     }
 
@@ -77,20 +76,29 @@ def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     drawn, breaks, theorem = curves(market), breakpoints(market), theorem_2(market)
     top = max(float(drawn.asp_utility.max()), 1.0)
     x, y = _price(market), _axis("utility", "ASP utility U_p", [0, 1.18 * top])
-    layers = _shaded(market, breaks, float(best.price)) if len(breaks) < _MOST_PIECES else []
+    layers = []
+    if len(breaks) < _MOST_PIECES:
+        hues = [palette.EQUILIBRIUM, palette.MUTED, "transparent"]
+        shade = _colours("shade", ["best", "other 0", "other 1"], hues, legend=None)
+        said = ["piece:N", "at S_min:Q", "between:Q", "at S_max:Q", "rationed:N"]
+        bands = _chart(pieces(market, float(best.price))).mark_rect(opacity=0.12)
+        layers.append(bands.encode(x=_price(market, "from"), x2="to:Q", color=shade, tooltip=said))
+        if len(breaks):
+            rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
+            layers.append(rules.encode(x=x, tooltip=[_number("price", "breakpoint")]))
     rows = {"price": drawn.price, "utility": drawn.asp_utility, "steps": drawn.steps.sum(-1)}
-    said = [alt.Tooltip(f"{name}:Q", format=",.2f") for name in rows]
-    line = _chart(rows).encode(x=x, y=y, tooltip=said)
+    line = _chart(rows).encode(x=x, y=y, tooltip=[_number(name) for name in rows])
     layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
     marks = [("p*", float(best.price), best.asp_utility, palette.EQUILIBRIUM, "circle", -14)]
-    if theorem is not None and _differs(market, best, theorem):
+    possible = theorem is not None and market.cost <= theorem <= market.max_price
+    if possible and not np.isclose(theorem, best.price, rtol=1e-6):
         lost = regret(market, theorem, best_response(market, theorem)).leader
         pays = best.asp_utility - lost
         marks.append(("Theorem 2", theorem, pays, palette.THEOREM, "diamond", 18))
     for name, price, pays, colour, shape, dy in marks:
         row = {"price": price, "utility": pays, "label": f"{name} = {price:.4g}"}
         right = price > (market.cost + market.max_price) / 2
-        layers += _labelled(_chart(row).encode(x=x, y=y), colour, shape, right, 4, dy)
+        layers += _labelled(_chart(row).encode(x=x, y=y), colour, shape, right, dy)
     return _framed(layers)
 
 
@@ -155,26 +163,6 @@ def table_of_rounds(played: list[Round]) -> str:
     return _table(("round", "price", "steps sold", "utility", "regret", "share"), rows)
 
 
-def _differs(market: Market, best: Equilibrium, theorem: float) -> bool:
-    """Whether Theorem 2's price can be posted and is not the equilibrium's."""
-    possible = market.cost <= theorem <= market.max_price
-    return bool(possible and not np.isclose(theorem, best.price, rtol=1e-6))
-
-
-def _shaded(market: Market, breaks: np.ndarray, best: float) -> list[Any]:
-    """The pieces, that of p* in its colour, and the breakpoints between them."""
-    x, price = _price(market, "from"), _price(market)
-    hues = [palette.EQUILIBRIUM, palette.MUTED, "transparent"]
-    shade = _colours("shade", ["best", "other 0", "other 1"], hues, legend=None)
-    said = ["piece:N", "at S_min:Q", "between:Q", "at S_max:Q", "rationed:N"]
-    bands = _chart(pieces(market, best)).mark_rect(opacity=0.12)
-    layers = [bands.encode(x=x, x2="to:Q", color=shade, tooltip=said)]
-    if len(breaks):
-        rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
-        layers.append(rules.encode(x=price, tooltip=[_number("price", "breakpoint")]))
-    return layers
-
-
 def _price(market: Market, field: str = "price") -> alt.X:
     return _axis(field, "unit price p", [market.cost, market.max_price], alt.X)
 
@@ -185,13 +173,13 @@ def _price(market: Market, field: str = "price") -> alt.X:
 def cards_of_several(study: Study) -> list[Card]:
     """What stands above the charts."""
     nash, cartel = study.nash, study.cartel
-    gap = exact(float(nash.gap.max()), 2)
-    found = ("Nash prices", _prices(nash.prices), f"certified: gap ≤ {gap}")
-    if not study.converged:
-        found = ("Nash prices", "none found", f"the smallest gap is {gap}")
+    gap, found = exact(float(nash.gap.max()), 2), "none found"
+    said = f"the smallest gap is {gap}"
+    if study.converged:
+        found, said = _prices(nash.prices), f"certified: gap ≤ {gap}"
     mean = nash.asp_utility.mean(), cartel.asp_utility.mean()
     return [
-        found,
+        ("Nash prices", found, said),
         ("cartel prices", _prices(cartel.prices), "earn the most in all"),
         ("mean utility", short(mean[0]), f"{short(mean[1])} as a cartel"),
         ("VMUs' utility", short(nash.welfare), f"{short(cartel.welfare)} with a cartel"),
@@ -243,7 +231,7 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
         point = _chart({"x": prices[0], "y": prices[1], "label": label})
         point = point.encode(x=x, y=y, tooltip=["label:N", *pair])
         right = (prices[0] > sum(ends) / 2) != (label == "asked")  # the others' place is taken
-        layers += _labelled(point, colour, shape, right, 8, dy, filled=label != "smallest gap")
+        layers += _labelled(point, colour, shape, right, dy, filled=label != "smallest gap")
     return _framed(layers, height=360)
 
 
@@ -360,14 +348,14 @@ def _colours(
 
 
 def _labelled(
-    point: alt.Chart, colour: str, shape: str, right: bool, dx: int, dy: int, filled: bool = True
+    point: alt.Chart, colour: str, shape: str, right: bool, dy: int, filled: bool = True
 ) -> list[alt.Chart]:
     """A mark of one row, and its `label` to the left of it where it is on the `right`."""
     look = {"filled": filled, "size": 115, "opacity": 1, "strokeWidth": 2}
     name = point.mark_text(
         color=colour,
         align="right" if right else "left",
-        dx=-dx if right else dx,
+        dx=-8 if right else 8,
         dy=dy,
         fontSize=13,
         fontWeight="bold",

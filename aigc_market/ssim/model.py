@@ -107,6 +107,16 @@ class SSIMModel(Protocol):
         ...
 
 
+class Measured:
+    """What models that were measured share: they have no parameters."""
+
+    linear_demand = False
+    parameters: tuple[Any, ...] = ()
+
+    def map(self, function: Callable[[Any], Any]) -> Self:
+        return self
+
+
 class Formula:
     """What models that are a formula share. Their `parameters` are all their arguments."""
 

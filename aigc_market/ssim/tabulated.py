@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,14 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market._arrays import contiguous, convert, is_tensor, namespace
 from aigc_market._files import read_table, write_atomically
-from aigc_market.ssim.model import DemandCurve
+from aigc_market.ssim.model import DemandCurve, Measured
 from aigc_market.ssim.quadratic import curve
 
 _KEPT = 64
 """Envelopes and tensors that a table keeps: of one market's bounds there are but a few."""
 
 
-class TabulatedSSIM:
+class TabulatedSSIM(Measured):
     """SSIM measured at some steps and linear in between.
 
     A rational follower only ever buys at a point of the table's upper concave envelope over
@@ -107,14 +106,6 @@ class TabulatedSSIM:
     def max_steps(self) -> float:
         return float(self.steps[-1])
 
-    @property
-    def linear_demand(self) -> bool:
-        return False
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        return ()
-
     def __call__(self, steps: Any) -> Any:
         return self.gain(steps) + float(self.values[0])
 
@@ -157,9 +148,6 @@ class TabulatedSSIM:
                 f"max_steps must be at most {self.max_steps:g}, the last step of the SSIM table, "
                 f"got {max_steps:g}"
             )
-
-    def map(self, function: Callable[[Any], Any]) -> TabulatedSSIM:
-        return self
 
     def _envelope(self, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         """Points of the upper concave envelope over [low, high] and the slopes between them.

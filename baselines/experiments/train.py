@@ -30,7 +30,7 @@ def train(
     seed: int = 0,
     out: Path | None = None,
     leader: Literal["tppo", "ppo"] | None = None,
-    followers: FollowerKind | None = None,
+    networks: FollowerKind | None = None,
     both: BothRecipe = BothRecipe(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a leader and keep it; or a leader and its followers, each against the other.
@@ -43,7 +43,7 @@ def train(
         seed: of every random choice.
         out: folder for policy.safetensors and curve.csv; runs/METHOD-MARKET-seedSEED by default.
         leader: of both sides: the leader's method, tppo by default.
-        followers: of both sides: one policy for all VMUs (the default), or one each.
+        networks: of both sides: one policy for all VMUs (the default), or one each.
         both: of both sides: the gradient, the followers' training and the two time scales.
     """
     _checks.integer("--seed", seed, at_least=0)
@@ -52,10 +52,10 @@ def train(
     if method == "both":
         leading = resolve(leader or "tppo")
         chosen = changed(leader_recipe(leading.name, task), recipe)
-        train_and_keep(leading.name, followers or "shared-ppo", task, chosen, both, seed, out)
+        train_and_keep(leading.name, networks or "shared-ppo", task, chosen, both, seed, out)
         return
-    if leader is not None or followers is not None:
-        raise ValueError(f"--leader and --followers are for `train both`, got `train {method}`")
+    if leader is not None or networks is not None:
+        raise ValueError(f"--leader and --networks are for `train both`, got `train {method}`")
     _train_alone(resolve(method), task, recipe, seed, out)
     play_and_show(policies.load(out).method, task, method)
     Console().print(f"Kept in {out}/: python -m baselines evaluate {out}", soft_wrap=True)

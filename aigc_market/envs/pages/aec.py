@@ -40,21 +40,24 @@ class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `min_steps`, `max_steps` | 0, 250 | bounds of a purchase (Eq. 5); at 0 a VMU may decline |
     | `capacity` | None | R, steps that can be run in a round (Eq. 7), or a law of it |
     | `ssim` | None | SSIM model, or a law of it; None or "quadratic" for the paper's fit |
+    | `followers` | None | "agents", or scripted: a policy or its name; None: agents |
     | `history` | 5 | n, the rounds observed |
     | `max_cycles` | 100 | T, the rounds of an episode |
     | `scenario` | None | a name or a `Scenario`: arguments (those given override them), moves |
     | `continuous_actions` | True | False: a grid of 96 prices, and whole numbers of steps |
     | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
     | `scale_rewards` | False | rewards near 1, see below |
+    | `judged` | True | infos compare play with what is best |
     | `vmu_reward` | "surplus" | or "utility": Eq. 4 as printed, with SSIM's constant |
     | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 
     Distributions of δ are `Uniform(low, high)`, `LogUniform(low, high)`, `Drawn(low, high,
     function)`, `SharedLevel(level, spread)`, or a bare function of a `numpy.random.Generator` that
-    returns one number or K. `DrawnQuadratic(alpha, beta)` draws α and β, shared by the followers of
-    a market, `DemandShare(share)` a capacity. Scenarios may move the market between rounds:
-    `env.market` is always the one that answers the next price, and scripted noise is no part of
-    this game.
+    returns one number or K. `DrawnQuadratic(alpha, beta)` draws α and β, and
+    `DrawnSaturating(gain, scale)` A and τ, shared by the followers of a market,
+    `DemandShare(share)` a capacity. Scripted followers (see `aigc_market.followers`) are no agents:
+    the leader plays alone, and a round ends with its turn. Scenarios may move the market between rounds:
+    `env.market` is always the one that answers the next price.
 
     ## Actions
 
@@ -72,7 +75,8 @@ class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     holds every δ, the price in force and the history. All followers have equal spaces: the bound
     of a fixed δ is [0, 2·max δ], that of a drawn one its distribution's, and wider where it drifts.
 
-    Where the SSIM model is drawn a follower sees α and β behind its δ. Where followers come and go
+    Where the SSIM model is drawn a follower sees its coefficients (α and β, or A and τ) behind its
+    δ. Where followers come and go
     it sees 1 or 0 behind these, for being there or not (δ is then shown as 0), and the leader's
     rows are (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price; rows before the
     first carry the first m. `state()` then holds, in order: every δ, α and β, who is there, and R,
@@ -98,6 +102,8 @@ class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     rational followers, whatever these ones did. Follower: `steps` as delivered, `ssim`, `surplus`,
     `best_response`. All of these are of the market in which the round was played. Where followers
     come and go also who will answer the next price, leader: `active` (K,), follower: `is_active`.
+    `judged=False` leaves out `equilibrium_price`, `equilibrium_utility`, `regret` and
+    `best_response`, and solves nothing.
 
     ## Start
 

@@ -47,7 +47,7 @@ class raw_env(Benchmarked, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `access_cost` | 0.0 | τ, what reaching a provider costs for a request: a number, or (M, K) |
     | `temperature` | 60.0 | μ, how much VMUs care to spread their requests |
     | `outside` | None | v_0, what a request that buys nothing is worth; None: there is none |
-    | `followers` | "agents" | or scripted: "best_response", "noisy", "random", or a function |
+    | `followers` | None | "agents", or scripted: a policy or its name; None: agents |
     | `history` | 5 | n, the rounds observed |
     | `max_cycles` | 100 | T, the rounds of an episode |
     | `scenario` | None | "duopoly", "calvano", "road", "hidden", or a `Scenario` |
@@ -58,7 +58,8 @@ class raw_env(Benchmarked, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     | `judged` | True | infos hold Nash, cartel and what is rational |
     | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
 
-    Scripted followers are functions (market, prices, rng) → (shares, steps), both (M, K); the
+    Scripted followers ("best_response", "noisy", "random") are functions
+    (market, prices, rng) → (shares, steps), both (M, K), see `aigc_market.followers`; the
     agents are then the providers alone, and a round ends with the last of them.
     `price_grid="nash_cartel"` is `competition.price_grid` of the market: 15 prices from below the
     Nash price to above the cartel's. Scenarios may move δ, the SSIM model and access costs between
@@ -79,12 +80,13 @@ class raw_env(Benchmarked, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     Flat float32 boxes with finite bounds, equal for all providers and equal for all VMUs. Provider:
     the last n rounds, oldest first, each (its own price, the others' in the order of the seats
-    after its own, the steps it delivered to VMU 0 … K−1), shape (n·(M + K),). VMU: its δ, its τ at
+    after its own, the steps that VMU 0 … K−1 asked of it), shape (n·(M + K),). VMU: its δ, its τ at
     each provider, the M prices posted, then its last n rounds of (M prices, M shares, M steps
     delivered for a request), shape (1 + 2M + 3Mn,). Where α and β are drawn a VMU sees them behind
     its δ. In the rounds before the first, prices are costs and nothing is sold. `state()` holds
     every δ, α and β where they are drawn, τ provider by provider, the prices in force, and the last
-    n rounds of prices, shares and steps.
+    n rounds of prices, shares and steps. Where there are capacities each provider sees its own in
+    front, and `state()` holds all of them before the prices in force.
 
     ## Rewards
 

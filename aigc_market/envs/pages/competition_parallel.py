@@ -45,7 +45,7 @@ class parallel_env(Benchmarked, SimultaneousEnv):  # noqa: N801 (PettingZoo's na
 
     ## Start
 
-    Where VMUs are agents the first prices are drawn, or are `options["prices"]`: M numbers, or one
+    Where VMUs are agents the first prices are drawn, or are `options["price"]`: M numbers, or one
     for all.
 
     ## End

@@ -17,8 +17,8 @@ class RivalVectorEnv(Benchmarked, LeaderVectorEnv):
     ## Description
 
     A batch of `RivalEnv`, without a loop over environments, providers or followers. All games begin
-    and end together, and all draws come from one generator. Arrays that are handed out are the
-    caller's own: the environment does not write into them later.
+    and end together, and all draws come from one generator. What is the same in all games and
+    rounds is read-only.
 
     ## Arguments
 
@@ -26,6 +26,8 @@ class RivalVectorEnv(Benchmarked, LeaderVectorEnv):
 
     * `num_envs=1`: N, how many games. With `judged=False` infos leave out what Nash equilibrium and
       cartel say, and the method `judgement()` computes it for the round just played.
+    * `copy=True`: whether arrays that are handed out are the caller's own; with False they may be
+      views that the next step writes over.
     * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
 
     The id sets `normalize=True` and `scale_rewards=True` here too.

@@ -21,8 +21,9 @@ class PricingEnv(Equilibrated, LeaderEnv):
 
     ## Arguments
 
-    As for `raw_env`, and `vmus`: how followers buy, a name or a function, see `aigc_market.vmus`.
-    By default the scenario says it: "best_response" in `paper`, "noisy" in `hidden`.
+    As for `raw_env`, but that followers have to be scripted: `followers` is a policy or its name,
+    see `aigc_market.followers`. By default the scenario says it: "best_response" in `paper`,
+    "noisy" in `hidden`.
 
     `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec` set `normalize=True` and
     `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as most

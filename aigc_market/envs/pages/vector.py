@@ -17,17 +17,20 @@ class PricingVectorEnv(Equilibrated, LeaderVectorEnv):
     ## Description
 
     A batch of `PricingEnv`, without a loop over environments or followers. All games begin and end
-    together, and all draws come from one generator. Arrays that are handed out are the caller's
-    own: the environment does not write into them later.
+    together, and all draws come from one generator. What is the same in all games and rounds (masks,
+    and p* of a market that is fixed) is read-only.
 
     ## Arguments
 
     As for `PricingEnv`, and
 
     * `num_envs=1`: N, how many games.
-    * `judged=True`: infos hold `equilibrium_price`, `equilibrium_utility` and `regret`. Where the
-      market moves these cost more than the round itself. With `judged=False` infos leave them out,
-      and the method `judgement()` computes them for the round just played.
+    * `copy=True`: whether arrays that are handed out are the caller's own; with False they may be
+      views that the next step writes over.
+
+    Where the market moves, what `judged=True` tells costs more than the round itself. With
+    `judged=False` the method `judgement()` computes it for the round just played.
+
     * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
 
     The id sets `normalize=True` and `scale_rewards=True` here too, see `PricingEnv`.

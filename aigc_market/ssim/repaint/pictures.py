@@ -48,11 +48,6 @@ def check_request(request: Any, size: int, calls: int) -> Request:
     return Request(image, mask, steps, check_seed(request.seed))
 
 
-def grey(request: Request) -> np.ndarray:
-    """The picture of which nothing has been painted: its unknown region grey; SSIM(0) is its."""
-    return np.where(request.mask[..., None], np.float32(0.5), request.image)
-
-
 def check_seed(seed: Any) -> int:
     """A seed that torch's generators take."""
     return _checks.integer("seed", seed, at_least=0, at_most=2**63 - 1)

@@ -7,16 +7,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from aigc_market import _checks
 from aigc_market._files import write_atomically
-from aigc_market.ssim.model import DemandCurve, Result
+from aigc_market.ssim.model import DemandCurve, Measured, Result
 from aigc_market.ssim.repaint import calibration, diffusion, pictures
 from aigc_market.ssim.repaint.calibration import Curve
 from aigc_market.ssim.repaint.painter import Painter, check_device
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from aigc_market.ssim.repaint.fleet import Fleet
 
 
-class RePaintSSIM:
+@dataclass(eq=False, repr=False)
+class RePaintSSIM(Measured):
     """SSIM of pictures that a diffusion model repaints (RePaint, Lugmayr et al. 2022).
 
     S counts the network calls executed along one fixed chain of `schedule_calls`. The picture
@@ -73,57 +74,41 @@ class RePaintSSIM:
         ImportError: engine "ray" without Ray.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | os.PathLike[str] = "bundled",
-        device: str = "cpu",
-        dtype: str = "float32",
-        schedule_calls: int = 250,
-        jump_length: int = 10,
-        jump_n_sample: int = 1,
-        mask: Any = "half",
-        images: Any = "scenes",
-        samples: int = 10,
-        seeds: int = 1,
-        region: str = "whole",
-        mode: str = "executed",
-        max_batch: int = 64,
-        compile: bool = False,  # noqa: A002 (torch's word)
-        channels_last: bool = False,
-        keep_images: bool = False,
-        cache_dir: str | os.PathLike[str] | None = None,
-        engine: str = "local",
-        workers: int = 1,
-        num_gpus_per_worker: float = 0,
-    ) -> None:
-        self.keep_images = _checks.flag("keep_images", keep_images)
-        _check_engine(engine, device, workers, num_gpus_per_worker)
-        self._engine, self._workers, self._gpus = engine, workers, num_gpus_per_worker
-        self.painter = Painter(
-            checkpoint=checkpoint,
-            device=device,
-            dtype=dtype,
-            schedule_calls=schedule_calls,
-            jump_length=jump_length,
-            jump_n_sample=jump_n_sample,
-            region=region,
-            mode=mode,
-            max_batch=max_batch,
-            compile=compile,
-            channels_last=channels_last,
-        )
+    checkpoint: str | os.PathLike[str] = "bundled"
+    device: str = "cpu"
+    dtype: str = "float32"
+    schedule_calls: int = 250
+    jump_length: int = 10
+    jump_n_sample: int = 1
+    mask: Any = "half"
+    images: Any = "scenes"
+    samples: int = 10
+    seeds: int = 1
+    region: str = "whole"
+    mode: str = "executed"
+    max_batch: int = 64
+    compile: bool = False
+    channels_last: bool = False
+    keep_images: bool = False
+    cache_dir: str | os.PathLike[str] | None = None
+    engine: str = "local"
+    workers: int = 1
+    num_gpus_per_worker: float = 0
+
+    def __post_init__(self) -> None:
+        _check_engine(self.engine, self.device, self.workers, self.num_gpus_per_worker)
+        painters = {field.name: getattr(self, field.name) for field in fields(Painter)}
+        self.painter = Painter(**painters)
         """The model on its device, as each process has it."""
-        self.checkpoint = str(checkpoint)
-        self.device = torch.device(device)
-        """Where it paints; with engine "ray", of each worker."""
-        self.mode = mode
-        if not isinstance(mask, np.ndarray):
-            _checks.choice("mask", mask, pictures.MASKS)
-        self._mask, self._images = copy.deepcopy((mask, images))
-        self._samples = _checks.integer("samples", samples, at_least=1)
-        self._seeds = _checks.integer("seeds", seeds, at_least=1)
-        self.cache_dir = _folder(cache_dir)
-        """Where calibrations are kept."""
+        self.mask, self.images = copy.deepcopy((self.mask, self.images))
+        if isinstance(self.mask, np.ndarray):
+            self.mask.flags.writeable = False
+        else:
+            _checks.choice("mask", self.mask, pictures.MASKS)
+        for name in ("samples", "seeds"):
+            _checks.integer(name, getattr(self, name), at_least=1)
+        _checks.flag("keep_images", self.keep_images)
+        self.cache_dir = _folder(self.cache_dir)
         # What is wrong with the model, the pictures or the cluster is found now.
         _ = self.schedule, self._scenes, self._painters
 
@@ -137,11 +122,6 @@ class RePaintSSIM:
         """The pictures that are calibrated on and played with."""
         return copy.deepcopy(self._scenes)
 
-    @property
-    def mask(self) -> Any:
-        """Where they are repainted."""
-        return copy.deepcopy(self._mask)
-
     @cached_property
     def digest(self) -> str:
         """Of all that the curve depends on: weights, pictures, masks and settings."""
@@ -153,7 +133,7 @@ class RePaintSSIM:
             content.update(request.mask.tobytes())
         names = ("dtype", "jump_length", "jump_n_sample", "mode", "region")
         settings = {name: getattr(self.painter, name) for name in names}
-        settings |= {"seeds": self._seeds, "calls": len(self.schedule)}
+        settings |= {"seeds": self.seeds, "calls": len(self.schedule)}
         content.update(json.dumps(settings).encode())
         return content.hexdigest()[:20]
 
@@ -215,13 +195,14 @@ class RePaintSSIM:
         Raises:
             ValueError: a file among those kept that is of something else.
         """
-        paths = [self.cache_dir / self.digest / f"{i}.npy" for i in range(len(self._scenes))]
-        shape = self._seeds, len(self.schedule) + 1
+        folder = _folder(self.cache_dir) / self.digest
+        paths = [folder / f"{i}.npy" for i in range(len(self._scenes))]
+        shape = self.seeds, len(self.schedule) + 1
         rows = {i: calibration.read(path, shape) for i, path in enumerate(paths) if path.exists()}
         missing = [i for i in range(len(paths)) if i not in rows]
-        for start in range(0, len(missing), self._workers):  # each worker has one to measure
-            numbers = missing[start : start + self._workers]
-            paths[0].parent.mkdir(parents=True, exist_ok=True)
+        for start in range(0, len(missing), self.workers):  # each worker has one to measure
+            numbers = missing[start : start + self.workers]
+            folder.mkdir(parents=True, exist_ok=True)
             for i, row in zip(numbers, self._measured(numbers), strict=True):
                 write_atomically(paths[i], lambda file, row=row: np.save(file, row))
                 rows[i] = row
@@ -252,24 +233,13 @@ class RePaintSSIM:
         whole = calls.astype(int).tolist()
         brought = [self._request(*each) for each in zip(chosen, whole, seeds, strict=True)]
         painted = iter(self._painters.serve([asked for asked in brought if asked.steps]))
-        return [
-            next(painted) if asked.steps else Result(pictures.grey(asked), self._at_zero(asked))
-            for asked in brought
-        ]
+        return [next(painted) if asked.steps else self._unpainted(asked) for asked in brought]
 
     # -- the model of the game: the table's ----------------------------------------------------
 
     @property
     def max_steps(self) -> float:
         return float(len(self.schedule))
-
-    @property
-    def linear_demand(self) -> bool:
-        return False
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        return ()
 
     def __call__(self, steps: Any) -> Any:
         return self._table(steps)
@@ -289,9 +259,6 @@ class RePaintSSIM:
             if bound != int(bound):
                 raise ValueError(f"{name} must be a whole number of network calls, got {bound:g}")
 
-    def map(self, function: Callable[[Any], Any]) -> RePaintSSIM:
-        return self
-
     # -- inside --------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RePaintSSIM:
@@ -303,7 +270,7 @@ class RePaintSSIM:
 
     @cached_property
     def _painters(self) -> Painter | Fleet:
-        if self._engine == "local":
+        if self.engine == "local":
             return self.painter
         try:
             from aigc_market.ssim.repaint.fleet import Fleet
@@ -311,11 +278,11 @@ class RePaintSSIM:
             raise ImportError(
                 "engine 'ray' needs Ray: pip install 'aigc-market[ray]'; 'local' needs nothing"
             ) from None
-        return Fleet(self.painter, self._workers, self._gpus)
+        return Fleet(self.painter, self.workers, self.num_gpus_per_worker)
 
     @cached_property
     def _scenes(self) -> list[Scene]:
-        scenes = pictures.load(self._images, self.painter.diffusion.size, self._samples)
+        scenes = pictures.load(self.images, self.painter.diffusion.size, self.samples)
         for number, scene in enumerate(scenes):
             self._ask(scene, number, steps=1, seed=0)  # does the mask fit?
         return scenes
@@ -332,21 +299,21 @@ class RePaintSSIM:
 
     def _ask(self, scene: Scene, number: int, steps: int, seed: int) -> Request:
         """The request of any picture, masked as the pool's of that number (random strokes vary)."""
-        return Request(scene.image, pictures.mask(self._mask, scene, number), steps, seed)
+        return Request(scene.image, pictures.mask(self.mask, scene, number), steps, seed)
 
-    def _at_zero(self, request: Request) -> float:
-        return self.quality(request.image, pictures.grey(request), request.mask)
+    def _unpainted(self, request: Request) -> Result:
+        """The unknown region is grey; its SSIM is SSIM(0)."""
+        grey = np.where(request.mask[..., None], np.float32(0.5), request.image)
+        return Result(grey, self.quality(request.image, grey, request.mask))
 
     def _measured(self, numbers: Sequence[int]) -> np.ndarray:
         """SSIM of pictures of the pool at every step from 0 on, (pictures, seeds, M)."""
-        calls, seeds = len(self.schedule), range(self._seeds)
+        calls, seeds = len(self.schedule), range(self.seeds)
         # Each picture has noise of its own, or the mean would keep the noise they share.
-        chains = [
-            self._request(n, calls, n * self._seeds + seed) for n in numbers for seed in seeds
-        ]
+        chains = [self._request(n, calls, n * self.seeds + seed) for n in numbers for seed in seeds]
         measured = np.array(self._painters.measure(chains, range(1, calls + 1)))
-        rows = np.column_stack([[self._at_zero(chain) for chain in chains], measured])
-        return rows.reshape(len(numbers), self._seeds, calls + 1)
+        rows = np.column_stack([[self._unpainted(chain).ssim for chain in chains], measured])
+        return rows.reshape(len(numbers), self.seeds, calls + 1)
 
 
 def _check_engine(engine: str, device: str, workers: int, num_gpus_per_worker: float) -> None:
