@@ -124,7 +124,7 @@ class Shift(Move):
     probability: float = 0.03
 
     def __post_init__(self) -> None:
-        _probability("probability", self.probability)
+        _checks.number("probability", self.probability, at_least=0, at_most=1)
 
     def advance(self, state: State, rng: Any) -> Any:
         """Markets change where it happens."""
@@ -155,7 +155,7 @@ class Traffic(Move):
 
     def __post_init__(self) -> None:
         for name in ("busy", "arrival", "departure"):
-            _probability(name, getattr(self, name))
+            _checks.number(name, getattr(self, name), at_least=0, at_most=1)
 
     def begin(self, state: State, rng: Any) -> None:
         """Fill a share of the slots."""
@@ -247,8 +247,3 @@ class Road(Move):
 def _rate(probability: float) -> float:
     """Of the exponential waits whose whole parts are geometric, with this chance of ending."""
     return max(-math.log1p(-probability), 1e-300) if probability < 1 else math.inf
-
-
-def _probability(name: str, value: Any) -> None:
-    if _checks.number(name, value, at_least=0) > 1:
-        raise ValueError(f"{name} must be a probability, at most 1, got {value!r}")
