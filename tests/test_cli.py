@@ -366,7 +366,7 @@ def test_a_game_is_played_and_summed_up(capsys, typed):
     against = "against rational VMUs: regret"
     assert f"  earned 1,379.31; {against} 28.74, share so far 98.0 %" in out
     assert f"  earned 1,408.05; {against} 0, share so far 99.0 %" in out
-    assert "  price 9: steps sold 86.2 86.2 = 172.4\n" in out
+    assert "  round 1, price 9: steps sold 86.2 86.2 = 172.4\n" in out
     assert "2 rounds: you earned 2,787.36; equilibrium prices earn 2,816.09 from" in out
     assert "Against rational VMUs: regret 28.74 in all, share 99.0 %." in out
     assert "The equilibrium price was 8; you asked 8 to 9." in out

@@ -217,7 +217,9 @@ def test_scripted_providers_play(capsys):
     flags = [*CALVANO, "--policy", "cartel", "--rivals", "best_reply", "--rounds", 3]
     out = run(capsys, "play", *flags)
     assert "2 providers sell diffusion steps to 1 VMU, whose images they improve." in out
-    assert "  price 1.925 1.6617: steps sold 0.84;" in out  # the best reply of the reference table
+    assert (
+        "  round 2, price 1.925 1.6617: steps sold 0.84;" in out
+    )  # the best reply of the reference table
     assert "0.4117" in out
     assert "3 rounds, on average:" in out
     assert "asp_0   1.925  1.4729   1.925" in out
@@ -227,8 +229,8 @@ def test_all_may_have_a_policy_of_their_own(capsys):
     flags = ["--M", 3, "--policy", "nash", "--rivals", "tit_for_tat", 4, "--rounds", 2]
     out = run(capsys, "play", *flags)
     nash = competition.nash(aigc_market.Competition(M=3)).prices[0]
-    assert f"  price {nash:.5g} 8 4:" in out
-    assert f"  price {nash:.5g} {nash:.5g} 4:" in out
+    assert f"  round 1, price {nash:.5g} 8 4:" in out
+    assert f"  round 2, price {nash:.5g} {nash:.5g} 4:" in out
 
 
 def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
@@ -237,7 +239,7 @@ def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     assert "You are asp_0 of 2 providers" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
     assert "a price must be a number from 1 to 20, got '99'" in out
-    assert "  price 5 4: steps sold" in out
+    assert "  round 1, price 5 4: steps sold" in out
     assert "1 round, on average:" in out
     typed(2, 3)
     out = run(capsys, "play", *CYCLE, "--rivals", "cartel", "--show-equilibrium", "--rounds", 1)

@@ -178,6 +178,6 @@ def _told(played: Sequence[Any]) -> str:
     elif last.mean_judged is not None:
         judged = f"; Δ of the mean {exact(last.mean_judged, 3)}"
     return (
-        f"  price {in_a_row(last.prices or ())}: steps sold {sales(played[-1])}\n"
+        f"  round {last.number:,}, price {in_a_row(last.prices or ())}: steps sold {sales(played[-1])}\n"
         f"  earned {in_a_row(last.utility or (), paid)}{judged}"
     )

@@ -161,7 +161,7 @@ def _of_several(
         mean = _delta(asked["mean_profit_gain"])
         shown += [
             _table("Prices asked for", "m", columns),
-            f"Δ of the mean {mean}, NashConv {exact(asked['nash_conv'], 2)}",
+            f"Δ of the mean {mean}, NashConv {paid(asked['nash_conv'])}",
         ]
         welfare["asked"] = asked["welfare"]
     columns = {

@@ -32,21 +32,15 @@ _REPLIES = ("best reply of asp_0", "best reply of asp_1")
 def cards_of_one(market: Market, best: Equilibrium) -> list[Card]:
     """What stands above the charts."""
     binds = [name for name, at in best.binding._asdict().items() if np.any(at)]
-    sold = f"binds: {', '.join(binds) or 'nothing'}"
-    theorem, applies = theorem_2(market), "applies" if best.closed_form else "not the best here"
+    bound = f"binds: {', '.join(binds) or 'nothing'}" if best.steps.any() else "nobody buys"
+    theorem, said = theorem_2(market), "applies" if best.closed_form else "not the best here"
+    if theorem is None:
+        said = "needs a quadratic SSIM"
     return [
         ("price p*", f"{best.price:.3f}", "the equilibrium"),
         ("U_p*", f"{best.asp_utility:,.2f}", "ASP utility"),
-        (
-            "steps sold",
-            f"{best.steps.sum():,.1f}",
-            sold if best.steps.any() else "nobody buys at any price",
-        ),
-        (
-            "Theorem 2",
-            "-" if theorem is None else f"{theorem:.3f}",
-            "needs a quadratic SSIM" if theorem is None else applies,
-        ),
+        ("steps sold", f"{best.steps.sum():,.1f}", bound),
+        ("Theorem 2", "-" if theorem is None else f"{theorem:.3f}", said),
     ]
 
 
@@ -90,8 +84,11 @@ def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     line = _chart(rows).encode(x=x, y=y, tooltip=[_number(name) for name in rows])
     layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
     marks = [("p*", float(best.price), best.asp_utility, palette.EQUILIBRIUM, "circle", -14)]
-    possible = theorem is not None and market.cost <= theorem <= market.max_price
-    if possible and not np.isclose(theorem, best.price, rtol=1e-6):
+    if (
+        theorem is not None
+        and market.cost <= theorem <= market.max_price
+        and not np.isclose(theorem, best.price, rtol=1e-6)
+    ):
         lost = regret(market, theorem, best_response(market, theorem)).leader
         pays = best.asp_utility - lost
         marks.append(("Theorem 2", theorem, pays, palette.THEOREM, "diamond", 18))
