@@ -208,44 +208,30 @@ def test_a_csv_may_name_its_columns_otherwise(tmp_path):
     np.testing.assert_array_equal(table.values, [0.2, 0.6, 0.7])
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", "line 1: the header must name a column 'steps'"),
-        ("steps,quality\n0,1\n", "line 1: the header must name a column 'ssim'"),
-        ("steps,ssim\n0,.1\n10,good\n", "line 3: ssim must be a finite number, got 'good'"),
-        ("steps,ssim\n0,.1\n10,nan\n", "line 3: ssim must be a finite number, got 'nan'"),
-        ("steps,ssim\n0,.1\n,.2\n", "line 3: steps must be a finite number, got ''"),
-        ("steps,ssim\n0,.1\n10\n", "line 3: ssim must be a finite number, got None"),
-        ("steps,ssim\n0,.1\n20,.2\n10,.3\n", "line 4: steps must be strictly increasing, got 10"),
-        ("steps,ssim\n", "must have at least one row"),
-    ],
-)
-def test_a_bad_csv_names_the_file_and_the_line(tmp_path, text, complaint):
-    path = tmp_path / "broken.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=complaint) as error:
-        TabulatedSSIM.from_csv(path)
-    assert str(path) in str(error.value)
+BAD_TABLES = {
+    "": ", line 1: the header must name a column 'steps'",
+    "steps,quality\n0,1\n": ", line 1: the header must name a column 'ssim'",
+    "steps,ssim\n0,.1\n10,good\n": ", line 3: ssim must be a finite number, got 'good'",
+    "steps,ssim\n0,.1\n10,nan\n": ", line 3: ssim must be a finite number, got 'nan'",
+    "steps,ssim\n0,.1\n,.2\n": ", line 3: steps must be a finite number, got ''",
+    "steps,ssim\n0,.1\n10\n": ", line 3: ssim must be a finite number, got None",
+    "steps,ssim\n0,.1\n20,.2\n10,.3\n": ", line 4: steps must be strictly increasing, got 10",
+    "steps,ssim\n": ": the table must have at least one row",
+    "steps,ssim\n10,.1\n250,.9\n": ": steps must begin at 0, or at_zero be given; got 10",
+    "steps,ssim\n0,.1\n": ": steps must hold a step above 0, got [0.0]",
+    f"steps,ssim\n0,.1\n9,{'0' * 140_000}.5\n": ", line 3: must be a row of a CSV table",
+    "steps,ssim\n0,.1\n9,.5 (gemäß)\n".encode("latin-1"): ": must be text in UTF-8",
+    "steps,ssim\n0,.1\n9,.5\n".encode("utf-16"): ": must be text in UTF-8",
+}
 
 
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ("steps,ssim\n10,.1\n250,.9\n", r": steps must begin at 0, or at_zero be given; got 10"),
-        ("steps,ssim\n0,.1\n", r": steps must hold a step above 0, got \[0.0\]"),
-        (f"steps,ssim\n0,.1\n9,{'0' * 140_000}.5\n", r", line 3: must be a row of a CSV table"),
-        ("steps,ssim\n0,.1\n9,.5 (gemäß)\n".encode("latin-1"), r": must be text in UTF-8"),
-        ("steps,ssim\n0,.1\n9,.5\n".encode("utf-16"), r": must be text in UTF-8"),
-    ],
-    ids=["begins later", "nothing but 0", "long", "latin", "utf-16"],
-)
-def test_whatever_is_wrong_with_a_csv_the_file_is_named(tmp_path, content, complaint):
+@pytest.mark.parametrize(("content", "complaint"), BAD_TABLES.items(), ids=range(len(BAD_TABLES)))
+def test_whatever_is_wrong_with_a_csv_its_file_and_line_are_named(tmp_path, content, complaint):
     path = tmp_path / "table.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=complaint) as error:
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (all of the beginning is compared)
         TabulatedSSIM.from_csv(path)
-    assert str(error.value).startswith(str(path))
+    assert str(error.value).startswith(f"{path}{complaint}")
 
 
 def test_a_csv_may_begin_with_a_byte_order_mark(tmp_path):
