@@ -9,8 +9,7 @@ import marimo
 app = marimo.App(width="full", app_title="aigc_market explorer")
 
 
-@app.cell
-def _():
+with app.setup:
     import gymnasium
     import marimo as mo
     import numpy as np
@@ -21,37 +20,33 @@ def _():
     from aigc_market.followers import SCRIPTED
     from aigc_market.rendering.text import summary
 
-    return SCRIPTED, aigc_market, charts, gymnasium, markets, mo, np, study, summary
+
+@app.function
+def slider(ends, value, label):
+    """From ends[0] to ends[1] in steps of ends[2]."""
+    return mo.ui.slider(*ends, value, label=label, show_value=True, full_width=True, debounce=False)
 
 
 @app.cell
-def _(mo):
-    def slider(ends, value, label):
-        """From ends[0] to ends[1] in steps of ends[2]."""
-        return mo.ui.slider(
-            *ends, value, label=label, show_value=True, full_width=True, debounce=False
-        )
-
-    return (slider,)
-
-
-@app.cell
-def _(markets, mo):
+def _():
     example = mo.ui.dropdown(
         list(markets.EXAMPLES), value="the paper's market", label="begin with", full_width=True
     )
-    return (example,)
+    way = slider((-0.5, 1.5, 0.05), 0.5, "from Nash (0) to the cartel (1)")
+    followers = mo.ui.dropdown(list(SCRIPTED), value="best_response", label="the VMUs are")
+    again = mo.ui.button(label="new game", value=0, on_click=lambda count: count + 1)
+    return again, example, followers, way
 
 
 @app.cell
-def _(example, markets, mo):
+def _(example):
     start = markets.example(example.value)
     model = mo.ui.dropdown(list(markets.RANGES), value=start["ssim"], label="SSIM", full_width=True)
     return model, start
 
 
 @app.cell
-def _(markets, mo, model, slider, start):
+def _(model, start):
     _ranges, _values = markets.RANGES[model.value], markets.moved(start, model.value)
 
     def _of(name, label, value=None):
@@ -93,35 +88,27 @@ def _(markets, mo, model, slider, start):
 
 
 @app.cell
-def _(aigc_market, controls, markets, model):
+def _(controls, model):
     values = dict(controls.value)
     for _name, _switch in (("capacity", "limited"), ("outside", "declines")):
         values[_name] = values[_name] if values[_switch] else None
     arguments = markets.arguments(model.value, values)
     several = "M" in arguments
+    market = best = studied = None
+    refused = ""
     try:
         market = (aigc_market.Competition if several else aigc_market.Market)(**arguments)
-        refused = ""
     except ValueError as error:
-        market, refused = None, str(error)
-    return arguments, market, refused, several, values
+        refused = str(error)
+    if market is not None and several:
+        studied = study(market, values["close"])
+    elif market is not None:
+        best = aigc_market.solve(market)
+    return arguments, best, market, refused, several, studied, values
 
 
 @app.cell
-def _(aigc_market, market, several, study, values):
-    best = None if market is None or several else aigc_market.solve(market)
-    studied = study(market, values["close"]) if market is not None and several else None
-    return best, studied
-
-
-@app.cell
-def _(slider):
-    way = slider((-0.5, 1.5, 0.05), 0.5, "from Nash (0) to the cartel (1)")
-    return (way,)
-
-
-@app.cell
-def _(best, charts, controls, market, mo, refused, studied, way):
+def _(best, controls, market, refused, studied, way):
     _stats, _said, below = [], [], ""
     if refused:
         shown = mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
@@ -148,14 +135,7 @@ def _(best, charts, controls, market, mo, refused, studied, way):
 
 
 @app.cell
-def _(SCRIPTED, mo):
-    followers = mo.ui.dropdown(list(SCRIPTED), value="best_response", label="the VMUs are")
-    again = mo.ui.button(label="new game", value=0, on_click=lambda count: count + 1)
-    return again, followers
-
-
-@app.cell
-def _(again, arguments, best, followers, gymnasium, mo):
+def _(again, arguments, best, followers):
     played, set_played = mo.state([])
     game = None
     if best is not None:
@@ -172,7 +152,7 @@ def _(again, arguments, best, followers, gymnasium, mo):
 
 
 @app.cell
-def _(best, game, market, markets, mo, np, set_played, slider):
+def _(best, game, market, set_played):
     def _post(_):
         game.step(np.array([price.value], np.float32))
         set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
@@ -185,7 +165,7 @@ def _(best, game, market, markets, mo, np, set_played, slider):
 
 
 @app.cell
-def _(again, charts, followers, game, mo, played, post, price, summary):
+def _(again, followers, game, played, post, price):
     _parts = [
         mo.Html('<div class="title" role="heading" aria-level="2">Play the leader</div>'),
         mo.md(
@@ -208,7 +188,7 @@ def _(again, charts, followers, game, mo, played, post, price, summary):
 
 
 @app.cell
-def _(below, cards, controls, example, markets, mo, model, play, several, shown, values):
+def _(below, cards, controls, example, model, play, several, shown, values):
     _quadratic, _unit = model.value == markets.QUADRATIC, model.value == markets.UNIT
     _controls = [
         *[example, controls["M"], controls["K"]],

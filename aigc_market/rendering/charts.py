@@ -34,35 +34,28 @@ Rounds = Sequence[Shown]
 """Those played, or the one that waits for a first price."""
 
 
-class Chart(NamedTuple):
-    """Lines over the rounds, with the last round in numbers above them."""
+class Panel(NamedTuple):
+    """A chart: lines over the rounds, with the last round in numbers above them."""
 
+    title: str
     value: float | None
     """In large."""
     colour: Colour
-    """Of the value, or of the mark beside the name."""
-    notes: list[tuple[str, Colour]]
+    """Of the value."""
+    notes: Sequence[tuple[str, Colour]]
     """On the right of the value, in as few lines as they need."""
-    lines: list[tuple[Values, Colour]]
+    lines: Sequence[tuple[Values, Colour]]
     """Each with a point at its end."""
-    benchmarks: list[tuple[Values, Stroke]]
+    benchmarks: Iterable[tuple[Values, Stroke]]
     """What stands still from round to round."""
-    name: str = ""
-    band: Sequence[Sequence[float]] = ()
-    """For each round the values whose range is shaded."""
-
-
-class Panel(NamedTuple):
-    """Charts side by side that share an axis."""
-
-    title: str
-    charts: list[Chart]
     ends: tuple[float, float]
     """The values at the lower and at the upper side; what is outside is drawn there."""
     ticks: Sequence[tuple[float, str, Colour]] = ()
     """Both ends, where nothing else is said."""
     legend: Sequence[Benchmark] = ()
     remark: str = ""
+    band: Sequence[Sequence[float]] = ()
+    """For each round the values whose range is shaded."""
 
 
 def draw(canvas: Canvas, rounds: Rounds) -> None:
@@ -78,23 +71,17 @@ def draw(canvas: Canvas, rounds: Rounds) -> None:
 
 
 def _prices(rounds: Rounds) -> Panel:
-    """One chart for each provider, or one of all."""
-    last, M = rounds[-1], len(rounds[-1].cost)
-    low = min(last.cost)
+    low = min(rounds[-1].cost)
     high = low + round_up(1.02 * (max(_drawn("prices", rounds), default=low) - low))
-    groups = [[m] for m in range(M)] if M <= _APART else [range(M)]
-    charts = [_compared("prices", members, rounds) for members in groups]
-    return Panel("Price of a step", charts, (low, high), legend=last.benchmarks, remark=last.remark)
+    panel = _compared("Price of a step", "prices", rounds, (low, high))
+    return panel._replace(remark=rounds[-1].remark)
 
 
 def _utility(rounds: Rounds) -> Panel:
-    """One chart of all providers."""
-    M = len(rounds[-1].cost)
-    title = "Leader's utility" if M == 1 else "Utility of a provider"
+    title = "Leader's utility" if len(rounds[-1].cost) == 1 else "Utility of a provider"
     own = [value for each in rounds for value in each.utility or ()]
     ends = min([0.0, *own]), round_up(1.05 * max([0.0, *_drawn("utility", rounds)]))
-    chart = _compared("utility", range(M), rounds)
-    return Panel(title, [chart], ends, legend=rounds[-1].benchmarks)
+    return _compared(title, "utility", rounds, ends)
 
 
 def _regret(rounds: Rounds) -> Panel:
@@ -104,9 +91,15 @@ def _regret(rounds: Rounds) -> Panel:
     note = last.remark
     if last.mean_judged is not None and not note:
         note = f"{percent(last.mean_judged / best[-1])} of equilibrium"
-    value, colour = last.mean_judged, palette.REGRET
-    chart = Chart(value, colour, [(note, palette.MUTED)], [(regrets, colour)], [])
-    return Panel("Regret against rational VMUs", [chart], (0.0, high))
+    return Panel(
+        title="Regret against rational VMUs",
+        value=last.mean_judged,
+        colour=palette.REGRET,
+        notes=[(note, palette.MUTED)],
+        lines=[(regrets, palette.REGRET)],
+        benchmarks=[],
+        ends=(0.0, high),
+    )
 
 
 def _gain(rounds: Rounds) -> Panel:
@@ -119,18 +112,18 @@ def _gain(rounds: Rounds) -> Panel:
     if M <= _APART:
         lines = [([each.judged[m] for each in rounds], palette.PROVIDERS[m]) for m in range(M)]
     marks = list(zip((0.0, 1.0), last.benchmarks, strict=True))
-    chart = Chart(
+    # What is farther off than 1 from Nash and cartel would make all else flat.
+    gains = [gain for values, _ in lines for gain in values if gain is not None]
+    return Panel(
+        title="Profit gain Δ",
         value=last.mean_judged,
         colour=palette.LEADER,
         notes=[("of the mean", palette.MUTED)],
         lines=lines,
         benchmarks=[([at] * len(rounds), mark.stroke) for at, mark in marks],
+        ends=(max(min([0.0, *gains]), -1.0) - 0.15, min(max([1.0, *gains]), 2.0) + 0.15),
+        ticks=[(at, f"{mark.name} {at:g}", mark.stroke.colour) for at, mark in marks],
     )
-    # What is farther off than 1 from Nash and cartel would make all else flat.
-    gains = [gain for values, _ in lines for gain in values if gain is not None]
-    ends = max(min([0.0, *gains]), -1.0) - 0.15, min(max([1.0, *gains]), 2.0) + 0.15
-    ticks = [(at, f"{mark.name} {at:g}", mark.stroke.colour) for at, mark in marks]
-    return Panel("Profit gain Δ", [chart], ends, ticks)
 
 
 _PANELS: dict[str, tuple[Callable[[Rounds], Panel], ...]] = {
@@ -140,36 +133,41 @@ _PANELS: dict[str, tuple[Callable[[Rounds], Panel], ...]] = {
 """What stands beside the prices, by what judges a round."""
 
 
-def _compared(field: str, members: Sequence[int], rounds: Rounds) -> Chart:
-    """Prices or utilities of some providers, beside the same of the benchmarks."""
+def _compared(title: str, field: str, rounds: Rounds, ends: tuple[float, float]) -> Panel:
+    """Prices or utilities of the providers, of many their mean, beside the same of benchmarks."""
+    last, M = rounds[-1], len(rounds[-1].cost)
+    apart = M <= _APART
 
-    def of(part: Shown | Benchmark) -> float | None:
-        values = getattr(part, field)
-        return values and mean([values[m] for m in members])
+    def lines(parts: Sequence[Shown] | Sequence[Benchmark]) -> list[Values]:
+        values = [getattr(part, field) for part in parts]
+        if not apart:
+            return [[each and mean(each) for each in values]]
+        return [[each and each[m] for each in values] for m in range(M)]
 
-    last, own = rounds[-1], [getattr(each, field) for each in rounds]
-    apart, colour, notes = len(members) <= _APART, palette.LEADER, []
-    lines: list[tuple[Values, Colour]] = [([of(each) for each in rounds], colour)]
-    if apart:
-        lines = [([v and v[m] for v in own], palette.PROVIDERS[m]) for m in members]
-    if len(members) == 1:
-        colour = palette.PROVIDERS[members[0]]
-    elif own[-1]:
-        low, high = short(min(own[-1])), short(max(own[-1]))
+    own, colours = getattr(last, field), palette.PROVIDERS if apart else [palette.LEADER]
+    notes = []
+    if own and M > 1:
+        low, high = short(min(own)), short(max(own))
         every = f"all {low}" if low == high else f"{low} to {high}"
-        notes.append((f"mean of {len(members)}, {every}", palette.MUTED))
-    marks = [(of(mark), mark.stroke.colour) for mark in last.benchmarks]
-    return Chart(
-        value=of(last),
-        colour=colour,
-        notes=[*notes, *((short(value), tint) for value, tint in marks if value is not None)],
-        lines=lines,
-        benchmarks=[
-            ([of(each.benchmarks[i]) for each in rounds], mark.stroke)
-            for i, mark in enumerate(last.benchmarks)
-        ],
-        name=f"RSU {members[0]}" if len(members) < len(last.cost) else "",
-        band=() if apart else own,
+        notes.append((f"mean of {M}, {every}", palette.MUTED))
+    for mark in last.benchmarks:
+        if values := getattr(mark, field):
+            notes.append((short(mean(values)), mark.stroke.colour))
+    levels = [
+        (tuple(values), of[-1].stroke)
+        for of in zip(*(each.benchmarks for each in rounds), strict=True)
+        for values in lines(of)
+    ]
+    return Panel(
+        title=title,
+        value=own and mean(own),
+        colour=palette.LEADER,
+        notes=notes,
+        lines=list(zip(lines(rounds), colours, strict=False)),
+        benchmarks=dict.fromkeys(levels),  # alike providers have one level
+        ends=ends,
+        legend=last.benchmarks,
+        band=() if apart else [getattr(each, field) for each in rounds],
     )
 
 
@@ -195,42 +193,23 @@ def _draw(canvas: Canvas, panel: Panel, x: float, width: float, rounds: Rounds) 
         canvas.text(right, y, panel.remark, SMALL, palette.MUTED, anchor=1)
     ticks = panel.ticks or [(end, tick(end), palette.MUTED) for end in panel.ends]
     left = x + 24 + max(canvas.measure(words, SMALL) for _, words, _ in ticks)
-    column = (x + width - 2 - left) / len(panel.charts)
-    for i, chart in enumerate(panel.charts):
-        start, end = left + i * column, left + (i + 1) * column - 14
-        _numbers(canvas, chart, start if chart.name else x + 16, end)
-        _lines(canvas, chart, start, end, panel.ends, rounds)
+    _numbers(canvas, panel, x + 16, x + width - 16)
+    _lines(canvas, panel, left, x + width - 16, rounds)
     for at, words, colour in ticks:
         canvas.text(left - 8, _height(at, panel.ends) + 5, words, SMALL, colour, anchor=1)
 
 
-def _numbers(canvas: Canvas, chart: Chart, left: float, right: float) -> None:
-    """The last round; what has no room is left out, for the lines say it too."""
-    y, size, colour = _TOP + 66, LARGE, chart.colour
-    if chart.name:
-        canvas.rectangle(left, y - 27, 11, 11, colour, radius=2)
-        canvas.text(left + 16, y - 16, chart.name, SMALL, palette.MUTED)
-        y, size, colour = y + 8, 30, palette.INK
-    room, value = 0.55 * (right - left), "–" if chart.value is None else short(chart.value)
-    if canvas.measure(value, 22) <= room:
-        left += canvas.text(left, y, value, size, colour, room=room) + 4
-    x = right
-    for words, tint in reversed(chart.notes):
-        wide = canvas.measure(words, SMALL)
-        if wide > x - left:
+def _numbers(canvas: Canvas, panel: Panel, left: float, right: float) -> None:
+    """The last round."""
+    x, y, value = right, _TOP + 66, "–" if panel.value is None else short(panel.value)
+    left += 4 + canvas.text(left, y, value, LARGE, panel.colour, room=0.55 * (right - left))
+    for words, colour in reversed(panel.notes):
+        if canvas.measure(words, SMALL) > x - left:
             x, y = right, y - 14
-        if wide <= x - left:
-            x -= canvas.text(x, y, words, SMALL, tint, anchor=1) + 12
+        x -= canvas.text(x, y, words, SMALL, colour, anchor=1, room=x - left) + 12
 
 
-def _lines(
-    canvas: Canvas,
-    chart: Chart,
-    left: float,
-    right: float,
-    ends: tuple[float, float],
-    rounds: Rounds,
-) -> None:
+def _lines(canvas: Canvas, panel: Panel, left: float, right: float, rounds: Rounds) -> None:
     """The sides, the lines, and the first and the last round of the window below."""
     numbers, total = [max(each.number, 1) for each in rounds], rounds[-1].rounds
     first = numbers[0]
@@ -241,27 +220,26 @@ def _lines(
 
     def points(values: Iterable[float | None]) -> list[tuple[float, float] | None]:
         at = zip(numbers, values, strict=True)
-        return [None if v is None else (across(n), _height(v, ends)) for n, v in at]
+        return [None if v is None else (across(n), _height(v, panel.ends)) for n, v in at]
 
     canvas.line([(left, _UPPER), (right, _UPPER)], palette.PALE, 1)
     canvas.line([(left, _LOWER), (right, _LOWER)], palette.LINE, 1)
-    if len(chart.band) > 1:
-        above, below = (points(map(end, chart.band)) for end in (max, min))
+    if len(panel.band) > 1:
+        above, below = (points(map(end, panel.band)) for end in (max, min))
         canvas.polygon([point for point in (*above, *reversed(below)) if point], palette.PALE)
-    for values, colour in chart.lines:
+    for values, colour in panel.lines:
         canvas.line(points(values), colour)
     edges = [left, *(across(number - 0.5) for number in numbers[1:]), right]
-    for values, stroke in chart.benchmarks:  # over the lines, which may hide them
+    for values, stroke in panel.benchmarks:  # over the lines, which may hide them
         for value, (start, stop) in zip(values, pairwise(edges), strict=True):
             if value is not None:  # it keeps its height from round to round
                 skipped = (start - left) % (stroke.on + stroke.off)
-                canvas.dashes(start, stop, _height(value, ends), stroke, skipped)
-    for values, colour in chart.lines:
+                canvas.dashes(start, stop, _height(value, panel.ends), stroke, skipped)
+    for values, colour in panel.lines:
         if point := points(values)[-1]:
             canvas.circle(*point, 4.5, colour)
-    if right - left > 100:
-        canvas.text(left, _LOWER + 20, f"round {first:,}", SMALL, palette.MUTED)
-        canvas.text(right, _LOWER + 20, f"{last:,}", SMALL, palette.MUTED, anchor=1)
+    canvas.text(left, _LOWER + 20, f"round {first:,}", SMALL, palette.MUTED)
+    canvas.text(right, _LOWER + 20, f"{last:,}", SMALL, palette.MUTED, anchor=1)
 
 
 def _height(value: float, ends: tuple[float, float]) -> float:

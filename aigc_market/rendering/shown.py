@@ -99,49 +99,41 @@ class Shown(NamedTuple):
 
 def shown(record: Round | CompetitionRound) -> Shown:
     """What is shown of a record."""
-    held = {name: getattr(record, name) for name in record._fields if name in Shown._fields}
-    whole = Shown(**(held | _DIFFERENT[type(record)](record)))
-    if record.number:
-        return whole
-    nothing = [None] * len(whole.cost)
-    return whole._replace(prices=None, utility=None, judged=nothing, mean_judged=None)
-
-
-def _round(record: Round) -> dict[str, Any]:
-    best = record.equilibrium_utility
-    price, regret = record.equilibrium_price, beside(record.regret, best)
-    return {
-        "cost": [record.cost],
-        "max_price": [record.max_price],
-        "capacity": None if record.capacity is None else [record.capacity],
-        "prices": [record.price],
-        "sold": [sum(record.delivered)],
-        "utility": [record.utility],
-        "benchmarks": (Benchmark("equilibrium", Stroke(palette.EQUILIBRIUM), [price], [best]),),
-        "judge": "regret",
-        "judged": [regret],
-        "mean_judged": regret,
-        "remark": "" if best > 0 else "nobody buys at any price",
-        "demand": [record.asked],
-    }
-
-
-def _competition(record: CompetitionRound) -> dict[str, Any]:
-    nash, cartel = Stroke(palette.EQUILIBRIUM), Stroke(palette.CARTEL, on=2, off=4)
-    remark = "" if record.nash_prices else "no Nash equilibrium was found"
-    return {
-        "benchmarks": (
-            Benchmark("Nash", nash, record.nash_prices, record.nash_utility),
-            Benchmark("cartel", cartel, record.cartel_prices, record.cartel_utility),
-        ),
-        "judge": "Δ",
-        "judged": record.profit_gain or [None] * len(record.cost),
-        "mean_judged": record.mean_profit_gain,
-        "remark": remark if record.cartel_prices else "not judged",
-    }
-
-
-_DIFFERENT: dict[type, Any] = {Round: _round, CompetitionRound: _competition}
+    held: dict[str, Any] = {n: getattr(record, n) for n in record._fields if n in Shown._fields}
+    if isinstance(record, Round):
+        price, best = record.equilibrium_price, record.equilibrium_utility
+        regret = beside(record.regret, best)
+        held.update(
+            cost=[record.cost],
+            max_price=[record.max_price],
+            capacity=None if record.capacity is None else [record.capacity],
+            prices=[record.price],
+            sold=[sum(record.delivered)],
+            utility=[record.utility],
+            benchmarks=(Benchmark("equilibrium", Stroke(palette.EQUILIBRIUM), [price], [best]),),
+            judge="regret",
+            judged=[regret],
+            mean_judged=regret,
+            remark="" if best > 0 else "nobody buys at any price",
+            demand=[record.asked],
+        )
+    else:
+        nash, cartel = Stroke(palette.EQUILIBRIUM), Stroke(palette.CARTEL, on=2, off=4)
+        remark = "" if record.nash_prices else "no Nash equilibrium was found"
+        held.update(
+            benchmarks=(
+                Benchmark("Nash", nash, record.nash_prices, record.nash_utility),
+                Benchmark("cartel", cartel, record.cartel_prices, record.cartel_utility),
+            ),
+            judge="Δ",
+            judged=record.profit_gain or [None] * len(record.cost),
+            mean_judged=record.mean_profit_gain,
+            remark=remark if record.cartel_prices else "not judged",
+        )
+    if record.number == 0:
+        nothing = [None] * len(held["cost"])
+        held.update(prices=None, utility=None, judged=nothing, mean_judged=None)
+    return Shown(**held)
 
 
 def mean(values: Sequence[float]) -> float:
