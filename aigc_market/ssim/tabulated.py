@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import os
 from typing import Any
@@ -96,11 +94,9 @@ class TabulatedSSIM(Measured):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table with columns `steps` and `ssim`; the file appears whole or not at all."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(["steps", "ssim"])
-        writer.writerows(zip(self.steps.tolist(), self.values.tolist(), strict=True))
-        write_atomically(path, text.getvalue())
+        rows = zip(self.steps.tolist(), self.values.tolist(), strict=True)
+        lines = ["steps,ssim", *(f"{steps},{value}" for steps, value in rows), ""]
+        write_atomically(path, "\r\n".join(lines))
 
     @property
     def max_steps(self) -> float:
@@ -112,14 +108,9 @@ class TabulatedSSIM(Measured):
     def gain(self, steps: Any) -> Any:
         if isinstance(steps, (float, int)):
             return self.gain(np.asarray([steps], dtype=np.float64)).item()
-        points, gains, slopes = (
-            self._like(steps, name, table)
-            for name, table in (
-                ("steps", self.steps),
-                ("gains", self._gains),
-                ("slopes", self._slopes),
-            )
-        )
+        points = self._like(steps, "steps", self.steps)
+        gains = self._like(steps, "gains", self._gains)
+        slopes = self._like(steps, "slopes", self._slopes)
         piece = namespace(steps).searchsorted(points[1:-1], contiguous(steps))
         return gains[piece] + (steps - points[piece]) * slopes[piece]
 
