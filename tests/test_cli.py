@@ -400,14 +400,15 @@ def test_the_equilibrium_is_shown_on_demand(capsys, typed):
 def test_a_player_is_told_who_he_is(capsys, typed):
     typed()
     out = run(capsys, "play", "--cost", 2)
-    assert out.startswith("You are the provider (the ASP): you sell diffusion steps to 2 VMUs")
-    assert "A step costs 2. Each round you post its price" in out
-    assert "buys up to 250." in out
+    assert out.startswith(
+        "You are the provider (the ASP). Each round every provider posts the price"
+    )
+    assert "Here: 2 VMUs, a step costs 2, price up to 20, up to 250 steps a request." in out
     assert "You see what is sold and earned, but not what an image is worth" in out
     typed()
-    assert "buys 5 to 9." in run(capsys, "play", "--min-steps", 5, "--max-steps", 9)
+    assert "5 to 9 steps a request" in run(capsys, "play", "--min-steps", 5, "--max-steps", 9)
     typed()
-    assert "A round has room for 150 steps" in run(capsys, "play", "--capacity", 150)
+    assert "capacity 150." in run(capsys, "play", "--capacity", 150)
     typed()
     assert "VMUs come and go." in run(capsys, "play", "--scenario", "crowd")
 

@@ -216,7 +216,7 @@ def test_bad_flags_of_solve(capsys, flags, said):
 def test_scripted_providers_play(capsys):
     flags = [*CALVANO, "--policy", "cartel", "--rivals", "best_reply", "--rounds", 3]
     out = run(capsys, "play", *flags)
-    assert "2 providers sell diffusion steps to 1 VMU, whose images they improve." in out
+    assert "Here: 2 providers, 1 VMU, a step costs 1, price up to 3, 1 step a request." in out
     assert (
         "  round 2, price 1.925 1.6617: steps sold 0.84;" in out
     )  # the best reply of the reference table
@@ -236,7 +236,7 @@ def test_all_may_have_a_policy_of_their_own(capsys):
 def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     typed("x", 99, 5, "q")
     out = run(capsys, "play", "--M", 2, "--rivals", 4)
-    assert "You are asp_0 of 2 providers" in out
+    assert "You are asp_0. Each round" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
     assert "a price must be a number from 1 to 20, got '99'" in out
     assert "  round 1, price 5 4: steps sold" in out

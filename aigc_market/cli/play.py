@@ -13,9 +13,9 @@ from tyro.conf import arg
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment
 from aigc_market.competition import rivals
-from aigc_market.rendering.numbers import count, exact, in_a_row, paid, span, steps
+from aigc_market.rendering.numbers import exact, in_a_row, paid
 from aigc_market.rendering.shown import shown
-from aigc_market.rendering.text import sales, share, summary
+from aigc_market.rendering.text import facts, sales, share, summary
 
 
 class PlayFlags(TypedDict, total=False):
@@ -145,23 +145,12 @@ def _hint(env: Any) -> str:
 
 def _introduction(market: Any, asked: bool) -> str:
     """Who the player is, what he sees, and what he may do."""
-    M, most = getattr(market, "M", 1), steps(market.max_steps)
-    buys = f"{steps(market.min_steps)} to {most}" if market.min_steps > 0 else f"up to {most}"
-    buys = most if market.min_steps == market.max_steps else buys
-    who, posts = f"{M} providers sell", "all post a price; each VMU sees them, spreads its requests"
-    if asked:
-        who = f"You are asp_0 of {M} providers: you sell"
-    if M == 1:
-        who = "You are the provider (the ASP): you sell"
-        posts = "you post its price; each VMU sees it"
+    who = "You are asp_0" if hasattr(market, "M") else "You are the provider (the ASP)"
     lines = [
-        f"{who} diffusion steps to {count(market.K, 'VMU')}, whose images they improve.",
-        f"A step costs {span(np.ravel(market.cost).tolist())}. Each round {posts} and buys {buys}"
-        f"{' for each' if M > 1 else ''}.",
+        f"{who if asked else 'You watch'}. Each round every provider posts the price of a "
+        "diffusion step; VMUs see it and buy steps, which improve their images.",
+        f"Here: {', '.join(facts(market, market.K))}.",
     ]
-    if market.capacity is not None:
-        most = span(np.ravel(market.capacity).tolist())
-        lines.append(f"A round has room for {most} steps: more are cut in the same proportion.")
     if getattr(market, "active", None) is not None:
         lines.append("VMUs come and go.")
     if asked:
@@ -177,7 +166,6 @@ def _told(played: Sequence[Any]) -> str:
         judged += f"share so far {share(played)}"
     elif last.mean_judged is not None:
         judged = f"; Δ of the mean {exact(last.mean_judged, 3)}"
-    return (
-        f"  round {last.number:,}, price {in_a_row(last.prices or ())}: steps sold {sales(played[-1])}\n"
-        f"  earned {in_a_row(last.utility or (), paid)}{judged}"
-    )
+    prices, earned = in_a_row(last.prices or ()), in_a_row(last.utility or (), paid)
+    sold = f"  round {last.number:,}, price {prices}: steps sold {sales(played[-1])}"
+    return f"{sold}\n  earned {earned}{judged}"

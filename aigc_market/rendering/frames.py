@@ -9,9 +9,9 @@ import numpy as np
 from aigc_market import palette
 from aigc_market.rendering import charts, street
 from aigc_market.rendering.canvas import GAP, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW, Canvas
-from aigc_market.rendering.numbers import count, span, steps
 from aigc_market.rendering.rounds import CompetitionRound, Round
 from aigc_market.rendering.shown import Shown, shown
+from aigc_market.rendering.text import facts
 
 
 def draw(rounds: Sequence[Round] | Sequence[CompetitionRound]) -> np.ndarray:
@@ -40,25 +40,9 @@ def _head(canvas: Canvas, last: Shown) -> None:
     title = f"Round {last.number:,} of {last.rounds:,}"
     left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, palette.INK, room=420)
     right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
-    facts, room = "  ·  ".join(_facts(last)), right - left - 2 * GAP
-    canvas.text(right, 46, facts, MEDIUM, palette.MUTED, anchor=1, room=room)
+    words, room = "  ·  ".join(facts(last, len(last.here))), right - left - 2 * GAP
+    canvas.text(right, 46, words, MEDIUM, palette.MUTED, anchor=1, room=room)
     canvas.rectangle(MARGIN, 60, width, 5, palette.PALE, radius=2)
     if last.number:
         done = min(last.number / last.rounds, 1.0)
         canvas.rectangle(MARGIN, 60, max(width * done, 5), 5, palette.LEADER, radius=2)
-
-
-def _facts(last: Shown) -> list[str]:
-    """The market's fixed numbers."""
-    M, vmus = len(last.cost), count(len(last.here), "VMU")
-    least, most = steps(last.min_steps), steps(last.max_steps)
-    floor = "" if least == most else f"{least} to " if last.min_steps > 0 else "up to "
-    facts = [
-        vmus if M == 1 else f"{count(M, 'provider')}, {vmus}",
-        f"a step costs {span(last.cost)}",
-        f"price up to {span(last.max_price)}",
-        f"{floor}{most} step{'' if most == '1' else 's'} a request",
-    ]
-    if last.capacity is not None:
-        facts.append(f"capacity {span(last.capacity)}")
-    return facts

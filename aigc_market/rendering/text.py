@@ -20,6 +20,23 @@ _LISTED = 8
 """So many providers, VMUs, and steps of a cycle."""
 
 
+def facts(market: Any, K: int) -> list[str]:
+    """The fixed numbers of a market, or of a round that is shown."""
+    cost, max_price = np.ravel(market.cost).tolist(), np.ravel(market.max_price).tolist()
+    least, most = steps(market.min_steps), steps(market.max_steps)
+    floor = "" if least == most else f"{least} to " if market.min_steps > 0 else "up to "
+    providers = "" if len(cost) == 1 else f"{count(len(cost), 'provider')}, "
+    told = [
+        f"{providers}{count(K, 'VMU')}",
+        f"a step costs {span(cost)}",
+        f"price up to {span(max_price)}",
+        f"{floor}{most} step{'' if most == '1' else 's'} a request",
+    ]
+    if market.capacity is not None:
+        told.append(f"capacity {span(np.ravel(market.capacity).tolist())}")
+    return told
+
+
 def ansi(record: Round | CompetitionRound) -> str:
     """A round in a few lines."""
     last = shown(record)
