@@ -400,9 +400,7 @@ def test_the_equilibrium_is_shown_on_demand(capsys, typed):
 def test_a_player_is_told_who_he_is(capsys, typed):
     typed()
     out = run(capsys, "play", "--cost", 2)
-    assert out.startswith(
-        "You are the provider (the ASP). Each round every provider posts the price"
-    )
+    assert out.startswith("You are the provider (the ASP).\nEach round providers post the price")
     assert "Here: 2 VMUs, a step costs 2, price up to 20, up to 250 steps a request." in out
     assert "You see what is sold and earned, but not what an image is worth" in out
     typed()

@@ -236,7 +236,7 @@ def test_all_may_have_a_policy_of_their_own(capsys):
 def test_you_are_asked_for_the_prices_of_asp_0(capsys, typed):
     typed("x", 99, 5, "q")
     out = run(capsys, "play", "--M", 2, "--rivals", 4)
-    assert "You are asp_0. Each round" in out
+    assert "You are asp_0.\n" in out
     assert "a price must be a number from 1 to 20, got 'x'" in out
     assert "a price must be a number from 1 to 20, got '99'" in out
     assert "  round 1, price 5 4: steps sold" in out

@@ -29,7 +29,7 @@ def info(json: bool = False) -> None:
     found: dict[str, Any] = {
         "python": f"{platform.python_version()} on {platform.platform()}",
         _PACKAGE: aigc_market.__version__,
-        "dependencies": {name: _version(name) for name in _requirements(None)},
+        "dependencies": {name: _version(name) for name, _ in _requirements("")},
         "extras": {extra: sorted(_missing(extra)) for extra in extras},
         "environments": _environments(),
         "devices": _devices(),
@@ -47,26 +47,22 @@ def info(json: bool = False) -> None:
     Console().print(table)
 
 
-def _requirements(extra: str | None) -> list[str]:
-    """Names of what the package, or one of its extras, requires by itself."""
-    names = []
-    for line in metadata.requires(_PACKAGE) or ():
-        wanted = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        if (wanted.group(1) if wanted else None) == extra:
-            names.append(re.split(r"[^\w.\[\],-]", line, maxsplit=1)[0])
-    return names
-
-
 def _missing(extra: str) -> set[str]:
     """What of an extra is not installed; an extra may name other extras of this package."""
     missing = set()
-    for requirement in _requirements(extra):
-        name, _, inner = requirement.partition("[")
+    for name, inner in _requirements(extra):
         if name == _PACKAGE:
-            missing.update(*map(_missing, inner.strip("]").split(",")))
+            missing.update(*map(_missing, inner.split(",")))
         elif _version(name) is None:
             missing.add(name)
     return missing
+
+
+def _requirements(extra: str) -> list[tuple[str, str]]:
+    """What an extra, or "" for the package itself, requires; each with its own extras."""
+    pattern = r"([\w.-]+)(?:\[(.*?)\])?[^;]*(?:;.*extra\s*==\s*['\"]([^'\"]+))?"
+    found = [re.findall(pattern, line)[0] for line in metadata.requires(_PACKAGE) or ()]
+    return [(name, inner) for name, inner, of in found if of == extra]
 
 
 def _version(name: str) -> str | None:

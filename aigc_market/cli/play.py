@@ -147,8 +147,8 @@ def _introduction(market: Any, asked: bool) -> str:
     """Who the player is, what he sees, and what he may do."""
     who = "You are asp_0" if hasattr(market, "M") else "You are the provider (the ASP)"
     lines = [
-        f"{who if asked else 'You watch'}. Each round every provider posts the price of a "
-        "diffusion step; VMUs see it and buy steps, which improve their images.",
+        f"{who}." if asked else "You watch.",
+        "Each round providers post the price of a step; VMUs buy steps, which improve their images.",
         f"Here: {', '.join(facts(market, market.K))}.",
     ]
     if getattr(market, "active", None) is not None:

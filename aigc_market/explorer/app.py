@@ -23,8 +23,9 @@ with app.setup:
 
 @app.function
 def slider(ends, value, label):
-    """From ends[0] to ends[1] in steps of ends[2]."""
-    return mo.ui.slider(*ends, value, label=label, show_value=True, full_width=True, debounce=False)
+    low, high, step = ends
+    look = {"show_value": True, "full_width": True, "debounce": False}
+    return mo.ui.slider(low, high, step, value, label=label, **look)
 
 
 @app.cell
@@ -97,13 +98,14 @@ def _(controls, model):
     market = best = studied = None
     refused = ""
     try:
-        market = (aigc_market.Competition if several else aigc_market.Market)(**arguments)
+        if several:
+            market = aigc_market.Competition(**arguments)
+            studied = study(market, values["close"])
+        else:
+            market = aigc_market.Market(**arguments)
+            best = aigc_market.solve(market)
     except ValueError as error:
         refused = str(error)
-    if market is not None and several:
-        studied = study(market, values["close"])
-    elif market is not None:
-        best = aigc_market.solve(market)
     return arguments, best, market, refused, several, studied, values
 
 

@@ -59,10 +59,10 @@ def study(market: Competition, close: bool = False) -> Study:
         ends = low, low + 1.2 * max(above, 0.05 * low)
     prices = np.linspace(max(ends[0], low), min(ends[1], high), _POINTS)
     replies = []
-    for seat in (0, 1):
+    for m in (0, 1):
         profiles = np.tile(nash.prices, (len(prices), 1))
-        profiles[:, 1 - seat] = prices
-        replies.append(competition.best_deviation(market, seat, profiles, 1e-4).price)
+        profiles[:, 1 - m] = prices
+        replies.append(competition.best_deviation(market, m, profiles, 1e-4).price)
     return Study(market, nash, cartel, prices, (replies[0], replies[1]))
 
 
