@@ -22,9 +22,9 @@ from aigc_market.distributions import (
     Uniform,
 )
 from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
-from aigc_market.rules import best_response
 from aigc_market.market import Market
 from aigc_market.moves import Drift, Move, Road, Shift, Traffic
+from aigc_market.rules import best_response
 from aigc_market.scenarios import Scenario
 from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, rules
-from aigc_market._arrays import as_numpy, clip
+from aigc_market._arrays import as_numpy, clip, normals, normals_of_floats
 from aigc_market.market import Competition, Market
 from aigc_market.rules import Answer, PairTerms
 
@@ -49,21 +49,54 @@ class Noisy:
         _checks.number("sigma", self.sigma, at_least=0)
 
     def __call__(self, market: Market, price: Any, rng: np.random.Generator) -> np.ndarray:
-        """Steps (…, K)."""
-        return within_bounds(market, self.around(rules.best_response(market, price), rng))
+        """Steps (…, K), single precision."""
+        low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
+        rational, active = rules.best_response(market, price), market.active
+        if active is not None:
+            active = np.broadcast_to(active, rational.shape)
+        return self.around(rational, low, high, active, rng)
 
     def factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        """By what the best response is multiplied."""
-        return np.maximum(1.0 + self.sigma * rng.standard_normal(shape), LEAST_FACTOR)
+        """By what the best response is multiplied, in single precision."""
+        factors = normals(rng, shape)
+        factors *= np.float32(self.sigma)
+        factors += np.float32(1)
+        return np.maximum(factors, np.float32(LEAST_FACTOR), out=factors)
 
-    def around(self, rational: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Purchases about the rational ones, not yet held within the bounds."""
-        return rational * self.factors(rational.shape, rng)
+    def around(
+        self, rational: np.ndarray, low: Any, high: Any, active: Any, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Purchases about the rational ones, held within the bounds, in single precision.
 
-    def around_floats(self, rational: list[float], rng: np.random.Generator) -> list[float]:
-        """`around` on floats, of one market."""
-        noise, sigma = rng.standard_normal(len(rational)).tolist(), self.sigma
-        return [s * max(1.0 + sigma * e, LEAST_FACTOR) for s, e in zip(rational, noise, strict=True)]
+        `active` has the shape of `rational`, with whose axes `low` and `high` broadcast. Noise is
+        drawn for those who are there alone: in a crowd most slots may be free.
+        """
+        if active is not None:
+            there = np.flatnonzero(active)
+            low, high = (
+                np.broadcast_to(bound, rational.shape).ravel()[there] if np.ndim(bound) else bound
+                for bound in (low, high)
+            )
+            steps = np.zeros(rational.shape, np.float32)
+            bought = self.around(rational.ravel()[there], low, high, None, rng)
+            steps.ravel()[there] = bought
+            return steps
+        steps = self.factors(rational.shape, rng)
+        steps *= rational
+        np.maximum(steps, low, out=steps)
+        np.minimum(steps, high, out=steps)
+        return steps
+
+    def around_floats(
+        self, rational: list[float], active: list[bool] | None, rng: np.random.Generator
+    ) -> list[float]:
+        """The same of one market on floats, not yet held within the bounds."""
+        sigma, there = self.sigma, active or [True] * len(rational)
+        noise = iter(normals_of_floats(rng, sum(there)))
+        return [
+            steps * max(1.0 + sigma * next(noise), LEAST_FACTOR) if here else 0.0
+            for steps, here in zip(rational, there, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

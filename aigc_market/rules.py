@@ -133,8 +133,10 @@ class Terms(_Demand):
         if front:
             self.satisfaction = to_front(market.satisfaction, 1)
             self.active = to_front(market.active, 1)
-            same = before is not None and before.market.ssim is market.ssim
-            self.ssim = before.ssim if same else market.ssim.map(_beside_batch)
+            if before is not None and before.market.ssim is market.ssim:
+                self.ssim = before.ssim
+            else:
+                self.ssim = market.ssim.map(_beside_batch)
             self.min_steps, self.max_steps = market.min_steps, market.max_steps
         else:
             self.satisfaction, self.active = market.satisfaction, market.active
@@ -325,8 +327,10 @@ class PairTerms(_Demand):
         self.cost, self.capacity = own(market.cost, 1), own(market.capacity, 1)
         self.satisfaction = self.of_vmu(own(market.satisfaction, 1))
         self.access_cost = own(market.access_cost, 2)
-        same = before is not None and before.market.ssim is market.ssim
-        self.ssim = before.ssim if same else _of_pairs(market, front)
+        if before is not None and before.market.ssim is market.ssim:
+            self.ssim = before.ssim
+        else:
+            self.ssim = _of_pairs(market, front)
         self.min_steps, self.max_steps = (
             of_market(bound, 2) for bound in (market.min_steps, market.max_steps)
         )

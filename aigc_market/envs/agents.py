@@ -24,7 +24,8 @@ class Agents:
     def _set_up(self, arguments: dict[str, Any], simultaneous: bool) -> None:
         game_class = self.game_class
         self.settings: Any = game_class.settings_class.make(**arguments)
-        self._game = game = game_class(self.settings, scripted=False)
+        game: Any = game_class(self.settings, scripted=False)
+        self._game = game
         self.max_cycles = self.settings.max_cycles
         self.render_mode = mode = self.settings.render_mode
         self._screen = screen(mode)

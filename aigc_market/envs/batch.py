@@ -31,7 +31,8 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
     def __init__(self, seat: int, rivals: Any, arguments: dict[str, Any]) -> None:
         settings = self.game_class.settings_class.make(_view=type(self), **arguments)
         self.settings: Any = settings
-        self._game = game = self.game_class(settings, scripted=True)
+        game: Any = self.game_class(settings, scripted=True)
+        self._game = game
         self._rivals = game.seats(seat, rivals)
         self._seat, self._reader = seat, game.prices[seat]
         self.render_mode = mode = settings.render_mode
@@ -163,7 +164,8 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self.autoreset_mode = autoreset_mode
         settings = self.game_class.settings_class.make(_view=type(self), **arguments)
         self.settings: Any = settings
-        self._game = game = self.game_class(settings, scripted=True)
+        game: Any = self.game_class(settings, scripted=True)
+        self._game = game
         self._rivals = game.seats(seat, rivals)
         self._seat, self._reader = seat, game.prices[seat]
         _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])
@@ -314,7 +316,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         return told | self._judged() if self.settings.judged else told
 
     def _judged(self) -> dict[str, np.ndarray]:
-        """What compares the last round with the best; what is the same in all games is read-only."""
+        """What compares the last round with the best; what is the same in all is read-only."""
         judged = self._game.judgement(self._settled, self._oracle)
         for name, value in judged.items():
             axes = getattr(value, "ndim", 0)  # np.ndim takes as long as some arithmetic here
@@ -357,7 +359,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         if not self._screens:
             gymnasium.logger.warn("render() shows nothing without a render_mode")
             return None
-        return tuple(screen.frame() for screen in self._screens)
+        return tuple(shown.frame() for shown in self._screens)
 
     @property
     def market(self) -> Any:
@@ -386,11 +388,11 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     def _take_frames(self) -> None:
         """Tell the screens, if there are any, of the last round or of a new episode."""
         begun = self._round > 0
-        for lane, screen in enumerate(self._screens):
+        for lane, shown in enumerate(self._screens):
             oracle = self._oracle if begun else self._process.oracle
             places = self._places if begun else self._process.places
             settled = self._settled if begun else None
-            screen.add(self._game.record(self._round, settled, oracle, lane, places))
+            shown.add(self._game.record(self._round, settled, oracle, lane, places))
 
     def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every game has every one."""
@@ -429,7 +431,7 @@ class History:
             self._now = n
         start, into = 0, self._rows[self._now]
         for field, part in zip(self._viewer.row, row, strict=True):
-            stop = start + field.count
+            stop = start + field.width
             into[start:stop] = part if field.scale == 1.0 else part * field.scale
             start = stop
         self._now += 1
@@ -439,7 +441,7 @@ class History:
         if not values:
             return None
         parts = [
-            np.broadcast_to(np.asarray(value).T * field.scale, (field.count, self._num_envs))
+            np.broadcast_to(np.asarray(value).T * field.scale, (field.width, self._num_envs))
             for field, value in zip(self._viewer.front, values, strict=True)
         ]
         return np.concatenate(parts, dtype=np.float32)

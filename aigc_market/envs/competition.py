@@ -251,15 +251,13 @@ def _cartel_point(market: Competition) -> Point:
 class Benchmarked:
     """A mixin of this game's environments."""
 
-    oracle: Any
-
     @property
-    def nash(self) -> competition.Nash:
+    def nash(self: Any) -> competition.Nash:
         """The providers' Nash equilibrium in `market`, with its certificate."""
         return self.oracle.nash
 
     @property
-    def cartel(self) -> competition.Cartel:
+    def cartel(self: Any) -> competition.Cartel:
         """What the providers of `market` would do together."""
         return self.oracle.cartel
 
@@ -268,7 +266,7 @@ class CompetitionGame(Game):
     """M leaders and K followers."""
 
     name: ClassVar[str] = "competition_v0"
-    settings_class: ClassVar[type[Settings]] = Settings
+    settings_class: ClassVar[type[Any]] = Settings
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED_PAIRS
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
@@ -296,11 +294,11 @@ class CompetitionGame(Game):
             capacity = [settings.field("capacity", 1, *settings.capacity_bounds)]
         self.leader = Viewer(capacity, [prices, steps], n)
         self.leader_in_force = Viewer([*capacity, prices], [prices, steps], n)
-        own_row = [prices, shares, steps._replace(count=M)]
+        own_row = [prices, shares, steps._replace(width=M)]
         self.follower = Viewer([delta, *coefficients, access, prices], own_row, n)
-        hidden = [delta._replace(count=K), *coefficients, access._replace(count=M * K)]
-        hidden += [field._replace(count=M) for field in capacity]
-        of_pairs = [field._replace(count=M * K) for field in (shares, steps)]
+        hidden = [delta._replace(width=K), *coefficients, access._replace(width=M * K)]
+        hidden += [field._replace(width=M) for field in capacity]
+        of_pairs = [field._replace(width=M * K) for field in (shares, steps)]
         self.state = Viewer([*hidden, prices], [prices, *of_pairs], n)
 
     def seats(self, seat: int, rivals: Any) -> ScriptedRivals:
@@ -497,7 +495,7 @@ class ScriptedRivals(Rivals):
 
     def __init__(self, seat: int, providers: int, policies: Any) -> None:
         self._seat = seat
-        self.others: list[int] = [(seat + i) % providers for i in range(1, providers)]
+        self.others = [(seat + i) % providers for i in range(1, providers)]
         self._policies = rivals.resolve(policies, providers - 1)
         # Those who look at nothing but the market need not be asked while it stands.
         self._steady = all(policy in rivals.STEADY for policy in self._policies)

@@ -31,6 +31,24 @@ _DRAWS, _SEED = 256, 0
 class Game:
     """A game with what it was made with.
 
+    A game says beside this, of arrays:
+
+    * `terms(market, before)`: markets laid out for rounds; `before_first(terms, N)`: rounds at
+      prices that are costs, in which nothing is sold;
+    * `scripted(terms, prices, rng)`, `meant(terms, actions)`: choices of scripted followers, and
+      those that tensors of actions mean; `settle(terms, prices, choices)`: the round;
+    * `prices_of`, `earned` (M, N) and `paid` (K, N) of a round;
+      `follower_scales(market)`: (…, K) factors of what is paid;
+    * `leader_row`, `follower_row`, `state_row`: what is seen of a round, and `leader_front`,
+      `follower_front`, `state_front(market)`: what stands in front, batch axes first, each a list
+      with (agents, count, N) or (…, agents, count) for each field of its `Viewer`;
+      `own_first(prices)`: the order in which leaders see prices;
+    * `leader_infos`, `follower_infos`: what is told, (agents, …, N) each, and
+      `judgement(settled, oracle)`: what of it compares leaders with the best;
+    * `record(…)`: a round of one lane, for pictures;
+
+    and `episode(process, rng, scales, seat)`: the same of one game, on floats.
+
     Args:
         settings: its arguments.
         scripted: whether followers have to be scripted, and not agents.
@@ -41,7 +59,7 @@ class Game:
 
     name: ClassVar[str]
     """As PettingZoo's metadata have it."""
-    settings_class: ClassVar[type[Settings]]
+    settings_class: ClassVar[type[Any]]
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]]
     """By name."""
 
@@ -59,7 +77,8 @@ class Game:
     state: Viewer
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
-        self.settings, self.K = settings, settings.market.K
+        self.settings: Any = settings
+        self.K = settings.market.K
         self._limited: Any = None  # the market whose bounds hold
         given = settings.followers
         if given is None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import as_numpy, is_array, namespace, ndim, spread
-from aigc_market.envs.settings import Settings
 from aigc_market.moves import State
 
 
@@ -38,7 +37,7 @@ class MarketProcess:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Any,
         rng: Any,
         options: dict[str, Any] | None = None,
         lanes: tuple[int, ...] = (),

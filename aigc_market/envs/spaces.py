@@ -14,7 +14,7 @@ class Field(NamedTuple):
     """Numbers of one meaning that stand side by side in what is seen."""
 
     name: str
-    count: int
+    width: int
     low: float
     """In physical units, as `high`."""
     high: float
@@ -42,15 +42,15 @@ class Viewer:
 
     def __init__(self, front: Sequence[Field], row: Sequence[Field], rounds: int) -> None:
         self.front, self.row, self.rounds = tuple(front), tuple(row), rounds
-        self.width = sum(field.count for field in self.row)
+        self.width = sum(field.width for field in self.row)
         """Numbers in a row."""
         self.kept = rounds * self.width
         """Numbers in all rows."""
         low, high = [], []
         for field in (*self.front, *self.row * rounds):
             bounds = sorted((field.low * field.scale, field.high * field.scale))
-            low += [bounds[0]] * field.count
-            high += [bounds[1]] * field.count
+            low += [bounds[0]] * field.width
+            high += [bounds[1]] * field.width
         self.space = Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
     def columns(self, name: str) -> slice:
@@ -62,8 +62,8 @@ class Viewer:
         start = 0
         for field in self.row:
             if field.name == name:
-                return slice(start, start + field.count)
-            start += field.count
+                return slice(start, start + field.width)
+            start += field.width
         raise KeyError(name)
 
 
@@ -100,7 +100,7 @@ def in_front(fields: Sequence[Field], values: Sequence[Any]) -> array[float]:
     """What is seen once of one game, in units: of each field (count,) or one number."""
     numbers = array("f")
     for field, value in zip(fields, values, strict=True):
-        in_units = np.broadcast_to(np.asarray(value) * field.scale, field.count)
+        in_units = np.broadcast_to(np.asarray(value) * field.scale, field.width)
         numbers.frombytes(in_units.astype(np.float32).tobytes())
     return numbers
 
@@ -110,7 +110,7 @@ def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list
     if not fields:
         return [array("f") for _ in range(agents)]
     parts = [
-        np.broadcast_to(np.asarray(value) * field.scale, (agents, field.count))
+        np.broadcast_to(np.asarray(value) * field.scale, (agents, field.width))
         for field, value in zip(fields, values, strict=True)
     ]
     knows = np.concatenate(parts, axis=-1, dtype=np.float32)

@@ -106,10 +106,8 @@ class Oracle:
 class Equilibrated:
     """A mixin of this game's environments."""
 
-    oracle: Any
-
     @property
-    def equilibrium(self) -> Equilibrium:
+    def equilibrium(self: Any) -> Equilibrium:
         """The exact equilibrium of `market`, solved when it is first asked for."""
         return self.oracle.equilibrium
 
@@ -118,7 +116,7 @@ class Stackelberg(Game):
     """One leader and K followers."""
 
     name: ClassVar[str] = "stackelberg_v0"
-    settings_class: ClassVar[type[Settings]] = Settings
+    settings_class: ClassVar[type[Any]] = Settings
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED
     M = 1
 
@@ -143,11 +141,11 @@ class Stackelberg(Game):
         if settings.rationed:
             capacity = [settings.field("capacity", 1, *settings.capacity_bounds)]
         coefficients = settings.coefficients()
-        of_all = [field._replace(count=K) for field in (steps, *active)]
+        of_all = [field._replace(width=K) for field in (steps, *active)]
         self.leader = Viewer(capacity, [price, *of_all], n)
         self.leader_in_force = Viewer([*capacity, price], [price, *of_all], n)
         self.follower = Viewer([delta, *coefficients, *active, price], [price, steps], n)
-        hidden = [delta._replace(count=K), *coefficients, *of_all[1:], *capacity]
+        hidden = [delta._replace(width=K), *coefficients, *of_all[1:], *capacity]
         self.state = Viewer([*hidden, price], [price, *of_all], n)
 
     def make_choice_space(self) -> Any:
@@ -204,7 +202,7 @@ class Stackelberg(Game):
             asked = rational = terms.rational(prices[0])
         elif type(policy) is followers.Noisy:  # what is rational need not be worked out again
             wanted, low, high = terms.demand(prices[0]), terms.min_steps, terms.max_steps
-            asked = clip(policy.around(wanted, rng), low, high).astype(np.float32)
+            asked = policy.around(wanted, low, high, terms.active, rng)
             rational = wanted.astype(np.float32)
         else:
             asked = followers.purchases(policy, terms.market, prices[0], rng)
@@ -387,7 +385,7 @@ class Episode:
             return rational, rational
         if type(policy) is followers.Noisy:
             wanted, low, high = terms.demand(price), terms.min_steps, terms.max_steps
-            noisy = policy.around_floats(wanted, self._rng)
+            noisy = policy.around_floats(wanted, terms.active, self._rng)
             asked = [low if s < low else high if s > high else s for s in noisy]
             return scalar.in_single(asked), scalar.in_single(wanted)
         asked = followers.purchases(policy, self.market, price, self._rng)

@@ -163,7 +163,7 @@ class TurnsEnv(Agents, AECEnv):
         Raises:
             AssertionError: before the first reset.
         """
-        episode = self._episode
+        episode: Any = self._episode
         if episode is None:
             EnvLogger.error_observe_before_reset()
         return episode.observation(self._numbers[agent], False)

@@ -45,7 +45,8 @@ class Games:
                 'followers must be "agents" or "best_response" on tensors, '
                 f"got {game.settings.followers!r}"
             )
-        self.game, self.settings, self.num_envs = game, game.settings, num_envs
+        self.game: Any = game
+        self.settings, self.num_envs = game.settings, num_envs
         self.answered = game.policy is None
         """Whether VMUs are agents: they answer the prices in force, and not those just posted."""
         self._draws, self._told = draws, told
@@ -135,7 +136,7 @@ class Games:
         parts = [self._like.new_empty((agents, 0, self.num_envs))]
         for field, value in zip(self.viewers[group].front, values, strict=False):
             part = self._tensor(value) * field.scale
-            parts.append(part.expand(self.num_envs, agents, field.count).movedim(0, -1))
+            parts.append(part.expand(self.num_envs, agents, field.width).movedim(0, -1))
         return torch.cat(parts, 1)
 
     def _row(self, group: str, settled: Any) -> list[torch.Tensor]:

@@ -147,7 +147,7 @@ class Followers:
 def sees(settings: Settings) -> Box:
     """The space of what a follower sees: it stands first in what environments show a VMU."""
     viewer = _normalized(settings).follower
-    count = sum(field.count for field in viewer.front)
+    count = sum(field.width for field in viewer.front)
     return Box(viewer.space.low[:count], viewer.space.high[:count], dtype=np.float32)
 
 

@@ -56,8 +56,8 @@ class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     returns one number or K. `DrawnQuadratic(alpha, beta)` draws α and β, and
     `DrawnSaturating(gain, scale)` A and τ, shared by the followers of a market,
     `DemandShare(share)` a capacity. Scripted followers (see `aigc_market.followers`) are no agents:
-    the leader plays alone, and a round ends with its turn. Scenarios may move the market between rounds:
-    `env.market` is always the one that answers the next price.
+    the leader plays alone, and a round ends with its turn. Scenarios may move the market between
+    rounds: `env.market` is always the one that answers the next price.
 
     ## Actions
 

@@ -54,9 +54,9 @@ class RivalEnv(Benchmarked, LeaderEnv):
     ## Observations
 
     The last n rounds, oldest first, each (own price, the rivals' prices in the order of the seats
-    after the own, steps that each VMU asked of it): `Box` of shape (n·(M + K),). In rounds before the
-    first every price is its provider's cost, and nothing is sold. Where there are capacities its
-    own stands in front.
+    after the own, steps that each VMU asked of it): `Box` of shape (n·(M + K),). In rounds before
+    the first every price is its provider's cost, and nothing is sold. Where there are capacities
+    its own stands in front.
 
     ## Rewards
 

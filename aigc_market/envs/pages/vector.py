@@ -17,8 +17,8 @@ class PricingVectorEnv(Equilibrated, LeaderVectorEnv):
     ## Description
 
     A batch of `PricingEnv`, without a loop over environments or followers. All games begin and end
-    together, and all draws come from one generator. What is the same in all games and rounds (masks,
-    and p* of a market that is fixed) is read-only.
+    together, and all draws come from one generator. What is the same in all games and rounds
+    (masks, and p* of a market that is fixed) is read-only.
 
     ## Arguments
 

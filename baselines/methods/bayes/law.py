@@ -15,7 +15,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from aigc_market import followers as scripted
-from aigc_market.distributions import Distribution, LogUniform, SharedLevel, Uniform
+from aigc_market.distributions import (
+    Distribution,
+    DrawnQuadratic,
+    LogUniform,
+    SharedLevel,
+    Uniform,
+)
 from aigc_market.envs.stackelberg import Settings
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from baselines.arena.task import Task
@@ -61,7 +67,7 @@ class MarketLaw:
             raise ValueError(f"followers must be rational or noisy for Bayes, got {followers!r}")
         if not settings.market.ssim.linear_demand:
             raise ValueError(f"ssim must be a quadratic for Bayes, got {settings.market.ssim!r}")
-        if settings.ssim is not None:
+        if isinstance(settings.ssim, DrawnQuadratic):
             alpha, beta = settings.ssim.alpha, settings.ssim.beta
         else:
             alpha, beta, _ = settings.market.ssim.parameters

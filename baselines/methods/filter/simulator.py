@@ -44,7 +44,7 @@ def draw(
             process.advance()
         markets.append(process.market.like(like))
     factors = followers.factors((len(markets), lanes, settings.market.K), rng)
-    return Episodes(markets, torch.from_numpy(factors.astype(np.float32)))
+    return Episodes(markets, torch.from_numpy(factors))
 
 
 def buy(market: Market, factors: Tensor, price: Tensor) -> tuple[Tensor, Tensor]:
