@@ -148,7 +148,7 @@ def _introduction(market: Any, asked: bool) -> str:
     who = "You are asp_0" if hasattr(market, "M") else "You are the provider (the ASP)"
     lines = [
         f"{who}." if asked else "You watch.",
-        "Each round providers post the price of a step; VMUs buy steps, which improve their images.",
+        "Each round providers post the price of a step; VMUs buy steps: they improve images.",
         f"Here: {', '.join(facts(market, market.K))}.",
     ]
     if getattr(market, "active", None) is not None:

@@ -23,9 +23,9 @@ with app.setup:
 
 @app.function
 def slider(ends, value, label):
+    """From ends[0] to ends[1] in steps of ends[2]."""
     low, high, step = ends
-    look = {"show_value": True, "full_width": True, "debounce": False}
-    return mo.ui.slider(low, high, step, value, label=label, **look)
+    return mo.ui.slider(low, high, step, value, label=label, show_value=True, full_width=True)
 
 
 @app.cell
