@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,40 +142,41 @@ class DrawnSSIM:
 
     model: ClassVar[Any]
     """Of which parameters are drawn."""
-    signs: ClassVar[tuple[int, int]] = (1, 1)
-    """What is drawn is multiplied by them, since laws are of positive numbers."""
+    drawn: ClassVar[dict[str, int]]
+    """The fields that are laws, and the signs of what they are for: laws are positive."""
+    last: ClassVar[str]
+    """The field that is a number."""
 
     def __post_init__(self) -> None:
-        for name, _, law in self._laws():
-            _law(name, law)
-        _checks.number(fields(self)[-1].name, self._last())
+        for name in self.drawn:
+            _law(name, getattr(self, name))
+        _checks.number(self.last, getattr(self, self.last))
 
     @property
     def coefficients(self) -> dict[str, tuple[float, float]]:
         """Bounds of what is drawn, by name, in the order of the model's `parameters`."""
-        ends = {name: sorted([sign * law.low, sign * law.high]) for name, sign, law in self._laws()}
-        return {name: (low, high) for name, (low, high) in ends.items()}
+        bounds = {}
+        for name, sign in self.drawn.items():
+            law = getattr(self, name)
+            bounds[name] = (law.low, law.high) if sign > 0 else (-law.high, -law.low)
+        return bounds
 
     def values_of(self, model: SSIMModel) -> tuple[Any, ...]:
         """What was drawn of a model, in that order; `(*lanes, 1)` each."""
-        return model.parameters[: len(self.signs)]
+        return model.parameters[: len(self.drawn)]
 
     def draw(self, rng: Any, lanes: tuple[int, ...]) -> SSIMModel:
         """The model of each lane; what is drawn is `(*lanes, 1)`."""
-        drawn = [sign * law.draw(rng, (*lanes, 1)) for _, sign, law in self._laws()]
-        return self.model.unchecked(*drawn, self._last())
+        shape, drawn = (*lanes, 1), []
+        for name, sign in self.drawn.items():
+            values = getattr(self, name).draw(rng, shape)
+            drawn.append(values if sign > 0 else -values)
+        return self.model.unchecked(*drawn, getattr(self, self.last))
 
     def stand_in(self) -> SSIMModel:
         """A model that may be drawn, of numbers at the bounds of their laws."""
-        return self.model(*(sign * law.high for _, sign, law in self._laws()), self._last())
-
-    def _laws(self) -> list[tuple[str, int, Distribution]]:
-        names = [field.name for field in fields(self)[:-1]]
-        signed = zip(names, self.signs, strict=True)
-        return [(name, sign, getattr(self, name)) for name, sign in signed]
-
-    def _last(self) -> float:
-        return getattr(self, fields(self)[-1].name)
+        ends = [sign * getattr(self, name).high for name, sign in self.drawn.items()]
+        return self.model(*ends, getattr(self, self.last))
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class DrawnQuadratic(DrawnSSIM):
     alpha: Distribution
     beta: Distribution
     gamma: float = 0.0
-    model, signs = QuadraticSSIM, (-1, 1)
+    model, drawn, last = QuadraticSSIM, {"alpha": -1, "beta": 1}, "gamma"
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class DrawnSaturating(DrawnSSIM):
     gain: Distribution
     scale: Distribution
     start: float = 0.0
-    model = SaturatingSSIM
+    model, drawn, last = SaturatingSSIM, {"gain": 1, "scale": 1}, "start"
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,13 @@ class QuadraticSSIM(Formula):
 
     def _put(self, *parameters: Any) -> None:
         alpha, beta, gamma = parameters
+        put = object.__setattr__
+        put(self, "alpha", alpha)
+        put(self, "beta", beta)
+        put(self, "gamma", gamma)
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
-        line = {"slope": 0.5 / alpha, "vertex": -0.5 * beta / alpha}
-        vars(self).update(alpha=alpha, beta=beta, gamma=gamma, **line)
+        put(self, "slope", 0.5 / alpha)
+        put(self, "vertex", -0.5 * beta / alpha)
 
     @property
     def parameters(self) -> tuple[Any, ...]:

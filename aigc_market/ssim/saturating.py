@@ -67,8 +67,14 @@ class SaturatingSSIM(Formula):
 
     def demand(self, rate: Any, min_steps: Any, max_steps: Any) -> Any:
         """τ·ln(A / (τ·rate)), where a step gains what it costs, held within the bounds."""
-        ratio = self.slope_at_0 / larger(rate, _LEAST_RATE)
-        steps = float(np.log(ratio)) if isinstance(ratio, float) else log(ratio)
+        if isinstance(rate, float):  # a turn is short enough to feel a call
+            ratio = self.slope_at_0 / (rate if rate > _LEAST_RATE else _LEAST_RATE)
+            if isinstance(ratio, float):
+                steps = self.scale * float(np.log(ratio))
+                return min_steps if steps < min_steps else max_steps if steps > max_steps else steps
+        else:
+            ratio = self.slope_at_0 / larger(rate, _LEAST_RATE)
+        steps = log(ratio)
         steps *= self.scale
         return clip(steps, min_steps, max_steps)
 
