@@ -163,10 +163,9 @@ class TurnsEnv(Agents, AECEnv):
         Raises:
             AssertionError: before the first reset.
         """
-        episode: Any = self._episode
-        if episode is None:
+        if self._rng is None:
             EnvLogger.error_observe_before_reset()
-        return episode.observation(self._numbers[agent], False)
+        return self._episode.observation(self._numbers[agent], False)
 
     def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """What `agent_selection` sees (None, if that is not asked for), its reward since it acted
