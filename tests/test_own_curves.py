@@ -81,7 +81,7 @@ def test_tensors(game, N, curves):
 
     view = aigc_market.parallel_env if game == "stackelberg" else competition_v0.parallel_env
     arguments = {"K": K, "ssim": CURVES[curves], "satisfaction": LAWS["drawn"]["satisfaction"]}
-    first = {"price" if game == "stackelberg" else "prices": 6.0}
+    first = {"price": 6.0}
     env = MarketEnv(N, game, dtype=torch.float64, seed=0, **arguments)
     told = env.reset(options={"satisfaction": SATISFACTION[:N], **first})
     torch.manual_seed(0)
