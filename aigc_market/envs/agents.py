@@ -87,7 +87,7 @@ class Agents:
 
     def _take_frame(self) -> None:
         if self._screen is not None:
-            self._screen.add(self._episode.record())
+            self._screen.add(self._episode.record(self.max_cycles))
 
     @property
     def market(self) -> Any:
@@ -114,7 +114,7 @@ class Agents:
         """
         if self._episode is None or self._episode.round == 0:
             return None
-        return self._episode.record()
+        return self._episode.record(self.max_cycles)
 
     def close(self) -> None:
         """Close the window of mode "human"."""

@@ -94,7 +94,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
             if not over:
                 rivals.post(self._process, prices)
         if self._screen is not None:
-            self._screen.add(episode.record())
+            self._screen.add(episode.record(self.max_cycles))
         return episode.observation(0, False), episode.rewards[0], False, over, info
 
     def render(self) -> str | np.ndarray | None:
@@ -123,7 +123,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
         None before the first round of an episode.
         """
         episode = self._episode
-        return episode.record() if episode is not None and episode.round else None
+        return episode.record(self.max_cycles) if episode is not None and episode.round else None
 
     @property
     def market(self) -> Any:
@@ -137,7 +137,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
 
     def _take_frame(self) -> None:
         if self._screen is not None:
-            self._screen.add(self._episode.record())
+            self._screen.add(self._episode.record(self.max_cycles))
 
 
 class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
@@ -392,7 +392,9 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             oracle = self._oracle if begun else self._process.oracle
             places = self._places if begun else self._process.places
             settled = self._settled if begun else None
-            shown.add(self._game.record(self._round, settled, oracle, lane, places))
+            shown.add(
+                self._game.record(self.max_cycles, self._round, settled, oracle, lane, places)
+            )
 
     def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every game has every one."""

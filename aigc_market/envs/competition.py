@@ -443,13 +443,14 @@ class CompetitionGame(Game):
 
     def record(
         self,
+        rounds: int,
         number: int,
         settled: PairSettlement,
         oracle: Oracle,
         lane: int,
         places: Any,
     ) -> CompetitionRound:
-        """The record of a round in one lane of a batch; number 0: of what waits for the first.
+        """The record of a round, of so many, in one lane of a batch; 0: of what waits for the first.
 
         `places` are (N, K) on the ring road, or None.
         """
@@ -460,7 +461,7 @@ class CompetitionGame(Game):
         if places is not None:
             places = np.reshape(places, (-1, self.K))[lane]
         if number == 0:
-            return record(self.settings, market, judged, 0, None, places)
+            return record(rounds, market, judged, 0, None, places)
         played = (
             settled.prices[:, lane],
             settled.asp_utility[:, lane],
@@ -469,7 +470,7 @@ class CompetitionGame(Game):
             settled.sold[:, lane],
             settled.vmu_utility()[:, lane],
         )
-        return record(self.settings, market, judged, number, played, places)
+        return record(rounds, market, judged, number, played, places)
 
     def episode(
         self,
@@ -730,20 +731,20 @@ class Episode:
             numbers.extend(row)
         return np.frombuffer(numbers, np.float32)
 
-    def record(self) -> CompetitionRound:
-        """The last round played; before the first, the market that waits for it."""
+    def record(self, rounds: int) -> CompetitionRound:
+        """The last round played, of so many; before the first, the market that waits for it."""
         judged = self._oracle.benchmarks if self._judged else None
         if self._last is None:
-            return record(self._settings, self.market, judged, 0, None, self._places)
+            return record(rounds, self.market, judged, 0, None, self._places)
         terms, oracle, places, prices, utility, shares, demand, sold, delivered = self._last
         judged = oracle.benchmarks if self._judged else None
         paid = terms.vmu_utility(prices, shares, delivered)
         played = prices, np.array(utility), shares, demand, sold, paid
-        return record(self._settings, oracle.market, judged, self.round, played, places)
+        return record(rounds, oracle.market, judged, self.round, played, places)
 
 
 def record(
-    settings: Settings,
+    rounds: int,
     market: Competition,
     judged: Benchmarks | None,
     number: int,
@@ -753,7 +754,7 @@ def record(
     """The record of a round, for `rendering` and `replay`.
 
     Args:
-        settings: of the environment.
+        rounds: of the episode.
         market: in which it was played.
         judged: what providers are measured by there, (M,) each; None: the oracle is not asked.
         number: of the round; 0: none has been played.
@@ -776,7 +777,7 @@ def record(
     )  # for those alone who draw: it takes time to import
 
     return CompetitionRound(
-        rounds=settings.max_cycles,
+        rounds=rounds,
         cost=_numbers(market.cost),
         max_price=_numbers(market.max_price),
         min_steps=float(market.min_steps),

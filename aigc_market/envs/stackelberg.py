@@ -283,12 +283,12 @@ class Stackelberg(Game):
         return infos if active is None else {**infos, "is_active": active}
 
     def record(
-        self, number: int, settled: Settlement, oracle: Oracle, lane: int, places: Any
+        self, rounds: int, number: int, settled: Settlement, oracle: Oracle, lane: int, places: Any
     ) -> Round:
         """The record of a round in one lane of a batch; number 0: of what waits for the first."""
         market, best = oracle.market.lanes(lane), oracle.best(lane)
         if number == 0:
-            return record(self.settings, market, best, 0)
+            return record(rounds, market, best, 0)
         played = (
             settled.price[lane],
             settled.asp_utility[lane],
@@ -296,7 +296,7 @@ class Stackelberg(Game):
             settled.asked[:, lane],
             settled.delivered[:, lane],
         )
-        return record(self.settings, market, best, number, played)
+        return record(rounds, market, best, number, played)
 
     def episode(
         self,
@@ -490,19 +490,19 @@ class Episode:
         """All there is to see; fresh memory."""
         return self._log.behind(self._hidden + self._in_force)
 
-    def record(self) -> Round:
-        """The last round played; before the first, the market that waits for it."""
+    def record(self, rounds: int) -> Round:
+        """The last round played, of so many; before the first, the market that waits for it."""
         if self._last is None:
-            return record(self._settings, self.market, self._oracle.best(), 0)
+            return record(rounds, self.market, self._oracle.best(), 0)
         oracle, price, asked, delivered, utility, served = self._last
         terms = scalar.Terms(oracle.market)
         reached = terms.settle(price, scalar.in_single(terms.demand(price)))[-1]
         played = price, utility, reached, asked, delivered
-        return record(self._settings, oracle.market, oracle.best(), self.round, played, served)
+        return record(rounds, oracle.market, oracle.best(), self.round, played, served)
 
 
 def record(
-    settings: Settings,
+    rounds: int,
     market: Market,
     best: tuple[float, float],
     number: int,
@@ -512,7 +512,7 @@ def record(
     """The record of a round, for `rendering` and `replay`.
 
     Args:
-        settings: of the environment.
+        rounds: of the episode.
         market: in which it was played.
         best: p* and U_p* there.
         number: of the round; 0: none has been played.
@@ -529,7 +529,7 @@ def record(
     from aigc_market.rendering import Round  # for those alone who draw: it takes time to import
 
     return Round(
-        rounds=settings.max_cycles,
+        rounds=rounds,
         cost=float(market.cost),
         max_price=float(market.max_price),
         min_steps=float(market.min_steps),
