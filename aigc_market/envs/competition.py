@@ -450,7 +450,7 @@ class CompetitionGame(Game):
         lane: int,
         places: Any,
     ) -> CompetitionRound:
-        """The record of a round, of so many, in one lane of a batch; 0: of what waits for the first.
+        """The record of a round in one lane of a batch; number 0: of what waits for the first.
 
         `places` are (N, K) on the ring road, or None.
         """
