@@ -6,7 +6,6 @@ move as everywhere (`envs.market_process`). Here tensors are laid out for it, an
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,9 +108,7 @@ class Games:
             self.prices = self._first(options)
         n = self.settings.history
         # In pieces, and games last as they are settled: put together once, when they are looked at.
-        self._seen_rounds = {
-            group: deque([self._row(group, nothing)] * n, n) for group in self.viewers
-        }
+        self._seen_rounds = {group: [self._row(group, nothing)] * n for group in self.viewers}
 
     def _take_up(self) -> None:
         """Lay out the market in force, and what is seen of it."""
@@ -198,7 +195,7 @@ class Games:
         infos = self._infos(settled, oracle) if self._told else {}
         self.prices = posted
         for group, rounds in self._seen_rounds.items():
-            rounds.append(self._row(group, settled))
+            self._seen_rounds[group] = [*rounds[1:], self._row(group, settled)]
         return rewards, over, infos
 
     def seen(self) -> dict[str, torch.Tensor]:
@@ -259,9 +256,10 @@ class Games:
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""
         self.prices = self.prices.detach()
-        for rounds in self._seen_rounds.values():
-            for row in rounds:
-                row[:] = [part.detach() for part in row]
+        self._seen_rounds = {
+            group: [[part.detach() for part in row] for row in rounds]
+            for group, rounds in self._seen_rounds.items()
+        }
 
     def _bounds(self) -> tuple[Any, Any]:
         """Cost and p_max in force, numbers or (N or 1, M)."""
