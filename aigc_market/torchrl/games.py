@@ -108,7 +108,11 @@ class Games:
             self.prices = self._first(options)
         n = self.settings.history
         # In pieces, and games last as they are settled: put together once, when they are looked at.
-        self._seen_rounds = {group: [self._row(group, nothing)] * n for group in self.viewers}
+        # Memory of its own for each: compilers ask what is one and the same.
+        self._seen_rounds = {
+            group: [[part.clone() for part in self._row(group, nothing)] for _ in range(n)]
+            for group in self.viewers
+        }
 
     def _take_up(self) -> None:
         """Lay out the market in force, and what is seen of it."""
