@@ -159,9 +159,7 @@ class PairTerms:
                 for model, delta, access in columns
             ]
 
-    def _answer(
-        self, k: int, prices: list[float]
-    ) -> tuple[list[float], list[float], float, float]:
+    def _answer(self, k: int, prices: list[float]) -> tuple[list[float], list[float], float, float]:
         """What a rational VMU buys of each provider for a request, and the odds of each.
 
         Returns:

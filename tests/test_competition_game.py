@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market import competition
-from aigc_market.competition import Competition, game
-from aigc_market import rules
+from aigc_market import competition, rules
+from aigc_market.competition import Competition
 from aigc_market.rules import PairSettlement, PairTerms
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 

@@ -16,8 +16,8 @@ import numpy as np
 
 import aigc_market
 from aigc_market import competition, competition_v0, scenarios
-from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 from aigc_market.envs.pages.vector import PricingVectorEnv
+from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 from baselines.arena.seeds import training_seed
 
 MARKETS = 20_000
