@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aigc_market import PAPER_SSIM, Uniform
-from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 _TABLE = TabulatedSSIM([0, 1, 20, 60, 120, 250], [0.0, 0.4, 3.0, 7.0, 7.9, 8.05])
 _OWN = QuadraticSSIM(PAPER_SSIM.alpha, [0.06, 0.09], 0.5)
@@ -30,6 +30,8 @@ ONE: dict[str, dict[str, Any]] = {
     "crowd-units": {"scenario": "crowd", **_UNITS},
     "capacity": {"scenario": "capacity", "history": 3},
     "capacity-units": {"scenario": "capacity", **_UNITS},
+    "saturating": {"scenario": "saturating"},
+    "saturating-units": {"scenario": "saturating", "capacity": 90.0, **_UNITS},
     "capacity-discrete": {"scenario": "capacity", "continuous_actions": False},
 }
 SEVERAL: dict[str, dict[str, Any]] = {
@@ -43,6 +45,7 @@ SEVERAL: dict[str, dict[str, Any]] = {
     "models": {"ssim": [PAPER_SSIM, QuadraticSSIM(-0.0002, 0.08, 0.0)], "access_cost": 30.0},
     "table": {"ssim": [PAPER_SSIM, _TABLE]},
     "unjudged": {"M": 3, "K": 12, "judged": False},
+    "saturating": {"ssim": SaturatingSSIM(3.0975, 41.3), "satisfaction": [100.0, 300.0]},
     "hidden": {"scenario": "hidden"},
     "calvano": {"scenario": "calvano"},
     "road": {"scenario": "road", "max_price": 12.0},

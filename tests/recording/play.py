@@ -45,14 +45,13 @@ def _aec(said: Any, view: str, arguments: Any, options: Any, rounds: int) -> Non
     env, rng = module.env(max_cycles=rounds, **arguments), np.random.default_rng(SEED)
     for episode, seed in enumerate((SEED, None)):
         env.reset(seed=seed, options=None if episode else options)
-        turns = 0
-        for agent in env.agent_iter(len(env.possible_agents) * (3 if episode else rounds + 1)):
+        most = len(env.possible_agents) * (3 if episode else rounds + 1)
+        for turns, agent in enumerate(env.agent_iter(most), 1):
             observation, reward, termination, truncation, _ = env.last()
             _say(said, f"{agent} observation", observation)
             _say(said, f"{agent} reward", reward)
             over = termination or truncation
             env.step(None if over else _act(env.action_space(agent), rng))
-            turns += 1
             if not over and turns % len(env.possible_agents) == 0:
                 _say(said, "state", env.state())
                 _say(said, "info", env.infos)
