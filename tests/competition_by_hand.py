@@ -1,7 +1,8 @@
 """The game of several providers once more, slowly and without a line of the package.
 
 A market is a plain dict of `Competition`'s parameters, with every provider's own ones (M,),
-`access_cost` (M, K), and `ssim` a list of M: {"alpha", "beta"} or {"table": (steps, values)}.
+`access_cost` (M, K), and `ssim` a list of M: {"alpha", "beta"}, {"gain", "scale"} or {"table":
+(steps, values)}.
 """
 
 import numpy as np
@@ -22,14 +23,23 @@ def steps_and_worth(market, m, price):
             takes = value >= best - 1e-12 * (1 + abs(best))  # ties take the most steps
             steps, best = np.where(takes, choice, steps), np.maximum(value, best)
     else:
-        steps = np.clip((price / delta - model["beta"]) / (2 * model["alpha"]), low, high)
+        steps = np.clip(_steps_inside(model, price / delta), low, high)
         best = delta * _gain(model, steps) - price * steps
     return steps, best - np.asarray(market["access_cost"])[m]
+
+
+def _steps_inside(model, rate):
+    """Where a step more gains `rate`."""
+    if "scale" in model:
+        return -model["scale"] * np.log(rate * model["scale"] / model["gain"])
+    return (rate - model["beta"]) / (2 * model["alpha"])
 
 
 def _gain(model, steps):
     if "table" in model:
         return np.interp(steps, *model["table"]) - np.interp(0.0, *model["table"])
+    if "scale" in model:
+        return -model["gain"] * np.expm1(-steps / model["scale"])
     return model["alpha"] * steps**2 + model["beta"] * steps
 
 
@@ -75,14 +85,23 @@ def total(market, prices):
     return np.sum(margin * demand, axis=0)
 
 
-def draw(rng, temperature=None, providers=None, followers=None):
-    """A random market: quadratics, tables or both, with or without capacities and a way out."""
+OLD, NEW = ("quadratic", "table", "both"), ("saturating", "all")
+"""Kinds of models."""
+
+
+def draw(rng, temperature=None, providers=None, followers=None, kinds=OLD):
+    """A random market, with or without capacities and a way out.
+
+    Its models are of one of the kinds: "quadratic", "table" or "both", "saturating" or "all" three.
+    """
     M = providers or int(rng.integers(1, 6))
     K = followers or int(rng.integers(1, 51))
-    kinds = rng.choice(["quadratic", "table", "both"])
+    kind = rng.choice(kinds)
 
     def model():
-        if kinds == "quadratic" or (kinds == "both" and rng.random() < 0.5):
+        if kind == "saturating" or (kind == "all" and rng.random() < 0.5):
+            return {"gain": rng.uniform(1, 5), "scale": rng.uniform(15, 90)}
+        if kind == "quadratic" or (kind in ("both", "all") and rng.random() < 0.5):
             return {"alpha": -rng.uniform(1e-4, 3e-4), "beta": rng.uniform(0.05, 0.09)}
         inner = np.sort(rng.uniform(5, 245, rng.integers(1, 10)))
         steps = np.concatenate([[0.0], inner, [250.0]])

@@ -9,7 +9,7 @@ import aigc_market
 from aigc_market import competition, rules
 from aigc_market.competition import Competition
 from aigc_market.rules import PairSettlement, PairTerms
-from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 TABLE = TabulatedSSIM([0, 50, 100, 250], [0, 3.0, 5.0, 7.0])
 MODELS = {
@@ -18,6 +18,7 @@ MODELS = {
     "quadratics": [QuadraticSSIM(-1e-4, 0.06), PAPER_SSIM, QuadraticSSIM(-2e-4, 0.08)],
     "tables": [TABLE] * 3,
     "each VMU's": QuadraticSSIM(-np.array([1e-4, 2e-4, 3e-4, 1e-4]), 0.07),
+    "saturating": [SaturatingSSIM(9.0, 90.0), SaturatingSSIM([2.0, 3.0, 4.0, 5.0], 60.0), TABLE],
 }
 
 
@@ -51,10 +52,11 @@ def test_the_logit_by_hand():
     np.testing.assert_allclose(settled.vmu_utility(), answer.vmu_utility)
 
 
+@pytest.mark.parametrize("kinds", [by_hand.OLD, by_hand.NEW])
 @pytest.mark.parametrize("seed", range(20))
-def test_random_markets_by_hand(seed):
+def test_random_markets_by_hand(seed, kinds):
     rng = np.random.default_rng(seed)
-    plain = by_hand.draw(rng)
+    plain = by_hand.draw(rng, kinds=kinds)
     market, prices = made(plain), rng.uniform(1, 12, plain["M"])
     answer = competition.respond(market, prices)
     paid = competition.settle(market, prices, answer.shares, answer.steps).asp_utility
@@ -64,11 +66,13 @@ def test_random_markets_by_hand(seed):
 
 def made(plain):
     """A market of plain numbers as the package has it."""
-    models = [
-        TabulatedSSIM(*model["table"]) if "table" in model else QuadraticSSIM(**model)
-        for model in plain["ssim"]
-    ]
-    return Competition(**{**plain, "ssim": models})
+
+    def model(given):
+        if "table" in given:
+            return TabulatedSSIM(*given["table"])
+        return (SaturatingSSIM if "scale" in given else QuadraticSSIM)(**given)
+
+    return Competition(**{**plain, "ssim": [model(given) for given in plain["ssim"]]})
 
 
 @pytest.mark.parametrize("outside", [None, 3.0])

@@ -115,7 +115,7 @@ def test_newton_with_a_provider_short_of_capacity_at_its_highest_price():
     assert at.converged
     assert at.prices[0] == 3.0
     near = np.array([[3.0], [at.prices[1] * 1.01]])  # (M, N)
-    prices, reached = newton(Profiles(market, near.T), near)
+    prices, reached = newton(Profiles(market), near)
     assert reached
     np.testing.assert_allclose(prices[:, 0], at.prices, rtol=1e-9)
 
@@ -134,7 +134,7 @@ def count_demands(monkeypatch, market):
 
         monkeypatch.setattr(OwnDemand, name, call)
 
-    for name in ("at", "slopes", "between"):
+    for name in ("at", "marginal", "between"):
         counted(name)
     assert not competition.nash(market).converged
     return seen

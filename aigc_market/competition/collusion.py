@@ -14,20 +14,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import holds, namespace
-from aigc_market.competition.batches import flatten, halton, in_parts
-from aigc_market.competition.fixed_point import Profiles, solved, to_clear
-from aigc_market.competition.game import rational, settle_in, together
-from aigc_market.competition.layouts import Columns
-from aigc_market.competition.market import Competition
+from aigc_market.competition.batches import checked, in_parts
+from aigc_market.competition.fixed_point import solved, to_clear
+from aigc_market.competition.response import Joint, Profiles
 from aigc_market.equilibrium import solve
-from aigc_market.game import asp_utility
+from aigc_market.market import Competition
+from aigc_market.rules import PairSettlement, PairTerms, rational
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,427 +53,316 @@ def cartel(market: Competition) -> Cartel:
     better. With one provider and no outside option it is `aigc_market.solve`.
 
     Args:
-        market: one market or a batch.
+        market: one market or a batch, of NumPy arrays.
 
     Returns:
-        Prices and what they pay, in the library of the market's arrays; gradients do not flow
-        through it.
+        Prices and what they pay.
 
     Raises:
-        TypeError: no `Competition`.
+        TypeError: no `Competition`, or one of tensors.
     """
     _checks.instance("market", market, Competition, "a Competition")
-    batch = flatten(*together(market, market.cost))
-    return Cartel(*(batch.answer(array) for array in in_parts(batch, _cartel, points=16)))
+    market, prices = checked(market, market.cost)
+
+    def find(market: Competition, prices: np.ndarray) -> tuple[np.ndarray, ...]:
+        if market.M == 1 and market.outside is None:
+            top = np.broadcast_to(solve(market.provider(0)).price, prices.shape[:1])[:, None]
+        else:
+            top = _Search(market, len(prices)).run().T
+        terms = PairTerms(market)
+        settled = PairSettlement(terms, top, *rational(terms, top))
+        utility = settled.vmu_utility()
+        return top, settled.asp_utility, utility, utility.sum(axis=-1)
+
+    return Cartel(*in_parts(market, prices, find, points=16))
 
 
-def _cartel(market: Competition, like: Any) -> tuple[Any, ...]:
-    """`cartel` of N markets; `like` is (N, M)."""
-    xp = namespace(like)
-    if market.M == 1 and market.outside is None:
-        prices = (solve(market.provider(0)).price + 0 * like[:, 0])[:, None]
-    else:
-        prices = xp.permute_dims(_search(market, xp.permute_dims(like, (1, 0))), (1, 0))
-    layout = Columns(market)
-    settled = settle_in(layout, prices, *rational(layout, prices))
-    utility = settled.vmu_utility()
-    return prices, settled.asp_utility, utility, xp.sum(utility, axis=-1)
+class _Search:
+    """For the best prices of each of N markets. Points are (M, …, N): some profiles of each."""
 
+    def __init__(self, market: Competition, N: int) -> None:
+        self.one = Profiles(market)
+        bounds = self.one.cost, self.one.max_price
+        self.low, self.high = (np.broadcast_to(bound, (market.M, N)) for bound in bounds)
+        self.kept = _KEPT if self.one.smooth else _KEPT_OF_JUMPS
 
-def _search(market: Competition, like: Any) -> Any:
-    """(M, N) prices of N markets."""
-    xp = namespace(like)
-    M = like.shape[0]
-    one = Profiles(market, like)
-    low, high = one.cost + 0 * like, one.max_price + 0 * like
-    starts = _like(_starts(M), like)
-    at = low[:, None, :] + starts[:, :, None] * (high - low)[:, None, :]  # (M, P, N)
-    lanes = _lanes(market, starts.shape[1], like)
-    at = _lifted(lanes, at)
-    value = _total(lanes, at)
-    smooth = all(model.linear_demand for model in market.ssim)
-    kept = _KEPT if smooth else _KEPT_OF_STEPS
-    sold = xp.reshape(lanes.marginals(xp.reshape(at, (M, -1))).demand, at.shape)
-    sells = sold > _SELLS * xp.max(sold, axis=0)
-    shares = (at - low[:, None, :]) / xp.where(high > low, high - low, 1.0)[:, None, :]
-    shares = xp.where(sells, shares, 1.0)  # where a price matters to nobody, it sets none apart
-    at = _take(at, _apart(shares, value, _STARTS if smooth else _STARTS_OF_STEPS, 0.08))
-    top = None
-    for sweep in range(_SWEEPS):
-        at, value = _ascend(_lanes(market, at.shape[1], like), at)
-        order = _apart(at / high[:, None, :], value, kept, 1e-3)
-        at, value = _take(at, order), xp.take_along_axis(value, order, axis=0)
-        before, top = top, value[0, ...]
-        if sweep == _SWEEPS - 1 or (before is not None and holds(top <= before * (1 + 1e-12))):
-            break
-        tops, others = value, []
-        for line in _lines(market, one):
-            at, tops, other = _along(market, at, tops, line(at), high)
-            others.append(other)
-        at = xp.concat([at, *others], axis=1)
-    at, value = _finish(_lanes(market, at.shape[1], like), at, value)
-    best = xp.argmax(value, axis=0)[None, :]
-    return _take(at, best)[:, 0, :]
+    def run(self) -> np.ndarray:
+        """(M, N) prices."""
+        M, low, room = self.one.M, self.low[:, None], (self.high - self.low)[:, None]
+        at = low + _starts(M)[..., None] * room
+        at = self.cleared(at, at, self.high[:, None], _LIFTS)
+        sold = self.each(at).demand(at.reshape(M, -1)).reshape(at.shape)
+        shares = (at - low) / np.where(room > 0, room, 1.0)
+        # Where a price matters to nobody, it sets no points apart.
+        shares = np.where(sold > _SELLS * np.max(sold, axis=0), shares, 1.0)
+        at = _take(at, _apart(shares, self.total(at), _CLIMBED, 0.08))
+        at, value = self.tops(at)
+        for _ in range(_SWEEPS):
+            higher, heights = self.tops(self.along_lines(at, value))
+            if np.all(heights[0] <= value[0] * (1 + 1e-12)):
+                break
+            at, value = higher, heights
+        return _polished(self.one, at[:, 0])
 
+    def each(self, points: np.ndarray) -> Profiles:
+        """Of every market as often as it has points, whose prices are then (M, P·N)."""
+        N = points.shape[-1]
+        return self.one.some(np.tile(np.arange(N), points[0].size // N))
 
-_STARTS, _STARTS_OF_STEPS = 12, 32  # points from which the search climbs
-_KEPT, _KEPT_OF_STEPS = 4, 24  # hills that it then looks at closely; where demand jumps
-_SWEEPS = 8
-_SELLS = 1e-3  # less than this part of what another sells is nothing
+    def total(self, points: np.ndarray) -> np.ndarray:
+        """Σ_m U_m, (…, N)."""
+        utilities = self.each(points).utilities(points.reshape(self.one.M, -1))
+        return np.sum(utilities, axis=0).reshape(points.shape[1:])
 
+    def cleared(
+        self, points: np.ndarray, least: np.ndarray, most: np.ndarray, steps: int
+    ) -> np.ndarray:
+        """Points with prices moved, between bounds, towards where they clear the capacities.
 
-def _lifted(lanes: Profiles, points: Any) -> Any:
-    """Points (M, P, N) with prices raised to where no more is asked for than can be delivered.
+        A provider that is short of capacity sells no more at a lower price, and draws VMUs from the
+        others.
+        """
+        if self.one.capacity is None:
+            return points
+        profiles, prices = self.each(points), points.reshape(self.one.M, -1)
+        least, most = (
+            np.broadcast_to(a, points.shape).reshape(prices.shape) for a in (least, most)
+        )
+        for _ in range(steps):
+            seen = profiles.marginals(prices)
+            change = _PACE * to_clear(profiles, seen.demand, seen.own)
+            change = np.clip(change, -0.2 * prices, 0.2 * prices)
+            prices = np.clip(prices + change, least, most)
+        return prices.reshape(points.shape)
 
-    A provider that asks more there sells as much, and drives VMUs to the others.
-    """
-    if lanes.capacity is None:
-        return points
-    xp = namespace(points)
-    prices = least = xp.reshape(points, (points.shape[0], -1))
-    for _ in range(_LIFTS):
-        seen = lanes.marginals(prices)
-        change = _LIFT * to_clear(lanes, seen.demand, seen.own)
-        change = xp.minimum(xp.maximum(change, -0.2 * prices), 0.2 * prices)
-        prices = lanes.within(xp.maximum(prices + change, least))
-    return xp.reshape(prices, points.shape)
+    def tops(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The hills above points (M, P, N), as far as a step of Newton's or up the gradient leads.
 
+        Returns:
+            The highest of those apart, (M, S, N) and (S, N), in descending order.
+        """
+        prices = points.reshape(self.one.M, -1).copy()
+        profiles = self.each(points)
+        values = np.sum(profiles.utilities(prices), axis=0)
+        where = np.arange(len(values))
+        shadow, pace = np.zeros_like(prices), np.ones_like(values)
+        for _ in range(_CLIMBS):
+            before = values[where]
+            shadow, up, value = _climb(profiles, prices[:, where], before, shadow, pace)
+            prices[:, where], values[where] = up, value
+            rises = value > before + 1e-13 * np.abs(before)
+            pace = np.where(rises, 1.0, pace / 4)
+            rest = np.flatnonzero(pace > 0.01)
+            if not len(rest):
+                break
+            if len(rest) < 0.7 * len(pace):
+                where, shadow, pace = where[rest], shadow[:, rest], pace[rest]
+                profiles = profiles.some(rest)
+        points, value = prices.reshape(points.shape), values.reshape(points.shape[1:])
+        order = _apart(points / self.high[:, None], value, self.kept, 1e-3)
+        return _take(points, order), np.take_along_axis(value, order, axis=0)
 
-_LIFTS, _LIFT = 12, 0.6  # steps; part of each, because all prices change at once
+    def along_lines(self, at: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """The best points on lines through points (M, S, N), and the next best ones; (M, P, N)."""
+        others = []
+        for line in self.lines():
+            tried = line(at)
+            total = self.total(tried)
+            best = np.max(total, axis=0)
+            at = np.where(best > value, _best(tried, total), at)
+            value = np.maximum(best, value)
+            near = np.max(np.abs(tried - at[:, None]) / self.high[:, None, None], axis=0) < _NEAR
+            others.append(_best(tried, np.where(near, -np.inf, total)))
+        return np.concatenate([at, *others], axis=1)
 
-
-def _apart(points: Any, value: Any, count: int, distance: float) -> Any:
-    """The numbers (S, N) of the best points (M, P, N), of which no two are near each other."""
-    xp = namespace(points)
-    value = value + 0
-    found = []
-    for _ in range(min(count, value.shape[0])):
-        best = xp.argmax(value, axis=0)[None, :]
-        found.append(best)
-        centre = _take(xp.broadcast_to(points, (*points.shape[:2], value.shape[1])), best)
-        near = xp.max(xp.abs(points - centre), axis=0) < distance
-        value = xp.where(near, -float("inf"), value)
-    return xp.concat(found, axis=0)
-
-
-def _lines(market: Competition, one: Profiles) -> Iterator[Callable[[Any], Any]]:
-    """Functions that make of points (M, S, N) those to try in their place, (M, P, S, N)."""
-    xp = namespace(one.cost)
-    M = market.M
-    low, high = one.cost[:, None, None, :], one.max_price[:, None, None, :]
-    axes = np.eye(M)
-    ways = [*axes, np.ones(M)]
-    if market.capacity is not None or not all(model.linear_demand for model in market.ssim):
+    def lines(self) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+        """Functions that make of points (M, S, N) those to try in their place, (M, P, S, N)."""
+        M, axes = self.one.M, np.eye(self.one.M)
         # Hills have ridges, along which only two prices together lead up.
         pairs = list(itertools.combinations(axes, 2))[:_PAIRS]
-        ways += [a - b for a, b in pairs] + [a + b for a, b in pairs if M > 2]
+        ways = [*axes, *(a + b for a, b in pairs), *(a - b for a, b in pairs)]
+        if M > 2:
+            ways.append(np.ones(M))
+        yield from (partial(self.straight, way) for way in ways)
+        for m in range(M):
+            if self.one.capacity is not None:
+                yield partial(self.clearing, m)
+            if not self.one.smooth:
+                yield partial(self.cliffs, m, self.one.breaks(m, _CLIFFS))
 
-    def straight(way: np.ndarray) -> Callable[[Any], Any]:
-        steps = _like(way[:, None] * _LINE, one.cost)[:, :, None, None]
+    def straight(self, way: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """All prices change in proportion to a way (M,)."""
+        low, high = self.low[:, None, None], self.high[:, None, None]
+        steps = way[:, None, None, None] * _LINE[:, None, None]
+        return np.clip(at[:, None] + steps * (high - low), low, high)
 
-        def line(at: Any) -> Any:
-            return xp.minimum(xp.maximum(at[:, None, ...] + steps * (high - low), low), high)
+    def cliffs(self, m: int, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """One price goes to the edges (P, N), behind which some VMU buys less."""
+        tried = np.repeat(at[:, None], len(edges), axis=1)
+        tried[m] = edges[:, None]
+        return tried
 
-        return line
-
-    def along_cliffs(m: int, cliffs: Any) -> Callable[[Any], Any]:
-        def line(at: Any) -> Any:
-            column = cliffs[:, None, :] + 0 * at[m, ...]
-            return xp.stack([column if i == m else at[i, ...] + 0 * column for i in range(M)])
-
-        return line
-
-    def along_clearing(m: int) -> Callable[[Any], Any]:
+    def clearing(self, m: int, at: np.ndarray) -> np.ndarray:
         """One price changes, and of the others those that clear a capacity go on clearing it."""
-
-        def line(at: Any) -> Any:
-            tried = straight(axes[m])(at)
-            P, S, each = tried.shape[1], tried.shape[2], at[:, 0, :]
-            sold = _lanes(market, S, each).marginals(xp.reshape(at, (M, -1))).demand
-            here = xp.reshape(sold, at.shape) >= (1 - _BINDS) * one.capacity[:, None, :]
-            here = here & (_like(axes[m], one.cost) == 0)[:, None, None]
-            here = xp.reshape(xp.broadcast_to(here[:, None, ...], tried.shape), (M, -1))
-            lanes, prices = _lanes(market, P * S, each), xp.reshape(tried, (M, -1))
-            for _ in range(_CLEARING):
-                seen = lanes.marginals(prices)
-                change = to_clear(lanes, seen.demand, seen.own)
-                prices = xp.where(here, lanes.within(prices + change), prices)
-            return xp.reshape(prices, tried.shape)
-
-        return line
-
-    yield from map(straight, ways)
-    if market.capacity is not None and M > 1:
-        yield from map(along_clearing, range(M))
-    for m in range(M):
-        cliffs = one.jumps(m)
-        if cliffs is not None:
-            below = xp.reshape(cliffs, (-1, cliffs.shape[-1])) * (1 - 4 * _EPS)
-            below = xp.sort(xp.minimum(xp.maximum(below, low[m, 0, ...]), high[m, 0, ...]), axis=0)
-            yield along_cliffs(m, below[:: max(1, below.shape[0] // _CLIFFS), :])
+        way = np.arange(self.one.M) == m
+        tried = self.straight(way, at)
+        sold = self.each(at).demand(at.reshape(len(at), -1)).reshape(at.shape)
+        binds = sold >= (1 - _BINDS) * self.one.capacity[:, None]
+        free = (binds & ~way[:, None, None])[:, None]
+        low, high = (np.where(free, a[:, None, None], tried) for a in (self.low, self.high))
+        return self.cleared(tried, low, high, _CLEARINGS)
 
 
-_EPS = float(np.finfo(np.float64).eps)
-_CLIFFS = 256
-_CLEARING = 3  # steps
+_CLIMBED = 24  # points from which the search climbs
+_KEPT, _KEPT_OF_JUMPS = 4, 24  # hills that it then looks at closely; where demand jumps
+_SWEEPS = 8
+_SELLS = 1e-3  # less than this part of what another sells is nothing
+_LIFTS = 12  # steps
+_CLEARINGS = 6  # steps
+_PACE = 0.6
+_CLIMBS = 30  # steps
 _PAIRS = 10
+_CLIFFS = 256
+_NEAR = 0.03  # of the highest price
+_BINDS = 1e-3  # of the capacity
+_SCALES = np.concatenate([np.linspace(1, 1 / 48, 48), 0.5 ** np.arange(6.5, 36, 2.5)])
+_LINE = np.concatenate([-_SCALES, _SCALES])  # steps, as shares of the whole range
 
 
 def _starts(M: int) -> np.ndarray:
-    """(M, P) points of the unit cube."""
-    common = np.linspace(0, 1, 33) * np.ones((M, 1))
-    rest = np.linspace(0, 1, 17) * np.ones((M, 1))
-    if M <= 4:  # every set of providers may be priced out
-        out = [[mask >> m & 1 for m in range(M)] for mask in range(1, 2**M - 1)]
-    else:
-        out = [*np.eye(M), *(1 - np.eye(M))]
-    outs = [np.where(np.array(row, bool)[:, None], 1.0, rest) for row in out]
-    return np.concatenate([common, *outs, halton(64 * M, M).T], axis=1)
+    """(M, P) points of the unit cube.
+
+    Common markups, with one provider or all but one priced out or none, and points at random.
+    """
+    out = np.concatenate([np.zeros((1, M)), np.eye(M), 1 - np.eye(M)])[..., None]
+    common = np.maximum(out, np.linspace(0, 1, 33))
+    return np.concatenate([*common, np.random.default_rng(0).random((M, 64 * M))], axis=1)
 
 
-def _like(array: np.ndarray, like: Any) -> Any:
-    xp = namespace(like)
-    return xp.asarray(array, dtype=like.dtype, device=array_api_compat.device(like))
+def _apart(points: np.ndarray, value: np.ndarray, count: int, distance: float) -> np.ndarray:
+    """The numbers (S, N) of the best points (M, P, N), of which no two are near each other."""
+    value, found = value.copy(), []
+    for _ in range(min(count, len(value))):
+        best = np.argmax(value, axis=0)[None]
+        found.append(best)
+        value[np.max(np.abs(points - _take(points, best)), axis=0) < distance] = -np.inf
+    return np.concatenate(found)
 
 
-def _lanes(market: Competition, points: int, like: Any) -> Profiles:
-    """Profiles of every market at so many points, of which (M, P·N) are the prices."""
-    xp = namespace(like)
-    index = xp.arange(like.shape[-1], device=array_api_compat.device(like))
-    return Profiles(market.lanes(xp.tile(index, (points,))), like)
-
-
-def _take(points: Any, order: Any) -> Any:
+def _take(points: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Some of the points (M, P, N), by their numbers (S, N)."""
-    xp = namespace(points)
-    index = xp.broadcast_to(order[None, ...], (points.shape[0], *order.shape))
-    return xp.take_along_axis(points, index, axis=1)
+    return np.take_along_axis(points, order[None], axis=1)
 
 
-def _total(lanes: Profiles, points: Any) -> Any:
-    """Σ_m U_m at points (M, P, N); (P, N)."""
-    xp = namespace(points)
-    M, P, N = points.shape
-    prices = xp.reshape(points, (M, P * N))
-    demand = sum(xp.sum(q * S, axis=1) for _, q, S, _ in lanes.answers(prices))
-    return xp.reshape(_value(lanes, prices, demand), (P, N))
+def _best(tried: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """(M, S, N) of tried (M, P, S, N) those of the highest value."""
+    return np.take_along_axis(tried, np.argmax(value, axis=0)[None, None], axis=1)[:, 0]
 
 
-def _value(lanes: Profiles, prices: Any, demand: Any) -> Any:
-    """Σ_m U_m, (N,)."""
-    xp = namespace(prices)
-    if lanes.capacity is not None:
-        demand = xp.minimum(demand, lanes.capacity + 0 * demand)
-    return xp.sum(asp_utility(prices, lanes.cost, demand), axis=0)
+# Climbing: N profiles of prices (M, N).
 
 
-class _Joint(NamedTuple):
-    """Derivatives of the cartel's total less λ·D, where costs are c + λ."""
-
-    demand: Any
-    """(M, N) D."""
-    demand_by: Any
-    """(M, M, N) ∂D_m/∂p_j."""
-    gradient: Any
-    """(M, N)."""
-    hessian: Any
-    """(M, M, N)."""
-    pull: Any
-    """(M, N) Σ q·S²/μ − Σ q·S′, by which a step along the gradient is about right."""
-
-
-def _joint(lanes: Profiles, prices: Any, shadow: Any) -> _Joint:
-    xp = namespace(prices)
-    M = lanes.M
-    margin = (prices - lanes.cost - shadow)[:, None, :]
-    eye = _like(np.eye(M), prices)[..., None]
-    demand, gradient, pull = (0 * prices for _ in range(3))
-    demand_by = hessian = xp.stack([0 * prices] * M)
-    for layout, q, S, slope in lanes.answers(prices):
-        flow, draw = q * S, q * S / layout.pair_temperature
-        worth = xp.sum(margin * flow, axis=0)[None, ...]
-        lost = worth - margin * S
-        A = S + margin * slope + lost * S / layout.pair_temperature
-        bend = 2 * slope + (lost * slope - (S + margin * slope) * S) / layout.pair_temperature
-        drawn = q * bend - draw * A
-        demand = demand + xp.sum(flow, axis=1)
-        gradient = gradient + xp.sum(q * A, axis=1)
-        pull = pull + xp.sum(draw * S - q * slope, axis=1)
-        own = xp.sum(q * slope - draw * S, axis=1)[:, None, :]
-        across = xp.stack([xp.sum(flow[m, ...] * draw, axis=1) for m in range(M)])
-        demand_by = demand_by + across + eye * own
-        pairs = xp.stack([xp.sum((q * A)[m, ...] * draw, axis=1) for m in range(M)])
-        both = pairs + xp.permute_dims(pairs, (1, 0, 2))
-        hessian = hessian + both + eye * xp.sum(drawn, axis=1)[:, None, :]
-    return _Joint(demand, demand_by, gradient, hessian, pull)
-
-
-def _multipliers(lanes: Profiles, prices: Any, shadow: Any) -> tuple[Any, Any, _Joint]:
+def _multipliers(
+    profiles: Profiles, prices: np.ndarray, shadow: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Joint]:
     """λ ≥ 0 of the capacities that bind, which these are, and the derivatives with them."""
-    xp = namespace(prices)
-    seen = _joint(lanes, prices, shadow)
-    if lanes.capacity is None:
+    margin = prices - profiles.cost
+    seen = profiles.joint(prices, margin - shadow)
+    if profiles.capacity is None:
         return shadow, prices < 0, seen
-    eye = _like(np.eye(lanes.M), prices)
-    binds = (seen.demand >= lanes.capacity * (1 - _BINDS)) & (seen.demand > 0)
-    binds = binds & (prices < lanes.max_price)
-    gradient = seen.gradient + xp.sum(shadow[:, None, :] * seen.demand_by, axis=0)
-    for _ in range(lanes.M):
+    eye = np.eye(profiles.M)
+    binds = (seen.demand >= profiles.capacity * (1 - _BINDS)) & (seen.demand > 0)
+    binds = binds & (prices < profiles.max_price)
+    gradient = seen.gradient + np.sum(shadow[:, None] * seen.demand_by, axis=0)
+    for _ in range(profiles.M):
         # Σ_i λ_i·∂D_i/∂p_j = ∂V/∂p_j for those that bind; those with λ < 0 do not.
-        matrix = xp.permute_dims(xp.permute_dims(seen.demand_by, (1, 0, 2)), (2, 0, 1))
-        rows = xp.permute_dims(binds, (1, 0))
-        pairs = rows[:, :, None] & rows[:, None, :]
-        matrix = xp.where(pairs, matrix - 1e-13 * eye, 0.0)
-        matrix = xp.where(rows[:, :, None], matrix, eye)
-        right = xp.where(rows, xp.permute_dims(gradient, (1, 0)), 0.0)
-        shadow = xp.permute_dims(solved(matrix, right), (1, 0))
-        if holds(~binds | (shadow >= 0)):
+        matrix = seen.demand_by.T  # (N, j, i)
+        rows = binds.T
+        matrix = np.where(rows[:, :, None] & rows[:, None], matrix - 1e-13 * eye, 0.0)
+        matrix = np.where(rows[:, :, None], matrix, eye)
+        shadow = solved(matrix, np.where(rows, gradient.T, 0.0)).T
+        if np.all(~binds | (shadow >= 0)):
             break
         binds = binds & (shadow >= 0)
-    return shadow, binds, _joint(lanes, prices, xp.where(binds, shadow, 0.0))
-
-
-_BINDS = 1e-3
+    return shadow, binds, profiles.joint(prices, margin - np.where(binds, shadow, 0.0))
 
 
 def _step(
-    lanes: Profiles, prices: Any, binds: Any, seen: _Joint, held: Any, curved: bool = True
-) -> Any:
+    profiles: Profiles,
+    prices: np.ndarray,
+    binds: np.ndarray,
+    seen: Joint,
+    held: np.ndarray,
+    curved: bool = True,
+) -> np.ndarray:
     """The change of prices that makes the gradient zero and demands meet the capacities that bind.
 
     It is Newton's, or, where not `curved`, along the gradient, which leads up where the total is
     no hill. Prices that are at a bound, or `held`, stay.
     """
-    xp = namespace(prices)
-    M = lanes.M
-    eye = _like(np.eye(M), prices)
-    scale = xp.where(seen.pull > 0, seen.pull, 1.0)
+    M = profiles.M
+    eye = np.eye(M)
+    scale = np.where(seen.pull > 0, seen.pull, 1.0)
     stays = held | (seen.pull <= 0)
-    stays = stays | ((prices >= lanes.max_price) & (seen.gradient > 0))
-    stays = stays | ((prices <= lanes.cost) & (seen.gradient < 0))
-    by = xp.permute_dims(seen.demand_by, (2, 0, 1))
-    hessian = xp.permute_dims(seen.hessian / scale[:, None, :], (2, 0, 1))
-    still, bound = (xp.permute_dims(mask, (1, 0))[..., None] for mask in (stays, binds))
-    top = xp.where(still, eye, hessian - 1e-13 * eye if curved else -eye)
-    gradient = xp.where(stays, 0.0, -seen.gradient / scale)
-    right = gradient
-    if lanes.capacity is not None:
-        costs = xp.permute_dims(-seen.demand_by / scale[None, ...], (2, 1, 0))
-        costs = xp.where(still, 0.0, costs)
-        below = xp.where(bound, by, 0 * by)
-        corner = xp.where(bound, 0 * by, eye)
-        top = xp.concat([top, costs], axis=2)
-        bottom = xp.concat([below, corner - 1e-13 * eye], axis=2)
-        top = xp.concat([top, bottom], axis=1)
-        right = xp.concat([right, xp.where(binds, lanes.capacity - seen.demand, 0.0)], axis=0)
-    change = xp.permute_dims(solved(top, xp.permute_dims(right, (1, 0))), (1, 0))[:M, :]
+    stays = stays | ((prices >= profiles.max_price) & (seen.gradient > 0))
+    stays = stays | ((prices <= profiles.cost) & (seen.gradient < 0))
+    by = np.moveaxis(seen.demand_by, -1, 0)
+    hessian = np.moveaxis(seen.hessian / scale[:, None], -1, 0)
+    still, bound = (mask.T[..., None] for mask in (stays, binds))
+    top = np.where(still, eye, hessian - 1e-13 * eye if curved else -eye)
+    right = np.where(stays, 0.0, -seen.gradient / scale)
+    if profiles.capacity is not None:
+        # The multipliers' changes beside those of the prices.
+        corner = np.where(bound, 0.0, eye)
+        bottom = np.where(bound, by, 0.0)
+        side = np.where(still, 0.0, -(bottom / scale.T[:, None]).swapaxes(1, 2))
+        top = np.concatenate([top, side], axis=2)
+        bottom = np.concatenate([bottom, corner - 1e-13 * eye], axis=2)
+        top = np.concatenate([top, bottom], axis=1)
+        right = np.concatenate(
+            [right, np.where(binds, profiles.capacity - seen.demand, 0.0)], axis=0
+        )
+    change = solved(top, right.T).T[:M]
     limit = 0.2 * prices
-    return xp.minimum(xp.maximum(change, -limit), limit)
+    return np.clip(change, -limit, limit)
 
 
-def _ascend(lanes: Profiles, points: Any) -> tuple[Any, Any]:
-    """Climb from points (M, S, N) as far as a step of Newton's, or along the gradient, leads up."""
-    xp = namespace(points)
-    shape = points.shape
-    all_prices = xp.reshape(points, (shape[0], -1)) + 0
-    all_values = _total(lanes, all_prices[:, None, :])[0, ...]
-    where = xp.arange(all_values.shape[0], device=array_api_compat.device(points))
-    shadow, pace = 0 * all_prices, 0 * all_values + 1
-    for _ in range(_CLIMBS):
-        prices, before = all_prices[:, where], all_values[where]
-        shadow, up, value = _climb(lanes, prices, before, shadow, pace)
-        all_prices[:, where], all_values[where] = up, value
-        rises = value > before + 1e-13 * xp.abs(before)
-        pace = xp.where(rises, 0 * pace + 1, pace / 4)
-        (rest,) = xp.nonzero(pace > 0.01)
-        if not rest.shape[0]:
-            break
-        if rest.shape[0] < 0.7 * pace.shape[0]:
-            where, shadow, pace = where[rest], shadow[:, rest], pace[rest]
-            lanes = Profiles(lanes.market.lanes(rest), points)
-    return xp.reshape(all_prices, shape), xp.reshape(all_values, shape[1:])
-
-
-_CLIMBS = 30
-
-
-def _climb(lanes: Profiles, prices: Any, value: Any, shadow: Any, pace: Any) -> Any:
-    """One step up from prices (M, N) worth `value` (N,), where one is found.
+def _climb(
+    profiles: Profiles, prices: np.ndarray, value: np.ndarray, shadow: np.ndarray, pace: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One step up from prices worth `value` (N,), where one is found.
 
     Returns: the multipliers, prices and values.
     """
-    xp = namespace(prices)
-    shadow, binds, seen = _multipliers(lanes, prices, shadow)
-    still = [prices < 0]
-    if not all(model.linear_demand for model in lanes.market.ssim):
-        still.append(lanes.at_breaks(prices, only_jumps=True))
-    steps = []
-    for held in still:
-        for curved in (True, False):
-            change = pace * _step(lanes, prices, binds & ~held, seen, held, curved)
-            if not curved and lanes.capacity is not None:
-                clear = to_clear(lanes, seen.demand, xp.where(seen.pull > 0, -seen.pull, 0.0))
-                change = xp.where((clear > 0) & ~held, xp.maximum(change, clear), change)
-            steps.append(change)
+    shadow, binds, seen = _multipliers(profiles, prices, shadow)
+    still = [np.zeros(prices.shape, bool)]
+    if not profiles.smooth:
+        still.append(profiles.at_breaks(prices))
     start, before = prices, value
-    for change in steps:
-        tried = lanes.within(start + change)
-        got = _total(lanes, tried[:, None, :])[0, ...]
-        prices = xp.where(got > value, tried, prices)
-        value = xp.maximum(value, got)
-        if holds(value > before):
+    for held, curved in itertools.product(still, (True, False)):
+        change = pace * _step(profiles, start, binds & ~held, seen, held, curved)
+        tried = profiles.within(start + change)
+        got = np.sum(profiles.utilities(tried), axis=0)
+        prices = np.where(got > value, tried, prices)
+        value = np.maximum(value, got)
+        if np.all(value > before):
             break
     return shadow, prices, value
 
 
-def _finish(lanes: Profiles, points: Any, value: Any) -> tuple[Any, Any]:
-    """The tops of the hills to all digits: there the value is too flat to tell, the gradient not.
+def _polished(profiles: Profiles, start: np.ndarray) -> np.ndarray:
+    """The tops of hills to all digits: there the total is too flat to tell, its gradient not.
 
     Prices at jumps and kinks of demand, where the gradient is not zero, stay there.
     """
-    xp = namespace(points)
-    shape = points.shape
-    prices = start = xp.reshape(points, (shape[0], -1))
-    shadow, binds, seen = _multipliers(lanes, prices, 0 * start)
-    held = ~binds & (xp.abs(seen.gradient) > 1e-3 * seen.pull * prices)
+    prices = start
+    shadow, binds, seen = _multipliers(profiles, prices, np.zeros_like(prices))
+    held = ~binds & (np.abs(seen.gradient) > 1e-3 * seen.pull * prices)
     for _ in range(_LAST):
-        prices = lanes.within(prices + _step(lanes, prices, binds, seen, held))
-        shadow, _, seen = _multipliers(lanes, prices, shadow)
-    got = _total(lanes, prices[:, None, :])[0, ...]
-    flat = xp.reshape(value, (-1,))
-    better = got >= flat - 1e-12 * xp.abs(flat)
-    prices = xp.where(better, prices, start)
-    return xp.reshape(prices, shape), xp.reshape(xp.where(better, got, flat), shape[1:])
+        prices = profiles.within(prices + _step(profiles, prices, binds, seen, held))
+        shadow, _, seen = _multipliers(profiles, prices, shadow)
+    before, after = (np.sum(profiles.utilities(p), axis=0) for p in (start, prices))
+    return np.where(after >= before - 1e-12 * np.abs(before), prices, start)
 
 
-_LAST = 6
-
-
-def _along(market: Competition, at: Any, value: Any, tried: Any, high: Any) -> tuple[Any, Any, Any]:
-    """The best of points (M, P, S, N) in place of each (M, S, N), where it is better.
-
-    Returns:
-        Points and values, and the best points that are not near those.
-    """
-    xp = namespace(at)
-    M, P, S, N = tried.shape
-    lanes = _lanes(market, P * S, value)
-    total = xp.reshape(_total(lanes, xp.reshape(tried, (M, P * S, N))), (P, S, N))
-
-    def most(total: Any) -> tuple[Any, Any]:
-        first = xp.argmax(total, axis=0)[None, ...]
-        index = xp.broadcast_to(first[None, ...], (M, 1, S, N))
-        point = xp.take_along_axis(tried, index, axis=1)[:, 0, ...]
-        return point, xp.take_along_axis(total, first, axis=0)[0, ...]
-
-    point, best = most(total)
-    better = best > value
-    at, value = xp.where(better, point, at), xp.where(better, best, value)
-    near = xp.max(xp.abs(tried - at[:, None, ...]) / high[:, None, None, :], axis=0) < _NEAR
-    other, _ = most(xp.where(near, -float("inf"), total))
-    return at, value, other
-
-
-_NEAR = 0.03
-_SCALES = np.concatenate([np.linspace(1, 1 / 48, 48), 0.5 ** np.arange(6.5, 36, 2.5)])
-_LINE = np.concatenate([-_SCALES, _SCALES])
+_LAST = 6  # steps

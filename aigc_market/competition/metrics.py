@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import convert, namespace, unwrap
+from aigc_market.competition.batches import of_numpy
 from aigc_market.competition.collusion import Cartel
 from aigc_market.competition.collusion import cartel as find_cartel
-from aigc_market.competition.market import Competition
 from aigc_market.competition.nash_equilibrium import Nash
 from aigc_market.competition.nash_equilibrium import nash as find_nash
+from aigc_market.market import Competition
 
 SAME = 1e-9
 """Utilities that differ by no more, as a share of them, differ by rounding: where capacities bind a
@@ -35,7 +34,7 @@ def profit_gain(
     """Δ = (u − u_Nash) / (u_cartel − u_Nash), the measure of Calvano et al. (2020).
 
     Args:
-        market: one market or a batch.
+        market: one market or a batch, of NumPy arrays.
         asp_utility: (…, M) what the providers earn, say on average over the last rounds.
         nash: the market's equilibrium, if it is known.
         cartel: what its providers would do together, if it is known.
@@ -45,31 +44,26 @@ def profit_gain(
         cartel pays the same.
 
     Raises:
-        TypeError, ValueError: utilities that are not M finite numbers.
+        TypeError, ValueError: utilities that are not M finite numbers, or tensors.
     """
     _checks.instance("market", market, Competition, "a Competition")
-    earned = _checks.numeric("asp_utility", asp_utility)
-    if np.shape(earned)[-1:] != (market.M,):
+    of_numpy("asp_utility", asp_utility)
+    earned = np.asarray(_checks.numeric("asp_utility", asp_utility))
+    if earned.shape[-1:] != (market.M,):
         raise ValueError(
             f"asp_utility must hold M = {market.M} along the last axis, got {asp_utility!r}"
         )
     at, top = _references(market, nash, cartel)
-    earned = convert(earned, at.asp_utility)
-    low, high = convert(at.asp_utility, earned), convert(top.asp_utility, earned)
-    xp = namespace(low)
-    known = xp.asarray(at.converged, device=array_api_compat.device(low))
 
     def share(got: Any, low: Any, high: Any, known: Any) -> Any:
         room = high - low
-        good = known & (xp.abs(room) > SAME * xp.abs(high))
-        return unwrap(xp.where(good, (got - low) / xp.where(good, room, 1.0), float("nan")))
+        good = known & (np.abs(room) > SAME * np.abs(high))
+        return np.where(good, (got - low) / np.where(good, room, 1.0), np.nan)[()]
 
-    def mean(values: Any) -> Any:
-        return xp.mean(values, axis=-1)
-
+    low, high, known = at.asp_utility, top.asp_utility, np.asarray(at.converged)
     return ProfitGain(
         share(earned, low, high, known[..., None]),
-        share(mean(earned), mean(low), mean(high), known),
+        share(earned.mean(axis=-1), low.mean(axis=-1), high.mean(axis=-1), known),
     )
 
 
@@ -83,7 +77,7 @@ def price_grid(
     """The grid of Calvano et al. (2020): even prices around the Nash and the cartel price.
 
     Args:
-        market: one market or a batch.
+        market: one market or a batch, of NumPy arrays.
         levels: how many prices.
         margin: ξ, how far the grid goes beyond the two, as a share of their distance.
         nash: the market's equilibrium, if it is known.
@@ -94,29 +88,22 @@ def price_grid(
         where no Nash equilibrium is known.
 
     Raises:
-        TypeError, ValueError: fewer than two levels, or a margin below zero.
+        TypeError, ValueError: fewer than two levels, a margin below zero, or tensors.
     """
     _checks.instance("market", market, Competition, "a Competition")
     levels = _checks.integer("levels", levels, at_least=2)
     margin = _checks.number("margin", margin, at_least=0)
     at, top = _references(market, nash, cartel)
-    low, high = at.prices, top.prices
-    xp = namespace(low)
-    steps = xp.asarray(
-        np.linspace(-margin, 1 + margin, levels),
-        dtype=low.dtype,
-        device=array_api_compat.device(low),
-    )
-    prices = low[..., None] + (high - low)[..., None] * steps
-    cost, max_price = (convert(value, low)[..., None] for value in (market.cost, market.max_price))
-    prices = xp.minimum(xp.maximum(prices, cost + 0 * prices), max_price + 0 * prices)
-    known = xp.asarray(at.converged, device=array_api_compat.device(low))[..., None, None]
-    return xp.where(known, prices, float("nan"))
+    steps = np.linspace(-margin, 1 + margin, levels)
+    prices = at.prices[..., None] + (top.prices - at.prices)[..., None] * steps
+    prices = np.clip(prices, market.cost[..., None], market.max_price[..., None])
+    return np.where(np.asarray(at.converged)[..., None, None], prices, np.nan)
 
 
 def _references(
     market: Competition, nash: Nash | None, cartel: Cartel | None
 ) -> tuple[Nash, Cartel]:
+    of_numpy("market", market.cost)
     at = find_nash(market) if nash is None else _checks.instance("nash", nash, Nash, "a Nash")
     if cartel is None:
         return at, find_cartel(market)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import namespace
-from aigc_market.competition.batches import elements, flatten, halton, in_parts
-from aigc_market.competition.deviation import Gains, best_price, gains, rough_reply
-from aigc_market.competition.fixed_point import Profiles, markup_iteration, newton
-from aigc_market.competition.game import rational, settle_in, together
-from aigc_market.competition.layouts import Columns
-from aigc_market.competition.market import Competition
-from aigc_market.competition.response import OwnDemand
+from aigc_market.competition.batches import TOGETHER, checked, in_parts
+from aigc_market.competition.deviation import best_price, gains, rough_reply
+from aigc_market.competition.fixed_point import markup_iteration, newton
+from aigc_market.competition.response import OwnDemand, Profiles
 from aigc_market.equilibrium import solve
-from aigc_market.market import check_between
+from aigc_market.market import Competition, check_between
+from aigc_market.rules import PairSettlement, PairTerms, rational
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,344 +58,256 @@ def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nas
     `aigc_market.solve`.
 
     Args:
-        market: one market or a batch.
+        market: one market or a batch, of NumPy arrays.
         start: (…, M) prices within [c, p_max] to look at and to begin from; None: begin from the
             costs.
         tolerance: the largest gap of an equilibrium, as a share of the provider's utility.
 
     Returns:
-        The equilibrium, in the library of the market's arrays; gradients do not flow through it.
+        The equilibrium.
 
     Raises:
-        TypeError, ValueError: a start that is not M finite numbers within [c, p_max], or a
-            tolerance that is not above zero.
+        TypeError, ValueError: a start that is not M finite numbers within [c, p_max], a tolerance
+            that is not above zero, or tensors: no gradient flows through the solver.
     """
     _checks.instance("market", market, Competition, "a Competition")
+    market, prices = checked(market, market.cost if start is None else start, "start")
     tolerance = _checks.number("tolerance", tolerance, above=0)
-    market, prices = together(market, market.cost) if start is None else _given(market, start)
-    batch = flatten(market, prices)
+    if start is not None:
+        low, high = market.cost, market.max_price
+        check_between("start", prices, "cost", low, "max_price", high)
+        prices = np.clip(prices, low, high)
 
-    cycles: list[Any] = []
-
-    def search(market: Competition, prices: Any) -> tuple[Any, ...]:
-        *found, cycle = _nash(market, prices, tolerance, start is not None)
-        cycles.append(cycle)
-        return tuple(found)
-
-    found = [batch.answer(array) for array in in_parts(batch, search)]
-    longest = max(cycle.shape[1] for cycle in cycles)
-    return Nash(*found, cycle=batch.answer(_padded(cycles, longest)) if longest else None)
-
-
-def _given(market: Competition, start: Any) -> tuple[Competition, Any]:
-    """The market and prices to begin from, checked."""
-    try:
-        market, prices = together(market, start)
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("prices", "start", 1)) from None
-    low, high = market.cost, market.max_price
-    check_between("start", prices, "cost", low, "max_price", high)
-    xp = namespace(prices)
-    return market, xp.minimum(xp.maximum(prices, low), high)
-
-
-def _padded(cycles: list[Any], longest: int) -> Any:
-    """Cycles (N, L, M) of different lengths in one array, with NaN behind the last profile."""
-    xp = namespace(cycles[0])
-    rows = []
-    for cycle in cycles:
-        N, L, M = cycle.shape
-        rest = xp.full(
-            (N, longest - L, M),
-            float("nan"),
-            dtype=cycle.dtype,
-            device=array_api_compat.device(cycle),
+    def find(market: Competition, prices: np.ndarray) -> tuple[np.ndarray, ...]:
+        search = _Search(market, tolerance)
+        search.run(prices.T, start is not None)
+        terms = PairTerms(market)
+        settled = PairSettlement(terms, search.prices.T, *rational(terms, search.prices.T))
+        utility = settled.vmu_utility()
+        return (
+            settled.prices,
+            settled.shares,
+            settled.delivered,
+            settled.asp_utility,
+            utility,
+            utility.sum(axis=-1),
+            search.gap.T,
+            search.converged,
+            np.moveaxis(np.where(search.converged, np.nan, search.cycle), -1, 0),
         )
-        rows.append(xp.concat([cycle, rest], axis=1))
-    return xp.concat(rows, axis=0)
+
+    *found, cycle = in_parts(market, prices, find)
+    known = ~np.isnan(cycle[..., 0])
+    longest = np.count_nonzero(known.any(axis=tuple(range(known.ndim - 1))))
+    return Nash(*found, cycle=cycle[..., :longest, :] if longest else None)
 
 
-def _nash(market: Competition, start: Any, tolerance: float, given: bool) -> tuple[Any, ...]:
-    """`nash` of N markets, from prices (N, M); where they are `given`, they may be the answer."""
-    prices = _stationary(market, start)
-    nearest = _Nearest(market, start if given else prices, tolerance)
-    if given:
-        failed = nearest.failed()
-        nearest.see(failed, prices[failed, :])
-    failed = nearest.failed()
-    rounds = min(_ROUNDS - 1, _REPLIES // market.M)
-    _reply_in_turn(nearest, failed, prices[failed, :], rounds)
-    for wave in range(_WAVES):
-        failed = nearest.failed()
-        count = max(_FEWEST, _STARTS * (market.M - 1) // market.K)
-        size = max(1, elements(start) // (count * market.K))  # markets at a time
-        for first in range(0, failed.shape[0], size):
-            where = failed[first : first + size]
-            _damped_replies(nearest, where, *_spread(market, where, start, count, wave))
-    return (
-        *_described(market, nearest.prices),
-        nearest.gap,
-        nearest.converged,
-        nearest.cycles(),
-    )
+class _Search:
+    """For an equilibrium of each of N markets.
 
-
-def _stationary(market: Competition, start: Any) -> Any:
-    """Prices (N, M) that no small change improves, or some on the way there, from others."""
-    if market.M == 1 and market.outside is None:
-        return (solve(market.provider(0)).price + 0 * start[:, 0])[:, None]
-    profiles = Profiles(market, start)
-    near = markup_iteration(profiles, namespace(start).permute_dims(start, (1, 0)))
-    return namespace(start).permute_dims(newton(profiles, near)[0], (1, 0))
-
-
-def _spread(market: Competition, where: Any, like: Any, count: int, wave: int) -> tuple[Any, Any]:
-    """Prices spread over all that are allowed, others in every wave.
-
-    Returns:
-        (P, L, M) P prices for each of L markets, and (P,) the paces for them.
-    """
-    xp = namespace(like)
-    shares = halton((wave + 1) * count, market.M)[wave * count :]
-    numbers = np.arange(count) % len(_PACES)
-    shares = shares ** np.asarray(_POWERS)[numbers, None]
-    shares, pace = (
-        xp.asarray(a, dtype=like.dtype, device=array_api_compat.device(like))
-        for a in (shares, np.asarray(_PACES)[numbers])
-    )
-    low, high = (value + 0 * like for value in (market.cost, market.max_price))
-    low, high = low[where, :], high[where, :]
-    return low + shares[:, None, :] * (high - low), pace
-
-
-class _Nearest:
-    """Of each of N markets the profile with the smallest gap so far, and a cycle of best replies.
+    It keeps the profile with the smallest gap seen so far, and a cycle of best replies.
 
     Args:
-        market: N markets.
-        prices: (N, M) the first profiles.
+        market: N markets, or one that all share.
         tolerance: the largest gap of an equilibrium, as a share of the utility.
     """
 
-    def __init__(self, market: Competition, prices: Any, tolerance: float) -> None:
-        xp = namespace(prices)
-        self.market, self.tolerance = market, tolerance
-        found = gains(market, prices, tolerance)
-        self.prices, self.gap = prices + 0, found.bound + 0
-        self.ratio = _ratio(found)
-        self.cycle = xp.stack([float("nan") * prices] * _ROUNDS, axis=1)
-        """(N, L, M)."""
+    prices: np.ndarray
+    """(M, N) that profile."""
+    gap: np.ndarray
+    """(M, N) its gaps."""
+    ratio: np.ndarray
+    """(N,) the largest of them as a share of the provider's utility."""
+    cycle: np.ndarray
+    """(L, M, N), NaN behind the last profile."""
+
+    def __init__(self, market: Competition, tolerance: float) -> None:
+        self.market, self._tolerance = market, tolerance
+        self._profiles = Profiles(market)
+
+    def run(self, start: np.ndarray, given: bool) -> None:
+        """From prices (M, N); where they are given, they may be the answer."""
+        self.prices, self.gap = start.copy(), np.full(start.shape, np.inf)
+        self.ratio = np.full(start.shape[1], np.inf)
+        self.cycle = np.full((_ROUNDS, *start.shape), np.nan)
+        failed = self.failed()
+        if given:
+            self.see(failed, start)
+            failed = self.failed()
+        prices = self._stationary(failed, start[:, failed])
+        self.see(failed, prices)
+        unsolved = ~self.converged[failed]
+        rounds = min(_ROUNDS - 1, _REPLIES // self.market.M)
+        self._reply_in_turn(failed[unsolved], prices[:, unsolved], rounds)
+        failed = self.failed()
+        count = max(_FEWEST, _STARTS * (self.market.M - 1) // self.market.K)
+        size = max(1, TOGETHER // (count * self.market.K))  # markets at a time
+        for first in range(0, len(failed), size):
+            self._damped_replies(failed[first : first + size], count)
 
     @property
-    def converged(self) -> Any:
+    def converged(self) -> np.ndarray:
         """(N,) whether that profile is an equilibrium."""
-        return self.ratio <= self.tolerance
+        return self.ratio <= self._tolerance
 
-    def cycles(self) -> Any:
-        """(N, L, M) those of markets without an equilibrium, L as long as the longest is."""
-        xp = namespace(self.prices)
-        self.cycle[self.converged, ...] = float("nan")
-        seen = xp.any(self.cycle[..., 0] > 0, axis=0)
-        return self.cycle[:, : int(xp.sum(xp.astype(seen, xp.int64))), :]
-
-    def failed(self) -> Any:
+    def failed(self) -> np.ndarray:
         """The numbers of the other markets."""
-        return namespace(self.ratio).nonzero(~self.converged)[0]
+        return np.flatnonzero(~self.converged)
 
-    def see(self, where: Any, prices: Any) -> None:
-        """Look at profiles (L, M) of markets (L,), of which one may be there several times."""
-        if not where.shape[0]:
+    def see(self, where: np.ndarray, prices: np.ndarray) -> None:
+        """Look at profiles (M, L) of markets (L,), of which one may be there several times."""
+        if not len(where):
             return
-        found = gains(self.market.lanes(where), prices, self.tolerance)
-        ratio = _ratio(found)
+        found = gains(self._profiles.some(where), prices, self._tolerance)
+        ratio = np.max(found.bound / np.maximum(found.earned, _LEAST), axis=0)
         best = _first_of_each(where, ratio)
         best = best[ratio[best] < self.ratio[where[best]]]
         here = where[best]
-        self.prices[here, :], self.gap[here, :] = prices[best, :], found.bound[best, :]
+        self.prices[:, here], self.gap[:, here] = prices[:, best], found.bound[:, best]
         self.ratio[here] = ratio[best]
 
-    def keep_cycle(self, where: Any, profiles: Any) -> None:
-        """Profiles (L, B, M) that best replies go through in turn, where no cycle is known."""
-        xp = namespace(profiles)
-        first = _first_of_each(where, 0 * profiles[:, 0, 0])
-        first = first[xp.isnan(self.cycle[where[first], 0, 0])]
-        self.cycle[where[first], : profiles.shape[1], :] = profiles[first, ...]
+    def _stationary(self, where: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """Prices (M, L) that no small change improves, or some on the way there, from others."""
+        if not len(where):
+            return start
+        if self.market.M == 1 and self.market.outside is None:
+            return np.broadcast_to(solve(self.market.lanes(where).provider(0)).price, start.shape)
+        profiles = self._profiles.some(where)
+        return newton(profiles, markup_iteration(profiles, start))[0]
 
+    def _reply_in_turn(self, where: np.ndarray, prices: np.ndarray, rounds: int) -> None:
+        """Best replies in turn from prices (M, L) in markets (L,), until all rest or go round.
 
-def _first_of_each(where: Any, value: Any) -> Any:
-    """For each number in (L,) the place in it where the value is lowest."""
-    xp = namespace(value)
-    order = xp.argsort(value, stable=True)
-    order = order[xp.argsort(where[order], stable=True)]
-    numbers = where[order]
-    new = xp.concat([numbers[:1] >= 0, numbers[1:] != numbers[:-1]])
-    return order[new]
+        Where they come near to something, Newton's method says what, and it is looked at.
+        """
+        at, history, tries = prices, [prices], np.zeros_like(where)
+        for number in range(1, rounds + 1):
+            if not len(where):
+                return
+            profiles, at = self._profiles.some(where), at.copy()
+            for seat in range(profiles.M):
+                at[seat] = best_price(profiles, seat, at, self._tolerance).price
+            history.append(at)
+            apart = [np.max(np.abs(at - old) / at, axis=0) for old in history[:-1]]
+            rests = apart[-1] <= _SAME
+            near = (apart[-1] < _CLOSE) & ((tries < _TRIES) | (number % 10 == 0)) | rests
+            some = np.flatnonzero(near)
+            if len(some):
+                tries[some] += 1
+                polished, reached = _polished(profiles.some(some), at[:, some])
+                self.see(where[some][reached], polished[:, reached])
+            some = np.flatnonzero(rests & ~self.converged[where])
+            self.see(where[some], at[:, some])
+            done = rests | self.converged[where]
+            for back in range(2, number + 1):
+                again = apart[-back] <= _AGAIN * np.minimum(apart[-1], 0.1)
+                some = np.flatnonzero(again & ~done)
+                if len(some):
+                    self._keep_cycle(where[some], np.stack(history[-back:])[..., some])
+                    done[some] = True
+            rest = np.flatnonzero(~done)
+            where, at, tries = where[rest], at[:, rest], tries[rest]
+            history = [old[:, rest] for old in history]
+        self.see(where, at)
 
+    def _keep_cycle(self, where: np.ndarray, profiles: np.ndarray) -> None:
+        """Profiles (B, M, L) that best replies go through in turn, where no cycle is known."""
+        for i in range(0, len(profiles), -(-len(profiles) // _SEEN)):
+            self.see(where, profiles[i])
+        first = _first_of_each(where, np.zeros(len(where)))
+        first = first[np.isnan(self.cycle[0, 0, where[first]])]
+        self.cycle[: len(profiles), :, where[first]] = profiles[..., first]
 
-def _ratio(found: Gains) -> Any:
-    """(N,) the largest gap as a share of the provider's utility."""
-    xp = namespace(found.bound)
-    earned = xp.maximum(found.earned, _LEAST + 0 * found.earned)
-    return xp.max(found.bound / earned, axis=-1)
+    def _damped_replies(self, where: np.ndarray, count: int) -> None:
+        """Rough replies in turn from so many starts each, in markets (L,).
+
+        Each price goes only a part of the way to its reply: where replies in turn circle round an
+        equilibrium, or jump out of its neighbourhood, shorter ways often lead there. What they come
+        near to is polished, and looked at where no rough reply gains much.
+        """
+        L, kind = len(where), np.arange(count) % len(_PACES)
+        shares = np.random.default_rng(0).random((self.market.M, count)) ** _POWERS[kind]
+        pace, where = np.repeat(_PACES[kind], L), np.tile(where, count)
+        profiles = self._profiles.some(where)
+        low, high = (bound + np.zeros_like(pace) for bound in (profiles.cost, profiles.max_price))
+        at = low + np.repeat(shares, L, axis=1) * (high - low)
+        replies = at.copy()
+        for number in range(1, _DAMPED + 1):
+            if not len(where):
+                return
+            before, at = at, at.copy()
+            for seat in range(profiles.M):
+                replies[seat], _ = rough_reply(OwnDemand(profiles, seat, at), replies[seat])
+                at[seat] += pace * (replies[seat] - at[seat])
+            if number % _EVERY:
+                continue
+            apart = np.max(np.abs(replies - before) / before, axis=0)
+            some = np.flatnonzero(apart < _NEAR)
+            if len(some):
+                self._see_promising(where[some], profiles.some(some), replies[:, some])
+            rest = np.flatnonzero(~self.converged[where] & (apart > _SAME))
+            where, at, replies, pace = where[rest], at[:, rest], replies[:, rest], pace[rest]
+            profiles = profiles.some(rest)
+
+    def _see_promising(self, where: np.ndarray, profiles: Profiles, replies: np.ndarray) -> None:
+        """Look at what rough replies (M, L) are near to, where little is gained."""
+        prices, reached = _polished(profiles, replies)
+        demands = [OwnDemand(profiles, seat, prices) for seat in range(profiles.M)]
+        best = [rough_reply(demand, own)[1] for demand, own in zip(demands, prices, strict=True)]
+        earned = profiles.utilities(prices)
+        gain = np.max(np.stack(best) - earned, axis=0)
+        some = np.flatnonzero(reached & (gain <= _PROMISING * np.max(earned, axis=0)))
+        self.see(where[some], prices[:, some])
+        # Of who sells next to nothing only exact replies tell the price.
+        some = some[_first_of_each(where[some], gain[some])]
+        some = some[~self.converged[where[some]]]
+        self._reply_in_turn(where[some], prices[:, some], _EXACT)
 
 
 _LEAST = 1e-290  # a provider that earns less earns nothing
 _SAME = 1e-7  # prices that have changed by less, relative to themselves, rest
 _AGAIN = 1e-4  # and have come back where this part of the last change leads to earlier ones
 
-
-def _reply_in_turn(nearest: _Nearest, where: Any, prices: Any, rounds: int) -> None:
-    """Best replies in turn from prices (L, M) in markets (L,), until all rest or go round.
-
-    Where they come near to something, Newton's method says what, and it is looked at.
-    """
-    xp = namespace(prices)
-    at, history, tries = prices, [prices], 0 * where
-    for number in range(1, rounds + 1):
-        if not where.shape[0]:
-            return
-        market = nearest.market.lanes(where)
-        for seat in range(market.M):
-            reply = best_price(market, seat, at, nearest.tolerance).price
-            at = xp.concat([at[:, :seat], reply[:, None], at[:, seat + 1 :]], axis=1)
-        history.append(at)
-        apart = [xp.max(xp.abs(at - old) / at, axis=1) for old in history[:-1]]
-        rests = apart[-1] <= _SAME
-        near = (apart[-1] < _CLOSE) & ((tries < _TRIES) | (number % 10 == 0)) | rests
-        (some,) = xp.nonzero(near)
-        if some.shape[0]:
-            tries[some] += 1
-            polished, reached = _polished(market.lanes(some), at[some, :])
-            nearest.see(where[some][reached], polished[reached, :])
-        (some,) = xp.nonzero(rests & ~nearest.converged[where])
-        nearest.see(where[some], at[some, :])
-        done = rests | nearest.converged[where]
-        for back in range(2, number + 1):
-            again = apart[-back] <= _AGAIN * xp.minimum(apart[-1], 0.1 + 0 * apart[-1])
-            (some,) = xp.nonzero(again & ~done)
-            if some.shape[0]:
-                profiles = xp.stack(history[-back:], axis=1)[some, ...]
-                nearest.keep_cycle(where[some], profiles)
-                for i in range(0, back, -(-back // _SEEN)):
-                    nearest.see(where[some], profiles[:, i, :])
-                done[some] = True
-        (rest,) = xp.nonzero(~done)
-        where, at, tries = where[rest], at[rest, :], tries[rest]
-        history = [old[rest, :] for old in history]
-    nearest.see(where, at)
-
-
-_ROUNDS = 100  # of best replies, and so the longest cycle that is seen
+# Best replies in turn.
+_ROUNDS = 100  # and so the longest cycle that is seen
 _REPLIES = 300  # best replies: fewer rounds where there are many providers
 _CLOSE = 0.05  # prices that still change by more are not polished
 _TRIES = 3  # of Newton's method, before best replies go on for a while
 _SEEN = 4  # profiles of a cycle that are looked at
 
-
-def _damped_replies(nearest: _Nearest, where: Any, prices: Any, pace: Any) -> None:
-    """Rough replies in turn, each price going only a part of the way to its reply.
-
-    Where replies in turn circle round an equilibrium, or jump out of its neighbourhood, shorter
-    ways often lead there. What they come near to is polished, and looked at where no rough reply
-    gains much.
-
-    Args:
-        nearest: of N markets.
-        where: (L,) the numbers of those to search.
-        prices: (P, L, M) to begin from.
-        pace: (P,) the part of the way that prices go.
-    """
-    xp = namespace(prices)
-    P, L, M = prices.shape
-    at = replies = xp.permute_dims(xp.reshape(prices, (P * L, M)), (1, 0))
-    pace, where = xp.repeat(pace, L), xp.tile(where, (P,))
-    for number in range(1, _DAMPED + 1):
-        if not where.shape[0]:
-            return
-        market, before = nearest.market.lanes(where), at
-        for seat in range(M):
-            reply, _ = rough_reply(OwnDemand(market, seat, at), replies[seat, :])
-            row = at[seat, :] + pace * (reply - at[seat, :])
-            at = xp.concat([at[:seat, :], row[None, :], at[seat + 1 :, :]])
-            replies = xp.concat([replies[:seat, :], reply[None, :], replies[seat + 1 :, :]])
-        if number % _EVERY:
-            continue
-        apart = xp.max(xp.abs(replies - before) / before, axis=0)
-        (some,) = xp.nonzero(apart < _NEAR)
-        if some.shape[0]:
-            _see_promising(nearest, where[some], xp.permute_dims(replies[:, some], (1, 0)))
-        (rest,) = xp.nonzero(~nearest.converged[where] & (apart > _SAME))
-        where, at, replies, pace = where[rest], at[:, rest], replies[:, rest], pace[rest]
-
-
-_STARTS = 150  # in a wave, for each provider but one; shared by the VMUs, so that time is bounded
+# Damped replies.
+_STARTS = 150  # for each provider but one; shared by the VMUs, so that time is bounded
 _FEWEST = 8  # where VMUs are many
-_WAVES = 3  # after which a market is given up
-_PACES = 1.0, 0.5, 0.3  # the part of the way that prices go, of one start after the other
-_POWERS = 1.0, 1.0, 0.5  # < 1: those starts are the denser the higher, where capacities clear
-_DAMPED = 24  # rounds
+_PACES = np.array([1.0, 0.5, 0.3])  # the part of the way that prices go, of one start after another
+_POWERS = np.array([1.0, 1.0, 0.5])  # < 1: denser the higher, where capacities clear
+_DAMPED = 24  # rounds, after which a market is given up
 _EVERY = 3  # rounds
 _NEAR = 0.1  # replies that are further away, relative to the prices, are not polished
-
-
-def _see_promising(nearest: _Nearest, where: Any, replies: Any) -> None:
-    """Look at what rough replies (L, M) to each other are near to, where little is gained there."""
-    xp = namespace(replies)
-    market = nearest.market.lanes(where)
-    prices, reached = _polished(market, replies)
-    front = xp.permute_dims(prices, (1, 0))
-    most = gain = 0 * front[0, :]
-    for seat in range(market.M):
-        demand, own = OwnDemand(market, seat, front), front[seat, :]
-        earned = demand.utility(own, demand.at(own[None, :])[0, :])
-        gain = xp.maximum(gain, rough_reply(demand, own)[1] - earned)
-        most = xp.maximum(most, earned)
-    (some,) = xp.nonzero(reached & (gain <= _PROMISING * most))
-    nearest.see(where[some], prices[some, :])
-    # Of who sells next to nothing only exact replies tell the price.
-    some = some[_first_of_each(where[some], gain[some])]
-    some = some[~nearest.converged[where[some]]]
-    _reply_in_turn(nearest, where[some], prices[some, :], _EXACT)
-
-
 _PROMISING = 1e-4  # of the largest utility; who gains more is at no equilibrium
 _EXACT = 3  # rounds
 
 
-def _polished(market: Competition, prices: Any) -> tuple[Any, Any]:
-    """Replies to each other (L, M) that are nearly an equilibrium, made one to all digits.
+def _first_of_each(where: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """For each number in (L,) the place in it where the value is lowest."""
+    order = np.lexsort((value, where))
+    return order[np.unique(where[order], return_index=True)[1]]
+
+
+def _polished(profiles: Profiles, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Replies to each other (M, L) that are nearly an equilibrium, made one to all digits.
 
     Prices that are best within their neighbourhood because demand breaks there stay.
 
     Returns:
-        Prices (L, M), and whether Newton's method reached its end (L,). Where not, those given.
+        Prices (M, L), and whether Newton's method reached its end (L,). Where not, those given.
     """
-    xp = namespace(prices)
-    profiles = Profiles(market, prices)
-    front = xp.permute_dims(prices, (1, 0))
-    tops = []
-    for seat in range(market.M):
-        demand, own = OwnDemand(market, seat, front), front[seat, :]
-        around = xp.stack([own, own * (1 - _BESIDE), own * (1 + _BESIDE)])
+    held = profiles.at_breaks(prices)
+    for seat in range(profiles.M):
+        demand, own = OwnDemand(profiles, seat, prices), prices[seat]
+        around = np.stack([own, own * (1 - _BESIDE), own * (1 + _BESIDE)])
         earned = demand.utility(around, demand.at(around))
-        tops.append((earned[0, :] >= earned[1, :]) & (earned[0, :] >= earned[2, :]))
-    held = xp.stack(tops) & profiles.at_breaks(front)
-    prices, reached = newton(profiles, front, held)
-    return xp.permute_dims(prices, (1, 0)), reached
+        held[seat] &= np.all(earned[0] >= earned, axis=0)
+    return newton(profiles, prices, held)
 
 
 _BESIDE = 1e-7  # relative to the price: far enough for differences to be no rounding
-
-
-def _described(market: Competition, prices: Any) -> tuple[Any, ...]:
-    layout = Columns(market)
-    settled = settle_in(layout, prices, *rational(layout, prices))
-    utility = settled.vmu_utility()
-    return (
-        prices,
-        settled.shares,
-        settled.delivered,
-        settled.asp_utility,
-        utility,
-        namespace(utility).sum(utility, axis=-1),
-    )

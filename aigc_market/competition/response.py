@@ -1,39 +1,68 @@
-"""How a provider's demand answers to its own price, with its rivals' prices given.
+"""How demand answers to prices: that of all providers, and that of one to its own price.
 
-Arrays have an axis of prices first and the axis of N markets last.
+Arrays have the axis of N markets last, and that of the VMUs before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numpy as np
 
-from aigc_market._arrays import clip, convert, exp, log, namespace
 from aigc_market.competition.batches import blocks
-from aigc_market.competition.game import values_of
-from aigc_market.competition.layouts import Columns, Layout
-from aigc_market.competition.market import OF_PROVIDER, Competition
-from aigc_market.game import asp_utility, purchase
+from aigc_market.market import Competition
+from aigc_market.rules import PairTerms, asp_utility, rational
+from aigc_market.ssim.model import DemandCurve, Lines
+from aigc_market.ssim.saturating import Logarithms
+
+EPS = float(np.finfo(np.float64).eps)
 
 
-class Answers(NamedTuple):
-    """Of some VMUs to some prices of a provider."""
+class Marginals(NamedTuple):
+    """Demand at a profile of prices, and its derivatives from the left; jumps are no part of it."""
 
-    shares: Any
-    """(P, K, N) q."""
-    steps: Any
-    """(P, K, N) S."""
+    demand: np.ndarray
+    """(M, N) D."""
+    own: np.ndarray
+    """(M, N) ∂D_m/∂p_m."""
+    pull: np.ndarray
+    """(M, N) Σ_k q·S²/μ − q·S′."""
+    demand_by: Any
+    """(M, M, N) ∂D_m/∂p_j."""
+    marginal_by: Any
+    """(M, M, N) ∂U_m′/∂p_j."""
 
 
-class Slopes(NamedTuple):
-    """Demand at some prices, and how it changes there."""
+class Flow(NamedTuple):
+    """What some VMUs ask of the providers, f = q·S, and how it changes; (M, K, N) each.
 
-    demand: Any
-    """(P, N) D."""
-    change: Any
-    """(P, N) D′, from the left; jumps are no part of it."""
+    ∂f_i/∂p_j = f_i·f_j/μ, and with own prices also e_i = q_i·S_i′ − f_i·S_i/μ.
+    """
+
+    flow: np.ndarray
+    """f."""
+    drawn: np.ndarray
+    """f/μ."""
+    own: np.ndarray
+    """e."""
+    bend: Any
+    """q·S″ − 2·f·S′/μ − e·S/μ: ∂e_i/∂p_j = e_i·f_j/μ, and with own prices also this."""
+
+
+class Joint(NamedTuple):
+    """Demand at a profile of prices, and derivatives of Σ_m m_m·D_m where m are the margins."""
+
+    demand: np.ndarray
+    """(M, N) D."""
+    demand_by: np.ndarray
+    """(M, M, N) ∂D_m/∂p_j."""
+    gradient: np.ndarray
+    """(M, N)."""
+    hessian: np.ndarray
+    """(M, M, N)."""
+    pull: np.ndarray
+    """(M, N) as of `Marginals`: by it a step along the gradient is about right."""
 
 
 class Bounds(NamedTuple):
@@ -49,211 +78,292 @@ class Bounds(NamedTuple):
     """(E − 1, W, N) bool: demand may jump down there."""
 
 
-class SellerVMUs:
-    """One provider and some of the VMUs.
-
-    Args:
-        market: N markets with these VMUs.
-        seat: the provider's number.
-    """
+class Seller:
+    """One provider and some of the VMUs, of N markets."""
 
     def __init__(self, market: Competition, seat: int) -> None:
-        self.layout = Columns(only(market, seat), front=True)
-        self.smooth = market.ssim[seat].linear_demand
-        curve = self.layout.ssim.demand_curve(self.layout.min_steps, self.layout.max_steps)
-        rates, slopes = (convert(part, market.cost) for part in (curve.rates, curve.slopes))
-        self.steepness = (slopes[..., 1] if self.smooth else 0.0) / self.layout.satisfaction
-        """(1, K, N) dS/dp where no bound holds."""
-        scaled = [rates[..., j] * self.layout.satisfaction for j in range(rates.shape[-1])]
-        self.breaks = namespace(scaled[0]).concat(scaled, axis=0)
+        self.terms = terms = PairTerms(_only(market, seat), front=True)
+        curve = terms.ssim.demand_curve(terms.min_steps, terms.max_steps)
+        pieces = range(curve.rates.shape[-1])
+        self.breaks = np.concatenate([curve.rates[..., j] * terms.satisfaction for j in pieces])
         """(J, K, N) prices at which the steps bought jump down, or begin or end to fall."""
-        self.jumps = None if self.smooth else self.breaks
-        """Those at which they jump, or None."""
+        self.smooth = _is_smooth(curve)
+        """Whether steps never jump, and fall with the price or its logarithm where no bound holds.
+        Else every break is taken for a jump."""
+        self.logarithmic = self.smooth and isinstance(curve.form, Logarithms)
+        slope = curve.slopes[..., 1] if self.smooth else 0.0
+        self.steepness, _ = curve.form.of_price(slope, 0.0, terms.satisfaction)
+        """(1, K, N) dS/dp where no bound holds, or dS/d ln p."""
 
-    def answers(self, prices: Any, rivals: Any) -> Answers:
-        """What the VMUs answer to prices (P, N); rivals (K, N) as `rivals_of` has them."""
-        layout = self.layout
-        price = prices[:, None, :]
-        steps = purchase(
-            price, layout.satisfaction, layout.ssim, layout.min_steps, layout.max_steps
-        )
-        values = values_of(layout, price, steps)
-        odds = exp(clip((rivals - values) / layout.pair_temperature, -_FAR, _FAR))
-        return Answers(1 / (1 + odds), steps)
+    def answers(self, prices: np.ndarray, rivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """q and S (P, K, N) at prices (P, N); rivals (K, N) as `_rivals_of` has them."""
+        terms, price = self.terms, prices[:, None, :]
+        steps = terms.demand(price)
+        odds = (rivals - terms.worth(price, steps)) / terms.pair_temperature
+        odds = np.exp(np.minimum(odds, _FAR, out=odds), out=odds)
+        return 1 / (1 + odds), steps
 
-    def change(self, answers: Answers) -> Any:
-        """(P, K, N) q·S′ − q·(1 − q)·S²/μ: by the envelope theorem v′ = −S."""
-        q, S = answers
-        layout = self.layout
-        inside = (layout.min_steps < S) & (layout.max_steps > S)
-        return q * (self.steepness * inside - (1 - q) * S * S / layout.pair_temperature)
+    def slope(self, prices: np.ndarray) -> np.ndarray:
+        """(P, K, N) dS/dp where no bound holds; below zero, it never falls with the price."""
+        return self.steepness / prices[..., None, :] if self.logarithmic else self.steepness
 
 
 _FAR = 700.0  # its exponential is still a number
-_EPS = float(np.finfo(np.float64).eps)
 
 
-def only(market: Competition, seat: int) -> Competition:
+def _is_smooth(curve: DemandCurve) -> bool:
+    """Whether demand falls along one piece between its bounds, and jumps nowhere."""
+    slopes, intercepts = curve.slopes, curve.intercepts
+    known = type(curve.form) in (Lines, Logarithms)
+    if not known or slopes.shape[-1] != 3 or np.any((slopes < 0) != [False, True, False]):
+        return False
+    with np.errstate(divide="ignore", invalid="ignore"):  # a rate of 0 is no jump
+        falls = np.diff(slopes) * curve.form.coordinate(curve.rates) + np.diff(intercepts)
+    return not np.any(falls < -1e-9 * np.max(intercepts))
+
+
+def _only(market: Competition, seat: int) -> Competition:
     """The market as if one of its providers were alone."""
     part = slice(seat, seat + 1)
-    own = {name: getattr(market, name) for name in OF_PROVIDER}
-    return market.replace(
-        M=1,
-        ssim=market.ssim[part],
-        access_cost=market.access_cost[..., part, :],
-        **{name: value if value is None else value[..., part] for name, value in own.items()},
-    )
+
+    def pick(name: str, value: Any) -> Any:
+        axes = "" if name == "ssim" else market.PARAMETERS[name].axes
+        return value[..., part, :] if axes == "MK" else value[..., part] if axes == "M" else value
+
+    return market.map(pick).replace(M=1, ssim=market.ssim[part])
 
 
-def rivals_of(layout: Layout, values: Any, seat: int) -> Any:
-    """μ·log Σ exp(v/μ) over all that a VMU can choose but one provider; (K, N).
+class Profiles:
+    """All providers' demand, and its derivatives, at profiles of prices.
 
     Args:
-        layout: of N markets, own axes first.
-        values: (M, K, N) what a request is worth at each provider.
-        seat: the provider left out.
+        market: N markets, or one that all share.
     """
-    xp = namespace(values)
-    others = [values[m, ...] for m in range(values.shape[0]) if m != seat]
-    if layout.outside is not None:
-        others.append(0 * values[0, ...] + layout.outside)
-    if not others:
-        return xp.full_like(values[0, ...], -float("inf"))
-    if len(others) == 1:
-        return others[0]
-    best = others[0]
-    for other in others[1:]:
-        best = xp.maximum(best, other)
-    total = sum(exp((other - best) / layout.temperature) for other in others)
-    return best + layout.temperature * log(total)
+
+    def __init__(self, market: Competition) -> None:
+        self.market, self.M = market, market.M
+        self.parts = [
+            (PairTerms(block, front=True), [Seller(block, m) for m in range(market.M)])
+            for block in blocks(market)
+        ]
+        terms, sellers = self.parts[0]
+        self.cost, self.capacity = terms.cost, terms.capacity
+        self.max_price = np.atleast_2d(market.max_price).T
+        self.smooth = all(seller.smooth for seller in sellers)
+        self._logarithmic = np.array([[seller.logarithmic] for seller in sellers], float)
+
+    def some(self, where: np.ndarray) -> Profiles:
+        """Of some of the markets, each as often as it is named."""
+        return Profiles(self.market.lanes(where)) if self.market.batch_shape else self
+
+    def within(self, prices: np.ndarray) -> np.ndarray:
+        """Prices (M, N) held within [c, p_max]."""
+        return np.clip(prices, self.cost, self.max_price)
+
+    def flows(self, prices: np.ndarray, second: bool = False) -> Iterator[Flow]:
+        """Of some VMUs after the other, at prices (M, N); the bend only where it is asked for."""
+        turn = (-self._logarithmic / prices)[:, None]  # S″/S′
+        for terms, sellers in self.parts:
+            q, S = rational(terms, prices)
+            slope = np.empty_like(S)
+            for m, seller in enumerate(sellers):
+                slope[m] = seller.slope(prices[m : m + 1])
+            slope *= (terms.min_steps < S) & (terms.max_steps > S)
+            flow = q * S
+            drawn = flow / terms.pair_temperature
+            own = q * slope - drawn * S
+            bend = None
+            if second:
+                bend = slope * (q * turn - 2 * drawn) - own * S / terms.pair_temperature
+            yield Flow(flow, drawn, own, bend)
+
+    def demand(self, prices: np.ndarray) -> Any:
+        """(M, N) D at prices (M, N)."""
+        answers = (rational(terms, prices) for terms, _ in self.parts)
+        return sum(over_vmus(q, S) for q, S in answers)
+
+    def utilities(self, prices: np.ndarray) -> np.ndarray:
+        """(M, N) U at prices (M, N)."""
+        demand = self.demand(prices)
+        if self.capacity is not None:
+            demand = np.minimum(demand, self.capacity)
+        return asp_utility(prices, self.cost, demand)
+
+    def marginals(self, prices: np.ndarray, by: bool = False) -> Marginals:
+        """At prices (M, N); those with respect to others' prices only where they are asked for."""
+        margin, on_own = prices - self.cost, np.eye(self.M, dtype=bool)[..., None]
+        demand, own, pull, bend = (np.zeros_like(prices) for _ in range(4))
+        demand_by: Any = np.zeros((self.M, *prices.shape)) if by else None
+        marginal_by = demand_by
+        for some in self.flows(prices, second=by):
+            demand = demand + np.sum(some.flow, axis=1)
+            own = own + np.sum(some.own + some.flow * some.drawn, axis=1)
+            pull = pull - np.sum(some.own, axis=1)
+            if by:
+                demand_by = demand_by + by_pairs(some.flow, some.drawn)
+                across = some.own + 2 * some.flow * some.drawn
+                marginal_by = marginal_by + margin[:, None] * by_pairs(across, some.drawn)
+                bend = bend + np.sum(some.bend, axis=1) + 2 * over_vmus(some.own, some.drawn)
+        if by:
+            demand_by = np.where(on_own, own[:, None], demand_by)
+            marginal_by = marginal_by + demand_by + on_own * (own + margin * bend)[:, None]
+        return Marginals(demand, own, pull, demand_by, marginal_by)
+
+    def joint(self, prices: np.ndarray, margin: np.ndarray) -> Joint:
+        """At prices (M, N), for margins (M, N) that rise with them.
+
+        With W = Σ_i m_i·f_i of each VMU the gradient is D_j + Σ_k m_j·e_j + W·f_j/μ.
+        """
+        demand, own, worth, bend = (np.zeros_like(prices) for _ in range(4))
+        across = leans = np.zeros((self.M, *prices.shape))
+        for some in self.flows(prices, second=True):
+            weight = np.sum(margin[:, None] * some.drawn, axis=0)  # W/μ
+            demand = demand + np.sum(some.flow, axis=1)
+            own = own + np.sum(some.own, axis=1)
+            worth = worth + np.sum(weight * some.flow, axis=1)
+            bend = bend + margin * np.sum(some.bend, axis=1) + np.sum(weight * some.own, axis=1)
+            across = across + by_pairs(some.flow, some.drawn)
+            leans = leans + by_pairs(margin[:, None] * some.own + weight * some.flow, some.drawn)
+        eye = np.eye(self.M)[..., None]
+        demand_by = across + eye * own[:, None]
+        half = demand_by + leans
+        hessian = half + half.swapaxes(0, 1) + eye * bend[:, None]
+        return Joint(demand, demand_by, demand + margin * own + worth, hessian, -own)
+
+    def breaks(self, seat: int, most: int) -> np.ndarray:
+        """(B, N) or (B, 1) prices of a provider, a hair below its breaks and within [c, p_max].
+
+        Where there are more than `most`, that many of them.
+        """
+        breaks = np.concatenate([np.concatenate(sellers[seat].breaks) for _, sellers in self.parts])
+        if len(breaks) > most:
+            breaks = np.sort(breaks, axis=0)[:: -(-len(breaks) // most)]
+        return np.clip(breaks * (1 - 4 * EPS), self.cost[seat], self.max_price[seat])
+
+    def at_breaks(self, prices: np.ndarray) -> np.ndarray:
+        """(M, N) whether a price is one at which some VMU's demand, or its slope, jumps down."""
+        there = np.zeros(prices.shape, bool)
+        for _, sellers in self.parts:
+            for m, seller in enumerate(sellers):
+                near = np.abs(seller.breaks - prices[m]) <= 1e-9 * prices[m]
+                there[m] |= np.any(near, axis=(0, 1))
+        return there
+
+
+def over_vmus(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(…, N) the sum of products (…, K, N) over the VMUs."""
+    return np.einsum("...kn,...kn->...n", a, b)
+
+
+def by_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M, M, N) sums over the VMUs of products of each provider's row of a (M, K, N) and of b."""
+    return np.einsum("ikn,jkn->ijn", a, b)
 
 
 class OwnDemand:
     """D(p) = Σ_k q·S of one provider as a function of its own price p; it never rises with p.
 
     Args:
-        market: N markets, or one that all share.
+        profiles: of the N markets.
         seat: the provider's number.
         prices: (M, N) of all providers; its own is not read.
     """
 
-    def __init__(self, market: Competition, seat: int, prices: Any) -> None:
-        self.market, self.seat, self.prices = market, seat, prices
-        self._parts: list[tuple[SellerVMUs, Any]] = []
-        for block in blocks(market, prices, points=4):
-            layout = Columns(block, front=True)
-            price = layout.of_provider(prices)
-            steps = purchase(
-                price, layout.satisfaction, layout.ssim, layout.min_steps, layout.max_steps
-            )
-            rivals = rivals_of(layout, values_of(layout, price, steps), seat)
-            self._parts.append((SellerVMUs(block, seat), rivals))
-        self.smooth = market.ssim[seat].linear_demand
-        nothing = 0 * prices[0, ...]
-        self.cost = market.cost[..., seat] + nothing
-        self.max_price = market.max_price[..., seat] + nothing
-        self.capacity = None if market.capacity is None else market.capacity[..., seat] + nothing
+    def __init__(self, profiles: Profiles, seat: int, prices: np.ndarray) -> None:
+        self.profiles, self.seat, self._prices = profiles, seat, prices
+        self._parts: list[tuple[Seller, np.ndarray]] = []
+        for terms, sellers in profiles.parts:
+            price = terms.of_provider(prices)
+            rivals = _rivals_of(terms, terms.worth(price, terms.demand(price)), seat)
+            self._parts.append((sellers[seat], rivals))
+        self.smooth = self._parts[0][0].smooth
+        count = prices.shape[1:]
+        self.cost = np.broadcast_to(profiles.cost[seat], count)
+        self.max_price = np.broadcast_to(profiles.max_price[seat], count)
+        self.capacity = None
+        if profiles.capacity is not None:
+            self.capacity = np.broadcast_to(profiles.capacity[seat], count)
 
-    def lanes(self, where: Any) -> OwnDemand:
+    def some(self, where: np.ndarray) -> OwnDemand:
         """The same for some of the markets."""
-        return OwnDemand(self.market.lanes(where), self.seat, self.prices[:, where])
+        return OwnDemand(self.profiles.some(where), self.seat, self._prices[:, where])
 
-    def utility(self, prices: Any, demand: Any) -> Any:
+    def utility(self, prices: np.ndarray, demand: np.ndarray) -> np.ndarray:
         """U at prices (…, N) at which the VMUs ask for `demand`."""
         if self.capacity is not None:
-            demand = namespace(demand).minimum(demand, self.capacity + 0 * demand)
+            demand = np.minimum(demand, self.capacity)
         return asp_utility(prices, self.cost, demand)
 
-    def at(self, prices: Any) -> Any:
+    def at(self, prices: np.ndarray) -> Any:
         """D at prices (P, N)."""
-        return sum(
-            _over_vmus(q * S)
-            for q, S in (part.answers(prices, rivals) for part, rivals in self._parts)
-        )
+        answers = (seller.answers(prices, rivals) for seller, rivals in self._parts)
+        return sum(over_vmus(q, S) for q, S in answers)
 
-    def next_jump(self, prices: Any) -> Any:
-        """The lowest price, from `prices` (N,) on, at which some VMU is about to buy less."""
-        xp = namespace(prices)
-        nearest = self.max_price
-        for part, _ in self._parts:
-            if part.jumps is not None:
-                ahead = xp.where(part.jumps >= prices, part.jumps, self.max_price)
-                nearest = xp.minimum(nearest, xp.min(ahead, axis=(0, 1)))
-        return xp.maximum(nearest, prices)
+    def marginal(self, prices: np.ndarray) -> np.ndarray:
+        """U′ = D + (p − c)·D′ from the left at prices (N,), as if no capacity bound.
 
-    def breaks(self, most: int) -> Any:
-        """(B, N) prices within [c, p_max] at which D jumps down or its slope does, or is about to.
-
-        Where there are more than `most`, that many of them.
+        By the envelope theorem v′ = −S, so D′ = Σ q·S′ − q·(1 − q)·S²/μ.
         """
-        xp = namespace(self.cost)
-        rows = [xp.reshape(part.breaks, (-1, part.breaks.shape[-1])) for part, _ in self._parts]
-        breaks = xp.concat(rows, axis=0)
-        before = breaks[:: -(-breaks.shape[0] // most), :] * (1 - 4 * _EPS)
-        return xp.minimum(xp.maximum(before, self.cost), self.max_price)
+        found = np.zeros_like(prices)
+        for seller, rivals in self._parts:
+            q, S = seller.answers(prices[None], rivals)
+            terms = seller.terms
+            inside = (terms.min_steps < S) & (terms.max_steps > S)
+            slope = seller.slope(prices[None]) * inside - (1 - q) * S * S / terms.pair_temperature
+            found = found + np.sum(q * (S + (prices - self.cost) * slope), axis=1)[0]
+        return found
 
-    def slopes(self, prices: Any) -> Slopes:
-        """D and D′ at prices (P, N)."""
-        demand, change = 0.0, 0.0
-        for part, rivals in self._parts:
-            answers = part.answers(prices, rivals)
-            demand = demand + _over_vmus(answers.shares * answers.steps)
-            change = change + _over_vmus(part.change(answers))
-        return Slopes(demand, change)
+    def next_jump(self, prices: np.ndarray) -> np.ndarray:
+        """The lowest price, from `prices` (N,) on, at which some VMU is about to buy less."""
+        nearest = self.max_price
+        for seller, _ in self._parts:
+            ahead = np.where(seller.breaks >= prices, seller.breaks, self.max_price)
+            nearest = np.minimum(nearest, np.min(ahead, axis=(0, 1)))
+        return np.maximum(nearest, prices)
 
-    def between(self, edges: Any) -> Bounds:
+    def between(self, edges: np.ndarray) -> Bounds:
         """D at edges (E, W, N), ascending along the first axis, and bounds of D′ between them.
 
-        q and S fall with the price, so at each VMU they lie between their values at the edges, and
-        so does each factor of D′ = Σ q·S′ − q·(1 − q)·S²/μ.
+        q, S and −S′ fall with the price, so at each VMU they lie between their values at the edges,
+        and so does each factor of D′ = Σ q·S′ − q·(1 − q)·S²/μ.
         """
-        xp = namespace(edges)
-        width = max(1, _PRICES // edges.shape[0])
-        slices = [slice(i, i + width) for i in range(0, edges.shape[1], width)]
-        rows = [self._some_between(edges[:, part, :]) for part in slices]
-        return Bounds(*(xp.concat(list(column), axis=1) for column in zip(*rows, strict=True)))
+        width = max(1, _PRICES // len(edges))
+        slices = [edges[:, i : i + width] for i in range(0, edges.shape[1], width)]
+        rows = [self._some_between(part) for part in slices]
+        return Bounds(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
 
-    def _some_between(self, edges: Any) -> Bounds:
-        demand, gentlest, steepest, jumps = 0.0, 0.0, 0.0, False
-        for part, rivals in self._parts:
-            found = self._between(part, rivals, edges)
-            demand, gentlest = demand + found.demand, gentlest + found.gentlest
-            steepest, jumps = steepest + found.steepest, jumps | found.jumps
-        return Bounds(demand, gentlest, steepest, jumps)
-
-    def _between(self, part: SellerVMUs, rivals: Any, edges: Any) -> Bounds:
-        xp = namespace(edges)
-        flat = xp.reshape(edges, (-1, edges.shape[-1]))
-        q, S = part.answers(flat, rivals)
-        shape = (*edges.shape[:-1], *q.shape[1:])
-        q, S = xp.reshape(q, shape), xp.reshape(S, shape)
-        layout = part.layout
-        spread = q * (1 - q)
-        half = q >= 0.5
-        pull = S * S / layout.pair_temperature
-        least = xp.minimum(spread[:-1, ...], spread[1:, ...])
-        most = xp.maximum(spread[:-1, ...], spread[1:, ...])
-        most = xp.where(half[:-1, ...] & ~half[1:, ...], 0.25, most)
-        gentlest = -least * pull[1:, ...]
-        steepest = -most * pull[:-1, ...]
-        same = S[:-1, ...] == S[1:, ...]
-        if part.smooth:
-            below = layout.max_steps > S
-            above = layout.min_steps < S
-            gentlest = gentlest + q[1:, ...] * part.steepness * (below[:-1, ...] & above[1:, ...])
-            steepest = steepest + q[:-1, ...] * part.steepness * ~same
-            jumps = xp.zeros(
-                gentlest.shape[:2] + gentlest.shape[3:],
-                dtype=xp.bool,
-                device=array_api_compat.device(q),
-            )
-        else:
-            jumps = xp.any(~same, axis=-2)
-        return Bounds(_over_vmus(q * S), _over_vmus(gentlest), _over_vmus(steepest), jumps)
+    def _some_between(self, edges: np.ndarray) -> Bounds:
+        demand: Any = 0.0
+        gentlest, steepest, jumps = demand, demand, np.zeros((), bool)
+        for seller, rivals in self._parts:
+            terms = seller.terms
+            q, S = seller.answers(edges.reshape(-1, edges.shape[-1]), rivals)
+            q, S = (a.reshape(*edges.shape[:-1], *a.shape[1:]) for a in (q, S))
+            spread = q * (1 - q)
+            push = S * S / terms.pair_temperature
+            least = np.minimum(spread[:-1], spread[1:])
+            most = np.maximum(spread[:-1], spread[1:])
+            most[(q[:-1] >= 0.5) & (q[1:] < 0.5)] = 0.25
+            demand = demand + over_vmus(q, S)
+            gentlest = gentlest - over_vmus(least, push[1:])
+            steepest = steepest - over_vmus(most, push[:-1])
+            moves = S[:-1] != S[1:]
+            if seller.smooth:
+                falls = q * seller.slope(edges)
+                inside = (terms.max_steps > S[:-1]) & (terms.min_steps < S[1:])
+                gentlest = gentlest + over_vmus(falls[1:], inside)
+                steepest = steepest + over_vmus(falls[:-1], moves)
+            else:
+                jumps = jumps | np.any(moves, axis=-2)
+        return Bounds(demand, gentlest, steepest, np.broadcast_to(jumps, gentlest.shape))
 
 
 _PRICES = 64  # looked at together
 
 
-def _over_vmus(pairs: Any) -> Any:
-    return namespace(pairs).sum(pairs, axis=-2)
+def _rivals_of(terms: PairTerms, values: np.ndarray, seat: int) -> np.ndarray:
+    """μ·log Σ exp(v/μ) over all that a VMU can choose but one provider, of values (M, K, N)."""
+    others = np.delete(values, seat, axis=0)
+    if terms.outside is not None:
+        others = np.concatenate([others, np.zeros_like(values[:1]) + terms.outside])
+    return terms.temperature * np.logaddexp.reduce(others / terms.temperature, axis=0)
