@@ -7,10 +7,12 @@ from aigc_market.competition.deviation import (
     deviation_gains,
     nash_conv,
 )
-from aigc_market.competition.game import Response, Settlement, respond, settle
-from aigc_market.competition.market import Competition
 from aigc_market.competition.metrics import ProfitGain, price_grid, profit_gain
 from aigc_market.competition.nash_equilibrium import Nash, nash
+from aigc_market.market import Competition
+from aigc_market.rules import PairSettlement as Settlement
+from aigc_market.rules import Response, respond
+from aigc_market.rules import settle_pairs as settle
 
 __all__ = [
     "Cartel",
