@@ -156,21 +156,6 @@ def device(array: Any) -> Any:
     return array.device if is_tensor(array) else array_api_compat.device(array)
 
 
-def beside(columns: list[Any]) -> Any:
-    """Columns that broadcast, along a new last axis; of NumPy in single precision."""
-    if isinstance(columns[0], np.ndarray):
-        return np.stack(np.broadcast_arrays(*columns), axis=-1, dtype=np.float32)
-    xp, kind = namespace(columns[0]), columns[0].dtype
-    return xp.stack(xp.broadcast_arrays(*(xp.astype(c, kind) for c in columns)), axis=-1)
-
-
-def joined(parts: list[Any]) -> Any:
-    """Parts one after the other along the last axis; of NumPy in single precision."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts, axis=-1, dtype=np.float32)
-    return namespace(parts[0]).concat(parts, axis=-1)
-
-
 def spread(value: Any, shape: tuple[int, ...]) -> Any:
     """`value` broadcast to a shape; of NumPy fresh memory, the last axis first in it."""
     if isinstance(value, np.ndarray):

@@ -45,7 +45,7 @@ def test_several_providers_come_with_their_first_use():
     for use in ("Competition", "competition.nash", "competition_v0.env"):
         code = f"import sys, aigc_market; aigc_market.{use}; print(*sys.modules)"
         loaded = run(code)
-        assert "aigc_market.competition.market" in loaded
+        assert "aigc_market.competition.nash_equilibrium" in loaded
         assert not set(HEAVY) & set(loaded)
     with pytest.raises(AttributeError, match="has no attribute 'cartel'"):
         _ = aigc_market.cartel

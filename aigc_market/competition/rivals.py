@@ -16,7 +16,7 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market._arrays import as_numpy
 from aigc_market.competition.deviation import best_deviation
-from aigc_market.competition.market import Competition
+from aigc_market.market import Competition
 
 
 class Oracle(Protocol):
