@@ -301,3 +301,10 @@ def test_the_vector_environment_draws_its_first_lanes(scenario):
         envs.step(np.full((2, 1), 6.0, "f4"))
     frames = envs.render()
     assert [frame.shape for frame in frames] == [(640, 960, 3)] * 2
+
+
+def test_an_outside_option_may_come_where_followers_are_scripted():
+    alone = gymnasium.make("aigc_market/Rival-v0")
+    alone.reset(seed=0, options={"outside": 500.0})
+    *_, infos = alone.step(alone.action_space.high)
+    assert infos["sold"] < 1.0  # nearly all decline

@@ -30,9 +30,9 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
 
     def __init__(self, seat: int, rivals: Any, arguments: dict[str, Any]) -> None:
         settings = self.game_class.settings_class.make(_view=type(self), **arguments)
-        self.settings: Any = settings
         game: Any = self.game_class(settings, scripted=True)
         self._game = game
+        self.settings = settings = game.settings
         self._rivals = game.seats(seat, rivals)
         self._seat, self._reader = seat, game.prices[seat]
         self.render_mode = mode = settings.render_mode
@@ -163,9 +163,9 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         self._copy = _checks.flag("copy", copy)
         self.autoreset_mode = autoreset_mode
         settings = self.game_class.settings_class.make(_view=type(self), **arguments)
-        self.settings: Any = settings
         game: Any = self.game_class(settings, scripted=True)
         self._game = game
+        self.settings = settings = game.settings
         self._rivals = game.seats(seat, rivals)
         self._seat, self._reader = seat, game.prices[seat]
         _checks.choice("render_mode", settings.render_mode, [None, "rgb_array"])

@@ -9,6 +9,7 @@ Of arrays, the agents of a role stand along the first axis and games side by sid
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -92,6 +93,8 @@ class Game:
                 f"followers must be scripted here, one of {list(self.scripted_followers)} or a "
                 f"function, got {given!r}"
             )
+        if scripted:  # what options may be depends on it
+            self.settings = dataclasses.replace(settings, followers=self.policy)
 
     def limit(self, market: Any) -> None:
         """Hold prices within the bounds of an episode's market, or of a batch."""
