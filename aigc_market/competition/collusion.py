@@ -95,7 +95,7 @@ class _Search:
         shares = (at - low) / np.where(room > 0, room, 1.0)
         # Where a price matters to nobody, it sets no points apart.
         shares = np.where(sold > _SELLS * np.max(sold, axis=0), shares, 1.0)
-        at = _take(at, _apart(shares, self.total(at), _CLIMBED, 0.08))
+        at = _take(at, _apart(shares, self.total(at), _CLIMBED * M, 0.08))
         at, value = self.tops(at)
         for _ in range(_SWEEPS):
             higher, heights = self.tops(self.along_lines(at, value))
@@ -213,7 +213,7 @@ class _Search:
         return self.cleared(tried, low, high, _CLEARINGS)
 
 
-_CLIMBED = 24  # points from which the search climbs
+_CLIMBED = 12  # points from which the search climbs, for each provider
 _KEPT, _KEPT_OF_JUMPS = 4, 24  # hills that it then looks at closely; where demand jumps
 _SWEEPS = 8
 _SELLS = 1e-3  # less than this part of what another sells is nothing
@@ -236,7 +236,7 @@ def _starts(M: int) -> np.ndarray:
     """
     out = np.concatenate([np.zeros((1, M)), np.eye(M), 1 - np.eye(M)])[..., None]
     common = np.maximum(out, np.linspace(0, 1, 33))
-    return np.concatenate([*common, np.random.default_rng(0).random((M, 64 * M))], axis=1)
+    return np.concatenate([*common, np.random.default_rng(0).random((M, 256 * M))], axis=1)
 
 
 def _apart(points: np.ndarray, value: np.ndarray, count: int, distance: float) -> np.ndarray:
