@@ -21,7 +21,7 @@ from aigc_market.envs.actions import LEVELS, NumberReader
 from aigc_market.envs.game import Game, reciprocals
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.oracle import Solved
-from aigc_market.envs.spaces import Log, Viewer, in_front, of_each
+from aigc_market.envs.spaces import FLOAT32, Log, Viewer, in_front, of_each
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
 from aigc_market.rules import Settlement
@@ -345,7 +345,10 @@ class Episode:
         cost = self.price * self._price_unit
         row = [cost, *[0.0] * game.K, *self._active]
         self._log = Log(row, settings.history)
-        self._own_logs = [Log([cost, 0.0], settings.history) for _ in range(game.K * agents)]
+        # Plain arrays, for a call a VMU would be felt where there are a thousand.
+        own = array("f", [cost, 0.0] * settings.history)
+        self._own_kept = len(own)
+        self._own_rows = [own[:] for _ in range(game.K * agents)]
         self._in_force = array("f", (cost,))
 
     def _take_up(self) -> None:
@@ -439,8 +442,12 @@ class Episode:
         if unit != 1.0:
             asked = [s * unit for s in asked]
         self._log.add([seen, *asked, *self._active])
-        for log, s in zip(self._own_logs, delivered):  # noqa: B905 (strict takes as long)
-            log.add((seen, s * unit))
+        rows = self._own_rows
+        for row, s in zip(rows, delivered):  # noqa: B905 (strict takes as long)
+            row.extend((seen, s * unit))
+        if rows and len(rows[0]) > 32 * self._own_kept:
+            for row in rows:
+                del row[: -self._own_kept]
 
     def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
         """What the round pays to followers, and tells them."""
@@ -483,7 +490,8 @@ class Episode:
             in_force: whether the leader sees the price in force, as followers do.
         """
         if agent:
-            return self._own_logs[agent - 1].behind(self._knows[agent - 1] + self._in_force)
+            own = self._own_rows[agent - 1][-self._own_kept :]
+            return np.frombuffer(self._knows[agent - 1] + self._in_force + own, FLOAT32)
         return self._log.behind(self._front + self._in_force if in_force else self._front)
 
     def state(self) -> np.ndarray:
