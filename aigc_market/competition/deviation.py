@@ -139,48 +139,45 @@ def _search(demand: OwnDemand, guess: np.ndarray, tolerance: float) -> Deviation
     guess = np.clip(guess, low, high)
     at, best = _better(at, best, guess, demand.utility(guess, demand.at(guess[None])[0]))
 
-    def look(edges: np.ndarray) -> tuple[np.ndarray, Bounds, np.ndarray]:
+    def look(demand: OwnDemand, edges: np.ndarray) -> tuple[np.ndarray, Bounds, np.ndarray]:
         bounds = demand.between(edges)
         return edges, bounds, demand.utility(edges, bounds.demand)
 
-    edges, bounds, utility = look(_partition(at, low, high))
+    edges, bounds, utility = look(demand, _partition(at, low, high))
     if np.any(_most(edges, utility)[1] > best * (1 + _FLAT)):  # the guess is not the top
         at, best = _better(at, best, *_climb(demand, edges[:, 0], utility[:, 0]))
-        edges, bounds, utility = look(_partition(at, low, high))
-    whole, climbed = demand, best
-    where = np.arange(len(best))
-    finished: list[tuple[np.ndarray, ...]] = []
-    tried = 0
+        edges, bounds, utility = look(demand, _partition(at, low, high))
+    whole, climbed, where, tried = demand, best.copy(), np.arange(len(best)), 0
     while True:
         tried += edges.shape[0] * edges.shape[1]
-        at, best = _better(at, best, *_most(edges, utility))
+        at[where], best[where] = _better(at[where], best[where], *_most(edges, utility))
         bound = _bound(edges, utility, bounds, demand)
-        target = best + tolerance / 2 * np.maximum(best, _LEAST)
+        target = best[where] + tolerance / 2 * np.maximum(best[where], _LEAST)
         left, right = edges[:-1], edges[1:]
         alive = (bound > target) & (right - left > _NEXT * right)
-        roof = np.maximum(roof, np.max(np.where(alive, 0.0, bound), axis=(0, 1)))
-        alive, bound, left, right = (a.reshape(-1, len(best)) for a in (alive, bound, left, right))
+        done = np.max(np.where(alive, 0.0, bound), axis=(0, 1))
+        roof[where] = np.maximum(roof[where], done)
+        alive, bound, left, right = (a.reshape(-1, len(where)) for a in (alive, bound, left, right))
         counts = np.sum(alive, axis=0)
         most = np.max(counts)
         if not most or tried > _TRIALS:
-            roof = np.maximum(roof, np.max(np.where(alive, bound, 0.0), axis=0))
-            finished.append((where, at, best, roof))
+            rest = np.max(np.where(alive, bound, 0.0), axis=0)
+            roof[where] = np.maximum(roof[where], rest)
             break
         order = np.argsort(np.where(alive, np.negative(bound), np.inf), axis=0)[:most]
         left, right, alive = (np.take_along_axis(a, order, axis=0) for a in (left, right, alive))
         right = np.where(alive, right, left)  # an empty interval keeps the arrays rectangular
-        if np.count_nonzero(counts) * 2 <= len(best):
-            rest, done = np.flatnonzero(counts), np.flatnonzero(counts == 0)
-            finished.append(tuple(a[done] for a in (where, at, best, roof)))
-            where, at, best, roof = (a[rest] for a in (where, at, best, roof))
-            left, right = left[:, rest], right[:, rest]
-            demand = demand.some(rest)
+        if np.count_nonzero(counts) * 2 <= len(where):
+            rest = np.flatnonzero(counts)
+            where, left, right, demand = (
+                where[rest],
+                left[:, rest],
+                right[:, rest],
+                demand.some(rest),
+            )
         steps = np.arange(_SPLIT) / _SPLIT
         inner = left + (right - left) * steps[:, None, None]
-        edges, bounds, utility = look(np.concatenate([inner, right[None]]))
-    where, at, best, roof = map(np.concatenate, zip(*finished, strict=True))
-    order = np.argsort(where)
-    at, best, roof = at[order], best[order], roof[order]
+        edges, bounds, utility = look(demand, np.concatenate([inner, right[None]]))
     if np.any(best > climbed):
         tried = np.sort(_graded(at, low, high), axis=0)
         at, best = _better(at, best, *_climb(whole, tried, whole.utility(tried, whole.at(tried))))
