@@ -10,6 +10,7 @@ from torchrl.envs.utils import ExplorationType, set_exploration_type
 from torchrl.modules import MLP, IndependentNormal, ProbabilisticActor, ValueOperator
 from torchrl.objectives import ClipPPOLoss
 
+import aigc_market
 from aigc_market.torchrl import MarketEnv
 
 torch.manual_seed(0)
@@ -64,6 +65,9 @@ with torch.no_grad(), set_exploration_type(ExplorationType.DETERMINISTIC):
     # VMUs answer prices from 2 to 12, and then the leader's.
     seen = env.reset(options={"price": torch.linspace(2, 12, 1024)})
     infos = env.rollout(10, policy, auto_reset=False, tensordict=seen)["next"]
-lost, kept = (infos["vmu", "info", name][:, 0] for name in ("regret", "surplus"))
-share, gap = infos["asp", "info", "share"][:, -1].mean(), (lost / (lost + kept)).mean()
+leader, followers = infos["asp", "info"], infos["vmu", "info"][:, 0]
+price, kept = leader["price"][:, 0, 0], followers["surplus"]
+lost = aigc_market.regret(env.market, price, followers["steps"]).followers
+gap = (lost / (lost + kept)).mean()
+share = 1 - (leader["regret"] / leader["equilibrium_utility"])[:, -1].mean()
 print(f"leader's share {share:.4f}, followers' gap {gap:.2%}")
