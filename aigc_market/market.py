@@ -370,8 +370,11 @@ class Competition(BaseMarket):
 
     def map_models(self, function: Callable[[SSIMModel], SSIMModel]) -> tuple[SSIMModel, ...]:
         """The function's answers."""
-        changed = {id(model): function(model) for model in self.ssim}  # what is shared stays so
-        return tuple(changed[id(model)] for model in self.ssim)
+        changed: list[SSIMModel] = []
+        for m, model in enumerate(self.ssim):  # what is shared stays so; compilers follow no `id`
+            same = [changed[i] for i in range(m) if self.ssim[i] is model]
+            changed.append(same[0] if same else function(model))
+        return tuple(changed)
 
     def _check_capacity(self) -> None:
         if self.capacity is None or self.outside is not None:

@@ -75,9 +75,7 @@ def test_a_step_compiles_once(game, arguments):
     graphs = step.graphs
     assert 1 <= graphs <= 3
     last = steps(env, step, env.reset(), 5)[-1]  # of another episode too
-    # Where two moves meet, tensors that are one and the same in one round are not in another.
-    several = len(getattr(arguments.get("scenario"), "moves", ()))
-    assert step.graphs <= graphs + 1 + 2 * (several > 1)
+    assert step.graphs <= graphs + 1
     assert last["done"].all()
 
 

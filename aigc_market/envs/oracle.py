@@ -37,6 +37,9 @@ class Solved:
 
     def followed_by(self, market: Any, changed: Any) -> Solved:
         """What stands in the next round, when these lanes have changed."""
+        # On a device one would wait to know which lanes: all are solved.
+        if changed is True or is_tensor(changed):
+            return Solved(self._solve, market)
         self._look_back()  # and forget what was before, or a whole episode would be kept
         after = Solved(self._solve, market)
         after._before, after._changed = self, changed
@@ -54,8 +57,7 @@ class Solved:
 
     def _find(self) -> Any:
         known, where = self._known, self._changed
-        # On a device one would wait to know which lanes: all are solved.
-        if known is None or where is True or is_tensor(where) or np.all(where):
+        if known is None or np.all(where):
             return self._solve(self.market)
         if not np.any(where):
             return known
