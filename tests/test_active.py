@@ -116,15 +116,6 @@ def test_a_batch_of_masks_answers_like_its_markets(capacity):
         np.testing.assert_array_equal(bought[lane], aigc_market.best_response(one, 6.0))
 
 
-def test_all_there_is_as_none_is_said():
-    everybody = aigc_market.Market(K=4, satisfaction=DELTA, active=np.ones(4, bool))
-    market = aigc_market.Market(K=4, satisfaction=DELTA)
-    assert aigc_market.solve(everybody).price == aigc_market.solve(market).price
-    np.testing.assert_array_equal(
-        aigc_market.best_response(everybody, 9.0), aigc_market.best_response(market, 9.0)
-    )
-
-
 MASK = [True, False, True, True]
 LIBRARIES = {
     "torch": lambda array: torch.as_tensor(array),

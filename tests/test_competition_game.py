@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-import aigc_market
 from aigc_market import competition, rules
 from aigc_market.competition import Competition
 from aigc_market.rules import PairSettlement, PairTerms
@@ -148,22 +147,6 @@ def test_a_batch_answers_like_its_markets_one_by_one():
     np.testing.assert_allclose(np.moveaxis(settled.shares, -1, 0), together.shares[0])
 
 
-@pytest.mark.parametrize("capacity", [None, 150.0])
-@pytest.mark.parametrize("ssim", [None, TABLE])
-def test_one_provider_is_todays_game(ssim, capacity):
-    market = Competition(M=1, K=3, satisfaction=[100, 200, 300.0], ssim=ssim, capacity=capacity)
-    today = market.provider(0)
-    for price in (2.0, 5.0, 13.0):
-        answer = competition.respond(market, [price])
-        np.testing.assert_array_equal(answer.shares, 1)
-        np.testing.assert_array_equal(answer.steps[0], aigc_market.best_response(today, price))
-        settled = competition.settle(market, [price], answer.shares, answer.steps)
-        alone = aigc_market.rules.settle(today, price, aigc_market.best_response(today, price))
-        np.testing.assert_array_equal(settled.delivered[0], alone.delivered)
-        np.testing.assert_array_equal(settled.asp_utility[0], alone.asp_utility)
-        np.testing.assert_array_equal(settled.vmu_utility(), alone.surplus())
-
-
 def test_no_other_shares_and_steps_are_better_for_a_vmu():
     rng = np.random.default_rng(5)
     market = Competition(M=3, K=2, satisfaction=[150.0, 260.0], outside=10.0, temperature=30.0)
@@ -182,15 +165,6 @@ def test_a_provider_short_of_capacity_gives_all_the_same_part():
     np.testing.assert_allclose(settled.delivered, [[62.5, 37.5], [100, 60]])
     np.testing.assert_allclose(settled.sold, [50, 80])
     np.testing.assert_allclose(settled.asp_utility, [200, 320])
-
-
-BAD_SHARES = [np.full((2, 2), 0.4), np.full((2, 2), 0.6), -np.ones((2, 2)), np.ones((3, 2)), "all"]
-
-
-@pytest.mark.parametrize("shares", BAD_SHARES)
-def test_bad_shares_are_named(shares):
-    with pytest.raises((TypeError, ValueError), match="shares must"):
-        competition.settle(Competition(), [5.0, 5.0], shares, np.full((2, 2), 100.0))
 
 
 def test_an_outside_option_has_the_rest_of_the_shares():

@@ -10,7 +10,7 @@ import aigc_market
 from aigc_market import competition_v0
 from aigc_market.competition import price_grid
 from aigc_market.moves import Move
-from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import TabulatedSSIM
 
 VIEWS = {"aec": competition_v0.raw_env, "parallel": competition_v0.parallel_env}
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
@@ -113,18 +113,6 @@ def test_no_provider_sees_another_ones_price_of_the_round():
             env.step(env.action_space(agent).sample())
 
 
-def test_rewards_are_zero_until_the_last_has_moved():
-    env = competition_v0.env(max_cycles=4)
-    env.reset(seed=0)
-    paid = []
-    for agent in env.agent_iter():
-        _, _, terminated, truncated, _ = env.last()
-        env.step(None if terminated or truncated else env.action_space(agent).sample())
-        paid.append(sum(map(abs, env.rewards.values())) > 0)
-    assert paid[:16] == [False, False, False, True] * 4
-    assert not any(paid[16:])
-
-
 @pytest.mark.parametrize("M", [1, 2, 3])
 @pytest.mark.parametrize("K", [1, 4])
 @pytest.mark.parametrize("n", [1, 5])
@@ -217,7 +205,6 @@ def test_the_discrete_game():
 def test_calvanos_prices_are_those_of_nash_and_cartel():
     env = competition_v0.parallel_env(scenario="calvano", max_cycles=15)
     grid = price_grid(env.market)
-    assert env.possible_agents == ["asp_0", "asp_1"]
     assert env.action_space("asp_0") == Discrete(15)
     assert grid[0, 0] == pytest.approx(1.472927 - 0.1 * (1.924981 - 1.472927), abs=1e-5)
     env.reset(seed=0)
@@ -225,9 +212,6 @@ def test_calvanos_prices_are_those_of_nash_and_cartel():
         infos = env.step({"asp_0": i, "asp_1": 14 - i})[-1]
         played = [infos[agent]["price"] for agent in env.possible_agents]
         np.testing.assert_array_equal(played, [np.float32(grid[0, i]), np.float32(grid[1, 14 - i])])
-    info = infos["asp_0"]
-    assert info["nash_utility"] == pytest.approx(0.222927, abs=1e-6)
-    assert info["cartel_utility"] == pytest.approx(0.337490, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +219,7 @@ def test_calvanos_prices_are_those_of_nash_and_cartel():
     [
         ([1.5, -1, 300, -5], [1, 0, 250, 0]),
         (np.array([0.5, 0.5, 1e39, 0]), [0.5, 0.5, 250, 0]),  # beyond single precision
+        (torch.tensor([1.0, 0.0, 30.0, 251.0]), [1, 0, 30, 250]),
         ([1e300, 1e300, 10, -1e300], [0.5, 0.5, 10, 0]),
         ([1, 1, 10, 251], [0.5, 0.5, 10, 250]),
     ],
@@ -251,15 +236,6 @@ def test_finite_actions_outside_are_clipped_with_a_warning(action, meant):
     assert any("clipping to space" in message for message in EnvLogger.mqueue)
     info = env.infos["vmu_0"]
     np.testing.assert_allclose([*info["shares"], *info["steps"]], meant)
-
-
-def test_a_tensor_is_an_action():
-    env = competition_v0.env(K=1)
-    env.reset(seed=0)
-    env.step(torch.tensor([8.0]))
-    env.step(torch.tensor([8.0]))
-    env.step(torch.tensor([1.0, 0.0, 30.0, 30.0]))
-    np.testing.assert_array_equal(env.infos["vmu_0"]["shares"], [1, 0])
 
 
 # Options
@@ -350,15 +326,6 @@ class Service(TabulatedSSIM):
 def test_live_models_are_refused(view):
     with pytest.raises(TypeError, match="ssim must be made of models that are not live"):
         view(ssim=Service([0, 100, 250], [0, 4, 7]))
-
-
-def test_the_market_may_have_models_of_every_kind():
-    table = TabulatedSSIM([0, 100, 250], [0, 4, 7])
-    each = QuadraticSSIM(np.array([-1e-4, -2e-4]), np.array([0.06, 0.075]))
-    env = competition_v0.parallel_env(M=3, ssim=[None, table, each], judged=False)
-    env.reset(seed=0)
-    _, rewards, *_ = env.step({a: env.action_space(a).sample() for a in env.agents})
-    assert np.isfinite(list(rewards.values())).all()
 
 
 def test_the_record_of_a_round_knows_where_vehicles_were():

@@ -135,13 +135,15 @@ def test_spaces_are_always_the_same_objects(view):
         assert env.action_space(agent) is before[1]
 
 
-def test_rewards_are_zero_on_every_turn_but_the_rounds_last():
-    env = aigc_market.env(max_cycles=3)
+@pytest.mark.parametrize("game", [aigc_market.env, competition_v0.env])
+def test_rewards_are_zero_on_every_turn_but_the_rounds_last(game):
+    env = game(max_cycles=3)
     env.reset(seed=0)
-    for turn in range(9):
-        env.step(np.array([8.0 if turn % 3 == 0 else 90.0], "f4"))
+    agents = len(env.possible_agents)
+    for turn in range(3 * agents):
+        env.step(env.action_space(env.agent_selection).sample())
         paid = [reward != 0 for reward in env.rewards.values()]
-        assert paid == [turn % 3 == 2] * 3
+        assert paid == [turn % agents == agents - 1] * agents
     while env.agents:  # dead agents leave without being paid again
         env.step(None)
         assert not any(env.rewards.values())
@@ -200,52 +202,40 @@ def test_supersuits_wrappers_play_the_games_by_turns(wrap, game):
     assert turns == agents * (3 + 1)
 
 
-@pytest.mark.parametrize("discrete", [False, True])
-def test_supersuits_vector_environment_plays_providers_alone(discrete):
-    """Their spaces are equal, so that nothing is padded."""
-    arguments = {"normalize": True, "followers": "best_response", "M": 3}
-    env = competition_v0.parallel_env(max_cycles=5, continuous_actions=not discrete, **arguments)
-    vector = supersuit.pettingzoo_env_to_vec_env_v1(env)
-    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="gymnasium")
-    observations, _ = vector.reset(seed=0)
-    assert observations.shape == (6, 25)
+ALONE = {"normalize": True, "followers": "best_response", "M": 3}
+PREPARED = {
+    "providers alone": (lambda: competition_v0.parallel_env(max_cycles=5, **ALONE), 25),
+    "discrete": (
+        lambda: competition_v0.parallel_env(max_cycles=5, continuous_actions=False, **ALONE),
+        25,
+    ),
+    "one provider": (
+        lambda: supersuit.pad_observations_v0(
+            aigc_market.parallel_env(max_cycles=5, normalize=True)
+        ),
+        16,
+    ),
+}
+"""Spaces of providers alone are equal, so that nothing is padded; by how much a row holds."""
+
+
+@pytest.mark.parametrize("base_class", ["gymnasium", "stable_baselines3"])
+@pytest.mark.parametrize("name", PREPARED)
+def test_supersuits_vector_environment_plays_the_parallel_games(name, base_class):
+    make, width = PREPARED[name]
+    vector = supersuit.pettingzoo_env_to_vec_env_v1(make())
+    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class=base_class)
+    first = vector.reset()
+    assert (first if base_class == "stable_baselines3" else first[0]).shape == (6, width)
     ends = 0
     for _ in range(12):
         actions = np.stack([vector.action_space.sample() for _ in range(6)])
-        *_, truncations, infos = vector.step(actions)
-        ends += truncations.all()
+        observations, rewards, *_, over, infos = vector.step(actions)
+        assert observations.shape == (6, width)
+        assert rewards.any()
+        ends += over.all()
     assert ends == 2
     assert len(infos) == 6
-
-
-def prepared_for_vectors():
-    env = aigc_market.parallel_env(max_cycles=5, normalize=True)
-    return supersuit.pad_observations_v0(env)
-
-
-def test_supersuits_vector_environment_plays_the_parallel_game():
-    vector = supersuit.pettingzoo_env_to_vec_env_v1(prepared_for_vectors())
-    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="gymnasium")
-    observations, _ = vector.reset(seed=0)
-    assert observations.shape == (6, 16)
-    ends = 0
-    for _ in range(12):
-        actions = np.stack([vector.action_space.sample() for _ in range(6)])
-        observations, rewards, _, truncations, _ = vector.step(actions)
-        assert observations.shape == (6, 16)
-        assert np.all(rewards != 0)
-        ends += truncations.all()
-    assert ends == 2
-
-
-def test_supersuits_vector_environment_serves_stable_baselines3():
-    vector = supersuit.pettingzoo_env_to_vec_env_v1(prepared_for_vectors())
-    vector = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="stable_baselines3")
-    assert vector.reset().shape == (6, 16)
-    actions = np.stack([vector.action_space.sample() for _ in range(6)])
-    _, rewards, dones, _ = vector.step(actions)
-    assert np.all(rewards != 0)
-    assert not dones.any()
 
 
 def test_parallel_agents_stay_in_all_dicts_to_the_last_step_in_order():

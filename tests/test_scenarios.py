@@ -109,12 +109,6 @@ def test_a_capacity_binds_nowhere_where_nobody_would_buy():
 ONLY_A_CAPACITY = {"capacity": aigc_market.DemandShare(aigc_market.Uniform(0.4, 1.0))}
 
 
-def test_each_lane_draws_a_capacity_of_its_own_where_nothing_else_is_drawn():
-    first = course(aigc_market.Scenario("scarce", arguments=ONLY_A_CAPACITY), (50,)).market
-    assert len(set(first.capacity.tolist())) == 50
-    assert first.batch_shape == (50,)
-
-
 @pytest.mark.parametrize("lanes", [(), (50,)])
 def test_a_capacity_is_drawn_again_where_nothing_else_is(lanes):
     scenario = aigc_market.Scenario("scarce", "noisy", ONLY_A_CAPACITY, [aigc_market.Shift(1.0)])
@@ -185,20 +179,20 @@ def rngs():
     return np.random.default_rng(0)
 
 
-def test_uniform_draws():
-    draws = aigc_market.Uniform(100, 300).draw(rngs(), (4000, 2))
+@pytest.mark.parametrize(
+    ("law", "quartiles"),
+    [
+        (aigc_market.Uniform(100, 300), [150, 200, 250]),
+        (aigc_market.LogUniform(25, 400), [50, 100, 200]),
+    ],
+)
+def test_draws_of_a_law(law, quartiles):
+    draws = law.draw(rngs(), (4000, 2))
     assert draws.shape == (4000, 2)
-    assert draws.min() >= 100
-    assert draws.max() <= 300
-    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), [150, 200, 250], rtol=0.02)
+    assert draws.min() >= law.low
+    assert draws.max() <= law.high
+    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), quartiles, rtol=0.03)
     assert abs(np.corrcoef(draws.T)[0, 1]) < 0.05  # independent from VMU to VMU
-
-
-def test_log_uniform_draws():
-    draws = aigc_market.LogUniform(25, 400).draw(rngs(), (4000, 2))
-    assert draws.min() >= 25
-    assert draws.max() <= 400
-    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.5, 0.75]), [50, 100, 200], rtol=0.03)
 
 
 def test_a_distribution_of_ones_own_draws_as_it_likes():

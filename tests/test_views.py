@@ -511,24 +511,6 @@ def test_one_among_rivals_plays_the_parallel_game_of_providers_alone(name):
             same_info(info, infos[mine], rtol=1e-6, atol=1e-9)
 
 
-def test_one_among_rivals_plays_with_rational_vmus():
-    env, turns = rival(rivals="tit_for_tat"), competition_v0.env()
-    env.reset(seed=0)
-    turns.reset(seed=0)
-    for price in (3.0, 6.0, 9.0):
-        action = np.array([price], "f4")
-        seen, reward, *_, info = env.step(action)
-        posted = info.pop("rival_prices")
-        turns.step(action)
-        turns.step(posted.astype("f4"))
-        answer = competition.respond(env.market, np.array([price, posted.item()]))
-        for k in range(2):  # single precision, as actions are
-            turns.step(np.append(answer.shares[:, k], answer.steps[:, k]).astype("f4"))
-        assert turns.rewards["asp_0"] == pytest.approx(reward, rel=1e-5)
-        np.testing.assert_allclose(seen, turns.observe("asp_0"), rtol=1e-5)
-        same_info(info, turns.infos["asp_0"], rtol=1e-4, atol=1e-4)
-
-
 def test_a_provider_without_rivals_plays_the_game_of_pricing():
     alone, one = rival(M=1, history=3), pricing(history=3)
     np.testing.assert_array_equal(alone.reset(seed=0)[0], one.reset(seed=0)[0])
