@@ -383,14 +383,6 @@ def test_cartels_of_many_random_markets_against_brute_force(kinds):
     assert short.max() < 0.05
 
 
-def test_a_start_is_kept_to_where_it_is_an_equilibrium():
-    market = Competition(M=2, cost=[1.0, 2.0])
-    at = competition.nash(market).prices
-    np.testing.assert_allclose(competition.nash(market, start=[19.0, 2.5]).prices, at, rtol=1e-9)
-    starts = np.array([[1.5, 3.0], [12.0, 12.0]])
-    np.testing.assert_allclose(competition.nash(market, start=starts).prices, [at, at], rtol=1e-9)
-
-
 @pytest.mark.parametrize("kind", ["quadratic", "saturating", "all"])
 def test_derivatives_are_those_of_finite_differences(kind):
     """The searches rest on them; a wrong one might only make them slow."""

@@ -7,7 +7,6 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import aigc_market
-from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 
 SEARCH = settings(max_examples=80, deadline=None, derandomize=True)
@@ -117,6 +116,7 @@ def test_brute_force_sees_every_bound_bind(name):
     """The search below means little if its market never meets a bound: here each one does."""
     equilibrium = check_solution(BINDING[name])
     assert np.all(getattr(equilibrium.binding, name))
+    assert not equilibrium.closed_form
 
 
 def note_binding(equilibrium):
@@ -174,20 +174,6 @@ def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(max_pr
         assert brute_force.utility(market, equilibrium.price) == pytest.approx(best, rel=1e-6)
 
 
-def test_no_limit_of_the_price_is_no_limit_of_what_is_earned():
-    """The environment's measures of a price, in a market whose best price was said to be 1e9."""
-    arguments = {"satisfaction": [150.0, 260.0, 310.0], "K": 3, "max_price": 1e9}
-    env = PricingEnv(scale_rewards=True, **arguments)
-    env.reset(seed=0)
-    best = aigc_market.solve(aigc_market.Market(**{**arguments, "max_price": 20.0}))
-    assert env.equilibrium.price == pytest.approx(best.price)
-    _, reward, _, _, info = env.step(np.array([best.price], "f4"))
-    assert reward == pytest.approx(1.0)
-    assert info["regret"] == pytest.approx(0.0, abs=1e-3)
-    info = env.step(np.array([1e9], "f4"))[-1]
-    assert info["regret"] == pytest.approx(best.asp_utility)
-
-
 any_market = st.one_of(quadratic_markets(), table_markets())
 
 
@@ -221,42 +207,3 @@ def test_no_regret_at_an_equilibrium(market):
     gap = aigc_market.regret(packaged, equilibrium.price, bought)
     assert gap.leader <= 1e-9 * max(1.0, equilibrium.asp_utility)
     np.testing.assert_array_equal(gap.followers, 0.0)
-
-
-@SEARCH
-@given(any_market, st.sampled_from([1e-6, 1e-4, 1e-2]), st.sampled_from([-1, 1]))
-def test_no_small_deviation_of_the_leader_pays(market, size, sign):
-    packaged = of_package(market)
-    equilibrium = aigc_market.solve(packaged)
-    price = equilibrium.price * (1 + sign * size)
-    price = min(max(price, market["cost"]), market["max_price"])
-    deviation = brute_force.utility(market, price)
-    assert deviation <= equilibrium.asp_utility + 1e-8 * max(1.0, equilibrium.asp_utility)
-
-
-@SEARCH
-@given(quadratic_markets(), st.sampled_from([0.7, 0.9, 1.1, 1.4]))
-def test_a_price_well_off_is_regretted(market, factor):
-    packaged = of_package(market)
-    equilibrium = aigc_market.solve(packaged)
-    price = min(max(equilibrium.price * factor, market["cost"]), market["max_price"])
-    steps = aigc_market.best_response(packaged, price)
-    gap = aigc_market.regret(packaged, price, steps)
-    shortfall = equilibrium.asp_utility - brute_force.utility(market, price)
-    event(f"shortfall: {shortfall > 1e-3 * equilibrium.asp_utility}")
-    if shortfall > 1e-3 * max(1.0, equilibrium.asp_utility):
-        assert gap.leader > 0
-        assert gap.leader_relative > 1e-4
-
-
-@SEARCH
-@given(quadratic_markets(), st.sampled_from([-20.0, -3.0, 3.0, 20.0]))
-def test_purchases_well_off_are_regretted(market, shift):
-    packaged = of_package(market)
-    price = (market["cost"] + market["max_price"]) / 2
-    best = aigc_market.best_response(packaged, price)
-    steps = np.clip(best + shift, market["min_steps"], market["max_steps"])
-    followers = aigc_market.regret(packaged, price, steps).followers
-    moved = np.abs(steps - best) > 1.0
-    assert np.all(followers[moved] > 0)
-    assert np.all(followers[steps == best] == 0)

@@ -120,8 +120,10 @@ def test_newton_with_a_provider_short_of_capacity_at_its_highest_price():
     np.testing.assert_allclose(prices[:, 0], at.prices, rtol=1e-9)
 
 
-def count_demands(monkeypatch, market):
-    """How many prices of a provider `nash` looks at until it gives a market up."""
+@pytest.mark.parametrize(
+    ("make", "most"), [(edgeworth, 1e6), (lambda: made(of_tables(27)), 1e7)], ids=["two", "six"]
+)
+def test_a_market_is_given_up_after_so_many_evaluations(monkeypatch, make, most):
     seen = 0
 
     def counted(name):
@@ -136,17 +138,8 @@ def count_demands(monkeypatch, market):
 
     for name in ("at", "marginal", "between"):
         counted(name)
-    assert not competition.nash(market).converged
-    return seen
-
-
-def test_a_market_is_given_up_after_so_many_evaluations(monkeypatch):
-    assert 1e4 < count_demands(monkeypatch, edgeworth()) < 1e6
-
-
-def test_six_providers_are_given_up_after_so_many_evaluations(monkeypatch):
-    market = made(of_tables(27))
-    assert count_demands(monkeypatch, market) < 1e7
+    assert not competition.nash(make()).converged
+    assert 1e4 < seen < most
 
 
 # Quadratics whose capacities bind; what `cartel` was short of, by 11 %, .9 %, .02 %, 6 % and .1 %:

@@ -19,15 +19,21 @@ ARGUMENTS = {"K": 3, "max_cycles": 4, "history": 2, "normalize": False, "scale_r
 SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
-def test_it_gives_what_dummy_vec_env_gives():
-    ours = GymnasiumVecEnv(pricing_lanes(3, **ARGUMENTS))
-    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **ARGUMENTS)] * 3)
+@pytest.mark.parametrize(
+    ("lanes", "drawn"),
+    [(3, {}), (1, {"satisfaction": lambda rng: rng.uniform(80, 400, 3)})],
+    ids=["told", "drawn"],
+)
+def test_it_gives_what_dummy_vec_env_gives(lanes, drawn):
+    arguments = {**ARGUMENTS, **drawn}
+    ours = GymnasiumVecEnv(pricing_lanes(lanes, **arguments))
+    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)] * lanes)
     ours.seed(5)
     sb3.seed(5)
     np.testing.assert_array_equal(ours.reset(), sb3.reset())
     rng = np.random.default_rng(0)
-    for _ in range(10):
-        actions = rng.uniform(1, 20, (3, 1)).astype(np.float32)
+    for _ in range(10):  # over two autoresets
+        actions = rng.uniform(1, 20, (lanes, 1)).astype(np.float32)
         for a, b in zip(ours.step(actions), sb3.step(actions), strict=True):
             if isinstance(a, list):
                 for mine, theirs in zip(a, b, strict=True):
@@ -37,20 +43,6 @@ def test_it_gives_what_dummy_vec_env_gives():
                         np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-6)
             else:
                 np.testing.assert_allclose(a, b, rtol=1e-6)
-
-
-def test_drawn_markets_follow_the_seed():
-    arguments = {**ARGUMENTS, "satisfaction": lambda rng: rng.uniform(80, 400, 3)}
-    ours = GymnasiumVecEnv(pricing_lanes(1, **arguments))
-    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)])
-    ours.seed(5)
-    sb3.seed(5)
-    ours.reset()
-    sb3.reset()
-    for _ in range(9):  # over two autoresets
-        actions = np.array([[7.0]], np.float32)
-        (_, mine, *_), (_, theirs, *_) = ours.step(actions), sb3.step(actions)
-        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
 
 
 def test_terminations_are_not_called_truncations():
@@ -157,10 +149,3 @@ def test_without_sb3_it_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'aigc-market[sb3]'" in done.stdout
-
-
-def test_sb3_trains_on_it_and_monitors_episodes():
-    env = VecMonitor(GymnasiumVecEnv(pricing_lanes(4, **{**ARGUMENTS, "normalize": True})))
-    model = PPO("MlpPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu").learn(64)
-    lengths = {episode["l"] for episode in model.ep_info_buffer}
-    assert lengths == {4}

@@ -6,7 +6,6 @@ import pytest
 import torch
 from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from stable_baselines3 import A2C, PPO
-from torch.nn import functional
 from views import pricing, pricing_lanes
 
 from aigc_market.sb3 import EncoderDecoder, GymnasiumVecEnv, TransformerPolicy
@@ -77,16 +76,6 @@ def test_each_token_is_told_what_stands_in_front():
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("history", [1, 5])
-def test_a_capacity_stands_in_front_of_the_rows(history, tmp_path):
-    env = pricing(scenario="capacity", history=history, normalize=True)
-    kwargs = {"history": history, "in_front": 1, **WIDE}
-    model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
-    model.learn(16)
-    model.policy.save(tmp_path / "policy.pth")
-    assert TransformerPolicy.load(tmp_path / "policy.pth").transformer["in_front"] == 1
-
-
 @pytest.mark.parametrize("history", [1, 2, 3, 5, 6])
 def test_a_capacity_is_never_read_as_part_of_a_row(history):
     env = pricing(scenario="capacity", history=history)
@@ -102,23 +91,18 @@ def test_several_numbers_in_front_are_found_by_their_bounds():
         TransformerPolicy(*spaces, lambda _: 1e-3, history=2)
 
 
-def test_attention_is_torchs_own(network, monkeypatch):
-    calls = []
-    attention = functional.scaled_dot_product_attention
-
-    def counted(*args, **kwargs):
-        calls.append(args[0].shape)
-        return attention(*args, **kwargs)
-
-    monkeypatch.setattr(functional, "scaled_dot_product_attention", counted)
-    network(torch.rand(2, 15))
-    assert len(calls) == 3  # in the encoder, in the decoder, and from the decoder to the encoder
-
-
-@pytest.mark.parametrize(("K", "history"), [(1, 1), (2, 5), (7, 3)])
-def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, K, history):
-    env = GymnasiumVecEnv(pricing_lanes(2, K=K, history=history, normalize=True))
-    kwargs = {"history": history, "in_front": 0, **WIDE}
+@pytest.mark.parametrize(
+    ("arguments", "in_front"),
+    [
+        ({"K": 1, "history": 1}, 0),
+        ({"K": 7, "history": 3}, 0),
+        ({"scenario": "capacity", "history": 1}, 1),
+        ({"scenario": "capacity", "history": 5}, 1),
+    ],
+)
+def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, arguments, in_front):
+    env = GymnasiumVecEnv(pricing_lanes(2, normalize=True, **arguments))
+    kwargs = {"history": arguments["history"], "in_front": in_front, **WIDE}
     model = PPO(TransformerPolicy, env, n_steps=8, batch_size=8, policy_kwargs=kwargs, seed=0)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     model.learn(32)
@@ -138,14 +122,10 @@ def test_it_trains_saves_and_loads_as_any_sb3_model(tmp_path, K, history):
         model.predict(observations, deterministic=True)[0],
         loaded.predict(observations, deterministic=True)[0],
     )
-    policy = TransformerPolicy.load(_saved_policy(model, tmp_path))
+    model.policy.save(tmp_path / "policy.pth")
+    policy = TransformerPolicy.load(tmp_path / "policy.pth")
     assert policy.transformer == model.policy.transformer
-
-
-def _saved_policy(model, folder):
-    path = folder / "policy.pth"
-    model.policy.save(path)
-    return path
+    assert policy.transformer["in_front"] == in_front
 
 
 def test_it_plays_gymnasiums_own_environments_under_another_algorithm():
