@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from aigc_market import _checks
 from aigc_market._arrays import namespace
 
 
@@ -118,14 +119,27 @@ class Measured:
 
 
 class Formula:
-    """What models that are a formula share. Their `parameters` are all their arguments."""
+    """What models that are a formula share. Nothing in them changes."""
 
     max_steps = math.inf
     linear_demand = False
+    limits: ClassVar[dict[str, dict[str, float]]]
+    """Of the arguments, by name. They are the `parameters`; the last one is SSIM(0)."""
+    parameters: tuple[Any, ...]
 
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        raise NotImplementedError
+    def _check(self, *arguments: Any) -> None:
+        pairs = zip(self.limits.items(), arguments, strict=True)
+        checked = [_checks.numeric(name, value, **limits) for (name, limits), value in pairs]
+        shapes = [np.shape(value) for value in checked]
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError:
+            *names, last = self.limits
+            raise ValueError(
+                f"{', '.join(names)} and {last} must have shapes that broadcast (one of each "
+                f"market is (B, 1) beside one of each VMU), got {shapes}"
+            ) from None
+        self._put(*checked)
 
     def _put(self, *parameters: Any) -> None:
         raise NotImplementedError
@@ -136,6 +150,19 @@ class Formula:
         model = object.__new__(cls)
         model._put(*parameters)
         return model
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name} of an SSIM model never changes: make another one")
+
+    def __repr__(self) -> str:
+        named = zip(self.limits, self.parameters, strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
+
+    def __call__(self, steps: Any) -> Any:
+        return self.gain(steps) + self.parameters[-1]
+
+    def gain(self, steps: Any) -> Any:
+        raise NotImplementedError
 
     def check_market(self, min_steps: Any, max_steps: Any) -> None:
         pass
@@ -174,18 +201,6 @@ class LiveSSIM(SSIMModel, Protocol):
             rng: all that is drawn comes from it.
         """
         ...
-
-
-def check_shapes(names: str, *parameters: Any) -> None:
-    """ValueError where the shapes of a formula's parameters do not broadcast."""
-    shapes = [np.shape(value) for value in parameters]
-    try:
-        np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ValueError(
-            f"{names} must have shapes that broadcast (one of each market is (B, 1) beside one of "
-            f"each VMU), got {shapes}"
-        ) from None
 
 
 def side_by_side(columns: Sequence[Any]) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from aigc_market import _checks
 from aigc_market._arrays import clip
-from aigc_market.ssim.model import DemandCurve, Formula, check_shapes, side_by_side
+from aigc_market.ssim.model import DemandCurve, Formula, side_by_side
 
 
-@dataclass(frozen=True, eq=False)
 class QuadraticSSIM(Formula):
     """SSIM(S) = αS² + βS + γ (Eq. 2).
 
@@ -27,36 +26,22 @@ class QuadraticSSIM(Formula):
 
     alpha: Any
     beta: Any
-    gamma: Any = 0.0
-    slope: Any = field(init=False, repr=False)
+    gamma: Any
+    slope: Any
     """1 / (2α): what demand loses by a unit of the rate p / δ."""
-    vertex: Any = field(init=False, repr=False)
+    vertex: Any
     """−β / (2α): demand at a price of 0, without bounds."""
     linear_demand = True
+    limits: ClassVar = {"alpha": {"below": 0}, "beta": {"above": 0}, "gamma": {}}
 
-    def __post_init__(self) -> None:
-        alpha = _checks.numeric("alpha", self.alpha, below=0)
-        beta = _checks.numeric("beta", self.beta, above=0)
-        gamma = _checks.numeric("gamma", self.gamma)
-        check_shapes("alpha, beta and gamma", alpha, beta, gamma)
-        self._put(alpha, beta, gamma)
+    def __init__(self, alpha: Any, beta: Any, gamma: Any = 0.0) -> None:
+        self._check(alpha, beta, gamma)
 
     def _put(self, *parameters: Any) -> None:
         alpha, beta, gamma = parameters
-        put = object.__setattr__
-        put(self, "alpha", alpha)
-        put(self, "beta", beta)
-        put(self, "gamma", gamma)
+        vars(self).update(parameters=parameters, alpha=alpha, beta=beta, gamma=gamma)
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
-        put(self, "slope", 0.5 / alpha)
-        put(self, "vertex", -0.5 * beta / alpha)
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        return self.alpha, self.beta, self.gamma
-
-    def __call__(self, steps: Any) -> Any:
-        return self.gain(steps) + self.gamma
+        vars(self).update(slope=0.5 / alpha, vertex=-0.5 * beta / alpha)
 
     def gain(self, steps: Any) -> Any:
         return (self.alpha * steps + self.beta) * steps

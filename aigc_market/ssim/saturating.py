@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from aigc_market import _checks
 from aigc_market._arrays import clip, exp, larger, log, namespace
-from aigc_market.ssim.model import DemandCurve, Formula, Lines, check_shapes, side_by_side
+from aigc_market.ssim.model import DemandCurve, Formula, Lines, side_by_side
 from aigc_market.ssim.quadratic import explained, measurements
 
 
@@ -36,26 +35,15 @@ class SaturatingSSIM(Formula):
     slope_at_0: Any
     """A / τ: what the first step gains, and the rate p / δ from which on nothing is bought."""
 
+    limits: ClassVar = {"gain": {"above": 0}, "scale": {"above": 0}, "start": {}}
+
     def __init__(self, gain: Any, scale: Any, start: Any = 0.0) -> None:
-        gain = _checks.numeric("gain", gain, above=0)
-        scale = _checks.numeric("scale", scale, above=0)
-        start = _checks.numeric("start", start)
-        check_shapes("gain, scale and start", gain, scale, start)
-        self._put(gain, scale, start)
+        self._check(gain, scale, start)
 
     def _put(self, *parameters: Any) -> None:
-        self.amplitude, self.scale, self.start = parameters
-        self.slope_at_0 = self.amplitude / self.scale
-
-    def __repr__(self) -> str:
-        return f"SaturatingSSIM(gain={self.amplitude}, scale={self.scale}, start={self.start})"
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        return self.amplitude, self.scale, self.start
-
-    def __call__(self, steps: Any) -> Any:
-        return self.gain(steps) + self.start
+        gain, scale, start = parameters
+        vars(self).update(parameters=parameters, amplitude=gain, scale=scale, start=start)
+        vars(self).update(slope_at_0=gain / scale)
 
     # Floats go through NumPy too: `math` differs from it in a last digit now and then, and views
     # that play one by one and in batches must agree.

@@ -87,10 +87,12 @@ class Job:
 class _Chain:
     """A job in progress."""
 
-    def __init__(self, number: int, job: Job) -> None:
+    def __init__(self, number: int, job: Job, device: torch.device) -> None:
         self.number, self.job, self.called = number, job, 0
         # Noise is drawn on the CPU, so that a seed gives the same picture on every device.
         self._generator = torch.Generator().manual_seed(job.seed)
+        self.image, self.unknown = job.image.to(device), job.unknown.to(device)
+        self.noisy = self.noise().to(device)
 
     def noise(self) -> Tensor:
         return torch.randn(self.job.image.shape, generator=self._generator)
@@ -124,26 +126,14 @@ def run(
         the known region is the original's.
     """
 
-    def stacked(tensors: Iterator[Tensor]) -> Tensor:
-        return torch.stack(list(tensors)).to(device)
-
     waiting = deque(enumerate(jobs))
     active: list[_Chain] = []
-    batch: list[Tensor] = []  # of those: their noisy pictures, their originals, what is unknown
     while waiting or active:
         room = min(max_batch - len(active), len(waiting))
-        joining = [_Chain(*waiting.popleft()) for _ in range(room)]
-        if joining:
-            fresh = [
-                stacked(chain.noise() for chain in joining),
-                stacked(chain.job.image for chain in joining),
-                stacked(chain.job.unknown for chain in joining),
-            ]
-            batch = (
-                [torch.cat(pair) for pair in zip(batch, fresh, strict=True)] if active else fresh
-            )
-            active += joining
-        noisy, image, unknown = batch
+        active += [_Chain(*waiting.popleft(), device) for _ in range(room)]
+        noisy = torch.stack([chain.noisy for chain in active])
+        image = torch.stack([chain.image for chain in active])
+        unknown = torch.stack([chain.unknown for chain in active])
         rows = np.array([chain.job.schedule.table[chain.called] for chain in active])
         table = torch.from_numpy(rows).to(torch.float32).to(device)
         level, after, following = table[:, :3, None, None, None].unbind(1)
@@ -156,41 +146,21 @@ def run(
             chain.called += 1
             if chain.called in chain.job.stops:
                 yield chain.number, chain.called, picture
-        keep = [i for i, chain in enumerate(active) if chain.called < chain.job.stops[-1]]
-        if len(keep) < len(active):
-            active = [active[i] for i in keep]
-            clean, predicted, image, unknown, level, after, following = (
-                array[keep] for array in (clean, predicted, image, unknown, level, after, following)
-            )
-        if active:
-            noise = stacked(chain.noise() for chain in active)
-            noisy = _denoise(clean, predicted, image, unknown, level, after, noise)
-            batch = [noisy, image, unknown]
-            # Where the schedule jumps back, the forward process to a noisier level.
-            back = (following < after).flatten().nonzero().flatten().tolist()
-            if back:
-                noise = stacked(active[i].noise() for i in back)
-                kept = following[back] / after[back]
-                noisy[back] = kept.sqrt() * noisy[back] + (1 - kept).sqrt() * noise
-
-
-def _denoise(
-    clean: Tensor,
-    predicted: Tensor,
-    image: Tensor,
-    unknown: Tensor,
-    level: Tensor,
-    after: Tensor,
-    noise: Tensor,
-) -> Tensor:
-    """One step of the reverse process where unknown, the forward process's marginal where known.
-
-    The former is DDIM's Eq. 12 with η = 1, which is DDPM's posterior; the latter RePaint's Eq. 8a.
-    One draw of noise serves both, for no pixel is in both regions.
-    """
-    variance = (1 - after) / (1 - level) * (1 - level / after)
-    # √(1 − ᾱ′ − variance), multiplied out: where there is little signal the difference cancels.
-    direction = (1 - after) * (level / (after * (1 - level))).sqrt() * predicted
-    from_model = after.sqrt() * clean + direction + variance.sqrt() * noise
-    from_image = after.sqrt() * image + (1 - after).sqrt() * noise
-    return torch.where(unknown, from_model, from_image)
+        # Where unknown, DDIM's Eq. 12 with η = 1, which is DDPM's posterior; where known, the
+        # forward process's marginal, RePaint's Eq. 8a. No pixel is both: one draw serves them.
+        noise = torch.stack([chain.noise() for chain in active]).to(device)
+        variance = (1 - after) / (1 - level) * (1 - level / after)
+        # √(1 − ᾱ′ − variance), multiplied out: where there is little signal the difference cancels.
+        direction = (1 - after) * (level / (after * (1 - level))).sqrt() * predicted
+        from_model = after.sqrt() * clean + direction + variance.sqrt() * noise
+        from_image = after.sqrt() * image + (1 - after).sqrt() * noise
+        noisy = torch.where(unknown, from_model, from_image)
+        # Where the schedule jumps back, the forward process to a noisier level.
+        back = (following < after).flatten().nonzero().flatten().tolist()
+        if back:
+            noise = torch.stack([active[i].noise() for i in back]).to(device)
+            kept = following[back] / after[back]
+            noisy[back] = kept.sqrt() * noisy[back] + (1 - kept).sqrt() * noise
+        for chain, picture in zip(active, noisy, strict=True):
+            chain.noisy = picture
+        active = [chain for chain in active if chain.called < chain.job.stops[-1]]
