@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -80,28 +81,19 @@ class Canvas:
         centre = round(x * _FINE), round(y * _FINE)
         self._pygame.draw.circle(self._surface, colour, centre, round(radius * _FINE))
 
-    def ribbon(
-        self, start: tuple[float, float], end: tuple[float, float], colour: Colour, width: float
-    ) -> None:
-        """From one level to another, as wide all along as at its ends."""
-        (x0, y0), (x1, y1) = start, end
-        across, down = x1 - x0, y1 - y0
-        length = max(float(np.hypot(across, down)), 1e-9)
-        x, y = -down / length * width / 2, across / length * width / 2
-        self.polygon(
-            [(x0 + x, y0 + y), (x1 + x, y1 + y), (x1 - x, y1 - y), (x0 - x, y0 - y)], colour
-        )
-
     def line(
         self, points: Sequence[tuple[float, float] | None], colour: Colour, width: float = 2
     ) -> None:
         """Through the points, with round joints and ends, and a gap where there is none."""
-        fine = [point and (point[0] * _FINE, point[1] * _FINE) for point in points]
-        for start, end in pairwise(fine):
-            if start and end:
-                self._pygame.draw.line(self._surface, colour, start, end, round(width * _FINE))
-        for point in filter(None, fine):
-            self._pygame.draw.circle(self._surface, colour, point, width * _FINE / 2)
+        for start, end in pairwise(points):
+            if start and end:  # as a polygon it is as wide in every direction
+                (x0, y0), (x1, y1) = start, end
+                length = 2 * math.dist(start, end) / width or 1.0
+                x, y = (y0 - y1) / length, (x1 - x0) / length
+                corners = (x0 + x, y0 + y), (x1 + x, y1 + y), (x1 - x, y1 - y), (x0 - x, y0 - y)
+                self.polygon(corners, colour)
+        for point in filter(None, points):
+            self.circle(*point, width / 2, colour)
 
     def dashes(
         self, left: float, right: float, y: float, stroke: Stroke, skipped: float = 0

@@ -12,6 +12,7 @@ from aigc_market.rendering.numbers import beside, percent, short
 from aigc_market.rendering.rounds import CompetitionRound, Round
 
 Values = Sequence[float | None]
+_BEST, _JOINT = Stroke(palette.EQUILIBRIUM), Stroke(palette.CARTEL, on=2, off=4)
 
 
 class Benchmark(NamedTuple):
@@ -21,6 +22,8 @@ class Benchmark(NamedTuple):
     stroke: Stroke
     prices: Sequence[float] | None
     utility: Sequence[float] | None
+    judged: Sequence[float] | None
+    """Of Δ; regret is measured against none."""
 
 
 class Shown(NamedTuple):
@@ -110,7 +113,9 @@ def shown(record: Round | CompetitionRound) -> Shown:
             prices=[record.price],
             sold=[sum(record.delivered)],
             utility=[record.utility],
-            benchmarks=(Benchmark("equilibrium", Stroke(palette.EQUILIBRIUM), [price], [best]),),
+            benchmarks=(
+                Benchmark("equilibrium", Stroke(palette.EQUILIBRIUM), [price], [best], None),
+            ),
             judge="regret",
             judged=[regret],
             mean_judged=regret,
@@ -118,12 +123,12 @@ def shown(record: Round | CompetitionRound) -> Shown:
             demand=[record.asked],
         )
     else:
-        nash, cartel = Stroke(palette.EQUILIBRIUM), Stroke(palette.CARTEL, on=2, off=4)
         remark = "" if record.nash_prices else "no Nash equilibrium was found"
+        nash, cartel = ([value] * len(record.cost) for value in (0.0, 1.0))
         held.update(
             benchmarks=(
-                Benchmark("Nash", nash, record.nash_prices, record.nash_utility),
-                Benchmark("cartel", cartel, record.cartel_prices, record.cartel_utility),
+                Benchmark("Nash", _BEST, record.nash_prices, record.nash_utility, nash),
+                Benchmark("cartel", _JOINT, record.cartel_prices, record.cartel_utility, cartel),
             ),
             judge="Δ",
             judged=record.profit_gain or [None] * len(record.cost),

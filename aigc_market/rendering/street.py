@@ -102,7 +102,8 @@ def _vehicles(canvas: Canvas, last: Shown, stations: Sequence[_Station]) -> None
     places = np.array(last.places) if ring else (np.arange(K) + 0.5) / K
     x, y = left + places * (right - left), np.full(K, _ROAD + 0.5 * _ROAD_HEIGHT / _LANES)
     drawn = np.flatnonzero(last.here)[:: _vehicles_of_a_car(K)]
-    y[drawn] += _lanes(places[drawn]) * _ROAD_HEIGHT / _LANES
+    along = drawn[np.argsort(places[drawn], kind="stable")]
+    y[along] += np.arange(len(along)) % _LANES * _ROAD_HEIGHT / _LANES  # neighbours apart
     if not last.delivered:
         _lines(canvas, last, stations, x, y)
     elif K > _APART:
@@ -113,9 +114,7 @@ def _vehicles(canvas: Canvas, last: Shown, stations: Sequence[_Station]) -> None
                 canvas.line([(x[k], _ROAD - 10), (x[k], y[k])], palette.LINE)
             purchases.card(canvas, last, k, x[k], _TOP + 12, (right - left) / K, k)
     for k in drawn.tolist():
-        for turn in (
-            (-_WIDTH, 0, _WIDTH) if ring else (0,)
-        ):  # at the seam of a ring it is seen twice
+        for turn in (-_WIDTH, 0, _WIDTH) if ring else (0,):  # seen twice at the seam of a ring
             if _LEFT - 22 < (at := float(x[k]) + turn) < _RIGHT + 22:
                 _vehicle(canvas, at, float(y[k]), str(k) if K <= _APART else "")
 
@@ -123,15 +122,6 @@ def _vehicles(canvas: Canvas, last: Shown, stations: Sequence[_Station]) -> None
 def _vehicles_of_a_car(K: int) -> int:
     """One as long as all have room on the road."""
     return math.ceil(K / _CARS)
-
-
-def _lanes(places: np.ndarray) -> np.ndarray:
-    """For each vehicle the lane whose last vehicle is farthest behind it."""
-    lanes, ends = np.zeros(len(places)), [-math.inf] * _LANES
-    for k in np.argsort(places, kind="stable").tolist():
-        lanes[k] = lane = ends.index(min(ends))
-        ends[lane] = float(places[k])
-    return lanes
 
 
 def _vehicle(canvas: Canvas, x: float, y: float, name: str) -> None:
@@ -159,14 +149,13 @@ def _lines(
         demand = np.bincount(part_of, station.demand, len(x))
         widths = _WIDEST * demand / (last.max_steps * vehicles)
         for i in np.flatnonzero(widths > 0.05):
-            lines.append((min(max(widths[i], 0.7), _WIDEST), x[i], y[i], station))
+            lines.append((min(max(widths[i], 1.0), _WIDEST), x[i], y[i], station))
     for width, at, height, station in sorted(lines, key=lambda line: -line[0]):
-        canvas.circle(station.x, _ANTENNA, width / 2, station.colour)
         # On a ring road the shorter way may lead over its seam: both halves of the line are drawn.
         around = 0.0 if last.places is None else -_WIDTH * float(round((at - station.x) / _WIDTH))
         for shift in {0.0, around}:
             start, end = (at + around - shift, height), (station.x - shift, _ANTENNA)
-            canvas.ribbon(start, end, station.colour, width)
+            canvas.line([start, end], station.colour, width)
 
 
 # -- plates and the key ----------------------------------------------------------------------------
