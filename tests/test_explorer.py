@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -498,6 +499,7 @@ def test_on_a_phone_all_fits_the_width(browser, url, scheme):
 
 
 BESIDE = """handle => {
+    handle.scrollIntoView({block: "end"});
     const chart = document.querySelector(".shown").getBoundingClientRect();
     const slider = handle.getBoundingClientRect();
     return 0 <= chart.top && chart.height > 300 && chart.bottom <= slider.top
@@ -514,8 +516,12 @@ def test_on_a_phone_the_chart_stays_in_sight_beside_its_sliders(browser, url):
         page.page.locator(".shown canvas").wait_for()
         for label in labels:
             slider = page.page.locator("marimo-slider", has_text=label).get_by_role("slider")
-            slider.evaluate("handle => handle.scrollIntoView({block: 'end'})")
-            page.page.wait_for_function(BESIDE, arg=slider.element_handle())
+            # The chart grows while it is drawn and pushes the slider down: scroll until it rests.
+            held, deadline = 0, time.monotonic() + 120
+            while held < 5:
+                assert time.monotonic() < deadline, label
+                held = held + 1 if slider.evaluate(BESIDE) else 0
+                page.page.wait_for_timeout(100)
 
     look("c of asp_0", "β")
     open_several(page)
