@@ -1,7 +1,6 @@
-"""SSIM that saturates: the model, its markets solved, its fit, and its law."""
+"""SSIM that saturates: its digits, its markets solved, and its law."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import brute_force
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import curve_fit
 from scipy.special import wrightomega
 from test_equilibrium_search import (
     PAPER,
@@ -31,7 +29,7 @@ from aigc_market.distributions import (
     Uniform,
     function_in,
 )
-from aigc_market.ssim import SaturatingSSIM, fit_quadratic, fit_saturating
+from aigc_market.ssim import SaturatingSSIM
 from aigc_market.ssim.saturating import log_lambert_w
 
 GAIN, SCALE = 3.0975, 41.3
@@ -39,52 +37,6 @@ MODEL = SaturatingSSIM(GAIN, SCALE, 0.4)
 
 
 # -- the model --------------------------------------------------------------------------------
-
-
-def test_it_rises_from_the_start_to_start_plus_gain():
-    steps = np.array([0.0, 10.0, SCALE, 1e6])
-    expected = 0.4 + GAIN * np.array([0, 1 - np.exp(-10 / SCALE), 1 - np.exp(-1), 1])
-    np.testing.assert_allclose(MODEL(steps), expected, rtol=1e-14)
-    np.testing.assert_allclose(MODEL.gain(steps), expected - 0.4, rtol=1e-14)
-
-
-def test_its_arguments_are_told():
-    assert repr(MODEL) == "SaturatingSSIM(gain=3.0975, scale=41.3, start=0.4)"
-    assert MODEL.parameters == (GAIN, SCALE, 0.4)
-    doubled = MODEL.map(lambda value: 2 * value)
-    assert (doubled.amplitude, doubled.scale, doubled.start) == (2 * GAIN, 2 * SCALE, 0.8)
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "message"),
-    [
-        ({"gain": 0}, ValueError, "gain must be finite numbers above 0, got 0"),
-        ({"scale": [40, -1]}, ValueError, r"scale must be finite numbers above 0, got \[40, -1\]"),
-        ({"start": np.nan}, ValueError, "start must be finite numbers, got nan"),
-        ({"gain": "3"}, TypeError, "gain must be finite numbers above 0, got '3'"),
-        (
-            {"gain": np.ones((3, 2)), "scale": np.ones(3)},
-            ValueError,
-            r"gain, scale and start must have shapes that broadcast .*\[\(3, 2\), \(3,\), \(\)\]",
-        ),
-    ],
-)
-def test_a_bad_coefficient_is_named(given, error, message):
-    with pytest.raises(error, match=message):
-        SaturatingSSIM(**{"gain": GAIN, "scale": SCALE, **given})
-
-
-@pytest.mark.parametrize("bounds", [(0.0, 250.0), (30.0, 90.0), (40.0, 40.0)])
-def test_demand_is_what_pays_most(bounds):
-    rates = np.linspace(0.0005, 0.1, 200)
-    bought = MODEL.demand(rates, *bounds)
-    steps = np.linspace(*bounds, 20_001)
-    best = np.max(MODEL(steps) - rates[:, None] * steps, axis=1)
-    np.testing.assert_allclose(MODEL(bought) - rates * bought, best, rtol=1e-6)
-    assert np.all(MODEL(bought) - rates * bought >= best - 1e-12)
-    assert np.all(np.diff(bought) <= 0)
-    assert bought.min() >= bounds[0]
-    assert bought.max() <= bounds[1]
 
 
 @pytest.mark.parametrize("rate", [0.0, np.zeros(3), torch.zeros(3), 1e-300])
@@ -322,84 +274,6 @@ def test_a_hundred_thousand_vmus():
     assert equilibrium.asp_utility == pytest.approx(utility(equilibrium.price), rel=1e-9)
     best_tried = max(utility(price) for price in np.linspace(1, 20, 400))
     assert best_tried <= equilibrium.asp_utility * (1 + 1e-9)
-
-
-@pytest.mark.parametrize("ssim", [MODEL, SaturatingSSIM([2.5, 4.0], [30.0, 50.0])])
-def test_a_game_on_it_pays_what_the_formula_says(ssim):
-    env = aigc_market.parallel_env(ssim=ssim)
-    env.reset(seed=0, options={"price": 6.0})
-    actions = {agent: np.array([30.0], np.float32) for agent in env.agents}
-    _, rewards, _, _, infos = env.step(actions)
-    gains = np.broadcast_to(ssim.gain(np.array([30.0, 30.0])), 2)
-    for k, vmu in enumerate(["vmu_0", "vmu_1"]):
-        assert rewards[vmu] == pytest.approx(200 * gains[k] - 6.0 * 30)
-        expected = aigc_market.best_response(aigc_market.Market(ssim=ssim), 6.0)[k]
-        assert infos[vmu]["best_response"] == pytest.approx(expected, rel=1e-6)
-    assert rewards["asp_0"] == pytest.approx(5.0 * 60)
-
-
-# -- the fit ----------------------------------------------------------------------------------
-
-
-def measured(noise, scale=SCALE, most=250.0):
-    steps = np.linspace(0, most, 26)
-    errors = np.random.default_rng(3).normal(0, noise, 26)
-    return steps, 0.4 + 0.385 * (1 - np.exp(-steps / scale)) + errors
-
-
-@pytest.mark.parametrize("scale", [3.0, SCALE, 600.0])
-def test_the_fit_finds_an_exact_curve(scale):
-    fit = fit_saturating(*measured(0.0, scale))
-    assert fit.ssim.amplitude == pytest.approx(0.385, rel=1e-5)
-    assert fit.ssim.scale == pytest.approx(scale, rel=1e-5)
-    assert fit.ssim.start == pytest.approx(0.4, rel=1e-6)
-    assert fit.r_squared == pytest.approx(1.0)
-
-
-def test_the_fit_and_its_errors_are_scipys():
-    steps, values = measured(0.01)
-    fit = fit_saturating(steps, values)
-
-    def formula(steps, gain, scale, start):
-        return start + gain * (1 - np.exp(-steps / scale))
-
-    found, covariance = curve_fit(formula, steps, values, p0=(0.3, 30.0, 0.5))
-    np.testing.assert_allclose(fit.ssim.parameters, found, rtol=1e-5)
-    np.testing.assert_allclose(fit.standard_errors, np.sqrt(np.diag(covariance)), rtol=1e-3)
-    residuals = values - formula(steps, *found)
-    explained = 1 - np.sum(residuals**2) / np.sum((values - values.mean()) ** 2)
-    assert fit.r_squared == pytest.approx(explained)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [0.1, 0.2, 0.4, 0.8, 1.6],  # convex
-        [0.9, 0.8, 0.6, 0.3, 0.0],  # falling
-        [0.9, 0.5, 0.3, 0.2, 0.15],  # falling ever less
-        [0.1, 0.2, 0.3, 0.4, 0.5],  # a line
-        [0.7, 0.7, 0.7, 0.7, 0.7],  # constant
-        [0.1, 0.7, 0.7, 0.7, 0.7],  # all at the first step: who knows how fast
-    ],
-)
-def test_a_fit_that_tells_no_scale_or_gain_is_refused(values):
-    with pytest.raises(ValueError, match=r"values must rise and .*TabulatedSSIM takes any curve"):
-        fit_saturating([0, 1, 2, 3, 4], values)
-
-
-def test_the_bundled_models_curve_saturates_and_is_no_parabola():
-    folder = Path(aigc_market.ssim.__file__).parent / "repaint" / "bundled" / "curves"
-    (path,) = folder.glob("*.npy")
-    values = np.load(path).astype(np.float64).mean(axis=(0, 1))[1:]
-    steps = np.arange(1.0, len(values) + 1)
-
-    def error(fit):
-        return np.sqrt(np.mean((fit.ssim(steps) - values) ** 2))
-
-    saturating, quadratic = fit_saturating(steps, values), fit_quadratic(steps, values)
-    assert error(saturating) < 0.3 * error(quadratic)
-    assert saturating.r_squared > 0.99
-    assert saturating.ssim.scale == pytest.approx(38.2, abs=0.1)
 
 
 # -- the law ----------------------------------------------------------------------------------
