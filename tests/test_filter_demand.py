@@ -31,20 +31,23 @@ def make(hazard=0.0, step=0.0, min_steps=0.0, **given) -> DemandFilter:
     return demand_filter
 
 
+def lines_of(demand_filter) -> tuple[np.ndarray, np.ndarray, float]:
+    """The grid as its docstring has it: A, (A, 1), q, (Q,), and the width of a cell of ln q."""
+    public, (A, C) = demand_filter.public, demand_filter.log_prior.shape
+    a = np.geomspace(0.2 * public.max_steps, 2.5 * public.max_steps, A)
+    least = public.cost + 0.01 * (public.max_price - public.cost)
+    q = np.geomspace(least, 5 * public.max_price, 2 * C)
+    return a[:, None], q, np.log(q[1] / q[0])
+
+
 def law_of(demand_filter) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of (A, c), and of q given c, (C, Q)."""
     log_prior = demand_filter.log_prior.detach()
     prior = log_prior.flatten().softmax(0).reshape(log_prior.shape).numpy()
-    log_q = np.log(lines_of(demand_filter)[1])
-    width = np.hypot(demand_filter._cell, demand_filter.log_spread.exp().item())
-    given = norm.pdf(log_q, log_q[::2, None], width)
+    _, q, cell = lines_of(demand_filter)
+    width = np.hypot(cell, demand_filter.log_spread.exp().item())
+    given = norm.pdf(np.log(q), np.log(q)[::2, None], width)
     return prior, given / given.sum(1, keepdims=True)
-
-
-def lines_of(demand_filter) -> tuple[np.ndarray, np.ndarray]:
-    """A, (A, 1), and q, (Q,)."""
-    room = (len(demand_filter._log_q) - demand_filter._chokes) // 2
-    return demand_filter._a.numpy(), demand_filter._log_q.exp().numpy()[room:-room]
 
 
 def prior_of(demand_filter) -> np.ndarray:
@@ -68,10 +71,10 @@ def brute_force(demand_filter, price, steps, points=200):
     Without a floor a line stands for its cell: points within it, side by side, are averaged.
     """
     low, high = demand_filter.public.min_steps, demand_filter.public.max_steps
-    a, q = lines_of(demand_filter)
+    a, q, cell = lines_of(demand_filter)
     if low == 0:
         within = (np.arange(points) + 0.5) / points - 0.5
-        q = q * np.exp(demand_filter._cell * within[:, None, None])
+        q = q * np.exp(cell * within[:, None, None])
     demand = np.clip(a * (1 - price / q), low, high)
     buys = np.where(demand > 0, demand, 1.0)
     if steps <= low:
@@ -117,42 +120,40 @@ GRIDS = pytest.mark.parametrize(
 
 
 @GRIDS
-def test_one_vmu_by_bayes_rule(min_steps, chokes, precision):
-    demand_filter, prices = make(min_steps=min_steps, chokes=chokes), [3.0, 9.0, 15.0, 4.0]
-    steps = [150.0, 60.0, min_steps, 250.0]
-    state, evidence = observe(demand_filter, prices, np.reshape(steps, (4, 1)))
-    prior, likely = prior_of(demand_filter), tables(demand_filter, prices, steps)
-    joint = prior * likely.prod(0)
-    np.testing.assert_allclose(state.belief[0, 0], joint / joint.sum(), **precision)
-    # Densities leave out constants, so evidence is compared between two purchases.
-    found = []
-    for last in (200.0, 120.0):
-        other = [*steps[:3], last]
-        _, of_rounds = observe(demand_filter, prices, np.reshape(other, (4, 1)))
-        joint = prior * tables(demand_filter, prices, other).prod(0)
-        found.append((of_rounds[-1], np.log(joint.sum())))
-        assert evidence[:3] == of_rounds[:3]
-    (a, true_a), (b, true_b) = found
-    assert a - b == pytest.approx(true_a - true_b, rel=precision["rtol"], abs=precision["atol"])
-
-
-@GRIDS
-def test_two_vmus_share_their_intercept_and_level(min_steps, chokes, precision):
-    demand_filter, prices = make(min_steps=min_steps, chokes=chokes), [4.0, 12.0]
-    steps = np.array([[140.0, 90.0], [70.0, min_steps]])
+@pytest.mark.parametrize(
+    ("prices", "steps"),
+    [
+        ([3.0, 9.0, 15.0, 4.0], [[150.0], [60.0], [0.0], [250.0]]),
+        ([4.0, 12.0], [[140.0, 90.0], [70.0, 0.0]]),  # who share their intercept and level
+    ],
+    ids=["one", "two"],
+)
+def test_beliefs_and_evidence_follow_bayes_rule(prices, steps, min_steps, chokes, precision):
+    demand_filter = make(min_steps=min_steps, chokes=chokes)
+    steps = np.maximum(steps, min_steps)
     state, evidence = observe(demand_filter, prices, steps)
     likely = tables(demand_filter, prices, steps).prod(0)
     np.testing.assert_allclose(state.belief[0], beliefs(demand_filter, likely), **precision)
-    # What was bought is as likely as the tables say, whichever VMU is asked first.
+    # Whichever VMU is asked first.
     swapped, of_swapped = observe(demand_filter, prices, steps[:, ::-1].copy())
     np.testing.assert_allclose(swapped.belief[0].flip(0), state.belief[0], rtol=1e-6)
     assert sum(evidence) == pytest.approx(sum(of_swapped))
+    # Densities leave out constants, so evidence is compared between two purchases.
+    prior, given = law_of(demand_filter)
+    found = []
+    for last in (200.0, 120.0):
+        steps[-1] = last
+        evidence = observe(demand_filter, prices, steps)[1]
+        told = tables(demand_filter, prices, steps).prod(0) @ given.T
+        found.append((sum(evidence), np.log((told.prod(0) * prior).sum())))
+    (a, true_a), (b, true_b) = found
+    assert a - b == pytest.approx(true_a - true_b, rel=precision["rtol"], abs=precision["atol"])
 
 
 def test_a_cell_that_a_price_divides_is_bought_in_part():
     # What follows from a purchase of 0 is exact: q lies below the price.
     demand_filter = make()
-    q, cell = lines_of(demand_filter)[1], demand_filter._cell
+    _, q, cell = lines_of(demand_filter)
     for price in (q[1], 1.2 * q[2], 0.9 * q[4]):
         state, _ = observe(demand_filter, [price], [[0.0]])
         joint = prior_of(demand_filter) * brute_force(demand_filter, price, 0.0, points=10_000)
@@ -165,9 +166,9 @@ def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
     demand_filter = make(hazard=0.1, step=0.1)
     with torch.no_grad():
         demand_filter.log_wander.fill_(-1.0)
-    q = demand_filter._log_q[5].exp()
+    q = lines_of(demand_filter)[1][3]
     for factor in (0.5, 1 - 1e-12, 1.0, 1 + 1e-12, 2.0):
-        price = (q * factor).reshape(1).requires_grad_()
+        price = torch.tensor([q * factor], requires_grad=True)
         for bought in (0.0, 1e-9, 40.0, 250.0):
             there = torch.ones(1, 2, dtype=torch.float64)
             steps = torch.tensor([[bought, 80.0]], dtype=torch.float64, requires_grad=True)
@@ -251,7 +252,7 @@ def test_a_move_of_everybody_is_seen_in_all_purchases():
     )
     before, variance, x = state.belief[0].numpy(), state.variance.item(), state.x.item()
     price, steps = 8.0, [60.0, 20.0]
-    shift = demand_filter._shifts.numpy().astype(float)
+    shift = 2 * lines_of(demand_filter)[2] * np.array([-1, 0, 1])
     outer = variance / (2 * shift[2] ** 2)
     chance = np.array([outer, 1 - 2 * outer, outer])
     moved = [price * np.exp(-x - d) for d in shift]
@@ -301,7 +302,7 @@ def test_the_best_price_is_that_of_the_highest_expected_utility(monkeypatch, min
     state, _ = observe(demand_filter, [3.0, 8.0, 2.0 + 16 * rich], steps)
     summary = demand_filter.summary(state, torch.ones(1, 2, dtype=torch.float64))
     prices = np.linspace(1, 20, 2001)
-    a, q = lines_of(demand_filter)
+    a, q, _ = lines_of(demand_filter)
     demand = np.clip(a * (1 - prices[:, None, None] / q), min_steps, 250)
     utility = (prices - 1) * np.einsum("paq,kaq->p", demand, state.belief[0].numpy())
     best = 1 + 19 * summary.best_logit.sigmoid().item()
@@ -317,7 +318,7 @@ def test_what_a_price_teaches_is_worth_something(monkeypatch):
     state, _ = observe(demand_filter, [6.0], [[80.0]])
     best = 1 + 19 * demand_filter.summary(state, torch.ones(1, 1)).best_logit.sigmoid().item()
     belief, prices = state.belief[0, 0].numpy(), np.linspace(1.2, 19.8, 373)
-    a, q = lines_of(demand_filter)
+    a, q, _ = lines_of(demand_filter)
     own_best = np.clip(np.maximum((1 + q) / 2, q * (1 - 250 / a)), None, 20)
     demand = np.clip(a * (1 - prices[:, None, None] / q), 10, 250)
 

@@ -97,19 +97,23 @@ def test_only_attention_over_time_looks_back_and_no_decision_sees_its_future(sha
 
 @each_shape
 def test_only_attention_over_vmus_weighs_them(shape):
-    network = make(shape)
+    network, encodings = make(shape), []
     with torch.no_grad():
         _, known = step_by_step(network, *some_rounds(K=4))
-        token, market = network._features(known)
-    encoded = torch.randn_like(token).requires_grad_()
-    network._decide(known, market, encoded).sum().backward()
-    assert encoded.grad is not None
+
+    def replaced(norm, given, encoded):
+        encodings.append(torch.randn_like(encoded).requires_grad_())
+        return encodings[0]
+
+    network.norms[2].register_forward_hook(replaced)  # behind which VMUs are encoded
+    network.episode(known).action.sum().backward()
+    slopes = encodings[0].grad
+    if shape.over_time:  # there VMUs come before rounds
+        slopes = slopes.transpose(1, 2)
     nobody = known.active.sum(-1) == 0
-    assert (encoded.grad[(known.active == 0) & ~nobody[..., None]] == 0).all()
+    assert (slopes[(known.active == 0) & ~nobody[..., None]] == 0).all()
     apart = []
-    for slope, active in zip(
-        encoded.grad.flatten(0, 1), known.active.flatten(0, 1).bool(), strict=True
-    ):
+    for slope, active in zip(slopes.flatten(0, 1), known.active.flatten(0, 1).bool(), strict=True):
         if active.sum() > 1:
             of_those = slope[active]
             apart.append((of_those - of_those.mean(0)).abs().max().item())
