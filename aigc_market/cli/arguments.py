@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -12,22 +11,18 @@ from tyro.conf import arg
 
 from aigc_market import _checks, scenarios
 from aigc_market._files import read_table
-from aigc_market.competition import Competition
 from aigc_market.envs.pages.rival import RivalEnv
 from aigc_market.envs.pages.single import PricingEnv
+from aigc_market.market import Competition, Market
 from aigc_market.scenarios import COMPETITION_SCENARIOS, SCENARIOS
-from aigc_market.ssim import PAPER_SSIM, TabulatedSSIM
+from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
-_SIZES = {"cost": "M", "max_price": "M", "capacity": "M", "satisfaction": "K"}
-"""What as many numbers as are given for a flag say."""
-_OF_SEVERAL = ("access_cost", "temperature", "outside")
-_PARAMETERS = ("M", "K", *_SIZES, "min_steps", "max_steps", *_OF_SEVERAL)
 _MISPLACED = {
     False: (
-        (*_OF_SEVERAL, "prices", "rivals", "policy"),
+        {*Competition.PARAMETERS, "prices", "rivals", "policy"} - {*Market.PARAMETERS},
         "where there is one provider (--M 1, or unset)",
     ),
-    True: (("active",), "where there are several providers (--M)"),
+    True: ({"active"}, "where there are several providers (--M)"),
 }
 """By whether there are several providers: flags that mean nothing."""
 _NAMED = (
@@ -87,8 +82,9 @@ def several(flags: Mapping[str, Any]) -> bool:
     """
     if "M" in flags:
         return _checks.integer("M", flags["M"], at_least=1) > 1
-    if any(len(flags.get(name, ())) > 1 for name, size in _SIZES.items() if size == "M"):
-        return True
+    for name, parameter in Competition.PARAMETERS.items():
+        if parameter.axes == "M" and len(flags.get(name, ())) > 1:
+            return True
     return flags.get("scenario") in COMPETITION_SCENARIOS.keys() - SCENARIOS.keys()
 
 
@@ -110,15 +106,16 @@ def environment(flags: Mapping[str, Any], **arguments: Any) -> Any:
             raise ValueError(f"{name} must be left out {where}, got {value!r}")
         if value == ():
             raise ValueError(f"{name} must be followed by a value or several, got nothing")
-    given: dict[str, Any] = {name: flags[name] for name in _PARAMETERS if name in flags}
-    for name in given.keys() & {*_SIZES, "access_cost"}:
-        if len(given[name]) == 1:
-            given[name] = given[name][0]
-        elif name in _SIZES:
-            given.setdefault(_SIZES[name], len(given[name]))
-    preset = scenarios.resolve(
-        flags.get("scenario"), COMPETITION_SCENARIOS if compete else SCENARIOS
-    )
+    names = ("M", "K", *Competition.PARAMETERS)
+    given: dict[str, Any] = {name: flags[name] for name in names if name in flags}
+    for name, (axes, *_) in Competition.PARAMETERS.items():
+        if axes and name in given:
+            if len(given[name]) == 1:
+                given[name] = given[name][0]
+            elif axes in ("M", "K"):
+                given.setdefault(axes, len(given[name]))
+    presets = COMPETITION_SCENARIOS if compete else SCENARIOS
+    preset = scenarios.resolve(flags.get("scenario"), presets)
     if isinstance(costs := given.get("access_cost"), tuple):
         M = {"M": Competition.M, **preset.arguments, **given}["M"]
         given["access_cost"] = np.reshape(costs, (M, -1)) if len(costs) % M == 0 else costs
@@ -131,7 +128,7 @@ def environment(flags: Mapping[str, Any], **arguments: Any) -> Any:
 def _ssim(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword argument `ssim`, if one of its flags was given."""
     model: Any = flags.get("ssim")
-    coefficients = {name: flags[name] for name in ("alpha", "beta", "gamma") if name in flags}
+    coefficients = {name: flags[name] for name in QuadraticSSIM.limits if name in flags}
     if coefficients and model not in (None, "quadratic"):
         beside = ", ".join(f"--{name}" for name in coefficients)
         raise ValueError(f"ssim must be left out or `quadratic` beside {beside}, got {model!r}")
@@ -139,7 +136,8 @@ def _ssim(flags: Mapping[str, Any]) -> dict[str, Any]:
         if (at_zero := flags.get("at_zero")) is not None:
             raise ValueError(f"at_zero must be left out where ssim is no CSV file, got {at_zero!r}")
         if coefficients:
-            model = dataclasses.replace(PAPER_SSIM, **coefficients)
+            usual = dict(zip(QuadraticSSIM.limits, PAPER_SSIM.parameters, strict=True))
+            model = QuadraticSSIM(**{**usual, **coefficients})
     else:
         try:
             column = ssim_column(model)
