@@ -5,13 +5,18 @@ import torch
 from tensordict import TensorDict
 
 from aigc_market import Scenario, best_response
-from aigc_market.competition import respond
 from aigc_market.distributions import LogUniform
 from aigc_market.moves import Drift, Road, Traffic
 from aigc_market.torchrl import MarketEnv
 
 N, ROUNDS = 2, 3
 MOVED = Scenario("moved", moves=(Drift(), Traffic(0.5, 0.3, 0.3)))
+
+
+def step(env, **actions):
+    """What is told after actions (N, agents, …) of each group."""
+    moved = {group: {"action": action} for group, action in actions.items()}
+    return env.step(TensorDict(moved, (N,)))["next"]
 
 
 def total(env, actions, start):
@@ -26,11 +31,7 @@ def total(env, actions, start):
     env.reset(options=start)
     answer, weight = 0.0, 1.0
     for of_round in actions:
-        moved = {
-            group: TensorDict({"action": action}, action.shape[:2])
-            for group, action in of_round.items()
-        }
-        after = env.step(TensorDict(moved, (N,)))["next"]
+        after = step(env, **of_round)
         for group in env.group_map:
             for of_group in (after[group, "reward"], after[group, "observation"]):
                 for column in of_group.reshape(N, -1).unbind(1):
@@ -47,94 +48,64 @@ def between(low, high, *shape, seed):
     return numbers.requires_grad_()
 
 
-# Points away from kinks: bounds, and purchases that just meet a capacity.
-ONE = [
-    ({}, (2, 12), (20, 200)),
-    ({"K": 3, "history": 1, "vmu_reward": "utility"}, (2, 12), (20, 200)),
-    ({"capacity": 30.0}, (2, 12), (20, 200)),
-    ({"capacity": 900.0, "scale_rewards": True}, (2, 12), (20, 200)),
-    ({"normalize": True, "capacity": 30.0}, (-0.8, 0.8), (-0.8, 0.8)),
-    ({"scenario": "hidden", "normalize": True}, (-0.8, 0.8), (-0.8, 0.8)),
-    ({"scenario": MOVED, "satisfaction": LogUniform(80, 400)}, (2, 12), (20, 200)),
+# Ranges of prices and purchases away from kinks: bounds, and those that just meet a capacity.
+PLAIN, UNITS = ((2, 12), (20, 200)), ((-0.8, 0.8), (-0.8, 0.8))
+CASES = [
+    ("stackelberg", {}, PLAIN),
+    ("stackelberg", {"K": 3, "history": 1, "vmu_reward": "utility"}, PLAIN),
+    ("stackelberg", {"capacity": 30.0}, PLAIN),
+    ("stackelberg", {"capacity": 900.0, "scale_rewards": True}, PLAIN),
+    ("stackelberg", {"normalize": True, "capacity": 30.0}, UNITS),
+    ("stackelberg", {"scenario": "hidden", "normalize": True}, UNITS),
+    ("stackelberg", {"scenario": MOVED, "satisfaction": LogUniform(80, 400)}, PLAIN),
+    ("competition", {}, PLAIN),
+    ("competition", {"M": 3, "K": 3, "outside": 5.0, "history": 1}, PLAIN),
+    (
+        "competition",
+        {"capacity": [20.0, 900.0], "access_cost": [[0.0, 10.0], [20.0, 0.0]]},
+        PLAIN,
+    ),
+    ("competition", {"scenario": Scenario("m", moves=(Drift(), Road()))}, PLAIN),
+    ("competition", {"followers": "best_response"}, ((2, 9), None)),
 ]
-SEVERAL = [
-    ({}, 2),
-    ({"M": 3, "K": 3, "outside": 5.0, "history": 1}, 4),
-    ({"capacity": [20.0, 900.0], "access_cost": [[0.0, 10.0], [20.0, 0.0]]}, 2),
-    ({"scenario": Scenario("m", moves=(Drift(), Road()))}, 2),
-]
 
 
-@pytest.mark.parametrize(("arguments", "prices", "purchases"), ONE)
-def test_one_provider(arguments, prices, purchases):
-    env = MarketEnv(N, dtype=torch.float64, differentiable=True, **arguments)
-    K = env.market.K
-    posted = between(*prices, ROUNDS, N, 1, 1, seed=0)
-    bought = between(*purchases, ROUNDS, N, K, 1, seed=1)
+@pytest.mark.parametrize(("game", "arguments", "ranges"), CASES)
+def test_what_is_told_carries_gradients_to_every_action(game, arguments, ranges):
+    """Where VMUs are scripted the way leads through their rational answer."""
+    env = MarketEnv(N, game, dtype=torch.float64, differentiable=True, **arguments)
+    M, K = (len(env.group_map.get(group, ())) for group in ("asp", "vmu"))
+    prices, purchases = ranges
+    points = [between(*prices, ROUNDS, N, M, 1, seed=0)]
+    if K:
+        weights = env.full_action_spec["vmu", "action"].shape[-1] - M
+        if game == "competition":
+            points.append(between(0.2, 0.9, ROUNDS, N, K, weights, seed=1))
+        points.append(between(*purchases, ROUNDS, N, K, M, seed=2))
 
-    def earned(posted, bought):
-        rounds = zip(posted.unbind(0), bought.unbind(0), strict=True)
-        return total(env, [{"asp": p, "vmu": s} for p, s in rounds], {"price": 5.0})
+    def told(posted, *chosen):
+        actions = [{"asp": price} for price in posted]
+        if chosen:
+            choices = torch.cat(chosen, -1)
+            actions = [{**a, "vmu": c} for a, c in zip(actions, choices, strict=True)]
+        return total(env, actions, {"price": 5.0} if chosen else {})
 
-    assert torch.autograd.gradcheck(
-        earned, (posted, bought), eps=1e-4, rtol=1e-5, atol=1e-3, fast_mode=True
-    )
-    earned(posted, bought).backward()
-    assert (posted.grad[:-1] != 0).all()  # the last is never paid, but it is seen
-    assert posted.grad.isfinite().all()
-    if arguments.get("scenario") is not MOVED:
-        assert (bought.grad != 0).all()
-
-
-@pytest.mark.parametrize(("arguments", "weights"), SEVERAL)
-def test_several_providers(arguments, weights):
-    env = MarketEnv(N, "competition", dtype=torch.float64, differentiable=True, **arguments)
-    M, K = env.market.M, env.market.K
-    posted = between(2, 12, ROUNDS, N, M, 1, seed=0)
-    shares = between(0.2, 0.9, ROUNDS, N, K, weights, seed=1)
-    steps = between(20, 200, ROUNDS, N, K, M, seed=2)
-
-    def earned(posted, shares, steps):
-        chosen = torch.cat([shares, steps], -1)
-        rounds = zip(posted.unbind(0), chosen.unbind(0), strict=True)
-        return total(env, [{"asp": p, "vmu": c} for p, c in rounds], {"price": 5.0})
-
-    points = posted, shares, steps
-    assert torch.autograd.gradcheck(earned, points, eps=1e-6, rtol=1e-5, atol=1e-3, fast_mode=True)
-    earned(*points).backward()
+    steps = {"eps": 1e-4} if game == "stackelberg" else {"eps": 1e-6}
+    assert torch.autograd.gradcheck(told, points, rtol=1e-5, atol=1e-3, fast_mode=True, **steps)
+    told(*points).backward()
     assert all((point.grad != 0).any() and point.grad.isfinite().all() for point in points)
-
-
-def test_providers_whose_vmus_are_scripted():
-    """The way leads through the rational answer."""
-    env = MarketEnv(
-        N, "competition", followers="best_response", dtype=torch.float64, differentiable=True
-    )
-    posted = between(2, 9, ROUNDS, N, 2, 1, seed=0)
-
-    def earned(posted):
-        return total(env, [{"asp": p} for p in posted.unbind(0)], {})
-
-    assert torch.autograd.gradcheck(
-        earned, (posted,), eps=1e-6, rtol=1e-5, atol=1e-3, fast_mode=True
-    )
-    env.reset()
-    answer = respond(env.market, posted[0, :, :, 0].detach())
-    expected = (posted[0, :, :, 0].detach() - 1.0) * (answer.shares * answer.steps).sum(-1)
-    after = env.step(TensorDict({"asp": TensorDict({"action": posted[0]}, (N, 2))}, (N,)))
-    torch.testing.assert_close(after["next", "asp", "reward"][..., 0].detach(), expected)
+    assert (points[0].grad[:-1] != 0).all()  # the last is never paid, but it is seen
+    if game == "stackelberg" and arguments.get("scenario") is not MOVED:
+        assert (points[1].grad != 0).all()
 
 
 def answered(env, prices):
     """What a price earns its leader a step later, when all VMUs answer rationally."""
     env.reset(options={"price": 5.0, "satisfaction": [[150.0, 250.0], [180.0, 300.0]]})
     market = env.market
-    posted = TensorDict({"action": prices[:, None, None]}, (N, 1))
-    idle = TensorDict({"action": torch.zeros(N, 2, 1, dtype=torch.float64)}, (N, 2))
-    env.step(TensorDict({"asp": posted, "vmu": idle}, (N,)))
-    bought = best_response(market, prices)
-    answers = TensorDict({"action": bought[..., None]}, (N, 2))
-    after = env.step(TensorDict({"asp": posted, "vmu": answers}, (N,)))["next"]
+    posted = prices[:, None, None]
+    step(env, asp=posted, vmu=torch.zeros(N, 2, 1, dtype=torch.float64))
+    after = step(env, asp=posted, vmu=best_response(market, prices)[..., None])
     return after["asp", "reward"][:, 0, 0], market
 
 
@@ -161,11 +132,7 @@ def test_infos_carry_gradients_too():
     posted = between(2, 12, N, 1, 1, seed=0)
     bought = between(20, 200, N, 2, 1, seed=1)
     env.reset()
-    actions = {
-        "asp": TensorDict({"action": posted}, (N, 1)),
-        "vmu": TensorDict({"action": bought}, (N, 2)),
-    }
-    after = env.step(TensorDict(actions, (N,)))["next"]
+    after = step(env, asp=posted, vmu=bought)
     surplus = after["vmu", "info", "surplus"]
     (grad,) = torch.autograd.grad(surplus.sum(), bought, retain_graph=True)
     (other,) = torch.autograd.grad(after["vmu", "reward"].sum(), bought)

@@ -31,15 +31,6 @@ def test_the_next_seed_is_returned():
     assert env.set_seed(5, static_seed=True) == 5
 
 
-def test_the_next_episode_is_another():
-    env = MarketEnv(5, seed=3, **MOVING)
-    assert differs(play(env), play(env))
-    env.set_seed(3)
-    first = play(env)
-    env.set_seed(None)  # goes on
-    assert differs(first, play(env))
-
-
 def test_environments_do_not_disturb_each_other():
     env = MarketEnv(5, seed=3, **MOVING)
     alone = play(env), play(env)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from tensor_games import TABLE, random_actions, same
+from tensor_games import random_actions, same
 from tensordict import TensorDict
 from torchrl.envs import RewardSum, StepCounter, TransformedEnv
 from torchrl.envs.utils import check_env_specs
 
 from aigc_market import Drawn, Uniform, competition_v0, parallel_env
 from aigc_market.distributions import Distribution, DrawnQuadratic, SharedLevel
-from aigc_market.ssim import PAPER_SSIM
 from aigc_market.torchrl import MarketEnv
 
 with warnings.catch_warnings():
@@ -182,12 +181,6 @@ def test_what_an_environment_says_of_itself():
     )
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match="device must be one that torch has on this machine"):
-        MarketEnv(2, device="cuda")
-
-
 @pytest.mark.parametrize("arguments", [{"scenario": "live"}, {"ssim": "repaint"}])
 def test_live_images_are_not_batched_over_games(arguments):
     pytest.importorskip("diffusers")
@@ -256,36 +249,8 @@ def test_options_of_any_precision():
     assert env.reset(options={"price": 4})["asp", "observation"][:, 0, 0].tolist() == [4.0] * 3
 
 
-def test_a_step_before_the_first_reset():
-    env = MarketEnv(2)
-    with pytest.raises(AssertionError, match="reset\\(\\) needs to be called before step"):
-        env.step(random_actions(env))
-
-
 def test_games_stay_where_they_were_made():
     env = MarketEnv(2)
     assert env.to("cpu") is env
     with pytest.raises(ValueError, match="device must be 'cpu', where the games were made"):
         env.to("meta")
-
-
-def test_the_market_is_of_tensors():
-    env = MarketEnv(2, ssim=TABLE)
-    assert env.market.satisfaction.tolist() == [200.0, 200.0]  # of the arguments
-    env.reset(options={"satisfaction": [[1.0, 2.0], [3.0, 4.0]]})
-    assert env.market.satisfaction.tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert env.market.ssim is TABLE
-    assert MarketEnv(2).market.ssim is PAPER_SSIM
-
-
-def test_a_capacity_may_differ_from_game_to_game_where_nothing_else_does():
-    capacity = np.array([100.0, 150.0, 200.0])
-    env = MarketEnv(3, K=2, capacity=150.0, infos=True, seed=0)
-    told = env.reset(options={"capacity": capacity, "price": 5.0})
-    np.testing.assert_array_equal(told["asp", "observation"][:, 0, 0], capacity)
-    np.testing.assert_array_equal(told["state"][:, 2], capacity)
-    actions = env.full_action_spec.rand()
-    actions["vmu", "action"] = torch.full((3, 2, 1), 120.0)
-    told = env.step(told.update(actions))["next"]
-    sold = told["vmu", "info", "steps"].sum(-1)
-    np.testing.assert_allclose(sold, capacity)
