@@ -18,10 +18,10 @@ pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 import ray
 import ray_nodes
 import torch
+from painting import requests, rounding, same
 from ray_nodes import SMALL, kill, two_nodes, until
-from rounding import rounding
 
-from aigc_market.ssim.repaint import OutOfMemoryError, RePaintSSIM, Request, fleet, scene
+from aigc_market.ssim.repaint import OutOfMemoryError, RePaintSSIM, fleet
 from aigc_market.ssim.repaint.fleet import Fleet
 from aigc_market.ssim.repaint.painter import Painter
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.ray
 for module in (sys.modules[__name__], ray_nodes):
     ray.cloudpickle.register_pickle_by_value(module)  # workers have no tests
 
-SIZE, CALLS, BATCH = 16, 40, 2
+CALLS, BATCH = 40, 2
 
 
 @pytest.fixture
@@ -78,18 +78,6 @@ def meanwhile(function):
         done.result()
 
 
-def requests(steps):
-    mask = np.zeros((SIZE, SIZE), bool)
-    mask[:, SIZE // 2 :] = True
-    return [Request(scene(i, SIZE).image, mask, calls, i) for i, calls in enumerate(steps)]
-
-
-def same(results, others):
-    for one, two in zip(results, others, strict=True):
-        assert (one.image == two.image).all()
-        assert one.ssim == two.ssim
-
-
 def started(actors):
     """The same, when none of them is still starting."""
     until(lambda: actors.serve(requests([1])) and all(w.started for w in actors.workers))
@@ -133,8 +121,7 @@ def test_both_actors_paint_and_no_more_is_sent_than_they_can_take(painter, monke
     assert len(painter.begun()) == 9  # 36 requests, four in a share
     assert max(sent) == 2
     alone = RePaintSSIM(made.checkpoint, schedule_calls=CALLS).serve(requests(STEPS * 3))
-    for one, two in zip(results, alone, strict=True):
-        np.testing.assert_allclose(one.image, two.image, rtol=0, atol=rounding(made.schedule))
+    same(results, alone, atol=rounding(made.schedule))
 
 
 def test_an_actor_killed_in_the_middle_is_replaced_and_its_requests_served_again(painter):
@@ -226,10 +213,8 @@ def test_out_of_memory_keeps_what_all_workers_served(painter):
     with pytest.raises(OutOfMemoryError, match=message) as error:
         actors.serve(asked)
     assert sorted(error.value.served) == [1, 3, 5, 7]
-    for number, expected in zip((1, 3, 5, 7), made.serve(asked[1::2]), strict=True):
-        served = error.value.served[number]
-        atol = rounding(made.schedule)
-        np.testing.assert_allclose(served.image, expected.image, rtol=0, atol=atol)
+    served = [error.value.served[number] for number in (1, 3, 5, 7)]
+    same(served, made.serve(asked[1::2]), atol=rounding(made.schedule))
 
 
 def test_a_node_with_another_model_is_said(painter, tiny, tmp_path):

@@ -10,15 +10,15 @@ import pytest
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 
+from painting import SIZE, request, requests, rounding, same
 from ray_nodes import two_nodes
-from rounding import rounding
 
 import aigc_market
-from aigc_market.ssim.repaint import RePaintSSIM, Request, scene
+from aigc_market.ssim.repaint import RePaintSSIM
 
 pytestmark = pytest.mark.ray
 
-SIZE, CALLS = 16, 40
+CALLS = 40
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +50,6 @@ def make(tiny, folder, **arguments):
     return RePaintSSIM(**{"checkpoint": tiny, **few, **arguments})
 
 
-def requests(steps):
-    mask = np.zeros((SIZE, SIZE), bool)
-    mask[:, SIZE // 2 :] = True
-    return [Request(scene(i, SIZE).image, mask, calls, i) for i, calls in enumerate(steps)]
-
-
-def same(results, others, atol=0.0):
-    for one, two in zip(results, others, strict=True):
-        np.testing.assert_allclose(one.image, two.image, rtol=0, atol=atol)
-        assert one.ssim == pytest.approx(two.ssim, abs=atol)
-
-
 def alike(results, others, service):
     """The same to rounding, as from other batches; those of other requests are far off."""
     same(results, others, atol=rounding(service.schedule))
@@ -82,18 +70,10 @@ def test_a_round_is_that_of_one_process(service, local):
 
 
 def test_arrays_as_ray_hands_them_over_are_painted_on(local):
-    asked = requests([3])[0]
+    asked = request()
     for array in (asked.image, asked.mask):
         array.flags.writeable = False
     assert local.painter.serve([asked])[0].image.shape == (SIZE, SIZE, 3)  # and torch is silent
-
-
-def test_what_is_measured_is_that_of_one_process(service, local):
-    images, seeds, stops = [scene(i, SIZE) for i in range(3)], [1, 2], [1, 5, 9]
-    values = service.measure(images, seeds, stops)
-    assert values.shape == (3, 2, 3)
-    expected = local.measure(images, seeds, stops)
-    np.testing.assert_allclose(values, expected, rtol=0, atol=rounding(local.schedule))
 
 
 def test_a_calibration_is_that_of_one_process(service, local, calibration):
@@ -117,11 +97,6 @@ def test_an_environment_is_served_by_the_cluster(service, local):
         played.append([env.infos[f"vmu_{k}"]["ssim"] for k in range(3)])
     np.testing.assert_allclose(*played, rtol=0, atol=rounding(local.schedule))
     assert len(set(played[0])) == 3
-
-
-def test_bad_requests_are_refused_before_anything_is_sent(service):
-    with pytest.raises(ValueError, match="steps must be a whole number from 1 to 40, got 41"):
-        service.serve(requests([3, 41]))
 
 
 def test_a_pickle_holds_no_actors_and_serves_the_same(service):

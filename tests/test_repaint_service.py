@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from rounding import rounding
+from painting import SIZE, request, requests, rounding, same
 from skimage.metrics import structural_similarity
 
 from aigc_market.ssim import TabulatedSSIM
@@ -24,7 +24,7 @@ from aigc_market.ssim.repaint import (
     scene,
 )
 
-SIZE, CALLS = 16, 20
+CALLS = 20
 NAN, INF = float("nan"), float("inf")
 
 
@@ -37,12 +37,6 @@ def live(tiny, tmp_path):
         return RePaintSSIM(**{"checkpoint": tiny, **few, **arguments})
 
     return make
-
-
-def request(steps=3, seed=0, which=0, **changed):
-    mask = np.zeros((SIZE, SIZE), bool)
-    mask[:, SIZE // 2 :] = True
-    return Request(scene(which, SIZE).image, mask, steps, seed)._replace(**changed)
 
 
 def watch(ssim, before=None):
@@ -111,11 +105,6 @@ def test_a_bad_argument_is_named(live, name):
             assert str(value) in str(error.value)
 
 
-def test_an_unknown_argument_is_named():
-    with pytest.raises(TypeError, match="step_calls"):
-        RePaintSSIM(step_calls=5)
-
-
 def test_a_device_that_is_not_there(live):
     count = torch.cuda.device_count()
     missing = ["cuda:99", f"cuda:{count}", *([] if count else ["cuda"])]
@@ -131,11 +120,11 @@ def test_a_device_that_is_not_there(live):
 def test_a_round_is_one_batch(live):
     ssim = live()
     batches = watch(ssim)
-    requests = [request(steps, seed=k, which=k) for k, steps in enumerate([7, 20, 1])]
+    asked_for = requests([7, 20, 1])
     assert ssim.serve([]) == []
-    results = ssim.serve(requests)
+    results = ssim.serve(asked_for)
     assert batches == [3] + [2] * 6 + [1] * 13
-    for asked, result in zip(requests, results, strict=True):
+    for asked, result in zip(asked_for, results, strict=True):
         known = ~asked.mask
         assert (result.image[known] == asked.image[known]).all()
         assert result.image.shape == (SIZE, SIZE, 3)
@@ -149,10 +138,9 @@ def test_a_round_is_one_batch(live):
 
 def test_a_real_batch_paints_what_one_by_one_paints_to_rounding(live):
     ssim = live()
-    requests = [request(steps, seed=k, which=k) for k, steps in enumerate([7, 20, 1])]
-    for asked, result in zip(requests, ssim.serve(requests), strict=True):
-        alone = ssim.serve([asked])[0]
-        assert np.abs(alone.image - result.image).max() < rounding(ssim.schedule)
+    asked = requests([7, 20, 1])
+    one_by_one = [ssim.serve([each])[0] for each in asked]
+    same(ssim.serve(asked), one_by_one, atol=rounding(ssim.schedule))
 
 
 def test_ssim_is_wangs_of_the_region_that_counts(live):
@@ -184,13 +172,10 @@ BAD_REQUESTS = [
     ({"seed": -1}, ValueError, f"seed must be a whole number from 0 to {2**63 - 1}, got -1"),
     ({"seed": 2**63}, ValueError, f"whole number from 0 to {2**63 - 1}, got {2**63}"),
     ({"image": np.zeros((8, 8, 3))}, ValueError, r"shape \(16, 16, 3\).*got \(8, 8, 3\)"),
-    ({"image": np.zeros((16, 16))}, ValueError, r"shape \(16, 16, 3\).*got \(16, 16\)"),
     ({"image": np.full((16, 16, 3), 1.5)}, ValueError, r"numbers in \[0, 1\], got 1.5 to 1.5"),
-    ({"image": np.full((16, 16, 3), -0.1)}, ValueError, r"numbers in \[0, 1\], got -0.1"),
     ({"image": np.full((16, 16, 3), NAN)}, ValueError, r"numbers in \[0, 1\], got nan"),
     ({"mask": np.ones((8, 8), bool)}, ValueError, r"mask must cover some.*\(8, 8\)"),
     ({"mask": np.zeros((16, 16), bool)}, ValueError, "mask must cover some.*with 0 pixels"),
-    ({"mask": None}, ValueError, "mask must cover some"),
     ({"mask": "half"}, ValueError, "mask must"),
 ]
 
@@ -261,9 +246,9 @@ def test_out_of_memory_keeps_what_was_served(live):
 
     expected = ssim.serve([request(2, seed=1)])[0]
     watch(ssim, shrinking)
-    requests = [request(9, seed=0), request(2, seed=1), request(9, seed=2), request(9, seed=3)]
+    asked = [request(9, seed=0), request(2, seed=1), request(9, seed=2), request(9, seed=3)]
     with pytest.raises(OutOfMemoryError, match=r"at most 2 on cpu.*1 of 4 requests") as error:
-        ssim.serve(requests)
+        ssim.serve(asked)
     assert list(error.value.served) == [1]
     assert error.value.served[1].ssim == expected.ssim
 
@@ -349,8 +334,8 @@ def test_calibrating_gives_a_table(live):
     steps = np.array([0.0, 3.0, 7.5])
     np.testing.assert_array_equal(ssim(steps), table(steps))
     np.testing.assert_array_equal(ssim.gain(steps), table.gain(steps))
-    assert ssim.demand(0.001, 1.0, 20.0) == table.demand(0.001, 1.0, 20.0)
     bought = ssim.demand(np.linspace(0, 0.1, 999), 3.0, 17.0)
+    np.testing.assert_array_equal(bought, table.demand(np.linspace(0, 0.1, 999), 3.0, 17.0))
     np.testing.assert_array_equal(bought, np.rint(bought))  # whole calls
     assert ssim.map(lambda value: value + 1) is ssim
     ours, tables = (model.demand_curve(0.0, 20.0) for model in (ssim, table))
@@ -475,10 +460,8 @@ def test_a_round_draws_pictures_and_noise_from_its_generator(live):
     first, second, other = (
         ssim.serve_round([3.0, 0.0, 5.0], np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
-    for one, two in zip(first, second, strict=True):
-        assert (one.image == two.image).all()
+    same(first, second)
     assert any((one.image != two.image).any() for one, two in zip(first, other, strict=True))
-    assert any(np.unique(first[1].image[:, SIZE // 2 :]) == 0.5)  # nothing bought: grey
     batches = watch(ssim)
     assert len(ssim.serve_round([0.0, 0.0], np.random.default_rng(0))) == 2
     assert batches == []
