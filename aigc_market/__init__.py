@@ -87,12 +87,14 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
         entry_point="aigc_market.envs.pages.single:PricingEnv",
         vector_entry_point="aigc_market.envs.pages.vector:PricingVectorEnv",
         kwargs=_learners_units,
+        order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
     )
     gymnasium.register(
         id="aigc_market/Rival-v0",
         entry_point="aigc_market.envs.pages.rival:RivalEnv",
         vector_entry_point="aigc_market.envs.pages.rival_vector:RivalVectorEnv",
         kwargs=_learners_units,
+        order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
     )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
         for _game in ("stackelberg_v0", "competition_v0"):

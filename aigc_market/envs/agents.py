@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-from gymnasium import logger
 from gymnasium.spaces import Space
 from gymnasium.utils import seeding
 
-from aigc_market.envs.game import FOLLOWER, LEADER, Game, screen
+from aigc_market.envs.game import FOLLOWER, LEADER, Game
 from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.view import View, screen
 
 
-class Agents:
+class Agents(View):
     """A base of the multi-agent environments of any game.
 
     Leaders come first, then followers, if these are agents.
@@ -66,7 +65,7 @@ class Agents:
         try:
             process = MarketProcess(self.settings, rng, options, (), other)
             self._take_options(options or {}, process.market)
-            episode = self._game.episode(process, rng, self._scales, None)
+            episode = self._game.episode_class(self._game, process, rng, self._scales, None)
         except Exception:
             rng.bit_generator.state = before
             raise
@@ -85,20 +84,6 @@ class Agents:
         episode.settle(choices if self._answered else None, last)
         self._take_frame()
 
-    def _take_frame(self) -> None:
-        if self._screen is not None:
-            self._screen.add(self._episode.record(self.max_cycles))
-
-    @property
-    def market(self) -> Any:
-        """The market in force; before the first episode, the one the arguments describe."""
-        return self._episode.market if self._episode else self.settings.market
-
-    @property
-    def oracle(self) -> Any:
-        """What is best in `market`, solved when it is first asked for."""
-        return self._episode.oracle if self._episode else self.settings.oracle
-
     def observation_space(self, agent: str) -> Space[Any]:
         """The agent's observation space, always the same object."""
         return self.observation_spaces[agent]
@@ -106,23 +91,3 @@ class Agents:
     def action_space(self, agent: str) -> Space[Any]:
         """The agent's action space, always the same object."""
         return self.action_spaces[agent]
-
-    def round_record(self) -> Any:
-        """The record of the last round played, as `aigc_market.replay` writes it.
-
-        None before the first round of an episode is over.
-        """
-        if self._episode is None or self._episode.round == 0:
-            return None
-        return self._episode.record(self.max_cycles)
-
-    def close(self) -> None:
-        """Close the window of mode "human"."""
-        if self._screen is not None:
-            self._screen.close()
-
-    def _show(self) -> str | np.ndarray | None:
-        if self._screen is None:
-            logger.warn("render() shows nothing without a render_mode")
-            return None
-        return self._screen.show()

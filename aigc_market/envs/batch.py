@@ -13,16 +13,17 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from aigc_market import _checks
-from aigc_market.envs.game import Game, screen
+from aigc_market.envs.game import Game
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.spaces import Viewer
+from aigc_market.envs.view import View, screen
 
 SHOWN_LANES = 4
 """Environments of a batch that are drawn: a frame takes longer than a round of them all."""
 
 
-class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
+class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
     """One leader's view of one game in which all others are scripted."""
 
     metadata = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}  # noqa: RUF012
@@ -66,7 +67,9 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
             rng = self.np_random
             process = MarketProcess(self.settings, rng, options, ())
             self._rivals.begin(process, rng, ())
-            self._episode = self._game.episode(process, rng, self._scales, self._seat)
+            self._episode = self._game.episode_class(
+                self._game, process, rng, self._scales, self._seat
+            )
         self._game.limit(process.market)
         self._process = process
         self._take_frame()
@@ -94,7 +97,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
             if not over:
                 rivals.post(self._process, prices)
         if self._screen is not None:
-            self._screen.add(episode.record(self.max_cycles))
+            self._take_frame()
         return episode.observation(0, False), episode.rewards[0], False, over, info
 
     def render(self) -> str | np.ndarray | None:
@@ -107,37 +110,7 @@ class LeaderEnv(gymnasium.Env[np.ndarray, Any]):
         """
         if self._episode is None:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before render")
-        if self._screen is None:
-            gymnasium.logger.warn("render() shows nothing without a render_mode")
-            return None
-        return self._screen.show()
-
-    def close(self) -> None:
-        """Close the window of mode "human"."""
-        if self._screen is not None:
-            self._screen.close()
-
-    def round_record(self) -> Any:
-        """The record of the last round played, as `aigc_market.replay` writes it.
-
-        None before the first round of an episode.
-        """
-        episode = self._episode
-        return episode.record(self.max_cycles) if episode is not None and episode.round else None
-
-    @property
-    def market(self) -> Any:
-        """The market in force; before the first episode, the one the arguments describe."""
-        return self._episode.market if self._episode else self.settings.market
-
-    @property
-    def oracle(self) -> Any:
-        """What is best in `market`, solved when it is first asked for."""
-        return self._episode.oracle if self._episode else self.settings.oracle
-
-    def _take_frame(self) -> None:
-        if self._screen is not None:
-            self._screen.add(self._episode.record(self.max_cycles))
+        return self._show()
 
 
 class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):

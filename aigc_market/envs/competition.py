@@ -1,13 +1,12 @@
 """The game of several providers: arguments, what is seen, a round, what is told, how it is judged.
 
 A round is `rules.PairSettlement` on arrays and `scalar.PairTerms` on floats; what is seen, paid and
-told of it is stated in `CompetitionGame` for arrays, and in `Episode` for floats.
+told of it is stated in `CompetitionGame` for arrays, and in `CompetitionEpisode` for floats.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,11 +20,12 @@ from aigc_market.competition import Competition, rivals
 from aigc_market.competition.metrics import SAME
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, ChoiceReader, NumberReader
+from aigc_market.envs.episode import ROUNDS_KEPT, Episode
 from aigc_market.envs.game import Game, Rivals, reciprocals
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.oracle import Solved
 from aigc_market.envs.settings import AGENTS
-from aigc_market.envs.spaces import Log, Viewer, in_front, of_each
+from aigc_market.envs.spaces import FLOAT32, Viewer
 from aigc_market.rules import Answer, PairSettlement, PairTerms
 from aigc_market.scenarios import COMPETITION_SCENARIOS, Scenario
 
@@ -262,11 +262,127 @@ class Benchmarked:
         return self.oracle.cartel
 
 
+class CompetitionEpisode(Episode):
+    """Rounds of M leaders and K followers on floats."""
+
+    terms_class = scalar.PairTerms
+
+    def _take_up(self) -> None:
+        super()._take_up()
+        self._places = self._process.places
+
+    def _scripted(self) -> tuple[list[float], list[float]]:
+        """Shares and steps that scripted followers choose."""
+        policy: Any = self._game.policy
+        if policy is followers.rational_pairs:
+            return self._terms.rational(self.prices)
+        answer = followers.choices(policy, self.market, np.array(self.prices), self._rng)
+        return answer.shares.ravel().tolist(), answer.steps.ravel().tolist()
+
+    def settle(self, choices: list[tuple[list[float], list[float]]] | None, last: bool) -> None:
+        """End the round, and move on to the next market unless it is the last.
+
+        Args:
+            choices: of each follower (M) shares and (M) steps; None: they are scripted.
+            last: whether no round follows.
+        """
+        terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
+        if choices is None:
+            shares, steps = self._scripted()
+        else:
+            shares, steps = [0.0] * (M * K), [0.0] * (M * K)
+            for k, (of_shares, of_steps) in enumerate(choices):
+                shares[k::K], steps[k::K] = of_shares, of_steps
+        demand, delivered, sold, utility = terms.settle(prices, shares, steps)
+        self.round += 1
+        if self._judged and self._known is None:
+            self._known = self.oracle.of_providers
+        self.rewards, self.infos = [], []
+        for m in self._seats:
+            earned = utility[m]
+            info = {
+                "round": self.round,
+                "price": prices[m],
+                "sold": sold[m],
+                "demand": np.frombuffer(array("f", demand[m * K : m * K + K]), FLOAT32),
+                "utility": earned,
+            }
+            if self._known is not None:
+                known, room = self._known[m]
+                info |= known
+                info["profit_gain"] = (earned - known["nash_utility"]) / room
+            self.infos.append(info)
+            self.rewards.append(earned * self._leader_scales[m])
+        played = prices, utility, shares, demand, sold, delivered
+        self._last = terms, self.oracle, self._places, *played
+        if self._answered:
+            self._follow(shares, steps, delivered)
+        if self._moves and not last:
+            self._process.advance()
+            self._take_up()
+        self._write(shares, demand, delivered)
+
+    def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
+        """What the round pays to followers, and tells them."""
+        terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
+        paid = terms.vmu_utility(prices, shares, delivered)
+        infos: list[dict[str, Any]] = []
+        for k, utility in enumerate(paid):
+            told = np.frombuffer(array("f", shares[k::K] + delivered[k::K]), FLOAT32)
+            infos.append({"shares": told[:M], "steps": told[M:], "utility": utility})
+        if self._judged:
+            wished = paid
+            if terms.capacity is not None:
+                wished = terms.vmu_utility(prices, shares, steps)
+            columns = zip(infos, terms.best_utility(prices), wished, strict=True)
+            for info, most, own in columns:
+                info["regret"] = most - own if most > own else 0.0
+        self._add_followers(paid, infos)
+
+    def _write_nothing(self) -> None:
+        nothing = [0.0] * (self._game.M * self._game.K)
+        self._state_rows = array("f")
+        self._write(nothing, nothing, nothing)
+        self._state_rows *= self._game.settings.history
+
+    def _write(self, shares: list[float], demand: list[float], delivered: list[float]) -> None:
+        """Write down the round for everyone who looks."""
+        unit, K, seen = self._steps_unit, self._game.K, self._seen
+        if unit != 1.0:
+            demand = [d * unit for d in demand]
+            delivered = [s * unit for s in delivered]
+        rows = iter(self._rows)
+        for m, row in zip(self._seats, rows):  # noqa: B905 (strict takes as long)
+            row.extend(self._seen_by(m))
+            row.extend(demand[m * K : m * K + K])
+        for k, row in enumerate(rows):
+            row.extend(seen)
+            row.extend(shares[k::K] + delivered[k::K])
+        if self._stated:
+            row = self._state_rows
+            row.extend(seen)
+            row.extend(shares + delivered)
+        if not self.round % ROUNDS_KEPT:
+            self._forget()
+
+    def record(self, rounds: int) -> CompetitionRound:
+        """The last round played, of so many; before the first, the market that waits for it."""
+        judged = self.oracle.benchmarks if self._judged else None
+        if self._last is None:
+            return record(rounds, self.market, judged, 0, None, self._places)
+        terms, oracle, places, prices, utility, shares, demand, sold, delivered = self._last
+        judged = oracle.benchmarks if self._judged else None
+        paid = terms.vmu_utility(prices, shares, delivered)
+        played = prices, np.array(utility), shares, demand, sold, paid
+        return record(rounds, oracle.market, judged, self.round, played, places)
+
+
 class CompetitionGame(Game):
     """M leaders and K followers."""
 
     name: ClassVar[str] = "competition_v0"
     settings_class: ClassVar[type[Any]] = Settings
+    episode_class: ClassVar[type[Episode]] = CompetitionEpisode
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED_PAIRS
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
@@ -472,16 +588,6 @@ class CompetitionGame(Game):
         )
         return record(rounds, market, judged, number, played, places)
 
-    def episode(
-        self,
-        process: MarketProcess,
-        rng: np.random.Generator,
-        scales: np.ndarray,
-        seat: int | None,
-    ) -> Episode:
-        """An episode on floats."""
-        return Episode(self, process, rng, scales, seat)
-
 
 class ScriptedRivals(Rivals):
     """The providers beside the one at a seat: how they post their prices.
@@ -548,199 +654,6 @@ class ScriptedRivals(Rivals):
         in_order = [price, *self._listed]
         start = len(in_order) - self._seat
         return in_order[start:] + in_order[:start]
-
-
-class Episode:
-    """Rounds of one market on floats: what everybody is paid, sees and is told.
-
-    Args:
-        game: what is played.
-        process: the markets, round by round.
-        rng: of scripted followers.
-        scales: of the leaders' rewards, (M,).
-        seat: the leader who alone is looked at; None: all are, with states, and with followers
-            unless these are scripted.
-    """
-
-    def __init__(
-        self,
-        game: CompetitionGame,
-        process: MarketProcess,
-        rng: np.random.Generator,
-        scales: np.ndarray,
-        seat: int | None,
-    ) -> None:
-        self._game, self._process, self._rng = game, process, rng
-        self._settings = settings = game.settings
-        self._moves, self._judged = bool(settings.scenario.moves), settings.judged
-        self._leader_scales: list[float] = scales.tolist()
-        self._agents, self._answered = seat is None, seat is None and game.policy is None
-        self._seats = range(game.M) if seat is None else (seat,)
-        self._price_unit, self._steps_unit = (field.scale for field in game.leader.row)
-        self._terms: Any = None  # a scalar.PairTerms
-        self._last: Any = None  # of the last round, for its record
-        self.round = 0
-        self.rewards: list[float] = []
-        self.infos: list[dict[str, Any]] = []
-        self._take_up()
-        self.post(self.market.cost.tolist())
-        M, K, n, pairs = game.M, game.K, settings.history, [0.0] * (game.M * game.K)
-        self._logs = [Log([*self._seen_by(m), *pairs[:K]], n) for m in self._seats]
-        own_row = [*self._seen, *[0.0] * (2 * M)]
-        self._own_logs = [Log(own_row, n) for _ in range(K * self._answered)]
-        self._rounds = deque([[*self._seen, *pairs, *pairs]] * n, n)  # as states show them
-
-    def _take_up(self) -> None:
-        """Lay out the market that the process has come to."""
-        game, oracle = self._game, self._process.oracle
-        self._oracle, self.market, self._places = oracle, oracle.market, self._process.places
-        self._terms = scalar.PairTerms(oracle.market, self._terms)
-        self._known: Any = None  # what infos compare play with, once that is asked for
-        fields = game.leader.front
-        self._fronts = of_each(fields, game.leader_front(oracle.market), game.M)
-        if not self._agents:
-            return
-        self._hidden = in_front(game.state.front[:-1], game.state_front(oracle.market))
-        fields = game.follower.front[:-1]
-        self._knows = of_each(fields, game.follower_front(oracle.market), game.K)
-        self._scales: list[float] | None = None
-        if self._settings.scale_rewards:
-            self._scales = game.follower_scales(oracle.market).tolist()
-
-    @property
-    def oracle(self) -> Oracle:
-        """Of the market in force."""
-        return self._oracle
-
-    def post(self, prices: list[float]) -> None:
-        """The leaders' prices for the round to come."""
-        self.prices, unit = prices, self._price_unit
-        self._seen = [price * unit for price in prices]
-
-    def _seen_by(self, m: int) -> list[float]:
-        """The prices in the order in which leader m sees them."""
-        return self._seen[m:] + self._seen[:m]
-
-    def _scripted(self) -> tuple[list[float], list[float]]:
-        """Shares and steps that scripted followers choose."""
-        policy: Any = self._game.policy
-        if policy is followers.rational_pairs:
-            return self._terms.rational(self.prices)
-        answer = followers.choices(policy, self.market, np.array(self.prices), self._rng)
-        return answer.shares.ravel().tolist(), answer.steps.ravel().tolist()
-
-    def settle(self, choices: list[tuple[list[float], list[float]]] | None, last: bool) -> None:
-        """End the round, and move on to the next market unless it is the last.
-
-        What it pays and tells stands in `rewards` and `infos`, of the leaders that are looked at
-        and then of each follower that is an agent.
-
-        Args:
-            choices: of each follower (M) shares and (M) steps; None: they are scripted.
-            last: whether no round follows.
-        """
-        terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
-        if choices is None:
-            shares, steps = self._scripted()
-        else:
-            shares, steps = [0.0] * (M * K), [0.0] * (M * K)
-            for k, (of_shares, of_steps) in enumerate(choices):
-                shares[k::K], steps[k::K] = of_shares, of_steps
-        demand, delivered, sold, utility = terms.settle(prices, shares, steps)
-        self.round += 1
-        if self._judged and self._known is None:
-            self._known = self._oracle.of_providers
-        self.rewards, self.infos = [], []
-        for m in self._seats:
-            earned = utility[m]
-            info = {
-                "round": self.round,
-                "price": prices[m],
-                "sold": sold[m],
-                "demand": np.frombuffer(array("f", demand[m * K : m * K + K]), np.float32),
-                "utility": earned,
-            }
-            if self._known is not None:
-                known, room = self._known[m]
-                info |= known
-                info["profit_gain"] = (earned - known["nash_utility"]) / room
-            self.infos.append(info)
-            self.rewards.append(earned * self._leader_scales[m])
-        played = prices, utility, shares, demand, sold, delivered
-        self._last = terms, self._oracle, self._places, *played
-        if self._answered:
-            self._follow(shares, steps, delivered)
-        if self._moves and not last:
-            self._process.advance()
-            self._take_up()
-        self._write(shares, demand, delivered)
-
-    def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
-        """What the round pays to followers, and tells them."""
-        terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
-        paid = terms.vmu_utility(prices, shares, delivered)
-        infos: list[dict[str, Any]] = []
-        for k, utility in enumerate(paid):
-            told = np.frombuffer(array("f", shares[k::K] + delivered[k::K]), np.float32)
-            infos.append({"shares": told[:M], "steps": told[M:], "utility": utility})
-        if self._judged:
-            wished = paid
-            if terms.capacity is not None:
-                wished = terms.vmu_utility(prices, shares, steps)
-            columns = zip(infos, terms.best_utility(prices), wished, strict=True)
-            for info, most, own in columns:
-                info["regret"] = most - own if most > own else 0.0
-        if self._scales is not None:
-            paid = [u * scale for u, scale in zip(paid, self._scales, strict=True)]
-        self.rewards += paid
-        self.infos += infos
-
-    def _write(self, shares: list[float], demand: list[float], delivered: list[float]) -> None:
-        """Write down the round for everyone who looks."""
-        unit, K, seen = self._steps_unit, self._game.K, self._seen
-        if unit != 1.0:
-            demand = [d * unit for d in demand]
-            delivered = [s * unit for s in delivered]
-        for m, log in zip(self._seats, self._logs):  # noqa: B905 (strict takes as long)
-            log.add(self._seen_by(m) + demand[m * K : m * K + K])
-        for k, log in enumerate(self._own_logs):
-            log.add(seen + shares[k::K] + delivered[k::K])
-        if self._agents:
-            self._rounds.append(seen + shares + delivered)
-
-    def observation(self, agent: int, in_force: bool) -> np.ndarray:
-        """What a leader or a follower sees; fresh memory.
-
-        Args:
-            agent: its number among those that are looked at, leaders first.
-            in_force: whether leaders see the prices in force, as followers do.
-        """
-        leaders = len(self._seats)
-        if agent >= leaders:
-            knows = self._knows[agent - leaders] + array("f", self._seen)
-            return self._own_logs[agent - leaders].behind(knows)
-        front = self._fronts[self._seats[agent]]
-        if in_force:
-            front = front + array("f", self._seen_by(agent))
-        return self._logs[agent].behind(front)
-
-    def state(self) -> np.ndarray:
-        """All there is to see; fresh memory."""
-        numbers = self._hidden + array("f", self._seen)
-        for row in self._rounds:
-            numbers.extend(row)
-        return np.frombuffer(numbers, np.float32)
-
-    def record(self, rounds: int) -> CompetitionRound:
-        """The last round played, of so many; before the first, the market that waits for it."""
-        judged = self._oracle.benchmarks if self._judged else None
-        if self._last is None:
-            return record(rounds, self.market, judged, 0, None, self._places)
-        terms, oracle, places, prices, utility, shares, demand, sold, delivered = self._last
-        judged = oracle.benchmarks if self._judged else None
-        paid = terms.vmu_utility(prices, shares, delivered)
-        played = prices, np.array(utility), shares, demand, sold, paid
-        return record(rounds, oracle.market, judged, self.round, played, places)
 
 
 def record(

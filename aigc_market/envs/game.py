@@ -1,7 +1,7 @@
 """What shells (turns, simultaneous moves, batches, tensors) ask of a game, whichever it is.
 
 A game states its rows, rewards, infos and judgement twice, each time once: on arrays, in its class,
-and on Python floats, in its `Episode`. There are M leaders, who post prices, and K followers, who
+and on Python floats, in its episodes. There are M leaders, who post prices, and K followers, who
 answer them.
 
 Of arrays, the agents of a role stand along the first axis and games side by side along the last.
@@ -19,7 +19,7 @@ from aigc_market import followers
 from aigc_market._arrays import namespace
 from aigc_market.envs.actions import NumberReader
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.settings import AGENTS, RENDER_FPS, Settings
+from aigc_market.envs.settings import AGENTS, Settings
 from aigc_market.envs.spaces import Viewer
 
 LEADER, FOLLOWER = "asp", "vmu"
@@ -48,7 +48,7 @@ class Game:
       `judgement(settled, oracle)`: what of it compares leaders with the best;
     * `record(…)`: a round of one lane, for pictures;
 
-    and `episode(process, rng, scales, seat)`: the same of one game, on floats.
+    and `episode_class`: the same of one game, on floats.
 
     Args:
         settings: its arguments.
@@ -61,6 +61,8 @@ class Game:
     name: ClassVar[str]
     """As PettingZoo's metadata have it."""
     settings_class: ClassVar[type[Any]]
+    episode_class: ClassVar[type[Any]]
+    """See `aigc_market.envs.episode`."""
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]]
     """By name."""
 
@@ -152,15 +154,6 @@ class Rivals:
         self, process: MarketProcess, rng: np.random.Generator, batch: tuple[int, ...]
     ) -> None:
         """Choose the first prices of an episode."""
-
-
-def screen(mode: str | None) -> Any:
-    """What draws rounds in a render mode; None where nothing is drawn."""
-    if mode is None:
-        return None
-    from aigc_market.rendering import Screen  # for those alone who draw: it takes time to import
-
-    return Screen(mode, RENDER_FPS)
 
 
 def reciprocals(amounts: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,43 +70,8 @@ class Viewer:
 FLOAT32 = np.dtype(np.float32)
 
 
-class Log:
-    """Rows of single-precision numbers that one agent sees, of one game; only ever appended to.
-
-    Args:
-        row: that stands for every round before the first.
-        rounds: n, how many are seen.
-    """
-
-    def __init__(self, row: list[float], rounds: int) -> None:
-        self._numbers = array("f", row * rounds)
-        self._kept = len(self._numbers)
-        self._most = 32 * self._kept
-
-    def add(self, row: Iterable[float]) -> None:
-        """Append a round."""
-        numbers = self._numbers
-        numbers.extend(row)
-        if len(numbers) > self._most:
-            del numbers[: -self._kept]
-
-    def behind(self, front: array[float]) -> np.ndarray:
-        """What stands in front, and then the last rounds; memory of its own."""
-        # Five times as fast as to copy and join small NumPy arrays.
-        return np.frombuffer(front + self._numbers[-self._kept :], FLOAT32)
-
-
-def in_front(fields: Sequence[Field], values: Sequence[Any]) -> array[float]:
-    """What is seen once of one game, in units: of each field (count,) or one number."""
-    numbers = array("f")
-    for field, value in zip(fields, values, strict=True):
-        in_units = np.broadcast_to(np.asarray(value) * field.scale, field.width)
-        numbers.frombytes(in_units.astype(np.float32).tobytes())
-    return numbers
-
-
 def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list[array[float]]:
-    """The same for each agent: of each field (agents, count), or what broadcasts with it."""
+    """What each agent sees once, in units: of each field (agents, count), or what broadcasts."""
     if not fields:
         return [array("f") for _ in range(agents)]
     parts = [

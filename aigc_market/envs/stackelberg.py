@@ -1,7 +1,7 @@
 """The game of one provider: arguments, what is seen, a round, what is told, how it is judged.
 
 A round is `rules.Settlement` on arrays and `scalar.Terms` on floats; what is seen, paid and told of
-it is stated in `Stackelberg` for arrays, and in `Episode` for floats.
+it is stated in `Stackelberg` for arrays, and in `StackelbergEpisode` for floats.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from aigc_market import _checks, followers, rules, scalar, scenarios
 from aigc_market._arrays import clip, convert, is_array, larger, namespace
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, NumberReader
+from aigc_market.envs.episode import ROUNDS_KEPT, Episode
 from aigc_market.envs.game import Game, reciprocals
-from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.oracle import Solved
-from aigc_market.envs.spaces import FLOAT32, Log, Viewer, in_front, of_each
+from aigc_market.envs.spaces import FLOAT32, Viewer
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
 from aigc_market.rules import Settlement
@@ -112,11 +112,143 @@ class Equilibrated:
         return self.oracle.equilibrium
 
 
+class StackelbergEpisode(Episode):
+    """Rounds of one leader and its followers on floats."""
+
+    terms_class = scalar.Terms
+
+    def _take_up(self) -> None:
+        super()._take_up()
+        active = self._terms.active
+        self._active: list[bool] = [] if active is None else active
+
+    def post(self, prices: list[float]) -> None:
+        """The price of the one leader for the round to come."""
+        self.prices = prices
+        self._seen = array("f", (prices[0] * self._price_unit,))
+
+    def _scripted(self) -> tuple[list[float], list[float] | None]:
+        """What scripted followers ask for, and what is rational, if that is known."""
+        policy: Any = self._game.policy
+        terms, price = self._terms, self.prices[0]
+        if policy is followers.best_response:
+            rational = scalar.in_single(terms.demand(price))
+            return rational, rational
+        if type(policy) is followers.Noisy:
+            wanted, low, high = terms.demand(price), terms.min_steps, terms.max_steps
+            noisy = policy.around_floats(wanted, terms.active, self._rng)
+            asked = [low if s < low else high if s > high else s for s in noisy]
+            return scalar.in_single(asked), scalar.in_single(wanted)
+        asked = followers.purchases(policy, self.market, price, self._rng)
+        return scalar.in_single(asked.tolist()), None
+
+    def settle(self, choices: list[float] | None, last: bool) -> None:
+        """End the round, and move on to the next market unless it is the last.
+
+        Args:
+            choices: what followers ask for at the price in force; None: they are scripted.
+            last: whether no round follows.
+        """
+        terms, price = self._terms, self.prices[0]
+        chosen, rational = self._scripted() if choices is None else (choices, None)
+        asked, delivered, _, utility = terms.settle(price, chosen)
+        self.round += 1
+        info: dict[str, Any] = {
+            "round": self.round,
+            "price": price,
+            "demand": np.frombuffer(array("f", asked), FLOAT32),
+            "utility": utility,
+        }
+        if self._judged:
+            reached = utility
+            if chosen is rational:
+                rational = asked
+            else:
+                if rational is None:
+                    rational = scalar.in_single(terms.demand(price))
+                rational, _, _, reached = terms.settle(price, rational)
+            best_price, best_utility = self._known = self._known or self.oracle.best()
+            info["equilibrium_price"] = best_price
+            info["equilibrium_utility"] = best_utility
+            info["regret"] = best_utility - reached if best_utility > reached else 0.0
+        self.rewards, self.infos = [utility * self._leader_scales[0]], [info]
+        self._last = self.oracle, price, asked, delivered, utility, ()
+        if self._answered:
+            self._follow(delivered, rational)
+        if self._moves and not last:
+            self._process.advance()
+            self._take_up()
+        if self._active:
+            info["active"] = self.market.active.copy()
+            for info, active in zip(self.infos[1:], self._active, strict=False):
+                info["is_active"] = active
+        self._write(asked, delivered)
+
+    def _write_nothing(self) -> None:
+        self._state_rows = self._rows[0]  # it sees all there is of a round
+        nothing = [0.0] * self._game.K
+        self._write(nothing, nothing)
+
+    def _write(self, asked: list[float], delivered: list[float]) -> None:
+        """Write down the round for everyone who looks."""
+        unit, row = self._steps_unit, self._rows[0]
+        if unit != 1.0:
+            asked = [s * unit for s in asked]
+        row.extend([*self._seen, *asked, *self._active])
+        if self._answered:
+            seen = self._seen[0]
+            for row, s in zip(self._rows[1:], delivered):  # noqa: B905 (strict takes as long)
+                row.extend((seen, s * unit))
+        if not self.round % ROUNDS_KEPT:
+            self._forget()
+
+    def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
+        """What the round pays to followers, and tells them."""
+        terms, price, at_zero = self._terms, self.prices[0], self._terms.at_zero
+        served = self._serve(delivered) if terms.live else ()
+        if served:
+            gains = [result.ssim - zero for result, zero in zip(served, at_zero, strict=True)]
+        else:
+            gains = terms.gains(delivered)
+        paid = surpluses = terms.surpluses(price, delivered, gains)
+        columns = zip(delivered, gains, at_zero, surpluses, rational or delivered, strict=True)
+        infos: list[dict[str, Any]] = [
+            {"steps": steps, "ssim": gain + zero, "surplus": surplus, "best_response": best}
+            for steps, gain, zero, surplus, best in columns
+        ]
+        if not self._judged:
+            for info in infos:
+                del info["best_response"]
+        if served and self.market.ssim.keep_images:
+            for info, result in zip(infos, served, strict=True):
+                info["image"] = result.image
+        if self._game.utility_paid:
+            paid = terms.utilities(price, delivered, [info["ssim"] for info in infos])
+        self._add_followers(paid, infos)
+
+    def _serve(self, delivered: list[float]) -> Any:
+        """The images of the round, really made."""
+        served = self.market.ssim.serve_round(delivered, self._rng)
+        self._last = *self._last[:-1], served
+        return served
+
+    def record(self, rounds: int) -> Round:
+        """The last round played, of so many; before the first, the market that waits for it."""
+        if self._last is None:
+            return record(rounds, self.market, self.oracle.best(), 0)
+        oracle, price, asked, delivered, utility, served = self._last
+        terms = scalar.Terms(oracle.market)
+        reached = terms.settle(price, scalar.in_single(terms.demand(price)))[-1]
+        played = price, utility, reached, asked, delivered
+        return record(rounds, oracle.market, oracle.best(), self.round, played, served)
+
+
 class Stackelberg(Game):
     """One leader and K followers."""
 
     name: ClassVar[str] = "stackelberg_v0"
     settings_class: ClassVar[type[Any]] = Settings
+    episode_class: ClassVar[type[Episode]] = StackelbergEpisode
     scripted_followers: ClassVar[Mapping[str, followers.FollowerPolicy]] = followers.SCRIPTED
     M = 1
 
@@ -128,6 +260,7 @@ class Stackelberg(Game):
         if not settings.continuous_actions:
             prices = np.linspace(market.cost, market.max_price, LEVELS)
             purchases = np.arange(np.ceil(low), np.floor(high) + 1)
+        self.utility_paid = settings.vmu_reward == "utility"
         bounds = market.cost, market.max_price
         self.prices = [NumberReader("asp_0", *bounds, normalize, prices)]
         self.choices = NumberReader("a VMU", low, high, normalize, purchases)
@@ -230,7 +363,7 @@ class Stackelberg(Game):
 
     def paid(self, settled: Settlement) -> Any:
         """(K, N) what followers are paid."""
-        return settled.surplus() if self.settings.vmu_reward == "surplus" else settled.utility()
+        return settled.utility() if self.utility_paid else settled.surplus()
 
     @staticmethod
     def follower_scales(market: Market) -> Any:
@@ -297,216 +430,6 @@ class Stackelberg(Game):
             settled.delivered[:, lane],
         )
         return record(rounds, market, best, number, played)
-
-    def episode(
-        self,
-        process: MarketProcess,
-        rng: np.random.Generator,
-        scales: np.ndarray,
-        seat: int | None,
-    ) -> Episode:
-        """An episode on floats."""
-        return Episode(self, process, rng, scales, seat)
-
-
-class Episode:
-    """Rounds of one market on floats: what everybody is paid, sees and is told.
-
-    Args:
-        game: what is played.
-        process: the markets, round by round.
-        rng: of scripted followers, and of what is served live.
-        scales: of the leader's rewards, (1,).
-        seat: 0: the leader alone is looked at; None: followers and states are, too.
-    """
-
-    def __init__(
-        self,
-        game: Stackelberg,
-        process: MarketProcess,
-        rng: np.random.Generator,
-        scales: np.ndarray,
-        seat: int | None,
-    ) -> None:
-        self._game, self._process, self._rng = game, process, rng
-        self._settings = settings = game.settings
-        self._moves, self._judged = bool(settings.scenario.moves), settings.judged
-        self._utility_paid = settings.vmu_reward == "utility"
-        self._scale: float = scales.item()
-        self._agents = agents = seat is None
-        self._price_unit, self._steps_unit = (field.scale for field in game.leader.row[:2])
-        self._terms: Any = None  # a scalar.Terms
-        self._last: Any = None  # of the last round, for its record
-        self.rewards: list[float] = []
-        self.infos: list[dict[str, Any]] = []
-        self.round = 0
-        self._take_up()
-        self.price: float = self.market.cost
-        cost = self.price * self._price_unit
-        row = [cost, *[0.0] * game.K, *self._active]
-        self._log = Log(row, settings.history)
-        # Plain arrays, for a call a VMU would be felt where there are a thousand.
-        own = array("f", [cost, 0.0] * settings.history)
-        self._own_kept = len(own)
-        self._own_rows = [own[:] for _ in range(game.K * agents)]
-        self._in_force = array("f", (cost,))
-
-    def _take_up(self) -> None:
-        """Lay out the market that the process has come to."""
-        game, oracle = self._game, self._process.oracle
-        self._oracle, self.market = oracle, oracle.market
-        self._terms = terms = scalar.Terms(oracle.market, self._terms)
-        self._best: Any = None  # p* and U_p*, once they are asked for
-        self._active: list[bool] = [] if terms.active is None else terms.active
-        self._front = of_each(game.leader.front, game.leader_front(oracle.market), 1)[0]
-        if not self._agents:
-            return
-        self._hidden = in_front(game.state.front[:-1], game.state_front(oracle.market))
-        fields, columns = game.follower.front[:-1], game.follower_front(oracle.market)
-        self._knows = of_each(fields, columns, game.K)
-        self._scales: list[float] | None = None
-        if self._settings.scale_rewards:
-            self._scales = game.follower_scales(oracle.market).tolist()
-
-    @property
-    def oracle(self) -> Oracle:
-        """Of the market in force."""
-        return self._oracle
-
-    def post(self, prices: list[float]) -> None:
-        """The price of the one leader for the round to come."""
-        self.price = price = prices[0]
-        if self._agents:
-            self._in_force = array("f", (price * self._price_unit,))
-
-    def _scripted(self) -> tuple[list[float], list[float] | None]:
-        """What scripted followers ask for, and what is rational, if that is known."""
-        policy: Any = self._game.policy
-        terms, price = self._terms, self.price
-        if policy is followers.best_response:
-            rational = scalar.in_single(terms.demand(price))
-            return rational, rational
-        if type(policy) is followers.Noisy:
-            wanted, low, high = terms.demand(price), terms.min_steps, terms.max_steps
-            noisy = policy.around_floats(wanted, terms.active, self._rng)
-            asked = [low if s < low else high if s > high else s for s in noisy]
-            return scalar.in_single(asked), scalar.in_single(wanted)
-        asked = followers.purchases(policy, self.market, price, self._rng)
-        return scalar.in_single(asked.tolist()), None
-
-    def settle(self, choices: list[float] | None, last: bool) -> None:
-        """End the round, and move on to the next market unless it is the last.
-
-        What it pays and tells stands in `rewards` and `infos`, of the leader and then of each
-        follower that is an agent.
-
-        Args:
-            choices: what followers ask for at the price in force; None: they are scripted.
-            last: whether no round follows.
-        """
-        terms, oracle, price = self._terms, self._oracle, self.price
-        chosen, rational = self._scripted() if choices is None else (choices, None)
-        known = chosen is rational
-        asked, delivered, _, utility = terms.settle(price, chosen)
-        self.round += 1
-        info: dict[str, Any] = {
-            "round": self.round,
-            "price": price,
-            "demand": np.frombuffer(array("f", asked), np.float32),
-            "utility": utility,
-        }
-        if self._judged:
-            reached = utility
-            if known:
-                rational = asked
-            else:
-                if rational is None:
-                    rational = scalar.in_single(terms.demand(price))
-                rational, _, _, reached = terms.settle(price, rational)
-            best_price, best_utility = self._best = self._best or oracle.best()
-            info["equilibrium_price"] = best_price
-            info["equilibrium_utility"] = best_utility
-            info["regret"] = best_utility - reached if best_utility > reached else 0.0
-        self.rewards, self.infos = [utility * self._scale], [info]
-        self._last = oracle, price, asked, delivered, utility, ()
-        if self._agents:
-            self._follow(delivered, rational)
-        if self._moves and not last:
-            self._process.advance()
-            self._take_up()
-        if self._active:
-            info["active"] = self.market.active.copy()
-            for info, active in zip(self.infos[1:], self._active, strict=False):
-                info["is_active"] = active
-        seen, unit = price * self._price_unit, self._steps_unit
-        if unit != 1.0:
-            asked = [s * unit for s in asked]
-        self._log.add([seen, *asked, *self._active])
-        rows = self._own_rows
-        for row, s in zip(rows, delivered):  # noqa: B905 (strict takes as long)
-            row.extend((seen, s * unit))
-        if rows and len(rows[0]) > 32 * self._own_kept:
-            for row in rows:
-                del row[: -self._own_kept]
-
-    def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
-        """What the round pays to followers, and tells them."""
-        terms, price, at_zero = self._terms, self.price, self._terms.at_zero
-        served = self._serve(delivered) if terms.live else ()
-        if served:
-            gains = [result.ssim - zero for result, zero in zip(served, at_zero, strict=True)]
-        else:
-            gains = terms.gains(delivered)
-        paid = surpluses = terms.surpluses(price, delivered, gains)
-        columns = zip(delivered, gains, at_zero, surpluses, rational or delivered, strict=True)
-        infos: list[dict[str, Any]] = [
-            {"steps": steps, "ssim": gain + zero, "surplus": surplus, "best_response": best}
-            for steps, gain, zero, surplus, best in columns
-        ]
-        if not self._judged:
-            for info in infos:
-                del info["best_response"]
-        if served and self.market.ssim.keep_images:
-            for info, result in zip(infos, served, strict=True):
-                info["image"] = result.image
-        if self._utility_paid:
-            paid = terms.utilities(price, delivered, [info["ssim"] for info in infos])
-        if self._scales is not None:
-            paid = [u * scale for u, scale in zip(paid, self._scales, strict=True)]
-        self.rewards += paid
-        self.infos += infos
-
-    def _serve(self, delivered: list[float]) -> Any:
-        """The images of the round, really made."""
-        served = self.market.ssim.serve_round(delivered, self._rng)
-        self._last = *self._last[:-1], served
-        return served
-
-    def observation(self, agent: int, in_force: bool) -> np.ndarray:
-        """What the leader (agent 0) or a follower sees; fresh memory.
-
-        Args:
-            agent: its number, the leader's first.
-            in_force: whether the leader sees the price in force, as followers do.
-        """
-        if agent:
-            own = self._own_rows[agent - 1][-self._own_kept :]
-            return np.frombuffer(self._knows[agent - 1] + self._in_force + own, FLOAT32)
-        return self._log.behind(self._front + self._in_force if in_force else self._front)
-
-    def state(self) -> np.ndarray:
-        """All there is to see; fresh memory."""
-        return self._log.behind(self._hidden + self._in_force)
-
-    def record(self, rounds: int) -> Round:
-        """The last round played, of so many; before the first, the market that waits for it."""
-        if self._last is None:
-            return record(rounds, self.market, self._oracle.best(), 0)
-        oracle, price, asked, delivered, utility, served = self._last
-        terms = scalar.Terms(oracle.market)
-        reached = terms.settle(price, scalar.in_single(terms.demand(price)))[-1]
-        played = price, utility, reached, asked, delivered
-        return record(rounds, oracle.market, oracle.best(), self.round, played, served)
 
 
 def record(
