@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as jsons
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
@@ -15,14 +15,16 @@ from tyro.conf import arg
 import aigc_market
 from aigc_market import competition
 from aigc_market.cli.arguments import MarketFlags, begin, environment, several
-from aigc_market.competition import Competition
 from aigc_market.curves import theorem_2
-from aigc_market.market import Market, check_between
+from aigc_market.market import Competition, Market, check_between
 from aigc_market.rendering.numbers import beside, count, exact, paid
 from aigc_market.rendering.text import verdict
 
 _ROWS = 12  # of a table: a larger market shows this many of its providers and VMUs
 _SHARES = 4  # of the providers in a VMU's row
+
+Told = tuple[dict[str, Any], list[Any]]
+"""All numbers, and what is shown of them."""
 
 
 class SolveFlags(TypedDict, total=False):
@@ -60,8 +62,7 @@ def solve(
         told = {"market": _fields(found), **numbers}
         print(jsons.dumps(told, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
     else:
-        for part in shown:
-            Console(highlight=False).print(part)
+        Console(highlight=False).print(*shown, sep="\n")
 
 
 def _market(flags: dict[str, Any]) -> Market | Competition:
@@ -69,15 +70,12 @@ def _market(flags: dict[str, Any]) -> Market | Competition:
     active = flags.get("active")
     if active and "satisfaction" not in flags:
         flags.setdefault("K", len(active))
-    # What rivals post is not looked at.
-    rivals = {"rivals": lambda market, seat, *_: market.cost[seat]} if several(flags) else {}
-    env = environment(flags, **rivals)
+    # Nobody posts a price; the usual rivals are refused where there may be no equilibrium.
+    env = environment(flags, **({"rivals": "cartel"} if several(flags) else {}))
     begin(env, flags)
     if "seed" not in flags:
         env.reset(seed=0)
-    if active:
-        return dataclasses.replace(env.market, active=np.array(active, bool))
-    return env.market
+    return dataclasses.replace(env.market, active=np.array(active, bool)) if active else env.market
 
 
 def _fields(of: Any) -> dict[str, Any]:
@@ -89,8 +87,8 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
 
 
-def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
-    """All numbers of the equilibrium, and what is shown of them."""
+def _of_one(market: Market) -> Told:
+    """The equilibrium."""
     found, theorem = aigc_market.solve(market), theorem_2(market)
     low, high, *_ = binding = found.binding
     limits = {
@@ -118,30 +116,26 @@ def _of_one(market: Market) -> tuple[dict[str, Any], list[Any]]:
     if market.active is not None:
         binds = np.where(market.active, binds, "not there")
     vmus = {
-        "δ": (market.satisfaction, exact),
-        "steps": (found.steps, _steps),
-        "surplus": (found.vmu_surplus, paid),
-        "binds": (binds, str),
+        "δ": map(exact, market.satisfaction),
+        "steps": map(_steps, found.steps),
+        "surplus": map(paid, found.vmu_surplus),
+        "binds": binds,
     }
     numbers = {**_fields(found), "binding": binding._asdict(), "theorem_2_price": theorem}
     return numbers, [totals, _table("VMUs", "k", vmus)]
 
 
-def _of_several(
-    market: Competition, prices: tuple[float, ...] | None
-) -> tuple[dict[str, Any], list[Any]]:
-    """All numbers of equilibrium, cartel and other prices, and what is shown of them."""
+def _of_several(market: Competition, prices: tuple[float, ...] | None) -> Told:
+    """Equilibrium and cartel, and other prices beside them."""
     asked = None if prices is None else _asked(market, np.array(prices))
     nash, cartel = competition.nash(market), competition.cartel(market)
-    gaps = [beside(*pair) for pair in zip(nash.gap, nash.asp_utility, strict=True)]
-    title, at, gap = "Nash equilibrium", "Nash", "gap at most"
+    title, at, gap, vmus = "Nash equilibrium", "Nash", "gap at most", "VMUs"
     if not nash.converged:
         title, at, gap = "No Nash equilibrium found: the smallest gap", "smallest gap", "gap"
-    columns = {
-        **_earned(nash.prices, nash.asp_utility),
-        "steps sold": (np.sum(nash.shares * nash.steps, axis=-1), _steps),
-        gap: (gaps, paid),
-    }
+        vmus = "VMUs at the smallest gap"
+    columns = _earned(nash.prices, nash.asp_utility)
+    columns["steps sold"] = map(_steps, np.sum(nash.shares * nash.steps, axis=-1))
+    columns[gap] = map(paid, map(beside, nash.gap, nash.asp_utility))
     shown = [
         _table(title, "m", columns),
         verdict(nash),
@@ -150,42 +144,36 @@ def _of_several(
     welfare = {at: nash.welfare, "cartel": cartel.welfare}
     if asked is not None:
         gain = competition.profit_gain(market, asked["asp_utility"], nash, cartel)
-        asked["profit_gain"] = np.where(np.isfinite(gain.each), gain.each, None)
-        asked["mean_profit_gain"] = gain.mean if np.isfinite(gain.mean) else None
-        columns = {
-            **_earned(asked["prices"], asked["asp_utility"]),
-            "steps sold": (asked["sold"], _steps),
-            "Δ": (asked["profit_gain"], _delta),
-            "gain by another price": (asked["deviation_gains"], paid),
-        }
-        mean = _delta(asked["mean_profit_gain"])
-        shown += [
-            _table("Prices asked for", "m", columns),
-            f"Δ of the mean {mean}, NashConv {paid(asked['nash_conv'])}",
-        ]
+        deltas = [d if np.isfinite(d) else None for d in (*gain.each.tolist(), float(gain.mean))]
+        asked["profit_gain"], asked["mean_profit_gain"] = deltas[:-1], deltas[-1]
+        columns = _earned(asked["prices"], asked["asp_utility"])
+        columns["steps sold"] = map(_steps, asked["sold"])
+        columns["Δ"] = map(_delta, deltas[:-1])
+        columns["gain by another price"] = map(paid, asked["deviation_gains"])
+        said = f"Δ of the mean {_delta(deltas[-1])}, NashConv {paid(asked['nash_conv'])}"
+        shown += [_table("Prices asked for", "m", columns), said]
         welfare["asked"] = asked["welfare"]
     columns = {
-        "δ": (market.satisfaction, exact),
-        "% of requests": (100 * nash.shares.T, _each),
-        "steps for each": (nash.steps.T, _each),
-        "utility U_k": (nash.vmu_utility, paid),
+        "δ": map(exact, market.satisfaction),
+        "% of requests": map(_each, 100 * nash.shares.T),
+        "steps for each": map(_each, nash.steps.T),
+        "utility U_k": map(paid, nash.vmu_utility),
     }
-    words = ", ".join(f"{name} {paid(float(value))}" for name, value in welfare.items())
-    shown.append(_table("VMUs" if nash.converged else "VMUs at the smallest gap", "k", columns))
-    numbers = {"nash": _fields(nash), "cartel": _fields(cartel), "asked": asked}
-    return numbers, [*shown, f"VMUs' utility in all: {words}."]
+    words = ", ".join(f"{name} {paid(value)}" for name, value in welfare.items())
+    shown += [_table(vmus, "k", columns), f"VMUs' utility in all: {words}."]
+    return {"nash": _fields(nash), "cartel": _fields(cartel), "asked": asked}, shown
 
 
 def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
     """What prices (M,) pay, and what each provider would gain by another one."""
-    answer = competition.respond(market, prices)
+    shares, steps, _ = competition.respond(market, prices)
     check_between("prices", prices, "cost", market.cost, "max_price", market.max_price)
-    settled = competition.settle(market, prices, answer.shares, answer.steps)
+    settled = competition.settle(market, prices, shares, steps)
     gains = competition.deviation_gains(market, prices)
     return {
         "prices": prices,
-        "shares": answer.shares,
-        "steps": answer.steps,
+        "shares": shares,
+        "steps": steps,
         "sold": settled.sold,
         "asp_utility": settled.asp_utility,
         "vmu_utility": settled.vmu_utility(),
@@ -195,14 +183,9 @@ def _asked(market: Competition, prices: np.ndarray) -> dict[str, Any]:
     }
 
 
-# -- tables ----------------------------------------------------------------------------------------
-
-Column = tuple[Sequence[Any] | np.ndarray, Callable[[Any], str]]
-"""Numbers, and how each is written."""
-
-
-def _earned(prices: np.ndarray, utility: np.ndarray) -> dict[str, Column]:
-    return {"price": (prices, exact), "utility U_m": (utility, paid)}
+def _earned(prices: np.ndarray, utility: np.ndarray) -> dict[str, Iterable[str]]:
+    """Columns of providers."""
+    return {"price": map(exact, prices), "utility U_m": map(paid, utility)}
 
 
 def _steps(value: float) -> str:
@@ -219,15 +202,15 @@ def _each(values: np.ndarray) -> str:
     return " ".join(f"{value:,.1f}" for value in values[:shown]) + " …" * (shown < len(values))
 
 
-def _table(title: str, key: str, columns: Mapping[str, Column]) -> Table:
+def _table(title: str, key: str, columns: Mapping[str, Iterable[str]]) -> Table:
     """A row for each provider or VMU; those in the middle of many are left out."""
-    table = Table(title=title)
-    for name in (key, *columns):
-        table.add_column(name, justify="right")
-    rows = [*range(max(len(numbers) for numbers, _ in columns.values()))]
+    table = Table(key, *columns, title=title)
+    for column in table.columns:
+        column.justify = "right"
+    rows = [*enumerate(zip(*columns.values(), strict=True))]
     if len(rows) > _ROWS:
         table.caption = f"{len(rows) - _ROWS:,} more between these: see --json"
-        rows = rows[: _ROWS // 2] + rows[-_ROWS // 2 :]
-    for row in rows:
-        table.add_row(str(row), *(write(numbers[row]) for numbers, write in columns.values()))
+        del rows[_ROWS // 2 : -_ROWS // 2]
+    for number, cells in rows:
+        table.add_row(str(number), *cells)
     return table
