@@ -1,71 +1,20 @@
 """`env()` keeps the promises of PettingZoo's OrderEnforcing and ClipOutOfBounds wrappers.
 
 It does so without the wrappers, so each promise is compared with what the wrappers do around a
-small game written as PettingZoo's documentation says.
+game written as PettingZoo's documentation says, of the same agents and two rounds, with no rules.
 """
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Box
-from pettingzoo import AECEnv
-from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
+from benchmarks.peers import empty_game
 from pettingzoo.utils.env_logger import EnvLogger
 from views import pricing_lanes
 
 import aigc_market
 
 
-class SmallGame(AECEnv):
-    """The agents, spaces and end of the market with K = 2 and two rounds, and nothing else."""
-
-    metadata = {"name": "small_v0", "render_modes": ["ansi"]}  # noqa: RUF012
-
-    def __init__(self):
-        super().__init__()
-        market = aigc_market.raw_env()
-        self.possible_agents = market.possible_agents
-        self.action_spaces = market.action_spaces
-        self.observation_spaces = dict.fromkeys(self.possible_agents, Box(0, 1, (1,), np.float32))
-        self.played = []
-
-    def observation_space(self, agent):
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent):
-        return self.action_spaces[agent]
-
-    def reset(self, seed=None, options=None):
-        self.agents = self.possible_agents[:]
-        self.rewards = dict.fromkeys(self.agents, 0.0)
-        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
-        self.terminations = dict.fromkeys(self.agents, False)
-        self.truncations = dict.fromkeys(self.agents, False)
-        self.infos = {agent: {} for agent in self.agents}
-        self.agent_selection = self.agents[0]
-        self.turns = 0
-
-    def step(self, action):
-        if self.truncations[self.agent_selection]:
-            self._was_dead_step(action)
-            return
-        self.played.append(action)
-        self.turns += 1
-        self.agent_selection = self.agents[self.turns % 3]
-        if self.turns == 6:
-            self.truncations = dict.fromkeys(self.agents, True)
-
-    def observe(self, agent):
-        return np.zeros(1, "f4")
-
-    def state(self):
-        return np.zeros(1, "f4")
-
-    def render(self):
-        return ""
-
-
 def wrapped():
-    return OrderEnforcingWrapper(ClipOutOfBoundsWrapper(SmallGame()))
+    return empty_game(aigc_market.raw_env().action_spaces, rounds=2)
 
 
 def ours():
@@ -90,30 +39,39 @@ def same(scenario):
     return theirs
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["rewards", "terminations", "truncations", "infos", "agent_selection", "num_agents", "agents"],
-)
+def after_reset(*actions):
+    """Takes its turns, and tells whose is the next."""
+
+    def scenario(env):
+        env.reset(seed=0)
+        for action in actions:
+            env.step(action)
+        return env.agent_selection
+
+    return scenario
+
+
+def one(value):
+    """A single-precision action."""
+    return np.array([value], "f4")
+
+
+# -- order -----------------------------------------------------------------------------------------
+
+ATTRIBUTES = ("rewards", "terminations", "truncations", "infos", "agent_selection", "num_agents")
+CALLS = [("step", one(8.0)), ("step", None), ("observe", "asp_0")]
+CALLS += [(name,) for name in ("render", "state", "agent_iter", "last")]
+
+
+@pytest.mark.parametrize("name", [*ATTRIBUTES, "agents"])
 def test_attributes_before_reset(name):
-    (error, message), _ = same(lambda env: getattr(env, name))
-    assert (error, message) == (AttributeError, f"{name} cannot be accessed before reset")
+    result, _ = same(lambda env: getattr(env, name))
+    assert result == (AttributeError, f"{name} cannot be accessed before reset")
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda env: env.step(np.array([8.0], "f4")),
-        lambda env: env.step(None),
-        lambda env: env.observe("asp_0"),
-        lambda env: env.render(),
-        lambda env: env.state(),
-        lambda env: env.agent_iter(),
-        lambda env: env.last(),
-    ],
-    ids=["step", "step None", "observe", "render", "state", "agent_iter", "last"],
-)
-def test_calls_before_reset(call):
-    (error, message), _ = same(call)
+@pytest.mark.parametrize(("name", "given"), [(name, given) for name, *given in CALLS])
+def test_calls_before_reset(name, given):
+    (error, message), _ = same(lambda env: getattr(env, name)(*given))
     assert error in (AssertionError, AttributeError)
     assert "reset" in message
 
@@ -125,10 +83,10 @@ def test_what_needs_no_reset():
     with pytest.raises(AttributeError, match="no attribute 'price'"):
         ours().price  # noqa: B018
     assert str(ours()) == "stackelberg_v0"  # as the wrappers show the game's name
-    assert str(wrapped()) == "small_v0"
+    assert str(wrapped()) == "empty_v0"
 
 
-def play_to_the_end(env):
+def to_the_end(env):
     env.reset(seed=0)
     while env.agents:
         over = env.truncations[env.agent_selection]
@@ -137,51 +95,51 @@ def play_to_the_end(env):
 
 def test_step_after_the_end_warns():
     def scenario(env):
-        play_to_the_end(env)
+        to_the_end(env)
         env.step(None)
-        env.step(np.array([8.0], "f4"))
+        env.step(one(8.0))
 
     _, logged = same(scenario)
     assert "step() called after all agents are terminated or truncated" in logged[0]
 
 
-def test_nobody_is_iterated_over_after_the_end():
-    def scenario(env):
-        play_to_the_end(env)
-        return list(env.agent_iter())
-
-    assert same(scenario) == (("returned", []), [])
+def nobody_after_the_end(env):
+    to_the_end(env)
+    return list(env.agent_iter())
 
 
-def test_a_loop_without_a_step_is_stopped():
-    def scenario(env):
-        env.reset(seed=0)
-        return list(env.agent_iter())
-
-    (error, message), _ = same(scenario)
-    assert error is AssertionError
-    assert "need to call step() or reset() in a loop" in message
+def without_a_step(env):
+    env.reset(seed=0)
+    return list(env.agent_iter())
 
 
-def test_a_second_loop_without_a_step_between_is_stopped():
-    def scenario(env):
-        env.reset(seed=0)
-        first = next(iter(env.agent_iter()))
-        return first, next(iter(env.agent_iter()))
-
-    assert same(scenario)[0][0] is AssertionError
+def twice_without_a_step_between(env):
+    env.reset(seed=0)
+    return next(iter(env.agent_iter())), next(iter(env.agent_iter()))
 
 
-def test_reset_in_a_loop_is_allowed():
-    def scenario(env):
-        env.reset(seed=0)
-        seen = []
-        for agent in env.agent_iter(5):
-            seen.append(agent)
-            env.reset(seed=0)
-        return seen
+def with_resets(env):
+    env.reset(seed=0)
+    return [(agent, env.reset(seed=0)) for agent in env.agent_iter(5)]
 
-    assert same(scenario) == (("returned", ["asp_0"] * 5), [])
+
+@pytest.mark.parametrize(
+    ("loop", "answer"),
+    [
+        (nobody_after_the_end, []),
+        (with_resets, [("asp_0", None)] * 5),
+        (without_a_step, "need to call step() or reset() in a loop"),
+        (twice_without_a_step_between, "need to call step() or reset() in a loop"),
+    ],
+)
+def test_loops_over_agents(loop, answer):
+    (kind, found), logged = same(loop)
+    assert logged == []
+    if isinstance(answer, str):
+        assert kind is AssertionError
+        assert answer in found
+    else:
+        assert (kind, found) == ("returned", answer)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 4, 6, 8, 100])
@@ -199,28 +157,19 @@ def test_agents_come_in_the_same_order(turns):
     assert len(seen) == min(turns, 9)
 
 
+PLAYED = [one(8.0), *[one(100.0)] * 2] * 2
+"""The actions of both rounds."""
+
+
 @pytest.mark.parametrize("leaves_first", [0, 1, 2])
 def test_a_dead_agent_must_not_act(leaves_first):
-    def scenario(env):
-        env.reset(seed=0)
-        for _ in range(6):
-            env.step(env.action_space(env.agent_selection).low)
-        for _ in range(leaves_first):
-            env.step(None)
-        env.step(env.action_space(env.agent_selection).low)
-
-    (error, message), _ = same(scenario)
-    assert (error, message) == (
-        ValueError,
-        "when an agent is dead, the only valid action is None",
-    )
+    result, _ = same(after_reset(*PLAYED, *[None] * leaves_first, one(8.0)))
+    assert result == (ValueError, "when an agent is dead, the only valid action is None")
 
 
 def test_dead_agents_leave_every_dict():
     def scenario(env):
-        env.reset(seed=0)
-        for _ in range(6):
-            env.step(env.action_space(env.agent_selection).low)
+        after_reset(*PLAYED)(env)
         left = []
         while env.agents:
             env.step(None)
@@ -231,53 +180,29 @@ def test_dead_agents_leave_every_dict():
     assert same(scenario)[0][1][0] == [["vmu_0", "vmu_1"]] * 5
 
 
-@pytest.mark.parametrize("price", [-1e30, 0.0, 0.999, 20.01, 1e30])
-def test_prices_outside_are_clipped_with_a_warning(price):
-    action = np.array([price], "f4")
-
-    def scenario(env):
-        env.reset(seed=0)
-        env.step(action)
-        return env.agent_selection
-
-    _, logged = same(scenario)
-    assert "outside action space" in logged[0]
-
-    reference, env = wrapped(), ours()
-    for each in (reference, env):
-        each.reset(seed=0)
-        each.step(action)
-    for _ in range(2):
-        env.step(np.array([100.0], "f4"))
-    assert env.infos["asp_0"]["price"] == reference.unwrapped.played[0].item()
+# -- clipping --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", [-5.0, -0.01, 250.5])
-def test_purchases_outside_are_clipped_with_a_warning(steps):
-    action = np.array([steps], "f4")
-
-    def scenario(env):
-        env.reset(seed=0)
-        for each in (np.array([8.0], "f4"), action, action):
-            env.step(each)
-
-    _, logged = same(scenario)
+@pytest.mark.parametrize(
+    ("price", "steps"),
+    [
+        *((price, 9.0) for price in (-1e30, 0.0, 0.999, 20.01, 1e30)),
+        *((8.0, steps) for steps in (-5.0, -0.01, 250.5)),
+    ],
+)
+def test_actions_outside_are_clipped_with_a_warning(price, steps):
+    actions = one(price), one(steps), one(steps)
+    _, logged = same(after_reset(*actions))
     assert sum("outside action space" in message for message in set(logged)) == 1
-
     env = ours()
-    env.reset(seed=0)
-    for each in (np.array([8.0], "f4"), action, action):
-        env.step(each)
+    after_reset(*actions)(env)
+    assert env.infos["asp_0"]["price"] == min(max(price, 1.0), 20.0)
     assert env.infos["vmu_0"]["steps"] == min(max(steps, 0.0), 250.0)
 
 
 def test_actions_within_are_not_warned_about():
-    def scenario(env):
-        env.reset(seed=0)
-        for action in ([1.0], [10.0], [250.0], [20.0]):
-            env.step(np.array(action, "f4"))
-
-    assert same(scenario)[1] == []
+    _, logged = same(after_reset(one(1.0), one(10.0), one(250.0), one(20.0)))
+    assert logged == []
 
 
 @pytest.mark.parametrize(
@@ -285,13 +210,8 @@ def test_actions_within_are_not_warned_about():
 )
 def test_what_cannot_be_clipped_is_an_assertion_as_in_the_wrappers(action):
     """The text is the package's own: it names the agent, the value and what is allowed."""
-
-    def scenario(env):
-        env.reset(seed=0)
-        env.step(action)
-
-    (theirs, _), _ = outcome(wrapped, scenario)
-    (error, message), _ = outcome(ours, scenario)
+    (theirs, _), _ = outcome(wrapped, after_reset(action))
+    (error, message), _ = outcome(ours, after_reset(action))
     assert issubclass(error, theirs)
     assert "the action of asp_0 must be one finite number" in message
 
@@ -299,12 +219,9 @@ def test_what_cannot_be_clipped_is_an_assertion_as_in_the_wrappers(action):
 @pytest.mark.parametrize(("price", "held"), [(-3.0, 1.0), (1.5, 20.0), (-1e30, 1.0)])
 def test_normalised_actions_outside_are_clipped_with_a_warning(price, held):
     env = aigc_market.env(normalize=True)
-    env.reset(seed=0)
     EnvLogger.flush()
-    env.step(np.array([price], "f4"))
+    after_reset(one(price), one(0.0), one(0.0))(env)
     assert "outside action space Box(-1.0, 1.0" in EnvLogger.mqueue[0]
-    for _ in range(2):
-        env.step(np.zeros(1, "f4"))
     assert env.infos["asp_0"]["price"] == held
 
 
@@ -329,19 +246,14 @@ def test_a_batch_is_clipped_as_single_actions_are(actions, normalize):
     assert "clipping to space" in EnvLogger.mqueue[0]
     for action, price in zip(actions, prices, strict=True):
         alone = aigc_market.env(normalize=normalize)
-        alone.reset(seed=0)
-        alone.step(action)
-        for _ in range(2):
-            alone.step(np.zeros(1, "f4"))
+        after_reset(action, one(0.0), one(0.0))(alone)
         assert alone.infos["asp_0"]["price"] == price
 
 
 def test_numbers_beyond_single_precision_are_clipped_too():
     env = ours()
-    env.reset(seed=0)
     EnvLogger.flush()
-    for action in (1e300, np.array([-1e300]), 1e300):
-        env.step(action)
+    after_reset(1e300, np.array([-1e300]), 1e300)(env)
     assert env.infos["asp_0"]["price"] == 20.0
     np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [0.0, 250.0])
     assert len(EnvLogger.mqueue) == 3
@@ -349,7 +261,5 @@ def test_numbers_beyond_single_precision_are_clipped_too():
 
 @pytest.mark.parametrize("infinity", [np.inf, -np.inf])
 def test_infinities_raise_though_the_wrappers_clip_them(infinity):
-    env = ours()
-    env.reset(seed=0)
     with pytest.raises(ValueError, match="one finite number in"):
-        env.step(np.array([infinity], "f4"))
+        after_reset(one(infinity))(ours())

@@ -84,10 +84,9 @@ def cartpole():
     return steps("CartPole-v1")
 
 
-def several(M, K, **options):
-    """Turns of several providers, and of an empty game of as many agents."""
-    env = competition_v0.env(M=M, K=K, **options)
-    return turns(env), turns(empty_game(env.possible_agents))
+def beside_an_empty_game(env):
+    """Turns of a game, and of an empty one of the same agents."""
+    return turns(env), turns(empty_game(env.action_spaces))
 
 
 def rival(num_envs, M, K):
@@ -121,7 +120,7 @@ ROWS = [
         "aec-empty",
         "≥ 4",
         "turns of the AEC game, K = 2, against an empty game in PettingZoo's wrappers",
-        lambda: (turns(aigc_market.env(K=2)), turns(empty_game(["asp_0", "vmu_0", "vmu_1"]))),
+        lambda: beside_an_empty_game(aigc_market.env(K=2)),
     ),
     Row(
         "aec-1000",
@@ -133,19 +132,19 @@ ROWS = [
         "competition-2",
         "≥ 3",
         "turns of the AEC game, M = 2, K = 2, against an empty game of four",
-        lambda: several(2, 2),
+        lambda: beside_an_empty_game(competition_v0.env(M=2, K=2)),
     ),
     Row(
         "competition-2-unjudged",
         "≥ 3",
         "the same with `judged=False`",
-        lambda: several(2, 2, judged=False),
+        lambda: beside_an_empty_game(competition_v0.env(M=2, K=2, judged=False)),
     ),
     Row(
         "competition-100",
         "≥ 3",
         "turns of the AEC game, M = 2, K = 100, against an empty game of 102",
-        lambda: several(2, 100),
+        lambda: beside_an_empty_game(competition_v0.env(M=2, K=100)),
     ),
     Row(
         "single",

@@ -8,15 +8,16 @@ from pettingzoo.utils import ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 
 
 class EmptyGame(AECEnv):
-    """Agents take turns for a hundred rounds and nothing happens."""
+    """Agents take turns for some rounds and nothing happens."""
 
     metadata = {"name": "empty_v0", "render_modes": []}  # noqa: RUF012
 
-    def __init__(self, agents):
+    def __init__(self, action_spaces, rounds):
         super().__init__()
-        self.possible_agents = list(agents)
-        self.observation_spaces = dict.fromkeys(agents, Box(0, 1, (12,), np.float32))
-        self.action_spaces = dict.fromkeys(agents, Box(1, 250, (1,), np.float32))
+        self.possible_agents = list(action_spaces)
+        self.observation_spaces = dict.fromkeys(action_spaces, Box(0, 1, (12,), np.float32))
+        self.action_spaces = action_spaces
+        self.rounds = rounds
         self.seen = np.zeros(12, "f4")
 
     def observation_space(self, agent):
@@ -45,14 +46,14 @@ class EmptyGame(AECEnv):
         self.turn += 1
         self._cumulative_rewards[self.agent_selection] = 0.0
         self.agent_selection = self.agents[self.turn % len(self.agents)]
-        if self.turn == 100 * len(self.agents):
+        if self.turn == self.rounds * len(self.agents):
             self.truncations = dict.fromkeys(self.agents, True)
         self._accumulate_rewards()
 
 
-def empty_game(agents):
+def empty_game(action_spaces, rounds=100):
     """It, in PettingZoo's own wrappers."""
-    return OrderEnforcingWrapper(ClipOutOfBoundsWrapper(EmptyGame(agents)))
+    return OrderEnforcingWrapper(ClipOutOfBoundsWrapper(EmptyGame(action_spaces, rounds)))
 
 
 class CompiledLoop:
