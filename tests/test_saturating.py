@@ -156,17 +156,6 @@ def test_brute_force_sees_every_bound_bind(changes, bound):
     assert not equilibrium.closed_form
 
 
-@pytest.mark.parametrize("capacity", [40.0, 0.7, 0.01])
-def test_the_price_clears_a_scarce_market(capacity):
-    for delta in np.linspace(100, 260, 20):
-        plain = PAPER_LIKE | {"capacity": capacity, "satisfaction": np.array([delta, delta])}
-        equilibrium = aigc_market.solve(of_package(plain))
-        price = delta * 0.075 * np.exp(-capacity / 2 / SCALE)  # half of it each
-        assert equilibrium.price == pytest.approx(price, rel=1e-12)
-        assert equilibrium.steps.sum() == pytest.approx(capacity)
-        assert equilibrium.binding.capacity
-
-
 @pytest.mark.parametrize("decades", [0.5, 5, 30])
 @pytest.mark.parametrize("max_price", [20.0, 1e9, 1e100])
 def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(max_price, decades):

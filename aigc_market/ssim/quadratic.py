@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,8 +69,8 @@ PAPER_SSIM = QuadraticSSIM(alpha=-0.000174, beta=0.075, gamma=4891.89)
 
 
 @dataclass(frozen=True)
-class LeastSquares:
-    """A parabola through measurements, concave or not."""
+class QuadraticFit:
+    """A least-squares fit of Eq. 2 to measurements, concave or not."""
 
     coefficients: tuple[float, float, float]
     """(α, β, γ)."""
@@ -78,19 +79,13 @@ class LeastSquares:
     r_squared: float
     """Share of the variance explained, in [0, 1]."""
 
+    @cached_property
+    def ssim(self) -> QuadraticSSIM:
+        """The model; ValueError unless α < 0 < β."""
+        return QuadraticSSIM(*self.coefficients)
+
     def __call__(self, steps: Any) -> Any:
         return np.polyval(self.coefficients, steps)
-
-
-@dataclass(frozen=True)
-class QuadraticFit:
-    """A least-squares fit of Eq. 2 to measurements."""
-
-    ssim: QuadraticSSIM
-    r_squared: float
-    """Share of the variance explained, in [0, 1]."""
-    standard_errors: tuple[float, float, float]
-    """Of (α, β, γ), under equal and independent errors."""
 
 
 def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
@@ -113,10 +108,10 @@ def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
             "values must have a concave fit that rises at 0 (alpha < 0 < beta), "
             f"got alpha = {alpha:.3g}, beta = {beta:.3g}; TabulatedSSIM takes any curve"
         )
-    return QuadraticFit(QuadraticSSIM(*fit.coefficients), fit.r_squared, fit.standard_errors)
+    return fit
 
 
-def least_squares(steps: Any, values: Any) -> LeastSquares:
+def least_squares(steps: Any, values: Any) -> QuadraticFit:
     """The parabola through measured pairs, concave or not; arguments as for `fit_quadratic`.
 
     Raises:
@@ -125,11 +120,9 @@ def least_squares(steps: Any, values: Any) -> LeastSquares:
     steps, values = measurements(steps, values)
     coefficients, covariance = np.polyfit(steps, values, 2, cov=True)
     errors = np.sqrt(np.diag(covariance))
-    alpha, beta, gamma = coefficients.tolist()
-    return LeastSquares(
-        (alpha, beta, gamma),
-        (float(errors[0]), float(errors[1]), float(errors[2])),
-        explained(values, np.polyval(coefficients, steps)),
+    fitted = np.polyval(coefficients, steps)
+    return QuadraticFit(
+        tuple(coefficients.tolist()), tuple(errors.tolist()), explained(values, fitted)
     )
 
 

@@ -148,12 +148,9 @@ def fit_saturating(steps: Any, values: Any) -> SaturatingFit:
     left = np.exp(-steps / scale)
     jacobian = np.column_stack([1 - left, -gain * steps / scale**2 * left, np.ones_like(steps)])
     variance = np.sum((values - fitted) ** 2) / (len(steps) - 3)
-    errors = np.sqrt(variance * np.diag(np.linalg.inv(jacobian.T @ jacobian))).tolist()
-    return SaturatingFit(
-        SaturatingSSIM(gain, scale, start),
-        explained(values, fitted),
-        (errors[0], errors[1], errors[2]),
-    )
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(jacobian.T @ jacobian)))
+    ssim = SaturatingSSIM(gain, scale, start)
+    return SaturatingFit(ssim, explained(values, fitted), tuple(errors.tolist()))
 
 
 def _fit_at(scale: float, steps: np.ndarray, values: np.ndarray) -> tuple[list[float], np.ndarray]:

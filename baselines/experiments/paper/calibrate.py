@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solve
-from aigc_market.ssim import QuadraticSSIM, RePaintSSIM
-from aigc_market.ssim.quadratic import LeastSquares, least_squares
+from aigc_market.ssim import QuadraticFit, QuadraticSSIM, RePaintSSIM
+from aigc_market.ssim.quadratic import least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
 from baselines.runs.files import read_frame, write_atomically, write_csv
 
@@ -54,7 +54,7 @@ def _rows(curve: Curve) -> Iterator[dict[str, Any]]:
         yield dict(zip(COLUMNS, row, strict=True))
 
 
-def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], LeastSquares]]:
+def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], QuadraticFit]]:
     """Quadratic fits of the mean, on the paper's range and on all steps that can be bought.
 
     What a VMU has without any is no picture of the model's, and no part of the fits.
@@ -173,7 +173,7 @@ def describe(service: RePaintSSIM, curve: Curve) -> str:
     return "\n".join([*lines, *_game(curve, fitted["whole"][1]), ""])
 
 
-def _game(curve: Curve, fit: LeastSquares) -> list[str]:
+def _game(curve: Curve, fit: QuadraticFit) -> list[str]:
     alpha, beta, gamma = fit.coefficients
     if not alpha < 0 < beta:
         return ["The fit of the whole curve is not concave and rising at 0: no game on it."]
