@@ -24,7 +24,54 @@ class InvalidActionError(ValueError, AssertionError):
     """An action that no clipping can mend; PettingZoo's wrappers raise AssertionError for these."""
 
 
-class NumberReader:
+class _Reader:
+    """An action space, and the checks of actions that are not as it has them."""
+
+    space: Any
+    _continuous: bool
+    """Whether actions are numbers, and not indices."""
+    _shapes: tuple[tuple[int, ...], ...]
+    """That an action may have."""
+
+    @property
+    def _wanted(self) -> str:
+        """What an action must be."""
+        raise NotImplementedError
+
+    def _checked(self, action: Any, batch: tuple[int, ...] = ()) -> np.ndarray:
+        """An action, or a batch, as an array: single-precision numbers, or indices of the space.
+
+        Raises:
+            TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
+        """
+        given, wanted, shapes = as_numpy(action), self._wanted, self._shapes
+        if batch:
+            wanted, shapes = f"actions must have shape {batch}, where {wanted}", (batch,)
+        if given.dtype.kind not in ("fiu" if self._continuous else "iu"):
+            raise TypeError(f"{wanted}, got {action!r} of type {type(action).__name__}")
+        if given.shape not in shapes:
+            raise InvalidActionError(f"{wanted}, got {action!r} of shape {given.shape}")
+        if self._continuous:
+            if not np.isfinite(given).all():
+                raise InvalidActionError(f"{wanted}, got {action!r}")
+            return np.clip(given, -_MOST, _MOST).astype(np.float32)  # what is finite stays so
+        levels = self.space.n if isinstance(self.space, Discrete) else self.space.nvec
+        if not np.all((given >= 0) & (given < levels)):
+            raise InvalidActionError(f"{wanted}, got {action!r}")
+        return given
+
+    def _clipped(self, action: Any, batch: tuple[int, ...] = ()) -> np.ndarray:
+        """Finite numbers outside the space, held within it, with PettingZoo's warning.
+
+        Raises:
+            ValueError: NaN or infinity.
+        """
+        numbers = self._checked(action, batch)
+        EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
+        return np.clip(numbers, self.space.low, self.space.high)
+
+
+class NumberReader(_Reader):
     """The action space of a price or a purchase, and the number that an action means.
 
     Prices and purchases are single-precision numbers, as their Box says, in every view: so all
@@ -41,8 +88,10 @@ class NumberReader:
         self, name: str, low: float, high: float, normalize: bool, grid: np.ndarray | None
     ) -> None:
         self.name = name
+        self._continuous, self._shapes = grid is None, ((), (1,))
         self._base = float(np.float32(low)), float(np.float32(high))
         self._normalize = normalize and grid is None
+        self._bounds = (-1.0, 1.0) if self._normalize else self._base
         self.grid: list[float] | None = None if grid is None else grid.astype("f4").tolist()
         self.space = self.make_space()
         self.low: Any
@@ -53,8 +102,7 @@ class NumberReader:
         """A space of its own for an agent: sampling is independent from agent to agent."""
         if self.grid is not None:
             return Discrete(len(self.grid))
-        low, high = (-1.0, 1.0) if self._normalize else self._base
-        return Box(low, high, (1,), np.float32)
+        return Box(*self._bounds, (1,), np.float32)
 
     def limit(self, low: float | np.ndarray, high: float | np.ndarray) -> None:
         """Hold what actions mean within an episode's bounds, (N,) for a batch."""
@@ -74,58 +122,38 @@ class NumberReader:
             TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
         """
         if self.grid is not None:
-            return min(max(self.grid[int(self._coerce(action))], self.low), self.high)
-        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
-            value = action.item()
+            value = self.grid[int(self._checked(action).item())]
         else:
-            value = self._coerce(action)
-        if not self._normalize:
-            if self.low <= value <= self.high:
-                return value
-            return self._clip(action, value, *self._base)
-        if not -1.0 <= value <= 1.0:
-            value = self._clip(action, value, -1.0, 1.0)
-        low, high = self._base
-        value = array("f", (low + 0.5 * (value + 1.0) * (high - low),))[0]  # single precision
+            # `_in_single` without its call
+            if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
+                value = action.item()
+            else:
+                value = self._checked(action).item()
+            low, high = self._bounds
+            if not low <= value <= high:  # nor is NaN
+                value = self._clipped(action).item()
+            if self._normalize:
+                low, high = self._base
+                value = low + 0.5 * (value + 1.0) * (high - low)
+                value = array("f", (value,))[0]  # single precision
         return value if self.low <= value <= self.high else min(max(value, self.low), self.high)
 
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
         """The numbers that a batch of actions means, (num_envs,) float64; as `read`."""
         if self.grid is not None:
-            values = self._on_grid(actions, num_envs)
+            values = np.asarray(self.grid)[self._checked(actions, (num_envs,))]
         else:
-            low, high = (-1.0, 1.0) if self._normalize else self._base
-            given = as_numpy(actions)
-            if given.dtype.kind not in "fiu" or given.shape != (num_envs, 1):
-                raise InvalidActionError(
-                    f"actions must be numbers of shape ({num_envs}, 1), "
-                    f"got {given.dtype} of shape {given.shape}"
-                )
-            numbers = given[:, 0]
-            if numbers.dtype is not _FLOAT32:
-                with np.errstate(over="ignore"):
-                    numbers = numbers.astype(np.float32)
-            values = numbers.astype(np.float64)
+            low, high = self._bounds
+            shape = (num_envs, 1)
+            numbers = actions
+            if not _in_single(actions, shape):
+                numbers = self._checked(actions, shape)
+            values = numbers[:, 0].astype(np.float64)
             if not (values.min() >= low and values.max() <= high):  # nor is NaN
-                if not np.isfinite(given).all():
-                    raise InvalidActionError(f"actions must be finite numbers, got {actions!r}")
-                EnvLogger.warn_action_out_of_bound(actions, self.space, "clipping to space")
-                values = np.clip(values, low, high)
+                values = self._clipped(actions, shape)[:, 0].astype(np.float64)
             if self._normalize:
                 values = from_unit(values, *self._base).astype(np.float32).astype(np.float64)
         return values if self._as_space else np.clip(values, self.low, self.high)
-
-    def _on_grid(self, actions: Any, num_envs: int) -> np.ndarray:
-        assert self.grid is not None
-        index = as_numpy(actions)
-        if index.dtype.kind not in "iu" or index.shape != (num_envs,):
-            raise InvalidActionError(
-                f"actions must be whole numbers of shape ({num_envs},), "
-                f"got {index.dtype} of shape {index.shape}"
-            )
-        if index.min() < 0 or index.max() >= len(self.grid):
-            raise InvalidActionError(f"actions must lie in {self.space}, got {actions!r}")
-        return np.asarray(self.grid)[index]
 
     def meant(self, actions: Any, low: Any, high: Any) -> Any:
         """The numbers that tensors of continuous actions mean, within an episode's bounds.
@@ -146,38 +174,15 @@ class NumberReader:
             return min(max(self.grid[rng.integers(len(self.grid))], self.low), self.high)
         return min(max(float(np.float32(rng.uniform(self.low, self.high))), self.low), self.high)
 
-    def _coerce(self, action: Any) -> float:
-        wanted = (
-            f"the action of {self.name} must be one finite number"
-            if self.grid is None
-            else f"the action of {self.name} must be a whole number from 0 to {len(self.grid) - 1}"
-        )
-        given = as_numpy(action)
-        if given.dtype.kind not in ("fiu" if self.grid is None else "iu"):
-            raise TypeError(f"{wanted}, got {action!r} of type {type(action).__name__}")
-        if given.shape not in ((), (1,)):
-            raise InvalidActionError(f"{wanted}, got {action!r} of shape {given.shape}")
-        value = given.item()
-        if self.grid is not None and not 0 <= value < len(self.grid):
-            raise InvalidActionError(f"{wanted}, got {action!r}")
-        if abs(value) <= _MOST:
-            return float(np.float32(value))
-        return float(value)
-
-    def _clip(self, action: Any, value: float, low: float, high: float) -> float:
-        if not np.isfinite(value):
-            raise InvalidActionError(
-                f"the action of {self.name} must be one finite number in [{low:g}, {high:g}], "
-                f"got {action!r}"
-            )
-        if not low <= value <= high:
-            EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-        if self._normalize:
-            return min(max(value, -1.0), 1.0)
-        return min(max(value, self.low), self.high)
+    @property
+    def _wanted(self) -> str:
+        if self.grid is not None:
+            return f"the action of {self.name} must be a whole number from 0 to {self.space.n - 1}"
+        low, high = self._bounds
+        return f"the action of {self.name} must be one finite number in [{low:g}, {high:g}]"
 
 
-class ChoiceReader:
+class ChoiceReader(_Reader):
     """The action space of VMUs of several providers, and the shares and steps that an action means.
 
     An action is a weight for each provider, one for the outside option if there is one, and then
@@ -203,6 +208,7 @@ class ChoiceReader:
         self._M = M = providers
         self._weights = M + outside
         self._continuous, self._normalize = continuous, normalize and continuous
+        self._shapes = ((self._weights + M,),)
         self._low = np.repeat(np.array([0.0, low], "f4"), [self._weights, M]).tolist()
         self._high = np.repeat(np.array([1.0, high], "f4"), [self._weights, M]).tolist()
         self._bounds = self._low, self._high
@@ -210,7 +216,6 @@ class ChoiceReader:
             self._bounds = [-1.0] * len(self._low), [1.0] * len(self._low)
         self._least = float(np.ceil(low))
         self.space = self.make_space()
-        self._shape = self.space.shape
         self.limit(low, high)
 
     def make_space(self) -> Any:
@@ -236,11 +241,13 @@ class ChoiceReader:
         Raises:
             TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
         """
-        if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == self._shape:
-            values = action.tolist()
+        if not self._continuous:
+            index = self._checked(action).tolist()
+            values = [i / (WEIGHT_LEVELS - 1) for i in index[: self._weights]]
+            values += [self._least + i for i in index[self._weights :]]
         else:
-            values = self._coerce(action)
-        values = self._within(action, values) if self._continuous else self._on_grid(action, values)
+            given = action if _in_single(action, *self._shapes) else self._checked(action)
+            values = self._within(action, given.tolist())
         weights, steps = values[: self._weights], values[self._weights :]
         if self._narrowed:
             steps = [min(max(s, self.min_steps), self.max_steps) for s in steps]
@@ -278,22 +285,12 @@ class ChoiceReader:
         least, most = self._bounds
         for low, value, high in zip(least, values, most):  # noqa: B905 (strict takes as long)
             if not low <= value <= high:  # nor is NaN
-                if not np.isfinite(values).all():
-                    raise InvalidActionError(f"{self._wanted}, got {action!r}")
-                EnvLogger.warn_action_out_of_bound(action, self.space, "clipping to space")
-                values = list(map(min, map(max, values, least), most))
+                values = self._clipped(action).tolist()
                 break
         if not self._normalize:
             return values
         columns = zip(values, self._low, self._high, strict=True)
         return array("f", [from_unit(*column) for column in columns]).tolist()
-
-    def _on_grid(self, action: Any, index: list[float]) -> list[float]:
-        levels = self.space.nvec.tolist()
-        if not all(0 <= i < most for i, most in zip(index, levels, strict=True)):
-            raise InvalidActionError(f"{self._wanted}, got {action!r}")
-        weights = [i / (WEIGHT_LEVELS - 1) for i in index[: self._weights]]
-        return weights + [self._least + i for i in index[self._weights :]]
 
     @property
     def _wanted(self) -> str:
@@ -302,16 +299,10 @@ class ChoiceReader:
             return f"the action of a VMU must be {weights}, all finite"
         return f"the action of a VMU must be the indices of {weights} in {self.space}"
 
-    def _coerce(self, action: Any) -> list[float]:
-        given = as_numpy(action)
-        if given.dtype.kind not in ("fiu" if self._continuous else "iu"):
-            raise TypeError(f"{self._wanted}, got {action!r} of type {type(action).__name__}")
-        if given.shape != self._shape:
-            raise InvalidActionError(f"{self._wanted}, got {action!r} of shape {given.shape}")
-        if not self._continuous:
-            return given.tolist()
-        within = np.clip(given, -_MOST, _MOST)  # what is finite stays so
-        return np.where(np.isfinite(given), within, given).astype(np.float32).tolist()
+
+def _in_single(action: Any, shape: tuple[int, ...]) -> bool:
+    """Whether it is an array of single-precision numbers of that shape."""
+    return type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == shape
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:
