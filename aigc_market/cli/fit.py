@@ -48,7 +48,7 @@ def fit(
     if plot is not None:
         _draw(plot, steps, values, found)
     model, names = found.ssim, ("alpha", "beta", "gamma")
-    coefficients = {name: getattr(model, name) for name in names}
+    coefficients = dict(zip(names, found.coefficients, strict=True))
     errors = dict(zip(names, found.standard_errors, strict=True))
     usual = float(Market().satisfaction[0])
     # What decides is β·δ: this δ makes the paper's market.
@@ -92,7 +92,7 @@ def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) 
     axes = figure.subplots()
     line = np.linspace(steps.min(), steps.max(), 200)
     axes.plot(steps, values, "o", color=palette.MEASURED, markersize=4, label="measured")
-    axes.plot(line, fit.ssim(line), color=palette.FIT, label=f"fit, R² = {fit.r_squared:.4f}")
+    axes.plot(line, fit(line), color=palette.FIT, label=f"fit, R² = {fit.r_squared:.4f}")
     axes.set(xlabel="diffusion steps S", ylabel="SSIM")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
