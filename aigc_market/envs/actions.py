@@ -124,11 +124,9 @@ class NumberReader(_Reader):
         if self.grid is not None:
             value = self.grid[int(self._checked(action).item())]
         else:
-            # `_in_single` without its call
-            if type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == (1,):
-                value = action.item()
-            else:
-                value = self._checked(action).item()
+            simple = type(action) is np.ndarray and action.dtype is _FLOAT32
+            given = action if simple and action.shape == (1,) else self._checked(action)
+            value = given.item()
             low, high = self._bounds
             if not low <= value <= high:  # nor is NaN
                 value = self._clipped(action).item()
@@ -145,10 +143,9 @@ class NumberReader(_Reader):
         else:
             low, high = self._bounds
             shape = (num_envs, 1)
-            numbers = actions
-            if not _in_single(actions, shape):
-                numbers = self._checked(actions, shape)
-            values = numbers[:, 0].astype(np.float64)
+            simple = type(actions) is np.ndarray and actions.dtype is _FLOAT32
+            given = actions if simple and actions.shape == shape else self._checked(actions, shape)
+            values = given[:, 0].astype(np.float64)
             if not (values.min() >= low and values.max() <= high):  # nor is NaN
                 values = self._clipped(actions, shape)[:, 0].astype(np.float64)
             if self._normalize:
@@ -208,7 +205,8 @@ class ChoiceReader(_Reader):
         self._M = M = providers
         self._weights = M + outside
         self._continuous, self._normalize = continuous, normalize and continuous
-        self._shapes = ((self._weights + M,),)
+        self._shape = (self._weights + M,)
+        self._shapes = (self._shape,)
         self._low = np.repeat(np.array([0.0, low], "f4"), [self._weights, M]).tolist()
         self._high = np.repeat(np.array([1.0, high], "f4"), [self._weights, M]).tolist()
         self._bounds = self._low, self._high
@@ -246,7 +244,8 @@ class ChoiceReader(_Reader):
             values = [i / (WEIGHT_LEVELS - 1) for i in index[: self._weights]]
             values += [self._least + i for i in index[self._weights :]]
         else:
-            given = action if _in_single(action, *self._shapes) else self._checked(action)
+            simple = type(action) is np.ndarray and action.dtype is _FLOAT32
+            given = action if simple and action.shape == self._shape else self._checked(action)
             values = self._within(action, given.tolist())
         weights, steps = values[: self._weights], values[self._weights :]
         if self._narrowed:
@@ -298,11 +297,6 @@ class ChoiceReader(_Reader):
         if self._continuous:
             return f"the action of a VMU must be {weights}, all finite"
         return f"the action of a VMU must be the indices of {weights} in {self.space}"
-
-
-def _in_single(action: Any, shape: tuple[int, ...]) -> bool:
-    """Whether it is an array of single-precision numbers of that shape."""
-    return type(action) is np.ndarray and action.dtype is _FLOAT32 and action.shape == shape
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:

@@ -14,6 +14,7 @@ class View:
     """A mixin of the environments that play one game on floats."""
 
     settings: Any
+    max_cycles: int
     _episode: Any
     """Of the game, from the first reset on; None before."""
     _screen: Any
@@ -36,7 +37,7 @@ class View:
         """
         if self._episode is None or self._episode.round == 0:
             return None
-        return self._episode.record(self.settings.max_cycles)
+        return self._episode.record(self.max_cycles)
 
     def close(self) -> None:
         """Close the window of mode "human"."""
@@ -46,7 +47,7 @@ class View:
     def _take_frame(self) -> None:
         """Tell the screen, if there is one, of the last round or of a new episode."""
         if self._screen is not None:
-            self._screen.add(self._episode.record(self.settings.max_cycles))
+            self._screen.add(self._episode.record(self.max_cycles))
 
     def _show(self) -> str | np.ndarray | None:
         if self._screen is None:
