@@ -138,7 +138,7 @@ class MarketEnv(EnvBase):
             seen[group] = {"observation": spec_of(games.viewers[group].space, shape, kind)}
             acts[group] = {"action": spec_of(acted[group], shape, kind)}
             rewards[group] = {"reward": Unbounded(torch.Size((*shape, 1)), **kind)}
-        if self.settings.masked:
+        if self.settings.masked and games.answered:
             K = self.settings.market.K
             seen[FOLLOWER]["active"] = Categorical(
                 2, torch.Size((N, K)), device=self.device, dtype=torch.bool
