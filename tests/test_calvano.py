@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from aigc_market import competition
-from baselines import __main__ as command_line
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import replicate, sessions
 from baselines.experiments.calvano.oligopoly import oligopoly
@@ -147,23 +146,6 @@ def test_first_values_are_those_of_random_rivals_for_ever():
     assert values.shape == (2, 3)
     assert values[0, 1] == pytest.approx(10 * payoffs[3:6, 0].mean())
     assert values[1, 2] == pytest.approx(10 * payoffs[[2, 5, 8], 1].mean())
-
-
-@pytest.mark.parametrize("discount", [0.0, 0.95])
-def test_who_is_alone_learns_the_best_price(discount):
-    payoffs = np.array([[0.1], [0.5], [0.9], [0.4], [0.2]])
-    learned = learn(payoffs, replace(QUICK, discount=discount, memory=0), 0)
-    assert (learned.strategies == 2).all()
-
-
-@pytest.mark.parametrize("memory", [0, 1])
-def test_without_a_future_what_always_pays_more_is_learned(memory):
-    own = np.array([0.2, 1.0, 0.6])
-    payoffs = np.stack([np.repeat(own, 3), np.tile(own, 3)], axis=1)
-    payoffs += 0.1 * np.random.default_rng(0).random(payoffs.shape)
-    learned = learn(payoffs, replace(QUICK, discount=0.0, memory=memory), 0)
-    play = Strategies(payoffs, learned.strategies, 0.0)
-    np.testing.assert_array_equal(play.cycle(learned.last), [4])  # both the middle price
 
 
 def test_a_seed_is_a_session():
@@ -384,68 +366,14 @@ def test_full_chunks_are_shared_by_runs_of_other_lengths(tmp_path):
     assert len(set(short) & set(long)) == 2
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        Design(3, QRecipe()),
-        Design(2, QRecipe(), seed=1),
-        Design(2, QRecipe(memory=0)),
-        Design(2, QRecipe(alpha=0.1)),
-        Design(2, QRecipe(stable=10**6)),
-    ],
-)
-def test_other_designs_are_other_files(other, tmp_path):
+def test_other_designs_and_other_rules_are_other_files(tmp_path, monkeypatch):
     usual = Chunk(Design(2, QRecipe()), 0, 2)
-    assert usual.file(tmp_path) != replace(usual, design=other).file(tmp_path)
-
-
-def test_other_rules_are_other_files(tmp_path, monkeypatch):
-    chunk = Chunk(Design(2, QRecipe()), 0, 2)
-    before = chunk.file(tmp_path)
+    recipes = QRecipe(memory=0), QRecipe(alpha=0.1), QRecipe(stable=10**6)
+    others = [Design(3, QRecipe()), Design(2, QRecipe(), seed=1), *(Design(2, r) for r in recipes)]
+    files = {chunk.file(tmp_path) for chunk in (usual, *(replace(usual, design=d) for d in others))}
+    assert len(files) == 6
     monkeypatch.setattr(sessions, "code_digest", lambda: "others")
-    assert chunk.file(tmp_path) != before
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--sellers", "1"], "--sellers must be a whole number of at least 2, got 1"),
-        (["--sellers", "5"], "--sellers must be among [2, 3, 4], got 5"),
-        (["--sellers", "2", "2"], "--sellers must be different numbers, got [2, 2]"),
-        (["--sessions", "0"], "--sessions must be a whole number of at least 1, got 0"),
-        (["--sessions", "5", "6"], "--sessions must be one number or one for each of --sellers"),
-        (["--checks", "-1"], "--checks must be a whole number of at least 0, got -1"),
-        (["--heat", "-1"], "--heat must be a whole number of at least 0, got -1"),
-        (["--seed", "-1"], "--seed must be a whole number of at least 0, got -1"),
-        (["--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
-    ],
-)
-def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
-    monkeypatch.setattr("sys.argv", ["baselines", "calvano", *words, "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        command_line.main()
-    assert message in str(ended.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("alpha", 0.0),
-        ("alpha", 1.1),
-        ("beta", 0.0),
-        ("beta", float("nan")),
-        ("discount", 1.0),
-        ("discount", -0.1),
-        ("memory", 2),
-        ("memory", True),
-        ("stable", 0),
-        ("max_periods", 1.5),
-    ],
-)
-def test_bad_recipes_are_named(name, value):
-    with pytest.raises((TypeError, ValueError), match=rf"{name} must be .*got {value}"):
-        QRecipe(**{name: value})
+    assert usual.file(tmp_path) not in files
 
 
 def test_bad_grids_and_payoffs_are_named():

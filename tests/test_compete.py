@@ -1,7 +1,6 @@
 """Sellers that learn beside each other: training in lockstep, measures, cross-play, the command."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 from aigc_market import competition
-from baselines import __main__ as command_line
 from baselines.experiments.compete import contest_figures, meeting
 from baselines.experiments.compete.compete import compete, meetings
 from baselines.experiments.compete.contest import Meeting, Training
@@ -250,39 +248,12 @@ def test_figures_are_drawn_from_the_tables_alone(tmp_path):
     assert contest_figures.draw(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--scenario", "monopoly"], "--scenario must be one of"),
-        (["--methods", "sarsa"], "--methods must be one of"),
-        (["--methods", "nash_shared"], "--methods must be one of"),
-        (["--seeds", "0"], "--seeds must be a whole number of at least 1"),
-        (["--rounds", "0"], "--rounds must be a whole number of at least 1"),
-        (["--workers", "-1"], "--workers must be a whole number of at least 1"),
-    ],
-)
-def test_bad_input_is_refused_by_name(arguments, message, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["baselines", "compete", "--out", str(tmp_path), *arguments])
-    with pytest.raises(SystemExit) as ended:
-        command_line.main()
-    assert message in str(ended.value)
-    assert not list(tmp_path.iterdir())
-
-
 def test_names_of_methods():
     assert parts("q_learning_shared") == ("q_learning", "_shared")
     assert parts("ppo") == ("ppo", "")
     assert len({name + variant for name in LEARNED for variant in VARIANTS}) == 16
     with pytest.raises(ValueError, match="got 'ppo_shared_shared'"):
         parts("ppo_shared_shared")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("rounds", 0), ("gamma", 1.0), ("learning_rate", -1.0), ("lanes", True)]
-)
-def test_recipes_are_checked(name, value):
-    with pytest.raises((TypeError, ValueError), match=name):
-        SellerRecipe(**{name: value})
 
 
 def test_a_training_names_what_it_depends_on(tmp_path):

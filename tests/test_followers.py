@@ -666,24 +666,6 @@ def test_what_cannot_be_trained_is_said(arguments, recipes, changed, match):
         train_both("ppo", "shared-ppo", task, leader, BothRecipe(**changed), 0)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"leader_pace": 0},
-        {"tremble": 1.0},
-        {"follower_batch": 0},
-        {"every": 0},
-        {"head_start": -1},
-        {"gradient": "exact"},
-        {"follower_updates": 0},
-        {"log_std_end": float("nan")},
-    ],
-)
-def test_bad_hyperparameters_are_named(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
-        BothRecipe(**bad)
-
-
 # Exploiting
 
 

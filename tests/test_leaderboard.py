@@ -17,7 +17,6 @@ from matplotlib.text import Text
 
 from aigc_market import LogUniform, SharedLevel, followers
 from aigc_market.scenarios import SCENARIOS
-from baselines import __main__ as command_line
 from baselines.arena import policies, registry, seeds
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
@@ -538,26 +537,6 @@ def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
         by_hand = np.hstack([first.regret, second.regret])
         np.testing.assert_allclose(file["regret"], [by_hand[:10].sum(0), by_hand[10:].sum(0)])
         np.testing.assert_allclose(file["round_regret"], by_hand.sum(axis=1))
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--scenarios", "nowhere"], "--scenarios must be one of"),
-        (["--methods", "nobody"], "--methods must be one of"),
-        (["--seeds", "0"], "--seeds must be a whole number of at least 1, got 0"),
-        (["--episodes", "-2"], "--episodes must be a whole number of at least 1, got -2"),
-        (["--sizes", "0"], "--sizes must be a whole number of at least 1, got 0"),
-        (["--train-only", "--no-train"], "--train-only must be without --quick and --no-train"),
-        (["--method", "nobody"], "--method must be module:factory, got 'nobody'"),
-        (["--method", "no_module:Thing"], "no_module"),
-    ],
-)
-def test_bad_options_are_named(monkeypatch, tmp_path, words, message):
-    monkeypatch.setattr("sys.argv", ["baselines", "leaderboard", *words, "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        command_line.main()
-    assert message in str(ended.value)
 
 
 def test_learners_say_where_they_can_be_trained():

@@ -112,16 +112,3 @@ def test_the_constant_price_is_what_earns_most_in_training_episodes(tmp_path, mo
     }
     assert max(earned, key=lambda price: earned[price]) == best
     assert int(log.read_text().splitlines()[1].split(",")[-6]) in TRAINING
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"scenarios": ("nowhere",)}, "scenarios must be one of"),
-        ({"methods": ("random",)}, "methods must be one of"),
-    ],
-)
-def test_what_cannot_be_tuned_is_refused(tmp_path, given, message):
-    with pytest.raises(ValueError, match=message):
-        tune.tune(**given, out=tmp_path / "tuned.json", log=tmp_path / "tuning.csv")
-    assert not any(tmp_path.iterdir())
