@@ -65,6 +65,12 @@ MARKETS = {
             "calvano": {"scenario": "calvano"},
         }.items()
     },
+    **{  # followers that are no agents where they might be
+        f"{view}, scripted": (view, {"followers": "best_response", "judged": False, **arguments})
+        for views, arguments in ((PRICING, {"scenario": MOVING}), (COMPETITION, UNEQUAL))
+        for view in views
+        if view.startswith(("aec", "parallel", "tensors"))
+    },
 }
 every_view = pytest.mark.parametrize("view", VIEWS)
 every_market = pytest.mark.parametrize("market", MARKETS)
