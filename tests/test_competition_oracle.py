@@ -400,21 +400,19 @@ def test_derivatives_are_those_of_finite_differences(kind):
             steps = 1e-5 * np.eye(3)[..., None]
             return np.stack([function(prices + s) - function(prices - s) for s in steps], 1) / 2e-5
 
-        def marginal(prices, profiles=profiles):
-            seen = profiles.marginals(prices)
-            return seen.demand + (prices - profiles.cost) * seen.own
+        def seen(prices, together, profiles=profiles):
+            return profiles.derivatives(prices, prices - profiles.cost, together)
 
-        def joint(prices, profiles=profiles):
-            return profiles.joint(prices, prices - profiles.cost)
-
-        seen, together = profiles.marginals(prices, by=True), joint(prices)
-        total = change(profiles.utilities).sum(axis=0)
+        alone, joint, slopes = seen(prices, False), seen(prices, True), profiles.slopes(prices)
+        earned = change(profiles.utilities)
         for found, expected in (
-            (seen.demand_by, change(profiles.demand)),
-            (seen.marginal_by, change(marginal)),
-            (together.demand_by, seen.demand_by),
-            (together.gradient, total),
-            (together.hessian, change(lambda prices: joint(prices).gradient)),
+            (alone.demand_by, change(profiles.demand)),
+            (alone.gradient, np.einsum("mmn->mn", earned)),
+            (alone.gradient_by, change(lambda prices: seen(prices, False).gradient)),
+            (joint.demand_by, alone.demand_by),
+            (joint.gradient, earned.sum(axis=0)),
+            (joint.gradient_by, change(lambda prices: seen(prices, True).gradient)),
+            (np.stack(slopes[:3]), np.stack(alone[:3])),
         ):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert compared >= 6

@@ -22,7 +22,7 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market.competition.batches import checked, in_parts
 from aigc_market.competition.fixed_point import solved, to_clear
-from aigc_market.competition.response import Joint, Profiles
+from aigc_market.competition.response import Derivatives, Profiles
 from aigc_market.equilibrium import solve
 from aigc_market.market import Competition
 from aigc_market.rules import PairSettlement, PairTerms, rational
@@ -129,10 +129,9 @@ class _Search:
             np.broadcast_to(a, points.shape).reshape(prices.shape) for a in (least, most)
         )
         for _ in range(steps):
-            seen = profiles.marginals(prices)
+            seen = profiles.slopes(prices)
             change = _PACE * to_clear(profiles, seen.demand, seen.own)
-            change = np.clip(change, -0.2 * prices, 0.2 * prices)
-            prices = np.clip(prices + change, least, most)
+            prices = np.clip(profiles.moved(prices, change), least, most)
         return prices.reshape(points.shape)
 
     def tops(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -264,14 +263,14 @@ def _best(tried: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 def _multipliers(
     profiles: Profiles, prices: np.ndarray, shadow: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Joint]:
+) -> tuple[np.ndarray, np.ndarray, Derivatives]:
     """λ ≥ 0 of the capacities that bind, which these are, and the derivatives with them."""
     margin = prices - profiles.cost
-    seen = profiles.joint(prices, margin - shadow)
+    seen = profiles.derivatives(prices, margin - shadow, together=True)
     if profiles.capacity is None:
         return shadow, prices < 0, seen
-    eye = np.eye(profiles.M)
-    binds = (seen.demand >= profiles.capacity * (1 - _BINDS)) & (seen.demand > 0)
+    eye, demand = np.eye(profiles.M), seen.demand
+    binds = (demand >= profiles.capacity * (1 - _BINDS)) & (demand > 0)
     binds = binds & (prices < profiles.max_price)
     gradient = seen.gradient + np.sum(shadow[:, None] * seen.demand_by, axis=0)
     for _ in range(profiles.M):
@@ -284,14 +283,15 @@ def _multipliers(
         if np.all(~binds | (shadow >= 0)):
             break
         binds = binds & (shadow >= 0)
-    return shadow, binds, profiles.joint(prices, margin - np.where(binds, shadow, 0.0))
+    margin = margin - np.where(binds, shadow, 0.0)
+    return shadow, binds, profiles.derivatives(prices, margin, together=True)
 
 
 def _step(
     profiles: Profiles,
     prices: np.ndarray,
     binds: np.ndarray,
-    seen: Joint,
+    seen: Derivatives,
     held: np.ndarray,
     curved: bool = True,
 ) -> np.ndarray:
@@ -303,11 +303,9 @@ def _step(
     M = profiles.M
     eye = np.eye(M)
     scale = np.where(seen.pull > 0, seen.pull, 1.0)
-    stays = held | (seen.pull <= 0)
-    stays = stays | ((prices >= profiles.max_price) & (seen.gradient > 0))
-    stays = stays | ((prices <= profiles.cost) & (seen.gradient < 0))
+    stays = held | (seen.pull <= 0) | profiles.stopped(prices, seen.gradient)
     by = np.moveaxis(seen.demand_by, -1, 0)
-    hessian = np.moveaxis(seen.hessian / scale[:, None], -1, 0)
+    hessian = np.moveaxis(seen.gradient_by / scale[:, None], -1, 0)
     still, bound = (mask.T[..., None] for mask in (stays, binds))
     top = np.where(still, eye, hessian - 1e-13 * eye if curved else -eye)
     right = np.where(stays, 0.0, -seen.gradient / scale)
@@ -319,12 +317,9 @@ def _step(
         top = np.concatenate([top, side], axis=2)
         bottom = np.concatenate([bottom, corner - 1e-13 * eye], axis=2)
         top = np.concatenate([top, bottom], axis=1)
-        right = np.concatenate(
-            [right, np.where(binds, profiles.capacity - seen.demand, 0.0)], axis=0
-        )
-    change = solved(top, right.T).T[:M]
-    limit = 0.2 * prices
-    return np.clip(change, -limit, limit)
+        short = np.where(binds, profiles.capacity - seen.demand, 0.0)
+        right = np.concatenate([right, short], axis=0)
+    return solved(top, right.T).T[:M]
 
 
 def _climb(
@@ -340,8 +335,8 @@ def _climb(
         still.append(profiles.at_breaks(prices))
     start, before = prices, value
     for held, curved in itertools.product(still, (True, False)):
-        change = pace * _step(profiles, start, binds & ~held, seen, held, curved)
-        tried = profiles.within(start + change)
+        change = _step(profiles, start, binds & ~held, seen, held, curved)
+        tried = profiles.moved(start, change, pace)
         got = np.sum(profiles.utilities(tried), axis=0)
         prices = np.where(got > value, tried, prices)
         value = np.maximum(value, got)
@@ -359,7 +354,7 @@ def _polished(profiles: Profiles, start: np.ndarray) -> np.ndarray:
     shadow, binds, seen = _multipliers(profiles, prices, np.zeros_like(prices))
     held = ~binds & (np.abs(seen.gradient) > 1e-3 * seen.pull * prices)
     for _ in range(_LAST):
-        prices = profiles.within(prices + _step(profiles, prices, binds, seen, held))
+        prices = profiles.moved(prices, _step(profiles, prices, binds, seen, held))
         shadow, _, seen = _multipliers(profiles, prices, shadow)
     before, after = (np.sum(profiles.utilities(p), axis=0) for p in (start, prices))
     return np.where(after >= before - 1e-12 * np.abs(before), prices, start)

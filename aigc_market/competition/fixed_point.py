@@ -22,7 +22,7 @@ def markup_iteration(profiles: Profiles, start: np.ndarray, rounds: int = 40) ->
     """
     prices, damping, before = start, 1.0, np.inf
     for _ in range(rounds):
-        seen = profiles.marginals(prices)
+        seen = profiles.slopes(prices)
         sells, square = seen.pull > 0, seen.own + seen.pull
         push = seen.demand + (prices - profiles.cost) * square
         wanted = profiles.cost + push / np.where(sells, seen.pull, 1.0)
@@ -75,24 +75,20 @@ def newton(
     prices, eye = start, np.eye(profiles.M)
     size = np.ones(start.shape[1])
     for _ in range(_STEPS):
-        seen = profiles.marginals(prices, by=True)
-        value = seen.demand + (prices - profiles.cost) * seen.own
-        rows = seen.marginal_by
+        seen = profiles.derivatives(prices, prices - profiles.cost, together=False)
+        value, rows = seen.gradient, seen.gradient_by
         steep = np.where(seen.own < 0, -seen.own, 1.0)
         if profiles.capacity is not None:
             excess = seen.demand - profiles.capacity
             scarce = 2 * excess > value
             value = np.where(scarce, excess, value)
             rows = np.where(scarce[:, None], seen.demand_by, rows)
-        stays = held | (seen.own >= 0)
-        stays = stays | ((prices >= profiles.max_price) & (value > 0))
-        stays = stays | ((prices <= profiles.cost) & (value < 0))
+        stays = held | (seen.own >= 0) | profiles.stopped(prices, value)
         # In units of a price change, so that rows compare; those that stay change nothing.
         rows = np.where(stays[:, None], -eye[..., None], rows / steep[:, None])
         value = np.where(stays, 0.0, value / steep)
         change = -solved(np.moveaxis(rows, -1, 0) - 1e-13 * eye, value.T).T
-        limit = 0.2 * prices
-        moved = profiles.within(prices + np.clip(change, -limit, limit))
+        moved = profiles.moved(prices, change)
         size = np.max(np.abs(moved - prices) / prices, axis=0)
         prices = moved
         if np.all(size <= _REACHED):

@@ -19,19 +19,24 @@ from aigc_market.ssim.saturating import Logarithms
 EPS = float(np.finfo(np.float64).eps)
 
 
-class Marginals(NamedTuple):
-    """Demand at a profile of prices, and its derivatives from the left; jumps are no part of it."""
+class Derivatives(NamedTuple):
+    """Demand at a profile of prices, and its derivatives from the left; jumps are no part of it.
+
+    G_j = ∂/∂p_j of m_j·D_j, or of Σ_i m_i·D_i where providers are together; m are the margins.
+    """
 
     demand: np.ndarray
     """(M, N) D."""
     own: np.ndarray
     """(M, N) ∂D_m/∂p_m."""
     pull: np.ndarray
-    """(M, N) Σ_k q·S²/μ − q·S′."""
-    demand_by: Any
-    """(M, M, N) ∂D_m/∂p_j."""
-    marginal_by: Any
-    """(M, M, N) ∂U_m′/∂p_j."""
+    """(M, N) Σ_k q·S²/μ − q·S′: divided by it, G is a step of about the right length."""
+    demand_by: Any = None
+    """(M, M, N) ∂D_m/∂p_j, where it is asked for, as all that follows."""
+    gradient: Any = None
+    """(M, N) G."""
+    gradient_by: Any = None
+    """(M, M, N) ∂G_m/∂p_j."""
 
 
 class Flow(NamedTuple):
@@ -48,21 +53,6 @@ class Flow(NamedTuple):
     """e."""
     bend: Any
     """q·S″ − 2·f·S′/μ − e·S/μ: ∂e_i/∂p_j = e_i·f_j/μ, and with own prices also this."""
-
-
-class Joint(NamedTuple):
-    """Demand at a profile of prices, and derivatives of Σ_m m_m·D_m where m are the margins."""
-
-    demand: np.ndarray
-    """(M, N) D."""
-    demand_by: np.ndarray
-    """(M, M, N) ∂D_m/∂p_j."""
-    gradient: np.ndarray
-    """(M, N)."""
-    hessian: np.ndarray
-    """(M, M, N)."""
-    pull: np.ndarray
-    """(M, N) as of `Marginals`: by it a step along the gradient is about right."""
 
 
 class Bounds(NamedTuple):
@@ -160,6 +150,15 @@ class Profiles:
         """Prices (M, N) held within [c, p_max]."""
         return np.clip(prices, self.cost, self.max_price)
 
+    def moved(self, prices: np.ndarray, change: np.ndarray, pace: Any = 1.0) -> np.ndarray:
+        """Prices (M, N) after a part of a change, which is no larger than a fifth of them."""
+        return self.within(prices + pace * np.clip(change, -0.2 * prices, 0.2 * prices))
+
+    def stopped(self, prices: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """(M, N) which prices are at a bound that the gradient would leave."""
+        high = (prices >= self.max_price) & (gradient > 0)
+        return high | ((prices <= self.cost) & (gradient < 0))
+
     def flows(self, prices: np.ndarray, second: bool = False) -> Iterator[Flow]:
         """Of some VMUs after the other, at prices (M, N); the bend only where it is asked for."""
         turn = (-self._logarithmic / prices)[:, None]  # S″/S′
@@ -189,46 +188,43 @@ class Profiles:
             demand = np.minimum(demand, self.capacity)
         return asp_utility(prices, self.cost, demand)
 
-    def marginals(self, prices: np.ndarray, by: bool = False) -> Marginals:
-        """At prices (M, N); those with respect to others' prices only where they are asked for."""
-        margin, on_own = prices - self.cost, np.eye(self.M, dtype=bool)[..., None]
-        demand, own, pull, bend = (np.zeros_like(prices) for _ in range(4))
-        demand_by: Any = np.zeros((self.M, *prices.shape)) if by else None
-        marginal_by = demand_by
-        for some in self.flows(prices, second=by):
-            demand = demand + np.sum(some.flow, axis=1)
-            own = own + np.sum(some.own + some.flow * some.drawn, axis=1)
-            pull = pull - np.sum(some.own, axis=1)
-            if by:
-                demand_by = demand_by + by_pairs(some.flow, some.drawn)
-                across = some.own + 2 * some.flow * some.drawn
-                marginal_by = marginal_by + margin[:, None] * by_pairs(across, some.drawn)
-                bend = bend + np.sum(some.bend, axis=1) + 2 * over_vmus(some.own, some.drawn)
-        if by:
-            demand_by = np.where(on_own, own[:, None], demand_by)
-            marginal_by = marginal_by + demand_by + on_own * (own + margin * bend)[:, None]
-        return Marginals(demand, own, pull, demand_by, marginal_by)
+    def slopes(self, prices: np.ndarray) -> Derivatives:
+        """At prices (M, N): of demand, by own prices alone."""
+        demand, own, pull = (np.zeros_like(prices) for _ in range(3))
+        for some in self.flows(prices):
+            demand += np.sum(some.flow, axis=1)
+            own += np.sum(some.own + some.flow * some.drawn, axis=1)
+            pull -= np.sum(some.own, axis=1)
+        return Derivatives(demand, own, pull)
 
-    def joint(self, prices: np.ndarray, margin: np.ndarray) -> Joint:
+    def derivatives(self, prices: np.ndarray, margin: np.ndarray, together: bool) -> Derivatives:
         """At prices (M, N), for margins (M, N) that rise with them.
 
-        With W = Σ_i m_i·f_i of each VMU the gradient is D_j + Σ_k m_j·e_j + W·f_j/μ.
+        With W_j = m_j·f_j of each VMU, or Σ_i m_i·f_i where all are `together`, the gradient is
+        Σ_k f_j + m_j·e_j + W_j·f_j/μ.
         """
-        demand, own, worth, bend = (np.zeros_like(prices) for _ in range(4))
-        across = leans = np.zeros((self.M, *prices.shape))
+        M = self.M
+        demand, pull, gradient, bend = (np.zeros_like(prices) for _ in range(4))
+        across, gradient_by = (np.zeros((M, *prices.shape)) for _ in range(2))
         for some in self.flows(prices, second=True):
-            weight = np.sum(margin[:, None] * some.drawn, axis=0)  # W/μ
-            demand = demand + np.sum(some.flow, axis=1)
-            own = own + np.sum(some.own, axis=1)
-            worth = worth + np.sum(weight * some.flow, axis=1)
-            bend = bend + margin * np.sum(some.bend, axis=1) + np.sum(weight * some.own, axis=1)
-            across = across + by_pairs(some.flow, some.drawn)
-            leans = leans + by_pairs(margin[:, None] * some.own + weight * some.flow, some.drawn)
-        eye = np.eye(self.M)[..., None]
-        demand_by = across + eye * own[:, None]
-        half = demand_by + leans
-        hessian = half + half.swapaxes(0, 1) + eye * bend[:, None]
-        return Joint(demand, demand_by, demand + margin * own + worth, hessian, -own)
+            worth = margin[:, None] * some.drawn  # W/μ
+            if together:
+                worth = np.sum(worth, axis=0, keepdims=True)
+            gains = some.flow + margin[:, None] * some.own
+            demand += np.sum(some.flow, axis=1)
+            pull -= np.sum(some.own, axis=1)
+            gradient += np.sum(gains + worth * some.flow, axis=1)
+            bend += margin * np.sum(some.bend, axis=1) + np.sum((2 + worth) * some.own, axis=1)
+            across += by_pairs(some.flow, some.drawn)
+            mutual = by_pairs(gains, some.drawn)
+            others = mutual if together else mutual * np.eye(M)[..., None]
+            gradient_by += mutual + others.swapaxes(0, 1)
+            gradient_by += by_pairs(2 * worth * some.flow, some.drawn)
+        on_own = np.eye(M)[..., None]
+        demand_by = across - on_own * pull
+        gradient_by += on_own * bend
+        own = np.einsum("mmn->mn", demand_by)
+        return Derivatives(demand, own, pull, demand_by, gradient, gradient_by)
 
     def breaks(self, seat: int, most: int) -> np.ndarray:
         """(B, N) or (B, 1) prices of a provider, a hair below its breaks and within [c, p_max].
