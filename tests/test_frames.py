@@ -17,9 +17,10 @@ from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
 from looking import differs, overhear, rgb, seen
 from rounds import competition_record, record
+from views import VIEWS, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
-from aigc_market import palette
+from aigc_market import palette, replay
 from aigc_market.rendering import CompetitionRound, Round, Screen
 from aigc_market.rendering.canvas import WINDOW
 from aigc_market.rendering.frames import draw
@@ -102,94 +103,68 @@ def test_a_frame_says(shown, expected, words):
     assert expected <= {part for text, *_ in words for part in text.split("  ·  ")}
 
 
-STREET = (80, 24, 392, 936)
+FRAME, STREET = (0, 0, 640, 960), (80, 24, 392, 936)
 PRICE, UTILITY, REGRET = (408, 24, 620, 318), (408, 333, 620, 628), (408, 643, 620, 936)
 PRICES, GAIN = (408, 24, 620, 628), (408, 643, 620, 936)
-
-
-@pytest.mark.parametrize(
-    ("make", "changes", "where"),
-    [
-        (record, {"price": 9.5}, (80, 24, 620, 318)),  # the plate, and the chart of prices
-        (record, {"delivered": [86.2, 120.0], "asked": [86.2, 120.0]}, STREET),
-        (record, {"quality": [0.6, 0.9]}, (80, 570, 276, 936)),
-        (record, {"utility": 1000.0}, UTILITY),
-        (record, {"regret": 100.0}, REGRET),
-        (record, {"equilibrium_price": 7.0}, PRICE),
-        (competition_record, {"prices": [6.5, 6.1]}, (80, 24, 620, 628)),
-        (competition_record, {"sold": [100.0, 129.3]}, STREET),
-        (competition_record, {"demand": [[64.65, 80.0], [64.65, 64.65]]}, STREET),
-        (competition_record, {"vmu_utility": [870.0, 900.0]}, STREET),
-        (competition_record, {"nash_prices": [5.0, 5.5]}, PRICES),
-        (competition_record, {"cartel_prices": [8.0, 8.5]}, PRICES),
-        (competition_record, {"profit_gain": [0.1, 0.4]}, GAIN),
-        (competition_record, {"mean_profit_gain": 0.5}, GAIN),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_what_changes_is_shown_where_it_belongs(make, changes, where):
-    top, left, bottom, right = differs(draw([make()]), draw([make(**changes)]))
-    assert (top >= where[0], left >= where[1], bottom <= where[2], right <= where[3]) == (True,) * 4
-
-
-OTHERS = {
+FIELDS = {
     Round: {
-        "rounds": 90,
-        "cost": 1.5,
-        "max_price": 21.0,
-        "min_steps": 11.0,
-        "max_steps": 240.0,
-        "number": 8,
-        "price": 9.5,
-        "equilibrium_price": 8.5,
-        "utility": 1300.0,
-        "equilibrium_utility": 1450.0,
-        "regret": 30.0,
-        "capacity": 200.0,
-        "asked": [86.2, 100.0],
-        "delivered": [86.2, 80.0],
-        "quality": [0.6, 0.5],
-        "active": [True, False],
-        "images": ["00" * 48, "80" * 48],
+        "rounds": (90, FRAME),
+        "cost": (1.5, FRAME),
+        "max_price": (21.0, FRAME),
+        "min_steps": (11.0, FRAME),
+        "max_steps": (240.0, FRAME),
+        "number": (8, FRAME),
+        "price": (9.5, (80, 24, 620, 318)),  # the plate, and the chart of prices
+        "equilibrium_price": (8.5, PRICE),
+        "utility": (1300.0, UTILITY),
+        "equilibrium_utility": (1450.0, (408, 333, 620, 936)),
+        "regret": (30.0, REGRET),
+        "capacity": (200.0, FRAME),
+        "asked": ([86.2, 100.0], STREET),
+        "delivered": ([86.2, 80.0], STREET),
+        "quality": ([0.6, 0.5], (80, 570, 276, 936)),
+        "active": ([True, False], STREET),
+        "images": (["00" * 48, "80" * 48], STREET),
     },
     CompetitionRound: {
-        "rounds": 90,
-        "cost": [1.5, 1.0],
-        "max_price": [20.0, 21.0],
-        "min_steps": 11.0,
-        "max_steps": 240.0,
-        "number": 8,
-        "prices": [6.0, 6.5],
-        "nash_prices": None,
-        "cartel_prices": None,
-        "profit_gain": [0.1, 0.2],
-        "mean_profit_gain": None,
-        "capacity": [200.0, 1e4],
-        "shares": [[0.4, 0.5], [0.5, 0.5]],
-        "demand": [[64.65, 64.65], [64.65, 70.0]],
-        "sold": [129.3, 100.0],
-        "vmu_utility": [870.0, 800.0],
-        "access_cost": [[0.0, 30.0], [0.0, 0.0]],
-        "places": [0.2, 0.9],
+        "rounds": (90, FRAME),
+        "cost": ([1.5, 1.0], FRAME),
+        "max_price": ([20.0, 21.0], FRAME),
+        "min_steps": (11.0, FRAME),
+        "max_steps": (240.0, FRAME),
+        "number": (8, FRAME),
+        "prices": ([6.5, 6.1], (80, 24, 620, 628)),
+        "nash_prices": ([5.0, 5.5], PRICES),
+        "cartel_prices": ([8.0, 8.5], PRICES),
+        "profit_gain": ([0.1, 0.2], GAIN),
+        "mean_profit_gain": (0.5, GAIN),
+        "capacity": ([200.0, 1e4], FRAME),
+        "shares": ([[0.4, 0.5], [0.5, 0.5]], STREET),
+        "demand": ([[64.65, 80.0], [64.65, 64.65]], STREET),
+        "sold": ([100.0, 129.3], STREET),
+        "vmu_utility": ([870.0, 900.0], STREET),
+        "access_cost": ([[0.0, 30.0], [0.0, 0.0]], STREET),
+        "places": ([0.2, 0.9], STREET),
     },
 }
 
 
 @pytest.mark.parametrize(
-    ("first", "not_alone"),
+    ("first", "elsewhere"),
     [
         (record(active=[True, True]), {"ssim"}),  # of an image; else the quality says it
-        (
-            competition_record(profit_gain=[None, None]),
-            {"utility", "nash_utility", "cartel_utility"},
-        ),
-    ],  # utilities by the profit gain
+        (competition_record(), {"utility", "nash_utility", "cartel_utility"}),  # the gain says it
+    ],
 )
-def test_every_field_is_shown(first, not_alone):
-    frame, others = draw([first]), OTHERS[type(first)]
-    assert set(others) | not_alone == set(first._fields)
-    for name, value in others.items():
-        assert (draw([first._replace(**{name: value})]) != frame).any(), name
+def test_every_field_is_shown_where_it_belongs(first, elsewhere):
+    frame, others = draw([first]), FIELDS[type(first)]
+    assert set(others) | elsewhere == set(first._fields)
+    for name, (value, where) in others.items():
+        top, left, bottom, right = differs(frame, draw([first._replace(**{name: value})]))
+        assert top >= where[0], name
+        assert left >= where[1], name
+        assert bottom <= where[2], name
+        assert right <= where[3], name
 
 
 def test_what_is_measured_and_earned_is_shown_where_it_counts():
@@ -343,35 +318,19 @@ def test_nobody_there(K):
 
 # -- of environments -------------------------------------------------------------------------------
 
-
-def single(**arguments):
-    return gymnasium.make("aigc_market/Pricing-v0", normalize=False, **arguments).unwrapped
-
-
-def batch(num_envs, game="Pricing", **arguments):
-    """A vector environment in physical units."""
-    return gymnasium.make_vec(f"aigc_market/{game}-v0", num_envs, normalize=False, **arguments)
+SINGLE = [name for name in VIEWS if not name.startswith(("vector", "tensors"))]
+every_view = pytest.mark.parametrize("view", SINGLE)
+two_views = pytest.mark.parametrize("view", ["aec", "single"])
 
 
-VIEWS = {"aec": aigc_market.env, "parallel": aigc_market.parallel_env, "single": single}
-every_view = pytest.mark.parametrize("view", VIEWS)
-
-
-def play(view, rounds, price=9.0, seed=0, **arguments):
-    """An environment after some rounds at a price."""
-    env = VIEWS[view](**{"max_cycles": 30, "render_mode": "rgb_array", **arguments})
-    posted = np.array([price], "f4")
-    env.reset(seed=seed, **({"options": {"price": posted}} if view == "parallel" else {}))
-    for _ in range(rounds):
-        bought = aigc_market.best_response(env.market, price).astype("f4")
-        if view == "single":
-            env.step(posted)
-        elif view == "aec":
-            for action in (posted, *bought[:, None]):
-                env.step(action)
-        else:
-            vmus = {f"vmu_{k}": steps for k, steps in enumerate(bought[:, None])}
-            env.step({"asp_0": posted, **vmus})
+def play(view, rounds, seed=0, render_mode="rgb_array", **arguments):
+    """An environment after some rounds, whose actions are drawn."""
+    env = VIEWS[view].make(max_cycles=30, render_mode=render_mode, **arguments)
+    VIEWS[view].reset(env, seed=seed)
+    played, moves = [], itertools.count()
+    while len(played) < rounds:
+        VIEWS[view].move(env, next(moves))
+        replay.collect(env, played)
     return env
 
 
@@ -391,6 +350,38 @@ def happened(monkeypatch):
 
 
 @every_view
+def test_text_is_of_the_last_round_and_is_not_printed(view, capsys):
+    env = play(view, 0, render_mode="ansi")
+    assert env.render().startswith("round 0 of 30: no price yet")
+    env = play(view, 2, render_mode="ansi")
+    assert env.render() == ansi(env.round_record())
+    assert env.render().startswith("round 2 of 30\n")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("view", ["aec", "parallel", "single"])
+def test_the_equilibrium_shown_is_that_of_the_episode(view):
+    env = play(view, 0, render_mode="ansi")
+    assert "1,408.05" in env.render()
+    env.reset(seed=0, options={"cost": 3.0})
+    assert "1,034.48" in env.render()
+
+
+@every_view
+def test_without_a_render_mode_nothing_is_shown(view, capsys):
+    env = play(view, 1, render_mode=None)
+    with pytest.warns(UserWarning, match="without a render_mode"):
+        assert env.render() is None
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("view", ["aec", "parallel"])
+def test_rendering_needs_a_reset(view):
+    with pytest.raises(AssertionError, match="reset\\(\\) needs to be called before render"):
+        VIEWS[view].make(render_mode="ansi").render()
+
+
+@every_view
 def test_equal_seeds_give_equal_frames_and_others_do_not(view):
     market = {"satisfaction": aigc_market.Uniform(100, 300)}
     frames = [play(view, 3, seed=seed, **market).render() for seed in (1, 1, 2)]
@@ -399,27 +390,18 @@ def test_equal_seeds_give_equal_frames_and_others_do_not(view):
 
 
 @every_view
-def test_a_frame_stays_until_the_next_round(view):
-    env = play(view, 2)
-    frame = env.render()
-    assert (env.render() == frame).all()
-    if view == "aec":  # in the middle of a round
-        env.step(np.array([3.0], "f4"))
-        assert (env.render() == frame).all()
-
-
-@every_view
-def test_every_round_changes_the_frame(view):
-    frames = [play(view, rounds).render() for rounds in range(4)]
+def test_every_round_changes_the_frame_which_then_stays(view):
+    frames = []
+    for rounds in range(4):
+        env = play(view, rounds)
+        frames.append(env.render())
+        if view.startswith("aec"):  # in the middle of a round
+            VIEWS[view].move(env, 7)
+        assert (env.render() == frames[-1]).all()
     for a, b in itertools.combinations(frames, 2):
         assert (a != b).any()
-
-
-@every_view
-def test_a_new_episode_forgets_the_last(view):
-    env = play(view, 3)
-    env.reset(seed=0)
-    assert (env.render() == play(view, 0).render()).all()
+    env.reset(seed=0)  # a new episode forgets the last
+    assert (env.render() == frames[0]).all()
 
 
 def test_a_screen_shows_what_is_drawn_from_all_rounds():
@@ -440,7 +422,7 @@ def test_a_screen_shows_what_is_drawn_from_all_rounds():
 @pytest.mark.parametrize(
     "copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"]
 )
-@every_view
+@two_views
 def test_a_copy_shows_the_same(view, copied, mode):
     env = play(view, 2, render_mode=mode)
     twin = copied(env)
@@ -451,7 +433,7 @@ def test_a_copy_shows_the_same(view, copied, mode):
     env.close()
 
 
-@every_view
+@two_views
 def test_a_window_shows_every_round_unasked(view, happened):
     env = play(view, 3, render_mode="human")
     assert happened == ["shown", "4 a second"] * 4  # also the market that waits for its first price
@@ -490,16 +472,14 @@ def no_pygame(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
 
 
-@every_view
 @pytest.mark.parametrize("mode", ["human", "rgb_array"])
-def test_without_pygame_it_says_what_to_install(view, mode, no_pygame):
+def test_without_pygame_it_says_what_to_install(mode, no_pygame):
     with pytest.raises(ImportError, match=r"pip install 'aigc-market\[render\]'"):
-        play(view, 1, render_mode=mode).render()
+        play("aec", 1, render_mode=mode).render()
 
 
-@every_view
-def test_text_needs_no_pygame(view, no_pygame):
-    assert "round 1 of 30" in play(view, 1, render_mode="ansi").render()
+def test_text_needs_no_pygame(no_pygame):
+    assert "round 1 of 30" in play("aec", 1, render_mode="ansi").render()
 
 
 # -- Gymnasium's recorders and the vector environments ---------------------------------------------
@@ -524,11 +504,14 @@ def test_gymnasium_records_videos(game, tmp_path):
 
 @pytest.mark.parametrize(("num_envs", "shown"), [(1, 1), (3, 3), (9, 4)])
 @pytest.mark.parametrize(
-    ("game", "market"),
-    [("Pricing", {"satisfaction": aigc_market.Uniform(100, 300)}), ("Rival", {"scenario": "road"})],
+    ("make", "market"),
+    [
+        (pricing_lanes, {"satisfaction": aigc_market.Uniform(100, 300)}),
+        (rival_lanes, {"scenario": "road"}),
+    ],
 )
-def test_a_batch_shows_its_first_environments(game, market, num_envs, shown):
-    envs = batch(num_envs, game, max_cycles=3, render_mode="rgb_array", **market)
+def test_a_batch_shows_its_first_environments(make, market, num_envs, shown):
+    envs = make(num_envs, max_cycles=3, render_mode="rgb_array", **market)
     envs.reset(seed=0)
     opening = envs.render()
     assert [frame.shape for frame in opening] == [SHAPE] * shown
@@ -549,8 +532,8 @@ def test_a_batch_shows_its_first_environments(game, market, num_envs, shown):
 @pytest.mark.parametrize("scenario", ["paper", "crowd", "capacity"])
 def test_one_of_a_batch_looks_like_a_single_environment(scenario):
     """With the same market; a batch draws its own from one generator, so its first is alike."""
-    envs = batch(1, scenario=scenario, render_mode="rgb_array")
-    env = single(scenario=scenario, render_mode="rgb_array")
+    envs = pricing_lanes(1, scenario=scenario, render_mode="rgb_array")
+    env = pricing(scenario=scenario, render_mode="rgb_array")
     for each in (envs, env):
         each.reset(seed=5)
     for price in (3.0, 9.0):
@@ -560,11 +543,11 @@ def test_one_of_a_batch_looks_like_a_single_environment(scenario):
 
 
 def test_a_batch_that_shows_nothing():
-    envs = batch(2)
+    envs = pricing_lanes(2)
     with pytest.raises(gymnasium.error.ResetNeeded, match="before render"):
         envs.render()
     envs.reset(seed=0)
     with pytest.warns(UserWarning, match="without a render_mode"):
         assert envs.render() is None
     with pytest.raises(ValueError, match="render_mode must be one of"):
-        batch(2, render_mode="human")
+        pricing_lanes(2, render_mode="human")

@@ -1,14 +1,11 @@
-"""Rendering as text that a person can read, numbers, and what all modes have in common."""
+"""Rounds as text that a person can read, and numbers."""
 
 import re
 
-import gymnasium
-import numpy as np
 import pytest
 from gallery import GALLERY
 from rounds import competition_record, record
 
-import aigc_market
 from aigc_market.rendering.numbers import (
     beside,
     count,
@@ -24,148 +21,13 @@ from aigc_market.rendering.numbers import (
 from aigc_market.rendering.text import ansi, sales, share, summary
 
 
-def single(**arguments):
-    return gymnasium.make("aigc_market/Pricing-v0", normalize=False, **arguments).unwrapped
-
-
-def after_one_round(view, price=9.0, purchases=(70.0, 130.0), **arguments):
-    """An environment of any view after a round at this price."""
-    env = view(**arguments)
-    action = np.array([price], "f4")
-    if view is single:
-        env.reset(seed=0)
-        env.step(action)
-    elif view is aigc_market.env:
-        env.reset(seed=0)
-        for each in (price, *purchases):
-            env.step(np.array([each], "f4"))
-    else:
-        env.reset(seed=0, options={"price": action})
-        vmus = {f"vmu_{k}": np.array([each], "f4") for k, each in enumerate(purchases)}
-        env.step({"asp_0": action, **vmus})
-    return env
-
-
-every_view = pytest.mark.parametrize(
-    "view", [aigc_market.env, aigc_market.parallel_env, single], ids=["aec", "parallel", "gym"]
-)
-multi_agent = pytest.mark.parametrize(
-    "view", [aigc_market.env, aigc_market.parallel_env], ids=["aec", "parallel"]
-)
-
-
-@every_view
-def test_a_round_as_text(view):
-    env = after_one_round(view, render_mode="ansi", max_cycles=12)
-    text = env.render()
-    assert text.startswith("round 1 of 12\n")
-    columns, row, sold = text.splitlines()[1:]
-    assert re.split("  +", columns.strip())[-3:] == ["utility", "at equilibrium", "regret"]
-    if view is single:
-        assert row.split() == ["asp_0", "9", "8", "172", "1,379.31", "1,408.05", "28.74"]
-        assert sold == "steps sold  86.2 86.2 = 172.4"
-    else:
-        assert row.split() == ["asp_0", "9", "8", "200", "1,600.00", "1,408.05", "28.74"]
-        assert sold == "steps sold  70.0 130.0 = 200.0"
-
-
-@multi_agent
-def test_rationing_is_shown(view):
-    text = after_one_round(view, render_mode="ansi", capacity=100).render()
-    assert "steps sold  35.0 65.0 = 100.0, cut by the capacity of 100 from " in text
-    assert " from 70.0 130.0 = 200.0 asked for" in text
-    assert "800.00" in text  # paid as delivered
-
-
-def test_rationing_is_shown_to_the_leader():
-    text = after_one_round(single, price=2.0, render_mode="ansi", capacity=100).render()
-    assert "steps sold  50.0 50.0 = 100.0, cut by" in text
-    assert "= 373.6 asked for" in text
-
-
-@every_view
-def test_before_the_first_round(view):
-    env = view(render_mode="ansi")
-    env.reset(seed=0)
-    text = env.render()
-    assert "round 0 of 100: no price yet" in text
-    assert "1,408.05" in text
-
-
-@every_view
-def test_the_equilibrium_shown_is_that_of_the_episode(view):
-    env = view(render_mode="ansi")
-    env.reset(seed=0, options={"cost": 3.0})
-    assert "1,034.48" in env.render()
-
-
-@multi_agent
-def test_many_vmus_are_cut_short(view):
-    text = after_one_round(view, purchases=[50.0] * 20, K=20, render_mode="ansi").render()
-    assert "steps sold  " + " ".join(["50.0"] * 8) + " and 12 more = 1,000.0" in text
-
-
-@every_view
-def test_ansi_prints_nothing(view, capsys):
-    after_one_round(view, render_mode="ansi").render()
-    assert capsys.readouterr().out == ""
-
-
-@every_view
-def test_without_a_render_mode_nothing_is_shown(view, capsys):
-    env = after_one_round(view)
-    with pytest.warns(UserWarning, match="without a render_mode"):
-        assert env.render() is None
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.filterwarnings("ignore:.*initialised with render_mode='video'")
-@every_view
-def test_an_unknown_mode_is_refused(view):
-    with pytest.raises(ValueError, match=r"render_mode must be one of .*'rgb_array'.*'video'"):
-        view(render_mode="video")
-
-
-@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
-def test_rendering_needs_a_reset(view):
-    with pytest.raises(AssertionError, match="reset\\(\\) needs to be called before render"):
-        view(render_mode="ansi").render()
-
-
-# -- of records alone ------------------------------------------------------------------------------
-
-
-def test_where_nobody_buys_it_says_so():
-    nothing = {"asked": [0.0] * 2, "delivered": [0.0] * 2, "utility": 0.0}
-    assert "steps sold  0: nobody buys" in ansi(record(price=16.0, regret=1408.05, **nothing))
-    assert (
-        sales(record(active=[False] * 2, **nothing)) == "0: nobody is there; 0 of 2 VMUs are there"
-    )
-    never = record(equilibrium_utility=0.0, regret=0.0, **nothing)
-    assert "nobody buys at any price" in ansi(never).splitlines()
-    assert share([never]) == "none: nobody buys at any price"
-    assert share([never, record()]) == "98.0 %"
-
-
-def test_only_those_who_are_there_are_listed():
-    there = record(
-        3, asked=[70.0, 0.0, 0.0], delivered=[70.0, 0.0, 0.0], active=[True, False, True]
-    )
-    assert sales(there) == "70.0 0.0 = 70.0; 2 of 3 VMUs are there"
-
-
-def test_the_share_never_exceeds_what_there_is():
-    """Against followers that buy too much, utility may exceed the equilibrium's by any factor."""
-    generous = record(utility=4200.0, regret=0.0)
-    assert share([generous]) == "100.0 %"
-    assert share([generous, record(regret=704.025)]) == "75.0 %"
-    told = summary([generous, record(utility=4200.0, regret=704.025)])
-    assert told.startswith("2 rounds: you earned 8,400.00; equilibrium prices earn 2,816.10 from")
-    assert "Against rational VMUs: regret 704.02 in all, share 75.0 %." in told
-    assert summary([generous]).startswith("1 round: ")
-
-
-def test_several_providers_as_text():
+def test_rounds_as_text():
+    assert ansi(record()).splitlines() == [
+        "round 7 of 100",
+        "       price  equilibrium  sold   utility  at equilibrium  regret",
+        "asp_0      9            8   172  1,379.31        1,408.05   28.74",
+        "steps sold  86.2 86.2 = 172.4",
+    ]
     assert ansi(competition_record()).splitlines() == [
         "round 7 of 100",
         "       price  Nash  cartel  sold  utility  at Nash  at cartel      Δ",
@@ -179,6 +41,12 @@ def test_several_providers_as_text():
 @pytest.mark.parametrize(
     ("shown", "said"),
     [
+        ("waiting", "round 0 of 100: no price yet"),
+        ("cut", "50.0 50.0 = 100.0, cut by the capacity of 100 from 86.2 86.2 = 172.4 asked for"),
+        ("nobody buys", "steps sold  0: nobody buys"),
+        ("nobody is there", "0: nobody is there; 0 of 2 VMUs are there"),
+        ("no trade", "\nnobody buys at any price\n"),
+        ("thousand", "steps sold  86.2 86.2 86.2 86.2 86.2 86.2 86.2 86.2 and 992 more = 86,200.0"),
         ("duopoly waiting", "round 0 of 100: no price yet"),
         ("no Nash", "no Nash equilibrium was found"),
         ("unjudged", "not judged"),
@@ -186,7 +54,6 @@ def test_several_providers_as_text():
         ("two unsold", "steps sold  0: nobody buys"),
         ("Calvano", "0.75; 25.0 % of requests buy nothing; utility of all VMUs 0.338"),
         ("ten", "(2 more)"),
-        ("thousand", "steps sold  86.2 86.2 86.2 86.2 86.2 86.2 86.2 86.2 and 992 more = 86,200.0"),
     ],
 )
 def test_text_says(shown, said):
@@ -198,6 +65,25 @@ def test_text_has_no_exponents(shown):
     assert not re.search(r"\de[+-]?\d|nan|inf|None", ansi(GALLERY[shown]))
 
 
+def test_only_those_who_are_there_are_listed():
+    bought = [70.0, 0.0, 0.0]
+    there = record(3, asked=bought, delivered=bought, active=[True, False, True])
+    assert sales(there) == "70.0 0.0 = 70.0; 2 of 3 VMUs are there"
+
+
+def test_the_share_never_exceeds_what_there_is():
+    """Against followers that buy too much, utility may exceed the equilibrium's by any factor."""
+    generous = record(utility=4200.0, regret=0.0)
+    assert share([generous]) == "100.0 %"
+    assert share([generous, record(regret=704.025)]) == "75.0 %"
+    told = summary([generous, record(utility=4200.0, regret=704.025)])
+    assert told.startswith("2 rounds: you earned 8,400.00; equilibrium prices earn 2,816.10 from")
+    assert "Against rational VMUs: regret 704.02 in all, share 75.0 %." in told
+    assert summary([generous]).startswith("1 round: ")
+    assert share([GALLERY["no trade"]]) == "none: nobody buys at any price"
+    assert share([GALLERY["no trade"], record()]) == "98.0 %"
+
+
 def test_a_summary_of_several_is_of_the_means():
     """Δ is that of the mean utilities, over the rounds in which Nash prices were found."""
     rounds = [
@@ -207,17 +93,7 @@ def test_a_summary_of_several_is_of_the_means():
     ]
     lines = summary(rounds).splitlines()
     assert lines[0] == "3 rounds, on average:"
-    assert lines[2].split() == [
-        "asp_0",
-        "5",
-        "5.5",
-        "8",
-        "129",
-        "452.00",
-        "600.00",
-        "704.00",
-        "0.5",
-    ]
+    assert " ".join(lines[2].split()) == "asp_0 5 5.5 8 129 452.00 600.00 704.00 0.5"
     assert [line.split()[-1] for line in lines[3:5]] == ["1.5", "1"]
     assert lines[5:] == ["no Nash equilibrium was found in 1 round"]
 

@@ -1,61 +1,22 @@
 """Runs on disk: written, read back, refused, and drawn again as films."""
 
+import itertools
 import json
 import subprocess
 import sys
 
-import gymnasium
 import numpy as np
 import pytest
 from gallery import NO_NASH, UNJUDGED
 from imageio_ffmpeg import count_frames_and_secs, get_ffmpeg_exe
 from PIL import Image
 from rounds import competition_record, record
+from views import VIEWS, pricing
 
 import aigc_market
-from aigc_market import competition_v0, replay
+from aigc_market import replay
 from aigc_market.rendering.frames import draw
 
-
-def single(game="Pricing", **arguments):
-    return gymnasium.make(f"aigc_market/{game}-v0", normalize=False, **arguments).unwrapped
-
-
-def rival(**arguments):
-    return single("Rival", rivals="cartel", **arguments)
-
-
-def play(make=single, cycles=6, seed=0, frames=None, **arguments):
-    """The rounds of an episode, and its frames if asked for."""
-    mode = None if frames is None else "rgb_array"
-    env = make(max_cycles=cycles, render_mode=mode, **arguments)
-    env.reset(seed=seed)
-    rng, rounds = np.random.default_rng(0), []
-
-    def action(agent):
-        space = env.action_space(agent)
-        return rng.uniform(space.low, space.high).astype("f4")
-
-    while len(rounds) < cycles:
-        if make in (single, rival):
-            env.step(np.array([4 + len(rounds)], "f4"))
-        elif hasattr(env, "agent_selection"):
-            env.step(action(env.agent_selection))
-        else:
-            env.step({agent: action(agent) for agent in env.agents})
-        before = len(rounds)
-        replay.collect(env, rounds)
-        if frames is not None and len(rounds) > before:
-            frames.append(env.render())
-    return rounds
-
-
-ONE = {"single": single, "aec": aigc_market.env, "parallel": aigc_market.parallel_env}
-SEVERAL = {
-    "single": rival,
-    "aec": competition_v0.env,
-    "parallel": competition_v0.parallel_env,
-}
 COMPETITIONS = {
     "road": {"scenario": "road", "M": 3, "K": 5},
     "capacity and outside": {"capacity": [90.0, 400.0], "outside": 100.0, "K": 3},
@@ -64,17 +25,32 @@ COMPETITIONS = {
     "unjudged": {"judged": False},
 }
 GAMES = [
-    *((make, {"scenario": "crowd"}) for make in ONE.values()),
-    *((single, {"scenario": name}) for name in ("paper", "hidden", "drift", "shift", "capacity")),
-    *((make, COMPETITIONS["road"]) for make in SEVERAL.values()),
-    *((rival, market) for market in COMPETITIONS.values()),
+    *((view, {"scenario": "crowd"}) for view in ("aec", "parallel", "single")),
+    *(("single", {"scenario": name}) for name in ("paper", "hidden", "drift", "shift", "capacity")),
+    *((view, COMPETITIONS["road"]) for view in ("aec of several", "parallel of several")),
+    *(("rival", {"rivals": "cartel", **market}) for market in COMPETITIONS.values()),
 ]
 
 
-@pytest.mark.parametrize(("make", "market"), GAMES)
-def test_a_replay_shows_what_the_environment_showed(make, market, tmp_path):
+def play(view, cycles, frames=None, **arguments):
+    """The first rounds of an episode, and their frames if asked for."""
+    mode = None if frames is None else "rgb_array"
+    env = VIEWS[view].make(max_cycles=cycles + 1, render_mode=mode, **arguments)
+    VIEWS[view].reset(env, seed=0)
+    rounds, moves = [], itertools.count()
+    while len(rounds) < cycles:
+        VIEWS[view].move(env, next(moves))
+        before = len(rounds)
+        replay.collect(env, rounds)
+        if frames is not None and len(rounds) > before:
+            frames.append(env.render())
+    return rounds
+
+
+@pytest.mark.parametrize(("view", "market"), GAMES)
+def test_a_replay_shows_what_the_environment_showed(view, market, tmp_path):
     frames = []
-    rounds = play(make, 3, frames=frames, **market)
+    rounds = play(view, 3, frames, **market)
     assert [record.number for record in rounds] == [1, 2, 3]
     replay.write(tmp_path / "run.jsonl", rounds)
     assert replay.read(tmp_path / "run.jsonl") == rounds
@@ -85,7 +61,7 @@ def test_a_replay_shows_what_the_environment_showed(make, market, tmp_path):
 
 @pytest.mark.parametrize("market", COMPETITIONS)
 def test_what_is_not_known_of_several_providers_is_left_out(market):
-    last = play(rival, 2, **COMPETITIONS[market])[-1]
+    last = play("rival", 2, rivals="cartel", **COMPETITIONS[market])[-1]
     found = {"no Nash": (False, True), "unjudged": (False, False)}.get(market, (True, True))
     assert (last.nash_prices is not None, last.cartel_prices is not None) == found
     assert (last.places is not None) == (market == "road")
@@ -124,7 +100,7 @@ def test_a_file_of_an_earlier_version_is_read(tmp_path):
 
 
 def test_records_say_what_the_infos_say():
-    env = single(scenario="crowd", max_cycles=5)
+    env = pricing(scenario="crowd", max_cycles=5)
     env.reset(seed=4)
     assert env.round_record() is None
     for t in range(5):
@@ -142,21 +118,27 @@ def test_records_say_what_the_infos_say():
     assert env.round_record() is None
 
 
-@pytest.mark.parametrize("make", [aigc_market.env, aigc_market.parallel_env])
-def test_records_of_all_agents_say_what_their_infos_say(make):
-    env = make(K=2, max_cycles=3, capacity=150)
+all_agents = pytest.mark.parametrize("make", [aigc_market.env, aigc_market.parallel_env])
+
+
+def one_round(make, price, asked, **arguments):
+    """A game in which all agents act, after a round, and its infos."""
+    env = make(K=2, max_cycles=3, **arguments)
     assert env.round_record() is None
-    price, asked = np.array([7.0], "f4"), np.array([[90.0], [110.0]], "f4")
+    price, *asked = (np.array([action], "f4") for action in (price, *asked))
     if make is aigc_market.env:
         env.reset(seed=0)
-        env.step(price)
-        assert env.round_record() is None
-        for steps in asked:
-            env.step(steps)
-        infos = env.infos
-    else:
-        env.reset(seed=0, options={"price": price})
-        infos = env.step({"asp_0": price, "vmu_0": asked[0], "vmu_1": asked[1]})[-1]
+        for action in (price, *asked):
+            assert env.round_record() is None
+            env.step(action)
+        return env, env.infos
+    env.reset(seed=0, options={"price": price})
+    return env, env.step({"asp_0": price, "vmu_0": asked[0], "vmu_1": asked[1]})[-1]
+
+
+@all_agents
+def test_records_of_all_agents_say_what_their_infos_say(make):
+    env, infos = one_round(make, 7.0, [90.0, 110.0], capacity=150)
     record = env.round_record()
     assert record.asked == [90.0, 110.0]
     assert record.delivered == [infos[f"vmu_{k}"]["steps"] for k in range(2)] == [67.5, 82.5]
@@ -178,26 +160,17 @@ def test_the_max_cycles_in_force_is_recorded():
     assert env.round_record().rounds == 2
 
 
-@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
-def test_live_images_are_in_the_record(view, tiny, tmp_path):
+@all_agents
+def test_live_images_are_in_the_record(make, tiny, tmp_path):
     from aigc_market.ssim import RePaintSSIM
 
     picture = np.full((1, 16, 16, 3), 0.25, "f4")
     live = RePaintSSIM(tiny, images=picture, seeds=1, schedule_calls=20, cache_dir=tmp_path)
-    env = view(K=2, ssim=live, max_steps=20, min_steps=0, max_cycles=2, render_mode="rgb_array")
-    price = np.array([3.0], "f4")
-    steps = {"vmu_0": np.array([0.0], "f4"), "vmu_1": np.array([12.0], "f4")}
-    if view is aigc_market.env:
-        env.reset(seed=0)
-        for action in (price, *steps.values()):
-            env.step(action)
-        infos = env.infos
-    else:
-        env.reset(seed=0, options={"price": price})
-        infos = env.step({"asp_0": price, **steps})[-1]
+    market = {"ssim": live, "max_steps": 20, "min_steps": 0, "render_mode": "rgb_array"}
+    env, infos = one_round(make, 3.0, [0.0, 12.0], **market)
     record = env.round_record()
     assert "image" not in infos["vmu_0"]
-    assert record.ssim == pytest.approx([infos[vmu]["ssim"] for vmu in steps])
+    assert record.ssim == pytest.approx([infos[f"vmu_{k}"]["ssim"] for k in range(2)])
     pixels = [np.frombuffer(bytes.fromhex(image), np.uint8) for image in record.images]
     assert [image.shape for image in pixels] == [(16 * 16 * 3,)] * 2
     nothing = pixels[0].reshape(16, 16, 3)  # the half that was not bought stays grey
@@ -210,7 +183,7 @@ def test_live_images_are_in_the_record(view, tiny, tmp_path):
 
 def test_a_long_run_scrolls_as_the_environment_did():
     frames = []
-    rounds = play(cycles=55, frames=frames, max_price=60)
+    rounds = play("single", 55, frames, max_price=60)
     assert (draw(rounds) == frames[-1]).all()
 
 
@@ -233,109 +206,63 @@ def run(tmp_path):
     return spoil
 
 
+FINITE = "must be finite numbers"
+TINY = "must be finite numbers at least 1e-100"
 BAD = {
     "one": [
-        (1, "hello", r"line 1: must be a JSON object \(.*\), got 'hello'"),
-        (1, "[1, 2]", r"line 1: must be a JSON object, got '\[1, 2\]'"),
-        (1, {"format": "other"}, "line 1: the header must hold .*aigc_market rounds"),
-        (1, {"version": 2}, "line 1: the header must hold .*'version': 1"),
-        (1, {"cost": "1"}, "line 1: cost must be finite numbers at least 0 and.*, got '1'"),
-        (1, {"rounds": 0}, "line 1: rounds must be a whole number of at least 1, got 0"),
-        (2, {"price": None}, "line 2: price must be finite numbers at least 0 and.*, got None"),
-        (2, {"price": [1.0]}, r"line 2: price must be one number, got \[1.0\]"),
-        (
-            2,
-            {"price": float("nan")},
-            "line 2: price must be finite numbers at least 0 and.*, got nan",
-        ),
-        (3, {"price": -1.0}, "line 3: price must be finite numbers at least 0 and.*, got -1.0"),
-        (3, {"asked": 3}, "line 3: asked must be a list, one value a .*, got 3"),
-        (3, {"asked": [3, "x"]}, r"line 3: asked\[1\] must be finite numbers.*, got 'x'"),
-        (3, {"delivered": [1.0]}, "line 3: delivered must hold 2 values, one a VMU.*got 1"),
-        (3, {"asked": [1.0]}, "line 3: asked must hold 2 values, one a VMU, got 1"),
-        (3, {"active": [True]}, "line 3: active must hold 2 values"),
-        (3, {"active": [1, 0]}, r"line 3: active\[0\] must be True or False, got 1"),
-        (3, {"images": ["zz", "00"]}, r"line 3: images\[0\] must be a square RGB image.*'zz'"),
-        (3, {"images": ["00" * 6] * 2}, r"line 3: images\[0\] must be a square RGB image"),
-        (3, {"number": 5}, "line 3: number must be 2, after 1, got 5"),
-        (
-            4,
-            {"capacity": 0},
-            "line 4: capacity must be finite numbers at least 1e-100 and.*, got 0",
-        ),
-        (4, '{"number": 3}', "line 4: price is missing"),
-        (1, "[" * 100_000, r"line 1: must be a JSON object \(maximum recursion depth"),
-        (
-            2,
-            {"utility": 1e308},
-            r"line 2: utility must be .* at most 1e\+100, got 1e\+308",
-        ),
-        (2, {"price": 10**400}, r"line 2: price must be finite numbers"),
-        (
-            2,
-            {"quality": [0.5, -1e200]},
-            r"line 2: quality\[1\] must be .* at least -1e\+100.*, got -1e\+200",
-        ),
-        (1, {"rounds": 10**200}, r"line 1: rounds must be .* at most 1e\+100"),
-        (
-            1,
-            {"max_steps": 0},
-            "line 1: max_steps must be finite numbers at least 1e-100 and.*, got 0",
-        ),
-        (
-            1,
-            {"max_steps": 5e-324},
-            "line 1: max_steps must be finite numbers at least 1e-100 and.*, got 5e-324",
-        ),
-        (3, {"asked": [3, 1e50]}, r"line 3: asked must be at most max_steps = 250, got 1e\+50"),
-        (3, {"delivered": [3, 251]}, "line 3: delivered must be at most max_steps = 250, got 251"),
+        (1, "hello", r"must be a JSON object \(.*\), got 'hello'"),
+        (1, "[1, 2]", r"must be a JSON object, got '\[1, 2\]'"),
+        (1, "[" * 100_000, r"must be a JSON object \(maximum recursion depth"),
+        (1, {"format": "other"}, "the header must hold .*aigc_market rounds"),
+        (1, {"version": 2}, "the header must hold .*'version': 1"),
+        (1, {"cost": "1"}, f"cost {FINITE} at least 0 and.*, got '1'"),
+        (1, {"rounds": 0}, "rounds must be a whole number of at least 1, got 0"),
+        (1, {"rounds": 10**200}, r"rounds must be .* at most 1e\+100"),
+        (1, {"max_steps": 0}, f"max_steps {TINY} and.*, got 0"),
+        (1, {"max_steps": 5e-324}, f"max_steps {TINY} and.*, got 5e-324"),
+        (2, {"price": None}, f"price {FINITE} at least 0 and.*, got None"),
+        (2, {"price": [1.0]}, r"price must be one number, got \[1.0\]"),
+        (2, {"price": float("nan")}, f"price {FINITE} at least 0 and.*, got nan"),
+        (2, {"price": 10**400}, f"price {FINITE}"),
+        (2, {"utility": 1e308}, r"utility must be .* at most 1e\+100, got 1e\+308"),
+        (2, {"quality": [0.5, -1e200]}, r"quality\[1\] must be .* at least -1e\+100.*, got -1e"),
+        (3, {"price": -1.0}, f"price {FINITE} at least 0 and.*, got -1.0"),
+        (3, {"asked": 3}, "asked must be a list, one value a .*, got 3"),
+        (3, {"asked": [3, "x"]}, rf"asked\[1\] {FINITE}.*, got 'x'"),
+        (3, {"asked": [1.0]}, "asked must hold 2 values, one a VMU, got 1"),
+        (3, {"asked": [3, 1e50]}, r"asked must be at most max_steps = 250, got 1e\+50"),
+        (3, {"delivered": [3, 251]}, "delivered must be at most max_steps = 250, got 251"),
+        (3, {"active": [1, 0]}, r"active\[0\] must be True or False, got 1"),
+        (3, {"images": ["zz", "00"]}, r"images\[0\] must be a square RGB image.*'zz'"),
+        (3, {"images": ["00" * 6] * 2}, r"images\[0\] must be a square RGB image"),
+        (3, {"number": 5}, "number must be 2, after 1, got 5"),
+        (4, {"capacity": 0}, f"capacity {TINY} and.*, got 0"),
+        (4, '{"number": 3}', "price is missing"),
     ],
     "usual": [
-        (1, {"format": "other"}, "line 1: the header must hold .*aigc_market competition rounds"),
-        (1, {"version": 2}, "line 1: the header must hold .*'version': 1"),
-        (1, {"cost": 1.0}, "line 1: cost must be a list, one value a .*, got 1.0"),
-        (1, {"cost": []}, r"line 1: cost must be a list, one value a .*, got \[\]"),
-        (1, {"cost": [1.0]}, "line 1: max_price must hold 1 values, one a provider, got 2"),
-        (
-            1,
-            {"max_steps": 0},
-            "line 1: max_steps must be finite numbers at least 1e-100 and.*, got 0",
-        ),
-        (2, {"prices": [6.0, "x"]}, r"line 2: prices\[1\] must be finite numbers.*, got 'x'"),
-        (
-            2,
-            {"prices": [6.0, -1]},
-            r"line 2: prices\[1\] must be finite numbers at least 0 and.*, got",
-        ),
-        (2, {"prices": None}, "line 2: prices must be a list, one value a .*, got None"),
-        (2, {"prices": [6.0]}, "line 2: prices must hold 2 values, one a provider.*got 1"),
-        (2, {"nash_prices": [5.0]}, "line 2: nash_prices must hold 2 values, one a provider"),
-        (2, {"nash_prices": None}, "line 2: nash_utility must be null where nash_prices is"),
-        (2, {"cartel_prices": None}, "line 2: cartel_utility must be null where cartel_prices"),
-        (
-            2,
-            {"nash_prices": None, "nash_utility": None},
-            "line 2: profit_gain must be null where nash_prices is",
-        ),
-        (3, {"profit_gain": [0.1, "x"]}, r"line 3: profit_gain\[1\] must be finite numbers"),
-        (3, {"profit_gain": 0.1}, "line 3: profit_gain must be a list, one value a .*, got"),
-        (3, {"mean_profit_gain": [0.1]}, "line 3: mean_profit_gain must be one number"),
-        (
-            3,
-            {"capacity": [0, 1]},
-            r"line 3: capacity\[0\] must be finite numbers at least 1e-100 and.*, got 0",
-        ),
-        (3, {"shares": [0.5, 0.5]}, r"line 3: shares\[0\] must be a list, one value a .*, got 0.5"),
-        (3, {"shares": [[0.5] * 2]}, "line 3: shares must hold 2 values, one a provider"),
-        (3, {"shares": [[0.5] * 2, [0.5]]}, r"line 3: shares\[1\] must hold 2 values, one a VMU"),
-        (3, {"shares": [[0.9] * 2] * 2}, "line 3: shares must add up to 1 at most.*1.8 of VMU 0"),
-        (3, {"shares": [[1.5, 0]] * 2}, r"line 3: shares\[0\]\[0\] must be .* at most 1.*got 1.5"),
-        (3, {"demand": [[1.0, -1]] * 2}, r"line 3: demand\[0\]\[1\] must be finite numbers at"),
-        (3, {"vmu_utility": [1.0]}, "line 3: vmu_utility must hold 2 values, one a VMU, got 1"),
-        (3, {"places": [0.5, 1.0]}, r"line 3: places\[1\] must be finite numbers.*below 1, got 1"),
-        (3, {"places": [0.5]}, "line 3: places must hold 2 values, one a VMU"),
-        (3, {"number": 5}, "line 3: number must be 2, after 1, got 5"),
-        (4, '{"number": 3}', "line 4: prices is missing"),
+        (1, {"format": "other"}, "the header must hold .*aigc_market competition rounds"),
+        (1, {"cost": 1.0}, "cost must be a list, one value a .*, got 1.0"),
+        (1, {"cost": []}, r"cost must be a list, one value a .*, got \[\]"),
+        (1, {"cost": [1.0]}, "max_price must hold 1 values, one a provider, got 2"),
+        (2, {"prices": [6.0, -1]}, rf"prices\[1\] {FINITE} at least 0 and.*, got"),
+        (2, {"prices": None}, "prices must be a list, one value a .*, got None"),
+        (2, {"nash_prices": [5.0]}, "nash_prices must hold 2 values, one a provider"),
+        (2, {"nash_prices": None}, "nash_utility must be null where nash_prices is"),
+        (2, {"nash_prices": None, "nash_utility": None}, "profit_gain must be null where nash_pr"),
+        (2, {"cartel_prices": None}, "cartel_utility must be null where cartel_prices"),
+        (3, {"profit_gain": [0.1, "x"]}, rf"profit_gain\[1\] {FINITE}"),
+        (3, {"profit_gain": 0.1}, "profit_gain must be a list, one value a .*, got"),
+        (3, {"mean_profit_gain": [0.1]}, "mean_profit_gain must be one number"),
+        (3, {"capacity": [0, 1]}, rf"capacity\[0\] {TINY} and.*, got 0"),
+        (3, {"shares": [0.5, 0.5]}, r"shares\[0\] must be a list, one value a .*, got 0.5"),
+        (3, {"shares": [[0.5] * 2]}, "shares must hold 2 values, one a provider"),
+        (3, {"shares": [[0.5] * 2, [0.5]]}, r"shares\[1\] must hold 2 values, one a VMU"),
+        (3, {"shares": [[0.9] * 2] * 2}, "shares must add up to 1 at most.*1.8 of VMU 0"),
+        (3, {"shares": [[1.5, 0]] * 2}, r"shares\[0\]\[0\] must be .* at most 1.*got 1.5"),
+        (3, {"demand": [[1.0, 251]] * 2}, r"demand\[0\] must be at most max_steps = 250"),
+        (3, {"demand": [[1.0, -1]] * 2}, rf"demand\[0\]\[1\] {FINITE} at"),
+        (3, {"sold": [200.0, 1.0]}, r"sold\[0\] must be at most what was asked for there, 129"),
+        (3, {"places": [0.5, 1.0]}, rf"places\[1\] {FINITE}.*below 1, got 1"),
     ],
 }
 
@@ -346,7 +273,7 @@ BAD = {
 )
 def test_a_bad_file_is_refused_by_line_and_field(run, kind, line, change, complaint):
     path = run(line, change, RUNS[kind])
-    with pytest.raises(ValueError, match=complaint) as caught:
+    with pytest.raises(ValueError, match=f"line {line}: {complaint}") as caught:
         replay.read(path)
     assert str(caught.value).startswith(str(path))
 
