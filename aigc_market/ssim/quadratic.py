@@ -40,9 +40,14 @@ class QuadraticSSIM(Formula):
 
     def _put(self, *parameters: Any) -> None:
         alpha, beta, gamma = parameters
-        vars(self).update(parameters=parameters, alpha=alpha, beta=beta, gamma=gamma)
+        put = object.__setattr__
+        put(self, "parameters", parameters)
+        put(self, "alpha", alpha)
+        put(self, "beta", beta)
+        put(self, "gamma", gamma)
         # Demand at rate r is the line r/(2α) − β/(2α); turns are short enough to feel a division.
-        vars(self).update(slope=0.5 / alpha, vertex=-0.5 * beta / alpha)
+        put(self, "slope", 0.5 / alpha)
+        put(self, "vertex", -0.5 * beta / alpha)
 
     def gain(self, steps: Any) -> Any:
         return (self.alpha * steps + self.beta) * steps

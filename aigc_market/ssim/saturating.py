@@ -42,8 +42,12 @@ class SaturatingSSIM(Formula):
 
     def _put(self, *parameters: Any) -> None:
         gain, scale, start = parameters
-        vars(self).update(parameters=parameters, amplitude=gain, scale=scale, start=start)
-        vars(self).update(slope_at_0=gain / scale)
+        put = object.__setattr__
+        put(self, "parameters", parameters)
+        put(self, "amplitude", gain)
+        put(self, "scale", scale)
+        put(self, "start", start)
+        put(self, "slope_at_0", gain / scale)
 
     # Floats go through NumPy too: `math` differs from it in a last digit now and then, and views
     # that play one by one and in batches must agree.
