@@ -1,6 +1,7 @@
-"""Commands of `aigc-market`, run in this process."""
+"""Commands of `aigc-market`, run in this process; words are split at spaces."""
 
 import io
+import json
 
 import pytest
 
@@ -9,10 +10,15 @@ from aigc_market import cli
 
 def run(capsys, *words):
     """What a command prints."""
-    cli.main([str(word) for word in words])
+    cli.main(_split(words))
     told = capsys.readouterr()
     assert told.err == ""
     return told.out
+
+
+def numbers(capsys, *words):
+    """What a command tells as JSON."""
+    return json.loads(run(capsys, *words, "--json"))
 
 
 def refused(capsys, *words):
@@ -29,13 +35,17 @@ def misread(capsys, *words):
     return " ".join(_told(capsys, words).replace("│", " ").split())
 
 
+def type_words(monkeypatch, *lines):
+    """Type words into the terminal, one a line."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
 def _told(capsys, words):
     with pytest.raises(SystemExit) as end:
-        cli.main([str(word) for word in words])
+        cli.main(_split(words))
     assert end.value.code == 2
     return capsys.readouterr().err
 
 
-def type_words(monkeypatch, *lines):
-    """Type words into the terminal, one a line."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+def _split(words):
+    return [part for word in words for part in str(word).split()]
