@@ -1,5 +1,8 @@
 """The calibration from the command line, live rounds, and the training of the bundled model."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +18,8 @@ from baselines.experiments.paper import calibrate
 from baselines.experiments.paper.live import play_live
 
 CALLS = 30
+SERVICE: Any = SimpleNamespace(checkpoint="none", schedule=[], mask="box", mode="", device="cpu")
+"""Of which a curve is described that nobody painted."""
 
 
 def test_a_calibration_is_written_drawn_and_told(tiny, tmp_path, monkeypatch, capsys):
@@ -46,7 +51,7 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     for found in (fit, paper):
         assert found.coefficients == pytest.approx((-1e-5, 3.4e-3, 0.4))
         assert found.r_squared == pytest.approx(1.0)
-    lines = "\n".join(calibrate._game(curve, fit))
+    text = calibrate.describe(SERVICE, curve)
     delta = 15 / 3.39e-3  # the first step gains most
     market = aigc_market.Market(
         satisfaction=delta, ssim=TabulatedSSIM(steps, values), min_steps=0, max_steps=250
@@ -55,18 +60,15 @@ def test_the_game_on_a_parabola_is_that_of_its_fit():
     row = (
         f"| the measured table | {best.price:.3f} | {best.steps[0]:.1f} | {best.asp_utility:.1f} |"
     )
-    assert row in lines
-    assert f"δ = {delta:.0f}" in lines
+    assert row in text
+    assert f"δ = {delta:.0f}" in text
 
 
 def test_there_is_no_game_where_painting_only_harms():
     values = 0.5 - 1e-5 * (np.arange(31) - 40.0) ** 2
     values[0] = 0.9
-    curve = Curve(values[None, None])
-    (_, fit), *_ = calibrate.fits(curve.steps[1:], curve.mean[1:]).values()
-    assert calibrate._game(curve, fit) == [
-        "No picture is better than the one of which nothing is painted: no game on it."
-    ]
+    text = calibrate.describe(SERVICE, Curve(values[None, None]))
+    assert "No picture is better than the one of which nothing is painted: no game on it." in text
 
 
 class Haggler:

@@ -5,12 +5,12 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
+from views import Service
 
 import aigc_market
 from aigc_market import competition_v0
 from aigc_market.competition import price_grid
 from aigc_market.moves import Move
-from aigc_market.ssim import TabulatedSSIM
 
 VIEWS = {"aec": competition_v0.raw_env, "parallel": competition_v0.parallel_env}
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
@@ -311,15 +311,6 @@ def test_followers_of_ones_own_are_held_within_the_bounds_of_a_purchase():
     infos = env.step({agent: np.array([8.0], "f4") for agent in env.agents})[-1]
     np.testing.assert_array_equal(infos["asp_0"]["demand"], [250, 0])
     np.testing.assert_array_equal(infos["asp_1"]["demand"], [0, 0])
-
-
-class Service(TabulatedSSIM):
-    """A live model that makes no image."""
-
-    keep_images = False
-
-    def serve_round(self, steps, rng):
-        raise AssertionError
 
 
 @every_view

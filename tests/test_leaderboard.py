@@ -337,12 +337,14 @@ def test_trainings_go_seed_by_seed(tmp_path, counted, monkeypatch):
     assert Fake.trained == [(name, seed) for seed in (0, 1) for _ in "fl" for name in names]
 
 
-def test_training_alone_plays_nothing(tmp_path, counted):
+def test_training_alone_plays_nothing_and_what_is_not_trained_can_be_left_out(tmp_path, counted):
     run(tmp_path, train_only=True)
     assert counted == {"train": 2, "make": 0}
     assert {path.name for path in tmp_path.iterdir()} == {"trained"}
-    run(tmp_path, train=False, episodes=3)
-    assert counted == {"train": 2, "make": 4}
+    run(tmp_path, scenarios=("hidden", "drift"), train=False, episodes=3)
+    assert counted["train"] == 2
+    learned = pd.read_csv(tmp_path / "leaderboard.csv").query("method == 'fake'")
+    assert set(zip(learned["scenario"], learned["seeds"], strict=True)) == {("hidden", "0 1")}
     assert "| 2 |" in (tmp_path / "leaderboard.md").read_text()
 
 
@@ -497,15 +499,6 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
     assert set(table["first_seed"]) == {seeds.demonstration_seed(0)}  # not the test's
     told = capsys.readouterr().out
     assert "fake is left out of drift: no policy, none comes along" in told
-
-
-def test_what_is_not_trained_can_be_left_out(tmp_path, counted):
-    kept(TrainingRun(REGISTRY["fake"], Task("hidden"), 1).file(tmp_path), 6.0)
-    run(tmp_path, scenarios=("hidden", "drift"), train=False, episodes=3)
-    assert counted["train"] == 0
-    table = pd.read_csv(tmp_path / "leaderboard.csv")
-    learned = table[table["method"] == "fake"]
-    assert set(zip(learned["scenario"], learned["seeds"], strict=True)) == {("hidden", 1)}
 
 
 def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):

@@ -2,30 +2,18 @@
 
 import numpy as np
 import pytest
-from views import pricing, pricing_lanes
+from views import Service
 
 import aigc_market
-from aigc_market.ssim import LiveSSIM, TabulatedSSIM
-from aigc_market.ssim.model import Result
+from aigc_market.ssim import LiveSSIM
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
 
 CALLS = 24
 
 
-class Service(TabulatedSSIM):
-    """Serves what its table says; no image is made."""
-
-    keep_images = False
-
-    def serve_round(self, steps, rng):
-        assert all(s == int(s) for s in steps)
-        return [Result(np.zeros((2, 2, 3)), float(self(s))) for s in steps]
-
-
 SERVICE = Service(np.arange(CALLS + 1), 0.4 + 0.4 * (1 - np.exp(-np.arange(CALLS + 1) / 6)))
 SCARCE = {"ssim": SERVICE, "max_steps": CALLS, "satisfaction": [400.0, 650.0], "capacity": 15.0}
-PRICES = np.linspace(1, 20, 400)
 
 
 def test_it_is_a_live_model():
@@ -69,38 +57,6 @@ def test_a_batch_is_solved_like_its_markets():
         assert batch.asp_utility[i] == alone.asp_utility
         np.testing.assert_array_equal(batch.steps[i], alone.steps)
         assert batch.binding.capacity[i] == alone.binding.capacity
-
-
-@pytest.mark.parametrize("view", ["aec", "single", "vector"])
-def test_regret_is_the_same_in_every_view(view):
-    market = aigc_market.Market(**SCARCE)
-    best = aigc_market.solve(market).asp_utility
-    prices = np.array([3.0, 6.1, 9.7, 14.0], "f4")
-    if view == "vector":
-        env = pricing_lanes(len(prices), **SCARCE)
-        env.reset(seed=0)
-        *_, infos = env.step(prices[:, None])
-        utility, regret = infos["utility"], infos["regret"]
-    else:
-        env = aigc_market.env(**SCARCE) if view == "aec" else pricing(**SCARCE)
-        env.reset(seed=0)
-        utility, regret = [], []
-        for price in prices:
-            if view == "aec":
-                env.step(np.array([price]))
-                for steps in aigc_market.best_response(market, float(price)):
-                    env.step(np.array([steps], "f4"))
-                info = env.infos["asp_0"]
-            else:
-                info = env.step(np.array([price]))[-1]
-            utility.append(info["utility"])
-            regret.append(info["regret"])
-    expected = [by_hand(market, float(price)) for price in prices]
-    np.testing.assert_allclose(utility, expected, rtol=1e-9)
-    np.testing.assert_allclose(regret, np.maximum(best - expected, 0.0), rtol=1e-9, atol=1e-9)
-    for price, value in zip(prices, np.atleast_1d(regret), strict=True):
-        bought = aigc_market.best_response(market, float(price))
-        assert aigc_market.regret(market, float(price), bought).leader == pytest.approx(value)
 
 
 def test_every_vmu_loses_the_fraction_of_a_call():

@@ -68,27 +68,18 @@ def test_pettingzoos_check_of_rendering(name, arguments):
 @pytest.mark.parametrize("name", ["Pricing-v0", "Rival-v0"])
 def test_gymnasiums_registry(name):
     """Its own checker around it: `make` turns it on."""
-    env = gymnasium.make(f"aigc_market/{name}", max_cycles=3)
     one, many = (pricing, pricing_lanes) if name == "Pricing-v0" else (rival, rival_lanes)
+    env = gymnasium.make(f"aigc_market/{name}", max_cycles=3)
     assert type(env.unwrapped) is type(one())
-    env.action_space.seed(0)
-    observation, _ = env.reset(seed=3)
+    env.reset(seed=3)
     for number in range(3):
-        assert env.observation_space.contains(observation)
-        observation, reward, _, truncated, _ = env.step(env.action_space.sample())
+        _, reward, _, truncated, _ = env.step(env.action_space.sample())
         assert isinstance(reward, float)
         assert truncated == (number == 2)
     for how in ({}, {"vectorization_mode": "vector_entry_point"}):
         envs = gymnasium.make_vec(f"aigc_market/{name}", num_envs=5, max_cycles=3, **how)
         assert type(envs.unwrapped) is type(many(5))
-    envs.action_space.seed(0)
-    observations, infos = envs.reset(seed=3)
-    assert infos == {}
-    for _ in range(7):
-        assert observations.shape == (5, *envs.single_observation_space.shape)
-        assert envs.observation_space.contains(np.ascontiguousarray(observations))
-        observations, *others, _ = envs.step(envs.action_space.sample())
-        assert all(each.shape == (5,) for each in others)
+        assert envs.reset(seed=3)[0].shape == (5, *envs.single_observation_space.shape)
     sync = gymnasium.make_vec(f"aigc_market/{name}", num_envs=3, vectorization_mode="sync", K=2)
     assert sync.reset(seed=0)[0].shape == (3, 15 if name == "Pricing-v0" else 20)
     sync.close()

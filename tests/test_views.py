@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from views import COMPETITION, PRICING, pricing, pricing_lanes, rival, rival_lanes, same
+from views import COMPETITION, PRICING, Service, pricing, pricing_lanes, rival, rival_lanes, same
 
 import aigc_market
 from aigc_market import competition, competition_v0
@@ -46,6 +46,12 @@ STANDING = {
     "normalised, scarce": {**TABLE, "normalize": True, "capacity": 200.0},
     "discrete, normalised": {**TABLE, "normalize": True, "continuous_actions": False},
     "all at once": {**TABLE, **SEVEN, "normalize": True, "scale_rewards": True, "capacity": 500.0},
+    "live": {
+        "ssim": Service(np.arange(25), 0.8 - 0.4 * np.exp(-np.arange(25) / 6)),
+        "max_steps": 24,
+        "satisfaction": [400.0, 650.0],
+        "capacity": 15.0,
+    },
 }
 DRAWN = {
     **{name: {"scenario": name} for name in ("hidden", "drift", "shift", "crowd", "capacity")},
