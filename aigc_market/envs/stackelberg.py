@@ -125,7 +125,8 @@ class StackelbergEpisode(Episode):
     def post(self, prices: list[float]) -> None:
         """The price of the one leader for the round to come."""
         self.prices = prices
-        self._seen = array("f", (prices[0] * self._price_unit,))
+        if self._stated:
+            self._seen = array("f", (prices[0] * self._price_unit,))
 
     def _scripted(self) -> tuple[list[float], list[float] | None]:
         """What scripted followers ask for, and what is rational, if that is known."""
@@ -194,9 +195,9 @@ class StackelbergEpisode(Episode):
         unit, row = self._steps_unit, self._rows[0]
         if unit != 1.0:
             asked = [s * unit for s in asked]
-        row.extend([*self._seen, *asked, *self._active])
+        seen = self.prices[0] * self._price_unit
+        row.extend([seen, *asked, *self._active])
         if self._answered:
-            seen = self._seen[0]
             for row, s in zip(self._rows[1:], delivered):  # noqa: B905 (strict takes as long)
                 row.extend((seen, s * unit))
         if not self.round % ROUNDS_KEPT:
