@@ -72,9 +72,8 @@ class Canvas:
 
     def polygon(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
         """Filled."""
-        self._pygame.draw.polygon(
-            self._surface, colour, [(x * _FINE, y * _FINE) for x, y in points]
-        )
+        fine = [(x * _FINE, y * _FINE) for x, y in points]
+        self._pygame.draw.polygon(self._surface, colour, fine)
 
     def circle(self, x: float, y: float, radius: float, colour: Colour) -> None:
         """Filled."""
@@ -120,28 +119,19 @@ class Canvas:
         anchor: float = 0,
         room: float = float("inf"),
     ) -> float:
-        """One line of text on the baseline y, set smaller where it would not fit its room.
+        """One line of text, set smaller where it would not fit its room.
 
-        Args:
-            x: where the text stands.
-            y: of its baseline.
-            words: the text.
-            size: of the font.
-            colour: of the text.
-            anchor: the share of the text that is left of x: 0, 0.5 or 1.
-            room: the most that it may be wide.
+        Of it stands the share `anchor` (0, 0.5 or 1) on the left of x; y is its baseline.
 
         Returns: its width.
         """
         if not words:
             return 0.0
-        drawn = self._font(size).render(words, True, colour)
-        while size > 8 and drawn.get_width() > room * _FINE:
+        while size > 8 and self.measure(words, size) > room:
             size -= 1
-            drawn = self._font(size).render(words, True, colour)
-        width = drawn.get_width() / _FINE
-        top = y * _FINE - self._font(size).get_ascent()
-        self._surface.blit(drawn, (round((x - anchor * width) * _FINE), round(top)))
+        font, width = self._font(size), self.measure(words, size)
+        where = round((x - anchor * width) * _FINE), round(y * _FINE - font.get_ascent())
+        self._surface.blit(font.render(words, True, colour), where)
         return width
 
     def measure(self, words: str, size: int) -> float:

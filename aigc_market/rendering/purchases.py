@@ -24,16 +24,10 @@ _SIDE, _GRAINS = 96, 48
 def card(
     canvas: Canvas, last: Shown, k: int, x: float, top: float, pitch: float, scenery: int
 ) -> None:
-    """A vehicle's picture, its steps as a bar of S_max, and both in numbers.
+    """Vehicle k's picture, its steps as a bar of S_max, and both in numbers, around x.
 
-    Args:
-        canvas: what is drawn on.
-        last: the round.
-        k: the vehicle.
-        x: of its middle.
-        top: where the largest picture begins; smaller ones end where it does.
-        pitch: how much room there is.
-        scenery: what its picture shows where no image is made.
+    Pictures end where the largest that begins at `top` would end. Where none is made, a scene of
+    this number stands for it.
     """
     side = min(_LARGEST, pitch - 8)
     left, right, top, bottom = x - side / 2, x + side / 2, top + _LARGEST - side, top + _LARGEST
@@ -42,15 +36,20 @@ def card(
         canvas.line(corners, palette.LINE, 1)
         canvas.text(x, top + side / 2 + 5, "empty", SMALL, palette.MUTED, anchor=0.5)
         return
+    picture, quality = stand_in(scenery, last.quality[k]), percent(last.quality[k], 0)
+    if last.images:
+        pixels = np.frombuffer(bytes.fromhex(last.images[k]), np.uint8)
+        n = math.isqrt(len(pixels) // 3)
+        picture, quality = pixels.reshape(n, n, 3), f"{last.ssim[k]:.2f}"
     canvas.rectangle(left - 3, top - 3, side + 6, side + 18, palette.WHITE, radius=4)
-    canvas.picture(left, top, side, _picture(last, k, scenery))
+    canvas.picture(left, top, side, picture)
     asked, delivered = last.demand[0][k], last.delivered[k]
     bar(canvas, left, bottom + 4, side, 8, asked / last.max_steps, delivered / last.max_steps)
-    words, quality = part(delivered, asked, last.max_steps), _quality(last, k)
+    words = part(delivered, asked, last.max_steps)
     if last.number == 0:
         words, quality = "nothing yet", ""
     elif pitch > 110:  # else there is no room, and the key says it
-        words, quality = f"{words} steps", f"{quality_name(last)} {quality}"
+        words, quality = f"{words} steps", f"{last.measured} {quality}"
     for y, line in ((bottom + 30, words), (bottom + 48, quality)):
         canvas.text(x, y, line, SMALL, palette.INK, anchor=0.5, room=pitch - 8)
 
@@ -75,35 +74,10 @@ def crowd(canvas: Canvas, last: Shown, left: float, right: float, top: float) ->
         card(canvas, last, k, x, top, _LARGEST - 8, scenery=0)
 
 
-# -- pictures --------------------------------------------------------------------------------------
-
-
-def quality_name(last: Shown) -> str:
-    """What is measured: the SSIM where images are really made, else the share of the best gain."""
-    return "SSIM" if last.images else "quality"
-
-
-def _quality(last: Shown, k: int) -> str:
-    return f"{last.ssim[k]:.2f}" if last.images else percent(last.quality[k], 0)
-
-
-def _picture(last: Shown, k: int, scenery: int) -> np.ndarray:
-    """What vehicle k got, (n, n, 3) uint8, or what stands for it where no image is made."""
-    if not last.images:
-        return stand_in(scenery, last.quality[k])
-    pixels = np.frombuffer(bytes.fromhex(last.images[k]), np.uint8)
-    side = math.isqrt(len(pixels) // 3)
-    return pixels.reshape(side, side, 3)
-
-
 def stand_in(number: int, quality: float) -> np.ndarray:
-    """A road scene under as much noise as there is quality missing.
+    """Scene and noise of this number, (96, 96, 3) uint8: as much noise as quality is missing.
 
-    Args:
-        number: decides scene and noise.
-        quality: 0 shows nothing but noise, 1 the scene; held within these.
-
-    Returns: (96, 96, 3) uint8.
+    A quality of 0 or less shows nothing but noise, one of 1 or more the scene.
     """
     share = min(max(quality, 0.0), 1.0)
     mixed = share * _scene(number % len(_SCENES)) + (1 - share) * _noise(number)

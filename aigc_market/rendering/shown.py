@@ -71,6 +71,11 @@ class Shown(NamedTuple):
         return [True] * len(self.demand[0]) if self.active is None else self.active
 
     @property
+    def measured(self) -> str:
+        """What says how good images are: SSIM if they are really made, else a share of gains."""
+        return "SSIM" if self.images else "quality"
+
+    @property
     def asked(self) -> float:
         """Steps asked for in all."""
         return sum(map(sum, self.demand))

@@ -196,8 +196,8 @@ def _key(canvas: Canvas, last: Shown) -> None:
         if K > _APART:
             facts.append("lines: all VMUs on a twelfth of the road")
     elif K <= _APART:
-        quality = purchases.quality_name(last)
-        facts.append(f"a full bar is {steps(most, most)} steps, below it steps and {quality}")
+        full = steps(most, most)
+        facts.append(f"a full bar is {full} steps, below it steps and {last.measured}")
     if (many := _vehicles_of_a_car(K)) > 1:
         facts.append(f"a car stands for {many:,} VMUs")
     if last.places is not None:
