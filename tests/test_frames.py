@@ -59,11 +59,8 @@ def test_words_fit_and_do_not_meet(shown, words):
     ("shown", "expected"),
     [
         ("paper", {"Regret against rational VMUs", "2.0 % of equilibrium", "equilibrium", "1,408"}),
-        ("paper", {"up to 250 steps a request", "9.00", "172 steps", "172 steps sold"}),
-        (
-            "paper",
-            {"86 steps", "quality 60 %", "a full bar is 250 steps, below it steps and quality"},
-        ),
+        ("paper", {"up to 250 steps a request", "9.00", "172 steps", "172 steps sold", "86 steps"}),
+        ("paper", {"quality 60 %", "a full bar is 250 steps, below it steps and quality"}),
         ("waiting", {"no price yet", "nothing yet", "nothing sold yet"}),
         ("large", {"77.9 % of equilibrium", "548,973", "2.2 M", "2.5 M"}),
         ("cut", {"50 of 86 steps", "100 steps sold", "72 more asked for", "capacity 100"}),
@@ -80,19 +77,15 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("floor", {"120 to 160 steps a request"}),
         ("live", {"SSIM 0.50", "SSIM 0.60"}),
         ("live twelve", {"0.50", "a full bar is 250 steps, below it steps and SSIM"}),
-        (
-            "duopoly",
-            {"2 providers, 2 VMUs", "RSU 0", "6.00", "6.10", "0.425", "50 steps asked for"},
-        ),
-        ("duopoly", {"5.50", "8.00", "utility of all VMUs 1,740"}),
+        ("duopoly", {"2 providers, 2 VMUs", "RSU 0", "6.00", "6.10", "0.425", "5.50", "8.00"}),
+        ("duopoly", {"50 steps asked for", "utility of all VMUs 1,740"}),
         ("duopoly waiting", {"no price yet", "nothing sold yet", "Utility of a provider"}),
         ("three", {"a ring road: its ends meet", "to reach an RSU costs 20.00 a request"}),
         ("ten", {"mean of 10, 6.00 to 6.90"}),
         ("thirty", {"RSU 0–2", "5.00–5.20", "lines: all VMUs on a twelfth of the road"}),
         ("no Nash", {"no Nash equilibrium was found", "cartel", "Utility of a provider"}),
         ("unjudged", {"not judged"}),
-        ("two cut", {"100 of 129 steps", "229 steps sold", "29 more asked for"}),
-        ("two cut", {"capacity 100 to 10,000"}),
+        ("two cut", {"100 of 129 steps", "229 steps sold", "capacity 100 to 10,000"}),
         ("two unsold", {"nobody buys at this price"}),
         ("Calvano", {"1 step a request", "25.0 % of requests buy nothing", "0.39 steps"}),
         ("far off", {"-5.67"}),
@@ -485,24 +478,23 @@ def test_text_needs_no_pygame(no_pygame):
 # -- Gymnasium's recorders and the vector environments ---------------------------------------------
 
 
-@pytest.mark.parametrize("game", ["Pricing", "Rival"])
-def test_gymnasium_records_videos(game, tmp_path):
-    env = gymnasium.make(f"aigc_market/{game}-v0", max_cycles=5, render_mode="rgb_array")
+def test_gymnasium_records_videos(tmp_path):
+    how = {"max_cycles": 5, "render_mode": "rgb_array"}
+    env = gymnasium.make("aigc_market/Pricing-v0", **how)
     env = RecordVideo(env, str(tmp_path / "one"), episode_trigger=lambda episode: True)
-    envs = gymnasium.make_vec(f"aigc_market/{game}-v0", 2, max_cycles=5, render_mode="rgb_array")
+    envs = gymnasium.make_vec("aigc_market/Rival-v0", 2, **how)
     envs = RecordVectorVideo(envs, str(tmp_path / "batch"), video_length=3)
     for each in (env, envs):
         each.reset(seed=0)
         for _ in range(5):
             each.step(each.action_space.sample())
         each.close()
-    frames, seconds = count_frames_and_secs(tmp_path / "one" / "rl-video-episode-0.mp4")
-    assert frames == 6
-    assert seconds == pytest.approx(6 / 4)
+    film = tmp_path / "one" / "rl-video-episode-0.mp4"
+    assert count_frames_and_secs(film) == (6, pytest.approx(6 / 4))
     assert list((tmp_path / "batch").glob("*.mp4"))
 
 
-@pytest.mark.parametrize(("num_envs", "shown"), [(1, 1), (3, 3), (9, 4)])
+@pytest.mark.parametrize(("num_envs", "shown"), [(3, 3), (9, 4)])
 @pytest.mark.parametrize(
     ("make", "market"),
     [
