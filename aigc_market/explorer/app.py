@@ -137,9 +137,9 @@ def _(best, controls, market, refused, studied, way):
 
 
 @app.cell
-def _(again, arguments, best, followers):
+def _(again, arguments, best, followers, market):
     played, set_played = mo.state([])
-    game = None
+    game = price = post = None
     if best is not None:
         game = gymnasium.make(
             "aigc_market/Pricing-v0",
@@ -150,20 +150,16 @@ def _(again, arguments, best, followers):
             **arguments,
         )
         game.reset(seed=again.value)  # a press begins a new game, as another market does
-    return game, played, set_played
 
+        def _post(_):
+            game.step(np.array([price.value], np.float32))
+            set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
 
-@app.cell
-def _(best, game, market, set_played):
-    def _post(_):
-        game.step(np.array([price.value], np.float32))
-        set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
-
-    _low, _high = (1, 2) if best is None else (float(market.cost), float(market.max_price))
-    _first = _low if best is None else markets.first_price(_low, float(best.price))
-    price = slider((_low, _high, markets.PRICE_STEP), _first, "your price p")
-    post = mo.ui.button(label="post the price", kind="success", on_click=_post)
-    return post, price
+        _low, _best, _high = (float(p) for p in (market.cost, best.price, market.max_price))
+        _first = float(f"{(_low + _best) / 2:.4g}")  # there steps are sold, and at a profit
+        price = slider((_low, _high, 0.05), _first, "your price p")
+        post = mo.ui.button(label="post the price", kind="success", on_click=_post)
+    return game, played, post, price
 
 
 @app.cell

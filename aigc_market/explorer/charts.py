@@ -11,13 +11,14 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from aigc_market import best_response, competition, palette, regret
+from aigc_market import competition, palette
 from aigc_market.curves import breakpoints, curves, theorem_2
 from aigc_market.equilibrium import Equilibrium
 from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
 from aigc_market.rendering import Round, text
 from aigc_market.rendering.numbers import beside, exact, paid, short, steps
+from aigc_market.rules import best_response, leader_utility
 
 Card = tuple[str, str, str]
 """A name, a value and a caption."""
@@ -77,25 +78,21 @@ def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
         said = ["piece:N", "at S_min:Q", "between:Q", "at S_max:Q", "rationed:N"]
         bands = _chart(pieces(market, float(best.price))).mark_rect(opacity=0.12)
         layers.append(bands.encode(x=_price(market, "from"), x2="to:Q", color=shade, tooltip=said))
-        if len(breaks):
-            rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
-            layers.append(rules.encode(x=x, tooltip=[_number("price", "breakpoint")]))
+    if 0 < len(breaks) < _MOST_PIECES:
+        rules = _chart({"price": breaks}).mark_rule(color=palette.MUTED, strokeDash=[4, 3])
+        layers.append(rules.encode(x=x, tooltip=[_number("price", "breakpoint")]))
     rows = {"price": drawn.price, "utility": drawn.asp_utility, "steps": drawn.steps.sum(-1)}
-    line = _chart(rows).encode(x=x, y=y, tooltip=[_number(name) for name in rows])
-    layers.append(line.mark_line(color=palette.LEADER, strokeWidth=2.5))
-    marks = [("p*", float(best.price), best.asp_utility, palette.EQUILIBRIUM, "circle", -14)]
-    if (
-        theorem is not None
-        and market.cost <= theorem <= market.max_price
-        and not np.isclose(theorem, best.price, rtol=1e-6)
-    ):
-        lost = regret(market, theorem, best_response(market, theorem)).leader
-        pays = best.asp_utility - lost
-        marks.append(("Theorem 2", theorem, pays, palette.THEOREM, "diamond", 18))
-    for name, price, pays, colour, shape, dy in marks:
-        row = {"price": price, "utility": pays, "label": f"{name} = {price:.4g}"}
+    line = _chart(rows).encode(x=x, y=y, tooltip=[*map(_number, rows)])
+    layers.append(line.mark_line(color=palette.LEADER))
+    marks = [("p*", float(best.price), palette.EQUILIBRIUM, "circle", -14)]
+    inside = theorem is not None and market.cost <= theorem <= market.max_price
+    if inside and not np.isclose(theorem, best.price, rtol=1e-6):
+        marks.append(("Theorem 2", theorem, palette.THEOREM, "diamond", 18))
+    for name, price, *look in marks:
+        pays = leader_utility(market, price)
+        point = _chart({"price": price, "utility": pays, "label": f"{name} = {price:.4g}"})
         right = price > (market.cost + market.max_price) / 2
-        layers += _labelled(_chart(row).encode(x=x, y=y), colour, shape, right, dy)
+        layers += _labelled(point.encode(x=x, y=y), right, *look)
     return _framed(layers)
 
 
@@ -121,30 +118,27 @@ def demand(market: Market, best: Equilibrium) -> alt.LayerChart:
     return _framed(
         [
             rule.mark_rule(color=palette.EQUILIBRIUM, strokeDash=[2, 3]),
-            line.mark_line(strokeWidth=2.5),
-            points.mark_point(filled=True, opacity=1),
+            line.mark_line(),
+            points.mark_point(),
         ]
     )
 
 
 def rounds(played: list[Round]) -> alt.LayerChart:
     """What was earned in each round played, beside the equilibrium's."""
+    fields = {"you": "utility", "equilibrium": "equilibrium_utility"}
     rows = {
         "round": np.tile([record.number for record in played], 2),
-        "who": np.repeat(["you", "equilibrium"], len(played)),
-        "utility": [
-            *(record.utility for record in played),
-            *(record.equilibrium_utility for record in played),
-        ],
+        "who": np.repeat([*fields], len(played)),
+        "utility": [getattr(record, field) for field in fields.values() for record in played],
     }
     chart = _chart(rows).encode(
         x=alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("utility:Q", title="ASP utility U_p"),
-        color=_colours("who", ["you", "equilibrium"], [palette.LEADER, palette.EQUILIBRIUM]),
+        color=_colours("who", [*fields], [palette.LEADER, palette.EQUILIBRIUM]),
         tooltip=["round:O", "who:N", alt.Tooltip("utility:Q", format=".2f")],
     )
-    points = chart.mark_point(filled=True, size=70, opacity=1)
-    return _framed([chart.mark_line(strokeWidth=2), points], height=200)
+    return _framed([chart.mark_line(), chart.mark_point(size=70)], height=200)
 
 
 def table_of_rounds(played: list[Round]) -> str:
@@ -172,7 +166,7 @@ def cards_of_several(study: Study) -> list[Card]:
     nash, cartel = study.nash, study.cartel
     gap, found = exact(float(nash.gap.max()), 2), "none found"
     said = f"the smallest gap is {gap}"
-    if study.converged:
+    if study.nash.converged:
         found, said = _prices(nash.prices), f"certified: gap ≤ {gap}"
     mean = nash.asp_utility.mean(), cartel.asp_utility.mean()
     return [
@@ -210,15 +204,15 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
         detail="piece:N",
         tooltip=["curve:N", *pair],
     )
-    layers: list[Any] = [curves.mark_line(strokeWidth=2.5, clip=True)]
-    if study.cycle is not None:
-        path = _chart(_cobweb(study.cycle)).encode(x=x, y=y, order="i:Q")
+    layers: list[Any] = [curves.mark_line(clip=True)]
+    if study.nash.cycle is not None:
+        path = _chart(_cobweb(study.nash.cycle)).encode(x=x, y=y, order="i:Q")
         dashed = {"strokeWidth": 1.5, "strokeDash": [5, 3], "clip": True}
         layers.append(path.mark_line(color=palette.REGRET, **dashed))
-        dots = path.mark_point(color=palette.REGRET, filled=True, size=35, opacity=1)
+        dots = path.mark_point(color=palette.REGRET, size=35)
         layers.append(dots.encode(tooltip=[_number("round"), *pair]))
-    name = "Nash" if study.converged else "smallest gap"
-    for label, prices, colour, shape, dy in (
+    name = "Nash" if study.nash.converged else "smallest gap"
+    for label, prices, *look in (
         ("asked", asked, palette.PURPLE, "triangle-up", 18),
         ("cartel", study.cartel.prices, palette.CARTEL, "diamond", -14),
         (name, study.nash.prices, palette.EQUILIBRIUM, "circle", 20),
@@ -228,14 +222,14 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
         point = _chart({"x": prices[0], "y": prices[1], "label": label})
         point = point.encode(x=x, y=y, tooltip=["label:N", *pair])
         right = (prices[0] > sum(ends) / 2) != (label == "asked")  # the others' place is taken
-        layers += _labelled(point, colour, shape, right, dy, filled=label != "smallest gap")
+        layers += _labelled(point, right, *look, filled=label != "smallest gap")
     return _framed(layers, height=360)
 
 
 def payoff(study: Study) -> alt.LayerChart:
     """What asp_0 earns by its price, the others at Nash or in the cartel, and its best replies."""
     market, others = study.market, np.stack([study.nash.prices, study.cartel.prices])
-    names = ["others at Nash" if study.converged else "others at the smallest gap"]
+    names = ["others at Nash" if study.nash.converged else "others at the smallest gap"]
     names.append("others as a cartel")
     low, top = float(market.cost[0]), float(others[:, 0].max())
     high = low + 1.25 * max(top - low, 0.05 * low)
@@ -257,8 +251,8 @@ def payoff(study: Study) -> alt.LayerChart:
     return _framed(
         [
             own.mark_rule(strokeDash=[2, 3]),
-            line.mark_line(strokeWidth=2.5),
-            point.mark_point(filled=True, size=90, opacity=1),
+            line.mark_line(),
+            point.mark_point(size=90),
         ],
         height=260,
     )
@@ -345,19 +339,13 @@ def _colours(
 
 
 def _labelled(
-    point: alt.Chart, colour: str, shape: str, right: bool, dy: int, filled: bool = True
+    point: alt.Chart, right: bool, colour: str, shape: str, dy: int, filled: bool = True
 ) -> list[alt.Chart]:
     """A mark of one row, and its `label` to the left of it where it is on the `right`."""
-    look = {"filled": filled, "size": 115, "opacity": 1, "strokeWidth": 2}
-    name = point.mark_text(
-        color=colour,
-        align="right" if right else "left",
-        dx=-8 if right else 8,
-        dy=dy,
-        fontSize=13,
-        fontWeight="bold",
-    )
-    return [point.mark_point(color=colour, shape=shape, **look), name.encode(text="label:N")]
+    mark = point.mark_point(color=colour, shape=shape, filled=filled, size=115, strokeWidth=2)
+    side: Any = {"align": "right", "dx": -8} if right else {"align": "left", "dx": 8}
+    name = point.mark_text(color=colour, dy=dy, fontSize=13, fontWeight="bold", **side)
+    return [mark, name.encode(text="label:N")]
 
 
 def _number(field: str, title: str | None = None) -> alt.Tooltip:
@@ -374,6 +362,8 @@ def _framed(layers: Sequence[Any], height: int = 300) -> Any:
             background="transparent",
             usermeta={"embedOptions": {"actions": False}},  # the menu beside it
         )
+        .configure_line(strokeWidth=2.5)
+        .configure_point(filled=True, opacity=1)
         .configure_axis(labelFontSize=12, titleFontSize=13, grid=False)
         .configure_axisY(minExtent=48)
         .configure_legend(labelFontSize=12)

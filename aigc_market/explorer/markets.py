@@ -15,8 +15,6 @@ from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 MOST_PROVIDERS, MOST_VMUS = 5, 6
-PRICE_STEP = 0.05
-"""Of the price that one posts oneself."""
 QUADRATIC, MEASURED = "quadratic", "measured on repainted pictures"
 UNIT = "unit demand (Calvano et al.)"
 """One unit for each request, worth δ·(SSIM(1) − SSIM(0)) = δ: their a is δ, their μ is μ."""
@@ -132,24 +130,19 @@ def arguments(model: str, values: Mapping[str, Any]) -> dict[str, Any]:
         values: of all sliders; `capacity` and `outside` are None where there is none.
     """
     M, K = values["M"], values["K"]
-    shared = {
-        **{name: values[name] for name in ("max_price", "min_steps", "max_steps", "capacity")},
-        "K": K,
+    names = ["K", "max_price", "min_steps", "max_steps", "capacity"]
+    given = {
         "satisfaction": values["satisfaction"][:K],
+        "cost": values["cost"][0],
         "ssim": ssim(model, values),
     }
-    if model == UNIT:
-        shared.update(min_steps=1, max_steps=1)
-    if M == 1:
-        return {**shared, "cost": values["cost"][0]}
-    own = np.arange(K) % M == np.arange(M)[:, None]
-    return {
-        **shared,
-        **{name: values[name] for name in ("temperature", "outside")},
-        "M": M,
-        "cost": values["cost"][:M],
-        "access_cost": np.where(own, 0.0, values["near"]),
-    }
+    if M > 1:
+        names += ["M", "temperature", "outside"]
+        given["cost"] = values["cost"][:M]
+        own = np.arange(K) % M == np.arange(M)[:, None]
+        given["access_cost"] = np.where(own, 0.0, values["near"])
+    steps = {"min_steps": 1, "max_steps": 1} if model == UNIT else {}
+    return {**{name: values[name] for name in names}, **given, **steps}
 
 
 def ssim(model: str, values: Mapping[str, Any]) -> QuadraticSSIM | TabulatedSSIM:
@@ -162,13 +155,3 @@ def ssim(model: str, values: Mapping[str, Any]) -> QuadraticSSIM | TabulatedSSIM
     folder = Path(models.__file__).parent / "repaint" / "bundled" / "curves"
     curve = np.load(sorted(folder.glob("*.npy"))[0]).mean(axis=(0, 1), dtype=np.float64)
     return TabulatedSSIM(np.arange(len(curve)), curve)
-
-
-def first_price(cost: float, best: float) -> float:
-    """Where one's own price begins: halfway from c to p*, where steps are sold at a profit.
-
-    Demand is at least that at p*, so there is a profit unless nothing is traded at any price.
-    """
-    if best - cost <= PRICE_STEP:
-        return best
-    return cost + PRICE_STEP * max(round((best - cost) / 2 / PRICE_STEP), 1)

@@ -25,16 +25,6 @@ class Study:
     """(P) each: the best replies of asp_0 to these prices of asp_1, and of asp_1 to asp_0's; the
     others are at their Nash prices, or where the gap is smallest."""
 
-    @property
-    def converged(self) -> bool:
-        """Whether there is a Nash equilibrium."""
-        return bool(self.nash.converged)
-
-    @property
-    def cycle(self) -> np.ndarray | None:
-        """(L, M) the profiles of prices through which best replies go round."""
-        return None if self.converged or self.nash.cycle is None else self.nash.cycle
-
     def on_the_way(self, share: float) -> np.ndarray:
         """(M) prices so far from Nash to the cartel, held within the bounds of prices."""
         prices = self.nash.prices + share * (self.cartel.prices - self.nash.prices)
