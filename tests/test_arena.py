@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_training import Always
 from safetensors.numpy import save_file
 
 import baselines
@@ -19,19 +20,6 @@ from baselines.arena.protocol import PublicParameters
 from baselines.arena.registry import REGISTRY, Entry, resolve
 from baselines.arena.rollout import PHYSICAL, play, play_in
 from baselines.arena.task import Task
-
-
-class Always:
-    """One price, for ever."""
-
-    def __init__(self, price, num_envs):
-        self.prices = np.full(num_envs, price)
-        self.seen = []
-
-    def act(self, history):
-        self.seen.append(history)
-        return self.prices
-
 
 # --- play
 

@@ -148,13 +148,6 @@ def test_first_values_are_those_of_random_rivals_for_ever():
     assert values[1, 2] == pytest.approx(10 * payoffs[[2, 5, 8], 1].mean())
 
 
-def test_a_seed_is_a_session():
-    payoffs = random_game(2, 4)
-    one, same, other = (learn(payoffs, QUICK, seed) for seed in ((0, 2, 5), (0, 2, 5), (0, 2, 6)))
-    np.testing.assert_array_equal(one.tables, same.tables)
-    assert (one.tables != other.tables).any()
-
-
 # What was learned
 
 

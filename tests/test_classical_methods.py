@@ -130,20 +130,6 @@ def test_controlled_variance_lets_the_variance_grow():
 
 
 @pytest.mark.parametrize("name", ["cils", "cils_discounted", "controlled_variance"])
-def test_least_squares_finds_the_price_of_a_line(name):
-    task = Task("paper", {"max_cycles": 30})
-    method = made(
-        name,
-        task,
-        4,
-        kappa=0.05,
-        first=(6.0, 10.0),
-        **({"discount": 0.95} if name == "cils_discounted" else {}),
-    )
-    np.testing.assert_allclose(play(method, task, 4, 0).price[-1], 8.0, atol=0.1)
-
-
-@pytest.mark.parametrize("name", ["cils", "cils_discounted", "controlled_variance"])
 @pytest.mark.parametrize("choke", [3.0, 5.0, 9.0])
 def test_least_squares_comes_down_to_where_somebody_buys(name, choke):
     """The first prices sell nothing: a fit to them would stay where nothing is sold."""

@@ -13,7 +13,6 @@ import threading
 import tomllib
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
@@ -28,20 +27,6 @@ SCHEMAS = {
     "github-issue-forms": sorted(set(GITHUB.glob("ISSUE_TEMPLATE/*")) - {*GITHUB.rglob("config*")}),
     "citation-file-format": [ROOT / "CITATION.cff"],
 }
-VERSIONS = {
-    "type": "array",
-    "minItems": 1,
-    "items": {
-        "type": "object",
-        "properties": {
-            "name": {"pattern": r"^(main|v\d+\.\d+\.\d+)$"},
-            "url": {"type": "string", "pattern": r"^[^/]+/$"},
-        },
-        "required": ["name", "url"],
-        "additionalProperties": False,
-    },
-}
-"""The schema of versions.json."""
 
 
 def steps(workflow):
@@ -165,8 +150,8 @@ def test_docs_of_all_versions_stand_side_by_side(built, tmp_path):
     for name in ("main", "v0.9.0", "v0.10.0", "v0.2.1"):
         publish(built, site, name)
     listed = json.loads((site / "versions.json").read_text())
-    jsonschema.validate(listed, VERSIONS)
-    assert [each["name"] for each in listed] == ["v0.10.0", "v0.9.0", "v0.2.1", "main"]
+    names = ["v0.10.0", "v0.9.0", "v0.2.1", "main"]
+    assert listed == [{"name": name, "url": f"{name}/"} for name in names]
     assert all((site / each["url"] / "index.html").is_file() for each in listed)
     assert "url=v0.10.0/" in (site / "index.html").read_text()
     assert not list(site.rglob(".doctrees"))

@@ -87,7 +87,7 @@ def test_a_strange_file_is_no_checkpoint(tmp_path):
         assert Checkpoint(path, "recipe a").restore(*parts(0)) == 0
 
 
-@pytest.mark.parametrize("config", ["", "{", "[" * 100_000, "[1]", None])
+@pytest.mark.parametrize("config", ["{", "[" * 100_000, "[1]", None])
 def test_a_checkpoint_with_broken_json_is_none(tmp_path, config):
     path = tmp_path / "run.checkpoint"
     save_file({"a": torch.ones(2)}, path, metadata=None if config is None else {"config": config})

@@ -473,19 +473,6 @@ def test_options_may_differ_from_lane_to_lane_in_a_moving_market():
     assert (infos["regret"] >= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"satisfaction": [10.0, 200.0]}, "satisfaction must stay within the environment's spaces"),
-        ({"capacity": 501.0}, "capacity must stay within the environment's spaces"),
-        ({"min_steps": 10.0, "capacity": 19.0}, "capacity must be at least"),
-    ],
-)
-def test_options_that_would_leave_the_spaces_are_refused(options, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        aigc_market.env(scenario="capacity").reset(options=options)
-
-
 # -- your own ---------------------------------------------------------------------------------
 
 

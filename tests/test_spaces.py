@@ -244,7 +244,6 @@ def test_what_is_seen_of_a_crowd():
 @pytest.mark.parametrize("vmu_reward", ["surplus", "utility"])
 @pytest.mark.parametrize("scale_rewards", [False, True])
 def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
-    scenario = crowd()
     empty = aigc_market.Scenario("empty", moves=[aigc_market.Traffic(0.0, 0.0, 0.0)])
     env = aigc_market.env(scenario=empty, vmu_reward=vmu_reward, scale_rewards=scale_rewards)
     env.reset(seed=0)
@@ -252,9 +251,9 @@ def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
         env.step(np.array([action], "f4"))
     assert set(env.rewards.values()) == {0.0}
     assert env.infos["asp_0"]["regret"] == env.infos["asp_0"]["equilibrium_utility"] == 0.0
-    for lanes in (pricing_lanes(3, scenario=empty, scale_rewards=scale_rewards), None):
-        if lanes is None:
-            lanes = pricing_lanes(3, scenario=scenario, followers=lambda *_: np.full((3, 2), 50.0))
+    for scenario in (empty, crowd()):
+        eager = {"followers": lambda *_: np.full((3, 2), 50.0), "scale_rewards": scale_rewards}
+        lanes = pricing_lanes(3, scenario=scenario, **eager)
         lanes.reset(seed=0)
         active = lanes.market.active
         infos = lanes.step(np.full((3, 1), 9.0, "f4"))[-1]
