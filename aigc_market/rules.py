@@ -249,7 +249,8 @@ def best_response(market: Market, price: Any) -> Any:
         TypeError, ValueError: a price that is not made of finite numbers above zero.
     """
     _checks.instance("market", market, Market, "a Market")
-    terms, price = _laid_out(market, _checks.numeric("price", price, above=0))
+    market, price = _beside(market, _checks.numeric("price", price, above=0))
+    terms = Terms(market)
     steps = terms.rational(price)
     return steps if terms.active is None else present(terms.active, steps)
 
@@ -259,7 +260,8 @@ def leader_utility(market: Market, price: Any) -> Any:
 
     Args and raises: as `best_response`. Returns: (…) utility.
     """
-    terms, price = _laid_out(market, _checks.numeric("price", price, above=0))
+    market, price = _beside(market, _checks.numeric("price", price, above=0))
+    terms = Terms(market)
     return Settlement(terms, price, terms.rational(price)).asp_utility
 
 
@@ -285,22 +287,22 @@ def settle(market: Market, price: Any, asked: Any) -> Settlement:
     price, asked = _checks.numeric("price", price, above=0), _checks.numeric("asked", asked)
     if np.shape(asked)[-1:] != (market.K,):
         raise ValueError(f"asked must hold K = {market.K} along its last axis, got {asked!r}")
-    terms, price = _laid_out(market.like(asked), price)
-    return Settlement(terms, price, convert(asked, terms.satisfaction))
+    market, price = _beside(market.like(asked), price)
+    return Settlement(Terms(market), price, convert(asked, market.satisfaction))
 
 
-def _laid_out(market: Market, price: Any) -> tuple[Terms, Any]:
-    """Market and price in one array library: a tensor on either side draws the other to it.
+def _beside(market: Any, price: Any) -> tuple[Any, Any]:
+    """Market and prices in one array library: a tensor on either side draws the other to it.
 
-    Where there is a batch, every market of it gets a price of its own: the rules work in place.
+    Where there is a batch, every market of it gets prices of its own: the rules work in place.
     """
-    market, price = market.like(price), convert(price, market.satisfaction)
+    market = market.like(price)
+    like = market.satisfaction
+    price = convert(price, like)
     if market.batch_shape:
-        like = market.satisfaction
-        price = price * namespace(like).ones(
-            market.batch_shape, dtype=like.dtype, device=device(like)
-        )
-    return Terms(market), price
+        shape = (*market.batch_shape, *market.axes("cost"))
+        price = price * namespace(like).ones(shape, dtype=like.dtype, device=device(like))
+    return market, price
 
 
 # Several providers.
@@ -577,21 +579,15 @@ def together(market: Competition, prices: Any) -> tuple[Competition, Any]:
     prices = _checks.numeric("prices", prices, above=0)
     if np.shape(prices)[-1:] != (market.M,):
         raise ValueError(f"prices must hold M = {market.M} along the last axis, got {prices!r}")
-    market = market.like(prices)
-    prices = convert(prices, market.cost)
     batch = market.batch_shape
     try:
-        shape = np.broadcast_shapes(tuple(prices.shape[:-1]), batch)
+        np.broadcast_shapes(tuple(prices.shape[:-1]), batch)
     except ValueError:
         raise ValueError(
             f"prices must have leading axes that fit the market's batch {batch}, "
             f"got {prices!r} of shape {tuple(prices.shape)}"
         ) from None
-    if batch:  # the rules work in place, so every market gets prices of its own
-        like = market.cost
-        ones = namespace(like).ones((*shape, market.M), dtype=like.dtype, device=device(like))
-        prices = prices * ones
-    return market, prices
+    return _beside(market, prices)
 
 
 class _ByProvider:
