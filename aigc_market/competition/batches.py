@@ -29,8 +29,10 @@ def of_numpy(name: str, value: Any) -> None:
         )
 
 
-def checked(market: Any, prices: Any, name: str = "prices") -> tuple[Competition, np.ndarray]:
-    """A market and prices (…, M) in it, with the market's leading axes.
+def checked(
+    market: Any, prices: Any = None, name: str = "prices"
+) -> tuple[Competition, np.ndarray]:
+    """A market and prices (…, M) in it, or None: its costs, with the market's leading axes.
 
     Raises:
         TypeError, ValueError: no `Competition`, prices that are not M numbers above zero, or
@@ -40,7 +42,7 @@ def checked(market: Any, prices: Any, name: str = "prices") -> tuple[Competition
     of_numpy("market", market.cost)
     of_numpy(name, prices)
     try:
-        return together(market, prices)
+        return together(market, market.cost if prices is None else prices)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace("prices", name, 1)) from None
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market import _checks
 from aigc_market.competition.batches import checked, in_parts
 from aigc_market.competition.fixed_point import solved, to_clear
 from aigc_market.competition.response import Derivatives, Profiles
@@ -46,9 +45,9 @@ def cartel(market: Competition) -> Cartel:
     """Prices that maximise the providers' total utility Σ_m U_m, by a global search.
 
     The total has several hills, and jumps where SSIM is a table, so this is no proof. The search
-    tries common markups, with all providers and with some of them priced out, and points spread
-    evenly over all prices, raised to where they clear the capacities; from the best that are apart
-    it climbs by Newton's method (with a multiplier for each capacity that binds), and then tries
+    tries common markups, with all providers and with some of them priced out, and prices at random,
+    always the same, raised to where they clear the capacities; from the best that are apart it
+    climbs by Newton's method (with a multiplier for each capacity that binds), and then tries
     every price alone, and all together, over the whole range and at all scales, until nothing is
     better. With one provider and no outside option it is `aigc_market.solve`.
 
@@ -61,8 +60,7 @@ def cartel(market: Competition) -> Cartel:
     Raises:
         TypeError: no `Competition`, or one of tensors.
     """
-    _checks.instance("market", market, Competition, "a Competition")
-    market, prices = checked(market, market.cost)
+    market, prices = checked(market)
 
     def find(market: Competition, prices: np.ndarray) -> tuple[np.ndarray, ...]:
         if market.M == 1 and market.outside is None:

@@ -8,6 +8,7 @@ name: "nash", "cartel", "best_reply" and "tit_for_tat".
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -141,23 +142,15 @@ def price(
     low, high = (
         np.asarray(bound[..., seat], np.float32) for bound in (market.cost, market.max_price)
     )
-    numbers = posted.dtype.kind in "fiu" and _fits(posted.shape, shape)
-    if numbers:
-        with np.errstate(over="ignore"):
-            posted = posted.astype(np.float32)
-    if not (numbers and np.all((posted >= low) & (posted <= high))):  # nor is NaN
-        raise ValueError(
-            f"rivals must post finite prices of shape {shape} from the cost to max_price, for "
-            f"provider {seat} within [{low!r}, {high!r}], got {posted!r}"
-        )
-    return np.broadcast_to(posted, shape).astype(np.float64)
-
-
-def _fits(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(given, shape) == shape
-    except ValueError:
-        return False
+    if posted.dtype.kind in "fiu":
+        with contextlib.suppress(ValueError), np.errstate(over="ignore"):  # of another shape
+            prices = np.broadcast_to(posted, shape).astype(np.float32)
+            if np.all((prices >= low) & (prices <= high)):  # nor is NaN
+                return prices.astype(np.float64)
+    raise ValueError(
+        f"rivals must post finite prices of shape {shape} from the cost to max_price, for "
+        f"provider {seat} within [{low!r}, {high!r}], got {posted!r}"
+    )
 
 
 def resolve(
@@ -169,16 +162,13 @@ def resolve(
         TypeError, ValueError: an unknown name, or as many in a sequence as there are not rivals.
     """
     if isinstance(policies, str) or not isinstance(policies, Sequence):
-        return [_resolve(policies)] * count
+        return resolve([policies], 1) * count
     if len(policies) != count:
         raise ValueError(
             f"rivals must be one policy or a sequence of M − 1 = {count}, "
             f"got {len(policies)}: {policies!r}"
         )
-    return [_resolve(policy) for policy in policies]
-
-
-def _resolve(policy: str | RivalPolicy) -> RivalPolicy:
-    if callable(policy):
-        return policy
-    return SCRIPTED[_checks.choice("rivals", policy, SCRIPTED)]
+    return [
+        policy if callable(policy) else SCRIPTED[_checks.choice("rivals", policy, SCRIPTED)]
+        for policy in policies
+    ]

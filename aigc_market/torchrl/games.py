@@ -6,6 +6,7 @@ move as everywhere (`envs.market_process`). Here tensors are laid out for it, an
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,14 +81,13 @@ class Games:
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        stream, before = self._draws.state(), vars(self).copy()
+        stream, other = self._draws.state(), copy.copy(self)
         try:
-            self._begin({} if options is None else options)
+            other._begin({} if options is None else options)
         except Exception:
-            vars(self).clear()
-            vars(self).update(before)
             self._draws.go_back(stream)
             raise
+        vars(self).update(vars(other))
 
     def _begin(self, options: dict[str, Any]) -> None:
         game, N = self.game, self.num_envs
@@ -244,12 +244,9 @@ class Games:
     def untold(self) -> dict[str, dict[str, torch.Tensor]]:
         """Infos before the first round: zeros."""
         if self._process is None:  # their shapes are those of an episode that nobody plays
-            before = vars(self).copy()
-            self.begin()
-            told = self.untold()
-            vars(self).clear()
-            vars(self).update(before)
-            return told
+            other = copy.copy(self)
+            other.begin()
+            return other.untold()
         nothing = self.game.before_first(self._terms, self.num_envs)
         infos = self._infos(nothing, self._oracle)
         return {

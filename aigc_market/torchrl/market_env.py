@@ -6,8 +6,16 @@ import contextlib
 from typing import Any
 
 import torch
+from gymnasium.spaces import Box, Discrete
 from tensordict import TensorDict, TensorDictBase
-from torchrl.data import Categorical, Composite, Unbounded
+from torchrl.data import (
+    Bounded,
+    Categorical,
+    Composite,
+    MultiCategorical,
+    TensorSpec,
+    Unbounded,
+)
 from torchrl.envs import EnvBase
 
 from aigc_market import _checks
@@ -18,7 +26,6 @@ from aigc_market.envs.stackelberg import Stackelberg
 from aigc_market.ssim import LiveSSIM
 from aigc_market.torchrl.draws import Draws
 from aigc_market.torchrl.games import STATE, Games
-from aigc_market.torchrl.specs import like, spec_of
 
 _GAMES: dict[str, type[Game]] = {"stackelberg": Stackelberg, "competition": CompetitionGame}
 
@@ -129,48 +136,42 @@ class MarketEnv(EnvBase):
         self.set_seed(int(torch.randint(2**62, (), device="cpu")) if seed is None else seed)
 
     def _make_specs(self, told: bool) -> None:
-        games, N = self._games, self.num_envs
-        kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
-        seen, acts, rewards = {}, {}, {}
+        games, N, self._told = self._games, self.num_envs, told
+        flag: dict[str, Any] = {"device": self.device, "dtype": torch.bool}
+        infos = games.untold() if told else {}
         acted = {LEADER: games.game.prices[0].space, FOLLOWER: games.game.choices.space}
+        observed, actions, rewards = (Composite(shape=(N,)) for _ in range(3))
         for group, count in self._agents.items():
             shape = N, count
-            seen[group] = {"observation": spec_of(games.viewers[group].space, shape, kind)}
-            acts[group] = {"action": spec_of(acted[group], shape, kind)}
-            rewards[group] = {"reward": Unbounded(torch.Size((*shape, 1)), **kind)}
-        if self.settings.masked and games.answered:
-            K = self.settings.market.K
-            seen[FOLLOWER]["active"] = Categorical(
-                2, torch.Size((N, K)), device=self.device, dtype=torch.bool
-            )
-        self._told = told
-        if told:
-            for group, infos in games.untold().items():
-                specs = {name: like(value) for name, value in infos.items()}
-                seen[group]["info"] = self._of_group(group, specs)
-        observed: dict[str, Any] = {
-            group: self._of_group(group, specs) for group, specs in seen.items()
-        }
+            sees = self._spec(games.viewers[group].space, *shape)
+            observed[group] = seen = Composite(observation=sees, shape=shape)
+            if group == FOLLOWER and self.settings.masked:
+                seen["active"] = Categorical(2, torch.Size(shape), **flag)
+            if told:
+                specs = {name: _like(value) for name, value in infos[group].items()}
+                seen["info"] = Composite(specs, shape=shape)
+            actions[group] = Composite(action=self._spec(acted[group], *shape), shape=shape)
+            reward = Unbounded(torch.Size((*shape, 1)), device=self.device, dtype=self.dtype)
+            rewards[group] = Composite(reward=reward, shape=shape)
         if self._with_state:
-            observed[STATE] = spec_of(games.viewers[STATE].space, (N,), kind)
-        self.observation_spec = Composite(observed, shape=(N,))
-        self.action_spec = Composite(
-            {group: self._of_group(group, specs) for group, specs in acts.items()}, shape=(N,)
-        )
-        self._action_shapes = {group: specs["action"].shape for group, specs in acts.items()}
-        self.reward_spec = Composite(
-            {group: self._of_group(group, specs) for group, specs in rewards.items()}, shape=(N,)
-        )
-        self.done_spec = Composite(
-            {
-                name: Categorical(2, torch.Size((N, 1)), device=self.device, dtype=torch.bool)
-                for name in ("done", "terminated", "truncated")
-            },
-            shape=(N,),
-        )
+            observed[STATE] = self._spec(games.viewers[STATE].space, N)
+        self._action_shapes = {group: actions[group, "action"].shape for group in self._agents}
+        self.observation_spec, self.action_spec, self.reward_spec = observed, actions, rewards
+        names = ("done", "terminated", "truncated")
+        ends = {name: Categorical(2, torch.Size((N, 1)), **flag) for name in names}
+        self.done_spec = Composite(ends, shape=(N,))
 
-    def _of_group(self, group: str, specs: dict[str, Any]) -> Composite:
-        return Composite(specs, shape=(self.num_envs, self._agents[group]))
+    def _spec(self, space: Any, *shape: int) -> TensorSpec:
+        """Of a flat space of Gymnasium's, once for each place of a shape."""
+        if isinstance(space, Box):
+            kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+            bounds = (torch.as_tensor(bound, **kind) for bound in (space.low, space.high))
+            low, high = (bound.expand(*shape, -1) for bound in bounds)
+            return Bounded(low, high, torch.Size((*shape, *space.shape)), **kind)
+        if isinstance(space, Discrete):
+            return Categorical(int(space.n), torch.Size(shape), device=self.device)
+        levels = torch.as_tensor(space.nvec, device=self.device)
+        return MultiCategorical(levels, torch.Size((*shape, len(levels))), device=self.device)
 
     @property
     def num_envs(self) -> int:
@@ -297,6 +298,10 @@ def _settings(game_class: type[Game], arguments: dict[str, Any]) -> Any:
             f"is), got {settings.render_mode!r}"
         )
     return settings
+
+
+def _like(example: torch.Tensor) -> TensorSpec:
+    return Unbounded(example.shape, dtype=example.dtype, device=example.device)
 
 
 def _device(device: Any) -> torch.device:
