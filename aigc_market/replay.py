@@ -167,7 +167,7 @@ def _contradictions(record: Any) -> Iterator[str]:
     """How fields do not fit each other."""
     several = isinstance(record, CompetitionRound)
     steps = {f"demand[{m}]": each for m, each in enumerate(record.demand)} if several else {}
-    for name, each in steps.items() or (("asked", record.asked), ("delivered", record.delivered)):
+    for name, each in (steps or {n: getattr(record, n) for n in ("asked", "delivered")}).items():
         if max(each) > record.max_steps * (1 + 1e-5):  # no picture has room for it
             yield f"{name} must be at most max_steps = {record.max_steps:g}, got {max(each)!r}"
     if not several:

@@ -375,14 +375,6 @@ def test_rendering_needs_a_reset(view):
 
 
 @every_view
-def test_equal_seeds_give_equal_frames_and_others_do_not(view):
-    market = {"satisfaction": aigc_market.Uniform(100, 300)}
-    frames = [play(view, 3, seed=seed, **market).render() for seed in (1, 1, 2)]
-    assert (frames[0] == frames[1]).all()
-    assert (frames[0] != frames[2]).any()
-
-
-@every_view
 def test_every_round_changes_the_frame_which_then_stays(view):
     frames = []
     for rounds in range(4):

@@ -181,12 +181,6 @@ def test_live_images_are_in_the_record(make, tiny, tmp_path):
     assert (draw([record]) == env.render()).all()
 
 
-def test_a_long_run_scrolls_as_the_environment_did():
-    frames = []
-    rounds = play("single", 55, frames, max_price=60)
-    assert (draw(rounds) == frames[-1]).all()
-
-
 # -- what is refused -------------------------------------------------------------------------------
 
 

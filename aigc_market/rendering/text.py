@@ -90,21 +90,16 @@ def summary(rounds: Sequence[Any]) -> str:
         )
     played = [shown(record) for record in rounds]
     marks = zip(*(each.benchmarks for each in played), strict=True)
-    means = played[-1]._replace(
-        **{name: _mean(played, name) for name in ("prices", "sold", "utility")},
-        benchmarks=tuple(
-            of[-1]._replace(prices=_mean(of, "prices"), utility=_mean(of, "utility"))
-            for of in marks
-        ),
-        judged=[None] * len(played[0].cost),
-        mean_judged=None,
-    )
     earned = [[each.utility, *(mark.utility for mark in each.benchmarks)] for each in played]
     judged: list[Any] = [utilities for utilities in earned if None not in utilities]
-    if judged:
-        utility = np.mean(judged, axis=0)  # (3, M): earned, at Nash, as a cartel
-        gains = [_gain(*each) for each in utility.T.tolist()]
-        means = means._replace(judged=gains, mean_judged=_gain(*utility.mean(axis=1).tolist()))
+    # (M, 3) earned, at Nash, as a cartel
+    utility = np.mean(judged, axis=0).T if judged else np.zeros((len(played[0].cost), 3))
+    means = played[-1]._replace(
+        **_means(played, "prices", "sold", "utility"),
+        benchmarks=tuple(of[-1]._replace(**_means(of, "prices", "utility")) for of in marks),
+        judged=[_gain(*each) for each in utility.tolist()],
+        mean_judged=_gain(*utility.mean(axis=0).tolist()),
+    )
     remarks = Counter(each.remark for each in played if each.remark)
     found = [f"{remark} in {count(times, 'round')}" for remark, times in remarks.items()]
     return "\n".join([f"{number}, on average:", *_table(means), *found])
@@ -128,10 +123,10 @@ def verdict(nash: Nash) -> str:
     return f"{words}go round ({cycle}): {' → '.join(profiles)}{more}"
 
 
-def _mean(rounds: Sequence[Any], name: str) -> list[float] | None:
-    """(M) of a field, over the rounds in which it is known."""
-    values = [value for each in rounds if (value := getattr(each, name)) is not None]
-    return np.mean(values, axis=0).tolist() if values else None
+def _means(rounds: Sequence[Any], *names: str) -> dict[str, list[float] | None]:
+    """(M) of each field, over the rounds in which it is known."""
+    known = {n: [v for r in rounds if (v := getattr(r, n)) is not None] for n in names}
+    return {n: np.mean(values, axis=0).tolist() if values else None for n, values in known.items()}
 
 
 def _gain(utility: float, nash: float, cartel: float) -> float | None:
