@@ -10,6 +10,8 @@ app = marimo.App(width="full", app_title="aigc_market explorer")
 
 
 with app.setup:
+    from typing import Any
+
     import gymnasium
     import marimo as mo
     import numpy as np
@@ -139,7 +141,9 @@ def _(best, controls, market, refused, studied, way):
 @app.cell
 def _(again, arguments, best, followers, market):
     played, set_played = mo.state([])
-    game = price = post = None
+    game: Any = None
+    price: Any = None
+    post: Any = None
     if best is not None:
         game = gymnasium.make(
             "aigc_market/Pricing-v0",
@@ -153,7 +157,7 @@ def _(again, arguments, best, followers, market):
 
         def _post(_):
             game.step(np.array([price.value], np.float32))
-            set_played(lambda rounds: [*rounds, game.unwrapped.round_record()])
+            set_played([*played(), game.unwrapped.round_record()])
 
         _low, _best, _high = (float(p) for p in (market.cost, best.price, market.max_price))
         _first = float(f"{(_low + _best) / 2:.4g}")  # there steps are sold, and at a profit

@@ -68,7 +68,7 @@ def pieces(market: Market, best: float) -> dict[str, Any]:
 
 def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     """U_p over the price, its pieces and breakpoints, p*, and Theorem 2's price if another."""
-    drawn, breaks, theorem = curves(market), breakpoints(market), theorem_2(market)
+    drawn, breaks = curves(market), breakpoints(market)
     top = max(float(drawn.asp_utility.max()), 1.0)
     x, y = _price(market), _axis("utility", "ASP utility U_p", [0, 1.18 * top])
     layers = []
@@ -84,15 +84,16 @@ def utility(market: Market, best: Equilibrium) -> alt.LayerChart:
     rows = {"price": drawn.price, "utility": drawn.asp_utility, "steps": drawn.steps.sum(-1)}
     line = _chart(rows).encode(x=x, y=y, tooltip=[*map(_number, rows)])
     layers.append(line.mark_line(color=palette.LEADER))
-    marks = [("p*", float(best.price), palette.EQUILIBRIUM, "circle", -14)]
-    inside = theorem is not None and market.cost <= theorem <= market.max_price
-    if inside and not np.isclose(theorem, best.price, rtol=1e-6):
-        marks.append(("Theorem 2", theorem, palette.THEOREM, "diamond", 18))
-    for name, price, *look in marks:
+    marks = [("p*", float(best.price), (palette.EQUILIBRIUM, "circle", -14))]
+    theorem = theorem_2(market) or 0.0  # below the cost, and so not drawn, where it says nothing
+    another = not np.isclose(theorem, best.price, rtol=1e-6)
+    if another and market.cost <= theorem <= market.max_price:
+        marks.append(("Theorem 2", theorem, (palette.THEOREM, "diamond", 18)))
+    for name, price, look in marks:
         pays = leader_utility(market, price)
         point = _chart({"price": price, "utility": pays, "label": f"{name} = {price:.4g}"})
         right = price > (market.cost + market.max_price) / 2
-        layers += _labelled(point.encode(x=x, y=y), right, *look)
+        layers += _labelled(point.encode(x=x, y=y), right, look)
     return _framed(layers)
 
 
@@ -212,17 +213,17 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
         dots = path.mark_point(color=palette.REGRET, size=35)
         layers.append(dots.encode(tooltip=[_number("round"), *pair]))
     name = "Nash" if study.nash.converged else "smallest gap"
-    for label, prices, *look in (
-        ("asked", asked, palette.PURPLE, "triangle-up", 18),
-        ("cartel", study.cartel.prices, palette.CARTEL, "diamond", -14),
-        (name, study.nash.prices, palette.EQUILIBRIUM, "circle", 20),
+    for label, prices, look in (
+        ("asked", asked, (palette.PURPLE, "triangle-up", 18)),
+        ("cartel", study.cartel.prices, (palette.CARTEL, "diamond", -14)),
+        (name, study.nash.prices, (palette.EQUILIBRIUM, "circle", 20)),
     ):
         if not ends[0] <= min(prices[:2]) <= max(prices[:2]) <= ends[1]:
             continue  # out of sight
         point = _chart({"x": prices[0], "y": prices[1], "label": label})
         point = point.encode(x=x, y=y, tooltip=["label:N", *pair])
         right = (prices[0] > sum(ends) / 2) != (label == "asked")  # the others' place is taken
-        layers += _labelled(point, right, *look, filled=label != "smallest gap")
+        layers += _labelled(point, right, look, filled=label != "smallest gap")
     return _framed(layers, height=360)
 
 
@@ -339,9 +340,13 @@ def _colours(
 
 
 def _labelled(
-    point: alt.Chart, right: bool, colour: str, shape: str, dy: int, filled: bool = True
+    point: alt.Chart, right: bool, look: tuple[str, str, int], filled: bool = True
 ) -> list[alt.Chart]:
-    """A mark of one row, and its `label` to the left of it where it is on the `right`."""
+    """A mark of one row, and its `label` to the left of it where it is on the `right`.
+
+    Its look is a colour, a shape, and how far below the mark the label stands.
+    """
+    colour, shape, dy = look
     mark = point.mark_point(color=colour, shape=shape, filled=filled, size=115, strokeWidth=2)
     side: Any = {"align": "right", "dx": -8} if right else {"align": "left", "dx": 8}
     name = point.mark_text(color=colour, dy=dy, fontSize=13, fontWeight="bold", **side)
