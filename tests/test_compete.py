@@ -126,20 +126,14 @@ def test_vmus_learn_beside_sellers():
 
 
 @pytest.mark.parametrize("scenario", ["duopoly", "calvano", "road"])
-def test_nash_prices_measure_nothing(scenario):
-    found = met("nash", "nash", scenario)
-    for name in ("profit_gain", "price_gain", "users_loss", "vmu_regret"):
-        assert found[name] == pytest.approx(0.0, abs=1e-3), name
-    assert 0 <= found["nash_conv"] < 1e-4
-    assert found["period"] == (None if scenario == "road" else 1)
-
-
-@pytest.mark.parametrize("scenario", ["duopoly", "calvano", "road"])
-def test_cartel_prices_measure_one(scenario):
-    found = met("cartel", "cartel", scenario)
-    for name in ("profit_gain", "price_gain", "users_loss"):
-        assert found[name] == pytest.approx(1.0, abs=1e-3), name
-    assert found["nash_conv"] > 0.1
+def test_nash_prices_measure_nothing_and_cartel_prices_one(scenario):
+    nash, cartel = (met(price, price, scenario) for price in ("nash", "cartel"))
+    for found, expected in ((nash, 0.0), (cartel, 1.0)):
+        for name in ("profit_gain", "price_gain", "users_loss"):
+            assert found[name] == pytest.approx(expected, abs=1e-3), name
+    assert nash["vmu_regret"] == pytest.approx(0.0, abs=1e-3)
+    assert 0 <= nash["nash_conv"] < 1e-4 < 0.1 < cartel["nash_conv"]
+    assert nash["period"] == (None if scenario == "road" else 1)
     assert met("tit_for_tat", "tit_for_tat", scenario)["profit_gain"] == pytest.approx(1, abs=1e-3)
 
 

@@ -60,10 +60,6 @@ def test_importing_again_registers_without_warnings():
     assert run(code, "-W", "error") == ["2"]
 
 
-def test_a_plain_import_warns_of_nothing():
-    assert run("import aigc_market", "-W", "error") == []
-
-
 def test_the_rules_can_be_imported_alone():
     """Imports run one way (DESIGN.md §7): whichever module comes first, no cycle."""
     for module in ("rules", "ssim", "envs.batch"):
@@ -87,18 +83,17 @@ def test_the_version():
 
 
 def test_frames_can_be_asked_for_without_pygame_and_are_refused_when_drawn():
-    pytest.importorskip("stable_baselines3", reason="needs the extra 'sb3'")
+    """SB3's `make_vec_env` asks for them wherever an environment has them."""
     code = (
         "import sys\n"
         "sys.modules['pygame'] = None\n"
-        "from stable_baselines3.common.env_util import make_vec_env\n"
+        "import gymnasium\n"
         "import aigc_market\n"
-        "lanes = make_vec_env('aigc_market/Pricing-v0', n_envs=2, seed=0)\n"
-        "assert lanes.get_attr('render_mode') == ['rgb_array', 'rgb_array']\n"
-        "lanes.reset()\n"
-        "lanes.step([lanes.action_space.sample()] * 2)\n"
+        "env = gymnasium.make('aigc_market/Pricing-v0', render_mode='rgb_array')\n"
+        "env.reset()\n"
+        "env.step(env.action_space.sample())\n"
         "try:\n"
-        "    lanes.render()\n"
+        "    env.render()\n"
         "except ImportError as error:\n"
         "    print(str(error).split(': ')[1].split(' (')[0])\n"
     )

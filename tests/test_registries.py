@@ -85,13 +85,6 @@ def test_gymnasiums_registry(name):
     sync.close()
 
 
-def test_gymnasiums_wrappers_find_the_render_mode():
-    env = gymnasium.make(ID, render_mode="ansi")
-    env.reset(seed=0)
-    assert env.unwrapped.render_mode == env.render_mode == "ansi"
-    assert "price" in env.render()
-
-
 def test_gymnasiums_recorders_of_statistics_take_both():
     single = gymnasium.wrappers.RecordEpisodeStatistics(gymnasium.make(ID, max_cycles=2))
     single.reset(seed=0)
