@@ -151,16 +151,6 @@ def test_a_round_by_hand():
         np.testing.assert_allclose(info[name], value, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
-def test_a_provider_sees_its_capacity_and_what_was_asked_for():
-    env = rival(capacity=[30.0, 500.0], history=1, rivals=lambda *_: 6.0)
-    env.reset(seed=0)
-    seen, reward, *_, info = env.step(np.array([6.0], "f4"))
-    assert info["demand"].sum() > 100
-    assert info["sold"] == pytest.approx(30.0)
-    np.testing.assert_allclose(seen, [30.0, 6.0, 6.0, *info["demand"]])
-    assert reward == pytest.approx(5.0 * 30.0)
-
-
 def test_units_of_normalised_views():
     physical, normal = rival(history=1), rival(history=1, normalize=True)
     physical.reset(seed=0)
@@ -173,15 +163,6 @@ def test_units_of_normalised_views():
         assert same_reward == pytest.approx(reward, rel=1e-5)
         for name in info:
             np.testing.assert_allclose(same_info[name], info[name], rtol=1e-5, atol=1e-6)
-
-
-def test_the_grid_of_calvano():
-    env = rival(scenario="calvano")
-    assert env.action_space.n == 15
-    grid = competition.price_grid(env.market)[0]
-    env.reset(seed=0)
-    for index in (0, 7, 14):
-        assert env.step(index)[-1]["price"] == pytest.approx(grid[index], rel=1e-6)
 
 
 # Options and libraries
@@ -220,15 +201,6 @@ def test_lanes_may_differ_by_options():
         nash = competition.nash(Competition(cost=cost)).prices
         assert infos["nash_price"][lane] == pytest.approx(nash[0], rel=1e-5)
         assert infos["rival_prices"][lane] == pytest.approx(nash[1:], rel=1e-5)
-
-
-def test_make_vec():
-    envs = gymnasium.make_vec(ID, num_envs=3, rivals="cartel", seat=1)
-    assert isinstance(envs.unwrapped, type(rival_lanes(2)))
-    assert envs.reset(seed=0)[0].shape == (3, 20)
-    sync = gymnasium.make_vec(ID, num_envs=2, vectorization_mode="sync", M=3)
-    assert sync.reset(seed=0)[0].shape == (2, 25)
-    sync.close()
 
 
 @pytest.mark.parametrize("arguments", [{}, {"continuous_actions": False}], ids=["box", "discrete"])

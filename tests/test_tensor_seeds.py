@@ -34,6 +34,7 @@ def test_the_next_seed_is_returned():
 def test_environments_do_not_disturb_each_other():
     env = MarketEnv(5, seed=3, **MOVING)
     alone = play(env), play(env)
+    assert differs(*alone)
     env, other = MarketEnv(5, seed=3, **MOVING), MarketEnv(5, seed=3, **MOVING)
     first = play(env)
     play(other)
