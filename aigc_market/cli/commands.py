@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import get_type_hints, is_typeddict
 
 from tyro.extras import subcommand_cli_from_dict
@@ -17,14 +17,7 @@ from aigc_market.cli.play import play
 from aigc_market.cli.replay import replay
 from aigc_market.cli.solve import solve
 
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "solve": solve,
-    "fit": fit,
-    "play": play,
-    "explore": explore,
-    "replay": replay,
-    "info": info,
-}
+_COMMANDS = {command.__name__: command for command in (solve, fit, play, explore, replay, info)}
 
 
 def run(words: Sequence[str]) -> None:
@@ -52,10 +45,9 @@ def run(words: Sequence[str]) -> None:
         raise SystemExit(141) from None
     except (ValueError, TypeError, ImportError, OSError) as error:
         name, _, rest = str(error).partition(" ")
-        flags = get_type_hints(_COMMANDS[words[0]])
-        for group in filter(is_typeddict, list(flags.values())):
-            flags.update(group.__annotations__)
-        if name in flags:
+        hints = get_type_hints(_COMMANDS[words[0]])
+        groups = filter(is_typeddict, hints.values())
+        if name in hints or any(name in group.__annotations__ for group in groups):
             name = f"--{name.replace('_', '-')}"  # a parameter, as the package names it
         _end(f"{name} {rest}", 2)
 

@@ -17,6 +17,12 @@ from rich.table import Table
 import aigc_market
 
 _PACKAGE = "aigc-market"
+_REGISTRIES: dict[str, Any] = {
+    "Gymnasium": gymnasium.registry,
+    # PettingZoo has registries from version 1.27 on.
+    "PettingZoo aec": getattr(pettingzoo, "aec_registry", {}),
+    "PettingZoo parallel": getattr(pettingzoo, "parallel_registry", {}),
+}
 
 
 def info(json: bool = False) -> None:
@@ -31,7 +37,10 @@ def info(json: bool = False) -> None:
         _PACKAGE: aigc_market.__version__,
         "dependencies": {name: _version(name) for name, _ in _requirements("")},
         "extras": {extra: sorted(_missing(extra)) for extra in extras},
-        "environments": _environments(),
+        "environments": {
+            library: [name for name in registry if name.startswith("aigc_market/")]
+            for library, registry in _REGISTRIES.items()
+        },
         "devices": _devices(),
     }
     if json:
@@ -70,19 +79,6 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _environments() -> dict[str, list[str]]:
-    registries = {
-        "Gymnasium": gymnasium.registry,
-        # PettingZoo has registries from version 1.27 on.
-        "PettingZoo aec": getattr(pettingzoo, "aec_registry", {}),
-        "PettingZoo parallel": getattr(pettingzoo, "parallel_registry", {}),
-    }
-    return {
-        library: [name for name in registry if name.startswith("aigc_market/")]
-        for library, registry in registries.items()
-    }
 
 
 def _devices() -> list[str]:
