@@ -45,26 +45,26 @@ LEARNED = [name for name, entry in REGISTRY.items() if entry.trainer is not None
 MADE = [name for name, entry in REGISTRY.items() if entry.trainer is None]
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", ["baselines", *(word for part in words for word in part)])
+def run(monkeypatch, words):
+    monkeypatch.setattr("sys.argv", ["baselines", *words.split()])
     command_line.main()
 
 
-def numbers(table):
+def row(capsys):
     """The cells of a printed table's only row."""
-    [row] = [line for line in table.splitlines() if line.startswith("│")]
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     return row.replace("│", " ").split()
 
 
 def small(method):
-    return ["train", method, "--max-cycles", "5", "--recipe", *SMALL[method]]
+    return f"train {method} --max-cycles 5 --recipe {' '.join(SMALL[method])}"
 
 
 @pytest.mark.parametrize("method", LEARNED)
 def test_what_is_trained_is_kept_and_evaluated(method, tmp_path, monkeypatch, capsys):
     out = tmp_path / "run"
-    market = ["--K", "3", "--satisfaction", "100", "200", "300"]
-    run(monkeypatch, small(method), market, ["--seed", "4", "--out", f"{out}"])
+    market = "--K 3 --satisfaction 100 200 300"
+    run(monkeypatch, f"{small(method)} {market} --seed 4 --out {out}")
     kept = {path.name for path in out.iterdir() if "-fit-" not in path.name}
     assert kept - {"curve.csv"} == {"policy.safetensors"}
     config, _ = read(out / "policy.safetensors")
@@ -73,15 +73,15 @@ def test_what_is_trained_is_kept_and_evaluated(method, tmp_path, monkeypatch, ca
     assert config["task"]["arguments"]["K"] == 3
     assert config["rounds"] > 0
     assert config["seconds"] > 0
-    trained = numbers(capsys.readouterr().out)
-    run(monkeypatch, ["evaluate", f"{out}"])
-    assert numbers(capsys.readouterr().out) == trained
-    run(monkeypatch, ["evaluate", f"{out}", "--cost", "3"])
-    assert numbers(capsys.readouterr().out)[1] != trained[1]  # another p*
+    trained = row(capsys)
+    run(monkeypatch, f"evaluate {out}")
+    assert row(capsys) == trained
+    run(monkeypatch, f"evaluate {out} --cost 3")
+    assert row(capsys)[1] != trained[1]  # another p*
 
 
 def test_a_learning_curve_is_kept_beside_the_policy(tmp_path, monkeypatch):
-    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
     curve = pd.read_csv(tmp_path / "curve.csv")
     assert curve["done"].is_monotonic_increasing
     assert (curve["utility"] > 0).all()
@@ -89,15 +89,14 @@ def test_a_learning_curve_is_kept_beside_the_policy(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", MADE)
 def test_every_method_that_nobody_trains_is_evaluated_in_a_crowd(method, monkeypatch, capsys):
-    words = ["--scenario", "crowd", "--max-cycles", "4", "--episodes", "3"]
-    run(monkeypatch, ["evaluate", method], words)
-    price, best_price, *_ = map(float, numbers(capsys.readouterr().out)[:2])
+    run(monkeypatch, f"evaluate {method} --scenario crowd --max-cycles 4 --episodes 3")
+    price, best_price, *_ = map(float, row(capsys)[:2])
     assert 1 <= price <= 20
     assert 1 <= best_price <= 20
 
 
 def test_the_policy_that_comes_along_is_played_by_its_methods_name(monkeypatch, capsys):
-    run(monkeypatch, ["evaluate", "filter_pathwise", "--scenario", "hidden", "--max-cycles", "5"])
+    run(monkeypatch, "evaluate filter_pathwise --scenario hidden --max-cycles 5")
     assert "filter_pathwise on hidden-max_cycles5" in capsys.readouterr().out
 
 
@@ -122,32 +121,32 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
     (tmp_path / "own_commands.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    run(monkeypatch, ["evaluate", "--method", "own_commands:always", "--cost", "2"])
-    assert numbers(capsys.readouterr().out)[0] == "6.000"
+    run(monkeypatch, "evaluate --method own_commands:always --cost 2")
+    assert row(capsys)[0] == "6.000"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["evaluate", "nobody"], "leader must be one of tppo, ppo,"),
-        (["evaluate"], "leader must be a method or a run"),
-        (["evaluate", "greedy", "--method", "a:b"], "leader must be a method or a run"),
-        (["evaluate", "--method", "nobody"], "--method must be module:factory, got 'nobody'"),
-        (["evaluate", "--method", "no_module:x"], "no_module"),
-        (["evaluate", "ppo"], "leader must be trained first"),
-        (["evaluate", "greedy", "--episodes", "0"], "--episodes must be a whole number"),
-        (["evaluate", "greedy", "--satisfaction", "many"], "satisfaction must be one number"),
-        (["evaluate", "greedy", "--cost", "-1"], "cost must be finite numbers above 0, got -1.0"),
-        (["evaluate", "greedy", "--ssim", "none.csv"], "none.csv"),
-        (["evaluate", "filter_pathwise", "--scenario", "live"], "leader must be trained first"),
-        (["evaluate", "greedy", "--seed", "-1"], "--seed must be a whole number of at least 0"),
-        (["train", "filter_ppo", "--seed", "-1"], "--seed must be a whole number of at least 0"),
-        (["train", "nobody"], "method must be one of"),
-        (["train", "greedy"], "greedy must be a method that is trained"),
-        (["train", "ppo", "--leader", "ppo"], "--leader and --networks are for `train both`"),
-        (["train", "ppo", "--recipe", "colour=3"], "--recipe must set one of rounds, history"),
-        (["train", "ppo", "--recipe", "rounds"], "--recipe must be NAME=VALUE, got 'rounds'"),
-        (["train", "filter_pathwise", "--scenario", "live"], "cannot be trained on live"),
+        ("evaluate nobody", "leader must be one of tppo, ppo,"),
+        ("evaluate", "leader must be a method or a run"),
+        ("evaluate greedy --method a:b", "leader must be a method or a run"),
+        ("evaluate --method nobody", "--method must be module:factory, got 'nobody'"),
+        ("evaluate --method no_module:x", "no_module"),
+        ("evaluate ppo", "leader must be trained first"),
+        ("evaluate greedy --episodes 0", "--episodes must be a whole number"),
+        ("evaluate greedy --satisfaction many", "satisfaction must be one number"),
+        ("evaluate greedy --cost -1", "cost must be finite numbers above 0, got -1.0"),
+        ("evaluate greedy --ssim none.csv", "none.csv"),
+        ("evaluate filter_pathwise --scenario live", "leader must be trained first"),
+        ("evaluate greedy --seed -1", "--seed must be a whole number of at least 0"),
+        ("train filter_ppo --seed -1", "--seed must be a whole number of at least 0"),
+        ("train nobody", "method must be one of"),
+        ("train greedy", "greedy must be a method that is trained"),
+        ("train ppo --leader ppo", "--leader and --networks are for `train both`"),
+        ("train ppo --recipe colour=3", "--recipe must set one of rounds, history"),
+        ("train ppo --recipe rounds", "--recipe must be NAME=VALUE, got 'rounds'"),
+        ("train filter_pathwise --scenario live", "cannot be trained on live"),
     ],
 )
 def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, words, message):
@@ -159,11 +158,11 @@ def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, words, message)
 
 
 def test_a_run_plays_no_market_that_looks_otherwise(tmp_path, monkeypatch):
-    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
     with pytest.raises(SystemExit, match="K is 2 there, got 4"):
-        run(monkeypatch, ["evaluate", f"{tmp_path}", "--K", "4"])
+        run(monkeypatch, f"evaluate {tmp_path} --K 4")
     with pytest.raises(SystemExit, match="whether VMUs come and go is False there, got True"):
-        run(monkeypatch, ["evaluate", f"{tmp_path}", "--scenario", "crowd", "--K", "2"])
+        run(monkeypatch, f"evaluate {tmp_path} --scenario crowd --K 2")
 
 
 # --- recipes
@@ -239,11 +238,11 @@ def test_nobody_is_tested_on_what_it_was_trained_on(method, tmp_path, resets):
 
 
 def test_what_is_shown_is_not_what_is_measured(tmp_path, monkeypatch, resets):
-    for words in (["evaluate", "greedy"], ["evaluate", "greedy", "--seed", "3"]):
-        run(monkeypatch, words, ["--max-cycles", "4"])
+    for words in ("evaluate greedy", "evaluate greedy --seed 3"):
+        run(monkeypatch, f"{words} --max-cycles 4")
     assert resets == [seeds.demonstration_seed(0), seeds.demonstration_seed(3)]
     resets.clear()
-    run(monkeypatch, small("ppo"), ["--out", f"{tmp_path}"])
+    run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
     assert resets[-1] == seeds.demonstration_seed(0)  # what is shown after a training
     assert resets[0] == seeds.training_seed(0)
 
@@ -258,30 +257,27 @@ def test_tuning_plays_validation_seeds(tmp_path, monkeypatch, resets):
 # --- a new preset
 
 
-def commuters():
-    laws = {"K": 3, "satisfaction": Uniform(100, 300), "max_cycles": 12}
-    return Scenario("commuters", "noisy", laws)
-
-
-def test_a_new_preset_is_played_by_all_who_can(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def commuters(monkeypatch):
     """It has no tuned parameters and no recipe of its own."""
-    monkeypatch.setitem(SCENARIOS, "commuters", commuters())
-    words = ["--scenarios", "commuters", "--no-train", "--episodes", "2", "--workers", "1"]
-    run(monkeypatch, ["leaderboard"], words, ["--out", f"{tmp_path}"])
+    laws = {"K": 3, "satisfaction": Uniform(100, 300), "max_cycles": 12}
+    monkeypatch.setitem(SCENARIOS, "commuters", Scenario("commuters", "noisy", laws))
+
+
+def test_a_new_preset_is_played_by_all_who_can(commuters, tmp_path, monkeypatch, capsys):
+    words = "leaderboard --scenarios commuters --no-train --episodes 2 --workers 1"
+    run(monkeypatch, f"{words} --out {tmp_path}")
     told = capsys.readouterr().out
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     played = set(table["method"])
-    tuned = {"constant"}
-    assert not played & tuned
-    for method in tuned:
-        assert f"{method} is left out of commuters: {method} needs" in told
+    assert "constant" not in played
+    assert "constant is left out of commuters: constant needs" in told
     assert {"greedy", "random", "kalman", "bayes", "bayes_thompson"} <= played
     assert np.isfinite(table["share"]).all()
 
 
 @pytest.mark.parametrize("method", LEARNED)
-def test_a_new_preset_has_a_recipe_of_every_learned_method(method, monkeypatch):
-    monkeypatch.setitem(SCENARIOS, "commuters", commuters())
+def test_a_new_preset_has_a_recipe_of_every_learned_method(method, commuters):
     trainer, task = REGISTRY[method].get_trainer(), Task("commuters")
     assert trainer.can_train(task) is None
     assert dataclasses.asdict(trainer.recipe(task))
