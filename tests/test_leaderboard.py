@@ -96,10 +96,11 @@ def listed(text, heading):
     return rows
 
 
-def test_a_presets_table_by_hand(tmp_path, middling):
-    text = tables.write(tmp_path, all_three(tmp_path, middling), {"episodes": 4}).read_text()
-    rows = listed(text, "hidden")
-    named = {row["method"]: row for row in rows}
+def test_the_tables_by_hand(tmp_path, middling):
+    drift = standing(tmp_path, made_up(tmp_path, "constant", "drift"))
+    played = [*all_three(tmp_path, middling), drift]
+    text = tables.write(tmp_path, played, {"episodes": 4}).read_text()
+    named = {row["method"]: row for row in listed(text, "hidden")}
     assert list(named) == ["constant", "middling", "bayes"]  # by track
     assert text.index("| gradient | middling") < text.rindex("Ceiling") < text.rindex("| bayes |")
     assert named["bayes"]["share"] == "0.9000 [0.9000, 0.9000]"
@@ -112,15 +113,9 @@ def test_a_presets_table_by_hand(tmp_path, middling):
     assert (mean, low, high) == pytest.approx((0.78, 0.6806, 0.8794), abs=2e-3)
     assert row["share"] == f"{mean:.4f} [{low:.4f}, {high:.4f}]"
     assert row["rounds 11–100"].startswith("0.8000 [")
-    assert row["earned"] == "0.5600"
-    assert row["seeds"] == "3 of 5"
+    assert (row["earned"], row["seeds"], row["knows"]) == ("0.5600", "3 of 5", "gradient")
     assert (row["training rounds"], row["training s"], row["µs"]) == ("5,000", "60", "12")
-    assert row["knows"] == "gradient"
-
-
-def test_all_presets_in_one_table(tmp_path, middling):
-    drift = standing(tmp_path, made_up(tmp_path, "constant", "drift"))
-    text = tables.write(tmp_path, [*all_three(tmp_path, middling), drift], {}).read_text()
+    # All presets in one table.
     rows = {row["method"]: row for row in listed(text, "All presets")}
     assert rows["middling"]["hidden"] == "**0.7800** (3 of 5 seeds)"  # alone in its track
     assert rows["middling"]["drift"] == "–"
@@ -458,11 +453,8 @@ def test_one_failure_does_not_end_the_others(tmp_path, counted, monkeypatch):
     assert "RuntimeError: it does not know what drifts" in errors
     assert "line" in errors
     table = pd.read_csv(tmp_path / "leaderboard.csv")
-    assert set(zip(table["scenario"], table["method"], strict=True)) == {
-        ("drift", "random"),
-        ("hidden", "random"),
-        ("hidden", "breaks"),
-    }
+    played = {("drift", "random"), ("hidden", "random"), ("hidden", "breaks")}
+    assert set(zip(table["scenario"], table["method"], strict=True)) == played
     monkeypatch.setattr(sys.modules[__name__], "breaks", fake_training.random)
     run(tmp_path, **both)  # mended: all is well, and the old errors are gone
     assert not (tmp_path / "errors.txt").exists()
