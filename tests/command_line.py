@@ -1,7 +1,10 @@
-"""Commands of `aigc-market`, run in this process; words are split at spaces."""
+"""Commands of `aigc-market`, run in this process or in one of their own; words split at spaces."""
 
 import io
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -38,6 +41,18 @@ def misread(capsys, *words):
 def type_words(monkeypatch, *lines):
     """Type words into the terminal, one a line."""
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def process(words, **options):
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "aigc_market.cli", *words.split()]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    # Whoever runs tests in the background may have made them, and their children, deaf to Ctrl-C.
+    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **pipes)
+
+
+def _heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _told(capsys, words):

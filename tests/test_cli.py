@@ -10,7 +10,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from command_line import misread, numbers, refused, run
+from command_line import misread, numbers, process, refused, run
 from rounds import record
 
 import aigc_market
@@ -469,18 +469,6 @@ def test_info_names_what_is_missing(capsys, monkeypatch):
 
 
 # -- explore, and the command as a whole -----------------------------------------------------------
-
-
-def process(words, **options):
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "aigc_market.cli", *words.split()]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    # Whoever runs tests in the background may have made them, and their children, deaf to Ctrl-C.
-    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **pipes)
-
-
-def _heed_ctrl_c():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_explore_serves_until_ctrl_c():

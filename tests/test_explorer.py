@@ -7,13 +7,12 @@ import itertools
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from command_line import process
 from rounds import record
 
 import aigc_market
@@ -39,13 +38,23 @@ def market(name, **changes):
     return (aigc_market.Competition if "M" in arguments else aigc_market.Market)(**arguments)
 
 
-def rows(spec):
-    """The rows behind each layer of a chart, as numbers where they are some."""
-    found = []
-    for layer in spec["layer"]:
-        text = base64.b64decode(layer["data"]["url"].split(",", 1)[1]).decode()
-        found.append(list(csv.DictReader(io.StringIO(text))))
-    return found
+def drawn(chart):
+    """The rows behind each layer of a chart."""
+    texts = [layer["data"]["url"].split(",", 1)[1] for layer in chart.to_dict()["layer"]]
+    layers = [csv.DictReader(io.StringIO(base64.b64decode(text).decode())) for text in texts]
+    return [[{name: number(cell) for name, cell in row.items()} for row in rows] for rows in layers]
+
+
+def number(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def marks(chart):
+    """The points with names, by these."""
+    return {row["label"]: row for layer in drawn(chart) for row in layer if "label" in row}
 
 
 # -- numbers and charts ----------------------------------------------------------------------------
@@ -55,30 +64,25 @@ def rows(spec):
 def test_every_example_is_a_market_whose_charts_tell_its_solution(name):
     shown = market(name)
     best, breaks = aigc_market.solve(shown), breakpoints(shown)
-    spec = charts.utility(shown, best).to_dict()
-    layers = rows(spec)
-    marks = [row for layer in layers for row in layer if "label" in row]
-    assert float(marks[0]["price"]) == best.price
-    assert float(marks[0]["utility"]) == best.asp_utility
-    assert marks[0]["label"] == f"p* = {best.price:.4g}"
-    dashed = [layer for layer in layers if list(layer[0]) == ["price"]]
-    assert [float(row["price"]) for row in dashed[0]] == pytest.approx(breaks)
-    curve = next(layer for layer in layers if list(layer[0]) == ["price", "utility", "steps"])
-    assert max(float(row["utility"]) for row in curve) == pytest.approx(best.asp_utility, rel=1e-4)
-    demand = rows(charts.demand(shown, best).to_dict())
-    assert {row["vmu"] for row in demand[1]} == {f"VMU {k}" for k in range(shown.K)}
-    bought = [float(row["steps"]) for row in demand[2]]
-    assert bought == pytest.approx(best.steps)
+    chart = charts.utility(shown, best)
+    mark = marks(chart)[f"p* = {best.price:.4g}"]
+    assert (mark["price"], mark["utility"]) == (best.price, best.asp_utility)
+    layers = {tuple(layer[0]): layer for layer in drawn(chart)}
+    assert [row["price"] for row in layers["price",]] == pytest.approx(breaks)
+    curve = layers["price", "utility", "steps"]
+    assert max(row["utility"] for row in curve) == pytest.approx(best.asp_utility, rel=1e-4)
+    _, lines, bought = drawn(charts.demand(shown, best))
+    assert {row["vmu"] for row in lines} == {f"VMU {k}" for k in range(shown.K)}
+    assert [row["steps"] for row in bought] == pytest.approx(best.steps)
 
 
 def test_theorem_2_is_marked_only_where_it_differs():
-    def labels(name):
+    for name, labels in (
+        ("the paper's market", {"p* = 8"}),
+        ("a VMU that is priced out", {"p* = 15.5", "Theorem 2 = 3.833"}),
+    ):
         shown = market(name)
-        chart = charts.utility(shown, aigc_market.solve(shown))
-        return {row["label"] for layer in rows(chart.to_dict()) for row in layer if "label" in row}
-
-    assert labels("the paper's market") == {"p* = 8"}
-    assert labels("a VMU that is priced out") == {"p* = 15.5", "Theorem 2 = 3.833"}
+        assert marks(charts.utility(shown, aigc_market.solve(shown))).keys() == labels
 
 
 def test_the_pieces_say_where_the_vmus_stand():
@@ -141,9 +145,9 @@ def test_a_market_without_trade_is_drawn():
     shown = aigc_market.Market(satisfaction=10, min_steps=0)
     best = aigc_market.solve(shown)
     assert best.steps.sum() == 0
-    curve = rows(charts.utility(shown, best).to_dict())[-2]
-    assert {float(row["utility"]) for row in curve if "utility" in row} == {0.0}
-    assert rows(charts.demand(shown, best).to_dict())
+    *_, curve, _, _ = drawn(charts.utility(shown, best))
+    assert {row["utility"] for row in curve} == {0}
+    assert drawn(charts.demand(shown, best))
 
 
 # -- several providers -----------------------------------------------------------------------------
@@ -155,14 +159,9 @@ def study(name, close=None, **changes):
     return studies.study(market(name, **changes), looked)
 
 
-def marked(spec):
-    """(x, y) of the points with names."""
-    return {
-        row["label"]: (float(row["x"]), float(row["y"]))
-        for layer in rows(spec)
-        for row in layer
-        if "label" in row
-    }
+def best_replies(study):
+    """Of asp_0 to the others at Nash, and in the cartel."""
+    return [row for layer in drawn(charts.payoff(study)) for row in layer if "at most" in row]
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -171,11 +170,10 @@ def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(nam
     market = shown.market
     nash, cartel = competition.nash(market), competition.cartel(market)
     asked = shown.on_the_way(0.5)
-    points = marked(charts.reactions(shown, asked).to_dict())
     found = "Nash" if nash.converged else "smallest gap"
-    assert points[found] == pytest.approx(nash.prices[:2])
-    assert points["cartel"] == pytest.approx(cartel.prices[:2])
-    assert points["asked"] == pytest.approx(asked[:2])
+    points = marks(charts.reactions(shown, asked))
+    for label, prices in ((found, nash.prices), ("cartel", cartel.prices), ("asked", asked)):
+        assert (points[label]["x"], points[label]["y"]) == pytest.approx(tuple(prices[:2]))
     # Each curve is the best reply, and they cross where the equilibrium is.
     for seat, replies in enumerate(shown.replies):
         i = len(replies) // 3
@@ -186,41 +184,37 @@ def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(nam
         if nash.converged:
             at = np.interp(nash.prices[1 - seat], shown.prices, replies)
             assert at == pytest.approx(nash.prices[seat], rel=1e-2)
-    drawn = rows(charts.payoff(shown).to_dict())
-    best = [row for layer in drawn for row in layer if "at most" in row]
-    assert float(best[0]["utility"]) >= nash.asp_utility[0] * (1 - 1e-6)
-    assert float(best[1]["at most"]) >= cartel.asp_utility[0] * (1 - 1e-9)
-
-
-def pieces(study):
-    """The pieces of the curves of best replies, and what else is drawn."""
-    replies, *others = rows(charts.reactions(study, study.cartel.prices).to_dict())
-    return {(row["curve"], row["piece"]) for row in replies}, others
+    to_nash, to_cartel = best_replies(shown)
+    assert to_nash["utility"] >= nash.asp_utility[0] * (1 - 1e-6)
+    assert to_cartel["at most"] >= cartel.asp_utility[0] * (1 - 1e-9)
 
 
 def test_reaction_curves_are_broken_where_a_best_reply_jumps():
-    assert {piece for _, piece in pieces(study("two equal providers"))[0]} == {"0"}
+    shown = study("two equal providers")
+    curves, *_ = drawn(charts.reactions(shown, shown.cartel.prices))
+    assert {row["piece"] for row in curves} == {0}
     shown = study("no equilibrium: best replies go round")
     assert not shown.nash.converged
-    broken, (ring, *_) = pieces(shown)
-    assert len(broken) > 2
+    chart = charts.reactions(shown, shown.cartel.prices)
+    assert "cartel" not in marks(chart)
+    curves, ring, *_ = drawn(chart)
+    assert len({(row["curve"], row["piece"]) for row in curves}) > 2
     # The cycle is a staircase: one price changes at a time, and it closes.
     for before, after in itertools.pairwise(ring):
         assert (before["x"] == after["x"]) != (before["y"] == after["y"])
     assert (ring[0]["x"], ring[0]["y"]) == (ring[-1]["x"], ring[-1]["y"])
     assert "Edgeworth cycle" in charts.verdict(shown)
     assert charts.cards_of_several(shown)[0][1] == "none found"
-    assert "cartel" not in marked(charts.reactions(shown, shown.cartel.prices).to_dict())
 
 
 def test_prices_between_nash_and_the_cartel():
     shown = study("two equal providers")
-    for share, gain in ((0.0, "0"), (1.0, "1")):
+    for share in (0, 1):
         text = charts.table_of_providers(shown, shown.on_the_way(share))
         cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
         assert [row[0] for row in cells] == ["asp_0", "asp_1", "mean"]
-        assert [float(row[3]) for row in cells] == pytest.approx([float(gain)] * 3, abs=1e-3)
-        assert (float(cells[0][4].split()[0].replace(",", "")) > 100) == (share == 1.0)
+        assert [float(row[3]) for row in cells] == pytest.approx([share] * 3, abs=1e-3)
+        assert (float(cells[0][4].split()[0].replace(",", "")) > 100) == (share == 1)
     held = study("two equal providers", max_price=8.5).on_the_way(1.5)
     assert held == pytest.approx([8.5, 8.5])
 
@@ -228,18 +222,15 @@ def test_prices_between_nash_and_the_cartel():
 def test_the_market_of_the_reference_table():
     shown = study("two sellers of a unit (Calvano et al.)")
     assert shown.nash.prices == pytest.approx([1.472927] * 2, abs=1e-6)
-    assert shown.cartel.prices == pytest.approx([1.924981] * 2, abs=1e-5)
-    names, values, _ = zip(*charts.cards_of_several(shown), strict=True)
-    assert dict(zip(names, values, strict=True))["Nash prices"] == "1.473"
-    drawn = rows(charts.payoff(shown).to_dict())
-    best = [row for layer in drawn for row in layer if "at most" in row][1]
-    assert float(best["price"]) == pytest.approx(1.6617, abs=1e-4)
-    assert float(best["utility"]) == pytest.approx(0.41169, abs=1e-4)
+    assert charts.cards_of_several(shown)[0][:2] == ("Nash prices", "1.473")
+    _, best = best_replies(shown)
+    assert best["price"] == pytest.approx(1.6617, abs=1e-4)
+    assert best["utility"] == pytest.approx(0.41169, abs=1e-4)
 
 
 def test_a_vmu_is_near_a_provider_of_its_own():
-    market = study("each VMU near a provider of its own", near=70).market
-    assert market.access_cost.tolist() == [[0, 70], [70, 0]]
+    shown = market("each VMU near a provider of its own", near=70)
+    assert shown.access_cost.tolist() == [[0, 70], [70, 0]]
 
 
 # -- in a browser ----------------------------------------------------------------------------------
@@ -247,14 +238,7 @@ def test_a_vmu_is_near_a_provider_of_its_own():
 
 def serve():
     """A server as users start it."""
-    command = [sys.executable, "-m", "aigc_market.cli", "explore", "--no-browser", "--port", "0"]
-    pipes = {"stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, preexec_fn=heed_ctrl_c, **pipes)
-
-
-def heed_ctrl_c():
-    """Also where tests run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return process("explore --no-browser --port 0", stderr=None)
 
 
 @pytest.fixture(scope="module")
