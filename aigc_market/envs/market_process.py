@@ -97,14 +97,12 @@ class MarketProcess:
             first = first.for_batch()
         if not parameters and not self._draws_capacity:
             return self._in_library(first, rng)
-        if given:
-            market = dataclasses.replace(first, **parameters)
-        else:  # what laws draw is known to be good
+        if not given:  # what laws draw is known to be good
             if "ssim" in parameters:
                 drawn = parameters["ssim"]
                 parameters["ssim"] = first.map_models(lambda _: drawn)
-            market = first.replace(**parameters)
-        market = self._in_library(market, rng)
+            return self._with_capacity(self._in_library(first.replace(**parameters), rng), rng)
+        market = self._in_library(dataclasses.replace(first, **parameters), rng)
         if market.batch_shape not in ((), self._lanes):
             raise ValueError(
                 f"reset options must have batch axes {self._lanes} or none, "
