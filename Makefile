@@ -33,7 +33,7 @@ coverage: $(VENV)/dev
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 wheel: $(VENV)/dev
-	$(BIN)/python -m pytest tests/test_wheel.py tests/test_stranger.py
+	$(BIN)/python -m pytest tests/test_wheel.py
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

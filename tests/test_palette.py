@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from aigc_market import palette
+from baselines.arena.registry import REGISTRY
+from baselines.arena.styles import STYLES
 
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(
@@ -38,3 +40,13 @@ def test_nobody_else_has_colours():
             if path.name != "palette.py" and COLOUR.search(path.read_text("utf-8")):
                 found.append(str(path.relative_to(ROOT)))
     assert found == []
+
+
+# Methods of the baselines
+
+
+def test_every_method_has_a_look_of_its_own():
+    methods = {name for name, entry in REGISTRY.items() if entry.ablation_of is None}
+    assert methods <= set(STYLES)
+    looks = [tuple(style.values()) for style in STYLES.values()]
+    assert len(set(looks)) == len(looks)
