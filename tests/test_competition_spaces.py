@@ -5,7 +5,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
-from views import Service
+from views import Service, act
 
 import aigc_market
 from aigc_market import competition_v0
@@ -29,10 +29,8 @@ def played(rounds=PLAYED, **arguments):
     env = competition_v0.env(**{**given, **arguments})
     env.reset(seed=0)
     for prices, choices in rounds:
-        for price in prices:
-            env.step(np.array([price], "f4"))
-        for choice in choices:
-            env.step(np.array(choice, "f4"))
+        act(env, *prices)
+        act(env, *choices)
     return env
 
 
@@ -45,8 +43,7 @@ def test_a_provider_sees_itself_first_and_what_it_sold():
 def test_the_others_come_in_the_order_of_the_seats_after_ones_own():
     env = competition_v0.env(M=4, K=1, history=1)
     env.reset(seed=0)
-    for price in (3, 4, 5, 6):
-        env.step(np.array([price], "f4"))
+    act(env, 3, 4, 5, 6)
     env.step(np.array([0] * 4 + [0] * 4, "f4"))
     for m, row in enumerate([[3, 4, 5, 6], [4, 5, 6, 3], [5, 6, 3, 4], [6, 3, 4, 5]]):
         np.testing.assert_array_equal(env.observe(f"asp_{m}"), [*row, 0])
@@ -54,8 +51,7 @@ def test_the_others_come_in_the_order_of_the_seats_after_ones_own():
 
 def test_a_vmu_sees_itself_the_prices_and_its_own_rounds():
     env = played()
-    for price in (7.0, 6.0):
-        env.step(np.array([price], "f4"))
+    act(env, 7.0, 6.0)
     np.testing.assert_array_equal(
         env.observe("vmu_1"),
         [260, 2, 5, 7, 6, 9, 8, 0.25, 0.75, 60, 20, 3, 5, 0.75, 0.25, 100, 120],
@@ -71,8 +67,7 @@ def test_before_the_first_round_prices_were_costs_and_nothing_was_sold():
 
 def test_the_state_holds_everything():
     env = played(history=1)
-    for price in (7.0, 6.0):
-        env.step(np.array([price], "f4"))
+    act(env, 7.0, 6.0)
     shares, steps = [0, 0.75, 0.5, 1, 0.25, 0.5], [80, 100, 250, 40, 120, 0]
     hidden = [150, 260, 90, 1, 2, 3, 4, 5, 6]
     np.testing.assert_array_equal(env.state(), [*hidden, 7, 6, 3, 5, *shares, *steps])
@@ -148,26 +143,24 @@ def test_normalised_rows_are_the_physical_ones_over_their_bounds():
 # Actions
 
 
-def one_round(env, prices, choices):
+def one_round(env, *actions):
+    """What is told of it."""
     env.reset(seed=0)
-    for action in (*prices, *choices):
+    for action in actions:
         env.step(action)
     return env.infos
 
 
 def test_shares_are_weights_over_their_sum_and_equal_where_all_are_zero():
-    env = competition_v0.env()
-    prices = [np.array([8.0], "f4")] * 2
-    infos = one_round(env, prices, np.array([[0.2, 0.6, 10, 20], [0, 0, 10, 20]], "f4"))
-    np.testing.assert_allclose(infos["vmu_0"]["shares"], [0.25, 0.75])
+    infos = one_round(competition_v0.env(), 8.0, 8.0, [0.2, 0.6, 10, 20], [0, 0, 10, 20])
+    np.testing.assert_allclose(infos["vmu_0"]["shares"], [0.25, 0.75], rtol=1e-6)
     np.testing.assert_allclose(infos["vmu_1"]["shares"], [0.5, 0.5])
 
 
 def test_an_outside_option_has_a_weight_behind_those_of_the_providers():
     env = competition_v0.env(outside=3.0, K=2)
     assert env.action_space("vmu_0").shape == (5,)
-    prices = [np.array([8.0], "f4")] * 2
-    infos = one_round(env, prices, np.array([[0.5, 0, 0.5, 10, 20], [0, 0, 0, 10, 20]], "f4"))
+    infos = one_round(env, 8.0, 8.0, [0.5, 0, 0.5, 10, 20], [0, 0, 0, 10, 20])
     np.testing.assert_allclose(infos["vmu_0"]["shares"], [0.5, 0])
     np.testing.assert_allclose(infos["vmu_1"]["shares"], [1 / 3, 1 / 3])
     # .5 of the requests buy 10 steps, the others are worth 3, and there is a bit of entropy.
@@ -177,11 +170,9 @@ def test_an_outside_option_has_a_weight_behind_those_of_the_providers():
 
 def test_each_price_is_held_within_its_providers_own_bounds():
     env = competition_v0.env(cost=[1.0, 3.0], max_price=[10.0, 20.0], K=1)
-    low, high = np.array([1.0], "f4"), np.array([20.0], "f4")
-    infos = one_round(env, [low, low], [np.array([1, 1, 0, 0], "f4")])
-    assert (infos["asp_0"]["price"], infos["asp_1"]["price"]) == (1.0, 3.0)
-    infos = one_round(env, [high, high], [np.array([1, 1, 0, 0], "f4")])
-    assert (infos["asp_0"]["price"], infos["asp_1"]["price"]) == (10.0, 20.0)
+    for price, held in ((1.0, (1.0, 3.0)), (20.0, (10.0, 20.0))):
+        infos = one_round(env, price, price, [1, 1, 0, 0])
+        assert (infos["asp_0"]["price"], infos["asp_1"]["price"]) == held
 
 
 def test_the_discrete_game():
@@ -190,14 +181,14 @@ def test_the_discrete_game():
     )
     assert env.action_space("asp_1") == Discrete(3)
     assert env.action_space("vmu_0") == MultiDiscrete([11, 11, 8, 8])
-    infos = one_round(env, [2, 1], [np.array([3, 1, 0, 7])] * 2)
+    infos = one_round(env, 2, 1, *[[3, 1, 0, 7]] * 2)
     assert (infos["asp_0"]["price"], infos["asp_1"]["price"]) == (4.0, 6.0)
     np.testing.assert_allclose(infos["vmu_1"]["shares"], [0.75, 0.25])
     np.testing.assert_allclose(infos["vmu_1"]["steps"], [2, 9])
     usual = competition_v0.env(continuous_actions=False, cost=[1.0, 2.0])
     assert usual.action_space("asp_0") == Discrete(96)
     for index, ends in ((0, [1.0, 2.0]), (95, [20.0, 20.0])):
-        infos = one_round(usual, [index] * 2, [np.zeros(4, int)] * 2)
+        infos = one_round(usual, index, index, *[[0] * 4] * 2)
         assert [infos[f"asp_{m}"]["price"] for m in range(2)] == ends
 
 
@@ -268,8 +259,7 @@ def test_options_narrow_what_actions_mean():
     env = competition_v0.env(K=1)
     options = {"max_price": [9.0, 20.0], "min_steps": 20.0, "max_steps": 60.0}
     env.reset(seed=0, options=options)
-    for action in ([15.0], [15.0], [1, 0, 5, 100]):
-        env.step(np.array(action, "f4"))
+    act(env, 15.0, 15.0, [1, 0, 5, 100])
     assert [env.infos[f"asp_{m}"]["price"] for m in range(2)] == [9.0, 15.0]
     np.testing.assert_array_equal(env.infos["vmu_0"]["steps"], [20, 60])
 

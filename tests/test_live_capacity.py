@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from views import Service
+from views import Service, act
 
 import aigc_market
 from aigc_market.ssim import LiveSSIM
@@ -62,8 +62,7 @@ def test_a_batch_is_solved_like_its_markets():
 def test_every_vmu_loses_the_fraction_of_a_call():
     env = aigc_market.env(**SCARCE)
     env.reset(seed=0)
-    for action in ([5.0], [11.0], [9.0]):
-        env.step(np.array(action, "f4"))
+    act(env, [5.0], [11.0], [9.0])
     # 20 are asked for and 15 can be run: three quarters of 11 and of 9, in whole calls.
     assert [env.infos[vmu]["steps"] for vmu in ("vmu_0", "vmu_1")] == [8.0, 6.0]
     assert env.infos["asp_0"]["utility"] == 4 * 14

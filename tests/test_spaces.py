@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
-from views import pricing, pricing_lanes
+from views import act, pricing, pricing_lanes
 
 import aigc_market
 from aigc_market.scenarios import SCENARIOS
@@ -16,8 +16,7 @@ def played(rounds=PLAYED, **arguments):
     env = aigc_market.env(**{"satisfaction": [150.0, 260.0], "history": 2, **arguments})
     env.reset(seed=0)
     for each in rounds:
-        for action in each:
-            env.step(np.array([action], "f4"))
+        act(env, *each)
     return env
 
 
@@ -135,8 +134,7 @@ def test_discrete_actions_are_a_grid_of_prices_and_whole_steps():
 def test_normalised_actions_span_the_bounds():
     env = played(rounds=[], normalize=True)
     assert env.action_space("asp_0") == env.action_space("vmu_0") == Box(-1, 1, (1,), np.float32)
-    for action in (0.0, -1.0, 0.5):
-        env.step(np.array([action], "f4"))
+    act(env, 0.0, -1.0, 0.5)
     assert env.infos["asp_0"]["price"] == 10.5
     np.testing.assert_array_equal(env.infos["asp_0"]["demand"], [0.0, 187.5])
 
@@ -157,8 +155,7 @@ def test_an_episode_with_narrower_bounds_holds_actions_within_them(view):
         if view is pricing:
             info = env.step(np.array([price], "f4"))[-1]
         else:
-            for action in (price, 20.0, 200.0):
-                env.step(np.array([action], "f4"))
+            act(env, price, 20.0, 200.0)
             info = env.infos["asp_0"]
             np.testing.assert_array_equal(info["demand"], [50.0, 60.0])
         assert info["price"] == held
@@ -215,15 +212,14 @@ def test_what_is_seen_of_a_crowd():
     delta = env.market.satisfaction.astype("f4")
     alpha, beta = (np.float32(x.item()) for x in env.market.ssim.parameters[:2])
     np.testing.assert_array_equal(env.observe("asp_0"), [1, 0, 0, 1, 0] * 2)
-    env.step(np.array([9.0], "f4"))
+    act(env, 9.0)
     np.testing.assert_array_equal(env.observe("vmu_0"), [delta[0], alpha, beta, 1, 9, 1, 0, 1, 0])
     np.testing.assert_array_equal(env.observe("vmu_1"), [0, alpha, beta, 0, 9, 1, 0, 1, 0])
     np.testing.assert_array_equal(
         env.state(), [delta[0], 0, alpha, beta, 1, 0, 9, *[1, 0, 0, 1, 0] * 2]
     )
     first = env.market
-    env.step(np.array([70.0], "f4"))
-    env.step(np.array([80.0], "f4"))  # ignored: nobody is there
+    act(env, 70.0, 80.0)  # the second is ignored: nobody is there
     assert env.market is not first
     assert env.market.active.tolist() == [False, True]
     np.testing.assert_array_equal(env.observe("asp_0"), [1, 0, 0, 1, 0, 9, 70, 0, 0, 1])
@@ -247,8 +243,7 @@ def test_nobody_there_earns_nobody_anything(vmu_reward, scale_rewards):
     empty = aigc_market.Scenario("empty", moves=[aigc_market.Traffic(0.0, 0.0, 0.0)])
     env = aigc_market.env(scenario=empty, vmu_reward=vmu_reward, scale_rewards=scale_rewards)
     env.reset(seed=0)
-    for action in (9.0, 70.0, 80.0):
-        env.step(np.array([action], "f4"))
+    act(env, 9.0, 70.0, 80.0)
     assert set(env.rewards.values()) == {0.0}
     assert env.infos["asp_0"]["regret"] == env.infos["asp_0"]["equilibrium_utility"] == 0.0
     for scenario in (empty, crowd()):

@@ -3,7 +3,17 @@
 import gymnasium
 import numpy as np
 import pytest
-from views import COMPETITION, PRICING, Service, pricing, pricing_lanes, rival, rival_lanes, same
+from views import (
+    COMPETITION,
+    PRICING,
+    Service,
+    act,
+    pricing,
+    pricing_lanes,
+    rival,
+    rival_lanes,
+    same,
+)
 
 import aigc_market
 from aigc_market import competition, competition_v0
@@ -170,8 +180,7 @@ def test_regret_is_against_rational_followers_whatever_these_ones_did():
     for choices in ((11.0, 60.0, 60.0), (11.0, 240.0, 10.0)):
         env = aigc_market.env()
         env.reset(seed=0)
-        for action in choices:
-            env.step(np.array([action], "f4"))
+        act(env, *choices)
         infos.append(env.infos["asp_0"])
     assert infos[0]["regret"] == infos[1]["regret"] > 0
     assert infos[0]["utility"] != infos[1]["utility"]
@@ -559,8 +568,7 @@ def test_the_ids_are_in_a_learners_units_by_default(name):
 def paid(choices, **arguments):
     env = aigc_market.env(**arguments)
     env.reset(seed=0)
-    for action in choices:
-        env.step(np.array([action], "f4"))
+    act(env, *choices)
     return env.rewards
 
 

@@ -59,6 +59,12 @@ def box_action(space, rng):
     return rng.integers(most)
 
 
+def act(env, *actions):
+    """Turns of a turn-based game, by numbers or rows of them."""
+    for action in actions:
+        env.step(np.atleast_1d(np.float32(action)))
+
+
 class Service(TabulatedSSIM):
     """A live model that serves what its table says; no image is made."""
 
