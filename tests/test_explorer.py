@@ -19,7 +19,6 @@ import aigc_market
 from aigc_market import competition
 from aigc_market.curves import breakpoints
 from aigc_market.explorer import charts, markets
-from aigc_market.explorer import study as studies
 from aigc_market.explorer.app import app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -153,49 +152,48 @@ def test_a_market_without_trade_is_drawn():
 # -- several providers -----------------------------------------------------------------------------
 
 
-def study(name, close=None, **changes):
-    """What is worked out of an example."""
-    looked = markets.example(name)["close"] if close is None else close
-    return studies.study(market(name, **changes), looked)
+def solved(name, **changes):
+    """The market of an example, its Nash equilibrium and its cartel."""
+    shown = market(name, **changes)
+    return shown, competition.nash(shown), competition.cartel(shown)
 
 
-def best_replies(study):
+def best_replies(*solved):
     """Of asp_0 to the others at Nash, and in the cartel."""
-    return [row for layer in drawn(charts.payoff(study)) for row in layer if "at most" in row]
+    return [row for layer in drawn(charts.payoff(*solved)) for row in layer if "at most" in row]
 
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_every_example_of_several_is_a_market_whose_charts_tell_its_solution(name):
-    shown = study(name, close=False)
-    market = shown.market
-    nash, cartel = competition.nash(market), competition.cartel(market)
-    asked = shown.on_the_way(0.5)
-    found = "Nash" if nash.converged else "smallest gap"
-    points = marks(charts.reactions(shown, asked))
+    market, nash, cartel = solved(name)
+    asked = charts.on_the_way(market, nash, cartel, 0.5)
+    chart = charts.reactions(market, nash, cartel, asked)
+    points, found = marks(chart), "Nash" if nash.converged else "smallest gap"
     for label, prices in ((found, nash.prices), ("cartel", cartel.prices), ("asked", asked)):
         assert (points[label]["x"], points[label]["y"]) == pytest.approx(tuple(prices[:2]))
     # Each curve is the best reply, and they cross where the equilibrium is.
-    for seat, replies in enumerate(shown.replies):
-        i = len(replies) // 3
+    for seat, (own, other) in enumerate(("xy", "yx")):
+        rows = [row for row in drawn(chart)[0] if row["curve"] == f"best reply of asp_{seat}"]
         profile = nash.prices.copy()
-        profile[1 - seat] = shown.prices[i]
+        profile[1 - seat] = rows[40][other]
         best = competition.best_deviation(market, seat, profile)
-        assert replies[i] == pytest.approx(float(best.price), rel=1e-3)
+        assert rows[40][own] == pytest.approx(float(best.price), rel=1e-3)
         if nash.converged:
-            at = np.interp(nash.prices[1 - seat], shown.prices, replies)
+            prices, replies = ([row[of] for row in rows] for of in (other, own))
+            at = np.interp(nash.prices[1 - seat], prices, replies)
             assert at == pytest.approx(nash.prices[seat], rel=1e-2)
-    to_nash, to_cartel = best_replies(shown)
+    to_nash, to_cartel = best_replies(market, nash, cartel)
     assert to_nash["utility"] >= nash.asp_utility[0] * (1 - 1e-6)
     assert to_cartel["at most"] >= cartel.asp_utility[0] * (1 - 1e-9)
 
 
 def test_reaction_curves_are_broken_where_a_best_reply_jumps():
-    shown = study("two equal providers")
-    curves, *_ = drawn(charts.reactions(shown, shown.cartel.prices))
+    market, nash, cartel = solved("two equal providers")
+    curves, *_ = drawn(charts.reactions(market, nash, cartel, cartel.prices))
     assert {row["piece"] for row in curves} == {0}
-    shown = study("no equilibrium: best replies go round")
-    assert not shown.nash.converged
-    chart = charts.reactions(shown, shown.cartel.prices)
+    market, nash, cartel = solved("no equilibrium: best replies go round")
+    assert not nash.converged
+    chart = charts.reactions(market, nash, cartel, cartel.prices, close=True)
     assert "cartel" not in marks(chart)
     curves, ring, *_ = drawn(chart)
     assert len({(row["curve"], row["piece"]) for row in curves}) > 2
@@ -203,27 +201,27 @@ def test_reaction_curves_are_broken_where_a_best_reply_jumps():
     for before, after in itertools.pairwise(ring):
         assert (before["x"] == after["x"]) != (before["y"] == after["y"])
     assert (ring[0]["x"], ring[0]["y"]) == (ring[-1]["x"], ring[-1]["y"])
-    assert "Edgeworth cycle" in charts.verdict(shown)
-    assert charts.cards_of_several(shown)[0][1] == "none found"
+    assert "Edgeworth cycle" in charts.verdict(nash)
+    assert charts.cards_of_several(nash, cartel)[0][1] == "none found"
 
 
 def test_prices_between_nash_and_the_cartel():
-    shown = study("two equal providers")
+    shown = solved("two equal providers")
     for share in (0, 1):
-        text = charts.table_of_providers(shown, shown.on_the_way(share))
+        text = charts.table_of_providers(*shown, charts.on_the_way(*shown, share))
         cells = [re.findall("<td>(.*?)</td>", row) for row in text.split("<tr>")[2:]]
         assert [row[0] for row in cells] == ["asp_0", "asp_1", "mean"]
         assert [float(row[3]) for row in cells] == pytest.approx([share] * 3, abs=1e-3)
         assert (float(cells[0][4].split()[0].replace(",", "")) > 100) == (share == 1)
-    held = study("two equal providers", max_price=8.5).on_the_way(1.5)
+    held = charts.on_the_way(*solved("two equal providers", max_price=8.5), 1.5)
     assert held == pytest.approx([8.5, 8.5])
 
 
 def test_the_market_of_the_reference_table():
-    shown = study("two sellers of a unit (Calvano et al.)")
-    assert shown.nash.prices == pytest.approx([1.472927] * 2, abs=1e-6)
-    assert charts.cards_of_several(shown)[0][:2] == ("Nash prices", "1.473")
-    _, best = best_replies(shown)
+    shown, nash, cartel = solved("two sellers of a unit (Calvano et al.)")
+    assert nash.prices == pytest.approx([1.472927] * 2, abs=1e-6)
+    assert charts.cards_of_several(nash, cartel)[0][:2] == ("Nash prices", "1.473")
+    _, best = best_replies(shown, nash, cartel)
     assert best["price"] == pytest.approx(1.6617, abs=1e-4)
     assert best["utility"] == pytest.approx(0.41169, abs=1e-4)
 

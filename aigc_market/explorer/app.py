@@ -17,8 +17,9 @@ with app.setup:
     import numpy as np
 
     import aigc_market
+    from aigc_market import competition
+    from aigc_market.curves import breakpoints
     from aigc_market.explorer import charts, markets
-    from aigc_market.explorer.study import study
     from aigc_market.followers import SCRIPTED
     from aigc_market.rendering.text import summary
 
@@ -97,42 +98,42 @@ def _(controls, model):
         values[_name] = values[_name] if values[_switch] else None
     arguments = markets.arguments(model.value, values)
     several = "M" in arguments
-    market = best = studied = None
+    market = best = nash = cartel = None
     refused = ""
     try:
         if several:
             market = aigc_market.Competition(**arguments)
-            studied = study(market, values["close"])
+            nash, cartel = competition.nash(market), competition.cartel(market)
         else:
             market = aigc_market.Market(**arguments)
             best = aigc_market.solve(market)
     except ValueError as error:
         refused = str(error)
-    return arguments, best, market, refused, several, studied, values
+    return arguments, best, cartel, market, nash, refused, several, values
 
 
 @app.cell
-def _(best, controls, market, refused, studied, way):
+def _(best, cartel, controls, market, nash, refused, several, way):
     _stats, _said, below = [], [], ""
     if refused:
         shown = mo.callout(mo.md(f"There is no such market: {refused}."), kind="warn")
-    elif studied is None:
+    elif several:
+        _asked = charts.on_the_way(market, nash, cartel, way.value)
+        _stats = charts.cards_of_several(nash, cartel)
+        _said = [mo.md(charts.verdict(nash)), controls["close"]]
+        _best_replies = charts.reactions(market, nash, cartel, _asked, controls["close"].value)
+        shown = mo.as_html(_best_replies)
+        _table = mo.Html(charts.table_of_providers(market, nash, cartel, _asked))
+        below = mo.vstack([charts.payoff(market, nash, cartel), way, _table])
+    else:
         _stats = charts.cards_of_one(market, best)
         shown = mo.as_html(charts.utility(market, best))
-        _count = len(charts.pieces(market, best.price)["piece"])
         _words = (
-            f"{_count} pieces of $U_p(p)$: dashed lines are the breakpoints, at which a VMU meets "
-            "a bound or all of them the capacity; the piece of $p^*$ is shaded. Point at a curve "
-            "or a piece for its numbers."
+            f"{len(breakpoints(market)) + 1} pieces of $U_p(p)$: dashed lines are the breakpoints, "
+            "at which a VMU meets a bound or all of them the capacity; the piece of $p^*$ is "
+            "shaded. Point at a curve or a piece for its numbers."
         )
         below = mo.vstack([charts.demand(market, best), mo.md(_words)])
-    else:
-        _asked = studied.on_the_way(way.value)
-        _stats = charts.cards_of_several(studied)
-        _said = [mo.md(charts.verdict(studied)), controls["close"]]
-        shown = mo.as_html(charts.reactions(studied, _asked))
-        _table = mo.Html(charts.table_of_providers(studied, _asked))
-        below = mo.vstack([charts.payoff(studied), way, _table])
     _row = [mo.stat(v, label=name, caption=said, bordered=True) for name, v, said in _stats]
     cards = mo.vstack([mo.hstack(_row, widths="equal", wrap=True), *_said])
     return below, cards, shown

@@ -12,9 +12,9 @@ import altair as alt
 import numpy as np
 
 from aigc_market import competition, palette
+from aigc_market.competition import Cartel, Competition, Nash
 from aigc_market.curves import breakpoints, curves, theorem_2
 from aigc_market.equilibrium import Equilibrium
-from aigc_market.explorer.study import Study, earned
 from aigc_market.market import Market
 from aigc_market.rendering import Round, text
 from aigc_market.rendering.numbers import beside, exact, paid, short, steps
@@ -24,6 +24,7 @@ Card = tuple[str, str, str]
 """A name, a value and a caption."""
 
 _MOST_PIECES = 40
+_POINTS = 121
 _REPLIES = ("best reply of asp_0", "best reply of asp_1")
 
 
@@ -162,12 +163,11 @@ def _price(market: Market, field: str = "price") -> alt.X:
 # -- several providers -----------------------------------------------------------------------------
 
 
-def cards_of_several(study: Study) -> list[Card]:
+def cards_of_several(nash: Nash, cartel: Cartel) -> list[Card]:
     """What stands above the charts."""
-    nash, cartel = study.nash, study.cartel
     gap, found = exact(float(nash.gap.max()), 2), "none found"
     said = f"the smallest gap is {gap}"
-    if study.nash.converged:
+    if nash.converged:
         found, said = _prices(nash.prices), f"certified: gap ≤ {gap}"
     mean = nash.asp_utility.mean(), cartel.asp_utility.mean()
     return [
@@ -178,26 +178,32 @@ def cards_of_several(study: Study) -> list[Card]:
     ]
 
 
-def verdict(study: Study) -> str:
+def verdict(nash: Nash) -> str:
     """What the curves say."""
-    others = "" if study.market.M == 2 else " The others' prices are fixed where that is."
+    others = "" if len(nash.prices) == 2 else " The others' prices are fixed where that is."
     return (
         "Best replies of the first two providers to each other; they cross at a Nash equilibrium. "
-        f"Where a best reply jumps they need not.{others} {text.verdict(study.nash)}"
+        f"Where a best reply jumps they need not.{others} {text.verdict(nash)}"
     )
 
 
-def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
+def reactions(
+    market: Competition, nash: Nash, cartel: Cartel, asked: np.ndarray, close: bool = False
+) -> alt.LayerChart:
     """Best replies of asp_0 and asp_1 to each other, and where they cross.
 
     Args:
-        study: of a market.
+        market: with two providers or more; the others are at their Nash prices, or where the gap is
+            smallest.
+        nash: its equilibrium, or where the gap is smallest.
+        cartel: its cartel.
         asked: (M,) prices that are marked too.
+        close: whether to look at prices about the Nash equilibrium alone.
     """
-    ends = [float(study.prices[0]), float(study.prices[-1])]
+    ends = _window(market, nash, cartel, close)
     x, y = _axis("x", "price of asp_0", ends, alt.X), _axis("y", "price of asp_1", ends)
     pair = [_number("x", "asp_0"), _number("y", "asp_1")]
-    curves = _chart(_curves(study)).encode(
+    curves = _chart(_replies(market, nash, np.linspace(*ends, _POINTS))).encode(
         x=x,
         y=y,
         color=_colours("curve", _REPLIES, palette.PROVIDERS[:2]),
@@ -206,17 +212,17 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
         tooltip=["curve:N", *pair],
     )
     layers: list[Any] = [curves.mark_line(clip=True)]
-    if study.nash.cycle is not None:
-        path = _chart(_cobweb(study.nash.cycle)).encode(x=x, y=y, order="i:Q")
+    if nash.cycle is not None:
+        path = _chart(_cobweb(nash.cycle)).encode(x=x, y=y, order="i:Q")
         dashed = {"strokeWidth": 1.5, "strokeDash": [5, 3], "clip": True}
         layers.append(path.mark_line(color=palette.REGRET, **dashed))
         dots = path.mark_point(color=palette.REGRET, size=35)
         layers.append(dots.encode(tooltip=[_number("round"), *pair]))
-    name = "Nash" if study.nash.converged else "smallest gap"
+    name = "Nash" if nash.converged else "smallest gap"
     for label, prices, look in (
         ("asked", asked, (palette.PURPLE, "triangle-up", 18)),
-        ("cartel", study.cartel.prices, (palette.CARTEL, "diamond", -14)),
-        (name, study.nash.prices, (palette.EQUILIBRIUM, "circle", 20)),
+        ("cartel", cartel.prices, (palette.CARTEL, "diamond", -14)),
+        (name, nash.prices, (palette.EQUILIBRIUM, "circle", 20)),
     ):
         if not ends[0] <= min(prices[:2]) <= max(prices[:2]) <= ends[1]:
             continue  # out of sight
@@ -227,17 +233,17 @@ def reactions(study: Study, asked: np.ndarray) -> alt.LayerChart:
     return _framed(layers, height=360)
 
 
-def payoff(study: Study) -> alt.LayerChart:
+def payoff(market: Competition, nash: Nash, cartel: Cartel) -> alt.LayerChart:
     """What asp_0 earns by its price, the others at Nash or in the cartel, and its best replies."""
-    market, others = study.market, np.stack([study.nash.prices, study.cartel.prices])
-    names = ["others at Nash" if study.nash.converged else "others at the smallest gap"]
+    others = np.stack([nash.prices, cartel.prices])
+    names = ["others at Nash" if nash.converged else "others at the smallest gap"]
     names.append("others as a cartel")
     low, top = float(market.cost[0]), float(others[:, 0].max())
     high = low + 1.25 * max(top - low, 0.05 * low)
-    prices = np.linspace(low, min(high, float(market.max_price[0])), 241)
+    prices = np.linspace(low, min(high, float(market.max_price[0])), 2 * _POINTS)
     profiles = np.repeat(others[:, None], len(prices), axis=1)
     profiles[..., 0] = prices
-    utility, best = earned(market, profiles)[..., 0], competition.best_deviation(market, 0, others)
+    utility, best = _earned(market, profiles)[..., 0], competition.best_deviation(market, 0, others)
     x = alt.X("price:Q", title="price of asp_0", scale=alt.Scale(nice=False, zero=False))
     y = _axis("utility", "utility of asp_0", [0, 1.15 * max(float(utility.max()), 1e-9)])
     colour = _colours("who", names, [palette.EQUILIBRIUM, palette.CARTEL])
@@ -249,21 +255,15 @@ def payoff(study: Study) -> alt.LayerChart:
     said = [*said, alt.Tooltip("at most:Q", format=",.6f")]
     point = _chart({**replies, "who": names}).encode(x=x, y=y, color=colour, tooltip=said)
     own = _chart({"price": others[:, 0], "who": names}).encode(x=x, color=colour)
-    return _framed(
-        [
-            own.mark_rule(strokeDash=[2, 3]),
-            line.mark_line(),
-            point.mark_point(size=90),
-        ],
-        height=260,
-    )
+    layers = [own.mark_rule(strokeDash=[2, 3]), line.mark_line(), point.mark_point(size=90)]
+    return _framed(layers, height=260)
 
 
-def table_of_providers(study: Study, prices: np.ndarray) -> str:
+def table_of_providers(market: Competition, nash: Nash, cartel: Cartel, prices: np.ndarray) -> str:
     """What these prices (M,) pay, as an HTML table: a row for each provider, and their mean."""
-    pays = earned(study.market, prices)
-    gain = competition.profit_gain(study.market, pays, study.nash, study.cartel)
-    better = competition.deviation_gains(study.market, prices)
+    pays = _earned(market, prices)
+    gain = competition.profit_gain(market, pays, nash, cartel)
+    better = competition.deviation_gains(market, prices)
     mean = prices.mean(), pays.mean(), gain.mean, better.mean()
     numbers = [*zip(prices, pays, gain.each, better, strict=True), mean]
     names = [*(f"asp_{m}" for m in range(len(prices))), "mean"]
@@ -272,6 +272,50 @@ def table_of_providers(study: Study, prices: np.ndarray) -> str:
         for name, (price, utility, delta, more) in zip(names, numbers, strict=True)
     ]
     return _table(("provider", "price", "utility", "Δ", "gain by another price"), rows)
+
+
+def on_the_way(market: Competition, nash: Nash, cartel: Cartel, share: float) -> np.ndarray:
+    """(M,) prices so far from Nash to the cartel, held within the bounds of prices."""
+    prices = nash.prices + share * (cartel.prices - nash.prices)
+    return np.clip(prices, market.cost, market.max_price)
+
+
+def _earned(market: Competition, prices: np.ndarray) -> np.ndarray:
+    """(…, M) what the providers earn from rational VMUs."""
+    answer = competition.respond(market, prices)
+    return competition.settle(market, prices, answer.shares, answer.steps).asp_utility
+
+
+def _window(market: Competition, nash: Nash, cartel: Cartel, close: bool) -> tuple[float, float]:
+    """Prices about the Nash equilibrium, or from the lowest to a little above all marks."""
+    near = nash.prices[:2] if nash.cycle is None else np.vstack([nash.prices, nash.cycle])[:, :2]
+    low, high = float(market.cost[:2].min()), float(market.max_price[:2].max())
+    least, most = float(near.min()), float(near.max())
+    if close:
+        wide = max(most - least, 0.4 * (least - low), 0.02 * low)
+        return max(least - wide, low), min(most + wide, high)
+    above = max(most, float(cartel.prices[:2].max())) - low
+    return low, min(low + 1.2 * max(above, 0.05 * low), high)
+
+
+def _replies(market: Competition, nash: Nash, prices: np.ndarray) -> dict[str, Any]:
+    """Best replies of asp_0 and asp_1 to these prices (P) of each other.
+
+    Where a best reply jumps a new piece begins.
+    """
+    profiles = np.tile(nash.prices, (2, len(prices), 1))
+    replies = []
+    for m in (0, 1):
+        profiles[m, :, 1 - m] = prices
+        replies.append(competition.best_deviation(market, m, profiles[m], 1e-4).price)
+    jumps = np.abs(np.diff(replies, prepend=np.array(replies)[:, :1])) > 4 * np.ptp(prices[:2])
+    return {
+        "x": np.concatenate([replies[0], prices]),
+        "y": np.concatenate([prices, replies[1]]),
+        "curve": np.repeat(_REPLIES, len(prices)),
+        "piece": np.concatenate(np.cumsum(jumps, axis=-1)),
+        "i": np.tile(np.arange(len(prices)), 2),
+    }
 
 
 def _cobweb(cycle: np.ndarray) -> dict[str, Any]:
@@ -283,20 +327,6 @@ def _cobweb(cycle: np.ndarray) -> dict[str, Any]:
         "y": ring[number // 2, 1],
         "i": number,
         "round": (number + 1) // 2,
-    }
-
-
-def _curves(study: Study) -> dict[str, Any]:
-    """Points of both curves; where a best reply jumps a new piece begins."""
-    prices, (first, second) = study.prices, study.replies
-    jump = 4 * (prices[1] - prices[0])
-    jumps = [np.abs(np.diff(replies, prepend=replies[0])) > jump for replies in study.replies]
-    return {
-        "x": np.concatenate([first, prices]),
-        "y": np.concatenate([prices, second]),
-        "curve": np.repeat(_REPLIES, len(prices)),
-        "piece": np.concatenate(np.cumsum(jumps, axis=-1)),
-        "i": np.tile(np.arange(len(prices)), 2),
     }
 
 
