@@ -1,18 +1,28 @@
-"""The Bayes methods: the law that they know, and what they earn by it."""
+"""The Bayes methods: the law that they know, what they earn by it, and their filters."""
+
+import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from aigc_market import Distribution, LogUniform, Market, Scenario, Uniform, solve
 from aigc_market.distributions import DemandShare
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from aigc_market.ssim import TabulatedSSIM
+from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
+from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.methods.bayes import pricing
-from baselines.methods.bayes.law import MarketLaw
-from baselines.methods.bayes.lines import LineGrid
+from baselines.methods.bayes import flat, pricing
+from baselines.methods.bayes.interface import Observation
+from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
+from baselines.methods.bayes.law import MarketLaw, quantiles
+from baselines.methods.bayes.lines import LineFilter, LineGrid
+from baselines.methods.bayes.particles import ParticleFilter, resample
+from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.bayes.regimes import RegimeFilter
 
 
 def made(name, task, lanes=4, **parameters):
@@ -158,3 +168,381 @@ def test_information_is_worth_more_the_longer_it_is_used():
     greedy = play(made("bayes", task, 20), task, 20, 0).price
     np.testing.assert_array_equal(short, greedy)
     assert long.std(axis=0).mean() > 1.2 * greedy.std(axis=0).mean()
+
+
+# The filters: likelihoods, and posteriors against enumeration.
+
+
+SIGMA, HIGH = 0.3, 250.0
+FLOORS = (0.0, 10.0)
+PRICES = np.linspace(1, 20, 20).astype("f4")
+CONSTANT = SIGMA * np.sqrt(2 * np.pi)
+"""What `likelihood` leaves out."""
+
+
+def noisy(demand, low, rng):
+    """What followers of this rational demand buy."""
+    factor = np.maximum(1 + SIGMA * rng.standard_normal(np.shape(demand)), 0.05)
+    return np.clip(demand * factor, low, HIGH)
+
+
+def chance(steps, demand, low):
+    """Probability (at a bound) or density of a purchase, by the definition of the noise."""
+    if demand == 0:
+        return float(steps == 0)
+    if steps == low:
+        return norm.cdf(low / demand - 1, scale=SIGMA) if low >= 0.05 * demand else 0.0
+    if steps == HIGH:
+        return norm.sf(HIGH / demand - 1, scale=SIGMA)
+    return norm.pdf(steps, demand, SIGMA * demand)
+
+
+# One purchase.
+
+
+@pytest.mark.parametrize("low", FLOORS)
+@pytest.mark.parametrize("demand", [10.0, 30.0, 120.0, 190.0, 250.0])
+def test_likelihood_is_a_law_with_chances_at_the_bounds(low, demand):
+    public = PublicParameters(min_steps=low)
+    steps = np.linspace(low, HIGH, 200_001)[1:-1]
+    inside = likelihood(steps, np.full(len(steps), demand), public, SIGMA).mean() * (HIGH - low)
+    bounds = likelihood(np.array([low, HIGH]), np.full(2, demand), public, SIGMA)
+    # One purchase of 1,300 is at the factor .05, where the density stops: it is not told apart.
+    assert (inside + bounds.sum()) / CONSTANT == pytest.approx(1, abs=2e-3)
+    bought = noisy(np.full(10**5, demand), low, np.random.default_rng(0))
+    chances = np.mean(bought == low), np.mean(bought == HIGH)
+    np.testing.assert_allclose(bounds / CONSTANT, chances, atol=6e-3)
+    assert (bounds[0] > 0) == (chances[0] > 0)
+
+
+@pytest.mark.parametrize("low", FLOORS)
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_likelihood_is_the_definition(low, kind):
+    """Nothing is bought if and only if nothing is rational, where there is no floor."""
+    steps = np.array([low, low + 3, 40.0, 180.0, HIGH], kind)
+    demand = np.array([low, low + 1, 55.0, 240.0, HIGH], kind)
+    table = likelihood(steps, np.tile(demand, (5, 1)), PublicParameters(min_steps=low), SIGMA)
+    assert table.dtype == kind
+    expected = [[chance(s, d, low) for d in demand] for s in steps]
+    close = {"rtol": 1e-9, "atol": 1e-300} if kind == "f8" else {"rtol": 1e-4, "atol": 1e-30}
+    np.testing.assert_allclose(table / CONSTANT, expected, **close)
+
+
+# Lines.
+
+
+def toy():
+    """A law of three intercepts, three slopes and two values of c."""
+    rng = np.random.default_rng(0)
+    prior, kernel = rng.random((3, 2)), rng.random((3, 2))
+    tables = [100, 180, 300], [6, 11, 18], prior / prior.sum(), kernel / kernel.sum(axis=0)
+    return LineGrid(*(np.array(table, "f4") for table in tables), sigma=SIGMA)
+
+
+def demand_of(grid, a, slope, price, low):
+    return np.clip(grid.intercept[a] - grid.slope[slope] * price, low, HIGH).astype(float)
+
+
+def chances_of(grid, a, slopes, seen, low):
+    """Of a round's purchases in markets (m,), whose followers have slopes (K, m)."""
+    of = np.ones(len(a))
+    for k, slope in enumerate(slopes):
+        if seen.answered[0, k]:
+            demand = demand_of(grid, a, slope, seen.price[0], low)
+            of *= [chance(seen.steps[0, k], d, low) for d in demand]
+    return of
+
+
+def played(grid, prices, slopes, low, rng):
+    """Purchases (T, 1, K) of a market of the grid's second intercept."""
+    demand = np.array([[demand_of(grid, 1, slope, p, low) for slope in slopes] for p in prices])
+    return noisy(demand, low, rng)[:, None]
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
+    grid, K, public = toy(), 3, PublicParameters(3, min_steps=low)
+    filters = LineFilter(grid, public, 2)
+    rng = np.random.default_rng(1)
+    # The followers' choke prices are 16.4, 10 and 30; all three, then two of them are priced out.
+    price = np.array([4.0, 12.0, 17.5, 9.0, 15.0])[:, None]
+    steps = played(grid, price[:, 0], [1, 2, 0], low, rng)
+    assert (steps == low).any()
+    # Slot 1 is left after the third round and taken by another one after the fourth.
+    here = np.ones((6, 1, K), bool)
+    here[3, 0, 1] = False
+    lanes = np.array([1])
+    posterior = filters.observe(lanes, None, here[0])
+    seen = [Observation(price[t], steps[t] * here[t], here[t]) for t in range(5)]
+    for t in range(5):
+        posterior = filters.observe(lanes, seen[t], here[t + 1])
+    # The market, and four followers: those of slots 0, 1 and 2, and the newcomer.
+    states = np.array(list(itertools.product(range(3), range(2), *[range(3)] * 4)))
+    a, c, *own = states.T
+    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    for t in range(5):
+        slopes = [own[0], own[1] if t < 3 else own[3], own[2]]
+        weight *= chances_of(grid, a, slopes, seen[t], low)
+    densities = sum(((s.steps > low) & (s.steps < HIGH) & s.answered).sum() for s in seen)
+    answers = sum(s.answered.sum() for s in seen)
+    lines = np.zeros((3, 3))
+    for follower in (0, 2, 3):
+        np.add.at(lines, (a, own[follower]), weight / weight.sum())
+    np.testing.assert_allclose(posterior.lines()[0], lines, rtol=1e-3, atol=1e-5)
+    evidence = np.log(weight.sum()) + answers * np.log(CONSTANT)
+    assert densities < answers
+    assert posterior.evidence()[0] == pytest.approx(evidence, abs=1e-3)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    mean = (demand * lines).sum((1, 2))
+    np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3, atol=1e-3)
+    draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
+    totals = sum(demand[:, a, own[follower]] for follower in (0, 2, 3))
+    mean = totals @ weight / weight.sum()
+    spread = (totals - mean[:, None]) ** 2 @ weight / weight.sum()
+    np.testing.assert_allclose(draws.mean(axis=0), mean, rtol=0.02, atol=0.2)
+    np.testing.assert_allclose(draws.var(axis=0), spread, rtol=0.1, atol=0.5)
+
+
+def test_lines_that_cannot_be_are_forgotten_for_what_is_seen_now():
+    """The grid has no line that buys nothing at 3 and 90 steps at 6: the newest counts."""
+    grid, everybody, lanes = toy(), np.ones((1, 1), bool), np.array([0])
+    filters, fresh = (LineFilter(grid, PublicParameters(1), 1) for _ in range(2))
+    for filters_, rounds in ((filters, [(3.0, 0.0), (6.0, 90.0)]), (fresh, [(6.0, 90.0)])):
+        filters_.observe(lanes, None, everybody)
+        for price, bought in rounds:
+            seen = Observation(np.array([price]), np.full((1, 1), bought), everybody)
+            posterior = filters_.observe(lanes, seen, everybody)
+        if filters_ is filters:
+            after = posterior
+    np.testing.assert_allclose(after.lines(), posterior.lines(), rtol=1e-4, atol=1e-6)
+    draws = after.draw(np.random.default_rng(0), PRICES, np.zeros(100, int))
+    assert np.isfinite(draws).all()
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
+    grid, K, hazard = toy(), 2, 0.2
+    public = PublicParameters(K, min_steps=low)
+    rng = np.random.default_rng(2)
+    price = np.array([5.0, 12.0, 8.0, 17.0, 10.5, 6.0])[:, None]
+    T = len(price)
+    # A shift after the third round: choke prices 16.4 and 10, then 30 and 16.4.
+    steps = np.concatenate(
+        [
+            played(grid, price[:3, 0], [1, 2], low, rng),
+            played(grid, price[3:, 0], [0, 1], low, rng),
+        ]
+    )
+    assert (steps == low).any()
+    filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)
+    everybody, lanes = np.ones((1, K), bool), np.array([0])
+    posterior = filters.observe(lanes, None, everybody)
+    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
+    prior = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    weight = prior
+    for t in range(T):
+        seen = Observation(price[t], steps[t], everybody)
+        posterior = filters.observe(lanes, seen, everybody)
+        weight = weight * chances_of(grid, a, own, seen, low)
+        weight = (1 - hazard) * weight / weight.sum() + hazard * prior
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
+    np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3)
+    draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
+    np.testing.assert_allclose(draws.mean(axis=0), mean, rtol=0.03)
+
+
+def test_regimes_beyond_what_is_kept_cost_little():
+    public = PublicParameters(2)
+    few, many = (RegimeFilter(toy(), public, 20, 0.05, hypotheses=count) for count in (8, 40))
+    rng = np.random.default_rng(3)
+    everybody, lanes = np.ones((20, 2), bool), np.arange(20)
+    for filters in (few, many):
+        filters.observe(lanes, None, everybody)
+    for price in np.linspace(4, 12, 30):
+        steps = noisy(np.full((20, 2), 180 - 11 * price), 0.0, rng)
+        seen = Observation(np.full(20, price), steps, everybody)
+        one, two = (filters.observe(lanes, seen, everybody) for filters in (few, many))
+    np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.02, atol=0.5)
+
+
+# Particles.
+
+
+@pytest.mark.parametrize("low", FLOORS)
+def test_particles_agree_with_the_grid_where_nothing_drifts(low):
+    hidden, lanes = MarketLaw.of(Task("hidden", {"min_steps": low})), np.arange(6)
+    public = PublicParameters(2, min_steps=low)
+    exact = LineFilter(LineGrid.of(hidden, 48, 72), public, 6)
+    particles = ParticleFilter(hidden, public, 6, 8192, seed=0)
+    rng = np.random.default_rng(0)
+    everybody = np.ones((6, 2), bool)
+    true = np.array([250.0, 18.0]), np.array([150.0, 9.0])
+    for filters in (exact, particles):
+        filters.observe(lanes, None, everybody)
+    for _ in range(20):
+        price = rng.uniform(5, 12, 6)
+        rational = np.stack([np.clip(a - b * price, low, HIGH) for a, b in true], axis=1)
+        seen = Observation(price, noisy(rational, low, rng), everybody)
+        one, two = (f.observe(lanes, seen, everybody) for f in (exact, particles))
+    draws = one.draw(rng, PRICES, np.repeat(lanes, 500)).reshape(6, 500, -1)
+    error = (two.mean(PRICES) - one.mean(PRICES)) / np.maximum(draws.std(axis=1), 1)
+    assert np.abs(error.mean()) < 0.15
+    assert np.sqrt((error**2).mean()) < 0.4
+
+
+def test_what_contradicts_all_particles_is_believed():
+    """Who bought much at 16 and declines at 3: where markets drift, somebody may buy again."""
+    lanes, everybody = np.arange(2), np.ones((2, 2), bool)
+    filters = pricing.make_filter(Task("drift"), 2, seed=0)
+    filters.observe(lanes, None, everybody)
+    for price, first in ((16.0, 230.0), (3.0, 0.0)):
+        steps = np.array([[first] * 2, [240.0] * 2])
+        seen = Observation(np.full(2, price), steps, everybody)
+        belief = filters.observe(lanes, seen, everybody)
+    at = np.array([3.0], "f4")
+    assert 0 <= belief.mean(at)[0] < 50.0 < 300.0 < belief.mean(at)[1]
+
+
+def test_particles_that_are_all_the_same_are_no_reason_to_stop():
+    """Of a market that is known but for its drift: rounded, their covariance may be none."""
+    known = Task("drift", {"satisfaction": ["200"], "ssim": "quadratic"})
+    filters = ParticleFilter(MarketLaw.of(known), PublicParameters(2), 50, 2048, seed=0)
+    lanes, everybody = np.arange(50), np.ones((50, 2), bool)
+    filters.observe(lanes, None, everybody)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        seen = Observation(np.full(50, 5.0), rng.uniform(1, 250, (50, 2)), everybody)
+        belief = filters.observe(lanes, seen, everybody)
+    assert np.isfinite(belief.mean(PRICES)).all()
+
+
+def test_resampling_keeps_proportions():
+    weight = np.array([[0.5, 0.25, 0.25, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    kept = resample(weight, 8, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(kept[0], minlength=4), [4, 2, 2, 0])
+    assert (kept[1] == 3).all()
+
+
+# A known capacity.
+
+
+def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
+    """By enumeration of the markets of a discrete prior, R's own likelihood included."""
+    grid, K, public = toy(), 2, PublicParameters(2)
+    rng, lanes, everybody = np.random.default_rng(6), np.array([0]), np.ones((1, K), bool)
+    gain = PRICES - 1
+    capacity, (low, high) = 130.0, (0.4, 1.0)
+    law = ShareLaw(quantiles("share", Uniform(low, high)), least=0.0)
+    filters = LineFilter(grid, public, 1)
+    belief = filters.observe(lanes, None, everybody)
+    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
+    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    asked = demand[:, a, own[0]] + demand[:, a, own[1]]
+    free = np.take_along_axis(asked, (gain[:, None] * asked).argmax(axis=0)[None], axis=0)[0]
+    likely = ((capacity / free >= low) & (capacity / free <= high)) / ((high - low) * free)
+    assert 0 < np.count_nonzero(likely) < len(likely)  # R excludes some markets, and not all
+    for t, price in enumerate((None, 9.0, 6.0)):
+        if price is not None:
+            steps = played(grid, [price], [1, 1], 0.0, rng)[0]
+            seen = Observation(np.array([price]), steps, everybody)
+            belief = filters.observe(lanes, seen, everybody)
+            weight = weight * chances_of(grid, a, own, seen, 0.0)
+        for of_r, chance in ((law, weight * likely), (None, weight)):
+            known = RationedBelief.of(
+                belief, PRICES, gain, np.array([capacity], "f4"), of_r, rng, draws=40_000
+            )
+            expected = np.minimum(asked, capacity) @ chance / chance.sum()
+            np.testing.assert_allclose(known.mean(PRICES)[0], expected, rtol=0.02, atol=0.3)
+            drawn = known.draw(rng, PRICES, np.zeros(20_000, int)).mean(axis=0)
+            np.testing.assert_allclose(
+                drawn, asked @ chance / chance.sum(), rtol=0.03, atol=0.5, err_msg=str(t)
+            )
+
+
+def test_the_likelihood_of_a_capacity_is_a_law():
+    """With a floor of 30, R is 30 as often as the share is below that, else it has a density."""
+    share, free = Uniform(0.4, 1.0), np.array([40.0, 60.0, 200.0])
+    law = ShareLaw(quantiles("share", share), least=30.0)
+    edges = np.linspace(30.0, 220.0, 4001)
+    middle = (edges[1:] + edges[:-1]) / 2
+    density = law.likelihood(middle[:, None], free).sum(axis=0) * (edges[1] - edges[0])
+    at_least = law.likelihood(np.array([30.0]), free)
+    np.testing.assert_allclose(at_least, [(0.75 - 0.4) / 0.6, (0.5 - 0.4) / 0.6, 0.0], atol=1e-3)
+    np.testing.assert_allclose(density + at_least, 1.0, atol=2e-3)
+    drawn = np.maximum(share.draw(np.random.default_rng(0), (10**5, 1)) * free, 30.0)
+    np.testing.assert_allclose((drawn == 30.0).mean(axis=0), at_least, atol=5e-3)
+
+
+def test_a_capacity_that_no_drawn_market_allows_is_sold_at_most_all_the_same():
+    belief = LineFilter(toy(), PublicParameters(2), 1).observe(
+        np.array([0]), None, np.ones((1, 2), bool)
+    )
+    law = ShareLaw(quantiles("share", Uniform(0.4, 1.0)), least=0.0)
+    known = RationedBelief.of(
+        belief, PRICES, PRICES - 1, np.array([2.0], "f4"), law, np.random.default_rng(0)
+    )
+    assert known.mean(PRICES).max() == pytest.approx(2.0)
+    np.testing.assert_allclose(known.weight, 1 / known.weight.shape[1])
+
+
+@pytest.mark.parametrize("discount", [1.0, 0.7])
+def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discount):
+    """By brute force, for two followers that share A; one is there from the second round on."""
+    public, rng = Task("hidden").public(), np.random.default_rng(0)
+    grid = flat.flat_grid(public, sigma=0.3)
+    filters = flat.FlatFilter(grid, public, 3, discount)
+    lanes, rounds = np.arange(3), 4
+    prices = rng.uniform(2, 12, (rounds, 3))
+    steps = rng.uniform(20, 150, (rounds, 3, 2))
+    there = np.ones((rounds + 1, 3, 2), bool)
+    there[0, :, 1] = False
+    belief = filters.observe(lanes, None, there[0])
+    for t in range(rounds):
+        seen = Observation(prices[t], steps[t] * there[t], there[t])
+        belief = filters.observe(lanes, seen, there[t + 1])
+    tables = np.zeros((3, 2, *grid.slope.shape))
+    for t in range(rounds):
+        demand = public.demand(grid.intercept[:, None], grid.slope, prices[t][:, None, None])
+        for k in range(2):
+            chance = likelihood(steps[t, :, k], demand, public, 0.3)
+            weight = discount ** (rounds - 1 - t) * there[t, 0, k]
+            tables[:, k] += weight * np.log(np.maximum(chance, 1e-300))
+    of_slots = np.log(np.exp(tables - tables.max((2, 3), keepdims=True)).sum(3))
+    of_slots += tables.max((2, 3))[..., None]
+    of_a = np.exp(of_slots.sum(1) - of_slots.sum(1).max(1, keepdims=True))
+    of_a /= of_a.sum(1, keepdims=True)
+    lines = np.exp(tables - tables.max(3, keepdims=True))
+    lines /= lines.sum(3, keepdims=True)
+    at = np.array([3.0, 8.0, 15.0])
+    demand = public.demand(grid.intercept[:, None], grid.slope, at[:, None, None])
+    expected = np.einsum("na,nkab,pab->np", of_a, lines, demand)
+    np.testing.assert_allclose(belief.mean(at), expected, rtol=2e-3, atol=0.05)
+    filters.begin()
+    fresh = filters.observe(lanes, None, there[-1]).mean(at)
+    np.testing.assert_allclose(fresh, 2 * demand.mean((1, 2))[None].repeat(3, 0), rtol=1e-4)
+
+
+def test_the_likelihood_grid_sways_by_turns_about_the_best_price():
+    task, everybody = Task("hidden"), np.ones((4, 2), bool)
+    method = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.1, fade=0.5)
+    calm = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.0)
+    rows = np.empty((4, 0)), np.empty((4, 0, 2))
+    for t in range(1, 5):
+        history = History(*rows, everybody)
+        price, best = method.act(history), calm.act(history)
+        swayed = np.clip(best * (1 + (-1) ** t * 0.1 * t**-0.5), 1.0, 20.0)
+        np.testing.assert_allclose(price, swayed, rtol=1e-6)
+        rows = price[:, None], np.full((4, 1, 2), 60.0 + t)
+
+
+def test_the_likelihood_grid_is_ahead_of_all_that_knows_no_more():
+    task = Task("hidden", {"max_cycles": 60})
+    names = [n for n, e in REGISTRY.items() if e.factory and e.knows in ("nothing", "form")]
+    shares = {
+        name: play(REGISTRY[name].make(task, 200, 0), task, 200, training_seed(1)).share
+        for name in names
+    }
+    assert max(shares, key=lambda name: shares[name]) == "likelihood_grid", shares
+    assert shares["likelihood_grid"] > 0.95
