@@ -6,6 +6,7 @@ A market is a plain dict: cost, max_price, min_steps, max_steps, capacity (or No
 
 import itertools
 
+import competition_by_hand as by_hand
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
@@ -19,20 +20,14 @@ def utility(market, price):
 
 
 def purchases(market, price):
-    if "table" in market:
-        return _from_table(market, price)
-    return np.clip(_inside(market, price), market["min_steps"], market["max_steps"])
+    """(K,) what VMUs buy."""
+    limits = market["min_steps"], market["max_steps"]
+    return by_hand.purchases(market, market["satisfaction"], price, *limits)
 
 
 def surplus(market, price, steps):
     """δ·(SSIM(S) − SSIM(0)) − p·S of each VMU."""
-    if "table" in market:
-        gain = np.interp(steps, *market["table"]) - np.interp(0.0, *market["table"])
-    elif "scale" in market:
-        gain = market["gain"] * (1 - np.exp(-steps / market["scale"]))
-    else:
-        gain = market["alpha"] * steps**2 + market["beta"] * steps
-    return market["satisfaction"] * gain - price * steps
+    return market["satisfaction"] * by_hand.gain(market, steps) - price * steps
 
 
 def optimum(market):
@@ -48,14 +43,6 @@ def candidates(market):
     if "table" in market:
         return edges  # demand is flat in between: only right ends can be best
     return np.concatenate([edges, _inside_pieces(market, edges)])
-
-
-def _inside(market, price):
-    """What VMUs would buy if there were no bounds: where a step gains what it costs."""
-    rate = price / market["satisfaction"]
-    if "scale" in market:
-        return market["scale"] * np.log(market["gain"] / (market["scale"] * rate))
-    return (rate - market["beta"]) / (2 * market["alpha"])
 
 
 def _smooth_bends(market):
@@ -106,24 +93,9 @@ def _where_it_falls_by_a_logarithm(market, low, high):
         yield brentq(lambda price: demand(price) - capacity, low, high, xtol=1e-14)
 
 
-def _sensible_steps(market):
-    """Revenue is linear between the points of a table, so VMUs buy at a point or at a bound."""
-    low, high = market["min_steps"], market["max_steps"]
-    points = np.asarray(market["table"][0], float)
-    return np.unique(np.concatenate([[low, high], points[(points > low) & (points < high)]]))
-
-
-def _from_table(market, price):
-    steps = _sensible_steps(market)
-    values = market["satisfaction"][:, None] * np.interp(steps, *market["table"]) - price * steps
-    best = values.max(axis=1, keepdims=True)
-    tied = values >= best - 1e-11 * (1 + np.abs(values).max(axis=1, keepdims=True))
-    return np.where(tied, steps, -np.inf).max(axis=1)  # ties go to the leader: the most steps
-
-
 def _table_bends(market):
     """Prices at which some VMU is indifferent between two purchases."""
-    steps = _sensible_steps(market)
+    steps = by_hand.sensible_steps(market, market["min_steps"], market["max_steps"])
     values = np.interp(steps, *market["table"])
     low, high = np.triu_indices(len(steps), 1)
     rates = (values[high] - values[low]) / (steps[high] - steps[low])

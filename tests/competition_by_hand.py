@@ -5,37 +5,44 @@ A market is a plain dict of `Competition`'s parameters, with every provider's ow
 (steps, values)}.
 """
 
+import functools
+
 import numpy as np
 
 
 def steps_and_worth(market, m, price):
     """(…, K) what VMUs buy for a request to provider m at a price (…), and what that is worth."""
     delta, model = np.asarray(market["satisfaction"]), market["ssim"][m]
+    steps = purchases(model, delta, price, market["min_steps"], market["max_steps"])
+    paid = np.asarray(price, float)[..., None] * steps
+    return steps, delta * gain(model, steps) - paid - np.asarray(market["access_cost"])[m]
+
+
+def purchases(model, delta, price, low, high):
+    """(…, K) what VMUs of some δ (K,) buy at a price (…), within bounds."""
     price = np.asarray(price, float)[..., None]
-    low, high = market["min_steps"], market["max_steps"]
-    if "table" in model:
-        points = np.asarray(model["table"][0], float)
-        choices = np.unique([low, high, *points[(points > low) & (points < high)]])
-        steps = np.full(price.shape[:-1] + delta.shape, low, float)
-        best = delta * _gain(model, low) - price * low
-        for choice in choices[1:]:
-            value = delta * _gain(model, choice) - price * choice
-            takes = value >= best - 1e-12 * (1 + abs(best))  # ties take the most steps
-            steps, best = np.where(takes, choice, steps), np.maximum(value, best)
-    else:
-        steps = np.clip(_steps_inside(model, price / delta), low, high)
-        best = delta * _gain(model, steps) - price * steps
-    return steps, best - np.asarray(market["access_cost"])[m]
-
-
-def _steps_inside(model, rate):
-    """Where a step more gains `rate`."""
     if "scale" in model:
-        return -model["scale"] * np.log(rate * model["scale"] / model["gain"])
-    return (rate - model["beta"]) / (2 * model["alpha"])
+        return np.clip(
+            -model["scale"] * np.log(price / delta * model["scale"] / model["gain"]), low, high
+        )
+    if "table" not in model:
+        return np.clip((price / delta - model["beta"]) / (2 * model["alpha"]), low, high)
+    steps, best = low, -np.inf
+    for choice in sensible_steps(model, low, high):
+        earned, paid = delta * gain(model, choice), price * choice
+        takes = earned - paid >= best - 1e-11 * (1 + abs(earned) + paid)  # ties take the most steps
+        steps, best = np.where(takes, choice, steps), np.maximum(earned - paid, best)
+    return steps
 
 
-def _gain(model, steps):
+def sensible_steps(model, low, high):
+    """Revenue is linear between the points of a table, so VMUs buy at a point or at a bound."""
+    points = np.asarray(model["table"][0], float)
+    return np.unique(np.concatenate([[low, high], points[(points > low) & (points < high)]]))
+
+
+def gain(model, steps):
+    """SSIM(S) − SSIM(0)."""
     if "table" in model:
         return np.interp(steps, *model["table"]) - np.interp(0.0, *model["table"])
     if "scale" in model:
@@ -45,44 +52,32 @@ def _gain(model, steps):
 
 def utility(market, seat, prices, own):
     """U of one provider at its own prices (G,), while the others ask `prices` (M,)."""
-    mu = market["temperature"]
-    steps, worth = steps_and_worth(market, seat, own)
-    others = [steps_and_worth(market, m, prices[m])[1] for m in range(len(prices)) if m != seat]
-    if market["outside"] is not None:
-        others.append(np.full(worth.shape[-1:], market["outside"]))
-    odds = sum((np.exp(np.clip((other - worth) / mu, -700, 700)) for other in others), 0.0)
-    demand = np.sum(steps / (1 + odds), axis=-1)
-    if market["capacity"] is not None:
-        demand = np.minimum(demand, market["capacity"][seat])
-    return (np.asarray(own) - market["cost"][seat]) * demand
+    return _earned(market, [own if m == seat else prices[m] for m in range(len(prices))])[seat]
 
 
 def utilities(market, prices):
     """(M,) U of every provider."""
-    return np.array([float(utility(market, m, prices, prices[m])) for m in range(len(prices))])
+    return np.array(_earned(market, prices))
 
 
 def total(market, prices):
     """(…) Σ U at prices (…, M)."""
-    prices = np.asarray(prices, float)
-    mu, M = market["temperature"], prices.shape[-1]
-    answers = [steps_and_worth(market, m, prices[..., m]) for m in range(M)]
-    steps, worth = (np.stack([answer[i] for answer in answers]) for i in (0, 1))
-    best = worth.max(axis=0)
-    if market["outside"] is not None:
-        best = np.maximum(best, market["outside"])
-    odds = np.exp((worth - best) / mu)
-    whole = odds.sum(axis=0)
-    if market["outside"] is not None:
-        whole = whole + np.exp((market["outside"] - best) / mu)
-    demand = np.sum(odds / whole * steps, axis=-1)
-    if market["capacity"] is not None:
-        limit = np.reshape(market["capacity"], (M,) + (1,) * (prices.ndim - 1))
-        demand = np.minimum(demand, limit)
-    margin = np.moveaxis(prices, -1, 0) - np.reshape(
-        market["cost"], (M,) + (1,) * (prices.ndim - 1)
-    )
-    return np.sum(margin * demand, axis=0)
+    return sum(_earned(market, np.moveaxis(np.asarray(prices, float), -1, 0)))
+
+
+def _earned(market, prices):
+    """U of each provider at the prices of all, which broadcast."""
+    steps, worth = zip(*(steps_and_worth(market, m, p) for m, p in enumerate(prices)), strict=True)
+    options = [*worth] if market["outside"] is None else [*worth, market["outside"]]
+    best = functools.reduce(np.maximum, options)
+    odds = [np.exp((option - best) / market["temperature"]) for option in options]
+    earned = []
+    for m, price in enumerate(prices):
+        demand = np.sum(odds[m] / sum(odds) * steps[m], axis=-1)
+        if market["capacity"] is not None:
+            demand = np.minimum(demand, market["capacity"][m])
+        earned.append((np.asarray(price) - market["cost"][m]) * demand)
+    return earned
 
 
 OLD, NEW = ("quadratic", "table", "both"), ("saturating", "all")
