@@ -392,7 +392,8 @@ def test_fit_finds_the_parabola(capsys, table):
 def test_fit_recommends_a_market_with_trade(capsys, tmp_path, scale):
     """Whatever SSIM is measured in, the command that it prints is the paper's market."""
     path = tmp_path / "ssim.csv"
-    rows = [f"{s},{scale * (-1e-5 * s**2 + 4e-3 * s + 0.4)}\n" for s in range(0, 201, 20)]
+    measured = *range(0, 201, 20), 100, 40  # some more than once, in any order
+    rows = [f"{s},{scale * (-1e-5 * s**2 + 4e-3 * s + 0.4)}\n" for s in measured]
     path.write_text("steps,ssim\n" + "".join(rows))
     [command] = re.findall("aigc-market (solve .*)", run(capsys, "fit", path))
     found = numbers(capsys, command)
@@ -401,16 +402,6 @@ def test_fit_recommends_a_market_with_trade(capsys, tmp_path, scale):
     assert found["asp_utility"] > 0
     satisfaction = numbers(capsys, "fit", path)["satisfaction"]
     assert found["market"]["satisfaction"] == [satisfaction] * 2
-
-
-def test_fit_takes_a_step_that_was_measured_more_than_once(capsys, tmp_path):
-    path = tmp_path / "samples.csv"
-    path.write_text("ssim,steps\n.4,0\n.5,50\n.52,50\n.6,100\n.58,100\n.62,200\n")
-    found = numbers(capsys, "fit", path)
-    steps, values = [0, 50, 50, 100, 100, 200], [0.4, 0.5, 0.52, 0.6, 0.58, 0.62]
-    expected = aigc_market.ssim.fit_quadratic(steps, values)
-    assert found["alpha"] == expected.ssim.alpha
-    assert found["r_squared"] == expected.r_squared < 1
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

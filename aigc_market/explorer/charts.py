@@ -113,17 +113,12 @@ def demand(market: Market, best: Equilibrium) -> alt.LayerChart:
     bought = {"price": best.price, "vmu": names, "steps": best.steps, "size": sizes}
     dashes = alt.StrokeDash("vmu:N", scale=alt.Scale(domain=names), legend=None)
     size = alt.Size("size:Q", scale=None, legend=None)
-    line = _chart(rows).encode(x=x, y=y, color=colour, strokeDash=dashes)
+    line = _chart(rows).mark_line().encode(x=x, y=y, color=colour, strokeDash=dashes)
     said = ["vmu:N", alt.Tooltip("steps:Q", format=".2f")]
-    points = _chart(bought).encode(x=x, y=y, color=colour, size=size, tooltip=said)
+    points = _chart(bought).mark_point()
+    points = points.encode(x=x, y=y, color=colour, size=size, tooltip=said)
     rule = _chart({"price": best.price}).encode(x=x)
-    return _framed(
-        [
-            rule.mark_rule(color=palette.EQUILIBRIUM, strokeDash=[2, 3]),
-            line.mark_line(),
-            points.mark_point(),
-        ]
-    )
+    return _framed([rule.mark_rule(color=palette.EQUILIBRIUM), line, points])
 
 
 def rounds(played: list[Round]) -> alt.LayerChart:
@@ -255,7 +250,7 @@ def payoff(market: Competition, nash: Nash, cartel: Cartel) -> alt.LayerChart:
     said = [*said, alt.Tooltip("at most:Q", format=",.6f")]
     point = _chart({**replies, "who": names}).encode(x=x, y=y, color=colour, tooltip=said)
     own = _chart({"price": others[:, 0], "who": names}).encode(x=x, color=colour)
-    layers = [own.mark_rule(strokeDash=[2, 3]), line.mark_line(), point.mark_point(size=90)]
+    layers = [own.mark_rule(), line.mark_line(), point.mark_point(size=90)]
     return _framed(layers, height=260)
 
 
@@ -399,6 +394,7 @@ def _framed(layers: Sequence[Any], height: int = 300) -> Any:
         )
         .configure_line(strokeWidth=2.5)
         .configure_point(filled=True, opacity=1)
+        .configure_rule(strokeDash=[2, 3])
         .configure_axis(labelFontSize=12, titleFontSize=13, grid=False)
         .configure_axisY(minExtent=48)
         .configure_legend(labelFontSize=12)
