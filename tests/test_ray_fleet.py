@@ -232,12 +232,10 @@ def test_workers_that_never_start_are_given_up(painter, monkeypatch):
     monkeypatch.setattr(fleet, "RETRIES", 1)
 
     class Dying(Painter):
-        def __setstate__(self, state):
+        def start(self, digest):
             os._exit(1)
 
-    made = painter()
-    doomed = Dying(**made.__getstate__())
-    actors = Fleet(doomed, 1, 0)
+    actors = Fleet(Dying(**painter().__getstate__()), 1, 0)
     with pytest.raises(RuntimeError, match="workers must start: 2 in a row died"):
         actors.serve(requests([3]))
 

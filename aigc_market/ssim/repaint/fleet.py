@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc_market.ssim.model import Result
-from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter, check_device
+from aigc_market.ssim.repaint.painter import OutOfMemoryError, Painter
 from aigc_market.ssim.repaint.pictures import Request
 
 PACKAGE = Path(__file__).parents[2]
@@ -30,29 +30,8 @@ Share = tuple[int, ...]
 """Numbers of requests that are painted together."""
 
 
-class _Actor:
-    """A painter in a process of its own."""
-
-    def __init__(self, own: Painter) -> None:
-        self._painter = own
-
-    def start(self, digest: str) -> None:
-        """Load the model; ValueError if it is another one here, or the device is not there."""
-        check_device(self._painter.device)
-        if self._painter.diffusion.digest != digest:
-            raise ValueError(
-                f"checkpoint {self._painter.checkpoint!r} must be the same on every node, got "
-                f"another one on {ray.util.get_node_ip_address()}"
-            )
-        _ = self._painter.network
-
-    def paint(self, method: str, requests: list[Request], *arguments: Any) -> list[Any]:
-        """An answer to each request."""
-        return getattr(self._painter, method)(requests, *arguments)
-
-
 class _Worker:
-    """An actor, whether it has started, and how many before it died as they started."""
+    """A painter in a process of its own, and how many before it died as they started."""
 
     def __init__(self, actor: Any, digest: str, deaths: int) -> None:
         self.actor, self.deaths = actor, deaths
@@ -66,7 +45,7 @@ class Fleet:
     A worker has one share at a time: what it has not been given stays with the caller.
 
     Args:
-        own: the painter that each actor gets a copy of.
+        own: the painter of which each actor is a copy.
         workers: actors.
         num_gpus_per_worker: GPUs that each holds.
 
@@ -79,7 +58,7 @@ class Fleet:
             ray.init(runtime_env={"py_modules": [str(PACKAGE)]})
         _check_room(workers, num_gpus_per_worker)
         self.painter = own
-        self._actors: Any = ray.remote(num_cpus=1, num_gpus=num_gpus_per_worker)(_Actor)
+        self._actors: Any = ray.remote(num_cpus=1, num_gpus=num_gpus_per_worker)(type(own))
         self.workers = [self.hire() for _ in range(workers)]
         self._lock = threading.Lock()
 
@@ -93,7 +72,8 @@ class Fleet:
 
     def hire(self, deaths: int = 0) -> _Worker:
         """Start an actor; so many before it died as they started."""
-        return _Worker(self._actors.remote(self.painter), self.painter.diffusion.digest, deaths)
+        actor = self._actors.remote(**self.painter.__getstate__())
+        return _Worker(actor, self.painter.diffusion.digest, deaths)
 
     def _split(self, method: str, requests: Sequence[Request], *arguments: Any) -> list[Any]:
         with self._lock:  # rounds of other threads wait here, not in the actors
@@ -147,7 +127,7 @@ class _Round:
             for worker in idle[: len(self._waiting)]:
                 share = self._waiting.popleft()
                 theirs = [self._requests[number] for number in share]
-                painting = worker.actor.paint.remote(self._method, theirs, *self._arguments)
+                painting = getattr(worker.actor, self._method).remote(theirs, *self._arguments)
                 self._running[painting] = worker, share
             self._wait()
 

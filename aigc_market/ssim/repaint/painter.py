@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -69,6 +70,20 @@ class Painter:
         _checks.choice("mode", self.mode, ("executed", "respaced"))
         for name in ("compile", "channels_last"):
             _checks.flag(name, getattr(self, name))
+
+    def start(self, digest: str) -> None:
+        """Bring the model to the device, in an actor of a cluster.
+
+        Raises:
+            ValueError: the model is another one here, or the device is not there.
+        """
+        check_device(self.device)
+        if self.diffusion.digest != digest:
+            raise ValueError(
+                f"checkpoint {self.checkpoint!r} must be the same on every node, got another one "
+                f"on {platform.node()}"
+            )
+        _ = self.network
 
     def serve(self, requests: Sequence[Request]) -> list[Result]:
         """Repaint checked requests in one continuous batch.
