@@ -541,7 +541,7 @@ def test_the_likelihood_grid_is_ahead_of_all_that_knows_no_more():
     task = Task("hidden", {"max_cycles": 60})
     names = [n for n, e in REGISTRY.items() if e.factory and e.knows in ("nothing", "form")]
     shares = {
-        name: play(REGISTRY[name].make(task, 200, 0), task, 200, training_seed(1)).share
+        name: play(REGISTRY[name].make(task, 120, 0), task, 120, training_seed(1)).share
         for name in names
     }
     assert max(shares, key=lambda name: shares[name]) == "likelihood_grid", shares

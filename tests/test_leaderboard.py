@@ -384,17 +384,14 @@ def test_the_oracle_and_ablations_are_not_played_by_default():
 def test_new_weights_are_played_anew(tmp_path, counted):
     entry = REGISTRY["fake"]
     policy = TrainingRun(entry, Task("hidden"), 0).file(tmp_path)
-    kept(policy, 6.0)
-    played = Evaluation(entry, Task("hidden"), 0, 3, policy)
-    played.execute(tmp_path)
-    before = played.file(tmp_path)
-    kept(policy, 8.0)
-    assert played.file(tmp_path) != before
-    played.execute(tmp_path)
-    with np.load(before) as one, np.load(played.file(tmp_path)) as other:
-        assert (one["price"] == 6).all()
-        assert (other["price"] == 8).all()
-        np.testing.assert_array_equal(one["equilibrium_price"], other["equilibrium_price"])
+    played, files = Evaluation(entry, Task("hidden"), 0, 3, policy), []
+    for price in (6.0, 8.0):
+        kept(policy, price)
+        played.execute(tmp_path)
+        files.append(np.load(played.file(tmp_path)))
+        assert (files[-1]["price"] == price).all()
+    one, other = files
+    np.testing.assert_array_equal(one["equilibrium_price"], other["equilibrium_price"])
 
 
 def test_other_parameters_are_other_results(tmp_path, monkeypatch):

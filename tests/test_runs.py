@@ -80,13 +80,6 @@ def test_learning_rates_are_the_optimizers_own(tmp_path):
     assert optimizer.param_groups[0]["lr"] == 0.5
 
 
-def test_a_strange_file_is_no_checkpoint(tmp_path):
-    path = tmp_path / "run.checkpoint"
-    torch.save({"updates": 3}, path)  # pickles are not read
-    with pytest.warns(UserWarning, match="another training"):
-        assert Checkpoint(path, "recipe a").restore(*parts(0)) == 0
-
-
 @pytest.mark.parametrize("config", ["{", "[" * 100_000, "[1]", None])
 def test_a_checkpoint_with_broken_json_is_none(tmp_path, config):
     path = tmp_path / "run.checkpoint"

@@ -20,11 +20,6 @@ def played(rounds=PLAYED, **arguments):
     return env
 
 
-def test_the_leader_sees_the_last_rounds_oldest_first():
-    env = played()
-    np.testing.assert_array_equal(env.observe("asp_0"), [*PLAYED[1], *PLAYED[2]])
-
-
 def test_before_the_first_round_the_price_was_the_cost_and_nothing_was_sold():
     env = played(rounds=[], cost=1.5)
     np.testing.assert_array_equal(env.observe("asp_0"), [1.5, 0, 0, 1.5, 0, 0])
@@ -33,12 +28,13 @@ def test_before_the_first_round_the_price_was_the_cost_and_nothing_was_sold():
     np.testing.assert_array_equal(env.observe("asp_0"), [1.5, 0, 0, *PLAYED[0]])
 
 
-def test_a_follower_sees_its_satisfaction_the_price_and_its_own_rounds():
+def test_what_is_seen_of_the_last_rounds_oldest_first():
     env = played()
-    env.step(np.array([7.0], "f4"))
+    np.testing.assert_array_equal(env.observe("asp_0"), [*PLAYED[1], *PLAYED[2]])
+    act(env, 7.0)
     np.testing.assert_array_equal(env.observe("vmu_0"), [150, 7, 11, 50, 5, 240])
     np.testing.assert_array_equal(env.state(), [150, 260, 7, *PLAYED[1], *PLAYED[2]])
-    env.step(np.array([123.0], "f4"))  # of this round it does not see what the other bought
+    act(env, 123.0)  # of this round a follower does not see what the other bought
     np.testing.assert_array_equal(env.observe("vmu_1"), [260, 7, 11, 60, 5, 200])
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_market.scenarios import SCENARIOS, Scenario
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
@@ -82,12 +81,6 @@ def test_other_code_is_another_run(monkeypatch, name, other):
     before = RUN.file_name
     monkeypatch.setattr(name, other)
     assert RUN.file_name != before
-
-
-def test_another_law_of_the_scenario_is_another_run(monkeypatch):
-    before = RUN.file_name
-    monkeypatch.setitem(SCENARIOS, "paper", Scenario("paper", arguments={"max_price": 19.0}))
-    assert dataclasses.replace(RUN, task=Task("paper", PAPER.arguments)).file_name != before
 
 
 def test_finished_runs_are_not_done_again(tmp_path, monkeypatch):
