@@ -180,21 +180,22 @@ def stacked(rows):
 
 
 @pytest.mark.parametrize("units", [{}, {"normalize": True}], ids=str)
-@pytest.mark.parametrize("moves", [{}, {"comings": False}, {"comings": True}], ids=str)
-def test_markets_of_one_provider_that_are_drawn_and_move(moves, units):
-    arguments = {"max_cycles": 9, "history": 2, "scale_rewards": not moves}
-    twins = Twins("stackelberg", moves=moves, **arguments, **units)
+@pytest.mark.parametrize(
+    ("game", "moves"),
+    [
+        *(("stackelberg", moves) for moves in ({}, {"comings": False}, {"comings": True})),
+        *(("competition", moves) for moves in ({}, {"ways": False}, {"ways": True})),
+    ],
+    ids=str,
+)
+def test_markets_that_are_drawn_and_move(game, moves, units):
+    if game == "stackelberg":
+        arguments = {"max_cycles": 9, "history": 2, "scale_rewards": not moves}
+    else:
+        arguments = {"max_cycles": 9 if moves else 2, "M": 3, "judged": not moves}
+    twins = Twins(game, moves=moves, **arguments, **units)
     for _ in range(2):
-        twins.play(DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
-
-
-@pytest.mark.parametrize("units", [{}, {"normalize": True}], ids=str)
-@pytest.mark.parametrize("moves", [{}, {"ways": False}, {"ways": True}], ids=str)
-def test_markets_of_several_providers_that_are_drawn_and_move(moves, units):
-    arguments = {"moves": moves, "judged": not moves, "max_cycles": 9 if moves else 2, "M": 3}
-    twins = Twins("competition", **arguments, **units)
-    for _ in range(2):
-        twins.play(DOUBLE, {"rtol": 1e-4, "atol": 1e-2})
+        twins.play(DOUBLE, {"rtol": 1e-5 if game == "stackelberg" else 1e-4, "atol": 1e-2})
 
 
 @pytest.mark.parametrize("game", PARALLEL)
@@ -202,9 +203,9 @@ def test_single_precision(game):
     Twins(game, torch.float32, max_cycles=3).play(SINGLE, {"rtol": 1e-4, "atol": 0.05})
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+UNEQUAL = {"M": 3, "cost": [1, 2, 1.5], "max_price": [20, 15, 10]}
+ARGUMENTS = {
+    "stackelberg": [
         {"max_cycles": 1},
         {"K": 100},
         {"K": 3, "history": 1, "vmu_reward": "utility"},
@@ -214,26 +215,17 @@ def test_single_precision(game):
         {"continuous_actions": False},
         {"continuous_actions": False, "normalize": True, "min_steps": 3.5, "max_steps": 20},
         {"ssim": TABLE, "K": 3, "capacity": 300.0},
-        {"satisfaction": [100.0, 200.0, 300.0], "K": 3, "max_cycles": 3},
+        {"satisfaction": [100.0, 200.0, 300.0], "K": 3},
     ],
-    ids=str,
-)
-def test_arguments_of_one_provider(arguments):
-    twins = Twins("stackelberg", **{"max_cycles": 3, **arguments})
-    twins.play(DOUBLE, {"rtol": 1e-5, "atol": 1e-2})
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {},
-        {"scenario": "calvano"},
+    "competition": [
+        {"judged": True},
+        {"judged": True, "scenario": "calvano"},
         {"M": 1, "max_cycles": 1},
         {"M": 3, "K": 100, "history": 1},
         {"M": 1, "outside": 20.0, "capacity": 60.0},
         {"M": 2, "outside": 20.0, "scale_rewards": True},
-        {"M": 3, "cost": [1, 2, 1.5], "max_price": [20, 15, 10], "capacity": [50, 90, 20.5]},
-        {"M": 3, "cost": [1, 2, 1.5], "max_price": [20, 15, 10], "continuous_actions": False},
+        {**UNEQUAL, "capacity": [50, 90, 20.5]},
+        {**UNEQUAL, "continuous_actions": False},
         {"M": 2, "access_cost": [[0, 20, 30], [50, 1, 0]], "K": 3, "normalize": True},
         {"M": 2, "ssim": TWO_MODELS, "scale_rewards": True},
         {"M": 2, "ssim": TABLE, "min_steps": 2},
@@ -242,65 +234,59 @@ def test_arguments_of_one_provider(arguments):
         {"followers": "best_response", "normalize": True, "capacity": 50.0},
         {"followers": "best_response", "continuous_actions": False, "M": 3},
     ],
-    ids=str,
+}
+
+
+@pytest.mark.parametrize(
+    ("game", "arguments"), [(game, each) for game in ARGUMENTS for each in ARGUMENTS[game]], ids=str
 )
-def test_arguments_of_several_providers(arguments):
-    judged = arguments in ({}, {"scenario": "calvano"})
-    twins = Twins("competition", **{"judged": judged, "max_cycles": 3, **arguments})
-    twins.play(DOUBLE, {"rtol": 1e-4 if judged else 1e-5, "atol": 1e-2})
+def test_arguments(game, arguments):
+    twins = Twins(game, **{"judged": game == "stackelberg", "max_cycles": 3, **arguments})
+    twins.play(DOUBLE, {"rtol": 1e-4 if "judged" in arguments else 1e-5, "atol": 1e-2})
 
 
 def uniform(low, high, *shape):
     return np.random.default_rng(len(shape)).uniform(low, high, (N, *shape))
 
 
-@pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_market_of_its_own_for_each_game(normalize, dtype):
-    K = 3
-    arguments = {"K": K, "normalize": normalize, "max_cycles": 2, "max_steps": 200}
-    twins = Twins("stackelberg", dtype, **arguments)
+@pytest.mark.parametrize("arguments", [{}, {"normalize": True}, {"continuous_actions": False}])
+@pytest.mark.parametrize(
+    ("game", "dtype"),
+    [
+        ("stackelberg", torch.float32),
+        ("stackelberg", torch.float64),
+        ("competition", torch.float64),
+    ],
+)
+def test_a_market_of_its_own_for_each_game(game, dtype, arguments):
+    several, K = game == "competition", 3
+    M, more = ((2,), {"outside": 1.0, "judged": False}) if several else ((), {})
+    twins = Twins(game, dtype, K=K, max_cycles=2, max_steps=200, **more, **arguments)
     options = {
         "satisfaction": uniform(90, 390, K),
-        "cost": uniform(1.0, 3.0),
-        "max_price": uniform(4.0, 20.0),
+        "cost": uniform(1.0, 3.0, *M),
+        "max_price": uniform(4.0, 20.0, *M),
         "min_steps": uniform(1.0, 9.0),
         "max_steps": uniform(50.0, 200.0),
-        "capacity": uniform(60.0, 300.0),
+        "capacity": uniform(60.0, 300.0, *M),
     }
-    tolerances = (DOUBLE, 2e-3) if dtype == torch.float64 else (SINGLE, 0.05)
-    close = tolerances[0], {"rtol": 1e-4, "atol": tolerances[1]}
+    if several:
+        options["access_cost"] = uniform(0.0, 200.0, *M, K)
+        options |= {name: uniform(1.0, 100.0) for name in ("temperature", "outside")}
+    views, most = (DOUBLE, 2e-3) if dtype == torch.float64 else (SINGLE, 0.05)
+    close = views, {"rtol": 1e-4, "atol": most}
     twins.play(*close, **options)
     # The next episode knows nothing of the last; some options are of all games.
-    del options["capacity"], options["max_steps"]
-    twins.play(*close, options={"max_steps": 70.0}, **options)
+    of_all = {"max_steps": 70.0, **({"temperature": 7.0} if several else {})}
+    of_each = {name: options[name] for name in options.keys() - {"capacity", *of_all}}
+    twins.play(*close, options=of_all, **of_each)
     twins.play(*close, options={"cost": 2.5, "max_price": 6.0, "satisfaction": [90.0, 200, 30]})
     twins.play(*close)
-    # R may differ where nothing else does.
-    Twins("stackelberg", dtype, capacity=150.0, max_cycles=2).play(*close, capacity=[90, 150, 200])
 
 
-@pytest.mark.parametrize("arguments", [{}, {"normalize": True}, {"continuous_actions": False}])
-def test_a_competition_of_its_own_for_each_game(arguments):
-    M, K = 2, 3
-    names = {"M": M, "K": K, "outside": 1.0, "judged": False, "max_cycles": 2, "max_steps": 200}
-    twins = Twins("competition", **names, **arguments)
-    options = {
-        "satisfaction": uniform(90, 390, K),
-        "cost": uniform(1.0, 3.0, M),
-        "max_price": uniform(4.0, 20.0, M),
-        "min_steps": uniform(1.0, 9.0),
-        "max_steps": uniform(50.0, 200.0),
-        "capacity": uniform(60.0, 300.0, M),
-        "access_cost": uniform(0.0, 200.0, M, K),
-        "temperature": uniform(1.0, 100.0),
-        "outside": uniform(1.0, 100.0),
-    }
-    close = DOUBLE, {"rtol": 1e-4, "atol": 2e-3}
-    twins.play(*close, **options)
-    del options["capacity"], options["temperature"]
-    twins.play(*close, options={"temperature": 7.0}, **options)
-    twins.play(*close)
+def test_a_capacity_of_its_own_where_nothing_else_differs():
+    twins = Twins("stackelberg", capacity=150.0, max_cycles=2)
+    twins.play(DOUBLE, DOUBLE, capacity=[90, 150, 200])
 
 
 @pytest.mark.parametrize("normalize", [False, True])
