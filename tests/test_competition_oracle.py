@@ -216,39 +216,33 @@ def test_permuting_the_seats_permutes_the_answer():
         )  # ties between hills
 
 
-def batch(rng, N=6):
-    return {
-        "M": 2,
-        "K": 3,
-        "satisfaction": rng.uniform(100, 300, (N, 3)),
-        "temperature": rng.uniform(5, 60, N),
-        "cost": rng.uniform(1, 2, (N, 2)),
-        "capacity": rng.uniform(50, 400, (N, 2)),
-        "access_cost": rng.uniform(0, 30, (2, 3)),
-        "outside": rng.uniform(0, 3, N),
-    }
-
-
 def test_a_batch_is_solved_like_its_markets_one_by_one():
-    market = Competition(**batch(np.random.default_rng(2)))
-    equilibrium, cartel = competition.nash(market), competition.cartel(market)
-    gains = competition.profit_gain(market, cartel.asp_utility)
-    assert equilibrium.shares.shape == (6, 2, 3)
-    assert competition.price_grid(market).shape == (6, 2, 15)
-    np.testing.assert_allclose(gains.mean, 1)
-    for i in range(6):
-        one = market.lanes(i)
-        np.testing.assert_allclose(competition.nash(one).prices, equilibrium.prices[i], rtol=1e-9)
-        np.testing.assert_allclose(competition.cartel(one).prices, cartel.prices[i], rtol=1e-7)
+    rng, N = np.random.default_rng(2), 6
+    drawn = Competition(
+        M=2,
+        K=3,
+        satisfaction=rng.uniform(100, 300, (N, 3)),
+        temperature=rng.uniform(5, 60, N),
+        cost=rng.uniform(1, 2, (N, 2)),
+        capacity=rng.uniform(50, 400, (N, 2)),
+        access_cost=rng.uniform(0, 30, (2, 3)),
+        outside=rng.uniform(0, 3, N),
+    )
     shared = Competition(  # of which most parameters are those of every market
         M=2, capacity=np.array([[50.0, 60.0], [90.0, 200.0]]), satisfaction=[150.0, 250.0],
         ssim=[TabulatedSSIM([0, 50, 250], [0, 3.0, 7.0]), None], temperature=30.0,
     )  # fmt: skip
-    tops, ends = competition.cartel(shared).prices, competition.nash(shared).prices
-    for i in range(2):
-        one = shared.lanes(i)
-        np.testing.assert_allclose(competition.cartel(one).prices, tops[i], rtol=1e-7)
-        np.testing.assert_allclose(competition.nash(one).prices, ends[i], rtol=1e-7)
+    for market in (drawn, shared):
+        ends, tops = competition.nash(market), competition.cartel(market)
+        shape = *market.batch_shape, 2
+        assert ends.shares.shape == (*shape, market.K)
+        assert competition.price_grid(market, nash=ends, cartel=tops).shape == (*shape, 15)
+        for i in range(len(ends.prices)):
+            one = market.lanes(i)
+            np.testing.assert_allclose(competition.nash(one).prices, ends.prices[i], rtol=1e-9)
+            np.testing.assert_allclose(competition.cartel(one).prices, tops.prices[i], rtol=1e-7)
+    earned = competition.cartel(drawn).asp_utility
+    np.testing.assert_allclose(competition.profit_gain(drawn, earned).mean, 1)
     deep = Competition(M=2, temperature=np.array([[20.0, 40.0], [60.0, 80.0]]), cost=[1.0, 2.0])
     assert competition.nash(deep).prices.shape == (2, 2, 2)
     assert competition.best_deviation(deep, 1, [4.0, 5.0]).price.shape == (2, 2)
