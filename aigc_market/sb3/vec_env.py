@@ -107,23 +107,16 @@ class GymnasiumVecEnv(VecEnv):
 
     def _split(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
         """Infos of arrays (Gymnasium's form) as one dict for each lane (SB3's)."""
-        names = [name for name in infos if not name.startswith("_")] if self._infos else []
-        if not names:
-            return [{} for _ in range(self.num_envs)]
-        columns = [_entries(infos[name]) for name in names]
-        masks = [infos.get(f"_{name}") for name in names]
-        if all(mask is None or mask.all() for mask in masks):
-            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         lanes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for name, column, mask in zip(names, columns, masks, strict=True):
-            for lane in range(self.num_envs) if mask is None else np.flatnonzero(mask):
-                lanes[lane][name] = column[lane]
+        for name, column in infos.items() if self._infos else ():
+            if name.startswith("_"):
+                continue
+            if column.ndim == 1 and column.dtype != object:
+                column = column.tolist()  # numbers as Python's, rows as they are
+            mask = infos.get(f"_{name}")
+            for i in range(self.num_envs) if mask is None else np.flatnonzero(mask).tolist():
+                lanes[i][name] = column[i]
         return lanes
 
 
 _OF_THE_END = {"final_obs", "final_info", "_final_obs", "_final_info"}
-
-
-def _entries(column: Any) -> Any:
-    """One entry for each lane: numbers as Python's, rows as they are."""
-    return column.tolist() if column.ndim == 1 and column.dtype != object else column
