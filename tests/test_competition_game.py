@@ -159,15 +159,12 @@ def test_no_other_shares_and_steps_are_better_for_a_vmu():
 
 
 def test_a_provider_short_of_capacity_gives_all_the_same_part():
-    market = Competition(M=2, K=2, capacity=[50.0, 500.0])
+    market = Competition(M=2, K=2, capacity=[50.0, 500.0], outside=7.0)
     shares, steps = np.full((2, 2), 0.5), np.array([[100.0, 60.0], [100.0, 60.0]])
     settled = competition.settle(market, [5.0, 5.0], shares, steps)
     np.testing.assert_allclose(settled.delivered, [[62.5, 37.5], [100, 60]])
     np.testing.assert_allclose(settled.sold, [50, 80])
     np.testing.assert_allclose(settled.asp_utility, [200, 320])
-
-
-def test_an_outside_option_has_the_rest_of_the_shares():
-    market = Competition(outside=7.0)
+    # An outside option has the rest of the shares.
     settled = competition.settle(market, [5.0, 5.0], np.zeros((2, 2)), np.zeros((2, 2)))
     np.testing.assert_allclose(settled.vmu_utility(), 7.0)

@@ -166,12 +166,15 @@ def test_other_policies_are_no_followers(tmp_path):
         Followers.load(tmp_path / "x.safetensors", SMALL.settings())
 
 
-def test_absent_vmus_buy_nothing():
+def test_absent_vmus_buy_nothing_and_gain_nothing():
     settings = Task("crowd").settings()
     market = settings.market.replace(active=np.arange(10) < 4)
     steps = untrained(settings, True)(market, np.full(5, 6.0), np.random.default_rng(0))
     assert (steps[:, :4] > 0).all()
     assert (steps[:, 4:] == 0).all()
+    market = aigc_market.Market(K=2, active=np.array([True, False]), capacity=100.0)
+    played = rules.settle(market, np.array(8.0), np.array([250.0, 250.0]))
+    assert best_deviations(played)[1] == 0
 
 
 def test_a_network_tells_factors_apart_wherever_they_stand():
@@ -704,12 +707,6 @@ def test_the_best_deviation_is_the_best_of_all_purchases(capacity, floor):
             surplus = settled.surplus()[:, k].max()
             assert best[k] == pytest.approx(surplus, rel=1e-5, abs=1e-3)
             assert best[k] >= surplus - 1e-9
-
-
-def test_in_a_crowd_who_is_not_there_gains_nothing():
-    market = aigc_market.Market(K=2, active=np.array([True, False]), capacity=100.0)
-    played = rules.settle(market, np.array(8.0), np.array([250.0, 250.0]))
-    assert best_deviations(played)[1] == 0
 
 
 # Commands

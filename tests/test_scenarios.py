@@ -398,22 +398,6 @@ def test_chances_of_0_and_1(traffic, expected):
 
 
 @every_preset
-@pytest.mark.parametrize("K", [1, 2, 40])
-@pytest.mark.parametrize("lanes", [(), (1,), (6,)])
-def test_any_preset_takes_another_number_of_vmus(name, K, lanes):
-    path = list(markets(name, 5, lanes, K=K))
-    for market in path:
-        assert market.satisfaction.shape == (*lanes, K)
-        assert market.batch_shape == lanes
-        bought = aigc_market.best_response(market, 8.0)
-        if market.active is not None:
-            assert market.active.shape == (*lanes, K)
-            assert (bought[~market.active] == 0).all()
-            assert market.active.any() or K * 6 < 60
-    assert name in ("hidden", "capacity") or path[0] is not path[-1]
-
-
-@every_preset
 def test_the_equilibrium_is_that_of_the_market_whenever_it_is_asked_for(name):
     """Only what has changed is solved again, whichever rounds are skipped."""
     env, rng = course(name, (40,)), np.random.default_rng(0)

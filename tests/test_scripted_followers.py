@@ -181,18 +181,6 @@ def test_those_who_are_not_there_buy_nothing(name, lanes):
     np.testing.assert_array_equal(bought > 0, active)
 
 
-@pytest.mark.parametrize("name", followers.SCRIPTED)
-def test_scripted_followers_play_every_preset(name):
-    for scenario in ("hidden", "drift", "shift", "crowd", "capacity"):
-        env = pricing_lanes(3, scenario=scenario, followers=name)
-        env.reset(seed=0)
-        for _ in range(3):
-            active = env.market.active
-            demand = env.step(np.full((3, 1), 8.0, "f4"))[-1]["demand"]
-            assert ((demand >= 0) & (demand <= 250)).all()
-            assert active is None or (demand[~active] == 0).all()
-
-
 # Of several providers
 
 MARKETS = {

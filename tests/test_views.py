@@ -503,7 +503,7 @@ def test_options_may_differ_from_game_to_game(names, units):
 
 
 @pytest.mark.parametrize(
-    "name", ["duopoly", "calvano", "road", "hidden", "three, last seat", "scarce"]
+    "name", ["duopoly", "calvano", "road", "hidden", "one provider", "three, last seat", "scarce"]
 )
 def test_one_among_rivals_plays_the_parallel_game_of_providers_alone(name):
     scripted = {"continuous_actions": True, "followers": "best_response"}
@@ -524,20 +524,6 @@ def test_one_among_rivals_plays_the_parallel_game_of_providers_alone(name):
             np.testing.assert_allclose(seen, expected[mine], rtol=1e-6)
             assert reward == pytest.approx(rewards[mine], rel=1e-9)
             same_info(info, infos[mine], rtol=1e-6, atol=1e-9)
-
-
-def test_a_provider_without_rivals_plays_the_game_of_pricing():
-    alone, one = rival(M=1, history=3), pricing(history=3)
-    np.testing.assert_array_equal(alone.reset(seed=0)[0], one.reset(seed=0)[0])
-    for price in (1.0, 5.5, 8.0, 20.0):
-        action = np.array([price], "f4")
-        seen, reward, *_, info = alone.step(action)
-        expected, its_reward, *_, told = one.step(action)
-        np.testing.assert_allclose(seen, expected, rtol=1e-6)
-        assert reward == pytest.approx(its_reward, rel=1e-6)
-        assert np.size(info.get("rival_prices", ())) == 0
-        assert info["nash_price"] == pytest.approx(told["equilibrium_price"], rel=1e-5)
-        assert info["nash_utility"] == pytest.approx(told["equilibrium_utility"], rel=1e-6)
 
 
 IDS = {"Pricing-v0": (pricing, pricing_lanes), "Rival-v0": (rival, rival_lanes)}
