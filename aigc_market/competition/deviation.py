@@ -111,11 +111,6 @@ def gains(profiles: Profiles, prices: np.ndarray, tolerance: float) -> Gains:
     return Gains(earned, np.maximum(utility - earned, 0.0), np.maximum(bound - earned, 0.0))
 
 
-def best_price(profiles: Profiles, seat: int, prices: np.ndarray, tolerance: float) -> Deviation:
-    """`best_deviation` from prices (M, N)."""
-    return _search(OwnDemand(profiles, seat, prices), prices[seat], tolerance)
-
-
 def rough_reply(demand: OwnDemand, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best of some prices, and what it earns: a best reply all but always, without a proof.
 
@@ -126,34 +121,32 @@ def rough_reply(demand: OwnDemand, near: np.ndarray) -> tuple[np.ndarray, np.nda
     breaks = demand.profiles.breaks(demand.seat, _BREAKS)
     breaks = np.broadcast_to(breaks, (len(breaks), len(near)))
     tried = np.concatenate([_even(low, high), _graded(near, low, high), breaks])
-    return _most(tried, demand.utility(tried, demand.at(tried)))
+    return _most(tried, demand.earned(tried))
 
 
 _BREAKS = 128  # all of them where VMUs are few; with many VMUs each break is small
 
 
-def _search(demand: OwnDemand, guess: np.ndarray, tolerance: float) -> Deviation:
-    """Branch and bound over [c, p_max], from a guess (N,)."""
+def best_price(profiles: Profiles, seat: int, prices: np.ndarray, tolerance: float) -> Deviation:
+    """`best_deviation` from prices (M, N): branch and bound over [c, p_max]."""
+    demand = OwnDemand(profiles, seat, prices)
     at, best, roof, low = _where_scarce(demand)
     high = demand.max_price
-    guess = np.clip(guess, low, high)
-    at, best = _better(at, best, guess, demand.utility(guess, demand.at(guess[None])[0]))
-
-    def look(demand: OwnDemand, edges: np.ndarray) -> tuple[np.ndarray, Bounds, np.ndarray]:
-        bounds = demand.between(edges)
-        return edges, bounds, demand.utility(edges, bounds.demand)
-
-    edges, bounds, utility = look(demand, _partition(at, low, high))
-    if np.any(_most(edges, utility)[1] > best * (1 + _FLAT)):  # the guess is not the top
-        at, best = _better(at, best, *_climb(demand, edges[:, 0], utility[:, 0]))
-        edges, bounds, utility = look(demand, _partition(at, low, high))
+    guess = np.clip(prices[seat], low, high)
+    at, best = _better(at, best, guess, demand.earned(guess[None])[0])
+    seen = demand.between(_partition(at, low, high))
+    utility = demand.utility(seen.edges, seen.demand)
+    if np.any(_most(seen.edges, utility)[1] > best * (1 + _FLAT)):  # the guess is not the top
+        at, best = _better(at, best, *_climb(demand, seen.edges[:, 0], utility[:, 0]))
+        seen = demand.between(_partition(at, low, high))
     whole, climbed, where, tried = demand, best.copy(), np.arange(len(best)), 0
     while True:
-        tried += edges.shape[0] * edges.shape[1]
-        at[where], best[where] = _better(at[where], best[where], *_most(edges, utility))
-        bound = _bound(edges, utility, bounds, demand)
+        utility = demand.utility(seen.edges, seen.demand)
+        tried += seen.edges[..., 0].size
+        at[where], best[where] = _better(at[where], best[where], *_most(seen.edges, utility))
+        bound = _bound(seen, utility, demand)
         target = best[where] + tolerance / 2 * np.maximum(best[where], _LEAST)
-        left, right = edges[:-1], edges[1:]
+        left, right = seen.edges[:-1], seen.edges[1:]
         alive = (bound > target) & (right - left > _NEXT * right)
         done = np.max(np.where(alive, 0.0, bound), axis=(0, 1))
         roof[where] = np.maximum(roof[where], done)
@@ -169,18 +162,14 @@ def _search(demand: OwnDemand, guess: np.ndarray, tolerance: float) -> Deviation
         right = np.where(alive, right, left)  # an empty interval keeps the arrays rectangular
         if np.count_nonzero(counts) * 2 <= len(where):
             rest = np.flatnonzero(counts)
-            where, left, right, demand = (
-                where[rest],
-                left[:, rest],
-                right[:, rest],
-                demand.some(rest),
-            )
+            where, left, right = where[rest], left[:, rest], right[:, rest]
+            demand = demand.some(rest)
         steps = np.arange(_SPLIT) / _SPLIT
         inner = left + (right - left) * steps[:, None, None]
-        edges, bounds, utility = look(demand, np.concatenate([inner, right[None]]))
+        seen = demand.between(np.concatenate([inner, right[None]]))
     if np.any(best > climbed):
-        tried = np.sort(_graded(at, low, high), axis=0)
-        at, best = _better(at, best, *_climb(whole, tried, whole.utility(tried, whole.at(tried))))
+        near = np.sort(_graded(at, low, high), axis=0)
+        at, best = _better(at, best, *_climb(whole, near, whole.earned(near)))
     return Deviation(at, best, np.maximum(roof, best))
 
 
@@ -226,9 +215,9 @@ def _most(edges: np.ndarray, utility: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return at, best
 
 
-def _bound(edges: np.ndarray, utility: np.ndarray, bounds: Bounds, demand: OwnDemand) -> np.ndarray:
-    """What the utility does not exceed between neighbouring edges."""
-    a, b, at_a, at_b = edges[:-1], edges[1:], utility[:-1], utility[1:]
+def _bound(bounds: Bounds, utility: np.ndarray, demand: OwnDemand) -> np.ndarray:
+    """What the utility does not exceed between neighbouring edges, from what it is there."""
+    a, b, at_a, at_b = bounds.edges[:-1], bounds.edges[1:], utility[:-1], utility[1:]
     width = b - a
     # No U′ between a and b is above `rise`, no −U′ above `fall`.
     rise = np.maximum(bounds.demand[:-1] + (a - demand.cost) * bounds.gentlest, 0.0)
@@ -259,7 +248,7 @@ def _where_scarce(demand: OwnDemand) -> tuple[np.ndarray, ...]:
     low = np.where(below > 0, demand.max_price, cost)
     high = np.where(above <= 0, low, demand.max_price)
     scarce, low = _sign_change(excess, low, high, above, below)
-    earned = demand.utility(scarce, demand.at(scarce[None])[0])
+    earned = demand.earned(scarce[None])[0]
     return scarce, earned, np.where(low > cost, asp_utility(low, cost, capacity), earned), low
 
 
@@ -285,7 +274,7 @@ def _climb(
         for jump in (demand.next_jump(at), demand.next_jump(top)):
             tops += [jump, np.maximum(jump * (1 - 4 * EPS), demand.cost)]
     tops = np.stack(tops)
-    return _better(at, best, *_most(tops, demand.utility(tops, demand.at(tops))))
+    return _better(at, best, *_most(tops, demand.earned(tops)))
 
 
 def _sign_change(

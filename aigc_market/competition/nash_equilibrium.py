@@ -304,7 +304,7 @@ def _polished(profiles: Profiles, prices: np.ndarray) -> tuple[np.ndarray, np.nd
     for seat in range(profiles.M):
         demand, own = OwnDemand(profiles, seat, prices), prices[seat]
         around = np.stack([own, own * (1 - _BESIDE), own * (1 + _BESIDE)])
-        earned = demand.utility(around, demand.at(around))
+        earned = demand.earned(around)
         held[seat] &= np.all(earned[0] >= earned, axis=0)
     return newton(profiles, prices, held)
 

@@ -58,6 +58,8 @@ class Flow(NamedTuple):
 class Bounds(NamedTuple):
     """Demand on intervals of prices."""
 
+    edges: Any
+    """(E, W, N) where they begin and end."""
     demand: Any
     """(E, W, N) D at the edges."""
     gentlest: Any
@@ -216,10 +218,13 @@ class Profiles:
             gradient += np.sum(gains + worth * some.flow, axis=1)
             bend += margin * np.sum(some.bend, axis=1) + np.sum((2 + worth) * some.own, axis=1)
             across += by_pairs(some.flow, some.drawn)
-            mutual = by_pairs(gains, some.drawn)
-            others = mutual if together else mutual * np.eye(M)[..., None]
-            gradient_by += mutual + others.swapaxes(0, 1)
-            gradient_by += by_pairs(2 * worth * some.flow, some.drawn)
+            # Together they gain one sum, whose second derivatives are symmetric.
+            leans = by_pairs(gains + (1 if together else 2) * worth * some.flow, some.drawn)
+            gradient_by += leans
+            if together:
+                gradient_by += leans.swapaxes(0, 1)
+            else:
+                bend += over_vmus(gains, some.drawn)
         on_own = np.eye(M)[..., None]
         demand_by = across - on_own * pull
         gradient_by += on_own * bend
@@ -290,6 +295,10 @@ class OwnDemand:
             demand = np.minimum(demand, self.capacity)
         return asp_utility(prices, self.cost, demand)
 
+    def earned(self, prices: np.ndarray) -> np.ndarray:
+        """U at prices (P, N)."""
+        return self.utility(prices, self.at(prices))
+
     def at(self, prices: np.ndarray) -> Any:
         """D at prices (P, N)."""
         answers = (seller.answers(prices, rivals) for seller, rivals in self._parts)
@@ -351,7 +360,7 @@ class OwnDemand:
                 steepest = steepest + over_vmus(falls[:-1], moves)
             else:
                 jumps = jumps | np.any(moves, axis=-2)
-        return Bounds(demand, gentlest, steepest, np.broadcast_to(jumps, gentlest.shape))
+        return Bounds(edges, demand, gentlest, steepest, np.broadcast_to(jumps, gentlest.shape))
 
 
 _PRICES = 64  # looked at together
