@@ -205,10 +205,7 @@ NEEDED = {
     competition.settle: {**TWO_PRICES, "shares": [[0.5] * 2] * 2, "steps": [[100.0] * 2] * 2},
     competition.best_deviation: {**TWO_PRICES, "seat": 0},
     competition.nash: {"market": aigc_market.Competition()},
-    competition.profit_gain: {
-        "market": aigc_market.Competition(),
-        "asp_utility": [500.0, 600.0],
-    },
+    competition.profit_gain: {"market": aigc_market.Competition(), "asp_utility": [500.0, 600.0]},
     competition.price_grid: {"market": aigc_market.Competition()},
     QuadraticSSIM: {"alpha": -1e-4, "beta": 0.07},
     SaturatingSSIM: {"gain": 3.0, "scale": 40.0},
@@ -337,10 +334,7 @@ CONTRADICTIONS = [
     ({"cost": 5.0, "max_price": 4.0}, "max_price must be at least cost = "),
     ({"min_steps": 50, "max_steps": 40}, "max_steps must be at least min_steps = 50"),
     ({"K": 3, "satisfaction": [1.0, 2.0]}, r"satisfaction must .*K.* = \(?3"),
-    (
-        {"K": 30, "min_steps": 10, "capacity": 299},
-        "capacity must be at least K · min_steps = 300",
-    ),
+    ({"K": 30, "min_steps": 10, "capacity": 299}, "capacity must be at least K · min_steps = 300"),
 ]
 OF_SEVERAL = [
     *CONTRADICTIONS[:-1],
@@ -493,9 +487,7 @@ NOT_SHARES_AND_STEPS = [
     *([1, 1, NAN, 0], [NAN, 1, 1, 0], [1, 1, INF, 0], [1, 1, 10], [[1, 1, 10, 10]]),
     *(0.5, "abcd", None, [True] * 4, [1, 1, 10, "x"]),
 ]
-NOT_INDICES = [
-    *([1, 1, 10], [1.0, 1, 1, 1], [11, 0, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 251], None, 3),
-]
+NOT_INDICES = [*([1, 1, 10], [1.0, 1, 1, 1], [11, 0, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 251], None, 3)]
 
 
 def at_turn_of(number, **arguments):

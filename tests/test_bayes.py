@@ -87,28 +87,19 @@ SCARCE = {"satisfaction": Uniform(100, 200), "capacity": DemandShare(Uniform(0.4
 
 
 @pytest.mark.parametrize(
-    ("scenario", "message"),
+    ("followers", "arguments", "moves", "message"),
     [
-        (
-            Scenario("x", "random", {"satisfaction": Uniform(100, 200)}),
-            "followers must be rational",
-        ),
-        (Scenario("x", "noisy", moves=[Strange()]), "moves must be Drift, Shift or Traffic"),
-        (Scenario("x", "noisy", moves=[Drift(), Shift()]), "moves must be Drift alone"),
-        (Scenario("x", "noisy", SCARCE, [Drift()]), "none where a capacity is drawn"),
-        (
-            Scenario("x", "noisy", {"satisfaction": [1.0, 2.0]}, moves=[Shift()]),
-            "satisfaction must be a number or a Distribution",
-        ),
-        (
-            Scenario("x", "noisy", {"ssim": TABLE, "satisfaction": Uniform(3000, 5000)}),
-            "ssim must be a quadratic",
-        ),
+        ("random", {"satisfaction": Uniform(100, 200)}, [], "followers must be rational"),
+        ("noisy", {}, [Strange()], "moves must be Drift, Shift or Traffic"),
+        ("noisy", {}, [Drift(), Shift()], "moves must be Drift alone"),
+        ("noisy", SCARCE, [Drift()], "none where a capacity is drawn"),
+        ("noisy", {"satisfaction": [1.0, 2.0]}, [Shift()], "must be a number or a Distribution"),
+        ("noisy", {"ssim": TABLE, "satisfaction": Uniform(3000, 5000)}, [], "must be a quadratic"),
     ],
 )
-def test_bayes_refuses_laws_that_it_does_not_know(scenario, message):
+def test_bayes_refuses_laws_that_it_does_not_know(followers, arguments, moves, message):
     with pytest.raises(ValueError, match=message):
-        made("bayes", Task(scenario))
+        made("bayes", Task(Scenario("x", followers, arguments, moves)))
 
 
 class Peaked(Distribution):
@@ -328,10 +319,7 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
     T = len(price)
     # A shift after the third round: choke prices 16.4 and 10, then 30 and 16.4.
     steps = np.concatenate(
-        [
-            played(grid, price[:3, 0], [1, 2], low, rng),
-            played(grid, price[3:, 0], [0, 1], low, rng),
-        ]
+        [played(grid, price[:3, 0], [1, 2], low, rng), played(grid, price[3:, 0], [0, 1], low, rng)]
     )
     assert (steps == low).any()
     filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)

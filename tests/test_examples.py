@@ -46,31 +46,21 @@ def run(name, folder, *arguments):
 def measure(name, act):
     """What an example prints of a policy that was learned elsewhere: share and gap."""
     tree = ast.parse((EXAMPLES / f"{name}.py").read_text())
-    learned = [
-        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "act"
-    ]
-    body = tree.body[tree.body.index(learned[0]) + 1 :]
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    body = tree.body[tree.body.index(functions["act"]) + 1 :]
     constants = [
         node
         for node in tree.body
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
         and any(word in ast.unparse(node).split()[0] for word in ("ARGUMENTS", "K"))
     ]
-    makers = [
-        n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in ("wrapped", "padded")
-    ]
+    makers = [functions[name] for name in ("wrapped", "padded") if name in functions]
     for maker in makers:
         maker.returns = None
     printed = []
     nothing = SimpleNamespace(stop=lambda: None, shutdown=lambda: None)
     names = {"act": act, "aigc_market": aigc_market, "np": np, "supersuit": supersuit}
-    names |= {
-        "Any": None,
-        "dict": dict,
-        "algorithm": nothing,
-        "ray": nothing,
-        "print": printed.append,
-    }
+    names |= {"Any": None, "algorithm": nothing, "ray": nothing, "print": printed.append}
     module = ast.Module([*constants, *makers, *body], [])
     exec(compile(module, name, "exec"), names)
     share, gap = LINE.fullmatch(printed[-1]).groups()

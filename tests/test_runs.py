@@ -17,13 +17,7 @@ from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 from baselines.runs import digest as module
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
-from baselines.runs.digest import (
-    code_digest,
-    described,
-    digest,
-    module_digest,
-    source_digest,
-)
+from baselines.runs.digest import code_digest, described, digest, module_digest, source_digest
 from baselines.runs.files import read_frame, write_csv, write_json
 
 

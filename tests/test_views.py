@@ -34,10 +34,7 @@ SEVEN = {"K": 7, "satisfaction": [50, 90, 150, 200, 300, 500, 800]}
 FORTY = {"K": 40, "satisfaction": np.linspace(60, 700, 40)}
 BUSY = Traffic(busy=0.5, arrival=0.2, departure=0.3)
 EVERYTHING = aigc_market.Scenario(
-    "everything",
-    "noisy",
-    {**SCENARIOS["capacity"].arguments, "K": 4},
-    [Drift(), Shift(0.2), BUSY],
+    "everything", "noisy", {**SCENARIOS["capacity"].arguments, "K": 4}, [Drift(), Shift(0.2), BUSY]
 )
 STANDING = {
     "paper": {},
