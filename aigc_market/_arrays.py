@@ -109,11 +109,23 @@ def log(value: Any) -> Any:
     return np.log(value) if isinstance(value, np.ndarray) else namespace(value).log(value)
 
 
-def running_sum(array: Any) -> Any:
-    """Along the last axis."""
-    if is_tensor(array):  # of array_api_compat, compilers warn
-        return array.cumsum(-1)
-    return namespace(array).cumulative_sum(array, axis=-1)
+def sums_from_end(array: Any) -> Any:
+    """Of each place along the last axis, the sum of what stands there and behind it."""
+    if isinstance(array, np.ndarray):
+        return np.cumsum(array[..., ::-1], axis=-1)[..., ::-1]
+    xp = namespace(array)
+    backwards = xp.flip(array, axis=-1)
+    # Of array_api_compat's own sum of tensors, compilers warn.
+    tensor = is_tensor(array)
+    sums = backwards.cumsum(-1) if tensor else xp.cumulative_sum(backwards, axis=-1)
+    return xp.flip(sums, axis=-1)
+
+
+def pick(array: Any, index: Any) -> Any:
+    """Elements along the last axis: `take_along_axis`, in a tenth of its time on one market."""
+    if isinstance(array, np.ndarray) and array.ndim == 1:
+        return array[index]
+    return namespace(array).take_along_axis(array, index, axis=-1)
 
 
 def contiguous(array: Any) -> Any:
@@ -209,10 +221,10 @@ def normals(rng: Any, shape: tuple[int, ...]) -> Any:
 
 def normals_of_floats(rng: np.random.Generator, count: int) -> list[float]:
     """The same numbers one by one, to rounding: a few of them take a quarter of the time so."""
-    radius, angle = rng.random((2, (count + 1) // 2), np.float32).tolist()
-    pairs = [
-        (math.sqrt(-2.0 * math.log(1.0 - u)), 2.0 * math.pi * v)
-        for u, v in zip(radius, angle, strict=True)
-    ]
-    both = [r * math.cos(a) for r, a in pairs] + [r * math.sin(a) for r, a in pairs]
-    return both[:count]
+    pairs, cosines, sines = (count + 1) // 2, [], []
+    uniform = rng.random(2 * pairs, np.float32).tolist()
+    for u, v in zip(uniform[:pairs], uniform[pairs:], strict=True):
+        radius, angle = math.sqrt(-2.0 * math.log(1.0 - u)), math.tau * v
+        cosines.append(radius * math.cos(angle))
+        sines.append(radius * math.sin(angle))
+    return (cosines + sines)[:count]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market import _checks, rules
-from aigc_market._arrays import clip, convert, namespace, running_sum, unwrap
+from aigc_market._arrays import clip, convert, namespace, pick, sums_from_end, unwrap
 from aigc_market.market import Market, check_between
 from aigc_market.ssim.model import DemandCurve, Lines, LiveSSIM
 
@@ -120,15 +120,14 @@ def _total_demand(market: Market) -> _Pieces:
 
     breaks = flat(delta * rates)
     order = xp.argsort(breaks, axis=-1, stable=False)
-    breaks = xp.take_along_axis(breaks, order, axis=-1)
+    breaks = pick(breaks, order)
 
     def total(pieces: Any) -> Any:
         # Summed from the highest price down, where few buy: from below, what those who have left
         # had bought would cancel up to rounding only, and be sold at any price.
-        changes = xp.take_along_axis(flat(pieces[..., :-1] - pieces[..., 1:]), order, axis=-1)
+        changes = pick(flat(pieces[..., :-1] - pieces[..., 1:]), order)
         last = xp.sum(xp.broadcast_to(pieces[..., -1], shape[:-1]), axis=-1)[..., None]
-        before = last + xp.flip(running_sum(xp.flip(changes, axis=-1)), axis=-1)
-        return xp.concat([before, last], axis=-1)
+        return xp.concat([last + sums_from_end(changes), last], axis=-1)
 
     infinity = xp.full_like(breaks[..., :1], float("inf"))
     return _Pieces(
@@ -159,16 +158,14 @@ def _best_price(market: Market, pieces: _Pieces) -> tuple[Any, Any]:
         utility = xp.where(reachable, rules.asp_utility(price, cost, sold), -float("inf"))
         piece = xp.argmax(utility, axis=-1)[..., None]
         inside = falls & (price > low) & (price < high)
-        return tuple(xp.take_along_axis(a, piece, axis=-1) for a in (utility, price, inside))
+        return tuple(pick(a, piece) for a in (utility, price, inside))
 
     rows = [best_of_piece(form.best_price(cost, slope_or_one, intercept)), best_of_piece(high)]
     if capacity is not None:
         rows.append(best_of_piece(form.price((capacity - intercept) / slope_or_one)))
     utility, price, inside = (xp.concat(column, axis=-1) for column in zip(*rows, strict=True))
     kind = xp.argmax(utility, axis=-1)[..., None]
-    utility, price, inside = (
-        xp.take_along_axis(a, kind, axis=-1)[..., 0] for a in (utility, price, inside)
-    )
+    utility, price, inside = (pick(a, kind)[..., 0] for a in (utility, price, inside))
     earns = utility > 0
     return xp.where(earns, price, market.cost), earns & inside & (kind[..., 0] == 0)
 

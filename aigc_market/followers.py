@@ -91,12 +91,16 @@ class Noisy:
         self, rational: list[float], active: list[bool] | None, rng: np.random.Generator
     ) -> list[float]:
         """The same of one market on floats, not yet held within the bounds."""
-        sigma, there = self.sigma, active or [True] * len(rational)
-        noise = iter(normals_of_floats(rng, sum(there)))
-        return [
-            steps * max(1.0 + sigma * next(noise), LEAST_FACTOR) if here else 0.0
-            for steps, here in zip(rational, there, strict=True)
-        ]
+        if active is None:
+            noise = normals_of_floats(rng, len(rational))
+        else:
+            drawn = iter(normals_of_floats(rng, sum(active)))
+            noise = [next(drawn) if here else 0.0 for here in active]
+        sigma, steps = self.sigma, []
+        for wanted, normal in zip(rational, noise, strict=True):
+            factor = 1.0 + sigma * normal
+            steps.append(wanted * (factor if factor > LEAST_FACTOR else LEAST_FACTOR))
+        return steps
 
 
 @dataclass(frozen=True)

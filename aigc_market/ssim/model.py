@@ -208,6 +208,11 @@ def side_by_side(columns: Sequence[Any]) -> Any:
     arrays = [column for column in columns if not isinstance(column, float)]
     if not arrays:
         return np.asarray(columns)
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        beside = np.empty((*np.broadcast(*arrays).shape, len(columns)))
+        for i, column in enumerate(columns):
+            beside[..., i] = column
+        return beside
     xp = namespace(*arrays)
     total = sum(arrays[1:], start=arrays[0])
     return xp.stack([total * 0 + column for column in columns], axis=-1)
