@@ -118,6 +118,7 @@ class Games:
         """Lay out the market in force, and what is seen of it."""
         game, market = self.game, self.market
         self._terms = game.terms(market, None)
+        self._there = None if self.active is None else self.active.mT  # to answer
         self._fronts: dict[str, torch.Tensor] = {
             LEADER: self._front(LEADER, game.leader_front(market), game.M)
         }
@@ -142,14 +143,12 @@ class Games:
 
     def _row(self, group: str, settled: Any) -> list[torch.Tensor]:
         """Of a round (agents, count, N) of each field."""
-        game, active = self.game, self.active
-        active = None if active is None else active.mT
         if group == LEADER:
-            parts = game.leader_row(settled, active)
+            parts = self.game.leader_row(settled, self._there)
         elif group == FOLLOWER:
-            parts = game.follower_row(settled)
+            parts = self.game.follower_row(settled)
         else:
-            parts = game.state_row(settled, active)
+            parts = self.game.state_row(settled, self._there)
         return [  # in one piece each, for else it takes thrice as long to put them together
             times(self._tensor(part), field).contiguous()
             for part, field in zip(parts, self.viewers[group].row, strict=True)
@@ -221,14 +220,13 @@ class Games:
 
     def _infos(self, settled: Any, oracle: Any) -> dict[str, dict[str, torch.Tensor]]:
         """Of the round by group, (N, agents, …) each."""
-        game, active = self.game, self.active
-        active = None if active is None else active.mT
-        asp = game.leader_infos(self._round, settled, active)
+        game = self.game
+        asp = game.leader_infos(self._round, settled, self._there)
         if self.settings.judged:
             asp |= game.judgement(settled, oracle)
         told = {LEADER: (game.M, asp)}
         if self.answered:
-            told[FOLLOWER] = game.K, game.follower_infos(settled, active)
+            told[FOLLOWER] = game.K, game.follower_infos(settled, self._there)
         return {
             group: {name: self._of_agents(value, agents) for name, value in infos.items()}
             for group, (agents, infos) in told.items()
