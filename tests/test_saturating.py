@@ -2,22 +2,12 @@
 
 from itertools import pairwise
 
-import brute_force
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import wrightomega
-from test_equilibrium_search import (
-    PAPER,
-    SEARCH,
-    SHARE,
-    between,
-    bounds_of,
-    note_binding,
-    satisfactions,
-)
 
 import aigc_market
 from aigc_market.curves import breakpoints, curves, theorem_2
@@ -79,98 +69,6 @@ def test_the_market_of_reference(satisfaction, price, utility):
     assert equilibrium.price == pytest.approx(price, abs=5e-7)
     assert equilibrium.asp_utility == pytest.approx(utility, abs=5e-5)
     assert equilibrium.closed_form
-
-
-@st.composite
-def markets(draw):
-    satisfaction = draw(satisfactions())
-    K = len(satisfaction)
-    factors = np.array(draw(st.lists(between(0.3, 3.0), min_size=2 * K, max_size=2 * K)))
-    own = draw(st.booleans())
-    return {
-        "satisfaction": satisfaction,
-        "gain": GAIN * factors[:K] if own else GAIN,
-        "scale": SCALE * factors[K:] if own else SCALE,
-        **draw(bounds_of(K, 300.0)),
-    }
-
-
-def of_package(market):
-    """The package's market from the plain one."""
-    names = ("satisfaction", "cost", "max_price", "min_steps", "max_steps", "capacity")
-    ssim = SaturatingSSIM(market["gain"], market["scale"])
-    arguments = {name: market[name] for name in names}
-    return aigc_market.Market(K=len(market["satisfaction"]), ssim=ssim, **arguments)
-
-
-@SEARCH
-@given(markets(), SHARE)
-def test_the_solver_and_the_verifier_are_what_brute_force_says(plain, share):
-    market = of_package(plain)
-    equilibrium = aigc_market.solve(market)
-    note_binding(equilibrium)
-    best = brute_force.optimum(plain)
-    scale = max(1.0, best)
-    assert equilibrium.asp_utility == pytest.approx(best, abs=1e-8 * scale)
-    earned = brute_force.utility(plain, equilibrium.price)
-    assert earned == pytest.approx(best, abs=1e-8 * scale)
-    grid = np.linspace(plain["cost"], plain["max_price"], 300)
-    assert max(brute_force.utility(plain, price) for price in grid) <= best + 1e-8 * scale
-    gap = aigc_market.regret(
-        market, equilibrium.price, aigc_market.best_response(market, equilibrium.price)
-    )
-    assert gap.leader <= 1e-9 * scale
-    np.testing.assert_array_equal(gap.followers, 0.0)
-    # And of any other play.
-    price = plain["cost"] + share * (plain["max_price"] - plain["cost"])
-    low, high = plain["min_steps"], plain["max_steps"]
-    steps = np.full(market.K, low + share * (high - low))
-    gap = aigc_market.regret(market, price, steps)
-    forgone = best - brute_force.utility(plain, price)
-    assert gap.leader == pytest.approx(forgone, abs=1e-7 * scale)
-    rational = brute_force.surplus(plain, price, brute_force.purchases(plain, price))
-    lost = rational - brute_force.surplus(plain, price, steps)
-    atol = 1e-9 * (1 + np.abs(rational).max() + price * high)
-    np.testing.assert_allclose(gap.followers, lost, atol=atol)
-
-
-PAPER_LIKE = PAPER | {"gain": GAIN, "scale": SCALE}
-
-
-@pytest.mark.parametrize(
-    ("changes", "bound"),
-    [
-        ({"min_steps": 60.0}, "min_steps"),
-        ({"max_steps": 20.0}, "max_steps"),
-        ({"max_price": 4.0}, "max_price"),
-        ({"max_price": 1.0}, "min_price"),
-        ({"capacity": 40.0}, "capacity"),
-    ],
-)
-def test_brute_force_sees_every_bound_bind(changes, bound):
-    """The search above means little if its market never meets a bound: here each one does."""
-    plain = PAPER_LIKE | changes
-    equilibrium = aigc_market.solve(of_package(plain))
-    assert equilibrium.asp_utility == pytest.approx(brute_force.optimum(plain), rel=1e-9)
-    assert np.all(getattr(equilibrium.binding, bound))
-    assert not equilibrium.closed_form
-
-
-@pytest.mark.parametrize("decades", [0.5, 5, 30])
-@pytest.mark.parametrize("max_price", [20.0, 1e9, 1e100])
-def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(max_price, decades):
-    rng = np.random.default_rng(round(10 * decades))
-    for number in range(20):
-        K = int(rng.integers(1, 8))
-        satisfaction = 200 * 10 ** rng.uniform(-decades / 2, decades / 2, K)
-        plain = PAPER_LIKE | {"satisfaction": satisfaction, "max_price": max_price}
-        if number % 3 == 0:
-            plain["capacity"] = 10 ** rng.uniform(0, 3)
-        equilibrium = aigc_market.solve(of_package(plain))
-        best = brute_force.optimum(plain)
-        assert equilibrium.asp_utility == pytest.approx(best, rel=1e-7)
-        assert equilibrium.asp_utility >= best * (1 - 1e-12)
-        assert brute_force.utility(plain, equilibrium.price) == pytest.approx(best, rel=1e-7)
 
 
 @pytest.mark.parametrize("K", [2, 3])
