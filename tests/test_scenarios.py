@@ -17,13 +17,11 @@ every_preset = pytest.mark.parametrize("name", PRESETS)
 E = np.exp(1)
 
 
-def course(scenario, lanes=(), seed=0, options=None, **arguments):
+def course(scenario, lanes=(), seed=0, options=None, views=(pricing, pricing_lanes), **arguments):
     """An episode that does not end, of games side by side or (lanes = ()) of one."""
-    arguments = {"max_cycles": 10**6, "history": 1, "followers": "best_response", **arguments}
-    if lanes:
-        env = pricing_lanes(*lanes, scenario=scenario, judged=False, **arguments)
-    else:
-        env = pricing(scenario=scenario, **arguments)
+    quiet = {"max_cycles": 10**6, "history": 1, "followers": "best_response", "judged": not lanes}
+    one, many = views
+    env = (many if lanes else one)(*lanes, scenario=scenario, **{**quiet, **arguments})
     env.reset(seed=seed, options=options)
     return env
 
@@ -117,7 +115,7 @@ def test_a_capacity_is_drawn_again_where_nothing_else_is(lanes):
 @pytest.mark.parametrize("factor", [0.5, np.float64(0.5), 2])
 def test_a_move_may_multiply_by_a_number(factor):
     class Level(aigc_market.Move):
-        reach = 0.5, 2.0
+        factor_bounds = 0.5, 2.0
 
         def advance(self, state, rng):
             self.factor = factor
@@ -315,7 +313,7 @@ def test_a_shift_draws_the_whole_market_again_now_and_then():
 
 
 def test_a_shift_draws_the_capacity_again():
-    scarce = scenarios.SCENARIOS["capacity"].arguments
+    scarce = SCENARIOS["capacity"].arguments
     scenario = moving(aigc_market.Shift(0.5), **scarce)
     before, after = list(markets(scenario, 2, (400,)))
     moved = before.capacity != after.capacity
@@ -369,7 +367,7 @@ def test_a_change_of_occupant_shows_as_an_absence():
 
 
 _LAW = aigc_market.LogUniform(80, 400)
-_SSIM = scenarios.SCENARIOS["crowd"].arguments["ssim"]
+_SSIM = SCENARIOS["crowd"].arguments["ssim"]
 
 
 def test_newcomers_are_drawn_from_the_law():
@@ -438,7 +436,7 @@ def test_what_moves_do_to_options():
 
 def test_options_may_differ_from_lane_to_lane_in_a_moving_market():
     scenario = moving(
-        aigc_market.Shift(0.5), aigc_market.Traffic(), **scenarios.SCENARIOS["capacity"].arguments
+        aigc_market.Shift(0.5), aigc_market.Traffic(), **SCENARIOS["capacity"].arguments
     )
     cost = np.array([1.0, 5.0, 12.0])
     path = list(markets(scenario, 20, (3,), options={"cost": cost, "min_steps": 2 * cost + 9}))
@@ -459,7 +457,7 @@ def test_options_may_differ_from_lane_to_lane_in_a_moving_market():
 class RushHour(aigc_market.Move):
     """Every third round everybody wants twice as much; a move of one's own in a few lines."""
 
-    reach = (1.0, 2.0)
+    factor_bounds = (1.0, 2.0)
 
     def begin(self, state, rng):
         self.round = 0
@@ -488,7 +486,7 @@ def test_a_move_of_ones_own(view):
 
 def test_a_move_beyond_its_reach_is_refused():
     class Wild(RushHour):
-        reach = (1.0, 1.5)
+        factor_bounds = (1.0, 1.5)
 
     env = pricing(scenario=aigc_market.Scenario("wild", moves=[Wild()]), satisfaction=_LAW)
     env.reset(seed=0, options={"satisfaction": 390.0})
@@ -522,7 +520,7 @@ def test_live_images_of_a_crowd_are_refused():
 
 
 def test_paper_is_the_default_scenario():
-    assert scenarios.resolve(None) is scenarios.resolve("paper") is scenarios.SCENARIOS["paper"]
+    assert scenarios.resolve(None) is scenarios.resolve("paper") is SCENARIOS["paper"]
     paper, default = aigc_market.env(scenario="paper"), aigc_market.env()
     assert paper.market.K == default.market.K == 2
     assert paper.equilibrium.price == default.equilibrium.price == pytest.approx(8.0)
@@ -540,13 +538,10 @@ def test_arguments_override_the_scenarios(view):
 # -- several providers ------------------------------------------------------------------------
 
 
-def of_several(scenario, lanes=None, options=None, **arguments):
-    """An episode that does not end, of games side by side or of one, in which nothing is solved."""
-    arguments = {"scenario": scenario, "max_cycles": 10**6, **arguments}
-    quiet = {"rivals": lambda *_: 2.0, "judged": False, "followers": "best_response"}
-    env = rival(**arguments, **quiet) if lanes is None else rival_lanes(lanes, **arguments, **quiet)
-    env.reset(seed=0, options=options)
-    return env
+def of_several(scenario, lanes=(), **given):
+    """The same of several providers, in which nothing is solved."""
+    quiet = {"views": (rival, rival_lanes), "rivals": lambda *_: 2.0, "judged": False}
+    return course(scenario, lanes, **quiet, **given)
 
 
 def ring_distance(places, M):
@@ -587,7 +582,7 @@ def test_each_vehicle_keeps_a_speed_of_its_own():
 
 def test_roads_side_by_side_are_roads():
     """Between two units at ¼ and ¾ of the ring the ways add up to a half."""
-    env, kept = of_several("road", lanes=50), []
+    env, kept = of_several("road", (50,)), []
     for _ in range(20):
         kept.append((env.market, env.market.access_cost.copy()))
         advance(env)
@@ -603,7 +598,7 @@ def test_roads_side_by_side_are_roads():
 
 
 def test_market_power_comes_and_goes_on_the_road():
-    env, nash = of_several("road", lanes=10), []
+    env, nash = of_several("road", (10,)), []
     for t in range(41):
         if t % 20 == 0:
             nash.append(competition.nash(env.market))
@@ -620,17 +615,16 @@ def test_the_given_access_cost_stands_below_that_of_the_road():
     np.testing.assert_allclose(cost, 300 * ring_distance(places, 2) + [[1.0], [2.0]])
 
 
-@pytest.mark.parametrize("lanes", [None, 5])
+@pytest.mark.parametrize("lanes", [(), (5,)])
 def test_drift_and_shift_move_what_several_providers_cannot_see(lanes):
     hidden = SCENARIOS["hidden"].arguments
     moving = aigc_market.Scenario("moving", arguments=hidden, moves=[Drift(), Shift(0.5), Road()])
     env = of_several(moving, lanes, M=3)
-    batch = () if lanes is None else (lanes,)
     models, levels = set(), set()
     for _ in range(12):
         market = env.market
-        assert market.batch_shape == batch
-        assert market.satisfaction.shape == (*batch, 2)
+        assert market.batch_shape == lanes
+        assert market.satisfaction.shape == (*lanes, 2)
         np.testing.assert_array_equal(market.ssim[0].alpha, market.ssim[2].alpha)
         models.add(market.ssim[0].alpha.tobytes())
         levels.add(market.satisfaction.tobytes())
@@ -641,8 +635,7 @@ def test_drift_and_shift_move_what_several_providers_cannot_see(lanes):
 
 def test_hidden_and_duopoly_stand_still():
     for name in ("duopoly", "calvano", "hidden"):
-        env = rival(scenario=name, judged=False, rivals=lambda *_: 2.0, continuous_actions=True)
-        env.reset(seed=0)
+        env = of_several(name, continuous_actions=True)
         market = env.market
         advance(env)
         assert env.market is market
