@@ -168,7 +168,7 @@ def device(array: Any) -> Any:
     return array.device if is_tensor(array) else array_api_compat.device(array)
 
 
-def spread(value: Any, shape: tuple[int, ...]) -> Any:
+def broadcast(value: Any, shape: tuple[int, ...]) -> Any:
     """`value` broadcast to a shape; of NumPy fresh memory, the last axis first in it."""
     if isinstance(value, np.ndarray):
         return np.array(np.broadcast_to(value, shape), order="F")
@@ -176,7 +176,7 @@ def spread(value: Any, shape: tuple[int, ...]) -> Any:
 
 
 def redrawn(old: Any, where: Any, draw: Callable[..., Any]) -> Any:
-    """A copy of `old` with new draws where it is said.
+    """A copy of `old` with new draws in some places.
 
     Args:
         old: any shape.

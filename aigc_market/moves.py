@@ -58,11 +58,11 @@ class Move:
 
     factor: Any = 1.0
     """What it multiplies δ by, `(*lanes, 1)` or a number: a new array after each change."""
-    reach: tuple[float, float] = (1.0, 1.0)
+    factor_bounds: tuple[float, float] = (1.0, 1.0)
     """What the factor never leaves: the bounds of observations depend on it."""
-    masks: bool = False
+    sets_active: bool = False
     """Whether it sets `active`: VMUs come and go. Only where one provider is alone."""
-    reaches: bool = False
+    sets_access_cost: bool = False
     """Whether it sets `access_cost`. Only where providers compete."""
     most_access_cost: float = 0.0
     """What it adds to access costs at most: the bounds of observations depend on it."""
@@ -99,7 +99,7 @@ class Drift(Move):
         _checks.number("persistence", self.persistence, at_least=0, below=1)
         _checks.number("step", self.step, above=0)
         self._most = _MOST_DEVIATIONS * self.step / math.sqrt(1 - self.persistence**2)
-        self.reach = math.exp(-self._most), math.exp(self._most)
+        self.factor_bounds = math.exp(-self._most), math.exp(self._most)
 
     def begin(self, state: State, rng: Any) -> None:
         """From x = 0."""
@@ -110,7 +110,7 @@ class Drift(Move):
         """Every market changes."""
         x = self.persistence * self._x + self.step * normals(rng, self._x.shape)
         self._x = clip(x, -self._most, self._most)
-        self.factor = clip(exp(self._x), *self.reach)
+        self.factor = clip(exp(self._x), *self.factor_bounds)
 
 
 @dataclass
@@ -151,7 +151,7 @@ class Traffic(Move):
     busy: float = 0.3
     arrival: float = 0.02
     departure: float = 0.05
-    masks = True
+    sets_active = True
 
     def __post_init__(self) -> None:
         for name in ("busy", "arrival", "departure"):
@@ -180,7 +180,7 @@ class Traffic(Move):
         return namespace(due).any(due, axis=0)
 
     def _waits(self, active: Any, where: Any, rng: Any, left: Any) -> Any:
-        """Rounds until slots are left, or taken, drawn anew where it is said."""
+        """Rounds until slots are left, or taken: those left before, drawn anew for some slots."""
         rates = _rate(self.arrival), _rate(self.departure)
 
         def draw(count: int, of: Callable[[Any], Any]) -> Any:
@@ -207,7 +207,7 @@ class Road(Move):
     rate: float = 300.0
     slowest: float = 0.01
     fastest: float = 0.03
-    reaches = True
+    sets_access_cost = True
 
     def __post_init__(self) -> None:
         _checks.number("rate", self.rate, above=0)

@@ -278,7 +278,7 @@ def test_an_outside_option_cannot_come_or_go_where_vmus_have_weights():
 class Wall(Move):
     """A wall between everybody, higher than anybody can see."""
 
-    reaches = True
+    sets_access_cost = True
 
     def advance(self, state, rng):
         state.access_cost = state.access_cost + 1000.0

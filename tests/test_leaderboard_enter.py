@@ -372,7 +372,7 @@ def test_a_doubled_drift_is_two_steps_in_one():
     slow = Drift(0.98, 0.1)
     assert move.persistence == pytest.approx(0.98**2)
     assert move.step == pytest.approx(0.1 * np.sqrt(1 + 0.98**2))
-    assert move.reach == pytest.approx(slow.reach)  # it spreads as far in the end
+    assert move.factor_bounds == pytest.approx(slow.factor_bounds)  # it spreads as far in the end
 
 
 def test_changed_followers_buy_in_the_world():

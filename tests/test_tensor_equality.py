@@ -43,11 +43,11 @@ class Given(Distribution):
 class Counting(Move):
     """δ rises and falls, VMUs come and go, or units come nearer, each game in a turn of its own."""
 
-    reach = (0.5, 2.0)
+    factor_bounds = (0.5, 2.0)
     most_access_cost = 50.0
 
     def __init__(self, turn, comings=False, ways=False):
-        self.turn, self.masks, self.reaches = turn, comings, ways
+        self.turn, self.sets_active, self.sets_access_cost = turn, comings, ways
 
     def begin(self, state, rng):
         self.round, self.first = -1, state.access_cost
@@ -57,12 +57,12 @@ class Counting(Move):
         self.round += 1
         turn = (self.round + self.turn) % 4  # (…, 1)
         self.factor = 0.5 + 0.5 * turn
-        if self.masks:
+        if self.sets_active:
             slots = np.arange(state.satisfaction.shape[-1])
             state.active = (
                 turn + (slots if isinstance(turn, np.ndarray) else _tensor(slots))
             ) % 3 > 0
-        if self.reaches:
+        if self.sets_access_cost:
             state.access_cost = self.first + 10.0 * turn[..., None]
 
 

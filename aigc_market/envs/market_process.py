@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import as_numpy, is_array, namespace, ndim, spread
+from aigc_market._arrays import as_numpy, broadcast, is_array, namespace, ndim
 from aigc_market.moves import State
 
 
@@ -135,7 +135,7 @@ class MarketProcess:
         self._state = State(
             lanes=lanes,
             # VMUs first in memory, as the lanes are played.
-            satisfaction=spread(first.satisfaction, (*lanes, first.K)),
+            satisfaction=broadcast(first.satisfaction, (*lanes, first.K)),
             law=self._settings.satisfaction,
             draw=self._draw_again,
             ssim=first.models[0],

@@ -183,7 +183,7 @@ class Settings:
         """What δ never leaves as it moves and is observed: 0 stands for a VMU that is not there."""
         low, high = self.satisfaction_bounds
         for move in self.scenario.moves:
-            low, high = low * move.reach[0], high * move.reach[1]
+            low, high = low * move.factor_bounds[0], high * move.factor_bounds[1]
         return (0.0 if self.masked else low), high
 
     @property
@@ -267,7 +267,7 @@ class Settings:
             if not (value.min() >= low and value.max() <= high):  # NaN fails too
                 raise ValueError(
                     f"{name} must stay within [{low:g}, {high:g}] as the market moves (what it is "
-                    f"at a reset, and the reach of the scenario's moves), got {value!r}"
+                    f"at a reset, and the bounds that its moves state), got {value!r}"
                 )
 
     # How markets differ from episode to episode.
@@ -298,7 +298,7 @@ class Settings:
     @cached_property
     def masked(self) -> bool:
         """Whether VMUs come and go."""
-        return any(move.masks for move in self.scenario.moves)
+        return any(move.sets_active for move in self.scenario.moves)
 
 
 def _named_by(view: Any) -> list[str]:

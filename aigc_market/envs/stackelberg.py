@@ -54,7 +54,7 @@ class Settings(settings.Settings):
     def _check(self) -> None:
         super()._check()
         _checks.choice("vmu_reward", self.vmu_reward, VMU_REWARDS)
-        if any(move.reaches for move in self.scenario.moves):
+        if any(move.sets_access_cost for move in self.scenario.moves):
             raise ValueError(
                 "scenario must not move access costs where one provider is alone: "
                 f"{self.scenario.name!r} has {list(self.scenario.moves)}"

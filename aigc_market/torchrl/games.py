@@ -320,7 +320,7 @@ def times(value: torch.Tensor, field: Field) -> torch.Tensor:
 
 
 def _held(market: Any, before: Any, holds: torch.Tensor) -> Any:
-    """A market, or where it is said that it holds still, the one before."""
+    """The new market, and in those games that hold still the one before."""
     changed: dict[str, Any] = {}
     for name in ("satisfaction", *market.MOVED):
         new, old = getattr(market, name), getattr(before, name)
