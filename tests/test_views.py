@@ -150,11 +150,13 @@ def test_regret_is_that_of_the_verifier_in_the_round_played(market):
     env.reset(seed=2)
     for action in actions_of(env.action_space, ROUNDS):
         market = env.market
+        best = aigc_market.solve(market).asp_utility
+        assert env.equilibrium.asp_utility == best
         info = env.step(action)[-1]
         demand = aigc_market.best_response(market, info["price"])
         gap = aigc_market.regret(market, info["price"], demand)
         assert info["regret"] == pytest.approx(gap.leader, rel=1e-4, abs=2e-3)
-        assert info["equilibrium_utility"] == aigc_market.solve(market).asp_utility
+        assert info["equilibrium_utility"] == best
 
 
 def test_regret_is_never_negative():
