@@ -5,9 +5,6 @@ import pytest
 
 import aigc_market
 from aigc_market import competition_v0
-from aigc_market.envs.pages.rival import RivalEnv
-from aigc_market.envs.pages.rival_vector import RivalVectorEnv
-from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM
 
@@ -24,28 +21,6 @@ LAWS = {
     "traffic": {"scenario": aigc_market.Scenario("crowd", moves=[aigc_market.Traffic(1.0)])},
     "scarce": {"capacity": aigc_market.DemandShare(aigc_market.Uniform(0.4, 0.9))},
 }
-GAMES = {"one provider": (PricingEnv, PricingVectorEnv), "several": (RivalEnv, RivalVectorEnv)}
-
-
-@pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("N", [1, K, 5])
-@pytest.mark.parametrize("game", GAMES)
-def test_each_lane_is_the_single_environment(game, N, curves):
-    single, vector = GAMES[game]
-    ssim = CURVES[curves]
-    arguments = {"K": K, "ssim": ssim, "satisfaction": LAWS["drawn"]["satisfaction"]}
-    lanes = vector(N, **arguments)
-    lanes.reset(seed=0, options={"satisfaction": SATISFACTION[:N]})
-    price = np.linspace(4, 9, N, dtype="f4")[:, None]
-    seen, rewards, *_, infos = lanes.step(price)
-    for lane in range(N):
-        alone = single(**arguments)
-        alone.reset(seed=0, options={"satisfaction": SATISFACTION[lane]})
-        expected, reward, *_, info = alone.step(price[lane])
-        np.testing.assert_allclose(seen[lane], expected, rtol=1e-5)
-        assert rewards[lane] == pytest.approx(reward, rel=1e-5)
-        for name, value in info.items():
-            np.testing.assert_allclose(infos[name][lane], value, rtol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("law", LAWS)

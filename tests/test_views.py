@@ -19,7 +19,7 @@ import aigc_market
 from aigc_market import competition, competition_v0
 from aigc_market.moves import Drift, Road, Shift, Traffic
 from aigc_market.scenarios import SCENARIOS
-from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 ROUNDS = 4
 
@@ -30,6 +30,8 @@ TABLE = {
     "min_steps": 0,
     "max_steps": 256,
 }
+# As many VMUs as there are games in a batch: whose curve is whose must not be mistaken.
+OWN_CURVES = {"K": 3, "ssim": SaturatingSSIM([2.5, 3.0, 4.0], [30.0, 40.0, 50.0])}
 SEVEN = {"K": 7, "satisfaction": [50, 90, 150, 200, 300, 500, 800]}
 FORTY = {"K": 40, "satisfaction": np.linspace(60, 700, 40)}
 BUSY = Traffic(busy=0.5, arrival=0.2, departure=0.3)
@@ -47,6 +49,7 @@ STANDING = {
         "K": 3,
         "ssim": QuadraticSSIM(np.array([-1e-4, -2e-4, -3e-4]), np.array([0.06, 0.075, 0.09])),
     },
+    "curves of each VMU": OWN_CURVES,
     "table": TABLE,
     "scaled rewards": {"scale_rewards": True, "satisfaction": [150.0, 260.0]},
     "discrete": {**TABLE, "continuous_actions": False},
@@ -69,6 +72,7 @@ DRAWN = {
         "satisfaction": [150.0, 250.0],
     },
     "function": {"satisfaction": lambda rng: rng.normal(200, 10, 2)},
+    "curves of each VMU, drawn": {**OWN_CURVES, "satisfaction": aigc_market.Uniform(100, 300)},
 }
 ONE = STANDING | DRAWN
 every_market = pytest.mark.parametrize("market", ONE)
@@ -423,6 +427,7 @@ RIVALS = {
     "one provider": {"M": 1},
     "three, last seat": {"M": 3, "K": 5, "cost": [1.0, 1.5, 2.0], "seat": 2},
     "scarce": {"M": 3, "capacity": [50.0, 80.0, 500.0], "seat": 1, "rivals": "cartel"},
+    "curves of each VMU": OWN_CURVES,
     "normalised": {"normalize": True, "scale_rewards": True},
     "discrete": {"continuous_actions": False, "price_grid": [2.0, 4.0, 8.0]},
     "tit for tat": {"rivals": "tit_for_tat", "M": 3},
