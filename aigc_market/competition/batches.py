@@ -30,9 +30,11 @@ def of_numpy(name: str, value: Any) -> None:
 
 
 def checked(
-    market: Any, prices: Any = None, name: str = "prices"
+    market: Any, prices: Any, name: str = "prices", optional: bool = False
 ) -> tuple[Competition, np.ndarray]:
-    """A market and prices (…, M) in it, or None: its costs, with the market's leading axes.
+    """A market and prices (…, M) in it, with the market's leading axes.
+
+    Where they are optional None stands for the costs.
 
     Raises:
         TypeError, ValueError: no `Competition`, prices that are not M numbers above zero, or
@@ -42,7 +44,7 @@ def checked(
     of_numpy("market", market.cost)
     of_numpy(name, prices)
     try:
-        return together(market, market.cost if prices is None else prices)
+        return together(market, market.cost if optional and prices is None else prices)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace("prices", name, 1)) from None
 

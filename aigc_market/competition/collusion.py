@@ -60,7 +60,7 @@ def cartel(market: Competition) -> Cartel:
     Raises:
         TypeError: no `Competition`, or one of tensors.
     """
-    market, prices = checked(market)
+    market, prices = checked(market, None, optional=True)
 
     def find(market: Competition, prices: np.ndarray) -> tuple[np.ndarray, ...]:
         if market.M == 1 and market.outside is None:

@@ -70,7 +70,7 @@ def nash(market: Competition, start: Any = None, tolerance: float = 1e-6) -> Nas
         TypeError, ValueError: a start that is not M finite numbers within [c, p_max], a tolerance
             that is not above zero, or tensors: no gradient flows through the solver.
     """
-    market, prices = checked(market, start, "start")
+    market, prices = checked(market, start, "start", optional=True)
     tolerance = _checks.number("tolerance", tolerance, above=0)
     if start is not None:
         low, high = market.cost, market.max_price

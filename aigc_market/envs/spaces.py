@@ -28,7 +28,10 @@ class Field(NamedTuple):
         if not normalize or most == 0.0:
             return self
         sign = -1.0 if self.high <= 0.0 else 1.0
-        return self._replace(scale=float(np.float32(sign / most)))
+        scale = np.float32(1.0 / most)
+        if most * float(scale) > 1.0:  # numbers in double precision stay in the space too
+            scale = np.nextafter(scale, np.float32(0))
+        return self._replace(scale=sign * float(scale))
 
 
 class Viewer:
