@@ -228,3 +228,16 @@ def test_games_stay_where_they_were_made():
     assert env.to("cpu") is env
     with pytest.raises(ValueError, match="device must be 'cpu', where the games were made"):
         env.to("meta")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+def test_what_is_seen_at_the_highest_price_lies_in_its_spec(game, dtype):
+    env = MarketEnv(2, game, dtype=dtype, normalize=True, seed=0, history=1)
+    env.reset()
+    acts = env.full_action_spec.rand()
+    for group in ("asp", "vmu"):
+        acts[group, "action"].fill_(1.0)
+    seen = env.step(acts)["next"]
+    for key in (("asp", "observation"), ("vmu", "observation"), "state"):
+        assert env.observation_spec[key].is_in(seen[key])

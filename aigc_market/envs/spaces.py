@@ -28,10 +28,7 @@ class Field(NamedTuple):
         if not normalize or most == 0.0:
             return self
         sign = -1.0 if self.high <= 0.0 else 1.0
-        scale = np.float32(1.0 / most)
-        if most * float(scale) > 1.0:  # numbers in double precision stay in the space too
-            scale = np.nextafter(scale, np.float32(0))
-        return self._replace(scale=sign * float(scale))
+        return self._replace(scale=float(np.float32(sign / most)))
 
 
 class Viewer:
@@ -54,7 +51,10 @@ class Viewer:
             bounds = sorted((field.low * field.scale, field.high * field.scale))
             low += [bounds[0]] * field.width
             high += [bounds[1]] * field.width
-        self.space = Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
+        self.bounds = np.array(low), np.array(high)
+        """In double precision, in the units of the space: those of the space are rounded."""
+        least, most = (bound.astype(np.float32) for bound in self.bounds)
+        self.space = Box(least, most, dtype=np.float32)
 
     def columns(self, name: str) -> slice:
         """Where a field stands in a row.

@@ -143,7 +143,7 @@ class MarketEnv(EnvBase):
         observed, actions, rewards = (Composite(shape=(N,)) for _ in range(3))
         for group, count in self._agents.items():
             shape = N, count
-            sees = self._spec(games.viewers[group].space, *shape)
+            sees = self._bounded(games.viewers[group].bounds, *shape)
             observed[group] = seen = Composite(observation=sees, shape=shape)
             if group == FOLLOWER and self.settings.masked:
                 seen["active"] = Categorical(2, torch.Size(shape), **flag)
@@ -154,7 +154,7 @@ class MarketEnv(EnvBase):
             reward = Unbounded(torch.Size((*shape, 1)), device=self.device, dtype=self.dtype)
             rewards[group] = Composite(reward=reward, shape=shape)
         if self._with_state:
-            observed[STATE] = self._spec(games.viewers[STATE].space, N)
+            observed[STATE] = self._bounded(games.viewers[STATE].bounds, N)
         self._action_shapes = {group: actions[group, "action"].shape for group in self._agents}
         self.observation_spec, self.action_spec, self.reward_spec = observed, actions, rewards
         names = ("done", "terminated", "truncated")
@@ -164,14 +164,17 @@ class MarketEnv(EnvBase):
     def _spec(self, space: Any, *shape: int) -> TensorSpec:
         """Of a flat space of Gymnasium's, once for each place of a shape."""
         if isinstance(space, Box):
-            kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
-            bounds = (torch.as_tensor(bound, **kind) for bound in (space.low, space.high))
-            low, high = (bound.expand(*shape, -1) for bound in bounds)
-            return Bounded(low, high, torch.Size((*shape, *space.shape)), **kind)
+            return self._bounded((space.low, space.high), *shape)
         if isinstance(space, Discrete):
             return Categorical(int(space.n), torch.Size(shape), device=self.device)
         levels = torch.as_tensor(space.nvec, device=self.device)
         return MultiCategorical(levels, torch.Size((*shape, len(levels))), device=self.device)
+
+    def _bounded(self, bounds: tuple[Any, Any], *shape: int) -> TensorSpec:
+        """Of numbers within flat bounds, once for each place of a shape."""
+        kind: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        low, high = (torch.as_tensor(bound, **kind).expand(*shape, -1) for bound in bounds)
+        return Bounded(low, high, low.shape, **kind)
 
     @property
     def num_envs(self) -> int:
