@@ -62,7 +62,7 @@ def holds(condition: Any) -> bool:
 def clip(array: Any, low: Any, high: Any) -> Any:
     """`array` held within [low, high]. May reuse `array`'s memory: pass only a fresh result."""
     if isinstance(array, np.ndarray):  # at once it is five times as fast as bound by bound
-        return np.clip(array, low, high, out=array)
+        return array.clip(low, high, out=array)
     if isinstance(array, (float, np.generic)):
         return min(max(array, low), high)
     if is_tensor(array):  # its own method takes numbers and tensors, and asks nothing of them
