@@ -228,7 +228,8 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
             infos = self._masked({"final_obs": observations, "final_info": infos})
             self._begin(None)
             observations = self._observation()
-        return observations, rewards, np.zeros(N, bool), np.full(N, over), infos
+        truncated = np.ones(N, bool) if over else np.zeros(N, bool)  # faster than np.full
+        return observations, rewards, np.zeros(N, bool), truncated, infos
 
     def _begin(self, options: dict[str, Any] | None) -> None:
         """Start an episode in every game."""
