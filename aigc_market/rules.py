@@ -509,7 +509,7 @@ def respond(market: Competition, prices: Any) -> Response:
     Raises:
         TypeError, ValueError: prices that are not M finite numbers above zero.
     """
-    market, prices = together(market, prices)
+    market, prices = with_prices(market, prices)
     terms = PairTerms(market)
     answer = rational(terms, prices)
     return Response(*answer, _vmu_utility(terms, prices, *answer))
@@ -534,7 +534,7 @@ def settle_pairs(market: Competition, prices: Any, shares: Any, steps: Any) -> P
     Raises:
         TypeError, ValueError: numbers that are none, a wrong shape, or shares that do not add up.
     """
-    market, prices = together(market, prices)
+    market, prices = with_prices(market, prices)
     own = (market.M, market.K)
     given = {
         "shares": _checks.numeric("shares", shares, at_least=0),
@@ -569,7 +569,7 @@ def check_shares(wanted: str, shares: Any, outside: bool) -> None:
         )
 
 
-def together(market: Competition, prices: Any) -> tuple[Competition, Any]:
+def with_prices(market: Competition, prices: Any) -> tuple[Competition, Any]:
     """Market and prices, checked, in one array library and with the market's batch axes.
 
     Raises:

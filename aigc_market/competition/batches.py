@@ -10,7 +10,7 @@ import numpy as np
 from aigc_market import _checks
 from aigc_market._arrays import is_array
 from aigc_market.market import Competition
-from aigc_market.rules import together
+from aigc_market.rules import with_prices
 
 TOGETHER = 2**12
 """How many VMUs of all markets are looked at together: as many as fill the caches."""
@@ -44,7 +44,7 @@ def checked(
     of_numpy("market", market.cost)
     of_numpy(name, prices)
     try:
-        return together(market, market.cost if optional and prices is None else prices)
+        return with_prices(market, market.cost if optional and prices is None else prices)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace("prices", name, 1)) from None
 

@@ -321,6 +321,8 @@ class CompetitionEpisode(Episode):
             self._process.advance()
             self._take_up()
         self._write(shares, demand, delivered)
+        if not self.round % ROUNDS_KEPT:
+            self._forget()
 
     def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
         """What the round pays to followers, and tells them."""
@@ -362,8 +364,6 @@ class CompetitionEpisode(Episode):
             row = self._state_rows
             row.extend(seen)
             row.extend(shares + delivered)
-        if not self.round % ROUNDS_KEPT:
-            self._forget()
 
     def record(self, rounds: int) -> CompetitionRound:
         """The last round played, of so many; before the first, the market that waits for it."""

@@ -64,10 +64,12 @@ class Episode:
         self._take_up()
         self.post(np.ravel(self.market.cost).tolist())
         # Plain arrays, for a call a VMU would be felt where there are a thousand.
-        self._rows = [array("f") for _ in self._kept]
+        self._rows = [array("f") for _ in self._kept[: self._leaders + 1]]
         self._write_nothing()
         for row in self._rows:
             row *= settings.history
+        # All followers' rows begin alike.
+        self._rows += [self._rows[-1][:] for _ in range(followers - 1)]
 
     def _take_up(self) -> None:
         """Lay out the market that the process has come to."""

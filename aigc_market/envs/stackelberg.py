@@ -184,6 +184,8 @@ class StackelbergEpisode(Episode):
             for info, active in zip(self.infos[1:], self._active, strict=False):
                 info["is_active"] = active
         self._write(asked, delivered)
+        if not self.round % ROUNDS_KEPT:
+            self._forget()
 
     def _write_nothing(self) -> None:
         self._state_rows = self._rows[0]  # it sees all there is of a round
@@ -200,8 +202,6 @@ class StackelbergEpisode(Episode):
         if self._answered:
             for row, s in zip(self._rows[1:], delivered):  # noqa: B905 (strict takes as long)
                 row.extend((seen, s * unit))
-        if not self.round % ROUNDS_KEPT:
-            self._forget()
 
     def _follow(self, delivered: list[float], rational: list[float] | None) -> None:
         """What the round pays to followers, and tells them."""
