@@ -1,0 +1,95 @@
+"""One way to train by Stable-Baselines3 or sb3-contrib: any of their algorithms, on any env."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecMonitor
+
+from aigc_market.sb3 import GymnasiumVecEnv
+from baselines.arena.seeds import training_seed
+from baselines.arena.trainable import Report
+
+
+class Recipe(Protocol):
+    """Budget and hyperparameters of a training."""
+
+    @property
+    def rounds(self) -> int:
+        """Rounds to play, in all environments together."""
+        ...
+
+    def arguments(self) -> dict[str, Any]:
+        """Of the algorithm, under its own names: `learning_rate`, `gamma`, `n_steps`, …"""
+        ...
+
+
+def learn(
+    env: VectorEnv[Any, Any, Any],
+    algorithm: type[BaseAlgorithm],
+    policy: str | type[BasePolicy],
+    recipe: Recipe,
+    seed: int,
+    report: Report = lambda done, total, row: None,
+    policy_arguments: dict[str, Any] | None = None,
+) -> Any:
+    """Train a policy.
+
+    Args:
+        env: where it learns, with `AutoresetMode.SAME_STEP`. Units are those of the environment:
+            make it with `normalize=True` and `scale_rewards=True`.
+        algorithm: such as `stable_baselines3.PPO`, `SAC` or `sb3_contrib.RecurrentPPO`.
+        policy: of the algorithm, by name or class.
+        recipe: budget and hyperparameters.
+        seed: of every random choice.
+        report: called after each rollout with the rounds played, those to be played, and the mean
+            `reward` a round of the episodes that ended in it, if any did.
+        policy_arguments: of the policy's class.
+
+    Returns:
+        The algorithm after training: its `policy`, its `num_timesteps`, and in `ep_info_buffer` the
+        return `r` and the length `l` of every training episode, exploration included.
+    """
+    torch.set_num_threads(1)  # the networks are small, and runs fill the cores
+    model: Any = algorithm(
+        policy,
+        VecMonitor(GymnasiumVecEnv(env, infos=False)),
+        policy_kwargs=policy_arguments,
+        stats_window_size=2**31,  # every episode is kept
+        seed=training_seed(seed),
+        device="cpu",
+        **recipe.arguments(),
+    )
+    model.learn(recipe.rounds, callback=_Progress(recipe.rounds, report))
+    model.policy.set_training_mode(False)
+    return model
+
+
+def episode_rewards(model: Any, start: int = 0) -> list[float]:
+    """Mean reward a round of each training episode from the `start`-th on, as they ended."""
+    episodes = islice(model.ep_info_buffer, start, None)
+    return [float(episode["r"] / episode["l"]) for episode in episodes]
+
+
+class _Progress(BaseCallback):
+    """Reports after each rollout."""
+
+    def __init__(self, total: int, report: Report) -> None:
+        super().__init__()
+        self._total, self._report, self._reported = total, report, 0
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        ended = episode_rewards(self.model, self._reported)
+        self._reported += len(ended)
+        row = {"reward": float(np.mean(ended))} if ended else {}
+        self._report(min(self.num_timesteps, self._total), self._total, row)
