@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,21 +57,22 @@ class EnvArguments:
             plain["ssim"] = str(Path(self.ssim).absolute())
         return plain
 
-    def given(self) -> dict[str, Any]:
-        """The arguments that were given, as the environments take them.
 
-        Raises:
-            ValueError: numbers that are none, or a bad CSV file.
-        """
-        arguments = self.as_json()
-        if self.satisfaction is not None:
-            arguments["satisfaction"] = _satisfaction(self.satisfaction)
-        if self.ssim is not None and self.ssim.endswith(".csv"):
-            arguments["ssim"] = TabulatedSSIM.from_csv(self.ssim)
-        return arguments
+def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments that `as_json` gave, as the environments take them.
+
+    Raises:
+        ValueError: numbers that are none, or a bad CSV file.
+    """
+    taken = dict(arguments)
+    if isinstance(taken.get("satisfaction"), list | tuple):
+        taken["satisfaction"] = _satisfaction(taken["satisfaction"])
+    if str(taken.get("ssim", "")).endswith(".csv"):
+        taken["ssim"] = TabulatedSSIM.from_csv(taken["ssim"])
+    return taken
 
 
-def _satisfaction(words: tuple[str, ...]) -> Any:
+def _satisfaction(words: Sequence[Any]) -> Any:
     try:
         if words and words[0] in _DISTRIBUTIONS:
             low, high = (float(word) for word in words[1:])
@@ -79,6 +81,6 @@ def _satisfaction(words: tuple[str, ...]) -> Any:
     except ValueError as error:
         raise ValueError(
             "satisfaction must be one number, K numbers, or `uniform LOW HIGH` or "
-            f"`loguniform LOW HIGH`, got {' '.join(words)!r} ({error})"
+            f"`loguniform LOW HIGH`, got {' '.join(map(str, words))!r} ({error})"
         ) from None
     return numbers[0] if len(numbers) == 1 else numbers

@@ -18,12 +18,13 @@ from baselines.runs.files import write_atomically, write_json
 FILE = "policy.safetensors"
 """In the folder of a run."""
 WEIGHTS = Path(__file__).parents[1] / "weights"
-"""The policies that are kept in the repository, `SCENARIO-METHOD.safetensors`."""
+"""The policies that are kept in the repository, `SCENARIO-METHOD-seedSEED.safetensors`."""
 INDEX = "index.json"
-"""Beside them: of each its sha256, and what it was chosen by."""
+"""Beside them: of each its `scenario`, `method`, `seed`, `sha256`, whether it is the `best` of the
+method's seeds by validation, and what it was chosen by."""
 _CONFIG = ("method", "task", "seed", "rounds", "seconds")
 """What the file of each policy says of it: see `baselines.arena.trainable`."""
-_FAVOURITE = "pathwise_mlp"
+_FAVOURITE = "filter_pathwise"
 """The method whose policy is meant where a scenario alone is named."""
 
 
@@ -100,7 +101,7 @@ def sha256(path: Path) -> str:
 
 
 def index() -> dict[str, dict[str, Any]]:
-    """What comes along, by `SCENARIO-METHOD`: its `sha256`, and what else `keep` was told."""
+    """What comes along, by the stem of its file."""
     file = WEIGHTS / INDEX
     return read_json(file) if file.exists() else {}
 
@@ -110,34 +111,43 @@ def keep(path: Path, record: dict[str, Any]) -> Path:
 
     Args:
         path: of its file.
-        record: what it was chosen by, as JSON takes it; put into the index.
+        record: whether it is the `best` of the method's seeds, and what says so, as JSON takes it;
+            put into the index.
 
     Returns:
         Where it stands.
     """
     policy = load(path)
-    stem = f"{policy.task.scenario_name}-{policy.config['method']}"
+    of = {"scenario": policy.task.scenario_name}
+    of |= {name: policy.config[name] for name in ("method", "seed")}
+    stem = "{scenario}-{method}-seed{seed}".format(**of)
     kept = WEIGHTS / f"{stem}.safetensors"
     write_atomically(kept, policy.path.read_bytes())
-    described = {**index(), stem: {"sha256": sha256(kept), **record}}
+    described = {**index(), stem: {**of, "sha256": sha256(kept), **record}}
     write_json(WEIGHTS / INDEX, dict(sorted(described.items())))
     return kept
 
 
-def shipped(method: str, scenario: str) -> Path | None:
-    """The repository's policy of a method for a scenario, None where there is none.
+def shipped(method: str, scenario: str, best: bool = False) -> dict[int, Path]:
+    """The repository's policies of a method for a scenario, by the seed of their training.
+
+    Args:
+        method, scenario: names.
+        best: the best seed's alone.
 
     Raises:
-        ValueError: the file is not the one that was kept.
+        ValueError: a file is not the one that was kept.
     """
-    return _checked(f"{scenario}-{method}")
+    return {
+        record["seed"]: _checked(stem)
+        for stem, record in index().items()
+        if (record["method"], record["scenario"]) == (method, scenario)
+        and (record["best"] or not best)
+    }
 
 
-def _checked(stem: str) -> Path | None:
-    record = index().get(stem)
-    if record is None:
-        return None
-    path = WEIGHTS / f"{stem}.safetensors"
+def _checked(stem: str) -> Path:
+    record, path = index()[stem], WEIGHTS / f"{stem}.safetensors"
     if (found := sha256(path)) != record["sha256"]:
         raise ValueError(
             f"{path} must be the file that {INDEX} beside it names: its sha256 must be "
@@ -150,9 +160,9 @@ def load_policy(name: str | Path) -> Policy:
     """A trained policy: one of the repository's, or one's own.
 
     Args:
-        name: a scenario, such as `hidden`, whose `pathwise_mlp` is meant; or `SCENARIO-METHOD`,
-            such as `hidden-filter_pathwise`; or the path of a file that ends in `.safetensors`, or
-            of a run's folder.
+        name: a scenario, such as `hidden`, whose `filter_pathwise` is meant; or `SCENARIO-METHOD`,
+            of which the best seed is meant; or `SCENARIO-METHOD-seedSEED`; or the path of a file
+            that ends in `.safetensors`, or of a run's folder.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -160,7 +170,9 @@ def load_policy(name: str | Path) -> Policy:
     """
     if str(name).endswith(".safetensors") or Path(name).is_dir():
         return load(Path(name))
-    for stem in (str(name), f"{name}-{_FAVOURITE}"):
-        if (path := _checked(stem)) is not None:
-            return load(path)
+    for stem, record in index().items():
+        method = "{scenario}-{method}".format(**record)
+        best = record["best"] and str(name) in (method, method.removesuffix(f"-{_FAVOURITE}"))
+        if best or str(name) == stem:
+            return load(_checked(stem))
     raise ValueError(f"name must be a path or one of {', '.join(index())}, got {name!r}")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from aigc_market import Market
-from aigc_market.envs.pages.vector import PricingVectorEnv
 
 
 @dataclass(frozen=True)
 class History:
-    """What the leader has seen, batched over N episodes; never δ, α or β.
+    """What a provider has seen, batched over N episodes; never δ, α or β.
 
     Methods read the last round only and keep what they need of those before, so `prices` and
     `steps` may hold the whole episode or its last round. No round at all begins a new episode.
@@ -23,12 +22,15 @@ class History:
     prices: np.ndarray
     """(N, t) posted prices, money per step."""
     steps: np.ndarray
-    """(N, t, K) steps asked for, 0 where the slot was empty. They were delivered too, unless they
-    were more than R together: then each VMU got the same share of its own."""
+    """(N, t, K) steps asked of this provider, 0 where the slot was empty. They were delivered too,
+    unless they were more than R together: then each VMU got the same share of its own."""
     active: np.ndarray
     """(N, K) bool: who will answer the next price (everybody where nobody comes and goes)."""
     capacity: np.ndarray | None = None
     """(N,) R in the round to come; None where there is none."""
+    rivals: np.ndarray | None = None
+    """(N, t, M − 1) prices of the other providers, the next seat's first; None where there is one
+    provider."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class PublicParameters:
 
 
 class Method(Protocol):
-    """A leader that plays N episodes at once."""
+    """A provider that plays N episodes at once."""
 
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) in [cost, max_price] for the round to come; called once a round."""
@@ -72,8 +74,8 @@ Player = Callable[[int], Method]
 
 @runtime_checkable
 class Insider(Method, Protocol):
-    """A method that is shown the markets themselves, as no leader is: an oracle."""
+    """A method that is shown the markets themselves, as no provider is: an oracle."""
 
-    def enter(self, env: PricingVectorEnv) -> None:
+    def enter(self, env: Any) -> None:
         """Called before the first round with the environment that is played."""
         ...

@@ -15,13 +15,14 @@ from typing import Any, Literal
 from aigc_market import _checks
 from aigc_market._files import read_json
 from baselines.arena.protocol import Method
-from baselines.arena.task import Task
+from baselines.arena.task import Game, Task
 from baselines.arena.trainable import Trainer
-from baselines.runs.digest import module_digest
+from baselines.runs.digest import code_digest
 
 Knows = Literal["nothing", "form", "gradient", "law"]
-"""Beside the public parameters and past rounds: nothing; `form`, that demand is a line within
-bounds; `gradient`, training went through the simulator; `law`, how markets are drawn and move."""
+"""Its track, what a method is told beside the public parameters and past rounds: nothing; `form`,
+that demand is a line within bounds and its noise in proportion, fitted or tuned on episodes of the
+law; `gradient`, training went through the simulator; `law`, how markets are drawn and move."""
 KNOWS = ("nothing", "form", "gradient", "law")
 TUNED = Path(__file__).parents[1] / "methods" / "tuned.json"
 """Parameters by scenario and method, of methods that are tuned instead of trained."""
@@ -29,19 +30,19 @@ TUNED = Path(__file__).parents[1] / "methods" / "tuned.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """A method: either a factory makes it, or a trainer trains it; each as "module:attribute"."""
+    """A method: a factory makes it, or trainers train it; each as "module:attribute"."""
 
     name: str
     knows: Knows = "nothing"
     factory: str | None = None
-    """Called with (task, num_envs, seed, **parameters); gives a `Method`."""
+    """Called with (task, num_envs, seed, **parameters); gives a `Method`, of any provider."""
     trainer: str | None = None
-    """A `Trainer`."""
-    ablation_of: str | None = None
-    """The method that it is without some part; the leaderboard plays it where it is asked to."""
+    """A `Trainer` of the only provider."""
+    sellers: str | None = None
+    """A `Trainer` of all providers of a competition side by side."""
 
     def __post_init__(self) -> None:
-        if (self.factory is None) == (self.trainer is None):
+        if (self.factory is None) == (self.trainer is None and self.sellers is None):
             raise ValueError(f"method {self.name!r} needs either a factory or a trainer")
 
     @property
@@ -51,8 +52,8 @@ class Entry:
 
     @property
     def reference(self) -> str:
-        """Of the factory or the trainer."""
-        return self.factory or self.trainer or ""
+        """Of the factory or a trainer."""
+        return self.factory or self.trainer or self.sellers or ""
 
     def make(self, task: Task, num_envs: int, seed: int, **parameters: Any) -> Method:
         """The method for N episodes, tuned for the task's scenario; of those that nobody trains.
@@ -89,8 +90,11 @@ class Entry:
 
     def obstacle(self, task: Task) -> str | None:
         """Why the method cannot be made or trained for a task; None where it can."""
-        if self.trainer is not None:
-            return self.get_trainer().can_train(task)
+        if self.factory is None:
+            try:
+                return self.get_trainer(task.game).can_train(task)
+            except ValueError as error:
+                return str(error)
         try:
             self.make(task, 1, seed=0)
         except ValueError as error:
@@ -98,18 +102,22 @@ class Entry:
         return None
 
     def code_digest(self) -> str:
-        """Of the source of the method, and of all that it imports from beside it."""
-        return module_digest(self.reference.partition(":")[0])
+        """Of the source of the rules and of the method, with what stands beside it."""
+        names = (self.factory, self.trainer, self.sellers)
+        return code_digest(*(name.partition(":")[0] for name in names if name is not None))
 
-    def get_trainer(self) -> Trainer:
-        """The trainer.
+    def get_trainer(self, game: Game = "stackelberg") -> Trainer:
+        """The trainer for a game.
 
         Raises:
-            ValueError: nobody trains this method.
+            ValueError: nobody trains this method, or not for this game.
         """
-        if self.trainer is None:
+        if self.factory is not None:
             raise ValueError(f"{self.name} must be a method that is trained: it plays as it is")
-        return imported(self.trainer)
+        reference = self.trainer if game == "stackelberg" else self.sellers
+        if reference is None:
+            raise ValueError(f"{self.name} must be a method that is trained for the game {game}")
+        return imported(reference)
 
 
 def _entries() -> list[Entry]:
@@ -123,32 +131,10 @@ def _entries() -> list[Entry]:
         Entry(
             "recurrent_ppo_statistics", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO_STATISTICS"
         ),
-        Entry("causal_ppo", trainer=f"{methods}.filter.training:CAUSAL_PPO"),
         Entry("filter_unfitted", "form", factory=f"{methods}.filter.leader:unfitted"),
         Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
         Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
         Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
-        Entry("pathwise_mlp", "gradient", trainer=f"{methods}.filter.training:MLP"),
-        *(
-            Entry(
-                name,
-                "gradient",
-                trainer=f"{methods}.filter.training:{attribute}",
-                ablation_of="filter_pathwise",
-            )
-            for name, attribute in (
-                ("pathwise_no_time_attention", "NO_TIME_ATTENTION"),
-                ("pathwise_no_vmu_attention", "NO_VMU_ATTENTION"),
-                ("pathwise_no_filter", "NO_FILTER"),
-                ("pathwise_flat_prior", "FLAT_PRIOR"),
-            )
-        ),
-        Entry(
-            "filter_ppo_equal_rounds",
-            "form",
-            trainer=f"{methods}.filter.training:EQUAL_ROUNDS",
-            ablation_of="filter_pathwise",
-        ),
         Entry("greedy", factory=f"{methods}.greedy:Greedy"),
         Entry("random", factory=f"{methods}.fixed:Random"),
         Entry("constant", factory=f"{methods}.fixed:Constant"),

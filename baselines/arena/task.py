@@ -5,39 +5,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from gymnasium.vector import AutoresetMode
 
 import aigc_market
+from aigc_market import _checks
 from aigc_market import followers as scripted
+from aigc_market.envs import competition, stackelberg
 from aigc_market.envs.pages.vector import PricingVectorEnv
-from aigc_market.envs.stackelberg import Settings
 from aigc_market.scenarios import Scenario
-from baselines.arena.arguments import EnvArguments
+from baselines.arena.arguments import EnvArguments, given
 from baselines.arena.protocol import PublicParameters
 from baselines.runs.digest import code_digest, described, digest
+
+Game = Literal["stackelberg", "competition"]
+_SETTINGS: dict[str, Any] = {
+    "stackelberg": stackelberg.Settings,
+    "competition": competition.Settings,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A scenario with arguments of the environments, as JSON; equal where both are.
+    """A game, a scenario of it and arguments of the environments, as JSON; equal where all are.
 
     Args:
         scenario: a preset's name, or a scenario of one's own.
         arguments: keyword arguments, as `EnvArguments.as_json` gives them.
+        game: of one provider, or of several that compete.
+        seat: of the provider whose task it is, where there are several.
 
     Raises:
         TypeError: an argument that the environments do not have.
+        ValueError: an unknown game.
     """
 
     scenario: str | Scenario = "paper"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    game: Game = "stackelberg"
+    seat: int = 0
 
     def __post_init__(self) -> None:
-        known = set(EnvArguments.__dataclass_fields__) - {"scenario"}
+        _checks.choice("game", self.game, _SETTINGS)
+        _checks.integer("seat", self.seat, at_least=0)
+        known = set(_SETTINGS[self.game].names()) - {"scenario"}
         for name in self.arguments:
             if name not in known:
                 raise TypeError(f"arguments must be among {', '.join(sorted(known))}, got {name!r}")
@@ -53,16 +67,19 @@ class Task:
     def changed(self, given: EnvArguments) -> Task:
         """The task with what is given in place of its own."""
         arguments = {**self.arguments, **given.as_json()}
-        return Task(arguments.pop("scenario", self.scenario), arguments)
+        return replace(self, scenario=arguments.pop("scenario", self.scenario), arguments=arguments)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Task:
         """What `as_json` gave."""
-        return cls(kept["scenario"], kept["arguments"])
+        return cls(**kept)
 
     def as_json(self) -> dict[str, Any]:
-        """The scenario's name and the arguments."""
-        return {"scenario": self.scenario_name, "arguments": dict(self.arguments)}
+        """The scenario's name, the arguments, and the game and the seat where providers compete."""
+        plain = {"scenario": self.scenario_name, "arguments": dict(self.arguments)}
+        if self.game == "competition":
+            plain |= {"game": self.game, "seat": self.seat}
+        return plain
 
     @property
     def name(self) -> str:
@@ -81,7 +98,7 @@ class Task:
 
     @cached_property
     def _key(self) -> str:
-        return json.dumps([described(self.scenario), self.arguments])
+        return json.dumps([described(self.scenario), self.arguments, self.game, self.seat])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._key == other._key
@@ -95,21 +112,24 @@ class Task:
         Raises:
             ValueError: numbers that are none, or a bad CSV file.
         """
-        return {"scenario": self.scenario, **EnvArguments(**self.arguments).given()}
+        return {"scenario": self.scenario, **given(self.arguments)}
 
-    def settings(self) -> Settings:
-        """What the environments are made with.
+    def settings(self) -> Any:
+        """What the environments are made with: the game's `Settings`.
 
         Raises:
             TypeError, ValueError: a bad argument.
         """
-        return Settings.make(**self.keywords())
+        return _SETTINGS[self.game].make(**self.keywords())
 
     def public(self) -> PublicParameters:
-        """What the leader knows of the markets."""
+        """What the provider knows of the markets."""
         market = self.settings().market
         names = ("K", "cost", "max_price", "min_steps", "max_steps")
-        return PublicParameters(**{name: getattr(market, name) for name in names})
+        known = {name: getattr(market, name) for name in names}
+        if self.game == "competition":
+            known |= {name: float(known[name][self.seat]) for name in ("cost", "max_price")}
+        return PublicParameters(**known)
 
     def environment(self, num_envs: int, **more: Any) -> PricingVectorEnv:
         """The task's markets side by side.
@@ -125,11 +145,9 @@ class Task:
         """All of the task that results depend on, as JSON: its names, law and followers."""
         settings = self.settings()
         followers = self.arguments.get("followers", settings.scenario.followers)
-        return {
-            **self.as_json(),
-            "law": described(settings),
-            "followers": described(scripted.resolve(followers)),
-        }
+        if self.game == "stackelberg":
+            followers = scripted.resolve(followers)
+        return {**self.as_json(), "law": described(settings), "followers": described(followers)}
 
     def digest(self, *more: Any) -> str:
         """Digest of the task, the code of the rules, the package's version, and more JSON."""

@@ -88,13 +88,13 @@ def _find(leader: str, env: EnvArguments, seed: int) -> _Found:
     entry = REGISTRY[leader]
     if entry.trainer is None:
         return _Found(lambda num_envs: entry.make(task, num_envs, seed), task)
-    kept = policies.shipped(leader, task.scenario_name)
-    if kept is None:
+    kept = policies.shipped(leader, task.scenario_name, best=True)
+    if not kept:
         raise ValueError(
             f"leader must be trained first, no policy of {leader} for {task.scenario_name} comes "
             f"along: python -m baselines train {leader} --scenario {task.scenario_name}"
         )
-    policy = policies.load(kept)
+    policy = policies.load(*kept.values())
     policy.check(task)
     return _Found(policy.method, task)
 

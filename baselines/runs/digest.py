@@ -36,17 +36,31 @@ def digest(parts: Any) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """Of the code of the rules: how markets are drawn and move, are solved, played and settled.
+def code_digest(*modules: str) -> str:
+    """Of the source of the rules: how markets are drawn and move, are solved, played and settled.
 
-    And of `aigc_market.sb3`, a policy and an adapter by which methods learn, and of what methods
-    see of a market.
+    And of what all methods see of a market.
 
-    Comments, docstrings and the layout of the code do not count.
+    Args:
+        modules: others by name: of each, the Python files of its folder, and of the folders above
+            up to its root package, whose own files count for those that stand directly in it.
     """
     paths = sorted(_PACKAGE.rglob("*.py"))
     rules = [path for path in paths if path.relative_to(_PACKAGE).parts[0] not in _NOT_RULES]
-    return source_digest([*rules, *_SEEN])
+    others = sorted({path for module in modules for path in _files(module)})
+    sources = [path.read_bytes() for path in (*rules, *_SEEN, *others)]
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()[:_LENGTH]
+
+
+def _files(module: str) -> list[Path]:
+    origin = _origin(module)
+    if origin is None:
+        return []
+    if "." not in module and origin.name != "__init__.py":  # beside it stands anybody's
+        return [origin]
+    above = module.count(".") - (origin.name != "__init__.py")
+    folders = [origin.parents[i] for i in range(max(above, 1))]
+    return [path for folder in folders for path in folder.glob("*.py")]
 
 
 def source_digest(paths: Iterable[Path]) -> str:
