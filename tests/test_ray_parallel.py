@@ -14,8 +14,8 @@ import ray
 import ray_nodes
 from ray_nodes import alone, kill, two_nodes, until
 
-from baselines.runs import parallel
-from baselines.runs.parallel import RETRIES, in_parallel
+from baselines.runs import runner
+from baselines.runs.runner import RETRIES, in_parallel
 
 pytestmark = pytest.mark.ray
 for module in (sys.modules[__name__], ray_nodes):
@@ -53,7 +53,7 @@ def place(number, log):
     """Where a call runs, once there is one on each node, and whose code it has."""
     log.add(node_id())
     until(lambda: len(set(log.lines)) == 2)
-    return number, node_id(), parallel.__file__
+    return number, node_id(), runner.__file__
 
 
 def test_calls_run_on_all_nodes_with_the_code_of_the_driver(cluster, tmp_path, monkeypatch):
@@ -63,9 +63,9 @@ def test_calls_run_on_all_nodes_with_the_code_of_the_driver(cluster, tmp_path, m
     assert sorted(number for number, _, _ in places) == list(range(6))
     assert len({node for _, node, _ in places}) == 2
     for *_, file in places:  # a copy that Ray brought
-        assert file != parallel.__file__
+        assert file != runner.__file__
         assert "py_modules_files" in file
-        assert Path(parallel.__file__).read_text() == Path(file).read_text()
+        assert Path(runner.__file__).read_text() == Path(file).read_text()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -132,7 +132,7 @@ def test_a_worker_that_always_dies_ends_the_calls(cluster, tmp_path):
 
 
 SCRIPT = """
-from baselines.runs.parallel import in_parallel
+from baselines.runs.runner import in_parallel
 
 
 def square(number):

@@ -5,20 +5,22 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import save_file
 from torch import nn
 
 from aigc_market import Move, Scenario, Uniform
 from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
-from baselines.runs import digest as module
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
-from baselines.runs.digest import code_digest, described, digest, module_digest, source_digest
-from baselines.runs.files import read_frame, write_csv, write_json
+from baselines.runs.digest import code_digest, described, digest
+from baselines.runs.files import read_frame, write_atomically, write_csv, write_json
+from baselines.runs.runner import Runner
 
 
 def parts(seed, learning_rate=0.1):
@@ -180,57 +182,115 @@ def test_what_differs_is_described_otherwise(one, other):
     assert digest(described(one)) == digest(described(one)) != digest(described(other))
 
 
-def test_code_counts_and_what_is_said_of_it_does_not(tmp_path):
-    path = tmp_path / "rules.py"
-    texts = {
-        "base": "def pay(p):\n    return 2 * p\n",
-        "said": '"""Rules."""\n\n\ndef pay(p):\n    """Pay."""\n    return 2 * p  # twice\n',
-        "else": "def pay(p):\n    return 3 * p\n",
-    }
-    digests = {}
-    for name, text in texts.items():
-        path.write_text(text)
-        digests[name] = source_digest([path])
-    assert digests["base"] == digests["said"] != digests["else"]
-
-
-def test_a_module_is_its_source_and_what_it_imports_from_beside_it(tmp_path, monkeypatch):
-    package = tmp_path / "own_methods"
-    package.mkdir()
-    files = {
-        "__init__.py": "",
-        "leader.py": "import numpy as np\nfrom own_methods import rule\nfrom . import lines\n",
-        "rule.py": "def price():\n    from own_methods.deep import least\n",
-        "lines.py": "x = 1\n",
-        "deep.py": "least = 1\n",
-        "other.py": "y = 1\n",
-    }
-    for name, text in files.items():
-        (package / name).write_text(text)
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Where a package of somebody's own stands: a method in a folder, and other things."""
+    files = ("__init__.py", "other.py", "methods/__init__.py", "methods/rule.py", "methods/a/x.py")
+    for name in (*files, "methods/a/__init__.py", "methods/b/__init__.py", "methods/b/y.py"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).write_text("z = 1\n")
+    (tmp_path / "alone.py").write_text("z = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("own", "alone")]:
+        del sys.modules[name]
 
-    def now():
-        module_digest.cache_clear()
-        return module_digest("own_methods.leader")
 
-    before = now()
-    changes = {}
-    for name, text in files.items():
-        (package / name).write_text(text + "z = 2\n")
-        changes[name] = now() != before
-        (package / name).write_text(text)
-    assert changes == {name: name != "other.py" for name in files}
-    assert now() == before
-    assert module_digest("keyword") != "" == module_digest("no_such_module")
-    sys.modules.pop("own_methods")  # imported, to look for its modules
+def now(*modules):
+    code_digest.cache_clear()
+    return code_digest(*modules)
+
+
+@pytest.mark.parametrize(
+    ("module", "its"),
+    [
+        ("own.methods.a.x", {"methods/a/x.py", "methods/a/__init__.py", "methods/rule.py"}),
+        ("own.methods.a", {"methods/a/x.py", "methods/a/__init__.py", "methods/rule.py"}),
+        ("own.methods.rule", {"methods/rule.py"}),
+        ("own.other", {"other.py", "__init__.py"}),
+    ],
+)
+def test_a_module_is_the_files_of_its_folder_and_of_those_above(package, module, its):
+    before, changed = now(module), set()
+    for path in sorted((package / "own").rglob("*.py")):
+        path.write_text("z = 2\n")
+        if now(module) != before:
+            changed.add(path.relative_to(package / "own").as_posix())
+        path.write_text("z = 1\n")
+    assert its <= changed
+    assert changed - its <= {"methods/__init__.py"}
+    assert now(module) == before != now()
+
+
+def test_a_module_without_a_package_is_one_file(package):
+    before = now("alone")
+    (package / "beside.py").write_text("z = 1\n")
+    assert now("alone") == before
+    (package / "alone.py").write_text("z = 2\n")
+    assert now("alone") != before
+    assert now("no_such_module") == now()
 
 
 def test_results_depend_on_the_rules_and_on_what_methods_see(monkeypatch):
-    monkeypatch.setattr(module, "source_digest", list)
+    read = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or b"")
+    now()
     code_digest.cache_clear()
-    paths = code_digest()
-    code_digest.cache_clear()
-    names = {path.name for path in paths}
+    names = {path.name for path in read}
     assert {"moves.py", "market.py", "vec_env.py", "protocol.py", "rollout.py"} <= names
     assert not {"replay.py", "curves.py", "recipes.py"} & names
-    assert not any({"rendering", "cli", "explorer"} & set(path.parts) for path in paths)
+    assert not any({"rendering", "cli", "explorer"} & set(path.parts) for path in read)
+
+
+# --- the runner
+
+
+@dataclass(frozen=True)
+class Job:
+    """Writes its number, and a line to a log; refuses to where it is told to."""
+
+    number: int
+    refuses: bool = False
+
+    def __str__(self):
+        return f"job {self.number}"
+
+    def file(self, out):
+        return out / "done" / f"{self.number}.txt"
+
+    def execute(self, out):
+        if self.refuses:
+            raise ValueError(f"{self.number} is refused")
+        with open(out / "log", "a") as log:
+            log.write(f"{self.number}\n")
+        write_atomically(self.file(out), str(self.number))
+
+
+def runner(out, width=200):
+    out.mkdir(exist_ok=True)
+    return Runner(out, 1, console=Console(width=width))
+
+
+def test_work_is_done_once_in_its_order_and_told(tmp_path, capsys):
+    jobs = [Job(i) for i in (3, 1, 2)]
+    assert runner(tmp_path)("jobs", [*jobs, Job(3)]) == jobs
+    said = capsys.readouterr().out
+    assert all(f"{i} of 3 jobs: job {n}" in said for i, n in ((1, 3), (2, 1), (3, 2)))
+    again = runner(tmp_path)
+    assert again("jobs", [Job(4), *jobs], tell=lambda job: f"it is {job.number}") == [Job(4), *jobs]
+    assert "4 of 4 jobs: it is 4" in capsys.readouterr().out
+    again.report()
+    assert (tmp_path / "log").read_text() == "3\n1\n2\n4\n"
+
+
+def test_what_fails_holds_up_nobody_and_ends_the_command(tmp_path, capsys):
+    run = runner(tmp_path)
+    assert run("jobs", [Job(0), Job(1, refuses=True), Job(2)]) == [Job(0), Job(2)]
+    assert "job 1 failed: ValueError: 1 is refused" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="error: 1 failed, the others are kept: job 1; what"):
+        run.report()
+    assert "1 is refused" in (tmp_path / "errors.txt").read_text()
+    better = runner(tmp_path)
+    assert better("jobs", [Job(1)]) == [Job(1)]
+    better.report()
+    assert not (tmp_path / "errors.txt").exists()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from types import CodeType
@@ -21,11 +20,10 @@ from aigc_market.ssim.model import LiveSSIM
 
 _LENGTH = 12
 _PACKAGE = Path(aigc_market.__file__).parent
-_BASELINES = Path(__file__).parents[1]
-_LEFT_OUT = _PACKAGE, _BASELINES / "arena", _BASELINES / "runs"
 _NOT_RULES = ("cli", "explorer", "rendering", "curves.py", "replay.py")
 """Modules of the package that show what was played, and decide nothing."""
-_SEEN = _BASELINES / "arena" / "protocol.py", _BASELINES / "arena" / "rollout.py"
+_ARENA = Path(__file__).parents[1] / "arena"
+_SEEN = _ARENA / "protocol.py", _ARENA / "rollout.py"
 """What all methods are played by; of the rest of the arena results do not depend."""
 
 
@@ -39,7 +37,7 @@ def digest(parts: Any) -> str:
 def code_digest(*modules: str) -> str:
     """Of the source of the rules: how markets are drawn and move, are solved, played and settled.
 
-    And of what all methods see of a market.
+    And of what all methods see of a market. Source is whole files: comments count.
 
     Args:
         modules: others by name: of each, the Python files of its folder, and of the folders above
@@ -53,9 +51,13 @@ def code_digest(*modules: str) -> str:
 
 
 def _files(module: str) -> list[Path]:
-    origin = _origin(module)
-    if origin is None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # the parent is no package, or has no specification
         return []
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    origin = Path(spec.origin)
     if "." not in module and origin.name != "__init__.py":  # beside it stands anybody's
         return [origin]
     above = module.count(".") - (origin.name != "__init__.py")
@@ -63,82 +65,8 @@ def _files(module: str) -> list[Path]:
     return [path for folder in folders for path in folder.glob("*.py")]
 
 
-def source_digest(paths: Iterable[Path]) -> str:
-    """Of Python files, without comments, docstrings and layout."""
-    return digest([_statements(path.read_text(encoding="utf-8")) for path in paths])
-
-
-@cache
-def module_digest(module: str) -> str:
-    """Of the source of a module, and of what it imports, directly or not, from beside it.
-
-    Beside it: from its own package or folder, but not from `aigc_market`, which `code_digest` is
-    for, nor from what all methods share, which would make every result depend on everything.
-    """
-    origin = _origin(module)
-    if origin is None:
-        return ""
-    root = origin.parents[module.count(".") + (origin.name == "__init__.py")]
-    sources: dict[str, Path] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        path = _origin(name)
-        if name in sources or path is None or not path.is_relative_to(root):
-            continue
-        if "site-packages" in path.parts or any(map(path.is_relative_to, _LEFT_OUT)):
-            continue
-        sources[name] = path
-        waiting += _imports(name, path)
-    return source_digest(sources[name] for name in sorted(sources))
-
-
-def _origin(module: str) -> Path | None:
-    """The file of a module in Python; None where there is no such module or file."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):  # the parent is no package, or has no specification
-        return None
-    origin = spec.origin if spec is not None else None
-    return Path(origin) if origin is not None and origin.endswith(".py") else None
-
-
-def _imports(module: str, path: Path) -> Iterator[str]:
-    """Modules that a module may import, wherever in it; some of the names may be no modules."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            name = "." * node.level + (node.module or "")
-            base = importlib.util.resolve_name(name, package) if node.level else name
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _statements(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            strings = [part for part in node.body if _is_string(part)]
-            node.body = [part for part in node.body if part not in strings]
-    return ast.unparse(tree)
-
-
-def _is_string(statement: ast.stmt) -> bool:
-    """A docstring, of a module, class, function or attribute."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
 def described(value: Any) -> Any:
-    """Any value as JSON that tells it from others: numbers, laws, moves, SSIM models, functions.
-
-    Code that is not the package's counts by its source; the package's, by `code_digest`.
-    """
+    """Any value as JSON that tells it from others: numbers, laws, moves, SSIM models, functions."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray | np.generic):
@@ -147,17 +75,24 @@ def described(value: Any) -> Any:
         return {str(key): described(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [described(part) for part in value]
-    if inspect.isroutine(value) or isinstance(value, type):
-        return [_code(value), *_within(value)]
     if isinstance(value, partial):
         return described([value.func, value.args, value.keywords])
+    if inspect.isroutine(value) or isinstance(value, type):
+        return [_named(value), *_within(value)]
     if isinstance(value, LiveSSIM):  # its model, schedule and pictures decide this and no more
         parts = {"curve": value(np.arange(value.max_steps + 1)).tolist()}
     elif dataclasses.is_dataclass(value):
         parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     else:
         parts = {name: part for name, part in vars(value).items() if not name.startswith("_")}
-    return {"class": _code(type(value)), **described(parts)}
+    return {"class": _named(type(value)), **described(parts)}
+
+
+def _named(value: Any) -> list[str]:
+    """A class or function by name, and by the source of its module: the package's is the rules'."""
+    name = f"{value.__module__}:{value.__qualname__}"
+    own = value.__module__.partition(".")[0] == aigc_market.__name__
+    return [name] if own else [name, code_digest(value.__module__)]
 
 
 def _within(function: Any) -> list[Any]:
@@ -169,12 +104,10 @@ def _within(function: Any) -> list[Any]:
     return described([constants, closure, function.__defaults__, function.__kwdefaults__])
 
 
-def _code(value: Any) -> str:
-    """A class or function, by name and, where it is not the package's, by source."""
-    name = f"{value.__module__}:{value.__qualname__}"
-    if value.__module__.partition(".")[0] == aigc_market.__name__:
-        return name
-    try:
-        return f"{name} {digest(inspect.getsource(value))}"
-    except (OSError, TypeError):  # made in an interpreter, or compiled
-        return name
+# TODO: gone once nobody calls them
+def source_digest(paths: Any) -> str:
+    return hashlib.sha256(b"\0".join(Path(p).read_bytes() for p in paths)).hexdigest()[:_LENGTH]
+
+
+def module_digest(module: str) -> str:
+    return code_digest(module)
