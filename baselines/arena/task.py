@@ -122,6 +122,13 @@ class Task:
         """
         return _SETTINGS[self.game].make(**self.keywords())
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether every round of every episode is of one market: nothing is drawn, nothing moves."""
+        settings = self.settings()
+        drawn = settings.satisfaction, settings.ssim, settings.capacity
+        return not settings.scenario.moves and all(law is None for law in drawn)
+
     def public(self) -> PublicParameters:
         """What the provider knows of the markets."""
         market = self.settings().market

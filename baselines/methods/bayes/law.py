@@ -115,13 +115,6 @@ def quantiles(name: str, value: Any) -> Quantiles:
     raise ValueError(f"{name} must be a number or a Distribution for Bayes, got {value!r}")
 
 
-def known(task: Task) -> bool:
-    """Whether nothing is hidden: no draws, no moves."""
-    settings = task.settings()
-    drawn = settings.satisfaction, settings.ssim, settings.capacity
-    return not settings.scenario.moves and all(law is None for law in drawn)
-
-
 def _satisfaction(settings: Settings) -> tuple[Quantiles, Quantiles]:
     """The quantiles of the level of δ, and those of e_k from standard normal scores."""
     law = settings.satisfaction

@@ -11,7 +11,7 @@ from baselines.arena.task import Task
 from baselines.methods.bayes import rules
 from baselines.methods.bayes.interface import Decision, Filter, Observation
 from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
-from baselines.methods.bayes.law import MarketLaw, known
+from baselines.methods.bayes.law import MarketLaw
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter
 from baselines.methods.bayes.regimes import RegimeFilter
@@ -58,7 +58,7 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
     Raises:
         ValueError: a task with a law that is not known here.
     """
-    if known(task):
+    if task.stands_still:
         price = task.settings().oracle.equilibrium.price
         return Constant(task, num_envs, seed, float(price))
     law, public, filters = MarketLaw.of(task), task.public(), make_filter(task, num_envs, seed)
