@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -50,56 +49,44 @@ def evaluate(
     _checks.integer("--episodes", episodes, at_least=1)
     _checks.integer("--seed", seed, at_least=0)
     _checks.integer("--live-rounds", live_rounds, at_least=0)
-    if (leader is None) == (method is None):
+    name = leader or method
+    if name is None or (leader is not None and method is not None):
         raise ValueError(
             "leader must be a method or a run, and left out where --method is given, "
             f"got {leader!r} and {method!r}"
         )
-    found = _own(str(method), env, seed) if leader is None else _find(leader, env, seed)
-    play_and_show(found.player, found.task, leader or str(method), episodes, seed)
-    if found.folder is not None and (found.folder / FOLLOWERS).exists():
-        show_both(found.player, followers_of(found.folder, found.task), found.task, seed)
-    if exploit:
-        show_exploit(found.player, followers_of(found.folder, found.task), found.task, seed)
-    if live_rounds:
-        _show_live(found.player, found.task, live_rounds, seed)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A leader, what it plays, and the folder of its run, if it is of one."""
-
-    player: Player
-    task: Task
-    folder: Path | None = None
-
-
-def _own(method: str, env: EnvArguments, seed: int) -> _Found:
-    if ":" not in method:
+    if leader is None and ":" not in name:
         raise ValueError(f"--method must be module:factory, got {method!r}")
-    entry, task = resolve(method), Task.of(env)
-    return _Found(lambda num_envs: entry.make(task, num_envs, seed), task)
+    run = None if ":" in name or name in REGISTRY else Path(name)
+    player, task = _method(name, Task.of(env), seed) if run is None else _run(run, env)
+    play_and_show(player, task, name, episodes, seed)
+    folder = run.parent if run is not None and run.is_file() else run
+    if folder is not None and (folder / FOLLOWERS).exists():
+        show_both(player, followers_of(folder, task), task, seed)
+    if exploit:
+        show_exploit(player, followers_of(folder, task), task, seed)
+    if live_rounds:
+        _show_live(player, task, live_rounds, seed)
 
 
-def _find(leader: str, env: EnvArguments, seed: int) -> _Found:
-    task = Task.of(env)
-    if leader not in REGISTRY:
-        return _run(Path(leader), env)
-    entry = REGISTRY[leader]
-    if entry.trainer is None:
-        return _Found(lambda num_envs: entry.make(task, num_envs, seed), task)
-    kept = policies.shipped(leader, task.scenario_name, best=True)
+def _method(name: str, task: Task, seed: int) -> tuple[Player, Task]:
+    """A method of the registry, or a user's own, and what it plays."""
+    entry = resolve(name)
+    if entry.factory is not None:
+        return lambda num_envs: entry.make(task, num_envs, seed), task
+    kept = policies.shipped(name, task.scenario_name, best=True)
     if not kept:
         raise ValueError(
-            f"leader must be trained first, no policy of {leader} for {task.scenario_name} comes "
-            f"along: python -m baselines train {leader} --scenario {task.scenario_name}"
+            f"leader must be trained first, no policy of {name} for {task.scenario_name} comes "
+            f"along: python -m baselines train {name} --scenario {task.scenario_name}"
         )
     policy = policies.load(*kept.values())
     policy.check(task)
-    return _Found(policy.method, task)
+    return policy.method, task
 
 
-def _run(path: Path, env: EnvArguments) -> _Found:
+def _run(path: Path, env: EnvArguments) -> tuple[Player, Task]:
+    """The leader of a run, and its market with what is given in place of its own."""
     if not path.exists():
         raise ValueError(
             f"leader must be one of {', '.join(REGISTRY)}, or a run kept by `train`, "
@@ -108,7 +95,7 @@ def _run(path: Path, env: EnvArguments) -> _Found:
     policy = policies.load(path)
     task = policy.task.changed(env)
     policy.check(task)
-    return _Found(policy.method, task, policy.path.parent)
+    return policy.method, task
 
 
 def play_and_show(
