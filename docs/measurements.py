@@ -11,10 +11,10 @@ from baselines.arena.registry import KNOWS, REGISTRY
 
 DOCS = Path(__file__).resolve().parent
 TRACKS = {
-    "nothing": "knows nothing",
-    "form": "the form of demand",
+    "nothing": "told nothing",
+    "form": "the form of demand, fitted",
     "gradient": "the simulator's gradient",
-    "law": "the law: the ceiling",
+    "law": "told the law",
 }
 FAIR = tuple(track for track in KNOWS if track != "law")
 HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity")
@@ -69,17 +69,12 @@ def standing(scenario: str, method: str) -> Row:
     return only("hidden-markets/leaderboard", scenario=scenario, method=method, window="all")
 
 
-def is_method(row: Row) -> bool:
-    """Whether a row is of a whole method, and not of one without some part."""
-    return row["method"] not in REGISTRY or REGISTRY[row["method"]].ablation_of is None
-
-
 def best(scenario: str, *tracks: str) -> Row | None:
     """The best row of these tracks."""
     rows = [
         row
         for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
-        if row["knows"] in tracks and is_method(row)
+        if row["knows"] in tracks
     ]
     return max(rows, key=lambda row: Decimal(row["share"]), default=None)
 
@@ -105,20 +100,18 @@ def paper_score() -> str:
     return f"{rounded(shares[name], 5, ROUND_FLOOR)} (`{name}`)"
 
 
-def highest_delta(scenario: str) -> str:
-    """The highest Δ at which learners end against themselves, and which; – if none was tried."""
-    if scenario == "calvano":
-        return f"Δ = {delta('n2')} (`q_learning`)"
-    methods = {row["method"] for row in table("learning-sellers/compete-sellers") if row["rounds"]}
-    made = {
-        method: found
-        for method in sorted(methods)
-        if (found := gains(scenario, method)) and len(found) > 1  # one: it is scripted
-    }
-    if not made:
-        return NONE
-    name = max(made, key=lambda method: mean(made[method]))
-    return f"Δ = {rounded(mean(made[name]), 2)} (`{name}`)"
+def least_exploitable(scenario: str) -> tuple[str, str]:
+    """The lowest mean NashConv of learners against themselves and whose it is, and their Δ."""
+    by_method: dict[str, list[Row]] = {}
+    for row in table("learning-sellers/compete-sellers", scenario=scenario, seat="0"):
+        if int(row["rounds"]):  # a scripted one learns nothing
+            by_method.setdefault(row["method"], []).append(row)
+    if not by_method:
+        return NONE, NONE
+    conv = {name: mean([r["nash_conv"] for r in rows]) for name, rows in by_method.items()}
+    name = min(conv, key=lambda method: conv[method])
+    gain = rounded(mean([row["profit_gain"] for row in by_method[name]]), 2)
+    return f"{rounded(conv[name], 3)} (`{name}`)", gain
 
 
 def gains(scenario: str, method: str) -> list[str]:

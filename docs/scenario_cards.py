@@ -11,34 +11,41 @@ from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, 
 from aigc_market import Competition, Market, scenarios
 from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 
-CEILING = "law"
-
-
 def words(providers: str) -> dict[str, dict[str, str]]:
     """What is hidden and what moves in the scenarios of `one` provider, or of `several`."""
     return tomllib.loads((measurements.DOCS / "scenarios/games.toml").read_text("utf-8"))[providers]
 
 
 def games() -> str:
-    """Every scenario: what is hidden, what moves, the best score, and what could be had."""
-    rows = []
+    """Every scenario: what is hidden, what moves, and what play earns there."""
+    alone = []
     for name, said in words("one").items():
-        ceiling = best(name, CEILING)
-        score, most = named(best(name, *FAIR)), rounded(ceiling["share"], 3) if ceiling else NONE
-        if name == "paper":
-            score, most = measurements.paper_score(), "1"
-        rows.append((f"`{name}`", said["hidden"], said["moves"], score, most))
-    for name, said in words("several").items():
-        score = measurements.highest_delta(name)
-        most = NONE if score == NONE else "Δ = 1"
-        rows.append((f"`{name}`, two providers", said["hidden"], said["moves"], score, most))
-    header = ("game", "hidden from the leader", "moves", "best fair score", "ceiling")
+        told, constant = best(name, "law"), _constant(name)
+        scores = (constant, named(best(name, *FAIR)), rounded(told["share"], 3) if told else NONE)
+        if name == "paper":  # the best constant price is the equilibrium
+            scores = ("1", measurements.paper_score(), NONE)
+        alone.append((f"`{name}`", said["hidden"], said["moves"], *scores))
+    several = [
+        (f"`{name}`", said["hidden"], said["moves"], *measurements.least_exploitable(name))
+        for name, said in words("several").items()
+    ]
+    hidden = "game", "hidden from the leader", "moves"
+    header = *hidden, "constant price", "best learner or rule not told the law", "best rule told it"
+    of_several = *hidden, "lowest NashConv of learners", "their Δ"
     return (
-        f"{markdown(header, rows)}\n\n"
-        "A score is a share of what the oracle earns. *Fair* methods do not know the law by which "
-        "markets are drawn; the ceiling does. With several providers Δ says where learning sellers "
-        "end: at 0 in the Nash equilibrium, at 1 in the cartel. " + measurements.seeds_said()
+        f"{markdown(header, alone)}\n\n"
+        "Scores are shares of what the oracle earns; *best* is of those tried. "
+        f"{measurements.seeds_said()} With two providers:\n\n"
+        f"{markdown(of_several, several)}\n\n"
+        "NashConv is what the sellers could gain by deviating once from the prices that they post, over "
+        "their profit in the Nash equilibrium: 0 is an equilibrium. Δ describes where they stand: 0 at "
+        "the Nash equilibrium's profit, 1 at the cartel's."
     )
+
+
+def _constant(name: str) -> str:
+    rows = table("hidden-markets/leaderboard", scenario=name, method="constant", window="all")
+    return rounded(rows[0]["share"], 3) if rows else NONE
 
 
 def cards(providers: str) -> str:
@@ -71,20 +78,15 @@ def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield "Best price p*", _range(price, 2)
     yield "U_p*", _range(_prices("1", name, "utility"), 0)
     still = price is not None and price["least"] == price["greatest"]
-    constant = [
-        row
-        for row in table("hidden-markets/leaderboard", scenario=name, method="constant")
-        if row["window"] == "all"
-    ]
     if still:
         yield "Constant price", f"1, at {rounded(price['median'], 2)}"
-    elif constant:
-        yield "Constant price", rounded(constant[0]["share"], 3)
+    elif (constant := _constant(name)) != NONE:
+        yield "Constant price", constant
     if name == "paper":
-        yield "Best fair score", measurements.paper_score()
+        yield "Best learner", measurements.paper_score()
     elif not still:
-        yield "Best fair score", named(best(name, *FAIR))
-        yield "Ceiling", named(best(name, CEILING))
+        yield "Best not told the law", named(best(name, *FAIR))
+        yield "Best rule told the law", named(best(name, "law"))
 
 
 def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -103,7 +105,8 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
     )
     yield "Nash price", _range(_prices("2", name, "nash_price"), 2)
     yield "Cartel price", _range(_prices("2", name, "cartel_price"), 2)
-    yield "Learners", measurements.highest_delta(name)
+    conv, gain = measurements.least_exploitable(name)
+    yield "Learners", conv if conv == NONE else f"lowest NashConv {conv}, at Δ = {gain}"
 
 
 def _laws(said: dict[str, str]) -> Iterator[tuple[str, str]]:
