@@ -124,7 +124,7 @@ class Task:
 
     @property
     def stands_still(self) -> bool:
-        """Whether every round of every episode is of one market: nothing is drawn, nothing moves."""
+        """Whether all rounds of all episodes are of one market: nothing is drawn or moves."""
         settings = self.settings()
         drawn = settings.satisfaction, settings.ssim, settings.capacity
         return not settings.scenario.moves and all(law is None for law in drawn)

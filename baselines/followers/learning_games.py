@@ -56,7 +56,7 @@ class LearningGames:
             given["ssim"] = TabulatedSSIM(steps, ssim(steps))
         given |= {"vmu_reward": "surplus", "state": False, "differentiable": differentiable}
         self.env = MarketEnv(lanes, **given)
-        settings = self.env.settings
+        self.settings = settings = self.env.settings
         self.units, self.K = Units.of(settings), settings.market.K
         self.trembling = round(tremble * lanes)
         """How many games, the first ones."""
@@ -78,13 +78,9 @@ class LearningGames:
 
     def _take(self, told: Any) -> None:
         observed = told["asp", "observation"].detach()[:, 0].numpy()
-        before = 1  # the price in force
-        capacity = None
-        if self.units.rationed:
-            before, capacity = 2, observed[:, 0] * self.env.settings.capacity_bounds[1]
-        rows = observed[:, before:].reshape(len(observed), -1, len(self._physical))
-        self.features = torch.from_numpy(self.units.features(rows * self._physical, capacity))
-        """(N, n·row) what the leader's network reads of the past rounds."""
+        in_force = int(self.settings.rationed)  # where its price stands, behind R
+        self.features = torch.from_numpy(np.delete(observed, in_force, axis=1))
+        """(N, f + n·row) what the leader sees of R, if there is one, and of the past rounds."""
         self.seen = told["vmu", "observation"][..., : self._sees]
         """(N, K, n) what followers read; where prices carry gradients, so does this."""
 

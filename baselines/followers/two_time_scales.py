@@ -162,7 +162,7 @@ def train_both(
     torch.manual_seed(training_seed(seed))
     pathwise = both.gradient == "pathwise"
     games = LearningGames(task, recipe.lanes, recipe.history, both.tremble, pathwise)
-    policy = make_policy(leader, recipe, games.units)
+    policy = make_policy(leader, recipe, games.settings)
     settings = task.settings()
     shape = games.K, sees(settings), followers == "shared-ppo", both.width
     network = FollowerNetwork(*shape)
@@ -213,7 +213,7 @@ def train_both(
     began = time.perf_counter() - kept.seconds
     for row in kept.rows:
         report(row)
-    player = partial(WindowMethod, policy, games.units, recipe.history)
+    player = partial(WindowMethod, policy, games.settings)
     for block in range(done, len(measured_at)):
         if block > 0:
             _begin_anew(games, seed, block)
@@ -231,7 +231,8 @@ def train_both(
         kept.keep(block + 1, *learning)
         report(kept.rows[-1])
     last = kept.rows[-1]
-    trained = Trained(leader, policy, games.units, recipe, [], int(last["rounds"]), last["seconds"])
+    counted = int(last["rounds"]), last["seconds"]
+    trained = Trained(leader, policy, games.settings, recipe, [], *counted)
     return BothTrained(trained, answering, kept.rows)
 
 

@@ -94,7 +94,7 @@ def _train(run: Run) -> dict[str, Any]:
         **{name: float(getattr(played, name).mean()) for name in _MEASURES},
         "exploiting": float(played.utility.mean()),
         "rounds": trained.rounds,
-        "episodes": trained.episodes,
+        "episodes": [share * float(played.equilibrium_utility[0, 0]) for share in trained.episodes],
         "live": live,
     }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aigc_market import _checks
-from aigc_market.envs.stackelberg import Settings
 from baselines.arena.task import Task
 
 
@@ -48,6 +48,15 @@ class Sb3Recipe:
         for name in ("least_rate", "gamma"):
             if _checks.number(name, getattr(self, name), at_least=0) > 1:
                 raise ValueError(f"{name} must be at most 1, got {getattr(self, name)!r}")
+
+    def arguments(self) -> dict[str, Any]:
+        """Of PPO."""
+        names = ("n_steps", "batch_size", "n_epochs", "gamma")
+        return {"learning_rate": self.rate, **{name: getattr(self, name) for name in names}}
+
+    def rate(self, left: float) -> float:
+        """The learning rate when this share of the training is left."""
+        return self.learning_rate * max(left, self.least_rate)
 
 
 _STANDING = Sb3Recipe(
@@ -95,13 +104,7 @@ def recipe(method: str, task: Task) -> Sb3Recipe:
 
     docs/baselines.md and docs/hidden-markets.md tell how they were chosen.
     """
-    if _stands_still(task.settings()):
+    if task.stands_still:
         return _RECIPES[method, "standing"]
     scenario = task.as_json()["scenario"]
     return _RECIPES.get((method, scenario), _RECIPES[method, "hidden"])
-
-
-def _stands_still(settings: Settings) -> bool:
-    """Whether every round of every episode is of the same market."""
-    drawn = settings.satisfaction, settings.ssim, settings.capacity
-    return not settings.scenario.moves and all(law is None for law in drawn)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
 
 from aigc_market import rules
-from baselines.methods.sb3.features import Units
+from aigc_market.envs.stackelberg import Settings
+from baselines.arena.rows import RoundRow
+from baselines.methods.sb3.features import STEPS_SCALE
 
 BANDS = 10
 """Evenly spaced prices from the cost to p_max, around each of which it is averaged."""
@@ -24,52 +31,57 @@ class Statistics:
     stands beside them. A slot's books are closed when its VMU leaves.
 
     Args:
+        settings: of the environment, normalised.
         num_envs: N.
-        units: of the networks' input.
     """
 
-    def __init__(self, num_envs: int, units: Units) -> None:
-        self._units = units
-        shape = len(DECAYS), num_envs, units.K + 1, BANDS  # K VMUs, and the money
+    def __init__(self, settings: Settings, num_envs: int) -> None:
+        market = settings.market
+        self._K, self._cost, self._most = market.K, market.cost, market.max_price
+        self._row = RoundRow(market.K, settings.masked)
+        self._capacity_scale: float | None = None
+        if settings.rationed:
+            self._capacity_scale = STEPS_SCALE * settings.capacity_bounds[1] / market.max_steps
+        shape = len(DECAYS), num_envs, market.K + 1, BANDS  # K VMUs, and the money
         self._counts, self._sums = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._decays = np.array(DECAYS, np.float32)[:, None, None, None]
 
     @staticmethod
-    def size(units: Units) -> int:
+    def size(K: int) -> int:
         """How many numbers there are."""
-        return len(DECAYS) * (units.K + 4) * BANDS + 2
+        return len(DECAYS) * (K + 4) * BANDS + 2
 
-    def beside(self, features: np.ndarray, begins: bool) -> np.ndarray:
-        """A network's input with the statistics behind it.
+    def beside(self, observations: np.ndarray, begins: bool) -> np.ndarray:
+        """An observation with the statistics behind it.
 
         Args:
-            features: (N, n·width), of which the last row is that of the last round.
+            observations: (N, f + n·row), normalised, of which the last row is of the last round.
             begins: whether an episode begins, before whose first round nothing is known.
         """
-        last = features[:, -self._units.width :]
-        price, steps, active = self._units.row.split(last)
+        price, steps, active = self._row.split(observations[:, -self._row.width :])
         if begins:
             self._rounds = 0
             self._counts[:], self._sums[:] = 0.0, 0.0
         else:
             self._rounds += 1
-            self._count((price + 1.0) / 2.0, steps)
+            margin = (price * self._most - self._cost) / (self._most - self._cost)
+            self._count(margin, STEPS_SCALE * steps)
         self._present = active > 0.5
-        if self._units.rationed:
-            self._capacity = last[:, -1] * self._units.K  # in the unit of steps
+        if self._capacity_scale is not None:
+            self._capacity = self._capacity_scale * observations[:, 0]  # in the unit of steps
         gone = ~self._present
         self._counts[:, :, :-1][:, gone], self._sums[:, :, :-1][:, gone] = 0.0, 0.0
-        return np.concatenate([features, self._averages(), self._clock()], axis=1)
+        return np.concatenate([observations, self._averages(), self._clock()], axis=1)
 
     def _count(self, margin: np.ndarray, steps: np.ndarray) -> None:
         """Enter a round: (N,) how far the price was from the cost to p_max, (N, K) steps."""
         sold = steps.sum(axis=1)
-        if self._units.rationed:
+        if self._capacity_scale is not None:
             sold *= rules.fill_rate(sold, self._capacity)
         near = np.maximum(1.0 - np.abs(margin[:, None] * (BANDS - 1) - np.arange(BANDS)), 0.0)
         there = np.column_stack([self._present, np.ones(len(steps), bool)])
-        reward = 4.0 * margin * sold / self._units.K  # as in training
-        values = np.column_stack([steps, reward])
+        money = 4.0 * margin * sold / self._K  # about 1 where prices are fair
+        values = np.column_stack([steps, money])
         weights = near[:, None, :] * there[:, :, None]
         for kept, new in (self._counts, weights), (self._sums, weights * values[:, :, None]):
             kept *= self._decays
@@ -91,3 +103,41 @@ class Statistics:
         """(N, 2) the rounds played, so that the first differ most, and the last still differ."""
         shown = 1.0 / (1.0 + self._rounds), np.log1p(self._rounds) / 4.0
         return np.tile(np.array(shown, np.float32), (len(self._present), 1))
+
+
+class WithStatistics(VectorWrapper):
+    """A vector environment whose observations have `Statistics` behind them.
+
+    Args:
+        env: normalised, with SAME_STEP autoreset.
+        settings: its own.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], settings: Settings) -> None:
+        super().__init__(env)
+        self._statistics = Statistics(settings, env.num_envs)
+        self.single_observation_space = with_statistics(env.single_observation_space, settings)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in every lane."""
+        observations, infos = self.env.reset(**given)
+        return self._statistics.beside(observations, begins=True), infos
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Post a price in every lane."""
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        over = bool(truncated.all())  # all lanes end together
+        if over:
+            last = self._statistics.beside(infos["final_obs"], begins=False)
+            infos = {**infos, "final_obs": last}
+        seen = self._statistics.beside(observations, begins=over)
+        return seen, rewards, terminated, truncated, infos
+
+
+def with_statistics(space: Any, settings: Settings) -> Box:
+    """The space of observations that have `Statistics` behind them."""
+    count = Statistics.size(settings.market.K)
+    low = np.concatenate([space.low, np.full(count, -np.inf, np.float32)])
+    high = np.concatenate([space.high, np.full(count, np.inf, np.float32)])
+    return Box(low, high, dtype=np.float32)

@@ -11,27 +11,35 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import aigc_market
+from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.followers import FollowerPolicy
-from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
+from aigc_market.sb3 import EncoderDecoder, TransformerPolicy
 from baselines.arena.protocol import Method
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.arena.trainable import Report
-from baselines.methods.sb3.feature_env import FeatureEnv
-from baselines.methods.sb3.features import SeenRows, Units
+from baselines.methods.sb3.features import SeenRows
+from baselines.methods.sb3.learning import episode_rewards, learn
+from baselines.methods.sb3.observations import NORMALIZED, normalized
 from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
-from baselines.methods.sb3.running_statistics import Statistics
+from baselines.methods.sb3.running_statistics import Statistics, WithStatistics, with_statistics
 from baselines.runs import policy_files
+
+
+class RowsPolicy(TransformerPolicy):
+    """The transformer on the rows of `SeenRows`, where nothing stands in front of them."""
+
+    def _build_mlp_extractor(self) -> None:
+        network: Any = EncoderDecoder(self.features_dim, **self.transformer)
+        self.mlp_extractor = network
 
 
 class _Kind(NamedTuple):
@@ -45,7 +53,7 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "tppo": _Kind(TransformerPolicy),
+    "tppo": _Kind(RowsPolicy),
     "ppo": _Kind(ActorCriticPolicy),
     "ppo_statistics": _Kind(ActorCriticPolicy, statistics=True),
     "recurrent_ppo": _Kind(RecurrentActorCriticPolicy, recurrent=True),
@@ -63,10 +71,11 @@ class Trained:
 
     method: str
     policy: ActorCriticPolicy
-    units: Units
+    settings: Settings
+    """Of the environments that it has learnt in: see `normalized`."""
     recipe: Sb3Recipe
     episodes: list[float]
-    """Mean utility a round of each training episode, exploration included."""
+    """Mean reward a round of each training episode, exploration included."""
     rounds: int
     """In all lanes together."""
     seconds: float
@@ -75,7 +84,7 @@ class Trained:
 
     def player(self, num_envs: int) -> Method:
         """The policy in N episodes."""
-        return _player(self.method, self.policy, self.units, self.recipe, self.noise, num_envs)
+        return _player(self.method, self.policy, self.settings, self.noise, num_envs)
 
     def keep(self, out: Path, task: Task, seed: int) -> None:
         """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
@@ -90,7 +99,6 @@ class Trained:
             "task": task.as_json(),
             "seed": seed,
             "recipe": dataclasses.asdict(self.recipe),
-            "units": dataclasses.asdict(self.units),
             "noise": self.noise,
             "rounds": self.rounds,
             "seconds": self.seconds,
@@ -128,37 +136,24 @@ class Sb3Trainer:
             task: what is trained on.
             seed: of every random choice.
             recipe: in place of the one in use.
-            report: told, after each update, the rounds played and the mean `utility` a round of the
-                episodes that ended since the last one.
+            report: told of the progress, as by `learn`.
             followers: whom it learns against, in place of the task's.
         """
-        torch.set_num_threads(1)  # the networks are small, and sweeps fill the cores with runs
         recipe = recipe or self.recipe(task)
-        given = {**PHYSICAL, "history": recipe.history, "judged": False}
+        kind, settings = _KINDS[self.method], normalized(task, recipe.history)
+        given = {**NORMALIZED, "history": recipe.history, "judged": False}
         if followers is not None:
             given["followers"] = followers
-        kind = _KINDS[self.method]
-        lanes = FeatureEnv(task.environment(recipe.lanes, **given), kind.statistics)
-        algorithm = RecurrentPPO if kind.recurrent else PPO
-        model = algorithm(
-            kind.policy,
-            GymnasiumVecEnv(lanes, infos=False),
-            learning_rate=lambda left: recipe.learning_rate * max(left, recipe.least_rate),
-            n_steps=recipe.n_steps,
-            batch_size=recipe.batch_size,
-            n_epochs=recipe.n_epochs,
-            gamma=recipe.gamma,
-            policy_kwargs=_policy_arguments(self.method, recipe, lanes.units),
-            seed=training_seed(seed),
-            device="cpu",
-        )
+        env: Any = task.environment(recipe.lanes, **given)
+        if kind.statistics:
+            env = WithStatistics(env, settings)
         began = time.perf_counter()
-        model.learn(recipe.rounds, callback=_Progress(lanes, recipe.rounds, report))
+        algorithm = RecurrentPPO if kind.recurrent else PPO
+        arguments = _policy_arguments(self.method, recipe, settings)
+        model = learn(env, algorithm, kind.policy, recipe, seed, report, arguments)
         seconds = time.perf_counter() - began
-        policy = model.policy
-        policy.set_training_mode(False)
-        trained = self.method, policy, lanes.units, recipe
-        return Trained(*trained, lanes.episodes, model.num_timesteps, seconds)
+        of_training = episode_rewards(model), model.num_timesteps, seconds
+        return Trained(self.method, model.policy, settings, recipe, *of_training)
 
     def train(
         self,
@@ -188,9 +183,9 @@ class Sb3Trainer:
         """
         try:
             config, weights = policy_files.read(path)
-            kept, units = Sb3Recipe(**config["recipe"]), Units(**config["units"])
-            method = config["method"]
-            policy = make_policy(method, kept, units)
+            method, kept = config["method"], Sb3Recipe(**config["recipe"])
+            settings = normalized(Task.from_json(config["task"]), kept.history)
+            policy = make_policy(method, kept, settings)
             policy.load_state_dict(weights)
         except FileNotFoundError:
             raise
@@ -199,27 +194,29 @@ class Sb3Trainer:
                 f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r} ({error})"
             ) from error
         policy.set_training_mode(False)
-        return partial(_player, method, policy, units, kept, config["noise"])
+        return partial(_player, method, policy, settings, config["noise"])
 
 
 TPPO, PPO_MLP, PPO_STATISTICS, RECURRENT_PPO, RECURRENT_PPO_STATISTICS = map(Sb3Trainer, NAMES)
 
 
-def make_policy(method: str, recipe: Sb3Recipe, units: Units) -> Any:
+def make_policy(method: str, recipe: Sb3Recipe, settings: Settings) -> Any:
     """An untrained policy.
 
     Args:
         method: one of `NAMES`.
-        recipe: of which `history`, `width` and `log_std_init` count.
-        units: of its input and its answer.
+        recipe: of which `width` and `log_std_init` count.
+        settings: of the environments that it plays: see `normalized`.
     """
-    arguments = _policy_arguments(method, recipe, units)
-    kind = _KINDS[method]
-    spaces = units.spaces(recipe.history, _extra(kind, units))
-    return kind.policy(*spaces, lambda _: recipe.learning_rate, **arguments)
+    game, kind = Stackelberg(settings, scripted=True), _KINDS[method]
+    seen, action = game.leader.space, game.prices[0].space
+    if kind.statistics:
+        seen = with_statistics(seen, settings)
+    arguments = _policy_arguments(method, recipe, settings)
+    return kind.policy(seen, action, recipe.rate, **arguments)
 
 
-def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str, Any]:
+def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dict[str, Any]:
     """Of the policy's class, beside its spaces."""
     kind, width = _KINDS[method], recipe.width
     of_network: dict[str, Any]
@@ -231,36 +228,32 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, units: Units) -> dict[str,
             "shared_lstm": True,
             "enable_critic_lstm": False,
         }
-    elif kind.policy is TransformerPolicy:
+    elif kind.policy is RowsPolicy:
         of_network = {
             "history": recipe.history,
-            "in_front": 0,  # a capacity stands in each row: see `Units`
+            "in_front": 0,  # a capacity stands in each row: see `SeenRows`
             "query_size": int(recipe.query_price),
             "width": width,
             "feedforward": 2 * width,
         }
     else:
         of_network = {"net_arch": [width, width]}
+    statistics = Statistics.size(settings.market.K) if kind.statistics else 0
     return {
         "log_std_init": recipe.log_std_init,
         "features_extractor_class": SeenRows,
-        "features_extractor_kwargs": {"units": units, "statistics": _extra(kind, units)},
+        "features_extractor_kwargs": {"settings": settings, "statistics": statistics},
         **of_network,
     }
 
 
-def _extra(kind: _Kind, units: Units) -> int:
-    """Numbers that a network is shown beside the last rounds."""
-    return Statistics.size(units) if kind.statistics else 0
-
-
 def _player(
-    method: str, policy: Any, units: Units, recipe: Sb3Recipe, noise: int | None, num_envs: int
+    method: str, policy: Any, settings: Settings, noise: int | None, num_envs: int
 ) -> WindowMethod:
     kind = _KINDS[method]
     player = RecurrentMethod if kind.recurrent else WindowMethod
     rng = None if noise is None else np.random.default_rng(noise)
-    return player(policy, units, recipe.history, num_envs, kind.statistics, rng)
+    return player(policy, settings, num_envs, kind.statistics, rng)
 
 
 def _earned(trained: Trained, task: Task) -> float:
@@ -268,21 +261,3 @@ def _earned(trained: Trained, task: Task) -> float:
     lanes = task.environment(VALIDATION_EPISODES, history=1, **PHYSICAL, judged=False)
     player = trained.player(VALIDATION_EPISODES)
     return float(play_in(lanes, player, validation_seed(0)).utility.mean())
-
-
-class _Progress(BaseCallback):
-    """Reports after each update."""
-
-    def __init__(self, lanes: FeatureEnv, total: int, report: Report) -> None:
-        super().__init__()
-        self._lanes, self._total, self._report = lanes, total, report
-        self._told = 0
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        ended = self._lanes.episodes[self._told :]
-        self._told += len(ended)
-        row = {"utility": float(np.mean(ended))} if ended else {}
-        self._report(min(self.num_timesteps, self._total), self._total, row)
