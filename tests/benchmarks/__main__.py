@@ -28,7 +28,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # seconds are those of one thread
 os.environ["TQDM_DISABLE"] = "1"  # no bars among the rows
 
-from measure import NotMeasuredError, Row
+from measure import NotMeasuredError, Row, processor
 
 from baselines.runs.files import write_atomically
 
@@ -37,14 +37,6 @@ TABLE = DOCS / "benchmarks.csv"
 QUICK = ("games", "solvers", "tensors")
 PARTS = (*QUICK, "training", "live")
 LIBRARIES = ("numpy", "gymnasium", "pettingzoo", "torch", "torchrl")
-
-
-def processor() -> str:
-    """Its name, where the system tells it."""
-    names = Path("/proc/cpuinfo")
-    lines = names.read_text().splitlines() if names.exists() else []
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def number(value: float) -> str:

@@ -1,8 +1,10 @@
 """How a row is measured: ours and a peer in turns, so that ratios hold on busy machines too."""
 
+import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 Side = Callable[[float], float]
 """Works for some seconds, as many as it is told, and answers with the seconds of a unit of work."""
@@ -41,6 +43,14 @@ class Row:
         """Whether a ratio reaches the goal, if there is one."""
         sign, _, bound = self.goal.partition(" ")
         return not sign or (ratio >= float(bound) if sign == "≥" else ratio <= float(bound))
+
+
+def processor() -> str:
+    """Its name, where the system tells it."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text().splitlines() if names.exists() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def repeat(

@@ -1,20 +1,36 @@
-"""What one core does, by the size of the problem: tables of docs/scale.md and several-providers.md.
+"""What one core does, by the size of the problem: `python tests/benchmarks/scale.py`.
 
-Run with `OMP_NUM_THREADS=1 python tests/benchmarks/scale.py`. Times are CPU seconds of the process,
-so that other work on the machine counts little.
+Writes docs/scale.csv, one row a measurement; `docs/write_numbers.py` makes tables of it. Times are
+CPU seconds of the process on one thread, so that other work on the machine counts little; each is
+the median of three. It takes about two minutes.
 """
 
+import csv
+import datetime
+import io
+import os
+import platform
 import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
 from games import rounds, turns
 from live import requests
-from measure import Side, repeat
+from measure import Side, processor, repeat
 
 import aigc_market
 from aigc_market import competition
+from aigc_market._files import write_atomically
 from aigc_market.ssim import RePaintSSIM
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+Measured = tuple[str, int | str, int | str, float]
+"""What, how many at once ("" where that says nothing), K or another size, and seconds."""
 
 
 def seconds(side: Side) -> float:
@@ -22,78 +38,101 @@ def seconds(side: Side) -> float:
     return statistics.median(side(0.4) for _ in range(3))
 
 
-def providers(K: int) -> competition.Competition:
-    """A market of three providers."""
-    rng = np.random.default_rng(0)
-    return competition.Competition(
-        M=3,
-        K=K,
-        cost=[1.0, 1.5, 2.0],
-        satisfaction=rng.uniform(100, 300, K),
-        access_cost=rng.uniform(0, 50, (3, K)),
-    )
-
-
-def row(*cells: object) -> None:
-    """Print a line of a table, numbers in three digits."""
-    shown = (f"{cell:,.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
-    print("|", " | ".join(shown), "|", flush=True)
-
-
-def main() -> None:
-    """Print the tables."""
-    torch.set_num_threads(1)
-    print("| K | AEC rounds/s | turns/s | solve, ms |\n|---|---|---|---|")
+def one_provider() -> Iterator[Measured]:
+    """A turn of the AEC game, and an equilibrium."""
     rng = np.random.default_rng(0)
     for K in (2, 100, 10**4, 10**5, 10**6):
         market = aigc_market.Market(K=K, satisfaction=10 ** rng.uniform(1, 3, K))
-        solved = 1e3 * seconds(repeat(lambda market=market: aigc_market.solve(market)))
-        speed = ("–", "–")
+        yield "solve", 1, K, seconds(repeat(lambda market=market: aigc_market.solve(market)))
         if K <= 10**5:
-            spent = seconds(turns(aigc_market.env(K=K, max_cycles=max(10**5 // K, 5))))
-            speed = 1 / spent / (1 + K), f"{1 / spent:,.0f}"
-        row(K, *speed, solved)
+            env = aigc_market.env(K=K, max_cycles=max(10**5 // K, 5))
+            yield "turn", 1, K, seconds(turns(env))
 
-    print("\n| games | K | rounds/s, all games | purchases/s |\n|---|---|---|---|")
+
+def vector() -> Iterator[Measured]:
+    """A round of all games of the vector environment, in physical units."""
     for games, K in ((1, 2), (64, 2), (4096, 2), (1024, 100), (10, 10**4), (1, 10**6)):
-        spent = seconds(rounds(games, K=K, normalize=False, scale_rewards=False))
-        row(games, K, 1 / spent, K / spent)
+        side = rounds(games, K=K, normalize=False, scale_rewards=False)
+        yield "round", games, K, games * seconds(side)
 
-    print("\n| three providers | K | ms |\n|---|---|---|")
+
+def several_providers() -> Iterator[Measured]:
+    """Solvers of three providers, and many equilibria of two at once."""
     solvers = {
         "best deviation": lambda market: competition.best_deviation(market, 0, [3.0, 4.0, 5.0]),
-        "Nash equilibrium, with its certificate": competition.nash,
+        "nash": competition.nash,
         "cartel": competition.cartel,
     }
     for name, solve in solvers.items():
-        for K in (2, 100, 10**5) if solve is competition.nash else (2, 100):
-            market = providers(K)
+        for K in (2, 100, 10**5) if name == "nash" else (2, 100):
+            rng = np.random.default_rng(0)
+            market = competition.Competition(
+                M=3,
+                K=K,
+                cost=[1.0, 1.5, 2.0],
+                satisfaction=rng.uniform(100, 300, K),
+                access_cost=rng.uniform(0, 50, (3, K)),
+            )
             spent = seconds(repeat(lambda solve=solve, market=market: solve(market)))
-            row(name, K, 1e3 * spent)
+            yield name, 1, K, spent
+    rng = np.random.default_rng(0)
+    many = competition.Competition(
+        M=2,
+        K=2,
+        satisfaction=rng.uniform(100, 300, (10_000, 2)),
+        cost=rng.uniform(1, 2, (10_000, 2)),
+        temperature=rng.uniform(20, 100, 10_000),
+    )
+    yield "nash", 10_000, 2, seconds(repeat(lambda: competition.nash(many)))
 
+
+def live() -> Iterator[Measured]:
+    """Calls of the bundled network, whole rounds by the steps bought, and what a picture costs."""
     service = RePaintSSIM()
-    size = service.pool[0].image.shape[0]
-    print("\n| pictures in a call | ms a call | pictures × calls/s |\n|---|---|---|")
+    pixels = service.pool[0].image.shape[0]
     for batch in (1, 2, 4, 8, 16, 32, 64):
-        noisy, times = torch.zeros(batch, 3, size, size), torch.zeros(batch, dtype=torch.int64)
+        noisy, times = torch.zeros(batch, 3, pixels, pixels), torch.zeros(batch, dtype=torch.int64)
         spent = seconds(repeat(lambda n=noisy, t=times: service.painter.network(n, t)))
-        row(batch, 1e3 * spent, batch / spent)
-
-    print("\n| round | max S | ΣS | s | ms a picture × call |\n|---|---|---|---|---|")
+        yield "call", batch, pixels, spent
     for steps in ([20] * 8, [40] * 8, [80] * 8, [80] + [10] * 7):
-        batch = requests(service, steps)
-        spent = seconds(repeat(lambda batch=batch: service.serve(batch)))
-        name = f"K = {len(steps)}, S = {', '.join(map(str, sorted(set(steps), reverse=True)))}"
-        row(name, max(steps), sum(steps), spent, 1e3 * spent / sum(steps))
+        asked = requests(service, steps)
+        spent = seconds(repeat(lambda asked=asked: service.serve(asked)))
+        yield " ".join(map(str, steps)), len(steps), pixels, spent
+    for pixels in (32, 256):  # beside the calls, and on the CPU wherever these are made
+        image = np.zeros((pixels, pixels, 3), "f4")
+        yield "noise", 1, pixels, seconds(repeat(lambda n=pixels: torch.randn(3, n, n)))
+        quality = repeat(lambda image=image: service.quality(image, image, image[..., 0] == 0))
+        yield "ssim", 1, pixels, seconds(quality)
 
-    print("\n| pixels | noise, ms a picture × call | SSIM, ms a picture |\n|---|---|---|")
-    for size in (32, 256):  # what a picture costs beside its network calls, wherever these are made
-        image = np.zeros((size, size, 3), "f4")
-        noise = seconds(repeat(lambda size=size: torch.randn(3, size, size)))
-        ssim = seconds(
-            repeat(lambda image=image: service.quality(image, image, image[..., 0] == 0))
-        )
-        row(f"{size} × {size}", 1e3 * noise, 1e3 * ssim)
+
+TABLES = {
+    "one provider": one_provider,
+    "vector": vector,
+    "several providers": several_providers,
+    "live": live,
+}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    torch.set_num_threads(1)
+    machine = {
+        "machine": processor(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__.partition("+")[0],
+        "date": datetime.date.today().isoformat(),
+    }
+    text = io.StringIO()
+    header = ("table", "what", "batch", "size", "seconds", *machine)
+    file = csv.DictWriter(text, header, lineterminator="\n")
+    file.writeheader()
+    for table, measured in TABLES.items():
+        for what, batch, size, spent in measured():
+            row = {"table": table, "what": what, "batch": batch, "size": size}
+            file.writerow(row | {"seconds": f"{spent:.4g}"} | machine)
+            print(*row.values(), f"{spent:.4g}", flush=True)
+    write_atomically(DOCS / "scale.csv", text.getvalue())
 
 
 if __name__ == "__main__":
