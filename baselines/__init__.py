@@ -7,10 +7,11 @@ Where what stands; each folder imports only from those below it:
   `repaint/` (the bundled diffusion model).
 - `methods/`: one file or folder a method, or a family: what posts prices, and how it is trained.
 - `followers/`: VMUs that learn too.
+- `report.py`, `figures.py`: the one writer of tables and the one style of figures.
 - `arena/`: what methods share: `registry.py` (every method by name: **begin here**), `protocol.py`
   (what a method is), `task.py` (what is played), `rollout.py` (the evaluation loop), `seeds.py`,
   `policies.py` (trained ones in files).
-- `runs/`: files, digests, checkpoints, and work done in parallel.
+- `runs/`: the runner, files, digests and checkpoints.
 - `weights/`: trained policies that come along.
 """
 
