@@ -8,7 +8,7 @@ import measurements
 import pandas as pd
 from measurements import delta, gains, mean, rounded
 
-from baselines.experiments.calvano import session_report
+from baselines.experiments.calvano import report
 from baselines.experiments.compete import contest_tables
 
 
@@ -27,8 +27,8 @@ def sellers(scenario: str, method: str) -> str:
 
 
 def calvano_table(name: str) -> str:
-    """A table of the experiment: gains, patterns, deviations or replies."""
-    return session_report.sections(_kept("calvano-summary"))[name]
+    """A table of the experiment: gains, source, patterns, deviations, equilibria or cycles."""
+    return report.sections(_kept("calvano-summary"), _kept("calvano-cycles"))[name]
 
 
 def compete_table(scenario: str) -> str:

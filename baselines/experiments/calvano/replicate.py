@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import pandas as pd
 
 from aigc_market import _checks
-from baselines.experiments.calvano import session_figures, session_report, session_tables
-from baselines.experiments.calvano.sessions import CHUNK, Chunk, Design, chunks, run
+from baselines.experiments.calvano import plots, report, tables
+from baselines.experiments.calvano.sessions import CHUNK, Design, chunks
 from baselines.methods.q_learning.tabular import QRecipe
-from baselines.runs.parallel import Engine
+from baselines.runs.runner import Engine, Runner
 
 ALPHAS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
 BETAS = (2e-6, 4e-6, 8e-6, 1.2e-5, 1.6e-5, 2e-5)
@@ -25,8 +21,11 @@ NO_MEMORY = {"memory": 0}
 """Learners that cannot punish: who remembers nothing does not see a deviation. Nor can those of
 `NO_FUTURE`: who does not look ahead does not mind the answer."""
 NO_FUTURE = ({"discount": 0.0}, {"memory": 0, "discount": 0.0})
-QUICK = {"beta": 4e-4, "stable": 1000}
-"""Learners that are done after some 20,000 periods, to see that all works."""
+OF_THE_SOURCE = {"memory": 0, "discount": 0.0, "alpha": 0.25, "beta": 1e-3}
+"""The source's own check: neither memory nor future, fast learning and little exploration."""
+QUICK = {"stable": 1000}
+QUICKER = 100
+"""Learners that explore so much less are done after some 20,000 periods, to see that all works."""
 QUICK_SESSIONS = 4
 
 
@@ -76,48 +75,44 @@ def calvano(
         _checks.integer("--workers", workers, at_least=1)
     counts = sessions * len(sellers) if len(sessions) == 1 else sessions
     plan = _plan(dict(zip(sellers, counts, strict=True)), checks, heat, seed, quick)
-    console = Console()
-    results = _play(plan, out, workers or os.cpu_count() or 1, engine, console)
-    session_tables.write(out, results)
-    session_figures.draw(out)
-    session_report.write(out, {"seed": seed, "quick": quick})
-    console.print(f"report.md, CSV files and figures are in {out}/")
+    runner = Runner(out, workers, engine)
+    # A cell of the map may be one of the other designs: what they share is played once.
+    done = set(runner("chunks", [chunk for key in plan for chunk in chunks(key[1], plan[key])]))
+    records = [
+        {"part": part, "design": str(design), "sellers": design.sellers}
+        | {name: getattr(design.recipe, name) for name in tables.DESIGN[3:]}
+        | record
+        for (part, design), count in plan.items()
+        for chunk in chunks(design, count)
+        if chunk in done
+        for record in chunk.records(runner.out)
+    ]
+    if records:
+        tables.write(out, pd.DataFrame(records))
+        plots.draw(out)
+        report.write(out, {"seed": seed, "quick": quick})
+        runner.console.print(f"report.md, CSV files and figures are in {out}/")
+    runner.report()
 
 
 def _plan(
     sellers: dict[int, int], checks: int, heat: int, seed: int, quick: bool
 ) -> dict[tuple[str, Design], int]:
     """How many sessions of what."""
+    faster = QUICKER if quick else 1
     usual = replace(QRecipe(), **QUICK) if quick else QRecipe()
-    plan = {("sellers", Design(n, usual, seed)): count for n, count in sellers.items()}
+
+    def design(n: int = 2, **changes: float) -> Design:
+        recipe = replace(usual, **changes)
+        return Design(n, replace(recipe, beta=recipe.beta * faster), seed)
+
+    plan = {("sellers", design(n)): count for n, count in sellers.items()}
     for n, count in sellers.items():
-        for change in (NO_MEMORY, *(NO_FUTURE if n == 2 else ())):
+        for change in (NO_MEMORY, *((*NO_FUTURE, OF_THE_SOURCE) if n == 2 else ())):
             if checks:
-                plan["checks", Design(n, replace(usual, **change), seed)] = min(checks, count)
+                plan["checks", design(n, **change)] = min(checks, count)
     if heat:
-        faster = usual.beta / QRecipe().beta
         corners = slice(None, None, len(ALPHAS) - 1) if quick else slice(None)
         for alpha, beta in itertools.product(ALPHAS[corners], BETAS[corners]):
-            cell = replace(usual, alpha=alpha, beta=beta * faster)
-            plan["heat map", Design(2, cell, seed)] = heat
-    if quick:
-        plan = {key: min(count, QUICK_SESSIONS) for key, count in plan.items()}
-    return plan
-
-
-def _play(
-    plan: dict[tuple[str, Design], int], out: Path, workers: int, engine: Engine, console: Console
-) -> dict[tuple[str, Design], Sequence[dict[str, Any]]]:
-    of_part = {key: chunks(key[1], count) for key, count in plan.items()}
-    # A cell of the map may be one of the other designs: what they share is played once.
-    work = list(dict.fromkeys(chunk for parts in of_part.values() for chunk in parts))
-    done: dict[Chunk, list[dict[str, Any]]] = {}
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        bar = progress.add_task("sessions", total=sum(chunk.sessions for chunk in work))
-        for chunk, records in run(work, out, workers, engine):
-            done[chunk] = records
-            progress.advance(bar, chunk.sessions)
-    return {
-        key: [record for chunk in parts for record in done[chunk]] for key, parts in of_part.items()
-    }
+            plan["heat map", design(alpha=alpha, beta=beta)] = heat
+    return {key: min(count, QUICK_SESSIONS) if quick else count for key, count in plan.items()}

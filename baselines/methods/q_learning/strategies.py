@@ -3,6 +3,11 @@
 A strategy names a price after every profile of the last round, so that play is deterministic: from
 every profile one other follows. A provider that faces fixed strategies has a Markov decision
 process with as many states as there are profiles, which policy iteration solves.
+
+There are two tests of a strategy. A one-shot deviation is another price in one round, after which
+all follow their strategies. A best reply may deviate for ever. No profitable one-shot deviation
+after any profile is a perfect equilibrium, and then no best reply gains either; none on the path of
+play is less than a Nash equilibrium, since strategies off the path may be bad and can be exploited.
 """
 
 from __future__ import annotations
@@ -70,8 +75,23 @@ class Strategies:
         others = self.following[after] - stride * self.prices[after, seat].astype(np.int64)
         return others[..., None] + stride * np.arange(levels_of(self.payoffs))
 
-    def deviation_values(self, seat: int, after: np.ndarray) -> np.ndarray:
-        """(…, L) discounted utility of each price in one round, if strategies follow."""
+    def returns(self, start: int, cycle: np.ndarray) -> float:
+        """The period in which play that begins with `start` is in the cycle; NaN if it never is."""
+        aims, seen = set(cycle.tolist()), set[int]()
+        while start not in aims:
+            if start in seen:
+                return float("nan")
+            seen.add(start)
+            start = int(self.following[start])
+        return len(seen) + 1.0
+
+    def action_values(self, seat: int, after: np.ndarray | None = None) -> np.ndarray:
+        """(…, L) discounted utility of each price in one round; then all follow their strategies.
+
+        Args:
+            seat: of the provider.
+            after: (…) profiles of the round before; all by default.
+        """
         profiles = self.alternatives(seat, after)
         return self.payoffs[profiles, seat] + self.discount * self.values[profiles, seat]
 
@@ -79,15 +99,19 @@ class Strategies:
         """The best that provider `seat` can do against the others' strategies, for ever."""
         own, options = self.payoffs[:, seat], self.alternatives(seat)
         choice = self.prices[:, seat].astype(np.int64)
-        slack = _RELATIVE * np.abs(own).max() / (1.0 - self.discount)
+        slack = self.slack(seat)
         while True:  # policy iteration: values rise in every turn, and there are finitely many
             profiles = np.take_along_axis(options, choice[:, None], axis=1)[:, 0]
             values = _discounted(profiles, own[profiles], self.discount)
-            of_price = own[options] + self.discount * values[options]
-            better = of_price.max(axis=1) > values + slack
+            action_values = own[options] + self.discount * values[options]
+            better = action_values.max(axis=1) > values + slack
             if not better.any():
-                return BestReply(values, of_price, slack)
-            choice = np.where(better, of_price.argmax(axis=1), choice)
+                return BestReply(values, action_values)
+            choice = np.where(better, action_values.argmax(axis=1), choice)
+
+    def slack(self, seat: int) -> float:
+        """Differences of discounted utilities below this are rounding."""
+        return _RELATIVE * float(np.abs(self.payoffs[:, seat]).max()) / (1.0 - self.discount)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +120,8 @@ class BestReply:
 
     values: np.ndarray
     """(L^M,) its discounted utility after each profile."""
-    of_price: np.ndarray
+    action_values: np.ndarray
     """(L^M, L) of each price in one round, with the best reply from then on: Q*."""
-    slack: float
-    """Differences below this are rounding."""
 
 
 _RELATIVE = 1e-10

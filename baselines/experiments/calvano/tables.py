@@ -1,0 +1,134 @@
+"""The CSV files of the experiment, from a frame of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from baselines.arena.statistics import mean_interval
+from baselines.methods.q_learning.oligopoly import oligopoly
+from baselines.runs.files import write_atomically
+
+DESIGN = ["part", "design", "sellers", "alpha", "beta", "discount", "memory"]
+"""Columns that the sessions of a design share. Its part of the experiment is `sellers`, `checks` or
+`heat map`; a design may be in several."""
+CYCLES = ("constant", "cycle of 2", "longer")
+"""How play goes on for ever."""
+WHO = ("deviator", "rivals")
+_ESTIMATES = ("profit_gain", "change", "one_shot_nash", "nash_gap")
+"""Columns whose means have an interval, as `…_low` and `…_high`."""
+_OF_CYCLES = ["profit_gain", "one_shot_nash", "reply_nash", "one_shot_loss", "one_shot_loss_off"]
+_OF_CYCLES += ["reply_loss", "reply_loss_off", "unprofitable", "return_period"]
+_LISTS = ["profit_gains", "response", "by_price"]
+
+
+def write(out: Path, sessions: Any) -> None:
+    """Write the tables; means are over the sessions that have a number.
+
+    `sessions.csv` has a row a session, `summary.csv` a row a design; `cycles.csv` has its sessions
+    by the length of their cycle; `response.csv` prices after a forced deviation, and
+    `deviations.csv` deviations to each price of the grid.
+
+    Args:
+        out: folder of the results.
+        sessions: frame of `DESIGN`, and of each session its number and what was measured.
+    """
+    usual = sessions[sessions["part"] == "sellers"].set_index(["sellers", "session"])
+    same = pd.MultiIndex.from_frame(sessions[["sellers", "session"]])
+    change = sessions["profit_gain"] - usual["profit_gain"].reindex(same).to_numpy()
+    gaps = {  # of one session: it has the same random numbers in all designs
+        "change": change.where(sessions["part"] != "sellers"),
+        "nash_gap": sessions["one_shot_nash"] - sessions["reply_nash"],
+    }
+    sessions = sessions.assign(**gaps)
+    shown = sessions[sessions["part"] != "heat map"]
+    gains = [" ".join(f"{gain:.6g}" for gain in gains) for gains in sessions["profit_gains"]]
+    tables = {
+        "sessions": sessions.drop(columns=_LISTS).assign(profit_gains=gains),
+        "summary": _of_designs(sessions, _summary),
+        "cycles": _of_designs(shown, _cycles),
+        "response": _of_designs(shown, _response),
+        "deviations": _of_designs(shown, _deviations),
+    }
+    for name, table in tables.items():
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_atomically(out / f"{name}.csv", text)
+
+
+def _of_designs(sessions: Any, rows_of: Callable[[Any], list[dict[str, Any]]]) -> Any:
+    """The rows of each design, with the columns that tell which it is."""
+    return pd.DataFrame(
+        [
+            {**of_design.iloc[0][DESIGN], **row}
+            for _, of_design in sessions.groupby(["part", "design"], sort=False)
+            for row in rows_of(of_design)
+        ]
+    )
+
+
+def _summary(sessions: Any) -> list[dict[str, Any]]:
+    game, count = oligopoly(sessions["sellers"].iloc[0]), sessions["deviations"]
+    measured = sessions.drop(columns=[*DESIGN, *_LISTS, "session", "converged"])
+    row: dict[str, Any] = {
+        "sessions": len(sessions),
+        "cut": int((~sessions["converged"]).sum()),
+        **measured.mean(),
+        "profit_gain_std": sessions["profit_gain"].std(),
+        "deviating": int((count > 0).sum()),
+        # The source's means are of all deviations alike, ours of sessions:
+        "unprofitable_of_all": _weighted(sessions["unprofitable"], count),
+        "return_of_all": _weighted(sessions["return_period"], count * sessions["returned"]),
+        "nash_price": game.nash.prices.mean(),
+        "cartel_price": game.cartel.prices.mean(),
+    }
+    for name in _ESTIMATES:
+        interval = mean_interval(sessions[name].to_numpy())
+        row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return [row]
+
+
+def _weighted(values: Any, counts: Any) -> float:
+    counted = counts > 0
+    return np.average(values[counted], weights=counts[counted]) if counted.any() else np.nan
+
+
+def _cycles(sessions: Any) -> list[dict[str, Any]]:
+    kinds = pd.cut(sessions["cycle"], [0, 1, 2, np.inf], labels=CYCLES)
+    return [
+        {
+            "cycle": kind,
+            "sessions": len(alike),
+            "share": len(alike) / len(sessions),
+            "profit_gain_std": alike["profit_gain"].std(),
+            **alike[_OF_CYCLES].mean(),
+        }
+        for kind, alike in sessions.groupby(kinds, observed=True)
+    ]
+
+
+def _response(sessions: Any) -> list[dict[str, Any]]:
+    """Prices after the deviation, over the sessions in which there is one."""
+    paths = np.array([path for path in sessions["response"] if path])
+    rows = []
+    for who, prices in zip(WHO, paths.swapaxes(0, 1) if len(paths) else (), strict=False):
+        quartiles = np.percentile(prices, [25, 50, 75], axis=0)
+        names = ("mean", "lower_quartile", "median", "upper_quartile")
+        for period, values in enumerate(zip(prices.mean(axis=0), *quartiles, strict=True)):
+            of_prices = dict(zip(names, values, strict=True))
+            rows.append({"who": who, "period": period, **of_prices, "sessions": len(prices)})
+    return rows
+
+
+def _deviations(sessions: Any) -> list[dict[str, Any]]:
+    """Deviations to each price of the grid, for one round."""
+    grid = oligopoly(sessions["sellers"].iloc[0]).grid[0]
+    lost, gain = np.array(sessions["by_price"].tolist()).swapaxes(0, 1)
+    count = (~np.isnan(gain)).sum(axis=0)
+    means = pd.DataFrame({"price": grid, "sessions": count}).assign(
+        unprofitable=pd.DataFrame(lost).mean(), gain=pd.DataFrame(gain).mean()
+    )
+    return means.to_dict("records")
