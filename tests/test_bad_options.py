@@ -6,10 +6,10 @@ from baselines import __main__ as command_line
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
-from baselines.followers.two_time_scales import BothRecipe
+from baselines.followers.learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.methods.sb3.recipes import Sb3Recipe
-from baselines.methods.sellers.seller_recipes import SellerRecipe
+from baselines.methods.sellers.recipe import SellerRecipe
 
 WHOLE = "must be a whole number of at least"
 COMMANDS = {
@@ -77,13 +77,10 @@ RECIPES = {
     },
     BothRecipe: {
         "leader_pace": [0],
-        "tremble": [1.0],
-        "follower_batch": [0],
+        "explore": [-1],
         "every": [0],
         "head_start": [-1],
         "gradient": ["exact"],
-        "follower_updates": [0],
-        "log_std_end": [float("nan")],
     },
 }
 

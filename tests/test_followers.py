@@ -16,14 +16,15 @@ from aigc_market import followers, rules
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import both_by_ppo, both_table, exploitability, gaps, two_time_scales
-from baselines.followers.both_pathwise import Pathwise
-from baselines.followers.both_sides import show_exploit
-from baselines.followers.both_table import Case
-from baselines.followers.expectation import in_expectation
-from baselines.followers.exploitability import best_deviations, exploit
-from baselines.followers.follower_env import FollowerEnv
-from baselines.followers.follower_policy import (
+from baselines.followers import both_table, exploit, gaps, learning
+from baselines.followers.both_table import Case, Pair
+from baselines.followers.commands import show_exploit
+from baselines.followers.exploit import FollowerEnv, best_deviations
+from baselines.followers.games import LearningGames
+from baselines.followers.gaps import best_price, measure
+from baselines.followers.gradients import PPO, Pathwise
+from baselines.followers.learning import BothRecipe, leader_recipe, train_both
+from baselines.followers.policy import (
     FollowerNetwork,
     Followers,
     observe,
@@ -31,10 +32,8 @@ from baselines.followers.follower_policy import (
     to_actions,
     to_steps,
 )
-from baselines.followers.gaps import best_price, measure
-from baselines.followers.learning_games import LearningGames
-from baselines.followers.two_time_scales import BothRecipe, leader_recipe, train_both
 from baselines.methods.fixed import Constant
+from baselines.methods.sb3.observations import normalized
 from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import recipe
 from baselines.methods.sb3.trainer import make_policy
@@ -53,7 +52,7 @@ def constant(price, task=SMALL):
 
 def untrained(settings, shared, seed=0):
     torch.manual_seed(seed)
-    return Followers(FollowerNetwork(settings.market.K, sees(settings), shared, 16), settings)
+    return Followers(FollowerNetwork(settings.market.K, sees(settings), shared), settings)
 
 
 def short(method, task, rounds):
@@ -180,15 +179,16 @@ def test_absent_vmus_buy_nothing_and_gain_nothing():
 def test_a_network_tells_factors_apart_wherever_they_stand():
     """A δ that drifts may be a three-thousandth of its upper bound, and an absent VMU's is 0."""
     space = sees(Task("drift").settings())
-    torch.manual_seed(0)
-    network = FollowerNetwork(1, space, True, 16)
     low = torch.from_numpy(space.low)[None]
-    least, double, half, all_of_it = (
-        network(seen)[0] for seen in (low, 2 * low, 0.5 + 0 * low, 1 + 0 * low)
-    )
-    assert abs(double - least) > 0.1 * abs(all_of_it - half) > 1e-3
-    crowd = FollowerNetwork(1, sees(Task("crowd").settings()), True, 16)
-    assert crowd(torch.zeros(1, 5))[0].isfinite().all()
+    far, near = [], []
+    for seed in range(10):
+        torch.manual_seed(seed)
+        network = FollowerNetwork(1, space, True)
+        far.append(abs(network(2 * low) - network(low)).item())
+        near.append(abs(network(1 + 0 * low) - network(0.5 + 0 * low)).item())
+    assert sum(far) > 0.1 * sum(near) > 1e-2
+    crowd = FollowerNetwork(1, sees(Task("crowd").settings()), True)
+    assert crowd(torch.zeros(1, 5)).isfinite().all()
 
 
 # The games in which both learn
@@ -196,7 +196,7 @@ def test_a_network_tells_factors_apart_wherever_they_stand():
 
 @pytest.mark.parametrize("task", [SMALL, Task("hidden"), Task("crowd"), Task("capacity")])
 def test_followers_are_shown_what_they_see_when_they_play(task):
-    games = LearningGames(task, 4, 1, 0.0)
+    games = LearningGames(task, 4, 1)
     games.begin(seed=1)
     settings, market = task.settings(), games.env.market
     of_numpy = settings.market.replace(
@@ -206,102 +206,108 @@ def test_followers_are_shown_what_they_see_when_they_play(task):
     if settings.ssim is not None:
         ssim = market.ssim.map(lambda value: np.asarray(value, float))
         of_numpy = of_numpy.replace(ssim=ssim)
-    price = np.asarray(games.seen[:, 0, -1], float) * market.max_price
-    expected = observe(settings, of_numpy, price)
-    assert games.seen.numpy() == pytest.approx(
-        np.broadcast_to(expected, games.seen.shape), abs=1e-5
-    )
+    prices = torch.cat([games.price[None], torch.tensor([[-1.0, 0.0, 0.5, 1.0]])])
+    in_money = 1 + 19 * (prices.double().numpy() + 1) / 2
+    shown = games.seen_at(prices).numpy()
+    for row, price in zip(shown, in_money, strict=True):
+        assert row == pytest.approx(observe(settings, of_numpy, price), abs=1e-5)
+    assert shown[0] == pytest.approx(games.seen.numpy(), abs=1e-6)
     assert sees(settings).shape == games.seen.shape[-1:]
 
 
-def test_a_price_is_paid_in_the_next_round_and_the_leader_sees_what_it_will_when_it_plays():
-    task = Task("paper", {"satisfaction": ["150", "300"], "max_cycles": 4})
-    games, N = LearningGames(task, 3, 2, 0.0), 3
+@pytest.mark.parametrize("task", [SMALL, Task("hidden"), Task("crowd"), Task("capacity")])
+def test_a_price_is_paid_in_the_next_round_and_the_leader_sees_what_it_will_when_it_plays(task):
+    task = Task(task.scenario, {**task.arguments, "max_cycles": 4})
+    games, N = LearningGames(task, 3, 2), 3
     games.begin(seed=0)
-    shown = []
-    watching = SimpleNamespace(_predict=lambda seen, deterministic: shown.append(seen) or seen)
-    player = WindowMethod(watching, games.units, 2, N)
-    market = task.settings().market
-    rng = np.random.default_rng(0)
-    price, prices, steps = (
-        games.seen[:, 0, -1].numpy() * 20.0,
-        np.zeros((N, 0)),
-        np.zeros((N, 0, 2)),
+    K, seen = games.K, []
+    watching = SimpleNamespace(
+        _predict=lambda shown, deterministic: seen.append(shown) or shown[:, :1]
     )
+    player = WindowMethod(watching, normalized(task, 2), N)
+    rng = np.random.default_rng(0)
+    prices, steps = np.zeros((N, 0)), np.zeros((N, 0, K))
     for t in range(4):
-        player.act(History(prices, steps, np.ones((N, 2), bool)))
-        assert games.features.numpy() == pytest.approx(shown.pop().numpy(), abs=1e-5)
-        action = rng.uniform(-1, 1, (N, 1)).astype(np.float32)
-        bought = rng.uniform(-1, 1, (N, 2, 1)).astype(np.float32)
-        told = games.play(torch.from_numpy(action), torch.from_numpy(bought))
-        settled = rules.settle(market, price.astype(float), to_steps(market, bought[..., 0]))
-        earned = settled.asp_utility * games.units.reward
-        assert told.leader[:, 0].numpy() == pytest.approx(earned, rel=1e-4)
-        free = rules.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0)
-        assert told.followers[..., 0].numpy() == pytest.approx(
-            settled.surplus() / free.mean(), rel=1e-3, abs=1e-4
-        )
-        assert told.over == (t == 3)
-        prices, steps = price[:, None], settled.delivered[:, None]
-        price = games.units.price(action[:, 0])
+        market = games.env.market
+        active = np.ones((N, K), bool) if market.active is None else market.active.numpy()
+        capacity = None if market.capacity is None else market.capacity.numpy()
+        player.act(History(prices, steps, active, capacity=capacity))
+        assert games.observed.numpy() == pytest.approx(seen.pop().numpy(), abs=1e-5)
+        posted = torch.from_numpy(rng.uniform(-1, 1, (N, 1)).astype(np.float32))
+        bought = torch.from_numpy(rng.uniform(-1, 1, (N, K)).astype(np.float32))
+        settled = games.settle(games.price, bought)
+        prices, steps = settled.price[:, None].numpy(), settled.asked[:, None].numpy()
+        reward, over = games.play(posted, bought)
+        assert over == (t == 3)
+        ratio = (settled.asp_utility / reward).numpy()
+        assert ratio == pytest.approx(ratio[0], rel=1e-3)  # one unit for all games
+        if not over:
+            assert games.price.numpy() == pytest.approx(posted[:, 0].numpy(), abs=1e-6)
 
 
-def test_prices_tremble_in_some_games_alone():
-    games = LearningGames(SMALL, 400, 1, 0.25)
-    posted = games.post(torch.full((400, 1), 0.5))
-    assert games.trembling == 100
-    assert (posted[100:] == 0.5).all()
-    drawn = posted[:100]
-    assert (drawn.abs() <= 1).all()
-    assert len(drawn.unique()) > 70
-    for bound in (-1, 1):  # now and then they are at the cost and at p_max themselves
-        assert 1 <= (drawn == bound).sum() <= 20
+def test_what_vmus_could_have_bought_is_valued_by_the_rules():
+    games = LearningGames(SMALL, 3, 1)
+    games.begin(seed=0)
+    market = SMALL.settings().market
+    rng = np.random.default_rng(0)
+    prices = rng.uniform(-1, 1, (5, 3)).astype(np.float32)
+    bought = rng.uniform(-1, 1, (2, 5, 3, 2)).astype(np.float32)
+    found = games.surplus(torch.from_numpy(prices), torch.from_numpy(bought)).numpy()
+    free = rules.best_surplus(market.satisfaction, market.ssim, 0.0, 250.0).mean()
+    in_money = 1 + 19 * (prices.astype(float) + 1) / 2
+    for tried, row in zip(bought, found, strict=True):
+        settled = rules.settle(market, in_money, to_steps(market, tried))
+        assert row == pytest.approx(settled.surplus() / free, rel=1e-3, abs=1e-4)
+
+
+def test_prices_are_explored_up_to_the_bounds():
+    games = LearningGames(SMALL, 400, 1)
+    games.begin(seed=0)
+    prices = games.prices(2)
+    assert prices.shape == (3, 400)
+    assert (prices[0] == games.price).all()
+    assert (prices[1:].abs() <= 1).all()
+    assert len(prices[1:].unique()) > 500
+    for bound in (-1, 1):  # now and then they are the cost and p_max themselves
+        assert 10 <= (prices[1:] == bound).sum() <= 80
 
 
 @pytest.mark.parametrize("scenario", ["paper", "hidden", "crowd", "capacity"])
 def test_rational_followers_in_the_games_are_the_rules_own(scenario):
     task = Task(scenario, {"K": 3})
-    games = LearningGames(task, 5, 1, 0.0)
+    games = LearningGames(task, 5, 1)
     games.begin(seed=2)
     market = games.env.market
     price = games.seen[:, 0, -1] * market.max_price
     best = aigc_market.best_response(market, price)
     assert best.std() > 0 or scenario == "paper"
-    found = to_steps(task.settings().market, games.rational()[..., 0].numpy())
+    found = to_steps(task.settings().market, games.rational(games.price).numpy())
     assert found == pytest.approx(best.numpy(), rel=1e-3, abs=0.05)
 
 
 # The pathwise gradient
 
 
-def sides_of(task, tremble=0.0):
-    games = LearningGames(task, 6, 1, tremble, differentiable=True)
-    games.begin(seed=0)
-    torch.manual_seed(0)
-    small = dataclasses.replace(recipe("ppo", task), history=1, width=4)
-    policy = make_policy("ppo", small, games.units)
-    network = untrained(task.settings(), shared=True).network
-    network.mean = torch.nn.Linear(2, 1)  # who buys less at a higher price
-    with torch.no_grad():
-        network.mean.weight[:], network.mean.bias[:] = torch.tensor([0.0, -1.2]), 0.4
-    return games, policy, network
-
-
 class Recorded(torch.optim.SGD):
     """Keeps gradients, and moves nothing."""
 
     def step(self, closure=None):
-        self.seen = [
-            None if p.grad is None else p.grad.clone() for p in self.param_groups[0]["params"]
-        ]
+        parameters = self.param_groups[0]["params"]
+        self.seen = [None if p.grad is None else p.grad.clone() for p in parameters]
 
 
-def recorded(task):
-    games, policy, network = sides_of(task)
+def sides_of(task):
+    games = LearningGames(task, 6, 1)
+    games.begin(seed=0)
+    torch.manual_seed(0)
+    small = dataclasses.replace(recipe("ppo", task), history=1, width=4)
+    policy = make_policy("ppo", small, normalized(task, 1))
     policy.optimizer = Recorded(policy.parameters(), 0.0)
-    optimizer = Recorded(network.mean.parameters(), 0.0)
-    Pathwise(games, policy, network, optimizer, 1).iterate(leads=True)
-    return games, policy, network, optimizer
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(-2))
+    with torch.no_grad():  # who buys less at a higher price
+        network[0].weight[:], network[0].bias[:] = torch.tensor([0.0, -1.2]), 0.4
+    optimizer = Recorded(network.parameters(), 0.0)
+    return games, policy, network, optimizer, Pathwise(games, policy, network, optimizer, 0)
 
 
 def slope(objective, parameter, step=1e-3):
@@ -316,58 +322,66 @@ def slope(objective, parameter, step=1e-3):
 
 
 def test_the_leaders_gradient_goes_through_the_followers_answer():
-    _, policy, network, _ = recorded(SMALL)
-    games, *_ = sides_of(SMALL)
-    features, first = games.features.clone(), games.seen.clone()
+    games, policy, network, _, both = sides_of(SMALL)
+    both.iterate(leads=True, deviation=1.0)
+    grads = {
+        name: grad
+        for (name, _), grad in zip(policy.named_parameters(), policy.optimizer.seen, strict=True)
+    }
+    games, policy, network, *_ = sides_of(SMALL)
+    observed = games.observed.clone()
+
+    def mean():
+        return policy.get_distribution(observed).distribution.mean[:, 0]
 
     def earned(answer=None):
-        games.begin(seed=0)
-        mean = policy.get_distribution(features).distribution.mean
-        games.play(mean, network.mean(first).detach())
-        bought = network.mean(games.seen) if answer is None else answer
-        return games.play(mean, bought).leader.mean()
+        prices = mean()
+        bought = network(games.seen_at(prices)) if answer is None else answer
+        return games.settle(prices, bought).asp_utility.mean()
 
-    names = [name for name, _ in policy.named_parameters()]
-    grads = dict(zip(names, policy.optimizer.seen, strict=True))
-    bias = policy.action_net.bias
     with torch.no_grad():
-        earned()
-        held = network.mean(games.seen).clone()
+        held = network(games.seen_at(mean()))
+    bias = policy.action_net.bias
     through = slope(earned, bias)
     assert -grads["action_net.bias"].item() == pytest.approx(through, rel=2e-2)
     assert slope(lambda: earned(held), bias) > 1.5 * through  # without their answer
-    assert all(grads[name] is None for name in names if "value" in name)
+    assert all(grads[name] is None for name in grads if "value" in name)
 
 
 @pytest.mark.parametrize("capacity", [None, 100.0])
 def test_followers_climb_their_own_surplus(capacity):
     """Where there is a capacity what one buys is taken from the other, whose loss is not its."""
     task = Task("paper", {**SMALL.arguments, "capacity": capacity})
-    *_, optimizer = recorded(task)
-    games, policy, network = sides_of(task)
+    games, _, network, optimizer, both = sides_of(task)
+    prices, seen = games.price.clone(), games.seen.clone()
+    both._play(both._mean())
+    market = task.settings().market
     with torch.no_grad():
-        mean = policy.get_distribution(games.features).distribution.mean
-        games.play(mean, network.mean(games.seen))
-        mean = policy.get_distribution(games.features).distribution.mean
-        market, seen = games.env.market, games.seen.clone()
-        price = seen[:, 0, -1] * market.max_price
-        others = to_steps(task.settings().market, network.mean(seen)[..., 0].numpy())
+        others = to_steps(market, network(seen).numpy())
+    price = 1 + 19 * (prices.double().numpy() + 1) / 2
     scale = 1 / rules.best_surplus(np.array([150.0, 300.0]), market.ssim, 0.0, 250.0).mean()
 
     def surplus():
-        own = to_steps(task.settings().market, network.mean(seen)[..., 0].detach().numpy())
-        total, plain = 0.0, task.settings().market
-        for i in range(6):
-            for k in range(2) if capacity is None else [i % 2]:
-                asked = others[i].copy()
-                asked[k] = own[i, k]
-                settled = rules.settle(plain, np.array(float(price[i])), asked)
-                total += settled.surplus()[k] * scale
+        own, total = to_steps(market, network(seen).detach().numpy()), 0.0
+        for k in range(2):
+            asked = others.copy()
+            asked[:, k] = own[:, k]
+            total += scale * rules.settle(market, price, asked).surplus()[:, k].sum()
         return torch.tensor(total / 12)
 
-    last_bias = list(network.mean.parameters())[-1]
     found = -optimizer.seen[-1].item()
-    assert found == pytest.approx(slope(surplus, last_bias, 1e-2), rel=2e-2)
+    assert found == pytest.approx(slope(surplus, network[0].bias, 1e-2), rel=2e-2)
+
+
+@pytest.mark.parametrize(("bias", "moves"), [(1.5, True), (-1.5, False)])
+def test_actions_at_a_bound_move_only_back(bias, moves):
+    """At p_max nobody should buy: who buys most comes back, who buys nothing stays."""
+    *_, network, optimizer, both = sides_of(ALIKE)
+    with torch.no_grad():
+        network[0].weight[:], network[0].bias[:] = 0.0, bias
+    both._play(torch.ones(6, 1))
+    both._play(torch.ones(6, 1))
+    assert (optimizer.seen[-1].item() != 0) == moves
 
 
 # What is measured
@@ -407,48 +421,22 @@ def test_gaps_are_finite_where_nobody_should_buy():
         assert 0 < measured.gap_played < np.inf
 
 
-@pytest.mark.parametrize(
-    "policy", [followers.Noisy(), followers.Noisy(1.0), followers.Quantal(0.1)]
-)
-@pytest.mark.parametrize("floor", [0.0, 20.0])
-def test_purchases_in_expectation_are_the_mean_of_many(policy, floor):
-    market = aigc_market.Market(K=3, satisfaction=[80, 200, 400], min_steps=floor)
-    known = in_expectation(policy, market)
-    for price in (2.0, 8.0, 18.0):
-        drawn = policy(market, np.full(10_000, price), np.random.default_rng(0))
-        error = 4 * drawn.std(axis=0) / 100 + 1e-3
-        assert (abs(known(market, price, None) - drawn.mean(axis=0)) < error).all()
-
-
-def test_expectations_stand_in_for_draws_only_where_nothing_else_counts():
-    class Mine(followers.Noisy):
-        pass
-
-    market = aigc_market.Market()
-    assert in_expectation(followers.Noisy(), market) != followers.Noisy()
-    for policy, other in [
-        (Mine(), market),  # may buy otherwise
-        (followers.random, market),
-        (followers.Noisy(), aigc_market.Market(capacity=100.0)),  # rationing is not linear
-    ]:
-        assert in_expectation(policy, other) is policy
-
-
 @pytest.mark.parametrize("price", [6.0, 10.0])
-def test_the_exact_gain_against_noisy_followers_is_the_real_one(price):
+def test_the_gain_against_noisy_followers_is_the_real_one(price):
     """The greatest of 200 noisy utilities made it 1.43 times U_p* on `hidden`."""
     task = Task("hidden", {"max_cycles": 10})
     measured = measure(constant(price, task), followers.Noisy(), task, seed=0)
-    assert measured.error == 0
+    assert 0 < measured.error < 0.005
     # Noise moves mean purchases at the bounds alone.
     assert measured.share_learned == pytest.approx(measured.share, abs=0.03)
 
 
-def test_at_the_best_price_nothing_is_gained_whatever_the_noise():
+def test_at_the_best_price_next_to_nothing_is_gained_whatever_the_noise():
     task = Task("hidden", {"satisfaction": ["200"], "ssim": "quadratic", "max_cycles": 5})
     measured = measure(constant(8.0, task), followers.Noisy(), task, seed=0)
-    assert 0 <= 1 - measured.share_learned < 1e-4
-    assert measured.best < 1.001 * 1408.05
+    assert abs(1 - measured.share_learned) < 4 * measured.error + 1e-4
+    assert measured.error < 0.002
+    assert measured.best == pytest.approx(1408.05, rel=0.02)
 
 
 def test_with_rationing_the_best_price_is_chosen_without_the_draws_that_judge_it():
@@ -546,22 +534,50 @@ def test_the_control_is_the_same_leader_against_rational_followers(gradient):
 
 def test_followers_learn_several_times_while_a_leader_plays_and_explore_less_and_less(monkeypatch):
     learned = []
-    original = both_by_ppo.Clipped.learn
+    follow, lead = PPO._follow, PPO._lead
 
-    def counting(self, data, *more):
-        learned.append(tuple(data.batch_size))
-        original(self, data, *more)
+    def following(self, network, deviation):
+        learned.append(deviation)
+        follow(self, network, deviation)
 
-    monkeypatch.setattr(both_by_ppo.Clipped, "learn", counting)
+    def leading(self, *columns):
+        learned.append([tuple(column.shape) for column in columns[1:4]])
+        lead(self, *columns)
+
+    monkeypatch.setattr(PPO, "_follow", following)
+    monkeypatch.setattr(PPO, "_lead", leading)
     small = dataclasses.replace(
         leader_recipe("ppo", SMALL), lanes=40, n_steps=7, rounds=560, batch_size=100
     )
-    both = train_both(
-        "ppo", "shared-ppo", SMALL, small, BothRecipe(head_start=1, log_std_end=-4.0), 0
-    )
-    of_followers, of_leader = [(160, 2), (120, 2)], [(6 * 30,)]
-    assert learned == of_followers + of_followers + of_leader
-    assert both.followers.network.deviation == pytest.approx(np.exp(-2.5))  # half of the way
+    train_both("ppo", "shared-ppo", SMALL, small, BothRecipe(head_start=1), 0)
+    first, half = np.exp(-1), np.exp(-2)
+    of_leader = [(7, 40, 1), (7, 40), (7, 40)]
+    assert learned[:2] == pytest.approx([first, first])
+    assert learned[2:4] == pytest.approx([half, half])
+    assert learned[4:] == [of_leader]
+
+
+def test_a_leader_that_pays_for_the_future_learns_from_returns():
+    """One price earned 1 in the next round, none did after: with γ it counts, by λ and γ."""
+    games = LearningGames(ALIKE, 2, 1)
+    games.begin(seed=0)
+    small = dataclasses.replace(recipe("ppo", ALIKE), history=1, n_steps=4, gamma=0.9)
+    policy = make_policy("ppo", small, normalized(ALIKE, 1))
+    sides = PPO(games, policy, None, torch.optim.Adam(policy.parameters()), 0, small)
+    seen = games.observed.expand(4, *games.observed.shape).clone()
+    prices, earned = torch.zeros(4, 2, 1), torch.tensor([0.0, 0, 1, 0])[:, None].expand(4, 2)
+    given = []
+
+    def evaluate(seen, prices):
+        given.append(len(prices))
+        return type(policy).evaluate_actions(policy, seen, prices)
+
+    policy.evaluate_actions = evaluate
+    ends = torch.tensor([False, False, True, False])
+    before = [parameter.clone() for parameter in policy.parameters()]
+    sides._lead(seen, prices, torch.zeros(4, 2), earned, ends)
+    assert given == [4] * small.n_epochs  # the last price of an episode, and of all, is not paid
+    assert any((a != b).any() for a, b in zip(before, policy.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
@@ -577,8 +593,8 @@ def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
         first.append({name: value.clone() for name, value in policy.state_dict().items()})
         return policy
 
-    monkeypatch.setattr(two_time_scales, "make_policy", remembered)
-    monkeypatch.setattr(two_time_scales, "measure", lambda *_: measured_nothing())
+    monkeypatch.setattr(learning, "make_policy", remembered)
+    monkeypatch.setattr(learning, "measure", lambda *_: measured_nothing())
     small = dataclasses.replace(
         leader_recipe("ppo", task), lanes=40, n_steps=4, rounds=2000, batch_size=100
     )
@@ -635,12 +651,12 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
         training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
     done = []
-    sides = both_by_ppo.PPO if gradient == "ppo" else Pathwise
+    sides = PPO if gradient == "ppo" else Pathwise
     original = sides.iterate
 
-    def counting(self, leads):
+    def counting(self, leads, deviation):
         done.append(self)
-        original(self, leads)
+        original(self, leads, deviation)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sides, "iterate", counting)
@@ -662,7 +678,6 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
         ({"followers": "noisy"}, {}, {}, "followers must be left out.*noisy"),
         ({}, {"n_steps": 1}, {}, "n_steps.*1"),
         ({}, {"gamma": 0.9}, {"gradient": "pathwise"}, "gamma must be 0.*0.9"),
-        ({}, {}, {"follower_updates": 4}, r"updates must be at most .* n_steps = 3, got 4"),
     ],
 )
 def test_what_cannot_be_trained_is_said(arguments, recipes, changed, match):
@@ -677,10 +692,10 @@ def test_what_cannot_be_trained_is_said(arguments, recipes, changed, match):
 
 def test_best_responders_find_what_the_rules_say(monkeypatch):
     """The frozen leader is far too dear, the frozen policy hold back."""
-    monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 25_600)
+    monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=25_600))
     policy = followers.MyopicDiscount(0.5)
     fresh = short("ppo", ALIKE, 3000)
-    leader, follower = exploit(constant(8.0), policy, ALIKE, seed=0, recipe=fresh)
+    leader, follower = exploit.exploit(constant(8.0), policy, ALIKE, seed=0, recipe=fresh)
     assert leader.by_rules > 0.15
     assert 0.9 * leader.by_rules < leader.trained <= leader.by_rules
     assert follower.by_rules > 0.15
@@ -745,10 +760,10 @@ def test_errors_are_one_line(monkeypatch):
 
 
 def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
-    monkeypatch.setattr(exploitability, "FRESH_ROUNDS", 6_400)
+    monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=6_400))
     task = Task("paper", {"followers": "noisy", "capacity": 150.0, "max_cycles": 5})
     fresh = short("ppo", task, 200)
-    monkeypatch.setattr(exploitability.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
+    monkeypatch.setattr(exploit.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
     show_exploit(constant(8.0, task), followers.Noisy(), task, seed=0)
     printed = capsys.readouterr().out
     assert "gain of a best responder" in printed
@@ -766,26 +781,20 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 def test_the_rows_kept_in_the_docs_are_of_these_cases():
     rows = pd.read_csv(DOCS / "both-sides" / "both.csv")
-    assert set(rows["market"]) <= {case.name for case in both_table.CASES}
+    assert set(rows["market"]) <= {case.market for case in both_table.CASES}
 
 
 def test_what_was_trained_is_not_trained_again(monkeypatch, tmp_path):
     task = Task("paper", {"satisfaction": ["200", "300"], "max_cycles": 10})
-    monkeypatch.setattr(both_table, "CASES", (Case("here", task),))
+    monkeypatch.setattr(both_table, "CASES", (Case("here", task, rounds=3000),))
     monkeypatch.setattr(both_table, "GAMES", 4)
-    monkeypatch.setattr(
-        both_table,
-        "leader_recipe",
-        lambda *words: dataclasses.replace(leader_recipe(*words), rounds=3000),
-    )
-    out = tmp_path / "both.csv"
-    both_table.both_table(out, seeds=1)
-    rows = pd.read_csv(out)
+    both_table.both_table(tmp_path, seeds=1, workers=1)
+    rows = pd.read_csv(tmp_path / "both.csv")
     assert list(rows["gradient"]) == ["ppo", "pathwise"]
     assert ((rows["share"] > 0) & (rows["share"] <= 1)).all()
     assert ((rows["control"] > 0) & (rows["control"] <= 1)).all()
     assert (rows["gap"] > 0).all()
     assert (rows["worst_gap"] > rows["gap"]).all()
-    monkeypatch.setattr(both_table, "train", lambda *_: pytest.fail("trained again"))
-    both_table.both_table(out, seeds=1)
-    assert len(pd.read_csv(out)) == 2
+    monkeypatch.setattr(Pair, "execute", lambda *_: pytest.fail("trained again"))
+    both_table.both_table(tmp_path, seeds=1, workers=1)
+    assert len(pd.read_csv(tmp_path / "both.csv")) == 2

@@ -19,7 +19,7 @@ from baselines.arena.rollout import play
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
-from baselines.followers.both_sides import FOLLOWERS, followers_of, show_both, show_exploit
+from baselines.followers.commands import FOLLOWERS, followers_of, show_both, show_exploit
 
 
 def evaluate(

@@ -16,7 +16,6 @@ from aigc_market.rules import Settlement
 from baselines.arena.protocol import Player
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.task import Task
-from baselines.followers.expectation import in_expectation
 
 GAMES = 32
 """Games in which play is measured, where no other number is given."""
@@ -35,7 +34,7 @@ class Measured:
     price: float
     """Mean price posted."""
     utility: float
-    """Mean U_p a round against the followers; in expectation, where they draw."""
+    """Mean U_p a round against the followers; over `DRAWS` draws, where they draw."""
     best: float
     """The same of the best price against these followers in each round. See `best_price`."""
     share: float
@@ -79,15 +78,14 @@ def measure(
     env = task.environment(games, history=1, followers=buy, **PHYSICAL)
     played = play_in(env, leader(games), seed)
     first = rounds[0][0]
-    steady = in_expectation(followers, first)
-    draws, steady_draws = draws_of(followers, first), draws_of(steady, first)
-    earned, lost, best = np.zeros((2, steady_draws)), [], None
+    draws = draws_of(followers, first)
+    earned, lost, best = np.zeros((2, draws)), [], None
     for t, (market, price) in enumerate(rounds):
         if best is None or market is not first:
-            best = best_price(market, steady, steady_draws, (seed, t, 0), games)
-        judged = answers(steady, market, np.stack([price, best]), steady_draws, (seed, t, 1))
+            best = best_price(market, followers, draws, (seed, t, 0), games)
+        judged = answers(followers, market, np.stack([price, best]), draws, (seed, t, 1))
         utilities = np.concatenate([answer.asp_utility for answer in judged])
-        if steady_draws == 1:
+        if draws == 1:
             utilities[1] = utilities.max(axis=0)  # the price posted may be better than the grid's
         earned += utilities.sum(axis=-1)
         lost.append(losses(followers, market, price[None], draws, (seed, t, 1))[0])

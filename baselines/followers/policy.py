@@ -19,73 +19,49 @@ from aigc_market.market import Market
 from baselines.runs.policy_files import read, write
 
 FollowerKind = Literal["shared-ppo", "independent-ppo"]
-
-
-class FollowerNetwork(nn.Module):
-    """What K VMUs see, to the means and deviation of their purchases in [−1, 1].
-
-    Args:
-        K: how many VMUs.
-        space: of what each of them sees.
-        shared: whether they share one network; else each has its own.
-        width: of both hidden layers.
-    """
-
-    deviation = 1.0
-    """Of all purchases: how much is explored. Who trains sets it."""
-
-    def __init__(self, K: int, space: Box, shared: bool, width: int) -> None:
-        super().__init__()
-        self.K, self.width, self.shared = K, width, shared
-        self.mean = agents_network(K, space, shared, width)
-
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """(…, K, n) to (…, K, 1) each."""
-        mean = self.mean(seen)
-        return mean, torch.full_like(mean, self.deviation)
-
-
-def agents_network(K: int, space: Box, shared: bool, width: int) -> nn.Module:
-    """One number for each VMU of what it sees, (…, K, n) to (…, K, 1)."""
-    (count,) = space.shape
-    layers: dict[str, Any] = {"depth": 2, "num_cells": width, "activation_class": nn.Tanh}
-    if shared:
-        return nn.Sequential(_Logarithms(space), MLP(count, 1, **layers))
-    one_each = MultiAgentMLP(
-        count, 1, K, centralized=False, share_params=False, use_td_params=False, **layers
-    )
-    return nn.Sequential(_Logarithms(space), one_each)
-
-
-class _Logarithms(nn.Module):
-    """Of what is seen: 0 in the middle of what is expected, and one unit for all.
-
-    VMUs, and prices, differ by factors. Between the bounds of a δ that drifts lie three orders of
-    magnitude, and next to all that is drawn is in the lowest hundredth.
-    """
-
-    middle: Tensor
-
-    def __init__(self, space: Box) -> None:
-        super().__init__()
-        low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
-        self.register_buffer(
-            "middle", (torch.maximum(low, USUAL * high) * high).sqrt().log(), persistent=False
-        )
-
-    def forward(self, seen: Tensor) -> Tensor:
-        return seen.clamp(min=LEAST).log() - self.middle
-
-
+WIDTH = 64
+"""Of both hidden layers."""
 USUAL = 0.05
 """Share of the upper bound from which on a number is expected, if its lower bound is below it."""
 LEAST = 1e-4
 """Numbers in [0, 1] below this look as if they were this."""
 
 
+class FollowerNetwork(nn.Module):
+    """What K VMUs see, (…, K, n), to their purchases in [−1, 1], (…, K).
+
+    It reads the logarithms of what is seen, 0 in the middle of what is expected, and one unit for
+    all: VMUs, and prices, differ by factors. Between the bounds of a δ that drifts lie three orders
+    of magnitude, and next to all that is drawn is in the lowest hundredth.
+
+    Args:
+        K: how many VMUs.
+        space: of what each of them sees.
+        shared: whether they share one network; else each has its own.
+    """
+
+    middle: Tensor
+
+    def __init__(self, K: int, space: Box, shared: bool) -> None:
+        super().__init__()
+        self.K, self.shared = K, shared
+        low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
+        middle = (torch.maximum(low, USUAL * high) * high).sqrt().log()
+        self.register_buffer("middle", middle, persistent=False)
+        layers: dict[str, Any] = {"depth": 2, "num_cells": WIDTH, "activation_class": nn.Tanh}
+        if not shared:
+            layers |= {"centralized": False, "share_params": False, "use_td_params": False}
+        (count,) = space.shape
+        self.mean = MLP(count, 1, **layers) if shared else MultiAgentMLP(count, 1, K, **layers)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """What is seen to purchases, not yet held within the bounds."""
+        return self.mean(seen.clamp(min=LEAST).log() - self.middle)[..., 0]
+
+
 @dataclass(frozen=True)
 class Followers:
-    """K VMUs that buy as a network tells; a follower policy of the single-agent views.
+    """K VMUs that buy as a network says; a follower policy of the single-agent views.
 
     A VMU sees its own δ (0 where it is not there), its α and β where a scenario draws them, whether
     it is there where VMUs come and go, and the posted price, in [0, 1]: what it takes to best
@@ -100,20 +76,19 @@ class Followers:
         """Steps (…, K) at prices (…), without exploring."""
         seen = observe(self.settings, market, price)
         with torch.no_grad():
-            actions = self.network.mean(torch.from_numpy(seen)[None].flatten(0, -3))
+            actions = self.network(torch.from_numpy(seen)[None].flatten(0, -3))
         steps = to_steps(self.settings.market, actions.numpy().reshape(seen.shape[:-1]))
         return steps if market.active is None else rules.present(market.active, steps)
 
-    def save(self, path: Path, **told: Any) -> None:
+    def save(self, path: Path, **more: Any) -> None:
         """Keep the weights in one safetensors file, which appears whole or not at all.
 
         Args:
             path: of the file.
-            told: how they were trained, as JSON takes it.
+            more: how they were trained, as JSON takes it.
         """
-        network = self.network
-        config = {"followers": network.K, "shared": network.shared, "width": network.width}
-        write(path, network.state_dict(), {**config, **told})
+        config = {"followers": self.network.K, "shared": self.network.shared}
+        write(path, self.network.state_dict(), {**config, **more})
 
     @classmethod
     def load(cls, path: Path, settings: Settings) -> Followers:
@@ -132,7 +107,7 @@ class Followers:
                 f"K must be {config['followers']}: each VMU of {path} has a network of its own, "
                 f"got {K}"
             )
-        network = FollowerNetwork(K, sees(settings), shared, config["width"])
+        network = FollowerNetwork(K, sees(settings), shared)
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:

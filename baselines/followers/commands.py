@@ -1,4 +1,4 @@
-"""`train both` and `evaluate RUN --exploit`: what they print and keep."""
+"""`train both` and `evaluate RUN [--exploit]`: what they print, keep and draw."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from rich.console import Console
 from rich.table import Table
 
 from aigc_market import followers as scripted
+from aigc_market import palette
 from aigc_market.followers import FollowerPolicy
 from baselines.arena import policies
 from baselines.arena.protocol import Player
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
-from baselines.followers.exploitability import Gain, exploit
-from baselines.followers.follower_policy import FollowerKind, Followers
+from baselines.figures import panels, save
+from baselines.followers.exploit import Gain, exploit
 from baselines.followers.gaps import measure
-from baselines.followers.learning_curve import draw
-from baselines.followers.two_time_scales import BothRecipe, train_both
+from baselines.followers.learning import BothRecipe, train_both
+from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.recipes import Sb3Recipe
-from baselines.runs.files import write_csv
+from baselines.runs.files import read_frame, write_csv
 
 FOLLOWERS = "followers.safetensors"
 """In the folder of a run, beside its leader."""
-
 _COLUMNS = {
     "rounds": "{:,.0f}",
     "seconds": "{:.0f}",
@@ -34,6 +34,8 @@ _COLUMNS = {
     "gap": "{:.2%}",
     "worst_gap": "{:.2%}",
 }
+_LEAST = 1e-4
+"""What is less is drawn here: an axis of logarithms has no zero."""
 
 
 def train_and_keep(
@@ -67,6 +69,30 @@ def train_and_keep(
     draw(out / "curve.csv", out / "both.png")
     checkpoint.unlink()
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
+
+
+def draw(curve: Path, picture: Path) -> None:
+    """What the leader's prices and the followers' purchases lose, against rounds, from a CSV."""
+    rows = read_frame(curve)
+    figure, axes = panels(2, columns=2, width=3.9, height=3.4, sharey=True)
+    lines = (
+        ("against best responses", 1 - rows["share"]),
+        ("against the learned followers", 1 - rows["share_learned"]),
+        ("mean over all prices", rows["gap"]),
+        ("worst at any price", rows["worst_gap"]),
+        ("mean at the prices played", rows["gap_played"]),
+    )
+    colours = palette.BLUE, palette.VERMILLION, palette.SKY
+    titles = "Utility that the leader loses", "Surplus that followers lose"
+    for one, title, shown in zip(axes, titles, (lines[:2], lines[2:]), strict=True):
+        for (label, values), colour in zip(shown, colours, strict=False):
+            one.plot(rows["rounds"] / 1000, values.clip(lower=_LEAST), label=label, color=colour)
+        one.set(xlabel="Rounds of the leader, thousands", yscale="log", ylim=(0.7 * _LEAST, 30))
+        one.set_title(title)
+        one.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+        one.legend(frameon=False, loc="upper right")
+    axes[0].set_ylabel("Lost, as a share of the best")
+    save(figure, picture)
 
 
 def followers_of(folder: Path | None, task: Task) -> FollowerPolicy:

@@ -1,0 +1,234 @@
+"""How both sides improve: by PPO from rewards, or by the gradient through the market."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.optim import Optimizer
+from torchrl.objectives.value.functional import generalized_advantage_estimate
+
+from baselines.followers.games import LearningGames
+from baselines.followers.policy import FollowerNetwork
+from baselines.methods.sb3.recipes import Sb3Recipe
+
+DRAWS = 8
+"""Purchases that a follower compares at one price."""
+PART, STEPS = 5, 5
+"""Followers learn once for so many rounds of the leader's or fewer, in so many steps."""
+CLIP, LAMBDA, GREATEST_NORM = 0.2, 0.95, 0.5
+"""PPO's bounds of the ratio and of gradients, and λ of leaders whose discount is not 0."""
+LIMIT = 1.0 - 1e-6
+"""Of actions by a gradient: within the bounds [−1, 1], whose rounding would stop it."""
+
+
+class PPO:
+    """Both sides by PPO's clipped ratios, from what was earned alone.
+
+    The leader learns from the rounds that it played. A follower tries some purchases at each price,
+    of which it can say what they would be worth, and each is compared with the mean of them: it
+    needs no critic, whose errors are far greater than what a few steps too many cost. In the games
+    it buys the mean, so that the leader learns its answer and not its noise.
+
+    Args:
+        games: of both.
+        leader: of Stable-Baselines3, with its optimizer.
+        followers: theirs; None: they are rational.
+        optimizer: the followers'.
+        explore: prices drawn in each game at which followers learn, beside the one in force.
+        recipe: of the leader, which learns from `n_steps` rounds, two or more, so that some of its
+            prices are paid. Followers are myopic.
+    """
+
+    def __init__(
+        self,
+        games: LearningGames,
+        leader: ActorCriticPolicy,
+        followers: FollowerNetwork | None,
+        optimizer: Optimizer,
+        explore: int,
+        recipe: Sb3Recipe,
+    ) -> None:
+        self.rounds = recipe.n_steps
+        self._games, self._leader, self._followers = games, leader, followers
+        self._optimizer, self._recipe, self._explore = optimizer, recipe, explore
+        parts = np.array_split(range(self.rounds), -(-self.rounds // PART))
+        self._learns = {int(part[-1]) for part in parts}
+
+    def iterate(self, leads: bool, deviation: float) -> None:
+        """Play, and learn: followers now and then, the leader in the end."""
+        played = []
+        for t in range(self.rounds):
+            if t in self._learns and self._followers is not None:
+                self._follow(self._followers, deviation)
+            played.append(self._play())
+        if leads:
+            columns = [torch.stack(column) for column in zip(*played, strict=True)]
+            self._lead(*columns)
+
+    def _play(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Play a round.
+
+        Returns:
+            What the leader saw, its prices, their log-probabilities, what the prices in force
+            earned, and whether the episode ended.
+        """
+        games = self._games
+        with torch.no_grad():
+            seen = games.observed
+            prices, _, log_probs = self._leader(seen)
+            followers = self._followers
+            bought = games.rational(games.price) if followers is None else followers(games.seen)
+            earned, over = games.play(prices.clamp(-1.0, 1.0), bought.clamp(-1.0, 1.0))
+        return seen, prices, log_probs, earned, torch.tensor(over)
+
+    def _follow(self, network: FollowerNetwork, deviation: float) -> None:
+        games = self._games
+        prices = games.prices(self._explore)
+        with torch.no_grad():
+            seen = games.seen_at(prices)
+            tried = Normal(network(seen), deviation)
+            bought = tried.sample((DRAWS,))
+            before = tried.log_prob(bought)
+            surplus = games.surplus(prices, bought)
+            advantage = _standardized(surplus - surplus.mean(dim=0))
+        for _ in range(STEPS):
+            ratio = Normal(network(seen), deviation).log_prob(bought) - before
+            _descend(self._optimizer, _clipped(ratio, advantage))
+
+    def _lead(
+        self, seen: Tensor, prices: Tensor, before: Tensor, earned: Tensor, over: Tensor
+    ) -> None:
+        """Learn from T rounds of N games. A price is paid in the next round; the last of an
+        episode never is."""
+        policy, recipe = self._leader, self._recipe
+        paid, ends = earned[1:, :, None], over[1:, None, None].expand(-1, earned.shape[1], 1)
+        with torch.no_grad():
+            values = policy.predict_values(seen.flatten(0, 1)).view(*seen.shape[:2], 1)
+            advantage, target = generalized_advantage_estimate(
+                recipe.gamma, LAMBDA, values[:-1], values[1:], paid, ends, ends, time_dim=0
+            )
+        kept = ~over[:-1]
+        if not kept.any():
+            return
+        advantage, target = (part[kept].flatten() for part in (advantage, target))
+        seen, prices, before = (part[:-1][kept].flatten(0, 1) for part in (seen, prices, before))
+        advantage = _standardized(advantage)
+        for part in _minibatches(len(seen), recipe.batch_size, recipe.n_epochs):
+            values, log_probs, _ = policy.evaluate_actions(seen[part], prices[part])
+            of_critic = (values[:, 0] - target[part]).square().mean()
+            loss = _clipped(log_probs - before[part], advantage[part]) + 0.5 * of_critic
+            _descend(policy.optimizer, loss)
+
+
+def _standardized(advantage: Tensor) -> Tensor:
+    return (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+
+
+def _clipped(log_ratio: Tensor, advantage: Tensor) -> Tensor:
+    """PPO's loss (Schulman et al. 2017, Eq. 7)."""
+    ratio = log_ratio.exp()
+    held = ratio.clamp(1.0 - CLIP, 1.0 + CLIP)
+    return -torch.minimum(ratio * advantage, held * advantage).mean()
+
+
+def _minibatches(count: int, size: int, epochs: int) -> Iterator[Tensor]:
+    for _ in range(epochs):
+        yield from torch.randperm(count).split(size)
+
+
+def _descend(optimizer: Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    nn.utils.clip_grad_norm_(parameters, GREATEST_NORM)
+    optimizer.step()
+
+
+class Pathwise:
+    """Both sides by the gradient of what they earn, through the rules of the market.
+
+    Followers climb their own surplus, each by its own purchases; the leader its utility, through
+    the followers' answer. Each gradient reaches the weights of its own side alone.
+
+    Args:
+        games, leader, followers, optimizer, explore: as for `PPO`; the leader's mean is the price.
+    """
+
+    def __init__(
+        self,
+        games: LearningGames,
+        leader: ActorCriticPolicy,
+        followers: FollowerNetwork | None,
+        optimizer: Optimizer,
+        explore: int,
+    ) -> None:
+        self.rounds = 2
+        self._games, self._leader, self._followers = games, leader, followers
+        self._optimizer, self._explore = optimizer, explore
+        self._one_each = torch.eye(games.K, dtype=torch.bool)[:, None, None]
+
+    def iterate(self, leads: bool, deviation: float) -> None:
+        """Play two rounds, and learn: followers in both, and the leader in between."""
+        posted = self._mean()
+        over = self._play(posted)
+        # What a price moves is the next round's; the last of an episode is never paid.
+        if leads and not over:
+            self._lead(posted)
+        self._play(self._mean())
+
+    def _mean(self) -> Tensor:
+        drawn: Any = self._leader.get_distribution(self._games.observed).distribution
+        return drawn.mean
+
+    def _answer(self, prices: Tensor) -> Tensor:
+        games = self._games
+        if self._followers is None:
+            return games.rational(prices)
+        return _Held.apply(self._followers(games.seen_at(prices)))
+
+    def _play(self, posted: Tensor) -> bool:
+        """Play a round, from which followers learn; whether the episode ended with it."""
+        games = self._games
+        if self._followers is not None:
+            prices = games.prices(self._explore)
+            bought = self._answer(prices)
+            # Where capacity is shared, what one buys is taken from the others, which is no loss of
+            # its own: so in the k-th copy VMU k alone moves.
+            alone = torch.where(self._one_each, bought, bought.detach())
+            surplus = games.surplus(prices, alone).diagonal(dim1=0, dim2=-1)
+            _climb(self._optimizer, self._followers, surplus.mean())
+        with torch.no_grad():
+            _, over = games.play(posted.detach().clamp(-1.0, 1.0), self._answer(games.price))
+        return over
+
+    def _lead(self, posted: Tensor) -> None:
+        prices = _Held.apply(posted[:, 0])
+        utility = self._games.settle(prices, self._answer(prices)).asp_utility
+        _climb(self._leader.optimizer, self._leader, utility.mean())
+
+
+class _Held(torch.autograd.Function):
+    """Actions held at their bounds, from which a gradient moves them only to come back."""
+
+    @staticmethod
+    def forward(ctx: Any, action: Tensor) -> Tensor:
+        ctx.save_for_backward(action)
+        return action.clamp(-LIMIT, LIMIT)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (action,), (gradient,) = ctx.saved_tensors, gradients
+        outwards = ((action > LIMIT) & (gradient < 0)) | ((action < -LIMIT) & (gradient > 0))
+        return gradient.masked_fill(outwards, 0.0)
+
+
+def _climb(optimizer: Optimizer, network: nn.Module, value: Tensor) -> None:
+    optimizer.zero_grad()
+    (-value).backward(inputs=list(network.parameters()))
+    optimizer.step()
