@@ -12,13 +12,7 @@ from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import replicate, sessions
 from baselines.experiments.calvano.sessions import Chunk, Design, chunks
 from baselines.methods.q_learning.oligopoly import oligopoly
-from baselines.methods.q_learning.profiles import (
-    best_of_a_round,
-    levels_of,
-    price_profiles,
-    profile_payoffs,
-    round_equilibria,
-)
+from baselines.methods.q_learning.profiles import best_of_a_round, levels_of
 from baselines.methods.q_learning.session import PERIODS, measure
 from baselines.methods.q_learning.strategies import Strategies
 from baselines.methods.q_learning.tabular import QRecipe, first_values, learn
@@ -66,10 +60,9 @@ def test_the_grid_and_its_equilibria():
 
 
 @pytest.mark.parametrize(("M", "levels"), [(2, 4), (3, 3)])
-def test_equilibria_of_a_round_are_found_by_trying_all(M, levels):
+def test_the_best_of_a_round_is_found_by_trying_all(M, levels):
     payoffs = random_game(M, levels)
     best = best_of_a_round(payoffs)
-    stable = []
     for cell in itertools.product(range(levels), repeat=M):
         number = np.ravel_multi_index(cell, (levels,) * M)
         most = []
@@ -78,9 +71,6 @@ def test_equilibria_of_a_round_are_found_by_trying_all(M, levels):
             pays = [payoffs[np.ravel_multi_index(c, (levels,) * M), i] for c in others]
             most.append(max(pays))
         np.testing.assert_array_equal(best[number], most)
-        if (payoffs[number] >= most).all():
-            stable.append(number)
-    np.testing.assert_array_equal(round_equilibria(payoffs), stable)
 
 
 # The learner
@@ -235,7 +225,6 @@ def test_a_deviation_is_punished_and_forgiven():
     found = measure(game, strategies, last=15 * HIGH + HIGH)
     assert (found["cycle"], found["equal_prices"], found["deviations"]) == (1, True, 2)
     assert found["price"] == pytest.approx(game.grid[0, HIGH])
-    assert found["profit_gain"] == pytest.approx(found["profit_gains"][0])
     assert found["profit_gain"] == pytest.approx(0.993, abs=1e-3)
     assert found["punished"] == found["returned"] == 1
     assert found["return_period"] == 3
@@ -262,10 +251,6 @@ def test_grim_punishment_is_an_equilibrium_and_never_returns():
     assert found["unprofitable"] == found["punished"] == 1
     assert found["returned"] == 0
     assert np.isnan(found["return_period"])
-    lost, gains = np.array(found["by_price"])
-    assert np.isnan(lost[HIGH])
-    assert (np.delete(lost, HIGH) == 1).all()
-    assert (np.delete(gains, HIGH) < 0).all()
 
 
 def test_a_best_reply_can_gain_where_no_one_shot_deviation_does():
@@ -380,7 +365,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(small, tmp_path, monk
     monkeypatch.setattr(sessions, "session", original)
     run(tmp_path / "killed", heat=1)
     assert {path: path.stat().st_mtime_ns for path in kept} == times
-    for name in ("response", "deviations", "cycles"):
+    for name in ("response", "cycles"):
         one, other = (tmp_path / folder / f"{name}.csv" for folder in ("whole", "killed"))
         assert one.read_bytes() == other.read_bytes()
     for name in ("sessions", "summary"):
@@ -402,8 +387,7 @@ def test_a_session_does_not_depend_on_its_chunk(tmp_path):
         chunk.execute(tmp_path)
         records.append(chunk.records(tmp_path))
     assert [record["session"] for record in records[0]] == [0, 1, 2]
-    for record in (records[0][2], records[1][0]):
-        del record["seconds"], record["learn_seconds"]
+    del records[0][2]["seconds"], records[1][0]["seconds"]
     assert repr(records[0][2]) == repr(records[1][0])
 
 
@@ -424,16 +408,6 @@ def test_other_designs_and_other_rules_are_other_files(tmp_path, monkeypatch):
     assert usual.file(tmp_path) not in files
 
 
-def test_bad_grids_and_payoffs_are_named():
-    market = oligopoly(2).market
-    with pytest.raises(ValueError, match=r"grid must hold prices \(M, L\) with M = 2"):
-        profile_payoffs(market, [1.0, 2.0])
-    with pytest.raises(TypeError, match="market must be a Competition"):
-        profile_payoffs("market", [[1.0, 2.0]] * 2)
-    batch = competition.Competition(cost=np.ones((3, 2)))
-    with pytest.raises(ValueError, match="market must be one market"):
-        profile_payoffs(batch, [[1.0, 2.0]] * 2)
-    with pytest.raises(ValueError, match="grid must be finite numbers above 0"):
-        price_profiles([[1.0, -2.0]])
+def test_bad_payoffs_are_named():
     with pytest.raises(ValueError, match="payoffs must have"):
         levels_of(np.ones((5, 2)))

@@ -22,7 +22,7 @@ SOURCE: dict[str, dict[str, float]] = {
         "unprofitable_of_all": 0.936,
         "return_of_all": 5.705,
     },
-    "n3": {"profit_gain": 0.643, "one_shot_nash": 0.184, "unprofitable_of_all": 0.882},
+    "n3": {"profit_gain": 0.643, "one_shot_nash": 0.184},
     "n2-alpha0.25-beta0.001-discount0-memory0": {"profit_gain": 0.185, "one_shot_nash": 0.273},
 }
 """What the source's programs printed, in its replication package (openICPSR 119462): table I, and
@@ -128,7 +128,6 @@ def write(folder: Path, made_by: dict[str, Any]) -> Path:
         "the deviator's discounted utility falls. *Returned*: play comes back to its cycle.",
         made["deviations"],
         "![Response to a forced deviation](response.png)",
-        "`deviations.csv` has deviations to every price of the grid.",
         "## Equilibria",
         "*One shot*: another price in one period, after which all follow their strategies; the "
         "source's test. *Best reply*: the best that a seller can do for ever. *Nash*: sessions in "

@@ -23,15 +23,13 @@ _ESTIMATES = ("profit_gain", "change", "one_shot_nash", "nash_gap")
 """Columns whose means have an interval, as `…_low` and `…_high`."""
 _OF_CYCLES = ["profit_gain", "one_shot_nash", "reply_nash", "one_shot_loss", "one_shot_loss_off"]
 _OF_CYCLES += ["reply_loss", "reply_loss_off", "unprofitable", "return_period"]
-_LISTS = ["profit_gains", "response", "by_price"]
 
 
 def write(out: Path, sessions: Any) -> None:
     """Write the tables; means are over the sessions that have a number.
 
     `sessions.csv` has a row a session, `summary.csv` a row a design; `cycles.csv` has its sessions
-    by the length of their cycle; `response.csv` prices after a forced deviation, and
-    `deviations.csv` deviations to each price of the grid.
+    by the length of their cycle, and `response.csv` prices after a forced deviation.
 
     Args:
         out: folder of the results.
@@ -46,13 +44,11 @@ def write(out: Path, sessions: Any) -> None:
     }
     sessions = sessions.assign(**gaps)
     shown = sessions[sessions["part"] != "heat map"]
-    gains = [" ".join(f"{gain:.6g}" for gain in gains) for gains in sessions["profit_gains"]]
     tables = {
-        "sessions": sessions.drop(columns=_LISTS).assign(profit_gains=gains),
+        "sessions": sessions.drop(columns="response"),
         "summary": _of_designs(sessions, _summary),
         "cycles": _of_designs(shown, _cycles),
         "response": _of_designs(shown, _response),
-        "deviations": _of_designs(shown, _deviations),
     }
     for name, table in tables.items():
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
@@ -72,7 +68,7 @@ def _of_designs(sessions: Any, rows_of: Callable[[Any], list[dict[str, Any]]]) -
 
 def _summary(sessions: Any) -> list[dict[str, Any]]:
     game, count = oligopoly(sessions["sellers"].iloc[0]), sessions["deviations"]
-    measured = sessions.drop(columns=[*DESIGN, *_LISTS, "session", "converged"])
+    measured = sessions.drop(columns=[*DESIGN, "response", "session", "converged"])
     row: dict[str, Any] = {
         "sessions": len(sessions),
         "cut": int((~sessions["converged"]).sum()),
@@ -115,20 +111,13 @@ def _response(sessions: Any) -> list[dict[str, Any]]:
     paths = np.array([path for path in sessions["response"] if path])
     rows = []
     for who, prices in zip(WHO, paths.swapaxes(0, 1) if len(paths) else (), strict=False):
-        quartiles = np.percentile(prices, [25, 50, 75], axis=0)
-        names = ("mean", "lower_quartile", "median", "upper_quartile")
-        for period, values in enumerate(zip(prices.mean(axis=0), *quartiles, strict=True)):
-            of_prices = dict(zip(names, values, strict=True))
-            rows.append({"who": who, "period": period, **of_prices, "sessions": len(prices)})
+        spread: Any = (
+            pd.DataFrame(prices).describe().T.rename(columns=_SPREAD)[list(_SPREAD.values())]
+        )
+        rows += [
+            {"who": who, "period": t, **row} for t, row in enumerate(spread.to_dict("records"))
+        ]
     return rows
 
 
-def _deviations(sessions: Any) -> list[dict[str, Any]]:
-    """Deviations to each price of the grid, for one round."""
-    grid = oligopoly(sessions["sellers"].iloc[0]).grid[0]
-    lost, gain = np.array(sessions["by_price"].tolist()).swapaxes(0, 1)
-    count = (~np.isnan(gain)).sum(axis=0)
-    means = pd.DataFrame({"price": grid, "sessions": count}).assign(
-        unprofitable=pd.DataFrame(lost).mean(), gain=pd.DataFrame(gain).mean()
-    )
-    return means.to_dict("records")
+_SPREAD = {"mean": "mean", "25%": "lower_quartile", "75%": "upper_quartile", "count": "sessions"}

@@ -10,11 +10,7 @@ import numpy as np
 from aigc_market import competition
 from aigc_market.competition import Cartel, Competition, Nash
 from aigc_market.scenarios import COMPETITION_SCENARIOS
-from baselines.methods.q_learning.profiles import (
-    price_profiles,
-    profile_payoffs,
-    round_equilibria,
-)
+from baselines.methods.q_learning.profiles import best_of_a_round
 
 LEVELS = 15
 """Prices of each seller: the paper's m, from a tenth of p_cartel − p_Nash below p_Nash to as much
@@ -36,21 +32,20 @@ class Oligopoly:
     @cached_property
     def prices(self) -> np.ndarray:
         """(L^M, M) of every profile."""
-        return price_profiles(self.grid)
+        M, L = self.grid.shape
+        chosen = np.indices((L,) * M).reshape(M, -1)
+        return np.take_along_axis(self.grid, chosen, axis=1).T
 
     @cached_property
     def payoffs(self) -> np.ndarray:
-        """(L^M, M) of every profile."""
-        return profile_payoffs(self.market, self.grid)
+        """(L^M, M) utilities in every profile, when VMUs are rational."""
+        answer = competition.respond(self.market, self.prices)
+        return competition.settle(self.market, self.prices, answer.shares, answer.steps).asp_utility
 
     @cached_property
     def round_equilibria(self) -> np.ndarray:
-        """Profiles that are Nash equilibria of one round on the grid."""
-        return round_equilibria(self.payoffs)
-
-    def gains(self, utility: np.ndarray) -> np.ndarray:
-        """Δ of each seller: (…, M) for utilities (…, M)."""
-        return competition.profit_gain(self.market, utility, self.nash, self.cartel).each
+        """Numbers of the profiles that are pure Nash equilibria of one round on the grid."""
+        return np.flatnonzero((self.payoffs >= best_of_a_round(self.payoffs)).all(axis=-1))
 
     def gain(self, utility: np.ndarray) -> np.ndarray:
         """Δ of the mean: (…) for utilities (…, M)."""

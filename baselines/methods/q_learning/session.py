@@ -20,16 +20,14 @@ TOLERANCE = 1e-9
 
 
 def session(game: Oligopoly, recipe: QRecipe, seed: int | Sequence[int]) -> dict[str, Any]:
-    """Learn, and measure: `periods`, `converged`, all of `measure`, and seconds; as JSON."""
+    """Learn, and measure: `periods`, `converged`, all of `measure`, and `seconds`; as JSON."""
     began = time.perf_counter()
     learned = learn(game.payoffs, recipe, seed)
-    learn_seconds = time.perf_counter() - began
     strategies = Strategies(game.payoffs, learned.strategies, recipe.discount)
     return {
         "periods": learned.periods,
         "converged": learned.converged,
         **measure(game, strategies, learned.last),
-        "learn_seconds": learn_seconds,
         "seconds": time.perf_counter() - began,
     }
 
@@ -43,15 +41,14 @@ def measure(game: Oligopoly, strategies: Strategies, last: int) -> dict[str, Any
         last: the profile from which play goes on.
 
     Returns:
-        Numbers, which the functions below explain, and the lists `profit_gains` (M), `response`
-        (2, 1 + PERIODS; empty without a deviation) and `by_price` (2, L).
+        Numbers, which the functions below explain, and the list `response`, (2, 1 + PERIODS),
+        empty without a deviation.
     """
     cycle = strategies.cycle(last)
     return {
         **_on_path(game, cycle),
         **_after_deviations(game, strategies, cycle),
         **_tested(strategies, cycle),
-        "by_price": _by_price(strategies, cycle),
     }
 
 
@@ -67,7 +64,6 @@ def _on_path(game: Oligopoly, cycle: np.ndarray) -> dict[str, Any]:
         "lowest_price": float(prices.min()),
         "highest_price": float(prices.max()),
         "profit_gain": float(game.gain(mean)),
-        "profit_gains": game.gains(mean).tolist(),
         # Play that a single round explains, without any thought of the future:
         "round_equilibrium": float(np.isin(cycle, game.round_equilibria).all()),
         "round_gain": float(missed.mean()),
@@ -113,24 +109,6 @@ def _after_deviations(game: Oligopoly, strategies: Strategies, cycle: np.ndarray
 
 
 _DEVIATION = ("punished", "unprofitable", "deviation_gain", "returned", "return_period")
-
-
-def _by_price(strategies: Strategies, cycle: np.ndarray) -> list[list[float]]:
-    """Gains of one round at each price of the grid, from the path, with what follows on them.
-
-    Returns:
-        (2, L): share of the deviations to a price that do not pay, and their mean relative gain;
-        NaN for a price that is always played.
-    """
-    gains = []
-    for seat in range(strategies.payoffs.shape[1]):
-        kept = strategies.values[cycle, seat]
-        gain = strategies.action_values(seat, cycle) / kept[:, None] - 1.0
-        gain[np.arange(len(cycle)), strategies.prices[cycle, seat]] = np.nan
-        gains.append(gain)
-    table = np.concatenate(gains)
-    lost = np.where(np.isnan(table), np.nan, table < -TOLERANCE)
-    return [[_mean(column) for column in values.T] for values in (lost, table)]
 
 
 def _tested(strategies: Strategies, cycle: np.ndarray) -> dict[str, Any]:
