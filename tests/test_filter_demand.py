@@ -8,32 +8,35 @@ from scipy.stats import norm
 from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.filter import demand_filter as filters
-from baselines.methods.filter.demand_filter import DemandFilter
+from baselines.methods.filter.demand_filter import UNFITTED, DemandFilter
 from baselines.methods.filter.fit import FitRecipe, explore, fit, log_likelihood
+from baselines.methods.filter.network import Shape, initial
 
 SIGMA = 0.3
 PRECISION = {"rtol": 1e-5, "atol": 1e-6}
 """Of probabilities: the grid is made in single precision."""
 
 
-def make(hazard=0.0, step=0.0, min_steps=0.0, **given) -> DemandFilter:
-    """A filter in double precision, of VMUs that do not change by themselves."""
+def make(hazard=0.0, step=0.0, min_steps=0.0, intercepts=5, chokes=6, trials=33) -> DemandFilter:
+    """A filter on tensors in double precision, of VMUs that do not change by themselves."""
     torch.manual_seed(0)
-    public = PublicParameters(min_steps=min_steps)
-    demand_filter = DemandFilter(public, **({"intercepts": 5, "chokes": 6} | given)).double()
-    with torch.no_grad():
-        demand_filter.log_prior += torch.randn_like(demand_filter.log_prior)
-        demand_filter.log_sigma.fill_(np.log(SIGMA))
-        demand_filter.log_step.copy_(torch.tensor(step).log())
-        demand_filter.logit_hazard.copy_(torch.tensor(hazard).logit(eps=1e-300))
-        demand_filter.log_wander.fill_(-9.0)
-        demand_filter.logit_forgetting.fill_(-99.0)
-    return demand_filter
+    given = UNFITTED | {
+        "log_sigma": np.log(SIGMA),
+        "log_step": np.log(step) if step else -np.inf,
+        "logit_hazard": np.log(hazard / (1 - hazard)) if hazard else -690.0,
+        "log_wander": -9.0,
+        "logit_forgetting": -99.0,
+    }
+    weights = {name: torch.tensor(value, dtype=torch.float64) for name, value in given.items()}
+    weights["log_prior"] = torch.randn(intercepts, chokes // 2, dtype=torch.float64)
+    for weight in weights.values():
+        weight.requires_grad_()
+    return DemandFilter(PublicParameters(min_steps=min_steps), weights, trials)
 
 
 def lines_of(demand_filter) -> tuple[np.ndarray, np.ndarray, float]:
     """The grid as its docstring has it: A, (A, 1), q, (Q,), and the width of a cell of ln q."""
-    public, (A, C) = demand_filter.public, demand_filter.log_prior.shape
+    public, (A, C) = demand_filter.public, demand_filter.weights["log_prior"].shape
     a = np.geomspace(0.2 * public.max_steps, 2.5 * public.max_steps, A)
     least = public.cost + 0.01 * (public.max_price - public.cost)
     q = np.geomspace(least, 5 * public.max_price, 2 * C)
@@ -42,10 +45,10 @@ def lines_of(demand_filter) -> tuple[np.ndarray, np.ndarray, float]:
 
 def law_of(demand_filter) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of (A, c), and of q given c, (C, Q)."""
-    log_prior = demand_filter.log_prior.detach()
+    log_prior = demand_filter.weights["log_prior"].detach()
     prior = log_prior.flatten().softmax(0).reshape(log_prior.shape).numpy()
     _, q, cell = lines_of(demand_filter)
-    width = np.hypot(cell, demand_filter.log_spread.exp().item())
+    width = np.hypot(cell, demand_filter.weights["log_spread"].exp().item())
     given = norm.pdf(np.log(q), np.log(q)[::2, None], width)
     return prior, given / given.sum(1, keepdims=True)
 
@@ -165,7 +168,7 @@ def test_a_cell_that_a_price_divides_is_bought_in_part():
 def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
     demand_filter = make(hazard=0.1, step=0.1)
     with torch.no_grad():
-        demand_filter.log_wander.fill_(-1.0)
+        demand_filter.weights["log_wander"].fill_(-1.0)
     q = lines_of(demand_filter)[1][3]
     for factor in (0.5, 1 - 1e-12, 1.0, 1 + 1e-12, 2.0):
         price = torch.tensor([q * factor], requires_grad=True)
@@ -177,7 +180,7 @@ def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
             )
             logit = demand_filter.summary(state, there).best_logit
             gradients = torch.autograd.grad(
-                (found + logit).sum(), [price, steps, *demand_filter.parameters()]
+                (found + logit).sum(), [price, steps, *demand_filter.weights.values()]
             )
             assert all(gradient.isfinite().all() for gradient in gradients)
 
@@ -186,9 +189,9 @@ def test_the_likelihood_of_purchases_has_finite_gradients_at_every_price():
 @pytest.mark.parametrize("case", ["declined, then bought", "one declines, one buys, by turns"])
 def test_what_contradicts_all_that_was_known_has_a_finite_gradient(K, case):
     # In single precision, where probabilities of what is ruled out underflow.
-    demand_filter = DemandFilter(PublicParameters(min_steps=0.0))
+    demand_filter = DemandFilter(PublicParameters(), initial())
     with torch.no_grad():
-        demand_filter.logit_hazard.fill_(-8.0)
+        demand_filter.weights["logit_hazard"].fill_(-8.0)
     rounds = 24
     price = torch.from_numpy(np.random.default_rng(0).uniform(1, 20, (3, rounds)).astype("f4"))
     steps = torch.zeros(3, rounds, K)
@@ -200,7 +203,7 @@ def test_what_contradicts_all_that_was_known_has_a_finite_gradient(K, case):
     found = log_likelihood(demand_filter, price, steps, torch.ones(3, rounds + 1, K))
     found.backward()
     assert found.isfinite()
-    assert all(parameter.grad.isfinite().all() for parameter in demand_filter.parameters())
+    assert all(parameter.grad.isfinite().all() for parameter in demand_filter.weights.values())
 
 
 def test_a_new_market_is_noticed():
@@ -263,7 +266,7 @@ def test_a_move_of_everybody_is_seen_in_all_purchases():
     state, _ = demand_filter.observe(
         state, torch.tensor([price]), torch.tensor([steps], dtype=torch.float64), there, there
     )
-    stays = demand_filter.logit_persistence.sigmoid().item()
+    stays = demand_filter.weights["logit_persistence"].sigmoid().item()
     assert state.x.item() == pytest.approx(stays * (x + after @ shift), rel=1e-4)
     assert state.x.item() < -0.1
 
@@ -336,8 +339,8 @@ def test_what_a_price_teaches_is_worth_something(monkeypatch):
 @pytest.mark.parametrize("min_steps", [0.0, 10.0])
 def test_parameters_are_learned_from_purchases(min_steps):
     task = Task("shift", {"min_steps": min_steps, "max_cycles": 20})
-    make_filter = lambda: DemandFilter(task.public(), intercepts=12, chokes=24)  # noqa: E731
-    demand_filter, again = make_filter(), make_filter()
+    shape = Shape(intercepts=12, chokes=24)
+    demand_filter, again = (DemandFilter(task.public(), initial(shape)) for _ in range(2))
     env = task.environment(24, history=1, judged=False)
     rounds = explore(env, np.random.default_rng(99))
     assert (rounds[1] <= min_steps).any()
@@ -347,5 +350,5 @@ def test_parameters_are_learned_from_purchases(min_steps):
     trace = fit(demand_filter, env, recipe, seed=0)
     with torch.no_grad():
         assert log_likelihood(demand_filter, *rounds) > before + 0.01
-    assert demand_filter.log_sigma.exp().item() == pytest.approx(SIGMA, abs=0.1)
+    assert demand_filter.weights["log_sigma"].exp().item() == pytest.approx(SIGMA, abs=0.1)
     assert fit(again, env, FitRecipe(updates=2, lanes=24), seed=0)[0] == trace[0]

@@ -1,4 +1,4 @@
-"""How leaders on the filter are trained: fit, PPO on episodes, and through the rules."""
+"""How leaders on the filter are trained: fit, PPO on the environment, and through the rules."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,45 +13,52 @@ from aigc_market.scenarios import SCENARIOS
 from baselines import load_policy
 from baselines.arena import policies
 from baselines.arena.registry import REGISTRY
+from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.rollout import play as play_in_arena
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
-from baselines.methods.filter import fit, pathwise, policy, training
+from baselines.methods.filter import fit, pathwise, ppo, training
 from baselines.methods.filter.fit import FitRecipe
-from baselines.methods.filter.leader import Leader
-from baselines.methods.filter.network import PricingNetwork, Shape
-from baselines.methods.filter.pathwise import PathwiseRecipe
+from baselines.methods.filter.information import Information
+from baselines.methods.filter.leader import Leader, load
+from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
+from baselines.methods.filter.pathwise import Episodes, PathwiseRecipe, buy, draw, play
 from baselines.methods.filter.ppo import PpoRecipe
-from baselines.methods.filter.simulator import Episodes, buy, draw, play
 from baselines.methods.filter.training import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
+from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
 
-SHAPE = Shape(width=8, feedforward=8, band=4, intercepts=6, chokes=8)
+SHAPE = Shape(width=8, feedforward=8, intercepts=6, chokes=8)
 SHORT = Task("hidden", {"max_cycles": 8})
 FIT = FitRecipe(updates=2, lanes=4)
-PPO = PpoRecipe(updates=3, lanes=4, epochs=1, minibatches=2)
+PPO = PpoRecipe(updates=3, lanes=4, n_steps=8, n_epochs=1, minibatches=2)
 PATHWISE = PathwiseRecipe(updates=3, lanes=4)
-TRAINERS = {
-    entry.name: entry.get_trainer()
-    for entry in REGISTRY.values()
-    if entry.trainer is not None and ".filter." in entry.trainer
-}
+TRAINERS = {"filter": FILTER, "filter_ppo": FILTER_PPO, "filter_pathwise": FILTER_PATHWISE}
 
 
 def recipe_of(method: str) -> FilterRecipe:
     """The recipe in use, shrunk."""
     recipe = TRAINERS[method].recipe(SHORT)
     of = {PpoRecipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
-    small = {"width": 8, "feedforward": 8, "band": 4, "intercepts": 6, "chokes": 8}
-    return FilterRecipe(
-        of[type(recipe.improvement)], recipe.fit and FIT, replace(recipe.shape, **small)
-    )
+    shape = replace(recipe.shape, width=8, feedforward=8, intercepts=6, chokes=8)
+    return FilterRecipe(of[type(recipe.improvement)], FIT, shape)
+
+
+def weights_in(path):
+    return policy_files.read(path)[1]
 
 
 def assert_same_weights(one, other):
-    first, second = (policy.load(path).state_dict() for path in (one, other))
+    first, second = weights_in(one), weights_in(other)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_registry_knows_the_trainers():
+    for method, trainer in TRAINERS.items():
+        assert REGISTRY[method].get_trainer() is trainer
+    played = play_in_arena(REGISTRY["filter_unfitted"].make(SHORT, 3, seed=0), SHORT, 3, seed=0)
+    assert played.share > 0
 
 
 @pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
@@ -82,19 +89,20 @@ def test_gradients_go_through_the_history_and_through_purchases_of_0():
     double = torch.empty(0, dtype=torch.float64)
     episodes = Episodes([market.like(double) for market in drawn.markets], drawn.factors.double())
     torch.manual_seed(0)
-    network = PricingNetwork(SHORT.public(), SHAPE).double()
+    weights = initial(SHAPE).double()
+    network = PricingNetwork(SHORT.public(), weights)
     with torch.no_grad():
-        network.demand_filter.log_step.fill_(-9.0)  # through common moves gradients do not go on
+        weights["log_step"].fill_(-9.0)  # through common moves gradients do not go on
         prices = play(network, episodes)[0]
         asked = [buy(*of_round)[0] for of_round in zip(*episodes, prices, strict=True)]
     assert (torch.stack(asked) == 0).float().mean() > 0.05
 
     def slope(parameter, into_history):
-        network.zero_grad()
+        weights.zero_grad()
         play(network, episodes, into_history)[1].mean().backward()
         return parameter.grad.flatten()[0].item()
 
-    for parameter in (network.dispersion, network.demand_filter.log_sigma):
+    for parameter in (weights["dispersion"], weights["log_sigma"]):
         values = []
         for sign in (1e-6, -2e-6):
             with torch.no_grad():
@@ -105,7 +113,7 @@ def test_gradients_go_through_the_history_and_through_purchases_of_0():
         true = (values[0] - values[1]) / 2e-6
         assert slope(parameter, lambda fact: fact) == pytest.approx(true, rel=1e-4)
         assert slope(parameter, lambda fact: fact.detach()) != pytest.approx(true, rel=0.01)
-    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+    assert all(p.grad.isfinite().all() for p in weights.values() if p.grad is not None)
 
 
 @pytest.mark.parametrize("method", TRAINERS)
@@ -115,64 +123,86 @@ def test_training_is_reproducible_and_ends_in_a_file(method, tmp_path):
     for path in paths:
         trainer.train(SHORT, 5, path, recipe_of(method), lambda *now: reports.append(now))
     assert_same_weights(*paths)
-    recipe = recipe_of(method)
     torch.manual_seed(5)
-    fresh = PricingNetwork(SHORT.public(), recipe.shape).state_dict()
-    weights = policy.load(paths[0]).state_dict()
-    if "demand_filter.log_sigma" in fresh:
-        same = torch.equal(weights["demand_filter.log_sigma"], fresh["demand_filter.log_sigma"])
-        assert same == (recipe.fit is None)
-    assert torch.equal(weights["head.weight"], fresh["head.weight"]) == (recipe.improvement is None)
-    if recipe.improvement != PPO:
-        assert weights["log_std"] == -np.inf  # it plays without noise
+    fresh, weights = initial(recipe_of(method).shape), weights_in(paths[0])
+    assert not torch.equal(weights["log_sigma"], fresh["log_sigma"])
+    assert torch.equal(weights["head_weight"], fresh["head_weight"]) == (method == "filter")
+    if method != "filter_ppo":
+        assert load(paths[0])[1] == 0  # it plays without noise
     record = load_policy(paths[0]).config
     assert (record["method"], record["task"], record["seed"]) == (method, SHORT.as_json(), 5)
-    rounds = [2 if recipe.fit else 0, 3 if recipe.improvement else 0]
-    assert record["rounds"] == 8 * 4 * sum(rounds)
+    assert record["rounds"] == 8 * 4 * (2 if method == "filter" else 2 + 3)
     assert record["seconds"] > 0
-    assert reports == ([(n, 3, {}) for n in (1, 2, 3)] * 2 if recipe.improvement else [])
+    done = {"filter": [], "filter_ppo": [(32 * n, 96) for n in (1, 2, 3)]}
+    done["filter_pathwise"] = [(n, 3) for n in (1, 2, 3)]
+    assert [(n, of) for n, of, _ in reports] == done[method] * 2
     leader, *fits = sorted(paths[0].parent.iterdir(), key=lambda path: "-fit-" in path.name)
     assert leader == paths[0]
-    assert len(fits) == (recipe.fit is not None)
-    assert all(path.name.startswith("hidden-max_cycles8-fit-seed5-") for path in fits)
+    assert len(fits) == 1
+    assert fits[0].name.startswith("hidden-max_cycles8-fit-seed5-")
     played = play_in_arena(trainer.load(paths[0])(3), SHORT, 3, seed=0)
     assert played.share > 0
 
 
-def test_an_ablation_differs_in_one_part_from_what_it_is_of():
-    task = Task("crowd")
-    whole = FILTER_PATHWISE.recipe(task)
-    found = {
-        entry.name: TRAINERS[entry.name].recipe(task)
-        for entry in REGISTRY.values()
-        if entry.ablation_of == "filter_pathwise" or entry.name == "pathwise_mlp"
-    }
-    parts = {
-        "pathwise_no_time_attention": replace(whole, shape=replace(Shape(), over_time=False)),
-        "pathwise_no_vmu_attention": replace(whole, shape=replace(Shape(), over_vmus=False)),
-        "pathwise_mlp": replace(whole, shape=replace(Shape(), over_time=False, over_vmus=False)),
-        "pathwise_no_filter": replace(whole, shape=replace(Shape(), filter=False), fit=None),
-        "pathwise_flat_prior": replace(whole, fit=None),
-        "filter_ppo_equal_rounds": replace(
-            whole, improvement=found["filter_ppo_equal_rounds"].improvement
-        ),
-    }
-    assert found == parts
-    by_ppo, by_gradient = (
-        recipe.improvement.updates * recipe.improvement.lanes
-        for recipe in (found["filter_ppo_equal_rounds"], whole)
+@pytest.mark.parametrize("scenario", ["hidden", "crowd", "capacity"])
+def test_ppo_is_shown_what_a_leader_knows_when_it_plays(scenario):
+    task = Task(scenario, {"max_cycles": 4})
+    network = PricingNetwork(task.public(), in_numpy(initial(SHAPE)))
+    env = task.environment(5, history=1, judged=False, **PHYSICAL)
+    informed = ppo.InformedEnv(env, Leader(network, 0.0, 5))
+    rows, earned = [], []
+    row, _ = informed.reset(seed=3)
+    for _ in range(4):
+        rows.append(row)
+        assert informed.observation_space.contains(row)
+        row, reward, _, ended, infos = informed.step(
+            network.action(Information.of_flat(row))[:, None]
+        )
+        earned.append(reward)
+    assert ended.all()
+    assert informed.observation_space.contains(infos["final_obs"])
+    assert not np.array_equal(infos["final_obs"], row)  # of the next episode
+
+    class Knowing(Leader):
+        def inform(self, history):
+            known = super().inform(history)
+            played.append(known.flat())
+            return known
+
+    played = []
+    outcome = play_in(
+        task.environment(5, history=1, judged=False, **PHYSICAL), Knowing(network, 0.0, 5), 3
     )
-    assert by_ppo == pytest.approx(by_gradient, rel=0.05)
+    np.testing.assert_array_equal(played, rows)
+    np.testing.assert_allclose(outcome.utility, earned, rtol=1e-6)
+
+
+def test_the_actor_begins_at_the_price_that_is_best_by_the_filter():
+    torch.manual_seed(0)
+    weights, env = initial(SHAPE), SHORT.environment(5, history=1, judged=False, **PHYSICAL)
+    network = PricingNetwork(SHORT.public(), weights)
+    informed = ppo.InformedEnv(
+        env, Leader(PricingNetwork(SHORT.public(), in_numpy(weights)), 0.0, 5)
+    )
+    spaces = informed.single_observation_space, informed.single_action_space
+    policy = ppo.ActorCritic(
+        *spaces, lambda _: 1e-3, public=SHORT.public(), weights=weights, log_std_init=-1.5
+    )
+    learnt = {id(p) for group in policy.optimizer.param_groups for p in group["params"]}
+    assert {id(weights[name]) for name in ("head_weight", "embed_weight")} <= learnt
+    rows = torch.from_numpy(informed.reset(seed=0)[0])
+    mean = policy.get_distribution(rows).distribution.mean[:, 0]
+    assert torch.equal(mean, network.action(Information.of_flat(rows)))
 
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_noise_stays_where_it_pays(pays, monkeypatch, tmp_path):
     # PPO has learnt with noise: whether it plays with it is decided by what it earns.
-    shares = iter((0.5, 0.6 if pays else 0.4))
-    monkeypatch.setattr(training, "play", lambda *_: SimpleNamespace(share=next(shares)))
+    earned = iter((0.5, 0.6 if pays else 0.4))
+    played = lambda *_: SimpleNamespace(utility=np.array([next(earned)]))  # noqa: E731
+    monkeypatch.setattr(training, "play", played)
     FILTER_PPO.train(SHORT, 0, tmp_path / "leader.safetensors", recipe_of("filter_ppo"))
-    kept = policy.load(tmp_path / "leader.safetensors")
-    assert (kept.log_std.item() > -np.inf) == pays
+    assert (load(tmp_path / "leader.safetensors")[1] > 0) == pays
 
 
 def test_a_fit_is_kept_for_the_trainings_that_share_it(tmp_path, monkeypatch):
@@ -189,9 +219,8 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("method", ["filter_ppo", "filter_pathwise"])
-def test_a_training_that_was_killed_goes_on_and_no_other_does(method, tmp_path):
-    trainer, recipe = replace(TRAINERS[method], every=1), recipe_of(method)
+def test_a_training_that_was_killed_goes_on_and_no_other_does(tmp_path):
+    trainer, recipe = replace(FILTER_PATHWISE, every=1), recipe_of("filter_pathwise")
     other = replace(recipe, improvement=replace(recipe.improvement, learning_rate=1e-2))
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     trainer.train(SHORT, 1, whole, recipe)
@@ -218,19 +247,20 @@ def test_a_training_that_was_killed_goes_on_and_no_other_does(method, tmp_path):
 def test_pathwise_training_finds_a_better_leader():
     task = Task("hidden", {"max_cycles": 25})
     torch.manual_seed(0)
-    shape = replace(SHAPE, intercepts=12, chokes=24)
-    network = PricingNetwork(task.public(), shape)
+    weights = initial(replace(SHAPE, intercepts=12, chokes=24))
+    network = PricingNetwork(task.public(), weights)
     env = task.environment(32, history=1, judged=False)
     fit.fit(network.demand_filter, env, FitRecipe(updates=8, lanes=32), seed=0)
     with torch.no_grad():  # far more than is worth learning from
-        network.dispersion.copy_(torch.tensor([0.5, 0.0, 0.0]))
+        weights["dispersion"].copy_(torch.tensor([0.5, 0.0, 0.0]))
 
     def share():
-        return play_in_arena(Leader(network, 200), task, 200, validation_seed(0)).share
+        player = Leader(PricingNetwork(task.public(), in_numpy(weights)), 0.0, 200)
+        return play_in_arena(player, task, 200, validation_seed(0)).share
 
     before = share()
     recipe = PathwiseRecipe(updates=8, lanes=32, learning_rate=4e-3, warmup=2)
-    pathwise.train(network, task, recipe, 0, Checkpoint(), lambda _: None)
+    pathwise.train(weights, task, recipe, 0, Checkpoint(), lambda _: None)
     assert share() > before + 0.01
 
 

@@ -24,12 +24,25 @@ that q lies above a price is a smooth function of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
+from aigc_market._arrays import namespace
 from baselines.arena.protocol import PublicParameters
+from baselines.methods.filter.arrays import (
+    Array,
+    detached,
+    erfc,
+    flat,
+    log_sigmoid,
+    logsumexp,
+    replaced,
+    sigmoid,
+    softmax,
+    times,
+)
 
 _LEAST = -30.0
 """Logarithm of the least likelihood of a purchase: something must always be possible."""
@@ -59,29 +72,41 @@ HORIZON = 2.0
 """Rounds in which what a price teaches is of use."""
 OWN, MARKET = 5, 5
 """Features of a summary, for each VMU and for the market."""
+UNFITTED = {
+    "log_spread": -0.7,
+    "log_sigma": -1.1,
+    "logit_hazard": -4.5,
+    "log_step": -4.0,
+    "logit_persistence": 4.0,
+    "log_wander": -1.0,
+    "logit_forgetting": -6.0,
+}
+"""The parameters that are single numbers, before they are fitted. The other, `log_prior` (A, C), is
+then 0: all (A, c) are equally likely. A is the number of intercepts, and 2·C that of choke prices.
+"""
 
 
 class FilterParameters(NamedTuple):
     """The parameters, in the form in which they are used."""
 
-    log_prior: Tensor
+    log_prior: Array
     """(A, C) log-probabilities of (A, c)."""
-    spread: Tensor
+    spread: Array
     """(C, Q) probabilities of q given c."""
-    prior: Tensor
+    prior: Array
     """(A·Q,) probabilities of a VMU's (A, q)."""
-    sigma: Tensor
+    sigma: Array
     """() relative standard deviation of purchases."""
-    log_hazard: Tensor
+    log_hazard: Array
     """(H + 1,) logarithms of the probabilities that a round's market is the old one, under each
     hypothesis, or a new one."""
-    step: Tensor | None
+    step: Array | None
     """() variance of what comes to x in a round; None: x stays 0."""
-    persistence: Tensor
+    persistence: Array
     """() the share of x that stays."""
-    wander: Tensor | None
+    wander: Array | None
     """(Q, Q) how q wanders by itself in a round, rows sum to 1; None: it does not."""
-    forgetting: Tensor
+    forgetting: Array
     """() the share of a VMU's table that is forgotten in a round."""
 
 
@@ -90,159 +115,152 @@ class FilterState(NamedTuple):
     markets are too rare."""
 
     parameters: FilterParameters
-    likely: Tensor
+    likely: Array
     """(B, H, K, A, Q) likelihood of a VMU's purchases, 1 on average over the prior."""
-    log_told: Tensor
+    log_told: Array
     """(B, H, K, A, C) logarithm of its mean given (A, c)."""
-    left: Tensor
+    left: Array
     """(B, H, A, C) log-likelihood of (A, c) by VMUs that have left."""
-    log_total: Tensor
+    log_total: Array
     """(B, H) logarithm of the mean, over (A, c), of what all VMUs tell."""
-    log_chance: Tensor
+    log_chance: Array
     """(B, H) log-probabilities of the hypotheses."""
-    belief: Tensor
+    belief: Array
     """(B, K, A, Q) probabilities of the lines, by all VMUs' purchases."""
-    x: Tensor
+    x: Array
     """(B,) mean of x in the round to come."""
-    variance: Tensor
+    variance: Array
     """(B,) of x."""
-    surprise: Tensor
+    surprise: Array
     """(B, K) log-likelihood of the last purchase in a new market, less that expected."""
-    change: Tensor
+    change: Array
     """(B,) probability that the last round's market was a new one."""
 
 
 class Summary(NamedTuple):
-    """What a state says; leading axes (B,) or (B, T)."""
+    """What a state says of B markets."""
 
-    own: Tensor
-    """(…, K, OWN) features of each VMU."""
-    market: Tensor
-    """(…, MARKET) features of the market."""
-    best_logit: Tensor
-    """(…) the price that is best in expectation: logit of its place between cost and max_price."""
+    own: Array
+    """(B, K, OWN) features of each VMU."""
+    market: Array
+    """(B, MARKET) features of the market."""
+    best_logit: Array
+    """(B,) the price that is best in expectation: logit of its place between cost and max_price."""
 
 
-class DemandFilter(nn.Module):
+class DemandFilter:
     """The filter.
 
     Args:
         public: the market's public parameters; K plays no part.
-        intercepts: values of A, from a fifth of max_steps to two and a half times max_steps.
-        chokes: values of q, from just above the cost to five times max_price.
+        weights: the parameters by name, see `UNFITTED`: arrays of NumPy, or tensors, through which
+            gradients flow. The filter computes in their library and precision.
         trials: prices compared.
     """
 
     def __init__(
-        self, public: PublicParameters, intercepts: int = 24, chokes: int = 48, trials: int = 33
+        self, public: PublicParameters, weights: Mapping[str, Array], trials: int = 33
     ) -> None:
-        super().__init__()
-        self._a: Tensor
-        self._log_q: Tensor
-        self._margin: Tensor
-        self._place: Tensor
-        self._weights: Tensor
-        self._coarse_weights: Tensor
-        self._expectations: Tensor
-        self._squares: Tensor
-        self._apart: Tensor
-        self._shifts: Tensor
-        self.public = public
-        self._trials, self._chokes = trials, chokes
+        self.public, self._trials = public, trials
+        self.weights = {name: weights[name] for name in ("log_prior", *UNFITTED)}
+        like = weights["log_prior"]
+        self._xp = namespace(like)
+        intercepts, levels = like.shape
+        self._chokes = chokes = 2 * levels
         high = public.max_steps
-        log_a = torch.linspace(math.log(0.2 * high), math.log(2.5 * high), intercepts)
+        # The grid: A from a fifth of max_steps to two and a half times max_steps, q from just above
+        # the cost to five times max_price, with room on both sides for x above and below its mean.
+        log_a = np.linspace(math.log(0.2 * high), math.log(2.5 * high), intercepts)
         least = math.log(public.cost + 0.01 * (public.max_price - public.cost))
         self._cell = cell = (math.log(5 * public.max_price) - least) / (chokes - 1)
-        # Room on both sides for x above and below its mean.
-        log_q = least + cell * torch.arange(-_APART, chokes + _APART)
-        own_q, levels = log_q[_APART:-_APART], log_q[_APART:-_APART:2]
+        log_q = least + cell * np.arange(-_APART, chokes + _APART)
+        own_q = log_q[_APART:-_APART]
         # Closer together where prices are low: there a unit makes more of a difference.
-        price = public.cost + torch.linspace(0, 1, trials) ** 1.5 * (public.max_price - public.cost)
+        shares = np.linspace(0, 1, trials) ** 1.5
+        price = public.cost + shares * (public.max_price - public.cost)
         # Expected demand is tabulated in cells too: at prices that x multiplies it is looked up.
         reach = _MOST_X + (_APART + 1) * cell
         first, last = math.log(public.cost) - reach, math.log(public.max_price) + reach
-        looked_up = first + cell * torch.arange(math.ceil((last - first) / cell) + 1)
-        centred_a, centred_q = log_a - math.log(0.7 * high), own_q - math.log(public.max_price)
-        tables = {
-            "_a": log_a.exp()[:, None],
-            "_log_q": log_q,
-            "_margin": price - public.cost,
-            "_place": (price.log() - first) / cell,
-            "_squares": (torch.arange(chokes)[:, None] - torch.arange(chokes)).float() ** 2,
-            "_apart": (own_q - levels[:, None]) ** 2,
-            "_shifts": cell * torch.tensor([-_APART, 0.0, _APART]),
-        }
-        for name, table in tables.items():
-            self.register_buffer(name, table.contiguous(), persistent=False)
-        demand, buys, _ = self._demand(looked_up, own_q)
-        bought = (demand * buys[:, None]).flatten(1).T
-        squared = (demand**2 * buys[:, None]).flatten(1).T[:, ::_COARSE]
+        looked_up = first + cell * np.arange(math.ceil((last - first) / cell) + 1)
+        place = (np.log(price) - first) / cell
+        a = np.exp(log_a)[:, None]
+        demand, buys, _ = self._demand(a, looked_up, own_q)
+        bought = (demand * buys[:, None]).reshape(len(looked_up), -1).T
+        squared = (demand**2 * buys[:, None]).reshape(len(looked_up), -1).T[:, ::_COARSE]
         # The price at which a VMU pays most, and how fast that falls on both sides of it.
-        a, q = log_a.exp()[:, None], own_q.exp()
-        own_best = torch.maximum((public.cost + q) / 2, q * (1 - high / a))
-        own_best = own_best.clamp(max=public.max_price).flatten()
-        of_a, of_q = (
-            axis.flatten() for axis in torch.meshgrid(centred_a, centred_q, indexing="ij")
+        q = np.exp(own_q)
+        own_best = np.maximum((public.cost + q) / 2, q * (1 - high / a)).clip(
+            None, public.max_price
         )
-        moments = [of_a, of_q, of_a**2, of_q**2, own_best, (a / q).flatten()]
-        parts = [bought, squared, bought[:, ::_COARSE] * own_best[:, None], torch.stack(moments, 1)]
-        self._sizes = [part.shape[1] for part in parts]
-        expectations = torch.cat(parts, dim=1).contiguous()
-        self.register_buffer("_expectations", expectations, persistent=False)
-        for name, cells in (("_weights", 1), ("_coarse_weights", _COARSE)):
-            index = torch.arange(bought[:, ::cells].shape[1])[:, None]
-            hat = (1 - (index - self._place / cells).abs()).clamp(min=0)
-            self.register_buffer(name, hat, persistent=False)
-        self.log_prior = nn.Parameter(torch.zeros(intercepts, len(levels)))
-        self.log_spread = nn.Parameter(torch.tensor(-0.7))
-        self.log_sigma = nn.Parameter(torch.tensor(-1.1))
-        self.logit_hazard = nn.Parameter(torch.tensor(-4.5))
-        self.log_step = nn.Parameter(torch.tensor(-4.0))
-        self.logit_persistence = nn.Parameter(torch.tensor(4.0))
-        self.log_wander = nn.Parameter(torch.tensor(-1.0))
-        self.logit_forgetting = nn.Parameter(torch.tensor(-6.0))
+        of_a, of_q = np.meshgrid(
+            log_a - math.log(0.7 * high), own_q - math.log(public.max_price), indexing="ij"
+        )
+        moments = np.stack([of_a, of_q, of_a**2, of_q**2, own_best, a / q], -1).reshape(-1, 6)
+        parts = bought, squared, bought[:, ::_COARSE] * own_best.reshape(-1, 1), moments
+        self._ends = np.cumsum([part.shape[1] for part in parts]).tolist()
+        hats = {}
+        for cells in (1, _COARSE):
+            index = np.arange(bought[:, ::cells].shape[1])[:, None]
+            hats[cells] = (1 - np.abs(index - place / cells)).clip(0)
+        self._a, self._log_q, self._margin, self._place = map(
+            self._like, (a, log_q, price - public.cost, place)
+        )
+        self._squares = self._like((np.arange(chokes)[:, None] - np.arange(chokes)) ** 2)
+        self._apart = self._like((own_q - own_q[::2, None]) ** 2)
+        self._shifts = self._like(cell * np.array([-_APART, 0.0, _APART]))
+        self._most_variance = 0.98 * (_APART * cell) ** 2
+        self._expectations = self._like(np.concatenate(parts, axis=1))
+        self._hats = {cells: self._like(hat) for cells, hat in hats.items()}
 
-    def begin(self, active: Tensor) -> FilterState:
+    def _like(self, table: np.ndarray) -> Array:
+        """A table in the library and the precision of the parameters."""
+        return self._xp.asarray(table, dtype=self.weights["log_prior"].dtype, copy=True)
+
+    def begin(self, active: Array) -> FilterState:
         """Before the first round; `active` (B, K) 1 for the VMUs that will answer."""
-        log_prior = self.log_prior.flatten().log_softmax(0).reshape(self.log_prior.shape)
-        width = self._cell**2 + (2 * self.log_spread).exp()
-        spread = (-0.5 * self._apart / width).softmax(dim=1)
-        table = log_prior.exp() @ spread
-        stays, new = nn.functional.logsigmoid(torch.stack([-self.logit_hazard, self.logit_hazard]))
-        step, wander = self.log_step.exp(), self.log_wander.exp()
-        wanders = (-0.5 * self._squares / wander.square()).softmax(dim=1)
-        hypotheses = 2 if new.item() > math.log(_LEAST_HAZARD) else 1
+        xp, weights = self._xp, self.weights
+        log_prior = weights["log_prior"]
+        log_prior = log_prior - logsumexp(log_prior.reshape(-1))
+        width = self._cell**2 + xp.exp(2 * weights["log_spread"])
+        spread = softmax(-0.5 * self._apart / width)
+        table = xp.exp(log_prior) @ spread
+        hazard = weights["logit_hazard"]
+        stays, new = log_sigmoid(-hazard), log_sigmoid(hazard)
+        step, wander = xp.exp(weights["log_step"]), xp.exp(weights["log_wander"])
+        hypotheses = 2 if new > math.log(_LEAST_HAZARD) else 1
         parameters = FilterParameters(
             log_prior,
             spread,
-            table.flatten(),
-            self.log_sigma.exp(),
-            torch.stack([*[stays] * hypotheses, new]),
-            step**2 if step.item() > _LEAST_STEP else None,
-            self.logit_persistence.sigmoid(),
-            wanders if wander.item() > _LEAST_WANDER else None,
-            self.logit_forgetting.sigmoid(),
+            table.reshape(-1),
+            xp.exp(weights["log_sigma"]),
+            xp.stack([*[stays] * hypotheses, new]),
+            step**2 if step > _LEAST_STEP else None,
+            sigmoid(weights["logit_persistence"]),
+            softmax(-0.5 * self._squares / wander**2) if wander > _LEAST_WANDER else None,
+            sigmoid(weights["logit_forgetting"]),
         )
         B, K = active.shape
-        nothing = active.new_zeros(B)
-        chance = active.new_tensor([0.0, _LEAST])[:hypotheses]
+        H = hypotheses
+        nobody = xp.zeros_like(active)
+        zero = nobody[:1, :1]
+        chance = xp.concat([zero, zero + _LEAST], axis=1)[:, :H]
         return FilterState(
             parameters,
-            active.new_ones(1, 1, 1, 1, 1).expand(B, hypotheses, K, *table.shape),
-            active.new_zeros(1, 1, 1, 1, 1).expand(B, hypotheses, K, *log_prior.shape),
-            active.new_zeros(1, 1, 1, 1).expand(B, hypotheses, *log_prior.shape),
-            active.new_zeros(B, hypotheses),
-            chance.expand(B, hypotheses),
-            table.expand(B, K, *table.shape),
-            nothing,
-            nothing,
-            torch.zeros_like(active),
-            nothing,
+            xp.broadcast_to(zero[..., None, None, None] + 1, (B, H, K, *table.shape)),
+            xp.broadcast_to(zero[..., None, None, None], (B, H, K, *log_prior.shape)),
+            xp.broadcast_to(zero[..., None, None], (B, H, *log_prior.shape)),
+            xp.broadcast_to(zero, (B, H)),
+            xp.broadcast_to(chance, (B, H)),
+            xp.broadcast_to(table, (B, K, *table.shape)),
+            nobody[:, 0],
+            nobody[:, 0],
+            nobody,
+            nobody[:, 0],
         )
 
     def observe(
-        self, state: FilterState, price: Tensor, steps: Tensor, present: Tensor, active: Tensor
-    ) -> tuple[FilterState, Tensor]:
+        self, state: FilterState, price: Array, steps: Array, present: Array, active: Array
+    ) -> tuple[FilterState, Array]:
         """Take in a round.
 
         Args:
@@ -255,73 +273,73 @@ class DemandFilter(nn.Module):
         Returns:
             The state after it, and the log-likelihood (B,) of what was asked for.
         """
-        parameters = state.parameters
+        xp, parameters = self._xp, state.parameters
+        prior, spread, forgetting = parameters.prior, parameters.spread, parameters.forgetting
         everybody = bool(present.all()) and bool(active.all())
-        likelihood, x, variance, surprise, evidence = self._moved(state, price, steps, present)
-        flat = likelihood.flatten(-2)
-        of_new = flat @ parameters.prior
-        log_new = of_new.log()
-        surprise = log_new - surprise
+        likelihood, x, variance, expected, evidence = self._moved(state, price, steps, present)
+        of_new = times(flat(likelihood), prior)
+        log_new = xp.log(of_new)
         seen = state.likely * likelihood[:, None]
-        of_old = seen.flatten(-2) @ parameters.prior
-        told_old = seen @ parameters.spread.T / of_old[..., None, None]
-        told_new = likelihood @ parameters.spread.T / of_new[..., None, None]
-        total_old = self._total(parameters, (told_old + _TINY).log().sum(2) + state.left)
-        total_new = self._total(parameters, (told_new + _TINY).log().sum(1))
-        since = state.log_chance + of_old.log().sum(-1) + total_old - state.log_total
+        of_old = times(flat(seen), prior)
+        told_old = times(seen, spread.T) / of_old[..., None, None]
+        told_new = times(likelihood, spread.T) / of_new[..., None, None]
+        log_told_old = xp.log(told_old + _TINY)
+        total_old = self._total(parameters, log_told_old.sum(2) + state.left)
+        total_new = self._total(parameters, xp.log(told_new + _TINY).sum(1))
+        since = state.log_chance + xp.log(of_old).sum(-1) + total_old - state.log_total
         fresh = log_new.sum(-1) + total_new
-        logits = torch.cat([since, fresh[:, None]], dim=1) + parameters.log_hazard
-        found = logits.logsumexp(1)
-        chance = (logits - found[:, None]).exp()
+        logits = xp.concat([since, fresh[:, None]], axis=1) + parameters.log_hazard
+        found = logsumexp(logits)
+        chance = xp.exp(logits - found[:, None])
         # A new market takes the place of the less likely hypothesis, as far as that is less likely.
         old, new = chance[:, :-1], chance[:, -1:]
         joining = new
         if old.shape[1] > 1:
-            joining = new * nn.functional.one_hot(old.argmin(1), old.shape[1])
+            first = old[:, :1] <= old[:, 1:]
+            joining = new * xp.concat([first, ~first], axis=1)
         joined = old + joining + _TINY
         drawn = joining / joined
-        kept = (1 - parameters.forgetting) * torch.stack([1 - drawn, drawn])[..., None]
+        from_old = (1 - forgetting) * (1 - drawn)[..., None]
+        from_new = (1 - forgetting) * drawn[..., None]
         # Averages are 1 over the prior: that is what forgetting goes back to.
-        by_old, by_new = kept[0] / of_old, kept[1] / of_new[:, None]
-        likely = torch.addcmul(
-            parameters.forgetting + by_old[..., None, None] * seen,
-            by_new[..., None, None],
-            likelihood[:, None],
+        likely = (
+            forgetting
+            + (from_old / of_old)[..., None, None] * seen
+            + (from_new / of_new[:, None])[..., None, None] * likelihood[:, None]
         )
         if parameters.wander is None:
-            told = parameters.forgetting + kept[0][..., None, None] * told_old
-            told = torch.addcmul(told, kept[1][..., None, None], told_new[:, None])
+            told = (
+                forgetting
+                + from_old[..., None, None] * told_old
+                + from_new[..., None, None] * told_new[:, None]
+            )
         else:
-            likely = likely @ parameters.wander.T
-            told = likely @ parameters.spread.T
+            likely = times(likely, parameters.wander.T)
+            told = times(likely, spread.T)
         left = state.left
         if not everybody:
-            stays = active[:, None, :, None, None] > 0
-            likely, told = torch.where(stays, likely, 1.0), torch.where(stays, told, 1.0)
+            stays = active[:, None, :, None, None]
+            likely, told = stays * likely + (1 - stays), stays * told + (1 - stays)
             leaves = (present * (1 - active))[:, None, :, None, None]
-            of_leavers = ((told_old + _TINY).log() * leaves).sum(2)
-            left = left * (1 - drawn)[..., None, None] + of_leavers
-        log_told = (told + _TINY).log()
+            left = left * (1 - drawn)[..., None, None] + (log_told_old * leaves).sum(2)
+        log_told = xp.log(told + _TINY)
         joint = log_told.sum(2) + left
-        belief = self._belief(parameters, likely, log_told, joint, joined)
         after = FilterState(
             parameters,
             likely,
             log_told,
             left,
             self._total(parameters, joint),
-            joined.log(),
-            belief,
+            xp.log(joined),
+            self._belief(parameters, likely, log_told, joint, joined),
             x,
             variance,
-            surprise,
+            log_new - expected,
             new[:, 0],
         )
         return after, found + evidence
 
-    def summary(
-        self, state: FilterState, active: Tensor, capacity: Tensor | None = None
-    ) -> Summary:
+    def summary(self, state: FilterState, active: Array, capacity: Array | None = None) -> Summary:
         """What is known, and the price that is best in expectation.
 
         Args:
@@ -329,35 +347,34 @@ class DemandFilter(nn.Module):
             active: (B, K) 1 for the VMUs that will answer.
             capacity: (B,) all that can be run in the round to come; None: there is no limit.
         """
-        expected = state.belief.flatten(-2) @ self._expectations
-        bought, squared, with_best, moments = expected.split(self._sizes, dim=-1)
-        means, squares, (own_best, bend) = (
-            moments[..., :2],
-            moments[..., 2:4],
-            moments[..., 4:].unbind(-1),
-        )
-        spreads = (torch.addcmul(squares, means, means, value=-1).clamp(min=0) + 1e-4).sqrt()
+        xp, x = self._xp, state.x
+        expected = times(flat(state.belief), self._expectations)
+        i, j, k, _ = self._ends
+        bought, squared, with_best = expected[..., :i], expected[..., i:j], expected[..., j:k]
+        means, squares = expected[..., k : k + 2], expected[..., k + 2 : k + 4]
+        own_best, bend = expected[..., k + 4], expected[..., k + 5]
+        spreads = xp.sqrt((squares - means**2).clip(0) + 1e-4)
         if state.parameters.step is not None:  # the second mean is that of ln q
-            means = means + nn.functional.pad(state.x[:, None, None], (1, 0))
+            shared = x[:, None, None]
+            means = means + xp.concat([0 * shared, shared], axis=-1)
         sold = self._sold(state, (bought * active[..., None]).sum(-2))
-        scarcity = torch.zeros_like(state.x)
+        scarcity = xp.zeros_like(x)
         if capacity is not None:
-            scarcity = sold[..., 0] / (sold[..., 0] + capacity).clamp(min=_TINY)
-            sold = torch.minimum(sold, capacity[..., None])
+            scarcity = sold[:, 0] / (sold[:, 0] + capacity).clip(_TINY)
+            sold = xp.minimum(sold, capacity[:, None])
         coarse = bought[..., ::_COARSE]
         with_best = with_best - own_best[..., None] * coarse
         variance = (1 + state.parameters.sigma**2) * squared - coarse**2
         told = self._told(with_best, variance, bend * active)
         worth = self._at_trials(state, told, _COARSE)
-        best_logit = self._best_logit(torch.addcmul(HORIZON * worth, self._margin, sold))
-        surprise = (state.surprise.clamp(-5, 5) / 5)[..., None]
-        own = torch.cat([means, spreads, surprise], -1)
-        there = (active / active.sum(-1, keepdim=True).clamp(min=1))[..., None]
-        of_market = torch.stack([best_logit, state.change, scarcity], -1)
-        market = torch.cat([of_market, (spreads * there).sum(-2)], -1)
-        return Summary(own, market, best_logit)
+        best_logit = self._best_logit(HORIZON * worth + self._margin * sold)
+        surprise = (state.surprise.clip(-5, 5) / 5)[..., None]
+        there = (active / active.sum(-1)[:, None].clip(1))[..., None]
+        of_market = xp.stack([best_logit, state.change, scarcity], axis=-1)
+        market = xp.concat([of_market, (spreads * there).sum(-2)], axis=-1)
+        return Summary(xp.concat([means, spreads, surprise], axis=-1), market, best_logit)
 
-    def _told(self, covariance: Tensor, variance: Tensor, bend: Tensor) -> Tensor:
+    def _told(self, covariance: Array, variance: Array, bend: Array) -> Array:
         """What purchases at prices would save in a round, (B, J), VMUs taken one by one.
 
         A VMU pays A/q·(p − b)² less where the price is not its own best b. Of the variance of b, a
@@ -369,13 +386,13 @@ class DemandFilter(nn.Module):
             variance: (B, K, J) of the purchase, noise included.
             bend: (B, K) expected A/q, 0 for those who are not there.
         """
-        explained = covariance.square() / (variance + 1.0)  # it may be 0 where nobody buys
-        saved = (explained * bend.square()[..., None]).sum(-2)
-        return saved / bend.sum(-1, keepdim=True).clamp(min=_TINY)
+        explained = covariance**2 / (variance + 1.0)  # it may be 0 where nobody buys
+        saved = (explained * (bend**2)[..., None]).sum(-2)
+        return saved / bend.sum(-1)[:, None].clip(_TINY)
 
     def _moved(
-        self, state: FilterState, price: Tensor, steps: Tensor, present: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        self, state: FilterState, price: Array, steps: Array, present: Array
+    ) -> tuple[Array, Array, Array, Array, Array]:
         """What a round tells of x, the common move of all q.
 
         Three values of x have its mean and its variance. What another VMU's purchase tells of them
@@ -386,69 +403,64 @@ class DemandFilter(nn.Module):
             variance (B,) of x in the next round; how likely each VMU's purchase was (B, K), as a
             logarithm; and how much likelier all purchases are together than one by one, (B,).
         """
+        xp, parameters = self._xp, state.parameters
         # Gradients do not go on through x from round to round: over many they are wild.
-        parameters, x = state.parameters, state.x.detach()
+        x, log_price = detached(state.x), xp.log(price)
         if parameters.step is None:
-            likelihood = self._likelihood(
-                parameters, price.log(), steps, self._log_q[_APART:-_APART]
-            )
-            if not present.all():
-                likelihood = torch.where(present[..., None, None] > 0, likelihood, 1.0)
-            expected = (state.belief * likelihood).flatten(-2).sum(-1).log()
-            return likelihood, x, state.variance, expected, torch.zeros_like(x)
-        wide = self._likelihood(parameters, price.log() - x, steps, self._log_q)
+            own_q = self._log_q[_APART:-_APART]
+            likelihood = self._likelihood(parameters, log_price, steps, own_q)
+            likelihood = _of_those(present, likelihood)
+            expected = xp.log((state.belief * likelihood).sum((-2, -1)))
+            return likelihood, x, state.variance, expected, xp.zeros_like(x)
+        wide = self._likelihood(parameters, log_price - x, steps, self._log_q)
         slices = [wide[..., i : i + self._chokes] for i in (0, _APART, 2 * _APART)]
-        each = [(state.belief * part).flatten(-2).sum(-1) for part in slices]
-        log = torch.stack(each, -1).log() * present[..., None]
+        each = xp.stack([(state.belief * part).sum((-2, -1)) for part in slices], axis=-1)
+        log = xp.log(each) * present[..., None]
         outer = state.variance / (2 * self._shifts[2] ** 2)
-        prior = torch.stack([outer, 1 - 2 * outer, outer], -1).clamp(min=1e-6).log()
+        prior = xp.log(xp.stack([outer, 1 - 2 * outer, outer], axis=-1).clip(1e-6))
         together = log.sum(1) + prior
         others = together[:, None] - log
-        found, of_others = together.logsumexp(-1), others.logsumexp(-1)
-        chance = (others - of_others[..., None]).exp()[..., None, None]  # (B, K, 3, 1, 1)
-        likelihood = slices[1] * chance[:, :, 1]
-        likelihood = torch.addcmul(likelihood, slices[0], chance[:, :, 0])
-        likelihood = torch.addcmul(likelihood, slices[2], chance[:, :, 2])
-        if not present.all():
-            likelihood = torch.where(present[..., None, None] > 0, likelihood, 1.0)
+        found, of_others = logsumexp(together), logsumexp(others)
+        chance = xp.exp(others - of_others[..., None])[..., None, None]  # (B, K, 3, 1, 1)
+        likelihood = sum(part * chance[:, :, i] for i, part in enumerate(slices))
         expected = found[:, None] - of_others
-        after = (together - found[:, None]).exp()
+        after = xp.exp(together - found[:, None])
         mean = after @ self._shifts
         variance = parameters.persistence**2 * (after @ self._shifts**2 - mean**2)
-        variance = (variance + parameters.step).clamp(max=0.98 * self._shifts[2].item() ** 2)
-        x = (parameters.persistence * (x + mean)).clamp(-_MOST_X, _MOST_X)
-        return likelihood, x, variance, expected, found - expected.sum(-1)
+        variance = (variance + parameters.step).clip(None, self._most_variance)
+        x = (parameters.persistence * (x + mean)).clip(-_MOST_X, _MOST_X)
+        return _of_those(present, likelihood), x, variance, expected, found - expected.sum(-1)
 
-    def _total(self, parameters: FilterParameters, told: Tensor) -> Tensor:
+    def _total(self, parameters: FilterParameters, told: Array) -> Array:
         """Logarithm (…) of the mean over the prior of what is told of (A, c), (…, A, C)."""
-        return (told + parameters.log_prior).flatten(-2).logsumexp(-1)
+        return logsumexp(flat(told + parameters.log_prior))
 
     def _belief(
         self,
         parameters: FilterParameters,
-        likely: Tensor,
-        log_told: Tensor,
-        joint: Tensor,
-        chance: Tensor,
-    ) -> Tensor:
+        likely: Array,
+        log_told: Array,
+        joint: Array,
+        chance: Array,
+    ) -> Array:
         """(B, K, A, Q) probabilities of lines by all VMUs' purchases, under either hypothesis."""
         others = (joint + parameters.log_prior)[:, :, None] - log_told
-        most = others.detach().amax((-2, -1), keepdim=True)
-        others = (others - most).clamp(min=_LEAST_OTHERS).exp()
-        lines = likely * (others @ parameters.spread)
-        share = chance[:, :, None] / lines.flatten(-2).sum(-1)
+        most = self._xp.max(flat(detached(others)), axis=-1)[..., None, None]
+        others = self._xp.exp((others - most).clip(_LEAST_OTHERS))
+        lines = likely * times(others, parameters.spread)
+        share = chance[:, :, None] / lines.sum((-2, -1))
         return (lines * share[..., None, None]).sum(1)
 
-    def _sold(self, state: FilterState, bought: Tensor) -> Tensor:
+    def _sold(self, state: FilterState, bought: Array) -> Array:
         """Expected demand (B, trials), x included, from that without it at prices (B, J)."""
         if state.parameters.step is None:
             return self._at_trials(state, bought, 1)
         outer = (state.variance / (2 * self._shifts[2] ** 2))[:, None]
         inner = (1 - 2 * outer) * bought[:, _APART:-_APART]
         both = bought[:, : -2 * _APART] + bought[:, 2 * _APART :]
-        return self._at_trials(state, torch.addcmul(inner, outer, both), 1, _APART)
+        return self._at_trials(state, inner + outer * both, 1, _APART)
 
-    def _at_trials(self, state: FilterState, table: Tensor, cells: int, first: int = 0) -> Tensor:
+    def _at_trials(self, state: FilterState, table: Array, cells: int, first: int = 0) -> Array:
         """A table (B, J) of prices that x multiplies, at the prices (B, trials) that are compared.
 
         Args:
@@ -458,22 +470,29 @@ class DemandFilter(nn.Module):
             first: cells from the first price to the table's.
         """
         if state.parameters.step is None:
-            return table @ (self._weights if cells == 1 else self._coarse_weights)
+            return table @ self._hats[cells]
+        xp = self._xp
         place = (self._place - (state.x / self._cell)[:, None] - first) / cells
-        below = place.detach().floor().clamp(0, table.shape[1] - 2)
-        index = below.long()
-        return torch.lerp(table.gather(1, index), table.gather(1, index + 1), place - below)
+        below = xp.floor(detached(place)).clip(0, table.shape[1] - 2)
+        index = xp.astype(below, xp.int64)
+        low, high = (xp.take_along_axis(table, index + i, axis=1) for i in (0, 1))
+        return low + (place - below) * (high - low)
 
-    def _best_logit(self, utility: Tensor) -> Tensor:
-        """The best price by its expected utility (…, trials), between two trials by a parabola."""
-        best = utility[..., 1:-1].argmax(-1, keepdim=True) + 1
-        before, at, behind = (utility.gather(-1, best + i) for i in (-1, 0, 1))
-        bend = (2 * at - before - behind).clamp(min=1e-3 * at.detach().abs() + _TINY)
-        place = (best + (0.5 * (behind - before) / bend).clamp(-1, 1)) / (self._trials - 1)
-        return (place[..., 0].clamp(_EDGE, 1 - _EDGE) ** 1.5).logit()
+    def _best_logit(self, utility: Array) -> Array:
+        """The best price by its expected utility (B, trials), between two trials by a parabola."""
+        xp = self._xp
+        best = xp.argmax(utility[:, 1:-1], axis=-1, keepdims=True) + 1
+        before, at, behind = (
+            xp.take_along_axis(utility, best + i, axis=-1)[:, 0] for i in (-1, 0, 1)
+        )
+        bend = xp.maximum(2 * at - before - behind, 1e-3 * abs(detached(at)) + _TINY)
+        beside = (0.5 * (behind - before) / bend).clip(-1, 1)
+        place = xp.astype(best[:, 0], utility.dtype) + beside
+        share = (place / (self._trials - 1)).clip(_EDGE, 1 - _EDGE) ** 1.5
+        return xp.log(share) - xp.log1p(-share)
 
-    def _demand(self, log_price: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Demand at prices (B,) by lines (A,) by (Q,), and how it varies within a cell.
+    def _demand(self, a: Array, log_price: Array, log_q: Array) -> tuple[Array, Array, Array]:
+        """Demand at prices (B,) by lines (A, 1) by (Q,), and how it varies within a cell.
 
         Returns:
             Demand of the VMUs that buy (B, A, Q), the probability that one does (B, Q), and the
@@ -481,39 +500,48 @@ class DemandFilter(nn.Module):
             stand for themselves. Without, those of a cell buy whose q lies above the price, and the
             geometric middle of these q stands for them.
         """
-        low, high = self.public.min_steps, self.public.max_steps
+        xp, low, high = namespace(log_q), self.public.min_steps, self.public.max_steps
         above = log_q - log_price[:, None]
         if low > 0:
-            share = 1 - (-above).exp()
-            demand = (self._a * share[:, None]).clamp(low, high)
-            return demand, torch.ones_like(share), torch.zeros_like(share)
-        buys = (above / self._cell + 0.5).clamp(0, 1)
-        ratio = torch.sub((self._cell / 2) * buys - self._cell / 2, above).exp()
-        share = (1 - ratio).clamp(min=_LEAST_SHARE)
+            share = 1 - xp.exp(-above)
+            demand = (a * share[:, None]).clip(low, high)
+            return demand, xp.ones_like(share), xp.zeros_like(share)
+        buys = (above / self._cell + 0.5).clip(0, 1)
+        ratio = xp.exp((self._cell / 2) * (buys - 1) - above)
+        share = (1 - ratio).clip(_LEAST_SHARE)
         # ln q is uniform over the cell's part, and dS/d ln q = A·p/q.
-        variance = (buys * ratio / share).square() * (self._cell**2 / 12)
-        return (self._a * share[:, None]).clamp(max=high), buys, variance
+        variance = (buys * ratio / share) ** 2 * (self._cell**2 / 12)
+        return (a * share[:, None]).clip(None, high), buys, variance
 
     def _likelihood(
-        self, parameters: FilterParameters, log_price: Tensor, steps: Tensor, log_q: Tensor
-    ) -> Tensor:
+        self, parameters: FilterParameters, log_price: Array, steps: Array, log_q: Array
+    ) -> Array:
         """(B, K, A, q): a normal density about the demand, a probability at the bounds."""
-        low, high = self.public.min_steps, self.public.max_steps
-        demand, buys, variance = self._demand(log_price, log_q)
-        sigma = (parameters.sigma.square() + variance).sqrt()[:, None]
+        xp, low, high = self._xp, self.public.min_steps, self.public.max_steps
+        demand, buys, variance = self._demand(self._a, log_price, log_q)
+        sigma = xp.sqrt(parameters.sigma**2 + variance)[:, None]
         width = demand * sigma
-        score = torch.addcmul((-1 / sigma)[:, None], steps[..., None, None], (1 / width)[:, None])
-        density = torch.addcmul((high / width).log()[:, None], score, score, value=-0.5)
-        likelihood = density.clamp(min=_LEAST).exp()
+        score = steps[..., None, None] * (1 / width)[:, None] - (1 / sigma)[:, None]
+        density = xp.log(high / width)[:, None] - 0.5 * score**2
+        likelihood = xp.exp(density.clip(_LEAST))
         at_low, at_high = steps <= low * (1 + 1e-6), steps >= high * (1 - 1e-6)
         at_bound = at_low | at_high if low > 0 else at_high
-        tail = at_bound.nonzero(as_tuple=True)
-        if len(tail[0]):
-            sign = torch.where(at_low, _PEAK, -_PEAK)[tail][:, None, None]
-            beyond = 0.5 * torch.erfc(score[tail] * -sign) + math.exp(_LEAST)
-            likelihood = likelihood.index_put(tail, beyond)
+        if bool(at_bound.any()):
+            tail = xp.nonzero(at_bound)
+            sign = xp.astype(at_high, steps.dtype)[tail][:, None, None] * 2 - 1
+            beyond = 0.5 * erfc(score[tail] * (_PEAK * sign)) + math.exp(_LEAST)
+            likelihood = replaced(likelihood, tail, beyond)
         if low > 0:
             return likelihood
-        buys = buys[:, None, None]
-        declined = at_low[..., None, None]
-        return torch.where(declined, 1 - buys, likelihood * buys) + math.exp(_LEAST)
+        # A purchase of 0 is made by those who do not buy, and any other by those who do.
+        buys, declined = buys[:, None, None], xp.astype(at_low, steps.dtype)[..., None, None]
+        none = declined * (1 - buys) + math.exp(_LEAST)
+        return likelihood * ((1 - declined) * buys) + none
+
+
+def _of_those(present: Array, likelihood: Array) -> Array:
+    """Of the VMUs that answered; of the others any line is as likely, 1."""
+    if bool(present.all()):
+        return likelihood
+    there = present[..., None, None]
+    return there * likelihood + (1 - there)

@@ -17,9 +17,8 @@ from baselines.arena.protocol import History
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.methods.filter import demand_filter as filters
 from baselines.methods.filter.demand_filter import DemandFilter
-from baselines.runs.digest import source_digest
+from baselines.runs.digest import code_digest
 from baselines.runs.policy_files import read, write
 
 
@@ -43,7 +42,7 @@ def fitted(
     """Fit a filter in place, or take it from the file in which an equal fit was kept.
 
     Args:
-        demand_filter: the filter.
+        demand_filter: the filter, on tensors.
         task: what is played.
         recipe: hyperparameters and budget.
         seed: of every random choice.
@@ -52,20 +51,22 @@ def fitted(
     Returns:
         The rounds played and the seconds spent.
     """
-    grid = list(demand_filter.log_prior.shape)
-    code = source_digest([Path(filters.__file__), Path(__file__)])
-    of = task.digest(dataclasses.asdict(recipe), grid, seed, code)
+    weights = demand_filter.weights
+    grid = list(weights["log_prior"].shape)
+    of = task.digest(dataclasses.asdict(recipe), grid, seed, code_digest(__name__))
     path = folder / f"{task.name}-fit-seed{seed}-{of}.safetensors"
     if path.exists():
-        record, weights = read(path)
-        demand_filter.load_state_dict(weights)
+        record, kept = read(path)
+        with torch.no_grad():
+            for name, value in weights.items():
+                value.copy_(kept[name])
         return record
     env = task.environment(recipe.lanes, history=1, judged=False, **PHYSICAL)
     began = time.perf_counter()
     fit(demand_filter, env, recipe, seed)
     seconds = time.perf_counter() - began
     record = {"rounds": recipe.updates * recipe.lanes * env.max_cycles, "seconds": seconds}
-    write(path, demand_filter.state_dict(), record)
+    write(path, {name: value.detach() for name, value in weights.items()}, record)
     return record
 
 
@@ -75,7 +76,7 @@ def fit(
     """Fit a filter in place.
 
     Args:
-        demand_filter: the filter.
+        demand_filter: the filter, on tensors.
         env: with history=1, in physical units.
         recipe: hyperparameters and budget.
         seed: of every random choice.
@@ -83,9 +84,10 @@ def fit(
     Returns:
         Mean log-likelihood of a round in each batch.
     """
+    parameters = list(demand_filter.weights.values())
     groups = [
-        {"params": [p for p in demand_filter.parameters() if p.ndim]},
-        {"params": [p for p in demand_filter.parameters() if not p.ndim]},
+        {"params": [p for p in parameters if p.ndim]},
+        {"params": [p for p in parameters if not p.ndim]},
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
     trace = []
@@ -99,7 +101,7 @@ def fit(
         (-found).backward()
         optimizer.step()
         trace.append(found.item())
-    demand_filter.zero_grad()  # what is trained next must not find these gradients
+    optimizer.zero_grad()  # what is trained next must not find these gradients
     return trace
 
 

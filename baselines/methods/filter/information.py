@@ -1,74 +1,84 @@
-"""What the leader knows after each round: what it saw, and what the filter makes of it."""
+"""What the leader knows before each price: what it saw, and what the filter makes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+from aigc_market._arrays import namespace
+from baselines.methods.filter.arrays import Array, detached
+from baselines.methods.filter.demand_filter import MARKET, OWN, DemandFilter
 
-from baselines.methods.filter.demand_filter import DemandFilter
+OWN_INPUTS, MARKET_INPUTS = 4 + OWN, 5 + MARKET
+"""Numbers that the network sees of each VMU and of the market, the filter's own last."""
+_MANY = 8.0
+"""VMUs beyond which their number is not told apart: larger markets are then nothing new."""
+_ROWS = 64
+"""VMUs, of all episodes, that NumPy looks at together: tables then fit the processor's cache."""
 
 
-class InformationState(NamedTuple):
-    """All that the leader knows after a round; leading axes (B,) or (B, T)."""
+class Information(NamedTuple):
+    """What is known before a price, in units of about 1; leading axes (…) are episodes."""
 
-    price: Tensor
-    """(…) of the round."""
-    steps: Tensor
-    """(…, K) asked for in it."""
-    present: Tensor
-    """(…, K) 1 for the VMUs that took part in it."""
-    active: Tensor
-    """(…, K) 1 for the VMUs that will answer the next price."""
-    age: Tensor
-    """(…, K) rounds since the VMU came."""
-    visit: Tensor
-    """(…, K) rounds that the slot has stood empty: the same for all rounds of one VMU's stay."""
-    round: Tensor
+    own: Array
+    """(…, K, OWN_INPUTS) of each VMU: what it bought, whether it was there and will be, how long,
+    and the filter's features."""
+    market: Array
+    """(…, MARKET_INPUTS) of the market: the last price, how many will answer, of what all could ask
+    for the share that can be run, mean purchase, share of slots taken, and the filter's features.
+    """
+    active: Array
+    """(…, K) 1 for the VMUs that will answer."""
+    best_logit: Array
+    """(…) the price that is best in expectation, see `demand_filter.Summary`."""
+    round: Array
     """(…) rounds played."""
-    capacity: Tensor
-    """(…) steps that can be run in the round to come; infinite where there is no limit."""
-    own: Tensor
-    """(…, K, OWN) the filter's features of each VMU; (…, K, 0) without a filter."""
-    market: Tensor
-    """(…, MARKET) the filter's features of the market; (…, 0) without a filter."""
-    best_logit: Tensor
-    """(…) the price that is best in expectation, see `demand_filter.Summary`; the middle of the
-    prices, 0, without a filter."""
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> InformationState:
-        """The same with a function applied to each tensor."""
-        return InformationState(*(function(part) for part in self))
+    def flat(self) -> Array:
+        """All in one row, (…, K·(OWN_INPUTS + 1) + MARKET_INPUTS + 2)."""
+        own = self.own.reshape(*self.market.shape[:-1], -1)
+        facts = own, self.market, self.active, self.best_logit[..., None], self.round[..., None]
+        return namespace(own).concat(facts, axis=-1)
+
+    @classmethod
+    def of_flat(cls, row: Array) -> Information:
+        """What `flat` gave."""
+        K = (row.shape[-1] - MARKET_INPUTS - 2) // (OWN_INPUTS + 1)
+        end = K * OWN_INPUTS
+        own = row[..., :end].reshape(*row.shape[:-1], K, OWN_INPUTS)
+        market, active = row[..., end : end + MARKET_INPUTS], row[..., end + MARKET_INPUTS : -2]
+        return cls(own, market, active, row[..., -2], row[..., -1])
 
 
 class Tracker:
-    """Keeps the information state of a batch of episodes.
+    """Keeps what is known in B episodes; arrays are of the filter's library and precision.
 
     Args:
+        demand_filter: the filter.
         active: (B, K) 1 for the VMUs that will answer the first price.
-        price: what stands in place of the price before the first.
-        demand_filter: the filter; None: raw rounds are all that is known.
         capacity: (B,) steps that can be run in the first round; None: there is no limit.
     """
 
     def __init__(
-        self,
-        active: Tensor,
-        price: float,
-        demand_filter: DemandFilter | None = None,
-        capacity: Tensor | None = None,
+        self, demand_filter: DemandFilter, active: Array, capacity: Array | None = None
     ) -> None:
-        self._filter = demand_filter
-        self._filtered = None if demand_filter is None else demand_filter.begin(active)
-        nothing, none = torch.zeros_like(active), active.new_zeros(len(active))
-        facts = none + price, nothing, nothing, active, nothing, nothing, none
-        self.state = InformationState(*facts, *self._coming(active, capacity))
+        self._filter, self._xp = demand_filter, namespace(active)
+        public, (B, K) = demand_filter.public, active.shape
+        self.price_unit = public.max_price / 2
+        """Money per step that counts as 1."""
+        self.steps_unit = public.max_steps / 2.5
+        """Steps that count as 1."""
+        # Gradients want whole batches.
+        size = B if hasattr(active, "requires_grad") else max(1, _ROWS // K)
+        self._parts = [slice(i, i + size) for i in range(0, B, size)]
+        self._states = [demand_filter.begin(active[part]) for part in self._parts]
+        nothing = self._xp.zeros_like(active)
+        self._age, self._active, self._round = nothing, active, nothing[:, 0]
+        price = nothing[:, 0] + public.cost  # stands in place of the price before the first
+        self.known = self._information(price, nothing, nothing, active, capacity)
 
     def observe(
-        self, price: Tensor, steps: Tensor, active: Tensor, capacity: Tensor | None = None
-    ) -> InformationState:
+        self, price: Array, steps: Array, active: Array, capacity: Array | None = None
+    ) -> Information:
         """Take in a round.
 
         Args:
@@ -76,34 +86,42 @@ class Tracker:
             steps: (B, K) asked for.
             active: (B, K) 1 for the VMUs that will answer the next price.
             capacity: (B,) steps that can be run in the round to come; None: there is no limit.
+
+        Returns:
+            What is known now, `known`.
         """
-        last, present = self.state, self.state.active
-        if self._filter is not None and self._filtered is not None:
-            self._filtered, _ = self._filter.observe(self._filtered, price, steps, present, active)
-        self.state = InformationState(
-            price,
-            steps,
-            present,
-            active,
-            (last.age + 1) * present,
-            last.visit + 1 - present,
-            last.round + 1,
-            *self._coming(active, capacity),
-        )
-        return self.state
+        present = self._active
+        seen = price, steps, present, active
+        for i, (part, state) in enumerate(zip(self._parts, self._states, strict=True)):
+            self._states[i], _ = self._filter.observe(state, *(fact[part] for fact in seen))
+        self._age, self._active = (self._age + 1) * present, active
+        self._round = self._round + 1
+        self.known = self._information(price, steps, present, active, capacity)
+        return self.known
 
-    def _coming(
-        self, active: Tensor, capacity: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What is known of the round to come: the last four fields of an information state."""
-        limit = active.new_full((len(active),), torch.inf) if capacity is None else capacity
-        if self._filter is None or self._filtered is None:
-            nothing = active.new_zeros(*active.shape, 0)
-            return limit, nothing, nothing[:, 0], torch.zeros_like(limit)
-        own, market, best_logit = self._filter.summary(self._filtered, active, capacity)
-        return limit, own, market, best_logit
-
-
-def over_rounds(states: list[InformationState]) -> InformationState:
-    """The states (B, …) of successive rounds as one, (B, T, …)."""
-    return InformationState(*(torch.stack(parts, dim=1) for parts in zip(*states, strict=True)))
+    def _information(
+        self, price: Array, steps: Array, present: Array, active: Array, capacity: Array | None
+    ) -> Information:
+        xp = self._xp
+        summaries = [
+            self._filter.summary(state, active[part], None if capacity is None else capacity[part])
+            for part, state in zip(self._parts, self._states, strict=True)
+        ]
+        own, market, best_logit = (xp.concat(parts) for parts in zip(*summaries, strict=True))
+        steps = steps / self.steps_unit
+        count = active.sum(-1).clip(1)
+        room = xp.ones_like(count)
+        if capacity is not None:
+            room = (capacity / (self._filter.public.max_steps * count)).clip(None, 1)
+        of_each = xp.stack([steps, present, active, xp.log1p(self._age) / 3], axis=-1)
+        of_all = [
+            price / self.price_unit,
+            xp.log1p(count.clip(None, _MANY)),
+            room,
+            steps.mean(-1),
+            present.mean(-1),
+        ]
+        own = xp.concat([of_each, own], axis=-1)
+        market = xp.concat([xp.stack(of_all, axis=-1), market], axis=-1)
+        # Gradients reach past rounds by the best price alone: through the rest they are wild.
+        return Information(detached(own), detached(market), active, best_logit, self._round)

@@ -1,65 +1,78 @@
-"""A trained network as a pricing method."""
+"""A network on the filter as a pricing method."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from baselines.arena.protocol import History
+from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.task import Task
-from baselines.methods.filter.network import Cache, PricingNetwork
-
-_ROWS = 1024
-"""VMUs, of all episodes, that are looked at together: tensors then fit the processor's cache."""
+from baselines.methods.filter.information import Information, Tracker
+from baselines.methods.filter.network import PricingNetwork, in_numpy, initial
+from baselines.runs.policy_files import read
 
 
 class Leader:
     """Plays N episodes at once, with the policy's noise, if its standard deviation is not 0.
 
     Args:
-        network: the policy.
+        network: the policy, on arrays of NumPy.
+        std: standard deviation of the noise, of actions in [−1, 1].
         num_envs: N.
         seed: of the noise.
     """
 
-    def __init__(self, network: PricingNetwork, num_envs: int, seed: int = 0) -> None:
+    def __init__(self, network: PricingNetwork, std: float, num_envs: int, seed: int = 0) -> None:
         self.num_envs = num_envs
-        self._network = network
-        self._std = network.log_std.exp().item()
-        self._generator = torch.Generator().manual_seed(seed)
-        self._caches: list[Cache] = []
+        self.network, self._std = network, std
+        self._rng = np.random.default_rng(seed)
+        self._tracker: Tracker | None = None
 
-    @torch.inference_mode()
     def act(self, history: History) -> np.ndarray:
         """Prices (N,) for the round to come; called once a round."""
-        parts = _tensor(history.active).split(max(1, _ROWS // history.active.shape[1]))
-        sizes = [len(part) for part in parts]
-        limits = [None] * len(parts)
-        if history.capacity is not None:
-            limits = _tensor(history.capacity).split(sizes)
+        action = self.network.action(self.inform(history))
+        if self._std > 0:
+            action = action + self._std * self._rng.standard_normal(len(action))
+        return self.network.price(action).astype(np.float64)
+
+    def inform(self, history: History) -> Information:
+        """What is known now; called once a round."""
+        coming = _single(history.active), _single(history.capacity)
         if history.prices.shape[1] == 0:
-            begun = [self._network.start(*now) for now in zip(parts, limits, strict=True)]
-            self._caches = [cache for cache, _ in begun]
-            actions = [action for _, action in begun]
-        elif not self._caches:
+            self._tracker = self.network.begin(*coming)
+        elif self._tracker is None:
             raise ValueError("history must begin with no round at all, got one in play")
         else:
-            last = (_tensor(of[:, -1]).split(sizes) for of in (history.prices, history.steps))
-            rounds = zip(self._caches, *last, parts, limits, strict=True)
-            actions = [self._network.step(*of_part) for of_part in rounds]
-        action = torch.cat(actions)
-        if self._std > 0:
-            action = action + self._std * torch.randn(len(action), generator=self._generator)
-        return self._network.price(action).double().numpy()
+            last = _single(history.prices[:, -1]), _single(history.steps[:, -1])
+            self._tracker.observe(*last, *coming)
+        return self._tracker.known
 
 
 def unfitted(task: Task, num_envs: int, seed: int) -> Leader:
     """The price that is best by the filter as it begins, and some dispersion: nothing is learnt."""
-    network = PricingNetwork(task.public())  # its random weights say nothing before training
-    network.log_std.data.fill_(-torch.inf)
-    return Leader(network.eval(), num_envs, seed)
+    # Its random weights say nothing before training.
+    return Leader(PricingNetwork(task.public(), in_numpy(initial())), 0.0, num_envs, seed)
 
 
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.as_tensor(array, dtype=torch.float32)
+def load(path: Path) -> tuple[PricingNetwork, float]:
+    """A network that was trained and kept, and the standard deviation of its noise.
+
+    Nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is of another kind.
+    """
+    config, tensors = read(path)
+    try:
+        weights = {name: tensors[name].numpy() for name in initial()}
+        network = PricingNetwork(PublicParameters(**config["public"]), weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"path must be a leader's file, got {str(path)!r} ({error!r})") from error
+    return network, float(np.exp(weights["log_std"]))
+
+
+def _single(array: np.ndarray | None) -> np.ndarray | None:
+    """In single precision."""
+    return None if array is None else array.astype(np.float32)

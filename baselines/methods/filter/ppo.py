@@ -1,27 +1,28 @@
-"""PPO on causal whole episodes: one forward pass decides all rounds of an episode.
-
-The rollout keeps the keys and values of past rounds, so no round is encoded twice; the update masks
-attention so that no decision sees its future. It plays the environment and needs nothing else.
-"""
+"""The network trained by Stable-Baselines3's PPO, on what the filter makes of an environment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.distributions import Normal
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorWrapper
+from gymnasium.vector.utils import batch_space
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
 
 from aigc_market.envs.pages.vector import PricingVectorEnv
-from baselines.arena.protocol import History
-from baselines.arena.rollout import play_in
-from baselines.arena.seeds import training_seed
-from baselines.methods.filter.information import InformationState, over_rounds
-from baselines.methods.filter.network import PricingNetwork
-from baselines.runs.checkpoint import Checkpoint
+from baselines.arena.protocol import PublicParameters
+from baselines.arena.rollout import PHYSICAL, history_of
+from baselines.arena.task import Task
+from baselines.arena.trainable import Report
+from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Information
+from baselines.methods.filter.leader import Leader
+from baselines.methods.filter.network import PricingNetwork, in_numpy
+from baselines.methods.sb3.learning import learn
 
 
 @dataclass(frozen=True)
@@ -31,144 +32,146 @@ class PpoRecipe:
     updates: int = 60
     """Batches of episodes."""
     lanes: int = 256
-    """Episodes in a batch."""
-    epochs: int = 4
-    """Passes over a batch."""
+    """Episodes side by side."""
+    n_steps: int = 100
+    """Rounds of each between updates."""
     minibatches: int = 8
     """Gradient steps in a pass."""
+    n_epochs: int = 4
+    """Passes over the rounds of an update."""
     learning_rate: float = 1e-3
     """Adam's at the start; it falls linearly to nothing."""
-    clip_range: float = 0.2
-    """PPO's clipping."""
-    value_weight: float = 0.5
-    """Of the critic's squared error."""
-    clip_norm: float = 0.5
-    """Largest norm of a gradient."""
+    gamma: float = 0.0
+    """Discount. At 0 what a price teaches is worth what the filter says, and no more."""
     log_std: float = -1.5
     """Logarithm of the first standard deviation of prices in [−1, 1]."""
-    least_log_std: float = -3.0
-    """Its floor."""
 
+    @property
+    def rounds(self) -> int:
+        """Rounds to play."""
+        return self.updates * self.lanes * self.n_steps
 
-class Batch(NamedTuple):
-    """Episodes played; (B, T) in front."""
-
-    known: InformationState
-    """What was known before each price."""
-    action: Tensor
-    """What was played, in the units of [−1, 1] and not held within them."""
-    log_probability: Tensor
-    """Of it, when it was played."""
-    advantage: Tensor
-    """Reward minus what the critic expected, standardised."""
-    reward: Tensor
-    """The round's: a price moves no later reward that is worth the noise of waiting (γ = 0)."""
+    def arguments(self) -> dict[str, Any]:
+        """Of PPO, under its own names."""
+        return {
+            "learning_rate": lambda left: self.learning_rate * left,
+            "batch_size": self.lanes * self.n_steps // self.minibatches,
+            "n_steps": self.n_steps,
+            "n_epochs": self.n_epochs,
+            "gamma": self.gamma,
+        }
 
 
 def train(
-    network: PricingNetwork,
-    env: PricingVectorEnv,
-    recipe: PpoRecipe,
-    seed: int,
-    checkpoint: Checkpoint,
-    report: Callable[[int], None],
+    weights: nn.ParameterDict, task: Task, recipe: PpoRecipe, seed: int, report: Report
 ) -> int:
-    """Train a leader in place, going on from the checkpoint's last update.
+    """Train a leader in place.
 
     Args:
-        network: the leader, freshly made.
-        env: with history=1, in physical units, and as many lanes as the recipe says.
+        weights: of the leader, freshly made.
+        task: what is played.
         recipe: hyperparameters and budget.
         seed: of every random choice.
-        checkpoint: where progress is kept.
-        report: called with the number of updates done, after each.
+        report: see `Report`.
 
     Returns:
         Rounds played.
     """
+    # Rewards of about 1, by a constant of the environment; prices and purchases as the filter
+    # counts them.
+    given = PHYSICAL | {"scale_rewards": True}
+    env = task.environment(recipe.lanes, history=1, judged=False, **given)
+    leader = Leader(PricingNetwork(task.public(), in_numpy(weights)), 0.0, recipe.lanes)
+    policy = {"public": task.public(), "weights": weights, "log_std_init": recipe.log_std}
+    model = learn(InformedEnv(env, leader), PPO, ActorCritic, recipe, seed, report, policy)
     with torch.no_grad():
-        network.log_std.fill_(recipe.log_std)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=1e-5)
-    done = checkpoint.restore(network, optimizer)
-    for update in range(done, recipe.updates):
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate * (1 - update / recipe.updates)
-        rng = np.random.default_rng([seed, update])
-        batch = rollout(network, env, rng)
-        for _ in range(recipe.epochs):
-            order = torch.from_numpy(rng.permutation(recipe.lanes))
-            for lanes in order.chunk(recipe.minibatches):
-                _improve(network, optimizer, _pick(batch, lanes), recipe)
-        checkpoint.keep(update + 1, network, optimizer)
-        report(update + 1)
-    return recipe.updates * recipe.lanes * env.max_cycles
+        weights["log_std"].copy_(model.policy.log_std[0])
+    return model.num_timesteps
 
 
-@torch.no_grad()
-def rollout(network: PricingNetwork, env: PricingVectorEnv, rng: np.random.Generator) -> Batch:
-    """Play an episode in every lane, exploring."""
-    noise = torch.from_numpy(rng.standard_normal((env.max_cycles, env.num_envs), np.float32))
-    explorer = _Explorer(network, noise)
-    played = play_in(env, explorer, training_seed(int(rng.integers(2**31))))
-    utility = torch.as_tensor(played.utility.T, dtype=torch.float32)
-    reward = utility / (env.settings.market.K * network.price_unit * network.steps_unit)
-    known = over_rounds(explorer.known)
-    advantage = reward - network.episode(known).value
-    return Batch(
-        known=known,
-        action=torch.stack(explorer.actions, 1),
-        log_probability=Normal(0.0, 1.0).log_prob(noise.T) - network.log_std,
-        advantage=(advantage - advantage.mean()) / (advantage.std() + 1e-8),
-        reward=reward,
-    )
+class InformedEnv(VectorWrapper):
+    """A vector environment whose observation is all that is known, `Information.flat`.
+
+    Args:
+        env: with history=1, in physical units; actions are then those of the network.
+        leader: keeps what is known in its episodes; it does not play.
+    """
+
+    env: PricingVectorEnv
+
+    def __init__(self, env: PricingVectorEnv, leader: Leader) -> None:
+        super().__init__(env)
+        self._leader = leader
+        size = env.settings.market.K * (OWN_INPUTS + 1) + MARKET_INPUTS + 2
+        self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        self.single_action_space = Box(-1.0, 1.0, (1,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+        self.action_space = batch_space(self.single_action_space, env.num_envs)
+
+    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in every environment."""
+        observations, infos = self.env.reset(**given)
+        return self._known(observations, begins=True), infos
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Post a price in every environment."""
+        prices = self._leader.network.price(actions).astype(np.float32)
+        observations, *outcome, infos = self.env.step(prices)
+        if "final_obs" not in infos:
+            return (self._known(observations, begins=False), *outcome, infos)
+        # All episodes end together.
+        infos = {**infos, "final_obs": self._known(infos["final_obs"], begins=False)}
+        return (self._known(observations, begins=True), *outcome, infos)
+
+    def _known(self, observations: np.ndarray, begins: bool) -> np.ndarray:
+        return self._leader.inform(history_of(self.env, observations, begins)).flat()
 
 
-class _Explorer:
-    """Plays the network's prices with noise (T, N), and keeps what an update needs."""
+class ActorCritic(ActorCriticPolicy):
+    """SB3's policy whose mean is the network's decision; the critic reads its mean encoding.
 
-    def __init__(self, network: PricingNetwork, noise: Tensor) -> None:
-        self._network, self._noise = network, iter(noise)
-        self.known: list[InformationState] = []
-        self.actions: list[Tensor] = []
+    Args:
+        spaces: of observation and action, and the schedule of the learning rate, as SB3 gives them.
+        public: the market's public parameters.
+        weights: of the network; they are trained.
+        arguments: of SB3's policy.
+    """
 
-    def act(self, history: History) -> np.ndarray:
-        """Prices (N,)."""
-        coming = _tensor(history.active), _limit(history)
-        if history.prices.shape[1] == 0:
-            self._cache, action = self._network.start(*coming)
-        else:
-            price, steps = _tensor(history.prices[:, -1]), _tensor(history.steps[:, -1])
-            action = self._network.step(self._cache, price, steps, *coming)
-        self.known.append(self._cache.tracker.state)
-        self.actions.append(action + self._network.log_std.exp() * next(self._noise))
-        return self._network.price(self.actions[-1]).numpy()
+    def __init__(
+        self, *spaces: Any, public: PublicParameters, weights: nn.ParameterDict, **arguments: Any
+    ) -> None:
+        self._given = public, weights
+        super().__init__(*spaces, **arguments)
 
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor: Any = _Extractor(*self._given)
 
-def _limit(history: History) -> Tensor | None:
-    return None if history.capacity is None else _tensor(history.capacity)
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.as_tensor(array, dtype=torch.float32)
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self.action_net = nn.Identity()
+        rate = lr_schedule(1)
+        self.optimizer = self.optimizer_class(self.parameters(), lr=rate, **self.optimizer_kwargs)
 
 
-def _improve(
-    network: PricingNetwork, optimizer: torch.optim.Optimizer, batch: Batch, recipe: PpoRecipe
-) -> None:
-    """One step on PPO's clipped objective (Schulman et al. 2017)."""
-    output = network.episode(batch.known)
-    policy = Normal(output.action, network.log_std.exp())
-    ratio = (policy.log_prob(batch.action) - batch.log_probability).exp()
-    clipped = ratio.clamp(1 - recipe.clip_range, 1 + recipe.clip_range)
-    gain = torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
-    error = (output.value - batch.reward).square().mean()
-    optimizer.zero_grad()
-    (recipe.value_weight * error - gain).backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-    optimizer.step()
-    with torch.no_grad():
-        network.log_std.clamp_(min=recipe.least_log_std)
+class _Extractor(nn.Module):
+    """From what is known to what actor and critic read: the decision, and the mean encoding."""
 
+    def __init__(self, public: PublicParameters, weights: nn.ParameterDict) -> None:
+        super().__init__()
+        self.weights = weights  # which makes them the policy's
+        self._network = PricingNetwork(public, weights)
+        self.latent_dim_pi, self.latent_dim_vf = 1, len(weights["embed_bias"])
 
-def _pick(batch: Batch, lanes: Tensor) -> Batch:
-    known, *others = batch
-    return Batch(known.map(lambda part: part[lanes]), *(part[lanes] for part in others))
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (B, …) to (B, 1) and (B, width)."""
+        known = Information.of_flat(observations)
+        pooled = self._network.pooled(known)
+        return self._network.action(known, pooled)[:, None], pooled
+
+    def forward_actor(self, observations: Tensor) -> Tensor:
+        """The decision, (B, 1)."""
+        return self.forward(observations)[0]
+
+    def forward_critic(self, observations: Tensor) -> Tensor:
+        """The mean encoding, (B, width)."""
+        return self._network.pooled(Information.of_flat(observations))
