@@ -26,8 +26,12 @@ COMMANDS = {
     },
     "compete": {
         "--scenario monopoly": "--scenario must be one of",
-        "--methods sarsa": "--methods must be one of",
-        "--methods nash_shared": "--methods must be one of",
+        "--scenario calvano:high": "--scenario must be NAME[:HIGHEST_PRICE][=SEEDS], got",
+        "--methods sarsa": "--methods: method must be one of",
+        "--methods nash_shared": "--methods: method must be one of",
+        "--methods filter_ppo": "--methods filter_ppo on duopoly: filter_ppo must be trained",
+        "--methods constant": "--methods constant on duopoly: constant needs price",
+        "--method nobody": "--method must be module:factory, got 'nobody'",
         "--seeds 0": f"--seeds {WHOLE} 1",
         "--rounds 0": f"--rounds {WHOLE} 1",
         "--workers -1": f"--workers {WHOLE} 1",
@@ -67,7 +71,7 @@ RECIPES = {
         "stable": [0],
         "max_periods": [1.5],
     },
-    SellerRecipe: {"rounds": [0], "gamma": [1.0], "learning_rate": [-1.0], "lanes": [True]},
+    SellerRecipe: {"rounds": [0], "prices": ["some"], "learning_rate": [-1.0], "n_steps": [True]},
     Sb3Recipe: {
         "rounds": [0],
         "batch_size": [1],
@@ -101,7 +105,6 @@ PARAMETERS = {
         "first": [((5.0, 5.0), "two different prices"), ((5.0, 25.0), "at most 20")],
         "discount": [(1.5, "at most 1, got 1.5")],
     },
-    "controlled_variance": {"kappa": [(-1.0, "at least 0")]},
     "kalman": {"persistence": [(2.0, "at most 1, got 2")]},
     "epsilon_greedy": {"arms": [(0, "a whole number")], "step": [(-0.1, "at least 0")]},
     "likelihood_grid": {
@@ -125,5 +128,5 @@ def test_bad_parameters_of_methods_are_named(method):
 @pytest.mark.parametrize("given", [{"scenarios": ("nowhere",)}, {"methods": ("random",)}], ids=str)
 def test_what_cannot_be_tuned_is_refused(tmp_path, given):
     with pytest.raises(ValueError, match=f"{next(iter(given))} must be one of"):
-        tune.tune(**given, out=tmp_path / "tuned.json", log=tmp_path / "tuning.csv")
+        tune.tune(**given, out=tmp_path, tuned=tmp_path / "tuned.json")
     assert not any(tmp_path.iterdir())

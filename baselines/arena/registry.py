@@ -122,10 +122,11 @@ class Entry:
 
 def _entries() -> list[Entry]:
     methods = "baselines.methods"
+    sellers = f"{methods}.sellers.trainer"
     bayes = f"{methods}.bayes.pricing"
     return [
-        Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO"),
-        Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP"),
+        Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO", sellers=f"{sellers}:TPPO"),
+        Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP", sellers=f"{sellers}:PPO"),
         Entry("ppo_statistics", trainer=f"{methods}.sb3.trainer:PPO_STATISTICS"),
         Entry("recurrent_ppo", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO"),
         Entry(
@@ -141,7 +142,6 @@ def _entries() -> list[Entry]:
         Entry("epsilon_greedy", factory=f"{methods}.greedy:EpsilonGreedy"),
         Entry("cils", "form", factory=f"{methods}.least_squares:Cils"),
         Entry("cils_discounted", "form", factory=f"{methods}.least_squares:DiscountedCils"),
-        Entry("controlled_variance", "form", factory=f"{methods}.least_squares:ControlledVariance"),
         Entry("likelihood_grid", "form", factory=f"{methods}.bayes.flat:LikelihoodGrid"),
         Entry("thompson", "form", factory=f"{methods}.kalman:Thompson"),
         Entry("kalman_total", "form", factory=f"{methods}.kalman:KalmanTotal"),
@@ -153,8 +153,26 @@ def _entries() -> list[Entry]:
     ]
 
 
+def _rivals() -> list[Entry]:
+    learned, scripted = "baselines.methods.sellers.trainer", "baselines.methods.sellers.scripted"
+    return [
+        Entry("q_learning", sellers=f"{learned}:Q_LEARNING"),
+        Entry("q_learning_myopic", sellers=f"{learned}:Q_LEARNING_MYOPIC"),
+        Entry("dqn", sellers=f"{learned}:DQN"),
+        Entry("ppo_myopic", sellers=f"{learned}:PPO_MYOPIC"),
+        Entry("ppo_shared", sellers=f"{learned}:PPO_SHARED"),
+        Entry("ppo_vmus", sellers=f"{learned}:PPO_VMUS"),
+        Entry("best_reply", "law", factory=f"{scripted}:best_reply"),
+        Entry("tit_for_tat", "law", factory=f"{scripted}:tit_for_tat"),
+        Entry("nash", "law", factory=f"{scripted}:nash"),
+        Entry("cartel", "law", factory=f"{scripted}:cartel"),
+    ]
+
+
 REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _entries()}
-"""The methods of these baselines by name."""
+"""The methods of these baselines by name, for markets of one provider; many play beside rivals."""
+RIVALS: dict[str, Entry] = {entry.name: entry for entry in _rivals()}
+"""Those that play in markets of several providers alone."""
 
 
 def resolve(name: str, knows: Knows = "nothing") -> Entry:
@@ -171,11 +189,12 @@ def resolve(name: str, knows: Knows = "nothing") -> Entry:
         _checks.choice("knows", knows, KNOWS)
         imported(name)
         return Entry(name, knows, factory=name)
-    if name not in REGISTRY:
+    known = REGISTRY | RIVALS
+    if name not in known:
         raise ValueError(
-            f"method must be one of {', '.join(REGISTRY)}, or module:factory, got {name!r}"
+            f"method must be one of {', '.join(known)}, or module:factory, got {name!r}"
         )
-    return REGISTRY[name]
+    return known[name]
 
 
 def imported(reference: str) -> Any:

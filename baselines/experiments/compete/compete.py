@@ -4,41 +4,111 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.markdown import Markdown
 
 from aigc_market import _checks
-from baselines.experiments.compete import contest_figures, contest_tables
-from baselines.experiments.compete.contest import SCRIPTED, Meeting, Training, check_method
-from baselines.methods.sellers.seller_recipes import SellerRecipe, parts
-from baselines.runs.parallel import Engine
-from baselines.runs.work import Runner
+from aigc_market.scenarios import COMPETITION_SCENARIOS
+from baselines.arena.registry import Entry, resolve
+from baselines.arena.task import Task
+from baselines.arena.training import Training
+from baselines.experiments.compete import figures, tables
+from baselines.experiments.compete.meeting import Meeting, Participant
+from baselines.methods.sellers.recipe import SellerRecipe
+from baselines.runs.runner import Engine, Runner
 
-Scenario = Literal["duopoly", "calvano", "road"]
-SCENARIOS: tuple[Scenario, ...] = ("duopoly", "calvano", "road")
-DEFAULT_METHODS = (
-    "q_learning",
-    "q_learning_myopic",
-    "dqn",
-    "ppo",
-    "ppo_myopic",
-    "ppo_shared",
-    "tppo",
-    "ppo_vmus",
-    *SCRIPTED,
+SCENARIOS = ("duopoly=3", "calvano", "calvano:2.4", "road=3")
+METHODS = (
+    *("q_learning", "q_learning_myopic", "dqn", "ppo", "ppo_myopic"),
+    *("ppo_shared=3", "tppo=3", "ppo_vmus=3"),
+    *("best_reply", "tit_for_tat", "nash", "cartel"),
 )
 QUICK_ROUNDS, QUICK_SEEDS = 2_000, 1
+STRANGERS = 3
+"""Seeds of each method that meet other methods; all meet their like of another seed."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a word of `--scenario` means."""
+
+    task: Task
+    recipe: SellerRecipe
+    seeds: int
+
+    @classmethod
+    def of(cls, word: str, seeds: int, rounds: int) -> Contest:
+        """Read `NAME[:HIGHEST_PRICE][=SEEDS]`; raise ValueError where it is none."""
+        name, _, count = word.partition("=")
+        name, _, highest = name.partition(":")
+        known = [one for one in COMPETITION_SCENARIOS if one != "hidden"]  # its Nash is not certain
+        _checks.choice("--scenario", name, known)
+        try:
+            arguments = {"max_price": float(highest)} if highest else {}
+            seeds = min(seeds, int(count or seeds))
+        except ValueError:
+            wanted = "--scenario must be NAME[:HIGHEST_PRICE][=SEEDS]"
+            raise ValueError(f"{wanted}, got {word!r}") from None
+        _checks.integer("--scenario SEEDS", seeds, at_least=1)
+        recipe = SellerRecipe(rounds=rounds, prices="all" if highest else "grid")
+        return cls(Task(name, arguments, "competition"), recipe, seeds)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What words of `--methods` mean: a method, its parameters, and of how many seeds."""
+
+    entry: Entry
+    parameters: tuple[tuple[str, float], ...]
+    seeds: int
+
+    @classmethod
+    def of(cls, words: str, seeds: int) -> Contender:
+        """Read `NAME[=SEEDS] [PARAMETER=NUMBER …]`; raise ValueError where it is none."""
+        first, *rest = words.split() or [""]
+        name, _, count = first.partition("=")
+        try:
+            entry = resolve(name)
+        except ValueError as error:
+            raise ValueError(f"--methods: {error}") from None
+        try:
+            named = (word.partition("=") for word in rest)
+            parameters = tuple((name, float(value)) for name, _, value in named)
+            seeds = min(seeds, int(count or seeds))
+        except ValueError:
+            wanted = "--methods must be NAME[=SEEDS] [PARAMETER=NUMBER …]"
+            raise ValueError(f"{wanted}, got {words!r}") from None
+        _checks.integer("--methods SEEDS", seeds, at_least=1)
+        return cls(entry, parameters, seeds)
+
+    def check(self, task: Task) -> None:
+        """Raise ValueError where it can neither be trained beside rivals nor made for a task."""
+        if self.entry.sellers is not None:
+            return
+        try:
+            self.entry.make(task, 1, 0, **dict(self.parameters))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"--methods {self.entry.name} on {task.name}: {error}") from None
+
+    def participant(self, contest: Contest, seed: int) -> Participant:
+        """Of a seed; those that are told the law draw nothing and have none."""
+        seed %= min(self.seeds, contest.seeds)
+        if self.entry.sellers is not None:
+            training = Training(self.entry, contest.task, seed, contest.recipe)
+            return Participant(self.entry, seed, training)
+        drawn = None if self.entry.knows == "law" else seed
+        return Participant(self.entry, drawn, None, self.parameters)
 
 
 def compete(
     scenario: tuple[str, ...] = SCENARIOS,
-    methods: tuple[str, ...] = DEFAULT_METHODS,
-    seeds: int = 3,
+    methods: tuple[str, ...] = METHODS,
+    method: tuple[str, ...] = (),
+    seeds: int = 12,
     rounds: int = SellerRecipe.rounds,
     quick: bool = False,
     out: Path = Path("results/compete"),
@@ -54,10 +124,15 @@ def compete(
     short goes on where it stopped.
 
     Args:
-        scenario: duopoly, calvano, road, or several of them.
-        methods: q_learning, dqn, ppo, tppo (providers that learn), each also as NAME_myopic (with
-            discount 0), NAME_shared (one policy for all seats) or NAME_vmus (VMUs learn too); and
-            best_reply, tit_for_tat, nash, cartel (scripted).
+        scenario: duopoly, calvano, road, or several of them. Learners choose from the range of
+            Calvano's grid; where a highest price is given, as in calvano:2.4, from all prices from
+            the cost to it. NAME=SEEDS is of fewer seeds.
+        methods: q_learning, q_learning_myopic, dqn, ppo, ppo_myopic, ppo_shared, ppo_vmus, tppo
+            (providers that learn beside each other); best_reply, tit_for_tat, nash, cartel (told
+            the market); or methods for one provider, such as greedy, kalman or "constant
+            price=1.6". NAME=SEEDS is of fewer seeds, too.
+        method: methods of your own beside these, `module:factory`: a callable (task, num_envs,
+            seed) that gives a Method; they meet each other too.
         seeds: trainings of each learned method in each scenario.
         rounds: that each learner plays, the same for all.
         quick: 2,000 rounds and one seed, to see that all works; they teach nobody anything.
@@ -65,72 +140,53 @@ def compete(
         workers: runs at the same time; as many as there are cores by default.
         engine: local processes, or a Ray cluster (needs the extra `ray`).
     """
-    for name in scenario:
-        _checks.choice("--scenario", name, SCENARIOS)
-    for name in methods:
-        check_method(name)
-    if not scenario or not methods:
+    _checks.integer("--seeds", seeds, at_least=1)
+    _checks.integer("--rounds", rounds, at_least=1)
+    if workers is not None:
+        _checks.integer("--workers", workers, at_least=1)
+    for name in method:
+        if ":" not in name:
+            raise ValueError(f"--method must be module:factory, got {name!r}")
+    if quick:
+        seeds, rounds = min(seeds, QUICK_SEEDS), min(rounds, QUICK_ROUNDS)
+    contenders = [Contender.of(words, seeds) for words in (*methods, *method)]
+    contests = [Contest.of(word, seeds, rounds) for word in scenario]
+    if not contests or not contenders:
         raise ValueError(
             f"--scenario and --methods must name one at least, got {scenario!r} and {methods!r}"
         )
-    _checks.integer("--seeds", seeds, at_least=1)
-    _checks.integer("--rounds", rounds, at_least=1)
-    workers = _checks.integer("--workers", workers or os.cpu_count() or 1, at_least=1)
-    if quick:
-        seeds, rounds = min(seeds, QUICK_SEEDS), min(rounds, QUICK_ROUNDS)
-    recipe = dataclasses.replace(SellerRecipe(), rounds=rounds)
-    out, console = out.absolute(), Console()
-    run = Runner(out, workers, engine, console)
-    learned = [name for name in methods if name not in SCRIPTED]
-    run("trainings", trainings(scenario, learned, seeds, recipe))
-    plan = meetings(scenario, methods, seeds, recipe)
-    ready = [meeting for meeting in plan if _ready(meeting, out)]
-    run("meetings", ready)
-    contest_tables.write(out, ready, {"seeds": seeds, **vars(recipe)})
-    for path in contest_figures.draw(out):
+    for contest, contender in itertools.product(contests, contenders):
+        contender.check(contest.task)
+    run = Runner(out, workers, engine, console := Console())
+    plan = meetings(contests, contenders)
+    trainings = [t for met in plan for side in met.sides if (t := side.training) is not None]
+    trained = {None, *run("trainings", sorted(trainings, key=lambda one: one.seed))}
+    ready = run("meetings", [m for m in plan if {s.training for s in m.sides} <= trained])
+    recipe = SellerRecipe(rounds=rounds)
+    tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
+    for path in figures.draw(run.out):
         console.print(f"{path}", soft_wrap=True, highlight=False)
-    console.print(Markdown((out / "compete.md").read_text("utf-8")))
+    console.print(Markdown((run.out / "compete.md").read_text("utf-8")))
     run.report()
 
 
-def trainings(
-    scenarios: Sequence[str], methods: Sequence[str], seeds: int, recipe: SellerRecipe
-) -> list[Training]:
-    """All of them, the first seed of everything first."""
-    return [
-        Training(scenario, method, seed, recipe)
-        for seed in range(seeds)
-        for scenario in scenarios
-        for method in methods
-    ]
+def meetings(contests: Sequence[Contest], contenders: Sequence[Contender]) -> list[Meeting]:
+    """Each with itself; each at the first seat with every other, and with its own of another seed.
 
-
-def meetings(
-    scenarios: Sequence[str], methods: Sequence[str], seeds: int, recipe: SellerRecipe
-) -> list[Meeting]:
-    """Each with itself, and each at the first seat with every other's, or its own of another seed.
-
-    Sellers whose VMUs learn too meet nobody else: theirs is another market.
+    Sellers whose VMUs learn too meet themselves alone: theirs is another market.
     """
-
-    def side(scenario: str, method: str, seed: int) -> Training | str:
-        return method if method in SCRIPTED else Training(scenario, method, seed, recipe)
-
-    plan: dict[Meeting, None] = {}  # in order, each once: scripted ones have no seeds
-    for scenario, seed in itertools.product(scenarios, range(seeds)):
-        for row in methods:
-            mine = side(scenario, row, seed)
-            plan[Meeting(scenario, mine, mine)] = None
-        strangers = [m for m in methods if m in SCRIPTED or parts(m)[1] != "_vmus"]
-        for row, column in itertools.product(strangers, strangers):
-            other = (seed + 1) % seeds if row == column else seed
-            if row in SCRIPTED or row != column or other != seed:
-                met = side(scenario, row, seed), side(scenario, column, other)
-                plan[Meeting(scenario, *met)] = None
+    plan: dict[Meeting, None] = {}  # in order, each once: some have no seeds
+    strangers = [one for one in contenders if one.entry.name != "ppo_vmus"]
+    for contest in contests:
+        for one in contenders:
+            for seed in range(min(one.seeds, contest.seeds)):
+                own, other = (one.participant(contest, s) for s in (seed, seed + 1))
+                plan[Meeting(contest.task, own, own)] = None
+                if one in strangers:
+                    plan[Meeting(contest.task, own, other)] = None
+        for (row, column), seed in itertools.product(
+            itertools.permutations(strangers, 2), range(min(STRANGERS, contest.seeds))
+        ):
+            sides = row.participant(contest, seed), column.participant(contest, seed)
+            plan[Meeting(contest.task, *sides)] = None
     return list(plan)
-
-
-def _ready(meeting: Meeting, out: Path) -> bool:
-    """Whether those that meet have been trained."""
-    sides = (meeting.row, meeting.column)
-    return all(isinstance(side, str) or side.file(out).exists() for side in sides)

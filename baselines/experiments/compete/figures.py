@@ -1,0 +1,158 @@
+"""The experiment's figures, from its CSV files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from aigc_market import palette
+from baselines.arena.statistics import mean_interval
+from baselines.experiments.compete import tables
+from baselines.figures import CARTEL, NASH, legend_below, panels, save
+from baselines.runs.files import read_frame
+
+_STYLES: dict[str, dict[str, Any]] = {
+    name: {"color": colour, "linestyle": dashes}
+    for name, colour, dashes in (
+        ("q_learning", palette.PURPLE, "-"),
+        ("q_learning_myopic", palette.PURPLE, ":"),
+        ("dqn", palette.ORANGE, "-"),
+        ("ppo", palette.SKY, "-"),
+        ("ppo_myopic", palette.SKY, ":"),
+        ("ppo_shared", palette.SKY, "--"),
+        ("ppo_vmus", palette.SKY, "-."),
+        ("tppo", palette.BLUE, "-"),
+    )
+}
+_OTHER = {"color": palette.MUTED, "linestyle": "-"}
+_SIDES = (("own", palette.VERMILLION, "the deviator"), ("others", palette.BLUE, "its rival"))
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw `learning.png`, `gains.png`, `crossplay.png` and `deviation.png`, where there is what
+    they show."""
+    figures: tuple[tuple[str, str, Callable[[Any], Figure | None]], ...] = (
+        ("learning", "curves", _learning),
+        ("gains", "sellers", _gains),
+        ("crossplay", "crossplay", _crossplay),
+        ("deviation", "deviations", _deviation),
+    )
+    paths = []
+    for name, table, of in figures:
+        frame = read_frame(folder / f"{table}.csv")
+        figure = of(frame) if len(frame) else None
+        if figure is not None:
+            paths.append(save(figure, folder / f"{name}.png"))
+    return paths
+
+
+def _learning(curves: Any) -> Figure:
+    """Of each method the mean price over seats and seeds."""
+    scenarios = list(curves["scenario"].unique())
+    figure, axes = panels(len(scenarios), columns=2, width=4.2, height=3.2)
+    for one, name in zip(axes, scenarios, strict=True):
+        rows = curves[curves["scenario"] == name]
+        for method, of_method in rows.groupby("method", sort=False):
+            price = of_method.groupby("rounds")["price"].mean()
+            style = _STYLES.get(str(method), _OTHER)
+            one.plot(price.index / 1000, price, label=method, **style)
+        right = one.get_yaxis_transform()
+        for column, style, label in (
+            ("nash_price", NASH, "Nash"),
+            ("cartel_price", CARTEL, "cartel"),
+        ):
+            one.axhline(rows[column].mean(), **style)
+            one.text(1.0, rows[column].mean(), f" {label}", transform=right, va="center")
+        one.set(title=name, xlabel="thousand rounds of a learner", ylabel="mean price, exploring")
+    legend_below(figure, axes)
+    return figure
+
+
+def _gains(sellers: Any) -> Figure:
+    """Δ of each run, and the mean with its interval."""
+    runs = sellers.drop_duplicates(["scenario", "method", "seed"])
+    scenarios, names = list(runs["scenario"].unique()), list(runs["method"].unique())[::-1]
+    height = 0.26 * len(names) + 0.9
+    figure, axes = panels(len(scenarios), columns=2, width=4.6, height=height, sharey=True)
+    for one, name in zip(axes, scenarios, strict=True):
+        rows = runs[runs["scenario"] == name]
+        for i, method in enumerate(names):
+            values = rows[rows["method"] == method]["profit_gain"].to_numpy()
+            if not len(values):
+                continue
+            colour, estimate = _STYLES.get(method, _OTHER)["color"], mean_interval(values)
+            one.plot([estimate.low, estimate.high], [i, i], color=colour, linewidth=2, alpha=0.5)
+            one.plot(values, np.full(len(values), i), "o", color=colour, markersize=3.5, alpha=0.7)
+            one.plot(estimate.mean, i, "|", color=palette.INK, markersize=12)
+        one.axvline(0.0, **NASH)
+        one.axvline(1.0, **CARTEL)
+        one.set_yticks(range(len(names)), names)
+        one.set(title=name, xlabel="profit gain Δ (0 Nash, 1 cartel)")
+    return figure
+
+
+def _crossplay(met: Any) -> Figure | None:
+    """Δ of the row's seller against strangers: on the diagonal its like of another seed."""
+    found = {name: tables.gains(rows) for name, rows in met.groupby("scenario", sort=False)}
+    found = {name: table for name, table in found.items() if len(table)}
+    if not found:
+        return None
+    # Below each other: cells are then wide enough for numbers that can be read on a page.
+    most = max(len(table) for table in found.values())
+    figure, axes = panels(len(found), width=7.8, height=0.3 * most + 1.4)
+    colours = LinearSegmentedColormap.from_list(
+        "gain", [palette.VERMILLION, palette.WHITE, palette.BLUE]
+    )
+    scale = Normalize(-1.2, 1.2)
+    for one, (name, table) in zip(axes, found.items(), strict=True):
+        one.grid(visible=False)
+        one.imshow(table.to_numpy(), cmap=colours, norm=scale, aspect="auto")
+        for (i, j), value in np.ndenumerate(table.to_numpy()):
+            if np.isfinite(value):
+                ink = palette.WHITE if abs(value) > 0.9 else palette.INK
+                text = f"{round(value, 2) + 0.0:.2f}"
+                one.text(j, i, text, ha="center", va="center", fontsize=8, color=ink)
+        one.set_xticks(range(len(table.columns)), table.columns, rotation=40, ha="right")
+        one.set_yticks(range(len(table)), table.index)
+        one.set(title=name, ylabel="Δ of", xlabel="against")
+        one.tick_params(length=0)
+    label = "profit gain Δ of the row's seller"
+    figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.4, label=label)
+    return figure
+
+
+def _deviation(paths: Any) -> Figure:
+    """By how much prices leave what they would have been, of each run and on average."""
+    way = paths["cartel_price"] - paths["nash_price"]
+    paths = paths.assign(
+        own=(paths["price"] - paths["undisturbed"]) / way,
+        others=(paths["others_price"] - paths["others_undisturbed"]) / way,
+    )
+    scenarios, methods = paths["scenario"].unique(), paths["method"].unique()
+    count = len(scenarios) * len(methods)
+    figure, axes = panels(count, len(scenarios), width=3.0, height=1.15, sharex=True, sharey="col")
+    for i, one in enumerate(axes):
+        method, scenario = methods[i // len(scenarios)], scenarios[i % len(scenarios)]
+        rows = paths[(paths["scenario"] == scenario) & (paths["method"] == method)]
+        one.grid(visible=False)
+        one.axhline(0.0, color=palette.LINE, linewidth=1)
+        for column, colour, label in _SIDES:
+            for _, run in rows.groupby(["seed", "deviator"]):
+                one.plot(run["round"], run[column], color=colour, linewidth=0.5, alpha=0.25)
+            mean = rows.groupby("round")[column].mean()
+            one.plot(mean.index, mean, "o-", markersize=3, color=colour, label=label)
+        if i < len(scenarios):
+            one.set_title(scenario)
+        if i >= count - len(scenarios):
+            one.set_xlabel("rounds after")
+        if i % len(scenarios) == 0:
+            one.set_ylabel(method, rotation=0, ha="right", va="center")
+    figure.supylabel("change of price, share of the way from Nash to cartel", fontsize=9)
+    legend_below(figure, axes)
+    return figure
