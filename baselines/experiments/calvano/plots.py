@@ -98,9 +98,10 @@ def _heatmap(heat: Any) -> Figure:
     colors = LinearSegmentedColormap.from_list("gain", [palette.WHITE, palette.BLUE])
     figure, (axes,) = panels(1, width=6.8)
     axes.grid(visible=False)
-    image = axes.imshow(table, origin="lower", aspect="auto", cmap=colors, vmin=0.0, vmax=1.0)
+    low = np.floor(10 * table.to_numpy().min()) / 10
+    image = axes.imshow(table, origin="lower", aspect="auto", cmap=colors, vmin=low, vmax=1.0)
     for (i, j), value in np.ndenumerate(table.to_numpy()):
-        ink = palette.WHITE if value > 0.5 else palette.INK
+        ink = palette.WHITE if value > (low + 1.0) / 2 else palette.INK
         axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(table.shape[1]), [f"{beta:g}" for beta in table.columns])
     axes.set_yticks(range(table.shape[0]), [f"{alpha:g}" for alpha in table.index])

@@ -39,7 +39,6 @@ _GAINS: Columns = {
     "p_Nash": ("nash_price", 3),
     "p_cartel": ("cartel_price", 3),
     "periods": ("periods", 0),
-    "seconds a session": ("seconds", 2),
 }
 _PATTERNS: Columns = {
     "mean length": ("cycle", 2),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from baselines.methods.q_learning.oligopoly import Oligopoly
 from baselines.methods.q_learning.profiles import best_of_a_round
@@ -100,15 +101,14 @@ def _after_deviations(game: Oligopoly, strategies: Strategies, cycle: np.ndarray
             punished, unprofitable = others[2] < usual - TOLERANCE, gain < -TOLERANCE
             rows.append((punished, unprofitable, gain, not np.isnan(period), period))
             responses.append(np.stack([path[:, seat], others]))
-    columns = np.array(rows, np.float64).reshape(-1, len(_DEVIATION)).T
     return {
         "deviations": len(rows),
-        **{name: _mean(values) for name, values in zip(_DEVIATION, columns, strict=True)},
+        **pd.DataFrame(rows, columns=_DEVIATION, dtype=np.float64).mean().to_dict(),
         "response": np.mean(responses, axis=0).tolist() if responses else [],
     }
 
 
-_DEVIATION = ("punished", "unprofitable", "deviation_gain", "returned", "return_period")
+_DEVIATION = ["punished", "unprofitable", "deviation_gain", "returned", "return_period"]
 
 
 def _tested(strategies: Strategies, cycle: np.ndarray) -> dict[str, Any]:
@@ -146,9 +146,3 @@ def _tested(strategies: Strategies, cycle: np.ndarray) -> dict[str, Any]:
     for test in losses:
         found[f"{test}_nash"] = float(found[f"{test}_best"] == 1)
     return found
-
-
-def _mean(values: np.ndarray) -> float:
-    """Without those that are NaN; NaN if all are."""
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
