@@ -11,9 +11,10 @@ from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
 from baselines.experiments.leaderboard.command import leaderboard
+from baselines.experiments.leaderboard.draw import draw_test_seeds
 from baselines.experiments.leaderboard.keep import keep
+from baselines.experiments.leaderboard.tune import tune
 from baselines.experiments.leaderboard.verify import verify
-from baselines.experiments.paper.grid import tune
 from baselines.experiments.paper.reproduce import reproduce
 from baselines.experiments.train import train
 
@@ -71,6 +72,7 @@ def main() -> None:
                 "leaderboard": leaderboard,
                 "keep": keep,
                 "verify": verify,
+                "draw-test-seeds": draw_test_seeds,
                 "calvano": calvano,
                 "compete": compete,
             },

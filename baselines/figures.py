@@ -21,7 +21,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # What a family's methods share is how they get to a price; see `baselines.arena.registry`.
     (palette.MUTED, ("random", "constant")),
     (palette.OLIVE, ("greedy", "epsilon_greedy")),
-    (palette.PURPLE, ("cils", "cils_discounted", "controlled_variance", "likelihood_grid")),
+    (palette.PURPLE, ("cils", "cils_discounted", "likelihood_grid")),
     (palette.VERMILLION, ("kalman", "kalman_total", "thompson")),
     (palette.ORANGE, ("ppo", "recurrent_ppo", "ppo_statistics", "recurrent_ppo_statistics")),
     (palette.SKY, ("tppo",)),

@@ -50,7 +50,7 @@ class Fake:
         return None
 
     @classmethod
-    def train(cls, task, seed, out):
+    def train(cls, task, seed, out, recipe=None):
         cls.counts["train"] += 1
         cls.trained.append((task.name, seed))
         kept(out, 6.0 + seed, seed=seed, task=task.as_json())

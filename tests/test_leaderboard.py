@@ -1,6 +1,7 @@
 """The leaderboard: the same episodes for everybody, kept results, and its arithmetic."""
 
 import dataclasses
+import datetime
 import itertools
 import json
 import shutil
@@ -12,7 +13,6 @@ import pandas as pd
 import pytest
 from fake_training import Always, Fake, FakeRecipe, kept
 from matplotlib import image
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from aigc_market import LogUniform, SharedLevel, followers
@@ -21,22 +21,23 @@ from baselines.arena import policies, registry, seeds
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard import attribution, command, evaluation, markdown, tables
+from baselines.arena.training import Training
+from baselines.experiments.leaderboard import command, costs, draw, evaluation, tables
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.standing import Result, Standing
-from baselines.experiments.leaderboard.training_run import TrainingRun
+from baselines.experiments.leaderboard.result import Result, is_classical, merit_of
 
 # --- what was played, and tables
 
 LOST = {"constant": (40.0, 360.0), "middling": (40.0, 180.0), "bayes": (20.0, 80.0)}
 """Regret of each episode in rounds 1–10 and 11–100; U* is 100 and 900."""
+FIRST = seeds.demonstration_seed(0)
 
 
 def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes=4):
     """An evaluation with a file made by hand."""
     task = task if isinstance(task, Task) else Task(task)
-    made = Evaluation(REGISTRY[method], task, seed, episodes, policy)
+    made = Evaluation(REGISTRY[method], task, seed, episodes, FIRST, policy)
     path = made.file(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     regret = np.repeat(np.array(lost or LOST[method])[:, None], episodes, axis=1)
@@ -52,13 +53,14 @@ def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes
         round_equilibrium_utility=np.full(100, 10.0 * episodes),
         price=moving + 0.5,
         equilibrium_price=moving,
+        seconds=np.array(2.0),
         decision_microseconds=np.array(12.0),
     )
     return made
 
 
-def standing(out, *evaluations, asked=1):
-    return Standing([Result.read(evaluation, out) for evaluation in evaluations], asked)
+def result(out, *evaluations, asked=1):
+    return Result.read(evaluations, out, asked)
 
 
 @pytest.fixture
@@ -74,11 +76,11 @@ def middling(tmp_path, monkeypatch):
         made_up(tmp_path, "middling", lost=(40.0, rest), seed=seed, policy=policy)
         for seed, rest in enumerate((140.0, 180.0, 220.0))
     ]
-    return standing(tmp_path, *made, asked=5)
+    return result(tmp_path, *made, asked=5)
 
 
 def all_three(out, middling):
-    return [*(standing(out, made_up(out, name)) for name in ("constant", "bayes")), middling]
+    return [*(result(out, made_up(out, name)) for name in ("constant", "bayes")), middling]
 
 
 def listed(text, heading):
@@ -97,12 +99,14 @@ def listed(text, heading):
 
 
 def test_the_tables_by_hand(tmp_path, middling):
-    drift = standing(tmp_path, made_up(tmp_path, "constant", "drift"))
+    drift = result(tmp_path, made_up(tmp_path, "constant", "drift"))
     played = [*all_three(tmp_path, middling), drift]
-    text = tables.write(tmp_path, played, {"episodes": 4}).read_text()
+    text = tables.write_leaderboard(tmp_path, played, {"episodes": 4}).read_text()
     named = {row["method"]: row for row in listed(text, "hidden")}
     assert list(named) == ["constant", "middling", "bayes"]  # by track
-    assert text.index("| gradient | middling") < text.rindex("Ceiling") < text.rindex("| bayes |")
+    assert (
+        text.index("| gradient | middling") < text.rindex("Told the law") < text.rindex("| bayes |")
+    )
     assert named["bayes"]["share"] == "0.9000 [0.9000, 0.9000]"
     assert named["constant"]["rounds 1–10"] == "0.6000 [0.6000, 0.6000]"
     assert named["constant"]["rounds 11–100"] == "0.6000 [0.6000, 0.6000]"
@@ -121,11 +125,11 @@ def test_the_tables_by_hand(tmp_path, middling):
     assert rows["middling"]["drift"] == "–"
     assert rows["constant"]["drift"] == "**0.6000**"
     assert rows["bayes"]["knows"] == "law"
-    assert text.count("Ceiling") == 2
+    assert text.count("Told the law") == 2
 
 
 def test_the_csv_has_a_row_for_each_method_and_window(tmp_path, middling):
-    tables.write(tmp_path, all_three(tmp_path, middling), {})
+    tables.write_leaderboard(tmp_path, all_three(tmp_path, middling), {})
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     assert tuple(table.columns) == tables.COLUMNS
     assert len(table) == 9
@@ -144,56 +148,75 @@ def test_the_csv_has_a_row_for_each_method_and_window(tmp_path, middling):
     assert alone["seeds"].tolist() == [0, 1, 2]
 
 
-def test_ablations_stand_in_the_attribution_and_not_among_methods(tmp_path, middling, monkeypatch):
-    less = Entry("less", "gradient", trainer="fake_training:Fake", ablation_of="middling")
-    monkeypatch.setitem(REGISTRY, "less", less)
+def test_shares_by_market_count_all_markets_alike(tmp_path):
+    """A poor market of which all is lost, beside a rich one of which nothing is."""
+    made = made_up(tmp_path, "constant")
+    path = made.file(tmp_path)
+    arrays = dict(np.load(path))
+    arrays["equilibrium_utility"] *= [[9.0, 1.0, 9.0, 1.0]]
+    arrays["regret"] = arrays["equilibrium_utility"] * [0.0, 1.0, 0.0, 1.0]
+    np.savez(path, **arrays)
+    shown = result(tmp_path, made)
+    assert shown.share().mean == pytest.approx(0.9)
+    assert shown.market_share().mean == pytest.approx(0.5)
+    [*_, whole] = tables.rows(shown)
+    assert (whole["share"], whole["market_share"]) == ("0.90000000", "0.50000000")
+    arrays["equilibrium_utility"][:, 0] = arrays["regret"][:, 0] = 0.0  # nobody was there
+    np.savez(path, **arrays)
+    assert result(tmp_path, made).market_share().mean == pytest.approx(1 / 3)
+
+
+def test_differences_are_paired_by_seed_and_episode(tmp_path, middling, monkeypatch):
+    other = Entry("other", "gradient", trainer="fake_training:Fake")
+    monkeypatch.setitem(REGISTRY, "other", other)
     policy = tmp_path / "policy.safetensors"
     made = [
-        made_up(tmp_path, "less", lost=(30.0, rest), seed=seed, policy=policy)
+        made_up(tmp_path, "other", lost=(30.0, rest), seed=seed, policy=policy)
         for seed, rest in ((2, 250.0), (1, 200.0))
     ]
-    played = [*all_three(tmp_path, middling), standing(tmp_path, *made, asked=5)]
-    assert "less" not in tables.write(tmp_path, played, {}).read_text()
-    assert "less" in set(pd.read_csv(tmp_path / "leaderboard.csv")["method"])
-    text = attribution.write(tmp_path, played).read_text()
-    [row] = listed(text, "middling on hidden")
+    by_money, by_market, shared = middling.above(result(tmp_path, *made, asked=5))
     # Seeds 1 and 2, which both have: .78 and .74 against .77 and .72; in rounds 1-10 −.1 twice.
-    assert row["difference"].startswith("0.0150 [")
-    assert row["rounds 1–10"] == "-0.1000 [-0.1000, -0.1000]"
-    assert (row["without"], row["seeds"]) == ("less", "2 of 5")
-    table = pd.read_csv(tmp_path / "attribution.csv").set_index("window")
-    assert table.loc["all", "difference"] == pytest.approx(0.015)
-    assert table.loc["all", "low"] < 0.01 < 0.02 < table.loc["all", "high"]
-    assert table.loc["1-10", "seeds"] == 2
+    assert (by_money.mean, by_market.mean) == pytest.approx((0.015, 0.015))
+    assert by_money.low < 0.01 < 0.02 < by_money.high
+    assert shared == 2
+    first, *_ = middling.above(result(tmp_path, *made), "1-10")
+    assert first == pytest.approx((-0.1, -0.1, -0.1))
+    # What nobody trains is the same under each seed.
+    found, _, shared = middling.above(result(tmp_path, made_up(tmp_path, "constant")))
+    assert (found.mean, shared) == (pytest.approx(0.18), 3)
+    lone = result(tmp_path, made_up(tmp_path, "other", lost=(1.0, 1.0), seed=7, policy=policy))
+    assert middling.above(lone) is None
 
 
-def test_where_nothing_is_ablated_there_is_no_attribution(tmp_path, middling):
-    assert attribution.write(tmp_path, all_three(tmp_path, middling)) is None
-    assert not (tmp_path / "attribution.csv").exists()
-
-
-def test_what_nobody_trains_is_the_same_under_each_seed(tmp_path, middling, monkeypatch):
-    monkeypatch.setattr(attribution, "BUILT_ON", {"middling": ("constant",)})
-    [found] = attribution.differences(all_three(tmp_path, middling))
-    assert found.seeds == 3
-    assert found.windows["all"].mean == pytest.approx(0.18)
-
-
-def test_numbers_are_rounded_once():
-    assert [markdown.share(value) for value in (0.97125, -0.00004, -0.00006)] == [
-        "0.9712",
-        "0.0000",
-        "-0.0001",
+def test_references_are_the_best_classical_the_filter_and_the_best_told_the_law(tmp_path):
+    lost = {"bayes": 80.0, "bayes_thompson": 90.0, "cils": 150.0, "kalman": 120.0, "random": 400.0}
+    shown = [
+        result(tmp_path, made_up(tmp_path, name, lost=(40.0, rest))) for name, rest in lost.items()
     ]
+    tables.write_leaderboard(tmp_path, shown, {})
+    table = pd.read_csv(tmp_path / "differences.csv").query("window == 'all'")
+    found = table.set_index(["of", "method"])["difference"].to_dict()
+    assert found["best classical", "cils"] == pytest.approx(-0.03)  # to kalman
+    assert found["best classical", "bayes"] == pytest.approx(0.04)
+    assert found["best told the law", "kalman"] == pytest.approx(-0.04)  # to bayes
+    assert set(table["reference"]) == {"kalman", "bayes"}
+    assert {name for name, entry in REGISTRY.items() if is_classical(entry)} == {
+        *("cils", "cils_discounted", "likelihood_grid", "thompson", "kalman_total", "kalman")
+    }
+
+
+def test_one_rule_of_choice():
+    for track, merit in (("nothing", 0.7), ("form", 0.7), ("gradient", 0.9), ("law", 0.9)):
+        assert merit_of(track, earned=0.7, share=0.9) == merit
 
 
 def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
     played = [
-        standing(tmp_path, made_up(tmp_path, name, task))
+        result(tmp_path, made_up(tmp_path, name, task))
         for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
-    tables.write(tmp_path, played, {})
+    tables.write_leaderboard(tmp_path, played, {})
     shutil.rmtree(tmp_path / "played")
     paths = figures.draw(tmp_path)
     assert [path.name for path in paths] == ["regret.png", "prices.png", "sizes.png"]
@@ -203,7 +226,7 @@ def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
 
 
 def test_figures_without_data_are_left_out(tmp_path):
-    tables.write(tmp_path, [standing(tmp_path, made_up(tmp_path, "constant"))], {})
+    tables.write_leaderboard(tmp_path, [result(tmp_path, made_up(tmp_path, "constant"))], {})
     assert [path.name for path in figures.draw(tmp_path)] == ["regret.png"]
 
 
@@ -215,9 +238,7 @@ def drawn(tmp_path, monkeypatch):
         for name, table in tables_of.items():
             table.to_csv(tmp_path / f"{name}.csv", index=False)
         shown = {}
-        monkeypatch.setattr(
-            Figure, "savefig", lambda self, path, **_: shown.update({path.stem: self})
-        )
+        monkeypatch.setattr(figures, "save", lambda figure, path: shown.update({path.stem: figure}))
         figures.draw(tmp_path)
         return shown
 
@@ -278,7 +299,7 @@ def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_flo
 
 
 def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path, drawn):
-    tables.write(tmp_path, [standing(tmp_path, made_up(tmp_path, "constant"))], {})
+    tables.write_leaderboard(tmp_path, [result(tmp_path, made_up(tmp_path, "constant"))], {})
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     share = table[table["window"] == "all"]["share"].item()
     [line] = drawn()["regret"].axes[0].lines
@@ -295,8 +316,9 @@ def counted(monkeypatch):
 
 
 def run(out, **given):
+    standard = {"scenarios": ("hidden",), "methods": ("constant", "random", "fake")}
     command.leaderboard(
-        **{"scenarios": ("hidden",), "methods": ("constant", "random", "fake"), **given},
+        **{**standard, "looked_at_before": True, **given},
         seeds=2,
         out=out,
         workers=1,
@@ -322,12 +344,9 @@ def test_nothing_is_done_twice(tmp_path, counted):
 
 
 def test_trainings_go_seed_by_seed(tmp_path, counted, monkeypatch):
-    """And method by method, the ablations last: those beside each other share no work."""
-    less = Entry("less", trainer="fake_training:Fake", ablation_of="fake")
-    monkeypatch.setitem(REGISTRY, "less", less)
-    monkeypatch.setattr(command, "ABLATIONS", ("less",))
-    both = {"scenarios": ("drift", "hidden"), "methods": ("fake",)}
-    run(tmp_path, **both, train_only=True, ablations=True)
+    """And method by method: those beside each other share no work."""
+    monkeypatch.setitem(REGISTRY, "less", Entry("less", trainer="fake_training:Fake"))
+    run(tmp_path, scenarios=("drift", "hidden"), methods=("fake", "less"), train_only=True)
     names = "drift", "hidden"
     assert Fake.trained == [(name, seed) for seed in (0, 1) for _ in "fl" for name in names]
 
@@ -346,7 +365,7 @@ def test_training_alone_plays_nothing_and_what_is_not_trained_can_be_left_out(tm
 def test_a_killed_command_goes_on_where_it_was(tmp_path, counted, monkeypatch):
     train = Fake.train
 
-    def killed(task, seed, out):
+    def killed(task, seed, out, recipe=None):
         if task.name == "hidden" and seed == 1:
             raise KeyboardInterrupt
         train(task, seed, out)
@@ -361,30 +380,89 @@ def test_a_killed_command_goes_on_where_it_was(tmp_path, counted, monkeypatch):
     assert Fake.trained == [("hidden", 1)]
 
 
-def test_ablations_are_played_where_they_are_asked_for(tmp_path, counted, monkeypatch):
-    less = Entry("less", trainer="fake_training:Fake", ablation_of="fake")
-    monkeypatch.setitem(REGISTRY, "less", less)
-    monkeypatch.setattr(command, "ABLATIONS", ("less",))
-    run(tmp_path, episodes=2)
-    assert not (tmp_path / "attribution.md").exists()
-    run(tmp_path, episodes=2, ablations=True, outside=True)
-    assert "less" not in set(pd.read_csv(tmp_path / "outside.csv")["method"])
-    table = pd.read_csv(tmp_path / "attribution.csv")
-    assert set(zip(table["method"], table["without"], strict=True)) == {("fake", "less")}
-    assert (table[["difference", "low", "high"]] == 0).all(axis=None)  # trained the same
-
-
-def test_the_oracle_and_ablations_are_not_played_by_default():
+def test_the_oracle_and_sellers_are_not_played_by_default():
     defaults = set(command.DEFAULT_METHODS)
     assert "equilibrium" not in defaults
-    assert not any(REGISTRY[name].ablation_of for name in defaults)
     assert {"constant", "kalman", "ppo", "filter_pathwise", "bayes"} <= defaults
+    assert all(REGISTRY[name].factory or REGISTRY[name].trainer for name in defaults)
+
+
+def test_the_plan_says_what_is_left_and_what_it_takes(tmp_path, counted, monkeypatch, capsys):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "seeds.csv").write_text(
+        "scenario,method,train_seconds\nhidden,fake,100\nhidden,fake,200\n"
+    )
+    (docs / "leaderboard.csv").write_text(
+        "scenario,method,seconds,episodes\nhidden,random,30,10\nhidden,constant,,10\n"
+    )
+    monkeypatch.setattr(costs, "DOCS", docs)
+    costs._took.cache_clear()
+    given = {"scenarios": ("hidden", "drift"), "episodes": 20}
+    run(tmp_path, **given, plan=True)
+    assert counted == {"train": 0, "make": 0}
+    [*_, trainings, evaluations] = capsys.readouterr().out.splitlines()
+    # Two seeds in both; what fake takes on drift is taken for what it took on hidden.
+    assert trainings == "| trainings | 4 | – | 600 | 600 |"
+    # 20 episodes of random, in both, at 3 s each; nobody knows of the others.
+    assert evaluations == "| evaluations | 8 | 6 | 120 | 120 |"
+    run(tmp_path, **given, train_only=True)
+    capsys.readouterr()
+    run(tmp_path, **given, plan=True)
+    assert "| trainings | 0 | – | 0 | 0 |" in capsys.readouterr().out
+    costs._took.cache_clear()
+
+
+@pytest.fixture
+def drawn_seeds(tmp_path, monkeypatch):
+    """A file of draws of its own."""
+    path = tmp_path / "test_seeds.json"
+    shutil.copy(draw.DRAWS, path)
+    monkeypatch.setattr(draw, "DRAWS", path)
+
+
+def test_test_episodes_are_looked_at_once(tmp_path, counted, drawn_seeds, monkeypatch):
+    """Again only by the same methods, parameters and policies."""
+    given = {"methods": ("random",), "episodes": 2, "looked_at_before": False}
+    with pytest.raises(ValueError, match=r"must be drawn anew: .*draw-test-seeds"):
+        run(tmp_path, **given)
+    assert not (tmp_path / "played").exists()
+    draw.draw_test_seeds()
+    *_, newest = draw.draws()
+    assert set(newest) == {"drawn", "first_seed"}
+    assert newest["first_seed"] in seeds.TEST
+    assert newest["first_seed"] != draw.looked_at()
+    run(tmp_path, **given, plan=True)  # which looks at nothing
+    assert draw.draws()[-1] == newest
+    run(tmp_path, **given)
+    assert set(pd.read_csv(tmp_path / "leaderboard.csv")["first_seed"]) == {newest["first_seed"]}
+    seen = draw.draws()[-1]
+    assert seen["looked_at"] == datetime.date.today().isoformat()
+    run(tmp_path, **given)
+    assert draw.draws()[-1] == seen
+    monkeypatch.setitem(REGISTRY, "more", Entry("more", factory="fake_training:random"))
+    with pytest.raises(ValueError, match="must be drawn anew"):
+        run(tmp_path, **given)
+    run(tmp_path, **{**given, "looked_at_before": True})
+    run(tmp_path, **given, quick=True)
+    monkeypatch.delitem(REGISTRY, "more")
+    other = tmp_path / "tuned.json"
+    other.write_text("{}")
+    monkeypatch.setattr(registry, "TUNED", other)
+    with pytest.raises(ValueError, match="must be drawn anew"):
+        run(tmp_path, **given)
+
+
+def test_two_draws_differ(drawn_seeds):
+    for _ in range(2):
+        draw.draw_test_seeds()
+    assert len({each["first_seed"] for each in draw.draws()}) == 3
 
 
 def test_new_weights_are_played_anew(tmp_path, counted):
     entry = REGISTRY["fake"]
-    policy = TrainingRun(entry, Task("hidden"), 0).file(tmp_path)
-    played, files = Evaluation(entry, Task("hidden"), 0, 3, policy), []
+    policy = Training(entry, Task("hidden"), 0).file(tmp_path)
+    played, files = Evaluation(entry, Task("hidden"), 0, 3, FIRST, policy), []
     for price in (6.0, 8.0):
         kept(policy, price)
         played.execute(tmp_path)
@@ -395,7 +473,7 @@ def test_new_weights_are_played_anew(tmp_path, counted):
 
 
 def test_other_parameters_are_other_results(tmp_path, monkeypatch):
-    played = Evaluation(REGISTRY["cils"], Task("hidden"), 0, 3)
+    played = Evaluation(REGISTRY["cils"], Task("hidden"), 0, 3, FIRST)
     before = played.file(tmp_path)
     tuned = json.loads(registry.TUNED.read_text())
     tuned["hidden"]["cils"]["kappa"] += 1.0
@@ -416,9 +494,11 @@ CHANGES = {
     "recipe": lambda patch: patch.setattr(Fake, "recipe", lambda task: FakeRecipe(7.0)),
     "law": changed_law,
     "followers": lambda patch: patch.setitem(followers.SCRIPTED, "noisy", followers.Noisy(0.4)),
-    "rules": lambda patch: patch.setattr("baselines.arena.task.code_digest", lambda: "others"),
+    "rules": lambda patch: patch.setattr(
+        "baselines.arena.task.code_digest", lambda *modules: "others"
+    ),
     "method": lambda patch: patch.setattr(
-        "baselines.arena.registry.module_digest", lambda m: "new"
+        "baselines.arena.registry.code_digest", lambda *modules: "new"
     ),
     "version": lambda patch: patch.setattr("aigc_market.__version__", "99"),
 }
@@ -458,7 +538,7 @@ def test_one_failure_does_not_end_the_others(tmp_path, counted, monkeypatch):
 
 
 def test_a_failed_training_does_not_end_the_others(tmp_path, counted, monkeypatch):
-    def train(task, seed, out):
+    def train(task, seed, out, recipe=None):
         if seed == 0:
             raise ValueError("diverged")
         kept(out, 6.0)
@@ -474,7 +554,7 @@ def test_a_failed_training_does_not_end_the_others(tmp_path, counted, monkeypatc
 def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monkeypatch, capsys):
     monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
     kept(tmp_path / "fake.safetensors", 11.0, rounds=7)
-    policies.keep(tmp_path / "fake.safetensors", {})
+    policies.keep(tmp_path / "fake.safetensors", {"best": True})
     run(tmp_path, scenarios=("hidden", "drift"), quick=True, episodes=3)
     assert counted["train"] == 0
     table = pd.read_csv(tmp_path / "leaderboard.csv")
@@ -487,7 +567,7 @@ def test_quick_plays_what_is_shipped_and_trains_nothing(tmp_path, counted, monke
     }
     assert set(table["first_seed"]) == {seeds.demonstration_seed(0)}  # not the test's
     told = capsys.readouterr().out
-    assert "fake is left out of drift: no policy, none comes along" in told
+    assert "fake is left out of drift: there is no policy of it" in told
 
 
 def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
@@ -499,7 +579,7 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
         "crowd-K4": {"constant", "random"},
     }
     for seed in range(2):
-        path = TrainingRun(REGISTRY["fake"], Task("crowd"), seed).file(tmp_path)
+        path = Training(REGISTRY["fake"], Task("crowd"), seed).file(tmp_path)
         kept(path, 6.0, any_K=True)
     run(tmp_path, **sizes)
     table = pd.read_csv(tmp_path / "leaderboard.csv").query("scenario == 'crowd-K4'")
@@ -508,12 +588,12 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
 
 def test_blocks_of_episodes_are_joined(tmp_path, counted, monkeypatch):
     monkeypatch.setattr(evaluation, "BLOCK", 4)
-    played = Evaluation(REGISTRY["constant"], Task("hidden"), 0, 6)
+    played = Evaluation(REGISTRY["constant"], Task("hidden"), 0, 6, FIRST)
     played.execute(tmp_path)
     with np.load(played.file(tmp_path)) as file:
         assert file["regret"].shape == (2, 6)
         first, second = (
-            play(Always(5.0, size), Task("hidden"), size, seeds.test_seed(i))
+            play(Always(5.0, size), Task("hidden"), size, FIRST + i)
             for i, size in enumerate((4, 2))
         )
         by_hand = np.hstack([first.regret, second.regret])

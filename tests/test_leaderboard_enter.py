@@ -1,6 +1,5 @@
 """Entering the leaderboard: a method of one's own, `verify`, kept weights, changed markets."""
 
-import dataclasses
 import importlib
 import json
 import re
@@ -19,11 +18,11 @@ from baselines.arena import policies, seeds
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
+from baselines.arena.training import Training
 from baselines.experiments.leaderboard import command, evaluation, tables
+from baselines.experiments.leaderboard.changes import HOMES, UNCHANGED, changes
 from baselines.experiments.leaderboard.keep import keep
-from baselines.experiments.leaderboard.training_run import TrainingRun
 from baselines.experiments.leaderboard.verify import verify
-from baselines.experiments.leaderboard.worlds import HOMES, UNCHANGED, worlds
 from baselines.runs import digest
 from baselines.runs.digest import described
 
@@ -51,7 +50,7 @@ def own(tmp_path, monkeypatch):
         (folder / "my_method.py").write_text(OWN.format(price=price))
         sys.modules.pop("my_method", None)
         importlib.invalidate_caches()
-        digest.module_digest.cache_clear()
+        digest.code_digest.cache_clear()
 
     write(7.0)
     sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
@@ -66,7 +65,7 @@ def counted(monkeypatch):
 
 
 def run(out, **given):
-    given = {"scenarios": ("hidden",), "episodes": 3, **given}
+    given = {"scenarios": ("hidden",), "episodes": 3, "looked_at_before": True, **given}
     command.leaderboard(**given, seeds=2, out=out, workers=1)
 
 
@@ -198,13 +197,28 @@ def test_policies_are_looked_for_among_those_that_come_along(
         (tmp_path / name).rename(folder / name)
     with pytest.raises(SystemExit):
         verify(folder / "leaderboard.csv", workers=1)
-    assert "the policy of seed 0 is neither in" in capsys.readouterr().out
+    assert "policies of seeds 0 1 are neither in" in capsys.readouterr().out
     verify(folder / "leaderboard.csv", trained=tmp_path, workers=1)
-    policies.keep(TrainingRun(REGISTRY["fake"], Task("hidden"), 1).file(tmp_path), {})
+    policies.keep(Training(REGISTRY["fake"], Task("hidden"), 1).file(tmp_path), {"best": True})
     with pytest.raises(SystemExit, match="1 of 2 do not hold"):
         verify(folder / "seeds.csv", workers=1)
     told = capsys.readouterr().out.splitlines()
     assert told[-1] == "hidden/fake, 1 seed: holds"
+
+
+def test_policies_that_are_not_shipped_are_trained_again(tmp_path, counted, monkeypatch, capsys):
+    monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
+    run(tmp_path, methods=("fake",))
+    for path in (tmp_path / "trained").iterdir():
+        path.unlink()
+    with pytest.raises(SystemExit):
+        verify(tmp_path / "leaderboard.csv", workers=1)
+    assert "--retrain trains them, in unknown time" in capsys.readouterr().out
+    verify(tmp_path / "leaderboard.csv", retrain=True, workers=1)
+    assert counted["train"] == 4
+    told = capsys.readouterr().out
+    assert "| trainings | 2 |" in told
+    assert "hidden/fake, 2 seeds: holds" in told
 
 
 def test_crowds_of_other_sizes_are_verified_too(tmp_path, counted, capsys):
@@ -259,7 +273,9 @@ def test_a_result_that_is_broken_is_named(tmp_path, counted):
         lambda: np.savez(path, regret=np.ones(2)),
     ):
         spoil()
-        with pytest.raises(ValueError, match=r"must be arrays that|must hold regret, ") as error:
+        with pytest.raises(
+            ValueError, match=r"must be arrays that|must hold decision_mic"
+        ) as error:
             run(tmp_path, methods=("random",))
         assert str(error.value).startswith(str(path))
 
@@ -291,11 +307,12 @@ def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monke
     keep(("hidden", "drift"), ("fake",), seeds=3, episodes=4, out=tmp_path, workers=1)
     assert all(seed in seeds.VALIDATION for seed in asked)
     [(stem, record)] = policies.index().items()
-    assert stem == "hidden-fake"
+    assert stem == f"hidden-fake-seed{record['seed']}"
+    assert record["best"]
     assert (record["of_seeds"], record["validation_episodes"]) == ([0, 1], 4)
-    kept_file = policies.shipped("fake", "hidden")
+    [kept_file] = policies.shipped("fake", "hidden").values()
     trained = {
-        seed: TrainingRun(REGISTRY["fake"], Task("hidden"), seed).file(tmp_path) for seed in (0, 1)
+        seed: Training(REGISTRY["fake"], Task("hidden"), seed).file(tmp_path) for seed in (0, 1)
     }
     assert kept_file.read_bytes() == trained[record["seed"]].read_bytes()
     assert policies.load(kept_file).config["seed"] == record["seed"]
@@ -308,9 +325,9 @@ def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monke
 def test_a_file_that_is_not_the_one_that_was_kept_is_refused(tmp_path, counted, monkeypatch):
     monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
     kept(tmp_path / "policy.safetensors", 6.0)
-    path = policies.keep(tmp_path / "policy.safetensors", {"seed": 0})
-    assert policies.shipped("fake", "hidden") == path
-    assert policies.shipped("fake", "drift") is None
+    path = policies.keep(tmp_path / "policy.safetensors", {"best": True})
+    assert policies.shipped("fake", "hidden") == {0: path}
+    assert policies.shipped("fake", "drift") == {}
     kept(path, 7.0)
     for look, words in (
         (policies.shipped, ("fake", "hidden")),
@@ -324,9 +341,8 @@ def test_what_comes_along_is_what_was_kept():
     files = {path.stem for path in policies.WEIGHTS.glob("*.safetensors")}
     index = json.loads((policies.WEIGHTS / policies.INDEX).read_text())
     assert files == set(index)
-    for stem in index:
-        scenario, _, method = stem.partition("-")
-        assert policies.shipped(method, scenario) is not None
+    for record in index.values():
+        assert record["seed"] in policies.shipped(record["method"], record["scenario"])
 
 
 # --- out of the law: the changed markets, and what the tables say of them
@@ -335,29 +351,24 @@ def test_what_comes_along_is_what_was_kept():
 CHANGES = {"noise doubled", "δ above", "δ below", "quantal", "myopic discount"}
 
 
-def by_change(home):
-    return {world.change: world for world in worlds(home)}
-
-
-def test_worlds_differ_from_their_preset_in_one_thing():
-    assert set(by_change("hidden")) == {UNCHANGED, *CHANGES}
-    assert set(by_change("drift")) == {UNCHANGED, *CHANGES, "drift doubled"}
+def test_changes_differ_from_their_preset_in_one_thing():
+    assert set(changes("hidden")) == {UNCHANGED, *CHANGES}
+    assert set(changes("drift")) == {UNCHANGED, *CHANGES, "drift doubled"}
     for home in HOMES:
-        all_of = by_change(home)
-        same = all_of[UNCHANGED]
-        assert described(same.task.settings()) == described(same.home.settings())
-        assert same.followers == followers.Noisy(0.3)
-        for change, world in all_of.items():
-            others = world.task != same.task, world.followers != same.followers
+        all_of = changes(home)
+        task, policy = all_of[UNCHANGED]
+        assert described(task.settings()) == described(Task(home).settings())
+        assert policy == followers.Noisy(0.3)
+        for change, changed in all_of.items():
+            others = changed.task != task, changed.followers != policy
             assert sum(others) == (change != UNCHANGED)
-            assert world.home == same.home
         assert all_of["noise doubled"].followers == followers.Noisy(0.6)
-        digests = [str(world.digest_parts()) for world in all_of.values()]
-        assert len(set(digests)) == len(digests)
+        digests = {str(changed.digest_parts()) for changed in all_of.values()}
+        assert len(digests) == len(all_of)
 
 
 def test_levels_of_delta_lie_beside_all_that_was_trained_on():
-    all_of = by_change("hidden")
+    all_of = changes("hidden")
 
     def level(change):
         return all_of[change].task.settings().satisfaction.level
@@ -368,17 +379,16 @@ def test_levels_of_delta_lie_beside_all_that_was_trained_on():
 
 
 def test_a_doubled_drift_is_two_steps_in_one():
-    [move] = by_change("drift")["drift doubled"].task.settings().scenario.moves
+    [move] = changes("drift")["drift doubled"].task.settings().scenario.moves
     slow = Drift(0.98, 0.1)
     assert move.persistence == pytest.approx(0.98**2)
     assert move.step == pytest.approx(0.1 * np.sqrt(1 + 0.98**2))
     assert move.factor_bounds == pytest.approx(slow.factor_bounds)  # it spreads as far in the end
 
 
-def test_changed_followers_buy_in_the_world():
-    world = by_change("hidden")["myopic discount"]
-    arguments = {"history": 1, **PHYSICAL, **world.environment_arguments()}
-    env = world.task.environment(2, **arguments)
+def test_changed_followers_buy():
+    task, policy = changes("hidden")["myopic discount"]
+    env = task.environment(2, history=1, **PHYSICAL, followers=policy)
     env.reset(seed=0)
     _, _, _, _, infos = env.step(np.full((2, 1), 4.0, np.float32))
     held_back = followers.MyopicDiscount()(env.market, np.full(2, 4.0), None)
@@ -388,17 +398,23 @@ def test_changed_followers_buy_in_the_world():
 def test_who_breaks_is_written_down(tmp_path, monkeypatch):
     fake_training.install(monkeypatch)
     asked = []
-    play = evaluation.play_in
+    kept_play = evaluation.play_in
 
     def watched(env, method, seed):
         asked.append(seed)
-        return play(env, method, seed)
+        return kept_play(env, method, seed)
 
     monkeypatch.setattr(evaluation, "play_in", watched)
-    given = {"methods": ("random", "fake"), "episodes": 2, "seeds": 2, "workers": 1}
+    given = {
+        "looked_at_before": True,
+        "methods": ("random", "fake"),
+        "episodes": 2,
+        "seeds": 2,
+        "workers": 1,
+    }
     command.leaderboard(("hidden", "shift"), **given, outside=True, out=tmp_path)
     outside = [seed for seed in asked if seed in seeds.OUTSIDE]
-    assert len(outside) == 2 * 3 * len(worlds("hidden"))  # together, then one alone
+    assert len(outside) == 2 * 3 * len(changes("hidden"))  # together, then one alone
     assert sum(seed in seeds.TEST for seed in asked) == len(asked) - len(outside)
     table = pd.read_csv(tmp_path / "outside.csv").set_index(["method", "change"])
     assert set(table["scenario"]) == {"hidden"}
@@ -419,14 +435,10 @@ def test_who_breaks_is_written_down(tmp_path, monkeypatch):
         )
 
 
-def test_an_evaluation_is_named_by_its_world():
-    entry = fake_training.Entry("random", factory="fake_training:random")
+def test_an_evaluation_is_named_by_its_change():
+    random = REGISTRY["random"]
     names = {
-        evaluation.Evaluation(entry, world.home, 0, 2, None, "outside", world).digest
-        for world in worlds("drift")
+        evaluation.Evaluation(random, Task("drift"), 0, 2, 7, None, change).digest
+        for change in ("", *changes("drift"))
     }
-    assert len(names) == len(worlds("drift"))
-    world = by_change("drift")["noise doubled"]
-    noisier = dataclasses.replace(world, followers=followers.Noisy(0.7))
-    played = evaluation.Evaluation(entry, world.home, 0, 2, None, "outside", noisier)
-    assert played.digest not in names
+    assert len(names) == 1 + len(changes("drift"))

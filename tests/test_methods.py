@@ -1,20 +1,22 @@
 """What all pricing methods that nobody trains have in common."""
 
+import contextlib
+import dataclasses
+import inspect
 import json
-import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aigc_market import LogUniform, Scenario
 from aigc_market.ssim import TabulatedSSIM
 from baselines.arena.protocol import History
-from baselines.arena.registry import REGISTRY, TUNED
+from baselines.arena.registry import REGISTRY, TUNED, imported
 from baselines.arena.rollout import play
-from baselines.arena.seeds import TRAINING, VALIDATION, training_seed
+from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
-from baselines.experiments.leaderboard.pattern_search import Axis, search
 
 NAMES = [name for name, entry in REGISTRY.items() if entry.factory]
 PRESETS = ("paper", "hidden", "drift", "shift", "crowd", "capacity")
@@ -74,7 +76,7 @@ def test_seeds_and_new_episodes_repeat_what_was_played(name):
         np.testing.assert_array_equal(one, two)
     if name in ("random", "greedy", "epsilon_greedy", "thompson", "bayes_thompson"):
         assert not np.array_equal(one, prices_of(made(name, task, seed=4), task))
-    learners = "cils", "cils_discounted", "controlled_variance", "bayes", "likelihood_grid"
+    learners = "cils", "cils_discounted", "bayes", "likelihood_grid"
     if name in ("constant", *learners):
         method = made(name, task)
         first = prices_of(method, task)
@@ -96,7 +98,6 @@ def answers(method, prices, steps, active):
     [
         ("cils", {}),
         ("cils_discounted", {}),
-        ("controlled_variance", {}),
         ("kalman_total", {"spread": 0.0}),
         ("kalman", {"spread": 0.0}),
         ("bayes", {}),
@@ -164,103 +165,105 @@ def test_the_oracle_follows_the_market(scenario):
 # Tuning: the search for their parameters
 
 
-TUNED_FOR = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
-HEADER = "scenario,method,configuration,seed,episodes,share,earned,seconds,note"
+def searched(space, score, trials):
+    """The points that are proposed where each is answered with its score."""
+    asked = tune.proposed(space, trials)
+    points = [next(asked)]
+    with contextlib.suppress(StopIteration):
+        while True:
+            points.append(asked.send(score(points[-1])))
+    return points
 
 
-# The search.
+def test_a_search_proposes_different_points_and_the_same_ones_again():
+    space = {"x": tuple(range(40)), "kind": ((1.0, 2.0), (2.0, 1.0))}
+
+    def score(point):
+        return -abs(point["x"] - 29) - 3 * (point["kind"] == (1.0, 2.0))
+
+    points = searched(space, score, 24)
+    assert len(points) == len({tuple(point.values()) for point in points}) == 24
+    assert points == searched(space, score, 24)
+    best = max(points, key=score)
+    assert (abs(best["x"] - 29) <= 1, best["kind"]) == (True, (2.0, 1.0))
 
 
-def test_axes_go_on_as_they_end_and_stop_where_the_number_loses_its_meaning():
-    axis = Axis((1.0, 2.0, 4.0))
-    assert axis.beside(2.0) == (1.0, 4.0)
-    assert axis.beside(4.0) == (2.0, 8.0)
-    assert axis.beside(1.0) == (0.5, 2.0)
-    assert axis.beside(16.0) == (8.0, 32.0)
-    assert axis.beside(0.25) == (0.125, 0.5)
-    share = Axis((0.0, 0.25, 0.5), high=1)
-    assert share.beside(0.0) == (None, 0.25)
-    assert share.beside(0.5) == (0.25, 1.0)
-    assert share.beside(1.0) == (0.5, None)
-    assert Axis((3, 5), low=1, whole=True).beside(5) == (3, 8)
-    assert Axis((3, 5), low=1, whole=True).beside(1) == (None, 2)
+def test_a_small_space_is_searched_whole():
+    space = {"x": (1, 2, 3), "y": ("a", "b")}
+    points = searched(space, lambda point: 0.0, 24)
+    assert points == [{"x": x, "y": y} for x in (1, 2, 3) for y in "ab"]
 
 
-def test_the_best_configuration_is_never_at_an_edge_that_could_be_moved():
+def test_tuned_parameters_are_those_of_the_spaces():
+    tuned = json.loads(TUNED.read_text())
+    assert set(tuned) == set(tune.DEFAULT_SCENARIOS)
+    untrained = {name for name in tune.SPACES if REGISTRY[name].factory is not None}
+    for scenario, of_preset in tuned.items():
+        known = {"bayes_information"} if Task(scenario).stands_still else set()
+        assert set(of_preset) == untrained - known
+        for name, parameters in of_preset.items():
+            assert set(parameters) == set(tune.SPACES[name])
+
+
+def test_methods_of_a_track_are_chosen_by_money_and_recipes_are_searched_too():
+    for name, space in tune.SPACES.items():
+        entry = REGISTRY[name]
+        if entry.factory is None:
+            recipe = entry.get_trainer().recipe(Task("hidden"))
+            assert set(space) <= {field.name for field in dataclasses.fields(recipe)}
+        else:
+            known = inspect.signature(imported(entry.factory)).parameters
+            assert set(space) <= set(known)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Tunes on 8 episodes of three prices; a call gives the rows of tuning.csv."""
+    monkeypatch.setitem(tune.SPACES, "constant", {"price": (3.0, 9.0, 15.0)})
+    (tmp_path / "tuned.json").write_text(json.dumps({"shift": {"constant": {"price": 3.0}}}))
+
+    def run(name="constant", scenario="hidden"):
+        given = {"episodes": 8, "workers": 1, "tuned": tmp_path / "tuned.json"}
+        tune.tune((name,), (scenario,), out=tmp_path, **given)
+        return pd.read_csv(tmp_path / "tuning.csv", keep_default_na=False)
+
+    return run
+
+
+def test_tuning_keeps_what_earned_most_in_validation_episodes(small, tmp_path):
+    table = small()
+    task = Task("hidden")
+    for row in table.itertuples():
+        price = json.loads(row.configuration)["price"]
+        method = REGISTRY["constant"].make(task, 8, 0, price=price)
+        played = play(method, task, 8, validation_seed(0))
+        earned = played.utility.sum() / played.equilibrium_utility.sum()
+        assert (row.earned, row.share) == pytest.approx((earned, played.share), abs=1e-6)
+    best = json.loads(table.loc[table["earned"].idxmax(), "configuration"])
+    assert [row.best for row in table.itertuples()].count("best") == 1
+    tuned = json.loads((tmp_path / "tuned.json").read_text())
+    assert tuned == {"hidden": {"constant": best}, "shift": {"constant": {"price": 3.0}}}
+
+
+def test_a_rule_told_the_law_is_chosen_by_share_unless_nothing_is_hidden(small, monkeypatch):
+    monkeypatch.setitem(tune.SPACES, "bayes_information", {"horizon": (0.0, 16.0)})
+    table = small("bayes_information").set_index("best")
+    assert table.loc["best", "share"] == table["share"].max()
+    assert small("bayes_information", "paper").empty
+
+
+def test_a_search_goes_on_where_it_stopped(small, tmp_path, monkeypatch):
     tried = []
 
-    def score(configuration):
-        tried.append(configuration)
-        return -abs(math.log2(configuration["x"] / 64)) - (configuration["kind"] != "b")
+    def stops(self, configuration, out, kept=tune.Search._tried):
+        tried.append(configuration["price"])
+        if len(tried) == 2:
+            raise KeyboardInterrupt
+        return kept(self, configuration, out)
 
-    best, note = search({"x": Axis((1.0, 2.0)), "kind": ("a", "b")}, score, most=24)
-    assert best == {"x": 64.0, "kind": "b"}
-    assert note == ""
-    assert {"x": 128.0, "kind": "b"} in tried
-    assert len(tried) == len({tuple(each.values()) for each in tried})  # none is tried twice
-
-
-def test_a_bound_of_meaning_is_named_and_so_is_a_search_that_was_cut_short():
-    axes = {"x": Axis((0.0, 0.5), high=1)}
-    assert search(axes, lambda c: c["x"], 24) == ({"x": 1.0}, "x = 1.0 is a bound of its meaning")
-    best, note = search({"x": Axis((1.0, 2.0))}, lambda c: c["x"], 5)
-    assert best == {"x": 16.0}
-    assert note == "stopped after 5 with 1 neighbours untried"
-    with pytest.raises(ValueError, match="first combinations"):
-        search({"x": Axis((1.0, 2.0))}, lambda c: c["x"], 1)
-
-
-# The methods' parameters.
-
-
-def test_tuned_parameters_are_there_for_all_presets():
-    tuned = json.loads(TUNED.read_text())
-    assert set(tuned) == set(TUNED_FOR)
-    for of_preset in tuned.values():
-        assert set(of_preset) == set(tune.GRIDS)
-        for name, parameters in of_preset.items():
-            assert REGISTRY[name].factory is not None
-            assert set(parameters) == set(tune.GRIDS[name])
-
-
-def test_tuning_keeps_the_best_and_writes_down_all(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tune, "EPISODES", 8)
-    grid = {"kappa": Axis((0.1, 8.0), low=0.1), "first": ((6.0, 10.0),)}
-    monkeypatch.setitem(tune.GRIDS, "cils", grid)
-    out, log = tmp_path / "tuned.json", tmp_path / "docs" / "tuning.csv"
-    out.write_text(json.dumps({"shift": {"constant": {"price": 3.0}}}))
-    log.parent.mkdir()
-    log.write_text(f"{HEADER}\nshift,cils,{{}},1,1,0.5,0.4,1.0,\n")
-    for _ in range(2):  # the second time replaces the rows of the first
-        tune.tune(("paper",), ("cils",), out, log)
-    tuned = json.loads(out.read_text())
-    assert tuned == {
-        "paper": {"cils": {"kappa": 0.1, "first": [6.0, 10.0]}},
-        "shift": {"constant": {"price": 3.0}},
-    }
-    rows = log.read_text().splitlines()
-    assert rows[:2] == [HEADER, "shift,cils,{},1,1,0.5,0.4,1.0,"]
-    assert len(rows) == 4
-    assert int(rows[2].split(",")[-6]) in VALIDATION
-    assert [row.rpartition(",")[2] for row in rows[2:]] == [
-        "best; kappa = 0.1 is a bound of its meaning",
-        "",
-    ]
-    assert "paper cils" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.rglob("*")} == {"docs", "tuned.json", "tuning.csv"}
-
-
-def test_the_constant_price_is_what_earns_most_in_training_episodes(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "EPISODES", 64)
-    out, log = tmp_path / "tuned.json", tmp_path / "tuning.csv"
-    tune.tune(("hidden",), ("constant",), out, log)
-    best = json.loads(out.read_text())["hidden"]["constant"]["price"]
-    task = Task("hidden")
-    earned = {
-        price: play(
-            REGISTRY["constant"].make(task, 64, 0, price=price), task, 64, training_seed(0)
-        ).utility.sum()
-        for price in (best, best - 0.5, best + 0.5, 4.0, 16.0)
-    }
-    assert max(earned, key=lambda price: earned[price]) == best
-    assert int(log.read_text().splitlines()[1].split(",")[-6]) in TRAINING
+    monkeypatch.setattr(tune.Search, "_tried", stops)
+    with pytest.raises(KeyboardInterrupt):
+        small()
+    assert len(small()) == 3
+    small()
+    assert tried == [3.0, 9.0, 9.0, 15.0]

@@ -12,7 +12,8 @@ TRAINING = range(2**31)
 VALIDATION = range(2**31, 2**31 + 2**29)
 """By these, hyperparameters and parameters are chosen, and which policies are kept."""
 TEST = range(2**31 + 2**29, 2**31 + 3 * 2**28)
-"""Touched once: by the leaderboard, when all is chosen. Nothing else asks for these."""
+"""The leaderboard's alone. A range of these is drawn when all methods are chosen, and is looked at
+once: see `baselines.experiments.leaderboard.draw`."""
 OUTSIDE = range(2**31 + 3 * 2**28, 3 * 2**30)
 """The leaderboard's too: of markets out of the law that methods were trained or tuned for."""
 DEMONSTRATION = range(3 * 2**30, 2**32)

@@ -15,14 +15,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc_market import _checks
-from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.capacity import best_on_lines
 from baselines.methods.learner import OnlineLearner, mean_purchase
 
 
-class LeastSquares(OnlineLearner):
-    """The fit, and the first two prices.
+class Cils(OnlineLearner):
+    """CILS: prices stay κ·t^(−1/4) away from the mean of the earlier ones.
+
+    Keskin and Zeevi, "Dynamic pricing with an unknown demand model", Operations Research, 2014:
+    constrained iterated least squares. With a discount below 1, as for changing demand (their
+    "Chasing demand", Mathematics of Operations Research, 2017), t is the discounted number of
+    rounds, so that the dispersion does not fade.
 
     Args:
         task, num_envs, seed: see `OnlineLearner`.
@@ -76,21 +80,9 @@ class LeastSquares(OnlineLearner):
         best = best_on_lines(level, slope, active.sum(axis=1), self.capacity, self.public)
         turn = self._first[self._round % 2]
         self._round += 1
-        fitted = self.keep_apart(self.public.clip(best), weight, mean, variance)
+        fitted = self._apart(self.public.clip(best), mean, self._kappa * weight**-0.25)
         priced = np.where((self._round > 2) & (variance > 1e-9), fitted, turn)
         return np.where(self._unsold, self._lower, priced)
-
-    def keep_apart(
-        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
-    ) -> np.ndarray:
-        """The price to be played where the fit says `best`. All (N,).
-
-        Args:
-            best: within [cost, max_price].
-            weight: how many rounds have been seen (their discounted weights).
-            mean, variance: of their prices.
-        """
-        raise NotImplementedError
 
     def _fit(self) -> tuple[np.ndarray, ...]:
         weight = np.maximum(self._sums[0], 1e-9)
@@ -99,21 +91,17 @@ class LeastSquares(OnlineLearner):
         slope = (price * steps - products) / np.maximum(variance, 1e-12)
         return weight, price, variance, steps + slope * price, slope
 
+    def _apart(self, best: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """The price nearest to `best` that is `reach` or more from `mean`, on its side of it.
 
-class Cils(LeastSquares):
-    """CILS: prices stay κ·t^(−1/4) away from the mean of the earlier ones.
-
-    Keskin and Zeevi, "Dynamic pricing with an unknown demand model", Operations Research, 2014:
-    constrained iterated least squares. With a discount below 1, as for changing demand (their
-    "Chasing demand", Mathematics of Operations Research, 2017), t is the discounted number of
-    rounds, so that the dispersion does not fade.
-    """
-
-    def keep_apart(
-        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
-    ) -> np.ndarray:
-        """Away from the mean of earlier prices."""
-        return _outside(best, mean, self._kappa * weight**-0.25, self.public)
+        On the other side where that would leave [cost, max_price].
+        """
+        cost, most = self.public.cost, self.public.max_price
+        side = np.where(best >= mean, reach, -reach)
+        near, other = mean + side, mean - side
+        over = (near > most) | (near < cost)
+        moved = np.where(over & (other <= most) & (other >= cost), other, near)
+        return np.where(np.abs(best - mean) < reach, moved, best)
 
 
 class DiscountedCils(Cils):
@@ -129,36 +117,3 @@ class DiscountedCils(Cils):
         discount: float = 0.9,
     ) -> None:
         super().__init__(task, num_envs, seed, kappa, first, discount)
-
-
-class ControlledVariance(LeastSquares):
-    """Controlled variance pricing: t·Var(p_1 … p_t) grows at least as κ²·√t.
-
-    den Boer and Zwart, "Simultaneously learning and optimizing using controlled variance pricing",
-    Management Science, 2014, with their exponent 1/2. Where the price of the fit would leave the
-    variance below that, the nearest price outside the taboo interval is played.
-    """
-
-    def keep_apart(
-        self, best: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
-    ) -> np.ndarray:
-        """Outside the taboo interval."""
-        # A price p adds t/(t + 1)·(p − mean)² to t·Var.
-        missing = self._kappa**2 * np.sqrt(weight + 1) - weight * variance
-        reach = np.sqrt(np.maximum(missing, 0.0) * (weight + 1) / weight)
-        return _outside(best, mean, reach, self.public)
-
-
-def _outside(
-    best: np.ndarray, mean: np.ndarray, reach: np.ndarray, public: PublicParameters
-) -> np.ndarray:
-    """The price nearest to `best` that is `reach` or more from `mean`, on its side of it.
-
-    On the other side where that would leave [cost, max_price].
-    """
-    side = np.where(best >= mean, 1.0, -1.0)
-    near = mean + side * reach
-    over = (near > public.max_price) | (near < public.cost)
-    other = mean - side * reach
-    moved = np.where(over & (other <= public.max_price) & (other >= public.cost), other, near)
-    return np.where(np.abs(best - mean) < reach, moved, best)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.optimize import isotonic_regression
 
 from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
-from baselines.arena.styles import STYLES
 from baselines.arena.task import Task
+from baselines.experiments.leaderboard.result import is_classical
+from baselines.figures import OWN, STYLES, label_ends, panels, save, title_above
 from baselines.runs.files import read_frame
 
 FLOOR = "constant"
 """Drawn beside the best of each track."""
-_OWN: dict[str, Any] = {"color": palette.VERMILLION, "linestyle": "-."}
-"""The look of users' own methods."""
 _IN_EPISODES = ("shift", "drift")
 _EPISODES = 3
 """At most: the first ones, whatever they look like."""
@@ -31,28 +28,23 @@ _IN_SIZES = "kalman_total"
 _LEVELS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
 _PANEL = 3.7
 """Width of a panel with its labels in inches: two of them are as wide as a page of the docs."""
-_LABELS = 8.5
-"""Size of labels at the ends of lines, in points."""
-_APART = 1.25 * _LABELS
-"""Least distance of two labels, in points."""
 
 
 def draw(folder: Path) -> list[Path]:
     """Draw `regret.png`, `prices.png` and `sizes.png` where the CSV files have what they show."""
-    table: Any = read_frame(folder / "leaderboard.csv")
-    rounds: Any = read_frame(folder / "rounds.csv")
-    prices: Any = read_frame(folder / "prices.csv")
-    paths = []
-    with mpl.rc_context({"font.size": 9.5, "axes.titlesize": 11, "figure.titlesize": 10}):
-        for name, figure in (
-            ("regret", _regret(table, rounds)),
-            ("prices", _prices(table, prices)),
-            ("sizes", _sizes(table)),
-        ):
-            if figure is not None:
-                paths.append(folder / f"{name}.png")
-                figure.savefig(paths[-1], dpi=150)
-    return paths
+    table, rounds, prices = (
+        read_frame(folder / f"{name}.csv") for name in ("leaderboard", "rounds", "prices")
+    )
+    figures = {
+        "regret": _regret(table, rounds),
+        "prices": _prices(table, prices),
+        "sizes": _sizes(table),
+    }
+    return [
+        save(figure, folder / f"{name}.png")
+        for name, figure in figures.items()
+        if figure is not None
+    ]
 
 
 def _drawn(rows: Any) -> list[str]:
@@ -61,87 +53,15 @@ def _drawn(rows: Any) -> list[str]:
     They are the best of each track, the best classical one, and the floor.
     """
     whole = rows[rows["window"] == "all"]
-    whole = whole[[m not in REGISTRY or not REGISTRY[m].ablation_of for m in whole["method"]]]
     groups = [whole[whole["knows"] == track] for track in KNOWS]
-    groups.append(whole[[_classical(method) for method in whole["method"]]])
+    groups.append(whole[[m in REGISTRY and is_classical(REGISTRY[m]) for m in whole["method"]]])
     groups.append(whole[whole["method"] == FLOOR])
     best = [str(g.loc[g["share"].idxmax(), "method"]) for g in groups if len(g)]
     return list(dict.fromkeys(best))
 
 
-def _classical(method: str) -> bool:
-    """Whether it knows the form of demand, untrained, by another way than this package's filter."""
-    entry = REGISTRY.get(method)
-    if entry is None or entry.knows != "form" or entry.trainer is not None:
-        return False
-    return not entry.reference.startswith("baselines.methods.filter")
-
-
 def _style(method: str) -> dict[str, Any]:
-    return STYLES.get(method, _OWN)
-
-
-def _panels(count: int, columns: int, height: float) -> tuple[Figure, list[Any]]:
-    columns = min(columns, count)
-    down = -(-count // columns)
-    size = (max(_PANEL * columns, 6.4), height * down + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(down, columns, squeeze=False).ravel().tolist()
-    for empty in axes[count:]:
-        empty.set_axis_off()
-    for one in axes[:count]:
-        one.grid(alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, axes[:count]
-
-
-def _label_ends(axes: Any, ends: Mapping[str, tuple[float, dict[str, Any]]], height: float) -> None:
-    """Write a text at each line's right end; those that would meet are moved apart, by the least.
-
-    Args:
-        axes: with its limits and scales set.
-        ends: by text: where the line ends, and its style.
-        height: of the axes, in points.
-    """
-    to_share = axes.transData + axes.transAxes.inverted()
-    right = axes.get_xlim()[1]
-    places = {text: to_share.transform((right, y))[1] for text, (y, _) in ends.items()}
-    order = sorted(places, key=lambda text: places[text])
-    rank = np.arange(len(order)) * _APART / height
-    free = isotonic_regression([places[text] for text in order] - rank).x
-    apart = np.clip(free, 0.0, max(1.0 - rank[-1], 0.0)) + rank
-    for text, place in zip(order, apart, strict=True):
-        color = ends[text][1]["color"]
-        axes.annotate(
-            text,
-            (1.0, places[text]),
-            (1.06, place),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            color=color,
-            va="center",
-            fontsize=_LABELS,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": color,
-                "linewidth": 0.7,
-                "relpos": (0.0, 0.5),
-                "shrinkA": 1,
-                "shrinkB": 0,
-            },
-            annotation_clip=False,
-        )
-
-
-def _label_all(figure: Figure, labels: Sequence[tuple[Any, dict[str, Any]]]) -> None:
-    """Label the ends of lines in all panels, which get their final size in two steps."""
-    for _ in range(2):  # labels make a panel smaller, and in a smaller one they need more of it
-        for axes, ends in labels:
-            for text in list(axes.texts):
-                text.remove()
-            box = axes.get_window_extent()
-            _label_ends(axes, ends, 72 * box.height / figure.dpi)
-        figure.draw_without_rendering()
+    return STYLES.get(method, OWN)
 
 
 def _percent(axes: Any, low: float, high: float) -> None:
@@ -153,15 +73,11 @@ def _percent(axes: Any, low: float, high: float) -> None:
     axes.minorticks_off()
 
 
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(text, x=0.01, ha="left", color=palette.MUTED)
-
-
 def _episodes_of(table: Any) -> str:
     """How many episodes, and which, where all rows have the same."""
     first = table["first_seed"].unique()
     seeds = f", seeds from {first[0]} on" if len(first) == 1 else ""
-    return f"{table['episodes'].max():,} test episodes{seeds}"
+    return f"{table['episodes'].max():,} episodes{seeds}"
 
 
 def _regret(table: Any, rounds: Any) -> Figure | None:
@@ -172,13 +88,15 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
     names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
         return None
-    figure, axes = _panels(len(names), 2, 2.5)
+    figure, axes = panels(len(names), 2, _PANEL, 2.6)
     labels = []
     for one, name in zip(axes, names, strict=True):
         rows = rounds[rounds["scenario"] == name].sort_values("round")
         lines = {}
         for method in _drawn(table[table["scenario"] == name]):
             line = rows[rows["method"] == method].set_index("round")
+            if line.empty:  # of an earlier table, without its rounds
+                continue
             lines[method] = line["regret"].cumsum() / line["equilibrium_utility"].cumsum()
             one.plot(lines[method], **_style(method))
         everything = np.concatenate(list(lines.values()))
@@ -195,24 +113,24 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
         labels.append((one, ends))
     for one in axes[::2]:
         one.set_ylabel("Lost so far, of U*")
-    presets = table[table["scenario"].isin(names)]
-    _title(
+    title_above(
         figure,
-        f"Utility lost up to a round, as a share of the oracle's: {_episodes_of(presets)}.\n"
+        "Utility lost up to a round, as a share of the oracle's: "
+        f"{_episodes_of(table[table['scenario'].isin(names)])}.\n"
         "One best price for all (constant), the best classical rule, the best of each track.",
     )
-    _label_all(figure, labels)
+    label_ends(figure, labels)
     return figure
 
 
 def _prices(table: Any, prices: Any) -> Figure | None:
-    """The best that knows nothing, and the best that does not know the law, in some episodes."""
+    """The best that is told nothing, and the best that is not told the law, in some episodes."""
     names = [name for name in _IN_EPISODES if name in set(prices["scenario"])]
     if not names:
         return None
     episodes = sorted(prices["episode"].unique())[:_EPISODES]
     shown = [(name, episode) for episode in episodes for name in names]
-    figure, axes = _panels(len(shown), len(names), 2.1)
+    figure, axes = panels(len(shown), len(names), max(_PANEL, 6.4 / len(names)), 2.2)
     labels = []
     for one, (name, episode) in zip(axes, shown, strict=True):
         rows = prices[(prices["scenario"] == name) & (prices["episode"] == episode)]
@@ -222,7 +140,7 @@ def _prices(table: Any, prices: Any) -> Figure | None:
         one.set(title=f"{name}, episode {episode}")
         one.set_xlim(1, oracle["round"].max())
         ends = {"p*": (float(oracle["equilibrium_price"].iloc[-1]), style)}
-        for method in _rivals(table[table["scenario"] == name]):
+        for method in _rivals(table[table["scenario"] == name], set(rows["method"])):
             of_method = rows[rows["method"] == method]
             one.plot(of_method["round"], of_method["price"], linewidth=1.3, **_style(method))
             ends[method] = float(of_method["price"].iloc[-1]), _style(method)
@@ -232,14 +150,14 @@ def _prices(table: Any, prices: Any) -> Figure | None:
     for one in axes[:: len(names)]:
         one.set_ylabel("Price")
     presets = table[table["scenario"].isin(names)]
-    _title(figure, f"Prices posted, and the oracle's p*: the first of {_episodes_of(presets)}")
-    _label_all(figure, labels)
+    title_above(figure, f"Prices posted, and the oracle's p*: the first of {_episodes_of(presets)}")
+    label_ends(figure, labels)
     return figure
 
 
-def _rivals(rows: Any) -> list[str]:
-    """Of those drawn, the best that knows nothing, and the best that does not know the law."""
-    rivals = rows[(rows["window"] == "all") & rows["method"].isin(_drawn(rows))]
+def _rivals(rows: Any, traced: set[str]) -> list[str]:
+    """Of those whose prices there are, the best told nothing, and the best not told the law."""
+    rivals = rows[(rows["window"] == "all") & rows["method"].isin(traced)]
     share = rivals[rivals["knows"] != "law"].set_index("method")["share"]
     of_nothing = share[share.index.isin(rivals[rivals["knows"] == "nothing"]["method"])]
     best = [of.idxmax() for of in (of_nothing, share) if len(of)]
@@ -261,7 +179,7 @@ def _sizes(table: Any) -> Figure | None:
     rows = rows[everywhere]  # the others were trained for one size
     if rows.empty:
         return None
-    figure, [axes] = _panels(1, 1, 3.6)
+    figure, [axes] = panels(1, 1, 6.4, 4.1)
     drawn = _drawn(rows[rows["scenario"] == name])
     if _IN_SIZES in set(rows["method"]) and _IN_SIZES not in drawn:
         drawn.append(_IN_SIZES)
@@ -276,10 +194,10 @@ def _sizes(table: Any) -> Figure | None:
     axes.set_xlim(ticks[0], ticks[-1])
     axes.set(xlabel="Slots K", ylabel="Lost, of U*")
     _percent(axes, lost.min() / 1.2, lost.max() * 1.2)
-    _title(
+    title_above(
         figure,
         f"{name} with other numbers of slots: utility lost, as a share of the oracle's.\n"
         f"What is trained was trained with {own}, and plays all sizes as it is.",
     )
-    _label_all(figure, [(axes, ends)])
+    label_ends(figure, [(axes, ends)])
     return figure

@@ -1,244 +1,305 @@
-"""The leaderboard's CSV files and `leaderboard.md`, from what was played."""
+"""The leaderboard's CSV files and pages, from what was played."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from baselines.arena.registry import KNOWS
+from baselines.experiments.leaderboard.changes import UNCHANGED
 from baselines.experiments.leaderboard.evaluation import WINDOWS
-from baselines.experiments.leaderboard.markdown import (
-    NONE,
-    PRECISE,
-    bracketed,
-    seeds,
-    share,
-    table,
-)
-from baselines.experiments.leaderboard.standing import Standing
-from baselines.runs.files import write_atomically, write_csv
+from baselines.experiments.leaderboard.result import Result, is_classical
+from baselines.report import NONE, bracketed, number, settings, table, write
+from baselines.runs.digest import code_digest
+from baselines.runs.files import write_csv
 
 COLUMNS = (
-    "scenario",
-    "method",
-    "knows",
-    "window",
-    "share",
-    "low",
-    "high",
-    "earned",
-    "regret",
-    "seeds",
-    "seeds_asked",
-    "episodes",
-    "first_seed",
-    "train_rounds",
-    "train_seconds",
-    "decision_microseconds",
-    "digest",
+    *("scenario", "method", "knows", "window"),
+    *("share", "low", "high", "market_share", "market_low", "market_high", "earned", "regret"),
+    *("seeds", "seeds_asked", "episodes", "first_seed"),
+    *("train_rounds", "train_seconds", "seconds", "decision_microseconds", "code", "digest"),
+)
+DIFFERENCE_COLUMNS = (
+    *("scenario", "method", "reference", "of", "window", "difference", "low", "high"),
+    *("market_difference", "market_low", "market_high", "seeds", "episodes"),
+)
+CHANGE_COLUMNS = (
+    *("scenario", "change", "method", "knows", "share", "low", "high", "lost", "earned"),
+    *("seeds", "seeds_asked", "episodes", "digest"),
 )
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
-CEILING = "law"
-"""The track of those that know the law: what the others are measured by, and no rivals."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
+_LAW = "Told the law, the best of the rules tried; no bound:"
 
 
-def write(out: Path, standings: Sequence[Standing], settings: dict[str, Any]) -> Path:
-    """Write `leaderboard.md`, and `leaderboard.csv`, `seeds.csv`, `rounds.csv` and `prices.csv`.
+def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, Any]) -> Path:
+    """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`, `prices.csv`.
+
+    And `differences.csv`, of each method to the references of its task.
 
     Args:
         out: folder of these.
-        standings: of every method in every task, in the order of the tasks.
-        settings: listed at the end.
+        results: of every method in every task, in the order of the tasks.
+        made_by: settings, listed at the end.
 
     Returns:
         Path of `leaderboard.md`.
     """
-    write_csv(out / "leaderboard.csv", COLUMNS, [row for s in standings for row in rows(s)])
-    alone = [Standing([r]) for s in standings for r in s.results if s.entry.trainer is not None]
-    write_csv(out / "seeds.csv", COLUMNS, [row for s in alone for row in rows(s)])
-    write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for s in standings for row in _by_round(s)])
-    write_csv(out / "prices.csv", PRICE_COLUMNS, [row for s in standings for row in _prices(s)])
-    path = out / "leaderboard.md"
-    write_atomically(path, "\n".join(_page(standings, settings)))
-    return path
+    write_csv(out / "leaderboard.csv", COLUMNS, [row for r in results for row in rows(r)])
+    alone = [one for r in results if r.entry.factory is None for one in r.alone()]
+    write_csv(out / "seeds.csv", COLUMNS, [row for r in alone for row in rows(r)])
+    write_csv(out / "differences.csv", DIFFERENCE_COLUMNS, differences(results))
+    write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for r in results for row in _by_round(r)])
+    write_csv(out / "prices.csv", PRICE_COLUMNS, [row for r in results for row in _prices(r)])
+    return write(out / "leaderboard.md", _page(results, made_by))
 
 
-def rows(standing: Standing) -> list[dict[str, Any]]:
-    """A standing's rows of leaderboard.csv, one for each window."""
-    made = []
+def rows(result: Result) -> Iterator[dict[str, Any]]:
+    """A result's rows of leaderboard.csv, one for each window."""
     for window in WINDOWS:
-        estimate = standing.share(window)
         values = (
-            standing.task.name,
-            standing.entry.name,
-            standing.entry.knows,
-            window,
-            *(format(number, PRECISE) for number in estimate),
-            format(standing.earned(window), PRECISE),
-            f"{standing.regret(window):.4f}",
-            " ".join(map(str, standing.seeds)),
-            standing.asked,
-            standing.episodes,
-            standing.first_seed,
-            f"{standing.mean('train_rounds'):.0f}",
-            f"{standing.mean('train_seconds'):.1f}",
-            f"{standing.mean('decision_microseconds'):.1f}",
-            standing.digest,
+            *(result.task.name, result.entry.name, result.entry.knows, window),
+            *map(_precise, (*result.share(window), *result.market_share(window))),
+            *(_precise(result.earned(window)), f"{result.regret(window):.4f}"),
+            *(" ".join(map(str, result.seeds)), result.asked, result.episodes, result.first_seed),
+            f"{result.training('rounds'):.0f}",
+            f"{result.training('seconds'):.1f}",
+            *(f"{result.mean(name):.1f}" for name in ("seconds", "decision_microseconds")),
+            *(code_digest(), result.digest),
         )
-        made.append(dict(zip(COLUMNS, values, strict=True)))
-    return made
+        yield dict(zip(COLUMNS, values, strict=True))
 
 
-def _by_round(standing: Standing) -> Iterator[dict[str, Any]]:
+def _precise(share: float) -> str:
+    """Finer than what `verify` tells apart."""
+    return f"{share:.8f}"
+
+
+def differences(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+    """Of each method to the references of its task: rows of differences.csv.
+
+    References are the best classical method of the task (told the form, untrained, another way than
+    by this package's filter), `filter`, and the best of the rules told the law.
+    """
+    for of_task in by(lambda r: r.task.name, results).values():
+        references = {
+            "best classical": [r for r in of_task if is_classical(r.entry)],
+            "filter": [r for r in of_task if r.entry.name == "filter"],
+            "best told the law": [r for r in of_task if r.entry.knows == "law"],
+        }
+        for name, among in references.items():
+            if not among:
+                continue
+            reference = max(among, key=lambda r: r.share().mean)
+            for result in of_task:
+                if result is not reference:
+                    yield from _differences(result, reference, name)
+
+
+def _differences(result: Result, reference: Result, name: str) -> Iterator[dict[str, Any]]:
+    for window in WINDOWS:
+        found = result.above(reference, window)
+        if found is None:
+            return
+        by_money, by_market, seeds = found
+        key = result.task.name, result.entry.name, reference.entry.name, name, window
+        values = *key, *map(_precise, (*by_money, *by_market)), seeds, result.episodes
+        yield dict(zip(DIFFERENCE_COLUMNS, values, strict=True))
+
+
+def _by_round(result: Result) -> Iterator[dict[str, Any]]:
     """Means over episodes and seeds."""
-    arrays = [result.arrays for result in standing.results]
-    regret = np.mean([a["round_regret"] for a in arrays], axis=0) / standing.episodes
-    best = arrays[0]["round_equilibrium_utility"] / standing.episodes
+    regret = np.mean([a["round_regret"] for a in result.played], axis=0) / result.episodes
+    best = result.played[0]["round_equilibrium_utility"] / result.episodes
     for i in range(len(best)):
-        values = i + 1, f"{regret[i]:.4f}", f"{best[i]:.4f}"
-        key = standing.task.name, standing.entry.name
-        yield dict(zip(ROUND_COLUMNS, (*key, *values), strict=True))
+        key = result.task.name, result.entry.name, i + 1
+        values = *key, f"{regret[i]:.4f}", f"{best[i]:.4f}"
+        yield dict(zip(ROUND_COLUMNS, values, strict=True))
 
 
-def _prices(standing: Standing) -> Iterator[dict[str, Any]]:
+def _prices(result: Result) -> Iterator[dict[str, Any]]:
     """The first seed's prices in the first episodes."""
-    arrays = standing.results[0].arrays
+    arrays = result.played[0]
     for (t, episode), value in np.ndenumerate(arrays["price"]):
         oracle = arrays["equilibrium_price"][t, episode]
-        values = episode + 1, t + 1, f"{value:.4f}", f"{oracle:.4f}"
-        key = standing.task.name, standing.entry.name
-        yield dict(zip(PRICE_COLUMNS, (*key, *values), strict=True))
+        key = result.task.name, result.entry.name, episode + 1, t + 1
+        yield dict(zip(PRICE_COLUMNS, (*key, f"{value:.4f}", f"{oracle:.4f}"), strict=True))
 
 
-def _page(standings: Sequence[Standing], settings: dict[str, Any]) -> list[str]:
-    shown = [standing for standing in standings if standing.entry.ablation_of is None]
-    return [
-        "# Leaderboard",
-        "",
-        "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all episodes; "
-        "regret and U\\* are those of followers without noise. All methods play the same episodes: "
-        "the same markets, moves and noise.",
-        "",
-        "What a method *knows* beside the public parameters and past rounds is its track: "
-        "*nothing*; *form*, that demand is a line within bounds, with noise in proportion; "
-        "*gradient*, its training differentiates the simulator; *law*, how markets are drawn and "
-        "move: the ceiling, and no rival. Within a track the best come first.",
-        "",
+# --- leaderboard.md
+
+
+def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
+    yield "# Leaderboard"
+    yield (
+        "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all episodes: by "
+        "money, so that rich markets count more. *Per market* is the mean over episodes of each "
+        "episode's own share. Regret and U\\* are those of followers without noise. All methods "
+        "play the same episodes: the same markets, moves and noise."
+    )
+    yield (
+        "The track says what a method is told beside the public parameters and past rounds: "
+        "*nothing*; *form*, that demand is a line within bounds, with noise in proportion, fitted "
+        "or tuned on training and validation episodes; *gradient*, its training differentiates the "
+        "simulator; *law*, how markets are drawn and move. Within a track the best come first."
+    )
+    yield (
         "Shares are means over training seeds; brackets are 95 % intervals over training seeds "
         "(Student's t) and over episodes (2,000 resamples). Methods without training have no "
         "training seeds, and where there is one seed the interval says nothing of others: those "
-        "are of episodes alone. Cells with fewer seeds than were asked for say so. "
-        "µs are of one decision in one market on one core.",
-        "",
-        "## All presets",
-        "",
-        *_all_presets(shown),
-        *(
-            line
-            for name, of_task in _by_task(shown).items()
-            for line in (f"## {name}", "", *_one_preset(of_task))
-        ),
-        "## Figures",
-        "",
-        "![Regret through an episode](regret.png)",
-        "![Prices in some episodes](prices.png)",
-        "![Share against the number of VMUs](sizes.png)",
-        "",
-        "## Settings",
-        "",
-        *(f"- {name}: `{value}`" for name, value in settings.items()),
-        f"- Python {platform.python_version()} on {platform.machine()}",
-        *(f"- {name} {importlib.metadata.version(name)}" for name in _PACKAGES),
-        "",
-    ]
+        "are of episodes alone. Cells with fewer seeds than were asked for say so. Two methods are "
+        "compared by the paired intervals of differences.csv, and not by whether theirs overlap. "
+        "µs are of one decision in one market on one core."
+    )
+    yield "## All presets"
+    yield from _all_presets(results)
+    for name, of_task in by(lambda r: r.task.name, results).items():
+        yield f"## {name}"
+        yield from _one_preset(of_task)
+    yield "## Figures"
+    yield (
+        "![Regret through an episode](regret.png)\n![Prices in some episodes](prices.png)\n"
+        "![Share against the number of VMUs](sizes.png)"
+    )
+    yield "## Settings"
+    yield settings(made_by, _PACKAGES)
 
 
-def _by_task(standings: Sequence[Standing]) -> dict[str, list[Standing]]:
-    groups: dict[str, list[Standing]] = {}
-    for standing in standings:
-        groups.setdefault(standing.task.name, []).append(standing)
+def by(key: Callable[[Result], str], results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Results in groups, in their order."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
     return groups
 
 
-def _all_presets(standings: Sequence[Standing]) -> list[str]:
-    """A method a row, a preset a column; in each track's rows the best of a preset in bold."""
-    tasks = list(_by_task(standings))
-    methods: dict[str, dict[str, Standing]] = {}
-    for standing in standings:
-        methods.setdefault(standing.entry.name, {})[standing.task.name] = standing
-    lines = []
-    for ceiling in (False, True):
-        made = []
-        for track in KNOWS:
-            of_track = [m for m in methods.values() if _track(m) == track]
-            if (track == CEILING) is ceiling:
-                made += [_row(of_method, of_track, tasks) for of_method in of_track]
-        if made:
-            caption = ["Ceiling, the law known:", ""] if ceiling else []
-            lines += [*caption, table(("knows", "method", *tasks), made, words=2), ""]
-    return lines
+def seeds_of(result: Result) -> str:
+    """Of how many trainings, and of how many that were asked for, if those are more."""
+    count = len(result.seeds)
+    if not result.has_seeds:
+        return NONE
+    return str(count) if count >= result.asked else f"{count} of {result.asked}"
 
 
-def _track(of_method: dict[str, Standing]) -> str:
-    return next(iter(of_method.values())).entry.knows
+def _all_presets(results: Sequence[Result]) -> Iterator[str]:
+    """A method a row, a preset a column; in each track the best of a preset in bold."""
+    tasks = by(lambda r: r.task.name, results)
+    best = {
+        (name, knows): max(r.share().mean for r in group)
+        for name, of_task in tasks.items()
+        for knows, group in by(lambda r: r.entry.knows, of_task).items()
+    }
+
+    def cell(of_method: Sequence[Result], name: str) -> str:
+        result = next((r for r in of_method if r.task.name == name), None)
+        if result is None:
+            return NONE
+        mean = result.share().mean
+        text = number(mean)
+        if mean == best[name, result.entry.knows]:
+            text = f"**{text}**"
+        fewer = len(result.seeds) < result.asked
+        return f"{text} ({seeds_of(result)} seeds)" if fewer else text
+
+    methods = by(lambda r: r.entry.name, results).values()
+    ranked = sorted(methods, key=lambda of_method: KNOWS.index(of_method[0].entry.knows))
+    for law in (False, True):
+        shown = [
+            [one[0].entry.knows, one[0].entry.name, *(cell(one, name) for name in tasks)]
+            for one in ranked
+            if (one[0].entry.knows == "law") is law
+        ]
+        if shown:
+            yield _LAW if law else ""
+            yield table(("knows", "method", *tasks), shown, words=2)
 
 
-def _row(
-    of_method: dict[str, Standing], of_track: Sequence[dict[str, Standing]], tasks: Sequence[str]
-) -> list[str]:
-    cells = []
-    for task in tasks:
-        if task not in of_method:
-            cells.append(NONE)
-            continue
-        standing = of_method[task]
-        mean = standing.share().mean
-        best = max(m[task].share().mean for m in of_track if task in m)
-        text = f"**{share(mean)}**" if mean == best else share(mean)
-        fewer = len(standing.results) < standing.asked
-        cells.append(f"{text} ({seeds(standing)} seeds)" if fewer else text)
-    return [_track(of_method), next(iter(of_method.values())).entry.name, *cells]
+def _one_preset(results: Sequence[Result]) -> Iterator[str]:
+    header = ("knows", "method", "share", "per market", "seeds", "rounds 1–10", "rounds 11–100")
+    header += ("earned", "training rounds", "training s", "µs")
+    ranked = sorted(results, key=lambda r: (KNOWS.index(r.entry.knows), -r.share().mean))
+    for law in (False, True):
+        shown = [_cells(r) for r in ranked if (r.entry.knows == "law") is law]
+        if shown:
+            yield _LAW if law else ""
+            yield table(header, shown, words=2)
 
 
-def _one_preset(standings: Sequence[Standing]) -> list[str]:
-    header = (
-        "knows",
-        "method",
-        "share",
-        "seeds",
-        "rounds 1–10",
-        "rounds 11–100",
-        "earned",
-        "training rounds",
-        "training s",
-        "µs",
-    )
-    ranked = sorted(standings, key=lambda s: (KNOWS.index(s.entry.knows), -s.share().mean))
-    lines = []
-    for ceiling in (False, True):
-        made = [_cells(s) for s in ranked if (s.entry.knows == CEILING) is ceiling]
-        if made:
-            caption = ["Ceiling, the law known:", ""] if ceiling else []
-            lines += [*caption, table(header, made, words=2), ""]
-    return lines
-
-
-def _cells(standing: Standing) -> list[str]:
-    trained = standing.entry.trainer is not None
+def _cells(result: Result) -> list[str]:
+    trained = result.entry.factory is None
     return [
-        standing.entry.knows,
-        standing.entry.name,
-        *(bracketed(standing.share()), seeds(standing)),
-        *(bracketed(standing.share(window)) for window in ("1-10", "11-100")),
-        share(standing.earned()),
-        f"{standing.mean('train_rounds'):,.0f}" if trained else NONE,
-        f"{standing.mean('train_seconds'):,.0f}" if trained else NONE,
-        f"{standing.mean('decision_microseconds'):,.0f}",
+        *(result.entry.knows, result.entry.name),
+        *(bracketed(result.share()), bracketed(result.market_share()), seeds_of(result)),
+        *(bracketed(result.share(window)) for window in ("1-10", "11-100")),
+        number(result.earned()),
+        *(f"{result.training(n):,.0f}" if trained else NONE for n in ("rounds", "seconds")),
+        f"{result.mean('decision_microseconds'):,.0f}",
     ]
+
+
+# --- outside.csv and outside.md
+
+
+def write_outside(out: Path, results: Sequence[Result]) -> Path | None:
+    """Write both files of changed markets; None if nothing was played there."""
+    unchanged = {_key(r): r for r in results if r.change == UNCHANGED}
+    played = [r for r in results if _key(r) in unchanged]
+    if not played:
+        return None
+
+    def lost(result: Result) -> float:
+        """By how much the share is below that in the market as it was."""
+        return unchanged[_key(result)].share().mean - result.share().mean
+
+    def row(result: Result) -> dict[str, Any]:
+        values = (
+            *(result.task.name, result.change, result.entry.name, result.entry.knows),
+            *map(_precise, (*result.share(), lost(result), result.earned())),
+            *(" ".join(map(str, result.seeds)), result.asked, result.episodes, result.digest),
+        )
+        return dict(zip(CHANGE_COLUMNS, values, strict=True))
+
+    write_csv(out / "outside.csv", CHANGE_COLUMNS, map(row, played))
+    return write(out / "outside.md", _outside_page(played, lost))
+
+
+def _key(result: Result) -> tuple[str, str]:
+    return result.task.name, result.entry.name
+
+
+def _outside_page(played: Sequence[Result], lost: Callable[[Result], float]) -> Iterator[str]:
+    yield "# Out of distribution"
+    yield (
+        "Methods that were trained or tuned on a preset, in the same preset with one thing "
+        "changed, in episodes of their own; the column *unchanged* is played in these too. Each "
+        "cell has the share of the oracle's utility against rational followers and, in brackets, "
+        "what is lost of it by the change. Followers that choose by a logit or hold back are not "
+        "rational on average: there *earned*, Σ utility / Σ U\\*, says more, and stands in the "
+        "second table."
+    )
+    for home, group in by(lambda r: r.task.name, played).items():
+        changes = list(by(lambda r: r.change, group))
+        shares, earned = [], []
+        for name, of_method in by(lambda r: r.entry.name, group).items():
+            found = {r.change: r for r in of_method}
+            key = [found[UNCHANGED].entry.knows, name, seeds_of(found[UNCHANGED])]
+            each = [found.get(change) for change in changes]
+            shares.append([*key, *(_share_and_lost(r, lost) for r in each)])
+            earned.append([*key, *(NONE if r is None else number(r.earned()) for r in each)])
+        header = ("knows", "method", "seeds", *changes)
+        yield f"## {home}"
+        yield table(header, sorted(shares, key=lambda r: KNOWS.index(r[0])), words=2)
+        yield "Earned:"
+        yield table(header, sorted(earned, key=lambda r: KNOWS.index(r[0])), words=2)
+
+
+def _share_and_lost(result: Result | None, lost: Callable[[Result], float]) -> str:
+    if result is None:
+        return NONE
+    if result.change == UNCHANGED:
+        return bracketed(result.share())
+    return f"{number(result.share().mean)} ({number(lost(result))})"

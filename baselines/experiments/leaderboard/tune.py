@@ -1,162 +1,263 @@
-"""Tunes the methods that have parameters: `python -m baselines.experiments.leaderboard.tune`.
+"""`python -m baselines tune`: parameters of methods, all chosen by one rule and as many trials.
 
-Every method gets at most 24 configurations, each played in the same 512 validation episodes; the
-constant price is found in training episodes, by what it earns there. What the search gave is
-printed and kept in docs/hidden-markets/tuning.csv, the best in tuned.json.
+What is searched is a grid of values for each parameter: by Optuna's Gaussian process, which with 24
+trials found better ones than its Parzen trees, or whole where it is small.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
-import time
+import math
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tyro
+import optuna
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler
+from optuna.trial import TrialState
 
 from aigc_market import _checks
-from aigc_market._files import read_json, read_table
+from aigc_market._files import read_json
 from aigc_market.scenarios import SCENARIOS
-from baselines.arena.registry import REGISTRY, TUNED
+from baselines.arena import policies, registry
+from baselines.arena.protocol import Method
+from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.rollout import play
-from baselines.arena.seeds import training_seed, validation_seed
+from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
-from baselines.experiments.leaderboard.pattern_search import Axes, Axis, Configuration, search
+from baselines.arena.training import Training
+from baselines.experiments.leaderboard.result import merit_of
+from baselines.runs.digest import described
 from baselines.runs.files import write_csv, write_json
+from baselines.runs.runner import Runner
 
+TRIALS = 24
 EPISODES = 512
-MOST = 24
-"""Configurations of a method in a scenario."""
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
+Space = Mapping[str, tuple[Any, ...]]
+"""Values of each parameter: numbers in order, or others without one."""
 
+_SIGMA = (0.0125, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6)
+_PERSISTENCE = (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0)
+_DISCOUNT = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
+_KAPPA = (0.0, 0.125, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _FIRST = ((6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0))
-_SIGMA = Axis((0.1, 0.2, 0.3, 0.45), first=(0.2, 0.3))
-_PERSISTENCE = Axis(
-    (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0), first=(0.99, 0.999, 1.0), high=1
-)
-_KALMAN: Axes = {
-    "sigma": _SIGMA,
-    "persistence": _PERSISTENCE,
-    "spread": Axis((0.0, 0.25, 0.5, 0.75), first=(0.0, 0.25)),
+_SPREAD = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
+_RECIPE: Space = {
+    "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
+    "batch_size": (100, 200, 400, 800),
+    "log_std_init": (-1.5, -1.0, -0.5),
+    "gamma": (0.0, 0.9, 0.99),
 }
-_KAPPA = Axis((0.0, 0.25, 0.5, 1.0, 2.0, 4.0), first=(1.0, 2.0, 4.0))
-GRIDS: dict[str, Axes] = {
-    "constant": {"price": Axis(tuple(np.arange(1.0, 20.5, 0.5).tolist()), (4, 7, 10, 13, 16))},
+SPACES: dict[str, Space] = {
+    "constant": {"price": tuple(1.0 + 0.5 * i for i in range(39))},
     "epsilon_greedy": {
-        "arms": Axis((3, 5, 8, 12), first=(8,), low=1, whole=True),
-        "epsilon": Axis((0.0, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.3), first=(0.05, 0.2), high=1),
-        "step": Axis((0.0, 0.1, 0.2, 0.4), first=(0.0, 0.2), high=1),
-        "start": Axis((4.0, 6.0, 8.0, 10.0, 12.0, 14.0), first=(10.0,), low=1, high=20),
+        "arms": (3, 4, 5, 6, 8, 10, 12, 16),
+        "epsilon": (0.0, 0.0125, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3),
+        "step": (0.0, 0.1, 0.2, 0.4, 0.6, 0.8),
+        "start": (4.0, 6.0, 8.0, 10.0, 12.0, 14.0),
     },
     "cils": {"kappa": _KAPPA, "first": _FIRST},
-    "cils_discounted": {
-        "kappa": _KAPPA,
-        "discount": Axis((0.5, 0.7, 0.85, 0.95, 0.98, 1.0), first=(0.7, 0.95), high=1),
-        "first": _FIRST[:2],
-    },
-    "controlled_variance": {"kappa": _KAPPA, "first": _FIRST},
+    "cils_discounted": {"kappa": _KAPPA, "discount": _DISCOUNT, "first": _FIRST},
     "likelihood_grid": {
-        "sway": Axis((0.05, 0.1, 0.2), first=(0.1, 0.2)),
-        "fade": Axis((0.0, 0.125, 0.25, 0.375), first=(0.25,)),
-        "discount": Axis((0.7, 0.8, 0.9, 0.95, 0.98, 1.0), first=(0.8, 1.0), high=1),
-        "sigma": Axis((0.2, 0.3, 0.45), first=(0.3,)),
+        "sway": (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
+        "fade": (0.0, 0.125, 0.25, 0.375, 0.5),
+        "discount": _DISCOUNT,
+        "sigma": _SIGMA[2:],
     },
     "thompson": {"sigma": _SIGMA, "persistence": _PERSISTENCE},
-    "kalman_total": _KALMAN,
-    "kalman": _KALMAN,
-    "bayes_information": {"horizon": Axis((1.0, 2.0, 4.0, 8.0, 16.0, 32.0), first=(4.0, 16.0))},
+    "kalman_total": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
+    "kalman": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
+    "bayes_information": {"horizon": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)},
+    "ppo": _RECIPE,
+    "tppo": _RECIPE,
 }
-"""The axes along which each method's configurations are searched."""
+"""What is searched, by method: parameters of a factory, or fields of a recipe."""
+_UNTRAINED = tuple(name for name in SPACES if REGISTRY[name].factory is not None)
 _COLUMNS = (
-    "scenario",
-    "method",
-    "configuration",
-    "seed",
-    "episodes",
-    "share",
-    "earned",
-    "seconds",
-    "note",
+    *("scenario", "method", "configuration", "first_seed", "episodes", "share", "earned", "best"),
 )
 
 
 def tune(
+    methods: tuple[str, ...] = _UNTRAINED,
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
-    methods: tuple[str, ...] = tuple(GRIDS),
-    out: Path = TUNED,
-    log: Path = Path("docs/hidden-markets/tuning.csv"),
+    trials: int = TRIALS,
+    episodes: int = EPISODES,
+    out: Path = Path("results/tuning"),
+    tuned: Path = registry.TUNED,
+    workers: int | None = None,
 ) -> None:
-    """Tune the methods, and keep the best configurations.
+    """Tune methods on validation episodes; write tuning.csv, and the best into tuned.json.
+
+    Each method gets as many trials, or its whole space where that is smaller, on the same episodes.
+    The best earned most money; of the tracks `gradient` and `law`, it has the highest share of the
+    oracle's utility. A recipe of a learned method is trained in each trial; the best is printed, as
+    `train` and the recipes' module take it. A search that was cut short goes on where it stopped.
 
     Args:
+        methods: by default all that nobody trains.
         scenarios: presets.
-        methods: which; what is known of others is kept.
-        out: the JSON file with the best parameters, which is updated.
-        log: the CSV file with the whole search, of which the rows are replaced that are made anew.
-
-    Raises:
-        ValueError: an unknown scenario, or a method that has nothing to tune.
+        trials: of each method in each scenario.
+        episodes: validation episodes.
+        out: folder of tuning.csv and of the searches.
+        tuned: the JSON file with the best parameters, which is updated.
+        workers: searches at the same time; as many as there are cores by default.
     """
-    for scenario in scenarios:
-        _checks.choice("scenarios", scenario, SCENARIOS)
+    for name in scenarios:
+        _checks.choice("--scenarios", name, SCENARIOS)
     for name in methods:
-        _checks.choice("methods", name, GRIDS)
-    for scenario in scenarios:
-        for name in methods:
-            rows: list[dict[str, Any]] = []
-            best, note = _tune(name, Task(scenario), rows)
-            tuned = read_json(out) if out.exists() else {}
-            tuned.setdefault(scenario, {})[name] = best
-            write_json(out, tuned)
-            _log(log, scenario, name, rows)
-            print(f"{scenario} {name}: {best}; {note}", flush=True)
+        _checks.choice("--methods", name, SPACES)
+    _checks.integer("--trials", trials, at_least=1)
+    _checks.integer("--episodes", episodes, at_least=1)
+    run = Runner(out, workers)
+    work = []
+    for name, scenario in itertools.product(methods, scenarios):
+        search = Search(REGISTRY[name], Task(scenario), trials, episodes)
+        if (obstacle := search.obstacle()) is not None:
+            run.console.print(f"{name} is left out of {scenario}: {obstacle}", soft_wrap=True)
+        else:
+            work.append(search)
+    rows = []
+    for search in run("searches", work):
+        found = read_json(search.file(run.out))["trials"]
+        best = max(found, key=lambda row: row["merit"])
+        rows += [search.row(row, row is best) for row in found]
+        _put(tuned, search, best["configuration"])
+        words = " ".join(f"{key}={value}" for key, value in best["configuration"].items())
+        run.console.print(f"{search}: {words}", soft_wrap=True)
+    write_csv(run.out / "tuning.csv", _COLUMNS, rows)
+    run.report()
 
 
-def _tune(name: str, task: Task, rows: list[dict[str, Any]]) -> tuple[Configuration, str]:
-    """The best configuration and a note on it; a row is added for each one that was tried."""
-    # A price that never changes is what learning is measured against, so it may not be chosen by
-    # what the oracle says of it.
-    seed, measure = (
-        (training_seed(0), "earned") if name == "constant" else (validation_seed(0), "share")
-    )
+def _put(tuned: Path, search: Search, best: dict[str, Any]) -> None:
+    if search.entry.factory is not None:
+        kept = read_json(tuned) if tuned.exists() else {}
+        kept.setdefault(search.task.scenario_name, {})[search.entry.name] = best
+        write_json(tuned, kept)
 
-    def score(configuration: Configuration) -> float:
-        began = time.perf_counter()
-        method = REGISTRY[name].make(task, EPISODES, seed=0, **configuration)
-        played = play(method, task, EPISODES, seed)
-        measured = {
-            "share": played.share,
-            "earned": float(played.utility.sum() / played.equilibrium_utility.sum()),
-        }
-        print(f"  {task.name} {name} {configuration}: {measured[measure]:.4f}", flush=True)
-        rows.append(
-            {
-                "scenario": task.name,
-                "method": name,
-                "configuration": json.dumps(configuration),
-                "seed": seed,
-                "episodes": EPISODES,
-                **{key: f"{value:.4f}" for key, value in measured.items()},
-                "seconds": f"{time.perf_counter() - began:.1f}",
-                "note": "",
-            }
+
+@dataclass(frozen=True)
+class Search:
+    """A search for one method's parameters in one task: a unit of work."""
+
+    entry: Entry
+    task: Task
+    trials: int
+    episodes: int
+
+    def __str__(self) -> str:
+        return f"tuning of {self.entry.name} on {self.task.name}"
+
+    def file(self, out: Path) -> Path:
+        """All trials, as JSON: configuration, share, earned, and merit, by which it is chosen."""
+        space = described(SPACES[self.entry.name])
+        parts = self.entry.name, self.entry.code_digest(), space, self.trials, self.episodes
+        name = f"{self.task.name}-{self.entry.name}-{self.task.digest(*parts)}.json"
+        return out / "searches" / name
+
+    def obstacle(self) -> str | None:
+        """Why there is nothing to tune; None where there is."""
+        if self.entry.knows == "law" and self.task.stands_still:
+            return "a rule told a market that stands still plays its best price"
+        if self.entry.factory is None:
+            return self.entry.obstacle(self.task)
+        return None
+
+    def execute(self, out: Path) -> None:
+        """Try, keeping each trial, and write all when the last is done."""
+        part = self.file(out).with_suffix(".part")
+        rows = read_json(part)["trials"] if part.exists() else []
+        asked = proposed(SPACES[self.entry.name], self.trials)
+        configuration = next(asked, None)
+        for i in itertools.count():
+            if configuration is None:
+                break
+            if i == len(rows):
+                rows.append(self._tried(configuration, out))
+                write_json(part, {"trials": rows})
+            try:
+                configuration = asked.send(rows[i]["merit"])
+            except StopIteration:
+                break
+        write_json(self.file(out), {"trials": rows})
+        part.unlink(missing_ok=True)
+
+    def _tried(self, configuration: dict[str, Any], out: Path) -> dict[str, Any]:
+        method = self._method(configuration, out)
+        played = play(method, self.task, self.episodes, validation_seed(0))
+        earned = float(played.utility.sum() / played.equilibrium_utility.sum())
+        merit = merit_of(self.entry.knows, earned, played.share)
+        measured = {"share": played.share, "earned": earned, "merit": merit}
+        return {"configuration": configuration, **measured}
+
+    def _method(self, configuration: dict[str, Any], out: Path) -> Method:
+        if self.entry.factory is not None:
+            return self.entry.make(self.task, self.episodes, seed=0, **configuration)
+        recipe = self.entry.get_trainer().recipe(self.task)
+        training = Training(self.entry, self.task, 0, dataclasses.replace(recipe, **configuration))
+        if not training.file(out).exists():
+            training.execute(out)
+        return policies.load(training.file(out)).method(self.episodes)
+
+    def row(self, trial: dict[str, Any], best: bool) -> dict[str, Any]:
+        """A trial's row of tuning.csv."""
+        values = (
+            *(self.task.name, self.entry.name, json.dumps(trial["configuration"])),
+            *(validation_seed(0), self.episodes),
+            *(f"{trial[name]:.6f}" for name in ("share", "earned")),
+            "best" if best else "",
         )
-        return measured[measure]
-
-    best, note = search(GRIDS[name], score, MOST)
-    for row in rows:
-        if row["configuration"] == json.dumps(best):
-            row["note"] = "; ".join(filter(None, ("best", note)))
-    return best, note
+        return dict(zip(_COLUMNS, values, strict=True))
 
 
-def _log(path: Path, scenario: str, name: str, rows: list[dict[str, Any]]) -> None:
-    """Put the rows of one search in place of older ones."""
-    _, kept = read_table(path) if path.exists() else ([], [])
-    kept = [row for _, row in kept if (row["scenario"], row["method"]) != (scenario, name)]
-    write_csv(path, _COLUMNS, [*kept, *rows])
+def proposed(space: Space, trials: int) -> Generator[dict[str, Any], float, None]:
+    """Different configurations of a space; each is answered by `send` with its score.
+
+    The whole space where it has no more points than trials. The same scores give the same points.
+    """
+    points = math.prod(map(len, space.values()))
+    if points <= trials:
+        for values in itertools.product(*space.values()):
+            yield dict(zip(space, values, strict=True))
+        return
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    tried: set[tuple[int, ...]] = set()
+    for number in range(trials):
+        trial, place = _untried(study, space, tried, 1000 * number)
+        tried.add(place)
+        score = yield {name: space[name][i] for name, i in zip(space, place, strict=True)}
+        study.tell(trial, score)
 
 
-if __name__ == "__main__":
-    tyro.cli(tune)
+def _untried(
+    study: optuna.Study, space: Space, tried: set[tuple[int, ...]], seed: int
+) -> tuple[optuna.Trial, tuple[int, ...]]:
+    """A trial that is not among those tried, and the indices of its values."""
+    attempt = 0
+    while True:
+        study.sampler = _sampler(seed + attempt, attempt)
+        trial = study.ask()
+        place = tuple(_suggested(trial, name, values) for name, values in space.items())
+        if place not in tried:
+            return trial, place
+        study.tell(trial, state=TrialState.FAIL)  # nothing would be learnt from it
+        attempt += 1
+
+
+def _sampler(seed: int, attempt: int) -> BaseSampler:
+    """The Gaussian process; where it proposes again and again what was tried, any."""
+    if attempt < 4:
+        return GPSampler(seed=seed, n_startup_trials=8)
+    return RandomSampler(seed=seed)
+
+
+def _suggested(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:
+    """Index of a value: numbers have an order, others have none."""
+    if isinstance(values[0], tuple):
+        return int(trial.suggest_categorical(name, range(len(values))))
+    return trial.suggest_int(name, 0, len(values) - 1)
