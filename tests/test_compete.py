@@ -1,6 +1,7 @@
-"""Sellers that learn beside each other: training in lockstep, measures, cross-play, the command."""
+"""Sellers that learn beside each other: training, a method at each seat, measures, the command."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -8,117 +9,196 @@ import pytest
 import torch
 
 from aigc_market import competition
-from baselines.experiments.compete import contest_figures, meeting
-from baselines.experiments.compete.compete import compete, meetings
-from baselines.experiments.compete.contest import Meeting, Training
-from baselines.experiments.compete.meeting import Scripted, benchmark
-from baselines.methods.sellers.games import Games
-from baselines.methods.sellers.lockstep import Sellers, train
-from baselines.methods.sellers.seller_recipes import LEARNED, VARIANTS, SellerRecipe, parts
-from baselines.methods.sellers.theory import markets_of, units_of, value_of_prices
+from baselines.arena.competition import CompetitionEnv, play
+from baselines.arena.registry import REGISTRY, RIVALS, resolve
+from baselines.arena.task import Task
+from baselines.arena.training import Training
+from baselines.experiments.compete import figures, meeting
+from baselines.experiments.compete.compete import Contender, Contest, compete, meetings
+from baselines.experiments.compete.meeting import Meeting, Participant, benchmark
+from baselines.methods.sellers import sellers, trainer
+from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.runs import policy_files
 
 TINY = SellerRecipe(
-    rounds=160, lanes=4, table_lanes=2, n_steps=8, batch_size=32, n_epochs=2, max_cycles=20
+    rounds=160, num_envs=4, table_envs=2, n_steps=8, batch_size=32, n_epochs=2, max_cycles=20
 )
+LEARNED = [name for name, entry in (REGISTRY | RIVALS).items() if entry.sellers is not None]
+PHYSICAL = {"normalize": False, "scale_rewards": False}
+
+
+def task(scenario="calvano", seat=0, **arguments):
+    return Task(scenario, arguments, "competition", seat)
+
+
+def learn(method, scenario="calvano", seed=0, recipe=TINY):
+    return resolve(method).get_trainer("competition").learn(task(scenario), seed, recipe)
+
+
+def at(name, seat=0, scenario="calvano", **parameters):
+    """A method of the registry at a seat, by the number of games."""
+    own = task(scenario, seat)
+    return lambda games: resolve(name).make(own, games, 0, **parameters)
 
 
 def met(row, column, scenario="calvano"):
-    known = benchmark(scenario)
-    sellers = [Scripted(row), *[Scripted(column)] * (known.theory.market.M - 1)]
-    return meeting.measure(meeting.play(sellers, known), known)
+    known = benchmark(task(scenario))
+    others = [at(column, seat, scenario) for seat in range(1, known.market.M)]
+    return meeting.measure(known.play([at(row, 0, scenario), *others]), known)
 
 
 # Training
 
 
-@pytest.mark.parametrize("method", [*LEARNED, "ppo_myopic", "ppo_shared", "dqn_shared"])
-def test_every_method_learns_in_lockstep(method, tmp_path):
-    sellers = train("duopoly", method, 0, TINY)
-    assert len(sellers.learners) == (1 if method.endswith("shared") else 2)
-    assert [row["rounds"] for row in sellers.curve][-1] == TINY.rounds
-    games = Games("duopoly", 3, 30)
-    games.reset(5)
-    sellers.keep(tmp_path / "kept.safetensors")
-    kept = Sellers.load(tmp_path / "kept.safetensors")
-    for _ in range(3):
-        prices = np.stack([sellers.price(games, seat) for seat in range(2)], axis=-1)
-        assert sellers.units.low <= prices.min() <= prices.max() <= sellers.units.high
-        assert prices[:, 1].tolist() == kept.price(games, 1).tolist()
-        games.step(prices)
-    assert (kept.method, kept.seed, kept.curve) == (method, 0, sellers.curve)
+@pytest.mark.parametrize("method", LEARNED)
+def test_every_method_learns_beside_its_rivals(method, tmp_path):
+    training = Training(resolve(method), task("duopoly"), 0, TINY)
+    training.execute(tmp_path)
+    kept, config = trainer.load(training.file(tmp_path))
+    assert len(kept.learners) == (1 if method == "ppo_shared" else 2)
+    assert (config["method"], config["rounds"], config["seed"]) == (method, TINY.rounds, 0)
+    assert config["curve"] == learn(method, "duopoly")[1]
+    again = training.entry.get_trainer("competition").load(training.file(tmp_path), 1)(3)
+    env = CompetitionEnv(task("duopoly"), 3, max_cycles=3)
+    rounds = play([kept.player(0)(3), kept.player(1)(3)], env, 5)
+    env.reset(5)
+    for prices in rounds.prices:
+        low, high = config["prices"]
+        assert np.float32(low) <= prices.min() <= prices.max() <= np.float32(high)
+        assert prices[:, 1] == pytest.approx(again.act(env.seen_by(1)), rel=1e-6)
+        env.step(prices)
 
 
 @pytest.mark.parametrize(
     ("config", "weights"),
     [
         ({"recipe": {}}, {}),
-        ({"units": {"prize": 1}}, {}),
-        ({"method": "nobody"}, {}),
-        ({}, {"0.q": torch.ones(2)}),
+        ({"prices": [1]}, {}),
+        ({"design": {"learner": "ppo", "size": 3}}, {}),
+        ({}, {"0.values": torch.ones(2)}),
         ({"recipe": 5}, {}),
     ],
 )
 def test_a_file_of_other_sellers_is_named(tmp_path, config, weights):
-    path, units, recipe = tmp_path / "kept.safetensors", units_of("duopoly"), vars(TINY)
-    whole = {"scenario": "duopoly", "method": "ppo", "seed": 0, "units": vars(units)}
-    policy_files.write(path, weights, {**whole, "recipe": recipe, "curve": [], **config})
+    path, design = tmp_path / "kept.safetensors", {"learner": "ppo"}
+    whole = {"task": task().as_json(), "method": "ppo", "design": design, "seed": 0}
+    whole |= {"recipe": dataclasses.asdict(TINY), "prices": [1.0, 2.0]}
+    policy_files.write(path, weights, {**whole, **config})
     with pytest.raises(ValueError, match=r"path must be of sellers .*kept\.safetensors'"):
-        Sellers.load(path)
+        trainer.load(path)
 
 
 @pytest.mark.parametrize("method", ["q_learning", "dqn", "ppo"])
 def test_training_follows_its_seed(method):
     recipe = dataclasses.replace(TINY, rounds=64)
-    first, again, other = (train("calvano", method, seed, recipe) for seed in (1, 1, 2))
-    assert first.curve == again.curve
-    assert first.curve != other.curve
+    first, again, other = (learn(method, seed=seed, recipe=recipe)[1] for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
 
 
 def test_discount_zero_values_prices_by_a_round():
-    # One state of the others' prices, no exploring left to chance: the mean reward is what is held.
-    sellers = train("calvano", "q_learning_myopic", 0, TINY)
-    values = sellers.learners[0].weights()["values"].numpy()
+    # No exploring left to chance: the mean reward is what is held.
+    values = learn("q_learning_myopic")[0].module.state_dict()["0.values"].numpy()
     assert values.min() >= 0.0
     assert values.max() < 3.0  # of one round, in multiples of what Nash prices earn
 
 
 def test_prices_are_valued_against_rivals_that_draw_theirs():
-    units, market = units_of("calvano"), benchmark("calvano").theory.market
-    prices = units.price(units.grid)
+    market, prices = benchmark(task()).market, sellers.price_range(task(), TINY)
+    grid = sellers.price_at(sellers.GRID, prices)
     by_hand = []
-    for price in prices:
-        earned = []
-        for other in prices:
-            answer = competition.respond(market, [price, other])
-            earned.append((price - 1.0) * answer.shares[0, 0])
-        by_hand.append(np.mean(earned) / units.utility)
-    assert value_of_prices(units, market, 0) == pytest.approx(by_hand, rel=1e-6)
-    assert value_of_prices(units, market, 1) == pytest.approx(by_hand, rel=1e-6)
+    for price in grid:
+        answers = (competition.respond(market, [price, other]) for other in grid)
+        by_hand.append(np.mean([(price - 1.0) * answer.shares[0, 0] for answer in answers]))
+    for values in sellers.value_of_prices(market, prices):
+        assert values == pytest.approx(by_hand, rel=1e-6)
 
 
-def test_the_range_is_that_of_calvanos_grid():
-    grid = competition.price_grid(benchmark("calvano").theory.market)[0]
-    units = units_of("calvano")
-    assert units.price(units.grid) == pytest.approx(grid, abs=1e-6)
-    assert units.position(units.price(units.grid)) == pytest.approx(units.grid)
+def test_learners_choose_from_the_grids_range_or_from_all_prices():
+    grid = competition.price_grid(benchmark(task()).market)[0]
+    prices = sellers.price_range(task(), TINY)
+    assert sellers.price_at(sellers.GRID, prices) == pytest.approx(grid, abs=1e-6)
+    every = dataclasses.replace(TINY, prices="all")
+    assert sellers.price_range(task(max_price=2.4), every) == (1.0, 2.4)
+
+
+@pytest.mark.parametrize(("scenario", "prices"), [("calvano", "grid"), ("road", "all")])
+def test_a_learned_seller_sees_and_posts_what_its_environment_says(scenario, prices):
+    made, _, _ = learn("ppo", scenario, recipe=dataclasses.replace(TINY, prices=prices))
+    env, physical = made.environment(3, 4), CompetitionEnv(made.task, 3, max_cycles=4, **PHYSICAL)
+    observations, methods = env.reset(1), [made.player(seat)(3) for seat in range(2)]
+    physical.reset(1)
+    for _ in range(4):
+        pairs = zip(made.learners, observations, strict=True)
+        positions = np.column_stack([learner.act(seen)[:, 0] for learner, seen in pairs])
+        posted = [method.act(physical.seen_by(seat)) for seat, method in enumerate(methods)]
+        observations, rewards = env.step(made.actions(positions))
+        _, utility = physical.step(np.column_stack(posted))
+        assert env.settled.prices == pytest.approx(np.array(posted), rel=1e-5)
+        assert rewards == pytest.approx(utility * env.reward_scales, rel=1e-3)
 
 
 def test_vmus_learn_beside_sellers():
-    sellers = train("duopoly", "ppo_vmus", 0, TINY)
-    games = Games("duopoly", 3, 30)
-    games.reset(0)
+    made, _, _ = learn("ppo_vmus", "duopoly")
+    made.vmus.left = None
+    known = benchmark(task("duopoly"))
     prices = np.full((3, 2), 4.0)
-    shares, steps = sellers.vmus(games.market, prices, np.random.default_rng(0))
+    shares, steps = made.vmus(known.market, prices, np.random.default_rng(0))
     assert shares.shape == steps.shape == (3, 2, 2)
     assert shares.sum(axis=1) == pytest.approx(np.ones((3, 2)))
-    assert steps.min() >= 0
-    assert steps.max() <= 250
-    known = benchmark("duopoly")
-    played = meeting.play([sellers, sellers], known, sellers.vmus)
+    assert 0 <= steps.min() <= steps.max() <= 250
+    played = known.play([made.player(0), made.player(1)], made.vmus)
     assert played.vmu_regret.min() > -1e-9
     assert meeting.measure(played, known)["vmu_regret"] > 0
-    assert meeting.regret_everywhere(sellers.vmus, sellers.units, known) > 0
+    assert meeting.regret_everywhere(made.vmus, made, known) > 0
+
+
+# A method at each seat
+
+
+class Recorder:
+    """Posts what it is told to, and keeps what it saw."""
+
+    def __init__(self, prices):
+        self.prices, self.seen = iter(prices), []
+
+    def act(self, history):
+        self.seen.append(history)
+        return np.full(len(history.prices), next(self.prices))
+
+
+def test_each_seat_sees_its_own_demand_and_its_rivals_prices():
+    methods = [Recorder(prices) for prices in ([2.0, 3.0], [4.0, 5.0])]
+    env = CompetitionEnv(task("road"), 3, max_cycles=2)
+    play(methods, env, 0)
+    for seat, (method, own, rival) in enumerate(zip(methods, (2.0, 4.0), (4.0, 2.0), strict=True)):
+        before, after = method.seen
+        assert before.prices.shape == (3, 0)
+        assert before.rivals.shape == (3, 0, 1)
+        assert before.steps.shape == (3, 0, 4)
+        assert after.prices.tolist() == [[own]] * 3
+        assert after.rivals.tolist() == [[[rival]]] * 3
+        env.reset(0)
+        env.step(np.tile([2.0, 4.0], (3, 1)))
+        assert after.steps[:, 0] == pytest.approx(env.settled.demand[seat].T)
+
+
+@pytest.mark.parametrize("name", ["greedy", "epsilon_greedy", "kalman", "random", "constant"])
+def test_methods_for_one_provider_play_beside_rivals(name):
+    parameters = {"price": 1.6} if name == "constant" else {}
+    methods = [at(name, 0, **parameters)(2), at("best_reply", 1)(2)]
+    env = CompetitionEnv(task(), 2, max_cycles=15)
+    rounds = play(methods, env, 0)
+    low, high = np.float32(1.0), np.float32(3.0)
+    assert low <= rounds.prices.min() <= rounds.prices.max() <= high
+    assert rounds.vmu_regret == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_rival_needs_rivals():
+    with pytest.raises(ValueError, match="nash plays beside rivals, and 'paper' has one provider"):
+        resolve("nash").make(Task(), 2, 0)
+    assert resolve("dqn").obstacle(Task()) is not None
+    assert resolve("dqn").obstacle(task()) is None
 
 
 # Measures
@@ -128,8 +208,9 @@ def test_vmus_learn_beside_sellers():
 def test_nash_prices_measure_nothing_and_cartel_prices_one(scenario):
     nash, cartel = (met(price, price, scenario) for price in ("nash", "cartel"))
     for found, expected in ((nash, 0.0), (cartel, 1.0)):
-        for name in ("profit_gain", "price_gain", "users_loss"):
+        for name in ("profit_gain", "users_loss"):
             assert found[name] == pytest.approx(expected, abs=1e-3), name
+    assert nash["profit"] == pytest.approx(1.0, abs=1e-3)
     assert nash["vmu_regret"] == pytest.approx(0.0, abs=1e-3)
     assert 0 <= nash["nash_conv"] < 1e-4 < 0.1 < cartel["nash_conv"]
     assert nash["period"] == (None if scenario == "road" else 1)
@@ -155,46 +236,53 @@ def test_best_reply_to_the_cartel_is_the_papers():
 
 
 def test_prices_that_come_again():
-    known = benchmark("calvano")
+    known = benchmark(task())
 
-    class Swing:
-        def price(self, games, seat):
-            high = games.last_prices is None or games.last_prices[0, seat] < 1.7
-            return np.array([1.8 if high else 1.6])
+    def swing(games):
+        return Recorder(itertools.cycle([1.8, 1.6]))
 
-    assert meeting.measure(meeting.play([Swing(), Swing()], known), known)["period"] == 2
+    assert meeting.measure(known.play([swing, swing]), known)["period"] == 2
 
 
 def test_tit_for_tat_answers_a_deviation():
-    known = benchmark("calvano")
+    known = benchmark(task())
     nash, cartel = (solved["prices"][0, 0] for solved in (known.nash, known.cartel))
-    found = meeting.deviate([Scripted("tit_for_tat")] * 2, known, 1, gamma=0.95)
+    _, rows = meeting.deviate([at("tit_for_tat", seat) for seat in range(2)], known, 1)
+    found = pd.DataFrame(rows).set_index("round")
     best = 1.6617
     way = (best - nash[0]) / (cartel[0] - nash[0])
     answered = nash[0] + way * (cartel[0] - nash[0])
-    at = meeting.BEFORE
-    assert np.array(found["paths"][:at]) == pytest.approx(np.tile(cartel, (at, 1)), abs=1e-4)
-    assert found["paths"][at] == pytest.approx([best, cartel[0]], rel=2e-3)
-    assert found["paths"][at + 1] == pytest.approx([cartel[0], answered], rel=2e-3)
-    assert found["paths"][at + 2] == pytest.approx([answered, cartel[0]], rel=2e-3)
-    assert np.array(found["undisturbed"]) == pytest.approx(
-        np.tile(cartel, (len(found["paths"]), 1)), abs=1e-4
-    )
+    paths = found[["price", "others_price"]]
+    assert paths.loc[:-1].to_numpy() == pytest.approx(np.tile(cartel, (3, 1)), abs=1e-4)
+    for after, expected in enumerate([[best, cartel[0]], [cartel[0], answered]]):
+        assert paths.loc[after].tolist() == pytest.approx(expected, rel=2e-3)
+    assert paths.loc[2].tolist() == pytest.approx([answered, cartel[0]], rel=2e-3)
+    usual = found[["undisturbed", "others_undisturbed"]].to_numpy()
+    assert usual == pytest.approx(np.tile(cartel, (len(found), 1)), abs=1e-4)
 
 
 # The command
 
 
 def test_who_meets_whom():
-    plan = meetings(["calvano"], ["ppo", "ppo_vmus", "nash"], 2, TINY)
+    [contest] = [Contest.of("calvano", 2, 160)]
+    plan = meetings([contest], [Contender.of(name, 2) for name in ("ppo", "ppo_vmus", "nash")])
     names = [str(met) for met in plan]
     assert len(names) == len(set(names))
     assert "ppo-seed0 against ppo-seed1 on calvano" in names
     assert "nash against ppo-seed1 on calvano" in names
-    assert "ppo_vmus-seed0 against ppo_vmus-seed0 on calvano" in names
-    assert not any("followers" in name and "nash" in name for name in names)
-    alone = meetings(["calvano"], ["ppo"], 1, TINY)
+    assert "ppo_vmus-seed1 against ppo_vmus-seed1 on calvano" in names
+    assert not any("ppo_vmus" in name and "nash" in name for name in names)
+    alone = meetings([Contest.of("calvano=1", 2, 160)], [Contender.of("ppo", 2)])
     assert [met.own for met in alone] == [True]
+
+
+def test_words_of_the_command():
+    contest = Contest.of("calvano:2.4=3", 12, 500)
+    assert (contest.task.name, contest.seeds) == ("calvano-max_price2.4", 3)
+    assert (contest.recipe.prices, contest.recipe.rounds) == ("all", 500)
+    one = Contender.of("constant=2 price=1.6", 12)
+    assert (one.entry.name, one.parameters, one.seeds) == ("constant", (("price", 1.6),), 2)
 
 
 def test_what_was_kept_is_taken_up(tmp_path):
@@ -226,34 +314,50 @@ def test_what_was_kept_is_taken_up(tmp_path):
     assert set(rows["row"]) == {"q_learning", "nash"}
     nash = rows[(rows["row"] == "nash") & (rows["column"] == "nash")]
     assert nash["profit_gain"].to_numpy() == pytest.approx(0.0, abs=1e-3)
+    sellers = pd.read_csv(tmp_path / "sellers.csv")
+    assert sellers.groupby(["method", "seed"], dropna=False).size().tolist() == [2, 2, 2]
+
+
+def test_methods_of_ones_own_meet_each_other(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "class Undercut:\n"
+        "    def __init__(self, task, num_envs, seed):\n"
+        "        self.n = num_envs\n"
+        "    def act(self, history):\n"
+        "        last = history.rivals[:, -1:, 0].sum(axis=1)\n"
+        "        return np.maximum(np.where(last == 0, 1.9, last - 0.01), 1.5)\n"
+        "def fixed(task, num_envs, seed):\n"
+        "    return type('Fixed', (), {'act': lambda self, _: np.full(num_envs, 1.7)})()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = ("mine:Undercut", "mine:fixed")
+    arguments = {"scenario": ("calvano",), "methods": ("nash",), "seeds": 1, "workers": 1}
+    compete(**arguments, method=own, out=tmp_path / "out")
+    rows = pd.read_csv(tmp_path / "out" / "crossplay.csv").set_index(["row", "column"])
+    assert rows.loc[own, ["row_price", "column_price"]].tolist() == pytest.approx([1.69, 1.7])
+    assert rows.loc[own[::-1], ["row_price", "column_price"]].tolist() == pytest.approx([1.7, 1.69])
 
 
 def test_figures_are_drawn_from_the_tables_alone(tmp_path):
     for name in ("sellers", "crossplay", "curves", "deviations"):
         (tmp_path / f"{name}.csv").write_text("scenario,met_in_training\n", "utf-8")
-    assert contest_figures.draw(tmp_path) == []
-
-
-def test_names_of_methods():
-    assert parts("q_learning_shared") == ("q_learning", "_shared")
-    assert parts("ppo") == ("ppo", "")
-    assert len({name + variant for name in LEARNED for variant in VARIANTS}) == 16
-    with pytest.raises(ValueError, match="got 'ppo_shared_shared'"):
-        parts("ppo_shared_shared")
+    assert figures.draw(tmp_path) == []
 
 
 def test_a_training_names_what_it_depends_on(tmp_path):
-    one = Training("calvano", "ppo", 0, TINY)
+    one = Training(resolve("ppo"), task(), 0, TINY)
     longer = dataclasses.replace(one, recipe=dataclasses.replace(TINY, rounds=512))
-    files = {t.file(tmp_path) for t in (one, longer, Training("duopoly", "ppo", 0, TINY))}
-    assert len(files) == 3
-    assert Meeting("calvano", one, one).file(tmp_path) != Meeting("calvano", longer, one).file(
-        tmp_path
-    )
+    other = dataclasses.replace(one, task=task("duopoly"))
+    assert len({training.file(tmp_path) for training in (one, longer, other)}) == 3
+    sides = [Participant(one.entry, 0, training) for training in (one, longer)]
+    files = {Meeting(task(), side, sides[0]).file(tmp_path) for side in sides}
+    assert len(files) == 2
 
 
 def test_markets_of_a_road_are_all_there():
-    market = markets_of("road", 3, 4, 0)
-    assert market.batch_shape == (12,)
-    assert np.shape(market.access_cost) == (12, market.M, market.K)
-    assert len(np.unique(np.asarray(market.access_cost)[:, 0, 0])) == 12
+    market = benchmark(task("road")).market
+    count = (meeting.WARM_UP + meeting.ROUNDS) * meeting.GAMES
+    assert market.batch_shape == (count,)
+    assert np.shape(market.access_cost) == (count, market.M, market.K)
+    assert len(np.unique(np.asarray(market.access_cost)[:, 0, 0])) == count

@@ -136,6 +136,7 @@ class Task:
         known = {name: getattr(market, name) for name in names}
         if self.game == "competition":
             known |= {name: float(known[name][self.seat]) for name in ("cost", "max_price")}
+            known["min_steps"] = 0.0  # of this provider: all may be asked of the others
         return PublicParameters(**known)
 
     def environment(self, num_envs: int, **more: Any) -> PricingVectorEnv:

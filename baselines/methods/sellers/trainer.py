@@ -143,8 +143,8 @@ def load(path: Path) -> tuple[Sellers, dict[str, Any]]:
         design = Design(**config["design"])
         recipe = SellerRecipe(**config["recipe"])
         small = dataclasses.replace(recipe, buffer_size=1)
-        task, prices = Task.from_json(config["task"]), (config["prices"][0], config["prices"][1])
-        sellers = Sellers(design, task, prices, config["seed"], small, num_envs=1)
+        task, (low, high) = Task.from_json(config["task"]), config["prices"]
+        sellers = Sellers(design, task, (low, high), config["seed"], small, num_envs=1)
         sellers.module.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch's is the last
         raise ValueError(
