@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from aigc_market.envs.pages.vector import PricingVectorEnv
-from baselines.arena.protocol import History
-from baselines.arena.rollout import PHYSICAL, play_in
+from baselines.arena.rollout import PHYSICAL, history_of
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.filter.demand_filter import DemandFilter
@@ -118,36 +117,23 @@ def log_likelihood(
 
 
 def explore(env: PricingVectorEnv, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """An episode in every lane at random prices.
+    """An episode in every environment at random prices.
 
     Returns:
         Prices (B, T), steps asked for (B, T, K), and 1 for who is there (B, T + 1, K).
     """
     market = env.settings.market
     shares = rng.random((env.max_cycles, env.num_envs), np.float32) ** 1.5
-    posting = _Posting(market.cost + shares * np.float32(market.max_price - market.cost))
-    after: list[History] = []
-    seed = training_seed(int(rng.integers(2**31)))
-    play_in(env, posting, seed, watch=lambda history, _: after.append(history))
+    prices = market.cost + shares * np.float32(market.max_price - market.cost)
+    observations, _ = env.reset(seed=training_seed(int(rng.integers(2**31))))
+    known = [history_of(env, observations, begins=True)]
+    for price in prices:
+        observations, *_, infos = env.step(price[:, None])
+        known.append(history_of(env, infos.get("final_obs", observations), begins=False))
     rounds = (
-        np.concatenate([known.prices for known in after], axis=1),
-        np.concatenate([known.steps for known in after], axis=1),
-        np.stack([known.active for known in (posting.before, *after)], axis=1),
+        prices.T,
+        np.concatenate([history.steps for history in known], axis=1),
+        np.stack([history.active for history in known], axis=1),
     )
     price, steps, active = (torch.as_tensor(part, dtype=torch.float32) for part in rounds)
     return price, steps, active
-
-
-class _Posting:
-    """Posts given prices, (N,) a round, and remembers who was there at first."""
-
-    before: History
-
-    def __init__(self, prices: np.ndarray) -> None:
-        self._prices = iter(prices)
-
-    def act(self, history: History) -> np.ndarray:
-        """Prices (N,)."""
-        if history.prices.shape[1] == 0:
-            self.before = history
-        return next(self._prices)

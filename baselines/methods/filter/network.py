@@ -81,9 +81,11 @@ class PricingNetwork:
         weights: by name, see `initial`: arrays of NumPy, or tensors, through which gradients flow.
     """
 
-    def __init__(self, public: PublicParameters, weights: Mapping[str, Array]) -> None:
-        self.public, self._weights = public, weights
-        self.demand_filter = DemandFilter(public, weights)
+    def __init__(
+        self, public: PublicParameters, weights: Mapping[str, Array] | nn.ParameterDict
+    ) -> None:
+        self.public, self._weights = public, dict(weights.items())
+        self.demand_filter = DemandFilter(public, self._weights)
 
     def price(self, action: Array) -> Array:
         """Unit prices that actions in [−1, 1] mean."""

@@ -22,6 +22,7 @@ from aigc_market.envs.stackelberg import Settings
 from aigc_market.market import Market
 from aigc_market.rules import Settlement, Terms
 from baselines.arena.task import Task
+from baselines.arena.trainable import Report
 from baselines.methods.filter.network import PricingNetwork
 from baselines.runs.checkpoint import Checkpoint
 
@@ -71,7 +72,7 @@ def train(
     recipe: PathwiseRecipe,
     seed: int,
     checkpoint: Checkpoint,
-    report: Callable[[int], None],
+    report: Report,
 ) -> int:
     """Train a leader in place, going on from the checkpoint's last update.
 
@@ -81,7 +82,7 @@ def train(
         recipe: hyperparameters and budget.
         seed: of the episodes.
         checkpoint: where progress is kept.
-        report: called with the number of updates done, after each.
+        report: told of the updates done.
 
     Returns:
         Rounds played.
@@ -111,7 +112,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(weights.parameters(), recipe.clip_norm)
         optimizer.step()
         checkpoint.keep(update + 1, weights, optimizer)
-        report(update + 1)
+        report(update + 1, recipe.updates, {})
     return recipe.updates * recipe.lanes * settings.max_cycles
 
 

@@ -97,11 +97,9 @@ class InformedEnv(VectorWrapper):
         leader: keeps what is known in its episodes; it does not play.
     """
 
-    env: PricingVectorEnv
-
     def __init__(self, env: PricingVectorEnv, leader: Leader) -> None:
         super().__init__(env)
-        self._leader = leader
+        self._market, self._leader = env, leader
         size = env.settings.market.K * (OWN_INPUTS + 1) + MARKET_INPUTS + 2
         self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
         self.single_action_space = Box(-1.0, 1.0, (1,), np.float32)
@@ -116,15 +114,14 @@ class InformedEnv(VectorWrapper):
     def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Post a price in every environment."""
         prices = self._leader.network.price(actions).astype(np.float32)
-        observations, *outcome, infos = self.env.step(prices)
-        if "final_obs" not in infos:
-            return (self._known(observations, begins=False), *outcome, infos)
-        # All episodes end together.
-        infos = {**infos, "final_obs": self._known(infos["final_obs"], begins=False)}
-        return (self._known(observations, begins=True), *outcome, infos)
+        observations, rewards, terminated, truncated, infos = self.env.step(prices)
+        ended = "final_obs" in infos  # all episodes end together
+        if ended:
+            infos = {**infos, "final_obs": self._known(infos["final_obs"], begins=False)}
+        return self._known(observations, ended), rewards, terminated, truncated, infos
 
     def _known(self, observations: np.ndarray, begins: bool) -> np.ndarray:
-        return self._leader.inform(history_of(self.env, observations, begins)).flat()
+        return self._leader.inform(history_of(self._market, observations, begins)).flat()
 
 
 class ActorCritic(ActorCriticPolicy):
@@ -149,8 +146,8 @@ class ActorCritic(ActorCriticPolicy):
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
-        rate = lr_schedule(1)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=rate, **self.optimizer_kwargs)
+        given: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(self.parameters(), **given)
 
 
 class _Extractor(nn.Module):

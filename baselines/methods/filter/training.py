@@ -59,8 +59,6 @@ class FilterTrainer:
     """Its name in the registry."""
     improvement: type[PpoRecipe | PathwiseRecipe] | None
     """How the network is trained once the filter is fitted."""
-    every: int = 4
-    """Updates between two writes of the checkpoint."""
 
     def recipe(self, task: Task) -> FilterRecipe:
         """The recipe in use; docs/hidden-markets.md tells what else was tried."""
@@ -117,11 +115,10 @@ class FilterTrainer:
             "public": dataclasses.asdict(task.public()),
         }
         of = task.digest(config, code_digest(__name__))
-        checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, self.every)
+        checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, every=1)
         began, rounds = time.perf_counter(), 0
         if isinstance(recipe.improvement, PathwiseRecipe):
-            done = partial(_tell, report, recipe.improvement.updates)
-            rounds = pathwise.train(weights, task, recipe.improvement, seed, checkpoint, done)
+            rounds = pathwise.train(weights, task, recipe.improvement, seed, checkpoint, report)
         if isinstance(recipe.improvement, PpoRecipe):
             rounds = ppo.train(weights, task, recipe.improvement, seed, report)
             if not _noise_pays(weights, task):
@@ -139,10 +136,6 @@ class FilterTrainer:
             ValueError: the file is of another kind.
         """
         return partial(Leader, *load(path))
-
-
-def _tell(report: Report, of: int, updates: int) -> None:
-    report(updates, of, {})
 
 
 def _noise_pays(weights: nn.ParameterDict, task: Task) -> bool:
