@@ -299,24 +299,14 @@ class DemandFilter:
             joining = new * xp.concat([first, ~first], axis=1)
         joined = old + joining + _TINY
         drawn = joining / joined
-        from_old = (1 - forgetting) * (1 - drawn)[..., None]
-        from_new = (1 - forgetting) * drawn[..., None]
         # Averages are 1 over the prior: that is what forgetting goes back to.
-        likely = (
-            forgetting
-            + (from_old / of_old)[..., None, None] * seen
-            + (from_new / of_new[:, None])[..., None, None] * likelihood[:, None]
-        )
-        if parameters.wander is None:
-            told = (
-                forgetting
-                + from_old[..., None, None] * told_old
-                + from_new[..., None, None] * told_new[:, None]
-            )
-        else:
+        by_old = (1 - forgetting) * (1 - drawn)[..., None] / of_old
+        by_new = (1 - forgetting) * drawn[..., None] / of_new[:, None]
+        likely = by_old[..., None, None] * seen + by_new[..., None, None] * likelihood[:, None]
+        likely = likely + forgetting
+        if parameters.wander is not None:
             likely = times(likely, parameters.wander.T)
-            told = times(likely, spread.T)
-        left = state.left
+        told, left = times(likely, spread.T), state.left
         if not everybody:
             stays = active[:, None, :, None, None]
             likely, told = stays * likely + (1 - stays), stays * told + (1 - stays)
