@@ -123,7 +123,7 @@ def flat_prior(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
 class Kalman(OnlineLearner):
     """A filter of lines, and prices by lines drawn from it.
 
-    With `spread` = 1 lines are drawn from the belief (see `Thompson`), with 0 they are the means
+    With `spread` = 1 lines are drawn from the belief (see `thompson`), with 0 they are the means
     (certainty equivalence).
 
     Args:
@@ -179,18 +179,11 @@ class KalmanTotal(Kalman):
         return best_on_lines(level, slope, active.sum(axis=1), self.capacity, self.public)
 
 
-class Thompson(KalmanTotal):
+def thompson(
+    task: Task, num_envs: int, seed: int, sigma: float = 0.3, persistence: float = 1.0
+) -> KalmanTotal:
     """Linear Thompson sampling: the price that pays best on a line drawn from the belief."""
-
-    def __init__(
-        self,
-        task: Task,
-        num_envs: int,
-        seed: int,
-        sigma: float = 0.3,
-        persistence: float = 1.0,
-    ) -> None:
-        super().__init__(task, num_envs, seed, sigma, persistence, spread=1.0)
+    return KalmanTotal(task, num_envs, seed, sigma, persistence, spread=1.0)
 
 
 class KalmanSlots(Kalman):

@@ -104,16 +104,13 @@ class Cils(OnlineLearner):
         return np.where(np.abs(best - mean) < reach, moved, best)
 
 
-class DiscountedCils(Cils):
-    """CILS that forgets; see `Cils`."""
-
-    def __init__(
-        self,
-        task: Task,
-        num_envs: int,
-        seed: int,
-        kappa: float = 2.0,
-        first: Sequence[float] | None = None,
-        discount: float = 0.9,
-    ) -> None:
-        super().__init__(task, num_envs, seed, kappa, first, discount)
+def cils_discounted(
+    task: Task,
+    num_envs: int,
+    seed: int,
+    kappa: float = 2.0,
+    first: Sequence[float] | None = None,
+    discount: float = 0.9,
+) -> Cils:
+    """CILS that forgets."""
+    return Cils(task, num_envs, seed, kappa, first, discount)

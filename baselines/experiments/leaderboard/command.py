@@ -71,7 +71,7 @@ def leaderboard(
             Method. It is played under each seed.
         track: what your own is told of the markets.
         outside: play `hidden` and `drift` besides with other noise, δ, drift and followers than the
-            methods were trained or tuned for, on episodes of their own: outside.md.
+            methods were trained or tuned for, on episodes of their own: outside.csv.
         seeds: trainings of each learned method in each scenario.
         quick: no training: the policies that come with the package and the untrained methods, on
             200 episodes that are not the test's, and may be looked at as often as one likes.

@@ -241,65 +241,28 @@ def _cells(result: Result) -> list[str]:
     ]
 
 
-# --- outside.csv and outside.md
+# --- outside.csv
 
 
-def write_outside(out: Path, results: Sequence[Result]) -> Path | None:
-    """Write both files of changed markets; None if nothing was played there."""
-    unchanged = {_key(r): r for r in results if r.change == UNCHANGED}
-    played = [r for r in results if _key(r) in unchanged]
-    if not played:
-        return None
+def write_outside(out: Path, results: Sequence[Result]) -> None:
+    """Write `outside.csv`, of changed markets, if any were played.
 
-    def lost(result: Result) -> float:
-        """By how much the share is below that in the market as it was."""
-        return unchanged[_key(result)].share().mean - result.share().mean
+    What is `lost` is the share in the market as it was, in the same episodes, less that here.
+    """
+    unchanged = {_key(r): r.share().mean for r in results if r.change == UNCHANGED}
 
     def row(result: Result) -> dict[str, Any]:
+        share = result.share()
         values = (
             *(result.task.name, result.change, result.entry.name, result.entry.knows),
-            *map(_precise, (*result.share(), lost(result), result.earned())),
+            *map(_precise, (*share, unchanged[_key(result)] - share.mean, result.earned())),
             *(" ".join(map(str, result.seeds)), result.asked, result.episodes, result.digest),
         )
         return dict(zip(CHANGE_COLUMNS, values, strict=True))
 
-    write_csv(out / "outside.csv", CHANGE_COLUMNS, map(row, played))
-    return write(out / "outside.md", _outside_page(played, lost))
+    if rows := [row(result) for result in results if _key(result) in unchanged]:
+        write_csv(out / "outside.csv", CHANGE_COLUMNS, rows)
 
 
 def _key(result: Result) -> tuple[str, str]:
     return result.task.name, result.entry.name
-
-
-def _outside_page(played: Sequence[Result], lost: Callable[[Result], float]) -> Iterator[str]:
-    yield "# Out of distribution"
-    yield (
-        "Methods that were trained or tuned on a preset, in the same preset with one thing "
-        "changed, in episodes of their own; the column *unchanged* is played in these too. Each "
-        "cell has the share of the oracle's utility against rational followers and, in brackets, "
-        "what is lost of it by the change. Followers that choose by a logit or hold back are not "
-        "rational on average: there *earned*, Σ utility / Σ U\\*, says more, and stands in the "
-        "second table."
-    )
-    for home, group in by(lambda r: r.task.name, played).items():
-        changes = list(by(lambda r: r.change, group))
-        shares, earned = [], []
-        for name, of_method in by(lambda r: r.entry.name, group).items():
-            found = {r.change: r for r in of_method}
-            key = [found[UNCHANGED].entry.knows, name, seeds_of(found[UNCHANGED])]
-            each = [found.get(change) for change in changes]
-            shares.append([*key, *(_share_and_lost(r, lost) for r in each)])
-            earned.append([*key, *(NONE if r is None else number(r.earned()) for r in each)])
-        header = ("knows", "method", "seeds", *changes)
-        yield f"## {home}"
-        yield table(header, sorted(shares, key=lambda r: KNOWS.index(r[0])), words=2)
-        yield "Earned:"
-        yield table(header, sorted(earned, key=lambda r: KNOWS.index(r[0])), words=2)
-
-
-def _share_and_lost(result: Result | None, lost: Callable[[Result], float]) -> str:
-    if result is None:
-        return NONE
-    if result.change == UNCHANGED:
-        return bracketed(result.share())
-    return f"{number(result.share().mean)} ({number(lost(result))})"

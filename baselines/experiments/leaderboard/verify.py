@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 
 from aigc_market import _checks
 from aigc_market._files import read_table
 from aigc_market.scenarios import SCENARIOS
 from baselines.arena import policies
-from baselines.arena.registry import resolve
+from baselines.arena.registry import Entry, resolve
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.arena.training import Training
@@ -62,67 +61,61 @@ def verify(
         _checks.choice("--rows", row, names)
     claims = [claim for claim in claims if not rows or claim.name in rows]
     run = Runner(table.absolute().parent if trained is None else trained, workers)
-    plans = [_plan(claim, run.out) for claim in claims]
-    missing = [t for plan in plans if not isinstance(plan, str) for t in plan.missing]
-    if missing and retrain:
+    plans = [_planned(claim, run.out) for claim in claims]
+    if missing := [t for plan in plans for t in plan.missing] if retrain else []:
         run.console.print(costs.plan(missing, [], run), soft_wrap=True)
         run("trainings", missing)
-        plans = [_plan(claim, run.out) for claim in claims]
-    plans = [_without_missing(plan) for plan in plans]
-    calls = [(i, e) for i, plan in enumerate(plans) if not isinstance(plan, str) for e in plan]
-    played: dict[int, list[tuple[Evaluation, Any]]] = {}
-    for i, evaluation, arrays in in_parallel(_replay, calls, run.workers):
-        played.setdefault(i, []).append((evaluation, arrays))
+        plans = [_planned(claim, run.out) for claim in claims]
+    calls = [(e,) for plan in plans if not plan.obstacle for e in plan.evaluations]
+    played = dict(in_parallel(_replay, list(dict.fromkeys(calls)), run.workers))
     failed = []
-    for i, (claim, plan) in enumerate(zip(claims, plans, strict=True)):
-        if isinstance(plan, str):
-            wrong, note = [f"not played: {plan}"], ""
+    for claim, plan in zip(claims, plans, strict=True):
+        note = ""
+        if plan.obstacle:
+            wrong = [f"not played: {plan.obstacle}"]
         else:
-            in_order = sorted(played[i], key=lambda pair: claim.seeds.index(pair[0].seed))
-            result = Result([e for e, _ in in_order], [a for _, a in in_order], claim.asked)
+            arrays = [played[e] for e in plan.evaluations]
+            result = Result(plan.evaluations, arrays, int(claim.first["seeds_asked"]))
             wrong = list(_wrong(claim, result, tolerance))
-            same = result.digest == claim.digest
-            note = "" if same else " (its digest is of other code, parameters or policies)"
-        _tell(run.console, claim, wrong, note)
+            if result.digest != claim.first["digest"]:
+                note = " (its digest is of other code, parameters or policies)"
+        said = f"does not hold: {'; '.join(wrong)}" if wrong else "holds"
+        run.console.print(f"{claim}: {said}{note}", soft_wrap=True, highlight=False, markup=False)
         failed += [str(claim)] * bool(wrong)
     if failed:
         raise SystemExit(f"error: {len(failed)} of {len(claims)} do not hold: {', '.join(failed)}")
 
 
-def _tell(console: Console, claim: _Claim, wrong: Sequence[str], note: str) -> None:
-    said = f"does not hold: {'; '.join(wrong)}" if wrong else "holds"
-    console.print(f"{claim}: {said}{note}", soft_wrap=True, highlight=False)
-
-
 @dataclass(frozen=True)
 class _Claim:
-    """What a table says of one method in one task."""
+    """What a table says of one method in one task: rows of its windows, of the same seeds."""
 
-    scenario: str
-    method: str
-    knows: Any
+    rows: list[dict[str, Any]]
     seeds: tuple[int, ...]
-    asked: int
     episodes: int
     first_seed: int
-    digest: str
     measured: dict[str, dict[str, float]]
     """By window."""
 
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]]) -> _Claim:
+        seeds = tuple(map(int, rows[0]["seeds"].split()))
+        episodes, first_seed = int(rows[0]["episodes"]), int(rows[0]["first_seed"])
+        if not seeds or episodes < 1:
+            raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
+        measured = {r["window"]: {n: float(r[n]) for n in MEASURED if r[n] != ""} for r in rows}
+        return cls(rows, seeds, episodes, first_seed, measured)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        return self.rows[0]
+
     @property
     def name(self) -> str:
-        return f"{self.scenario}/{self.method}"
+        return "{scenario}/{method}".format(**self.first)
 
     def __str__(self) -> str:
         return f"{self.name}, {len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What is to be played for a claim, and what must be trained before."""
-
-    evaluations: list[Evaluation]
-    missing: list[Training]
 
 
 def _read(table: Path) -> list[_Claim]:
@@ -142,45 +135,29 @@ def _read(table: Path) -> list[_Claim]:
     for _, row in rows:
         groups.setdefault((row["scenario"], row["method"], row["seeds"]), []).append(row)
     try:
-        return [_claim(group) for group in groups.values()]
+        return [_Claim.of(group) for group in groups.values()]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"table must be a leaderboard.csv, got {str(table)!r}: {error}") from error
 
 
-def _claim(rows: Sequence[dict[str, Any]]) -> _Claim:
-    first = rows[0]
-    seeds, episodes = tuple(map(int, first["seeds"].split())), int(first["episodes"])
-    if not seeds or episodes < 1:
-        raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
-    return _Claim(
-        first["scenario"],
-        first["method"],
-        first["knows"],
-        seeds,
-        int(first["seeds_asked"]),
-        episodes,
-        int(first["first_seed"]),
-        first["digest"],
-        {row["window"]: {n: float(row[n]) for n in MEASURED if row[n] != ""} for row in rows},
-    )
+@dataclass(frozen=True)
+class _Plan:
+    """The evaluations of a claim, what must be trained before, and why it cannot be played."""
+
+    evaluations: list[Evaluation]
+    missing: list[Training]
+    obstacle: str
 
 
-def _plan(claim: _Claim, folder: Path) -> _Plan | str:
-    """The evaluations that a claim is about; or why they cannot be played."""
+def _planned(claim: _Claim, folder: Path) -> _Plan:
     try:
-        entry = resolve(claim.method, claim.knows)
-        home, task = _tasks(claim.scenario)
+        entry = resolve(claim.first["method"], claim.first["knows"])
+        home, task = _tasks(claim.first["scenario"])
+        _check(claim, entry)
     except ValueError as error:
-        return str(error)
-    known = [demonstration_seed(0), *(draw["first_seed"] for draw in draws())]
-    if claim.first_seed not in known:
-        return f"first_seed must be one of {', '.join(map(str, known))}, got {claim.first_seed}"
-    if entry.knows != claim.knows:
-        return f"{claim.method} knows {entry.knows}, got {claim.knows}"
-    if unknown := set(claim.measured) - set(WINDOWS):
-        return f"window must be one of {', '.join(WINDOWS)}, got {', '.join(unknown)}"
-    kept = {} if entry.factory is not None else policies.shipped(entry.name, home.scenario_name)
-    plan = _Plan([], [])
+        return _Plan([], [], str(error))
+    kept = policies.shipped(entry.name, home.scenario_name)
+    evaluations, missing = [], []
     for seed in claim.seeds:
         policy = None
         if entry.factory is None:
@@ -189,22 +166,31 @@ def _plan(claim: _Claim, folder: Path) -> _Plan | str:
             if not policy.exists():
                 policy = kept.get(seed, policy)
             if not policy.exists():
-                plan.missing.append(training)
-        one = Evaluation(entry, task, seed, claim.episodes, claim.first_seed, policy)
-        plan.evaluations.append(one)
-    return plan
+                missing.append(training)
+        given = entry, task, seed, claim.episodes, claim.first_seed
+        evaluations.append(Evaluation(*given, policy))
+    return _Plan(evaluations, missing, _told_missing(missing))
 
 
-def _without_missing(plan: _Plan | str) -> list[Evaluation] | str:
-    """What can be played; or which policies there are not, and the seconds that they cost."""
-    if isinstance(plan, str) or not plan.missing:
-        return plan if isinstance(plan, str) else plan.evaluations
-    first = plan.missing[0]
-    each = costs.training_seconds(first.task.name, first.entry.name)
-    cost = "unknown time" if each is None else f"{len(plan.missing) * each:,.0f} s"
+def _check(claim: _Claim, entry: Entry) -> None:
+    known = [demonstration_seed(0), *(draw["first_seed"] for draw in draws())]
+    if claim.first_seed not in known:
+        said = ", ".join(map(str, known))
+        raise ValueError(f"first_seed must be one of {said}, got {claim.first_seed}")
+    if entry.knows != claim.first["knows"]:
+        raise ValueError(f"{entry.name} knows {entry.knows}, got {claim.first['knows']}")
+    for window in claim.measured:
+        _checks.choice("window", window, WINDOWS)
+
+
+def _told_missing(missing: Sequence[Training]) -> str:
+    if not missing:
+        return ""
+    each = costs.training_seconds(missing[0].task.name, missing[0].entry.name)
+    cost = "unknown time" if each is None else f"{len(missing) * each:,.0f} s"
     return (
-        f"policies of seeds {' '.join(str(t.seed) for t in plan.missing)} are neither in the "
-        f"folder of trainings nor among those kept; --retrain trains them, in {cost} of one core"
+        f"policies of seeds {' '.join(str(t.seed) for t in missing)} are neither in the folder of "
+        f"trainings nor among those kept; --retrain trains them, in {cost} of one core"
     )
 
 
@@ -216,14 +202,13 @@ def _tasks(name: str) -> tuple[Task, Task]:
     return home, Task(scenario, {"K": int(found[2])}) if found and found[2] else home
 
 
-def _replay(index: int, evaluation: Evaluation) -> tuple[int, Evaluation, dict[str, Any]]:
-    return index, evaluation, evaluation.play()
+def _replay(evaluation: Evaluation) -> tuple[Evaluation, dict[str, Any]]:
+    return evaluation, evaluation.play()
 
 
 def _wrong(claim: _Claim, result: Result, tolerance: float) -> Iterator[str]:
     for row in tables.rows(result):
-        claimed = claim.measured.get(row["window"], {})
-        for name, value in claimed.items():
+        for name, value in claim.measured.get(row["window"], {}).items():
             played = float(row[name])
             if not np.isclose(value, played, rtol=0.0, atol=tolerance):
                 yield f"{name} in rounds {row['window']} is {value:.6f}, played again {played:.6f}"
