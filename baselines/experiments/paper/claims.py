@@ -1,27 +1,21 @@
-"""The paper's claims, and ours about its variants, as differences over seeds; one rule of verdict.
-
-A verdict comes from the 95 % interval (Student's t) of the mean difference over paired seeds:
-*equal* where it lies within the margin on both sides of 0, *holds* where it lies above 0, *fails*
-where it lies below, *undecided* otherwise.
-"""
+"""The paper's claims, and ours about variants, as differences over seeds; one rule of verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy import stats
+
+from baselines.arena.statistics import Interval, mean_interval
 
 NEAR = 0.95
 """Share of U_p* from which a curve counts as near the equilibrium."""
 MARGIN = 0.001
-"""Shares of U_p* and p* that differ by less are equal."""
+"""A small difference of shares of U_p* or p*."""
 SPEED_MARGIN = 0.01
-"""Times to get near the equilibrium that differ by less, as a share of training, are equal."""
-
-Verdict = Literal["holds", "fails", "equal", "undecided"]
+"""A small difference of times to get near the equilibrium, as shares of training."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +28,32 @@ class Claim:
     differences: np.ndarray
     """One a seed, above 0 where the claim is right there."""
     margin: float = MARGIN
+    opposite: str = "lower"
+    """What is so where the differences are below 0."""
     of_equality: bool = False
-    """Whether the claim is that there is no difference."""
+    """Whether the claim is that there is no difference but a small one."""
 
-    def interval(self) -> tuple[float, float, float]:
-        """Mean, and bounds of its 95 % interval over seeds; without bounds (NaN) for one seed."""
-        n = len(self.differences)
-        mean = float(np.mean(self.differences))
-        half = stats.t.ppf(0.975, n - 1) * stats.sem(self.differences) if n > 1 else np.nan
-        return mean, mean - half, mean + half
+    def interval(self) -> Interval:
+        """The mean difference and its 95 % interval over seeds (NaN where there is one seed)."""
+        return mean_interval(self.differences)
 
-    def verdict(self) -> Verdict:
-        """By the rule of this module."""
+    def verdict(self) -> str:
+        """By the sign of the interval, and by whether the margin holds all of it.
+
+        A claim of a difference *holds* where the interval lies above 0, *fails* where it lies
+        below, and is *undecided* where it holds 0; where it lies within the margin on both sides of
+        0, the verdict says so. A claim of equality holds where the interval lies within the margin,
+        and fails where it lies outside.
+        """
         _, low, high = self.interval()
-        found = judge(low, high, self.margin)
-        if not self.of_equality or found == "undecided":
-            return found
-        return "holds" if found == "equal" else "fails"
-
-
-def judge(low: float, high: float, margin: float) -> Verdict:
-    """The verdict on a claim that a difference is above 0, from the interval of the difference."""
-    if -margin <= low and high <= margin:
-        return "equal"
-    if low > 0:
-        return "holds"
-    return "fails" if high < 0 else "undecided"
+        small = -self.margin <= low and high <= self.margin
+        if self.of_equality:
+            outside = high < -self.margin or low > self.margin
+            return "holds" if small else "fails" if outside else "undecided"
+        size = f", by less than {100 * self.margin:g} %" if small else ""
+        if low > 0:
+            return f"holds{size}"
+        return f"fails: {self.opposite}{size}" if high < 0 else f"undecided{size}"
 
 
 def of_paper(runs: Any, learning: Any) -> Iterator[Claim]:
@@ -71,14 +65,15 @@ def of_paper(runs: Any, learning: Any) -> Iterator[Claim]:
         for worse in (arms["greedy", None, ""], arms["random", None, ""]):
             yield _end(better.name, better, worse.name, worse)
         yield _played(better.name, better, "Greedy", arms["greedy", None, ""])
-    for figure, x, y, sign, text in (
-        ("2b", "cost", "price", 1, "Price rises as c rises (TPPO)"),
-        ("2d", "cost", "utility", -1, "Utility falls as c rises (TPPO)"),
-        ("2c", "num_vmus", "utility", 1, "Utility rises with the number of VMUs (TPPO)"),
+    for figure, x, y, sign, text, opposite in (
+        ("2b", "cost", "price", 1, "Price rises as c rises (TPPO)", "falls"),
+        ("2d", "cost", "utility", -1, "Utility falls as c rises (TPPO)", "rises"),
+        ("2c", "num_vmus", "utility", 1, "Utility rises with the number of VMUs (TPPO)", "falls"),
     ):
         symbol = {"cost": "c", "num_vmus": "K"}[x]
         measure = f"smallest change of {y} from one {symbol} to the next, share of the first's"
-        yield Claim(text, measure, _smallest_step(runs, figure, x, y, sign))
+        changes = _smallest_step(runs, figure, x, y, sign)
+        yield Claim(text, measure, changes, opposite=f"{opposite} somewhere")
     yield tracking(runs, "tppo")
 
 
@@ -145,9 +140,7 @@ def tracking(runs: Any, method: str) -> Claim:
                 of_equality=True,
             )
         )
-    return min(
-        claims, key=lambda claim: np.nan_to_num(claim.interval()[1], nan=claim.interval()[0])
-    )
+    return min(claims, key=lambda claim: np.nanmin(claim.interval()))
 
 
 def episodes_to(curve: np.ndarray, block: int) -> float:
@@ -180,6 +173,7 @@ def _faster_and_higher(name: str, arm: Arm, than: str, other: Arm) -> Iterator[C
         f"training until {100 * NEAR:g} % of U_p*, less",
         _difference(other, arm, "reached") / training,
         SPEED_MARGIN,
+        "slower",
     )
     yield _end(name, arm, than, other, "converges higher than")
     yield _played(name, arm, than, other)

@@ -1,16 +1,15 @@
-"""The paper's figures, from `runs.csv` and `curves.csv` alone."""
+"""The paper's Fig. 2, from `runs.csv` and `curves.csv` alone."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from baselines.arena.styles import STYLES
-from baselines.runs.files import read_frame, write_atomically
+from baselines.experiments.paper.runs import LEARNERS
+from baselines.figures import STYLES, legend_below, panels, save
+from baselines.runs.files import read_frame
 
 NAMES = {
     "tppo": "TPPO",
@@ -28,56 +27,26 @@ _MARKERS: dict[str, dict[str, Any]] = {
     "equilibrium": {"zorder": 3},
 }
 _STYLES = {name: {**STYLES[name], **markers} for name, markers in _MARKERS.items()}
-_BIN = 10
-_LEARNERS = ("tppo", "ppo")
+_AGAINST = {
+    "2b": ("cost", "price", "Unit cost c", "Price p"),
+    "2c": ("num_vmus", "utility", "Number of VMUs K", "ASP utility per round"),
+    "2d": ("cost", "utility", "Unit cost c", "ASP utility per round"),
+}
+_BIN = 20
+"""Episodes in a point of a learning curve: as many as learners play side by side."""
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw `fig2a` … `fig2d` (PNG and SVG) beside the CSV files that they are drawn from."""
+    """Draw `fig2a.png` … `fig2d.png` beside the CSV files that they are drawn from."""
     runs: Any = read_frame(folder / "runs.csv", dtype={"figure": str})
     curves: Any = read_frame(folder / "curves.csv")
-    with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
-        figures = {
-            "fig2a": _learning_curves(runs, curves),
-            "fig2b": _against(runs, "2b", "cost", "price", "Unit cost c", "Price p"),
-            "fig2c": _against(
-                runs, "2c", "num_vmus", "utility", "Number of VMUs K", "ASP utility per round"
-            ),
-            "fig2d": _against(
-                runs, "2d", "cost", "utility", "Unit cost c", "ASP utility per round"
-            ),
-        }
-        paths = []
-        for name, figure in figures.items():
-            for suffix, metadata in (("png", None), ("svg", {"Date": None})):
-                paths.append(folder / f"{name}.{suffix}")
-                save = partial(figure.savefig, format=suffix, dpi=150, metadata=metadata)
-                write_atomically(paths[-1], save)
-    return paths
-
-
-def _axes() -> tuple[Figure, Any]:
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _legend(figure: Figure, axes: Any) -> None:
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    labels = [label for label in NAMES.values() if label in handles]
-    figure.legend(
-        [handles[label] for label in labels],
-        labels,
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-    )
+    figures = {"2a": _learning_curves(runs, curves)}
+    figures |= {name: _against(runs, name, *words) for name, words in _AGAINST.items()}
+    return [save(figure, folder / f"fig{name}.png") for name, figure in figures.items()]
 
 
 def _learning_curves(runs: Any, curves: Any) -> Figure:
-    figure, axes = _axes()
+    figure, [axes] = panels(1)
     best = runs[runs["figure"] == "2a"]["equilibrium_utility"].iloc[0]
     block = (curves["episode"] - 1) // _BIN
     curves = curves.assign(episode=(block + 0.5) * _BIN + 0.5)
@@ -88,24 +57,19 @@ def _learning_curves(runs: Any, curves: Any) -> Figure:
     for method in [name for name in NAMES if name in by_method]:
         _curve(axes, method, by_method[method])
     axes.axhline(best, label=NAMES["equilibrium"], **_STYLES["equilibrium"])
-    axes.set_xlabel("Training episode")
-    axes.set_ylabel("ASP utility per round")
+    axes.set(xlabel="Training episode", ylabel="ASP utility per round")
     axes.set_ylim(bottom=0)
-    _legend(figure, axes)
+    legend_below(figure, [axes], columns=3)
     _second_half(axes, by_method, best)
     seeds = curves["seed"].nunique()
-    axes.set_title(
-        f"Mean of {seeds} seed{'s' if seeds > 1 else ''}"
-        + (", band from lowest to highest" if seeds > 1 else "")
-        + f"; means of {_BIN} episodes",
-        fontsize=10,
-    )
+    many = "s, band from lowest to highest" if seeds > 1 else ""
+    axes.set_title(f"Mean of {seeds} seed{many}; means of {_BIN} episodes", fontsize=10)
     return figure
 
 
 def _curve(axes: Any, method: str, by_seed: Any) -> None:
     style = _STYLES[method]
-    axes.plot(by_seed.mean(axis=1), label=NAMES[method], markevery=2, **style)
+    axes.plot(by_seed.mean(axis=1), label=NAMES[method], **style)
     low, high = by_seed.min(axis=1), by_seed.max(axis=1)
     axes.fill_between(by_seed.index, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
@@ -113,7 +77,7 @@ def _curve(axes: Any, method: str, by_seed: Any) -> None:
 def _second_half(axes: Any, by_method: dict[str, Any], best: float) -> None:
     """Where learners are near the equilibrium, large enough to tell them apart."""
     inset = axes.inset_axes((0.3, 0.1, 0.67, 0.3))
-    for method in _LEARNERS:
+    for method in LEARNERS:
         by_seed = by_method[method]
         _curve(inset, method, by_seed.iloc[len(by_seed) // 2 :])
     inset.axhline(best, **_STYLES["equilibrium"])
@@ -122,25 +86,21 @@ def _second_half(axes: Any, by_method: dict[str, Any], best: float) -> None:
     inset.grid(alpha=0.3)
 
 
-def _against(runs: Any, figure_name: str, x: str, y: str, x_label: str, y_label: str) -> Figure:
-    figure, axes = _axes()
-    rows = runs[runs["figure"] == figure_name]
+def _against(runs: Any, name: str, x: str, y: str, x_label: str, y_label: str) -> Figure:
+    figure, [axes] = panels(1)
+    rows = runs[runs["figure"] == name]
     for method in [name for name in NAMES if name in set(rows["method"])]:
         groups = rows[rows["method"] == method].groupby(x)[y]
-        mean = groups.mean()
+        mean, style = groups.mean(), {"label": NAMES[method], **_STYLES[method]}
         if method == "equilibrium":
-            axes.plot(mean.index, mean, label=NAMES[method], **_STYLES[method])
+            axes.plot(mean.index, mean, **style)
         else:
             spread = [mean - groups.min(), groups.max() - mean]
-            axes.errorbar(
-                mean.index, mean, spread, label=NAMES[method], capsize=3, **_STYLES[method]
-            )
-    axes.set_xticks(sorted(rows[x].unique()))
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+            axes.errorbar(mean.index, mean, spread, capsize=3, **style)
+    axes.set(xticks=sorted(rows[x].unique()), xlabel=x_label, ylabel=y_label)
     if y == "utility":
         axes.set_ylim(bottom=0)
-    _legend(figure, axes)
+    legend_below(figure, [axes], columns=3)
     seeds = rows[rows["method"] == "tppo"]["seed"].nunique()
     if seeds > 1:
         axes.set_title(f"Mean of {seeds} seeds, bars from lowest to highest", fontsize=10)

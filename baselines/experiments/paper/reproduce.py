@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aigc_market import _checks
 from baselines.arena.task import Task
 from baselines.experiments.paper import fig2, report
 from baselines.experiments.paper.claims import end_of, episodes_to
 from baselines.experiments.paper.live import LIVE_COLUMNS
-from baselines.experiments.paper.sweep import LEARNERS, METHODS, Run, longest_first, sweep
+from baselines.experiments.paper.runs import LEARNERS, METHODS, Run, longest_first
 from baselines.methods.sb3.recipes import recipe
 from baselines.runs.files import write_csv
-from baselines.runs.parallel import Engine
+from baselines.runs.runner import Engine, Runner
 
 RUN_COLUMNS = (
     "figure",
@@ -73,10 +70,10 @@ def reproduce(
 ) -> None:
     """Train and play every method, and write the tables, fig2a–d and report.md.
 
-    A killed sweep goes on where it stopped.
+    What was killed goes on where it stopped.
 
     Args:
-        quick: one seed, fewer markets and episodes: a minute instead of several.
+        quick: one seed, fewer markets and episodes: seconds instead of minutes.
         out: folder of the results.
         seeds: runs of each learner in the paper's market, Fig. 2(a), where learners are compared.
         market_seeds: how many of them are also run in the other markets, Fig. 2(b)–(d).
@@ -89,26 +86,14 @@ def reproduce(
     """
     _checks.integer("seeds", seeds, at_least=1)
     _checks.integer("market_seeds", market_seeds, at_least=1)
-    workers = workers or os.cpu_count() or 1
     seeds = 1 if quick else seeds
     market_seeds = min(market_seeds, seeds)
     runs = plan("paper" if ssim == "quadratic" else "live", seeds, market_seeds, quick)
     changed = plan_variants(runs) if variants else []
-    console = Console()
-    results: dict[Run, dict[str, Any]] = {}
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("runs", total=len(runs) + len(changed))
-        work = longest_first([*runs, *changed])
-        for run, result in sweep(work, out / "runs", workers, engine):
-            results[run] = result
-            progress.advance(task)
-            share = result["utility"] / result["equilibrium_utility"]
-            progress.console.print(
-                f"{run.method:<11} K={run.num_vmus} c={run.cost:g} seed={run.seed}: "
-                f"{share:7.2%} of the equilibrium's utility, {result['seconds']:.1f} s"
-            )
-    write_csvs(out, runs, results, changed, market_seeds)
+    runner = Runner(out, workers, engine)
+    runner("runs", longest_first([*runs, *changed]), lambda run: _told(run, out))
+    runner.report()
+    write_csvs(out, runs, changed, market_seeds)
     markets = sorted({(run.num_vmus, run.cost) for run in runs})
     settings = {
         "markets (K, c)": ", ".join(f"({K}, {cost:g})" for K, cost in markets),
@@ -119,7 +104,14 @@ def reproduce(
     }
     report.write(out, settings)
     fig2.draw(out)
-    console.print(f"Figures and report.md are in {out}/")
+    runner.console.print(f"Figures and report.md are in {out}/")
+
+
+def _told(run: Run, out: Path) -> str:
+    records = run.results(out)
+    share = np.mean([found["utility"] / found["equilibrium_utility"] for found in records])
+    seconds = sum(found["seconds"] for found in records)
+    return f"{run}: {share:.2%} of the equilibrium's utility, {seconds:.1f} s"
 
 
 def plan(scenario: str, seeds: int, market_seeds: int, quick: bool = False) -> list[Run]:
@@ -128,10 +120,13 @@ def plan(scenario: str, seeds: int, market_seeds: int, quick: bool = False) -> l
     crowds = (2, 4, 6) if quick else (2, 3, 4, 5, 6)
     runs = []
     for K, cost in sorted({(2, cost) for cost in costs} | {(K, 1.0) for K in crowds}):
-        of_market = seeds if (K, cost) == _BASE else market_seeds
+        of_market = range(seeds if (K, cost) == _BASE else market_seeds)
         for method in METHODS:
-            count = 1 if method == "equilibrium" else of_market  # nothing in it is random
-            runs += [make_run(method, scenario, K, cost, seed, quick) for seed in range(count)]
+            if method in LEARNERS:
+                together = [(seed,) for seed in of_market]
+            else:  # nothing is random at the equilibrium
+                together = [(0,) if method == "equilibrium" else tuple(of_market)]
+            runs += [make_run(method, scenario, K, cost, several, quick) for several in together]
     return runs
 
 
@@ -146,51 +141,53 @@ def plan_variants(runs: Iterable[Run]) -> list[Run]:
 
 
 def make_run(
-    method: str, scenario: str, K: int, cost: float, seed: int, quick: bool = False
+    method: str, scenario: str, K: int, cost: float, seeds: tuple[int, ...], quick: bool = False
 ) -> Run:
     """A method in one market, by its recipe in use; the quick ones are shorter."""
     task = Task(scenario, {"K": K, "cost": cost})
     how = recipe(method if method in LEARNERS else "ppo", task)
-    how = dataclasses.replace(how, rounds=QUICK_ROUNDS) if quick else how
+    if method == "equilibrium":  # every round is the same
+        how = dataclasses.replace(how, rounds=task.settings().max_cycles)
+    elif quick:
+        how = dataclasses.replace(how, rounds=QUICK_ROUNDS)
     served = scenario == "live" and method in LEARNERS and (K, cost) == _BASE
-    return Run(method, task, seed, how, LIVE_ROUNDS if served else 0)
+    return Run(method, task, seeds, how, LIVE_ROUNDS if served else 0)
 
 
 def write_csvs(
     out: Path,
     runs: Iterable[Run],
-    results: dict[Run, dict[str, Any]],
     variants: Iterable[Run] = (),
     market_seeds: int | None = None,
 ) -> None:
-    """Write the tables.
+    """Write the tables of runs that are done.
 
-    `runs.csv` has one row for each run and figure that shows it, `curves.csv` is Fig. 2(a)'s,
-    `learning.csv` has one row for each run in the paper's market, variants included, and `live.csv`
-    has what was served live, if anything was.
+    `runs.csv` has one row for each seed and figure that shows it, `curves.csv` is Fig. 2(a)'s,
+    `learning.csv` has one row for each seed in the paper's market, variants included, and
+    `live.csv` has what was served live, if anything was.
 
     Args:
         out: their folder.
         runs: those of the figures.
-        results: of all runs.
         variants: runs with other recipes.
         market_seeds: seeds that Fig. 2(b)–(d) have of every market; all by default.
     """
     run_rows, curve_rows, learning_rows, live_rows = [], [], [], []
     for run in runs:
-        result = results[run]
-        row = {name: result.get(name, getattr(run, name, None)) for name in RUN_COLUMNS}
-        run_rows += [{**row, "figure": name} for name in _figures(run, market_seeds)]
-        live_rows += [
-            {"method": run.method, "seed": run.seed, **record} for record in result.get("live", [])
-        ]
-        if (run.num_vmus, run.cost) == _BASE and run.method != "equilibrium":
-            learning_rows.append(_learning(run, result))
-            curve_rows += [
-                {"method": run.method, "seed": run.seed, "episode": i, "utility": f"{utility:.2f}"}
-                for i, utility in enumerate(result["episodes"], start=1)
-            ]
-    learning_rows += [_learning(run, results[run]) for run in variants]
+        for found in run.results(out):
+            named = {"method": run.method, "seed": found["seed"]}
+            row = {**named, "num_vmus": run.num_vmus, "cost": run.cost, **found}
+            row = {name: row[name] for name in RUN_COLUMNS if name != "figure"}
+            shown = _figures(run, found["seed"], market_seeds)
+            run_rows += [{"figure": figure, **row} for figure in shown]
+            live_rows += [{**named, **served} for served in found["live"]]
+            if "2a" in shown and run.method != "equilibrium":
+                learning_rows.append(_learning(run, found))
+                curve_rows += [
+                    {**named, "episode": i, "utility": f"{utility:.2f}"}
+                    for i, utility in enumerate(found["episodes"], start=1)
+                ]
+    learning_rows += [_learning(run, found) for run in variants for found in run.results(out)]
     run_rows.sort(key=lambda row: row["figure"])
     write_csv(out / "runs.csv", RUN_COLUMNS, run_rows)
     write_csv(out / "curves.csv", CURVE_COLUMNS, curve_rows)
@@ -199,32 +196,27 @@ def write_csvs(
         write_csv(out / "live.csv", LIVE_COLUMNS, live_rows)
 
 
-def _learning(run: Run, result: dict[str, Any]) -> dict[str, Any]:
-    best = result["equilibrium_utility"]
-    curve = np.array(result["episodes"]) / best
-    learns = run.method in LEARNERS
+def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:
+    best = found["equilibrium_utility"]
+    curve = np.array(found["episodes"]) / best
     query = "price" if run.recipe.query_price else "learnt"
     return {
         "method": run.method,
-        "gamma": run.recipe.gamma if learns else None,
+        "gamma": run.recipe.gamma if run.method in LEARNERS else None,
         "query": query if run.method == "tppo" else None,
-        "seed": run.seed,
+        "seed": found["seed"],
         "episodes": len(curve),
         "reached": episodes_to(curve, run.recipe.lanes),
         "training": float(curve.mean()),
         "end": end_of(curve),
-        "exploiting": result["exploiting"] / best,
+        "exploiting": found["exploiting"] / best,
     }
 
 
-def _figures(run: Run, market_seeds: int | None) -> list[str]:
-    names = []
-    if (run.num_vmus, run.cost) == _BASE:
-        names.append("2a")
-    if market_seeds is not None and run.seed >= market_seeds:
-        return names
-    if run.num_vmus == _BASE[0]:
-        names += ["2b", "2d"]
-    if run.cost == _BASE[1]:
-        names.append("2c")
-    return names
+def _figures(run: Run, seed: int, market_seeds: int | None) -> list[str]:
+    """The figures that show a seed of a run."""
+    shown = ["2a"] if (run.num_vmus, run.cost) == _BASE else []
+    if market_seeds is None or seed < market_seeds:
+        shown += ["2b", "2d"] if run.num_vmus == _BASE[0] else []
+        shown += ["2c"] if run.cost == _BASE[1] else []
+    return shown

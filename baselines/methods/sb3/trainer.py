@@ -241,6 +241,7 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
     statistics = Statistics.size(settings.market.K) if kind.statistics else 0
     return {
         "log_std_init": recipe.log_std_init,
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's, and one call for all weights
         "features_extractor_class": SeenRows,
         "features_extractor_kwargs": {"settings": settings, "statistics": statistics},
         **of_network,
