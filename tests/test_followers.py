@@ -348,6 +348,19 @@ def test_the_leaders_gradient_goes_through_the_followers_answer():
     assert all(grads[name] is None for name in grads if "value" in name)
 
 
+@pytest.mark.parametrize("bias", [1.5, -1.5])
+def test_a_leader_moves_nobody_who_is_held_at_a_bound(bias):
+    """Who buys nothing would not begin to at a price a little lower; nor stop, who buys most."""
+    _, policy, network, _, both = sides_of(SMALL)
+    with torch.no_grad():
+        network[0].weight[:], network[0].bias[:] = torch.tensor([0.0, -0.1]), bias
+    both._lead(both._mean())
+    named = zip(dict(policy.named_parameters()), policy.optimizer.seen, strict=True)
+    found = -dict(named)["action_net.bias"].item()
+    most = 2 * 250 * 19 / 2  # steps, times what an action is worth in prices
+    assert found == pytest.approx(most if bias > 0 else 0.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("capacity", [None, 100.0])
 def test_followers_climb_their_own_surplus(capacity):
     """Where there is a capacity what one buys is taken from the other, whose loss is not its."""

@@ -187,17 +187,18 @@ class Pathwise:
         return drawn.mean
 
     def _answer(self, prices: Tensor) -> Tensor:
+        """What is bought, which does not move with the price where it is held at a bound."""
         games = self._games
         if self._followers is None:
             return games.rational(prices)
-        return _Held.apply(self._followers(games.seen_at(prices)))
+        return self._followers(games.seen_at(prices)).clamp(-1.0, 1.0)
 
     def _play(self, posted: Tensor) -> bool:
         """Play a round, from which followers learn; whether the episode ended with it."""
         games = self._games
         if self._followers is not None:
             prices = games.prices(self._explore)
-            bought = self._answer(prices)
+            bought = _Held.apply(self._followers(games.seen_at(prices)))
             # Where capacity is shared, what one buys is taken from the others, which is no loss of
             # its own: so in the k-th copy VMU k alone moves.
             alone = torch.where(self._one_each, bought, bought.detach())
@@ -214,7 +215,7 @@ class Pathwise:
 
 
 class _Held(torch.autograd.Function):
-    """Actions held at their bounds, from which a gradient moves them only to come back."""
+    """A side's own actions, held at their bounds, from which its gradient may move them back."""
 
     @staticmethod
     def forward(ctx: Any, action: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ from baselines.methods.sb3.trainer import Trained, make_policy
 from baselines.runs.checkpoint import Checkpoint
 
 Gradient = Literal["ppo", "pathwise"]
-GAMES, ROUNDS = 128, 200_000
-"""Games side by side, of which as many are as fast as few; rounds where markets are hidden."""
+GAMES = 128
+"""Games side by side: as many are as fast as few."""
 BETAS = 0.8, 0.99
 """Of the followers' Adam: what is best for them moves with the leader, so the past counts less."""
 LEAST_RATE = 0.05
@@ -79,15 +79,20 @@ class BothRecipe:
 
 
 def leader_recipe(method: str, task: Task) -> Sb3Recipe:
-    """The leader's recipe where followers learn too: in many games at once, few rounds of each.
-
-    Recipes for markets that are hidden are so already; they have `ROUNDS` of them.
-    """
+    """The leader's recipe where followers learn too: in many games at once, few rounds of each."""
     alone = recipe(method, task)
-    if alone.lanes >= GAMES:
-        return replace(alone, rounds=ROUNDS)
+    if not task.stands_still:
+        return replace(alone, rounds=200_000, lanes=GAMES)
     return replace(
-        alone, rounds=2 * alone.rounds, lanes=GAMES, n_steps=3, batch_size=1024, n_epochs=3
+        alone,
+        rounds=40_000,
+        lanes=GAMES,
+        n_steps=3,
+        batch_size=1024,
+        n_epochs=3,
+        learning_rate=3e-3,
+        least_rate=0.05,
+        log_std_init=-1.0,
     )
 
 
