@@ -9,7 +9,7 @@ import pandas as pd
 from measurements import delta, gains, mean, rounded
 
 from baselines.experiments.calvano import report
-from baselines.experiments.compete import contest_tables
+from baselines.experiments.compete import tables
 
 
 def calvano() -> str:
@@ -32,13 +32,23 @@ def calvano_table(name: str) -> str:
 
 
 def compete_table(scenario: str) -> str:
-    """What learners of each kind do in a scenario, against themselves and against strangers."""
-    sellers, met = _kept("compete-sellers"), _kept("compete-crossplay")
-    return "\n".join(
-        contest_tables.standings(
-            sellers[sellers["scenario"] == scenario], met[met["scenario"] == scenario]
-        )
-    )
+    """What sellers of each kind do in a scenario, against themselves and against strangers."""
+    return tables.standings(*(_of(scenario, name) for name in ("sellers", "crossplay")))
+
+
+def compete_differences(scenario: str) -> str:
+    """Trained sellers against the first of them, paired by seed."""
+    return tables.differences(_of(scenario, "sellers"))
+
+
+def compete_crossplay(scenario: str) -> str:
+    """Who earns what from whom."""
+    return tables.crossplay(_of(scenario, "crossplay"))
+
+
+def _of(scenario: str, name: str) -> Any:
+    rows = _kept(f"compete-{name}")
+    return rows[rows["scenario"] == scenario]
 
 
 def _kept(name: str) -> Any:

@@ -13,9 +13,9 @@ from baselines.arena.competition import CompetitionEnv, play
 from baselines.arena.registry import REGISTRY, RIVALS, resolve
 from baselines.arena.task import Task
 from baselines.arena.training import Training
-from baselines.experiments.compete import figures, meeting
+from baselines.experiments.compete import figures, measures
 from baselines.experiments.compete.compete import Contender, Contest, compete, meetings
-from baselines.experiments.compete.meeting import Meeting, Participant, benchmark
+from baselines.experiments.compete.meeting import Meeting, Participant
 from baselines.methods.sellers import sellers, trainer
 from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.runs import policy_files
@@ -42,9 +42,9 @@ def at(name, seat=0, scenario="calvano", **parameters):
 
 
 def met(row, column, scenario="calvano"):
-    known = benchmark(task(scenario))
+    known = measures.benchmark(task(scenario))
     others = [at(column, seat, scenario) for seat in range(1, known.market.M)]
-    return meeting.measure(known.play([at(row, 0, scenario), *others]), known)
+    return measures.measure(known.play([at(row, 0, scenario), *others]), known)
 
 
 # Training
@@ -104,7 +104,7 @@ def test_discount_zero_values_prices_by_a_round():
 
 
 def test_prices_are_valued_against_rivals_that_draw_theirs():
-    market, prices = benchmark(task()).market, sellers.price_range(task(), TINY)
+    market, prices = measures.benchmark(task()).market, sellers.price_range(task(), TINY)
     grid = sellers.price_at(sellers.GRID, prices)
     by_hand = []
     for price in grid:
@@ -115,7 +115,7 @@ def test_prices_are_valued_against_rivals_that_draw_theirs():
 
 
 def test_learners_choose_from_the_grids_range_or_from_all_prices():
-    grid = competition.price_grid(benchmark(task()).market)[0]
+    grid = competition.price_grid(measures.benchmark(task()).market)[0]
     prices = sellers.price_range(task(), TINY)
     assert sellers.price_at(sellers.GRID, prices) == pytest.approx(grid, abs=1e-6)
     every = dataclasses.replace(TINY, prices="all")
@@ -141,7 +141,7 @@ def test_a_learned_seller_sees_and_posts_what_its_environment_says(scenario, pri
 def test_vmus_learn_beside_sellers():
     made, _, _ = learn("ppo_vmus", "duopoly")
     made.vmus.left = None
-    known = benchmark(task("duopoly"))
+    known = measures.benchmark(task("duopoly"))
     prices = np.full((3, 2), 4.0)
     shares, steps = made.vmus(known.market, prices, np.random.default_rng(0))
     assert shares.shape == steps.shape == (3, 2, 2)
@@ -149,8 +149,8 @@ def test_vmus_learn_beside_sellers():
     assert 0 <= steps.min() <= steps.max() <= 250
     played = known.play([made.player(0), made.player(1)], made.vmus)
     assert played.vmu_regret.min() > -1e-9
-    assert meeting.measure(played, known)["vmu_regret"] > 0
-    assert meeting.regret_everywhere(made.vmus, made, known) > 0
+    assert measures.measure(played, known)["vmu_regret"] > 0
+    assert measures.regret_everywhere(made.vmus, made, known) > 0
 
 
 # A method at each seat
@@ -236,19 +236,19 @@ def test_best_reply_to_the_cartel_is_the_papers():
 
 
 def test_prices_that_come_again():
-    known = benchmark(task())
+    known = measures.benchmark(task())
 
     def swing(games):
         return Recorder(itertools.cycle([1.8, 1.6]))
 
-    assert meeting.measure(known.play([swing, swing]), known)["period"] == 2
+    assert measures.measure(known.play([swing, swing]), known)["period"] == 2
 
 
 def test_tit_for_tat_answers_a_deviation():
-    known = benchmark(task())
+    known = measures.benchmark(task())
     nash, cartel = (solved["prices"][0, 0] for solved in (known.nash, known.cartel))
-    _, rows = meeting.deviate([at("tit_for_tat", seat) for seat in range(2)], known, 1)
-    found = pd.DataFrame(rows).set_index("round")
+    found = measures.deviations([at("tit_for_tat", seat) for seat in range(2)], known)
+    found = pd.DataFrame(found["deviations"]).query("deviator == 1").set_index("round")
     best = 1.6617
     way = (best - nash[0]) / (cartel[0] - nash[0])
     answered = nash[0] + way * (cartel[0] - nash[0])
@@ -299,9 +299,7 @@ def test_what_was_kept_is_taken_up(tmp_path):
     assert {"sellers.csv", "crossplay.csv", "curves.csv", "deviations.csv", "compete.md"} <= {
         path.name for path in files
     }
-    assert {"learning.png", "gains.png", "crossplay.png", "deviation.png"} <= {
-        path.name for path in files
-    }
+    assert {"learning.png", "gains.png", "deviation.png"} <= {path.name for path in files}
     tables = {path.name: path.read_text("utf-8") for path in files if path.suffix == ".csv"}
     kept = {p: p.stat().st_mtime_ns for p in files if p.parent.name in ("trained", "met")}
     lost = next(p for p in kept if "nash-q_learning-seed1" in p.name)
@@ -356,8 +354,8 @@ def test_a_training_names_what_it_depends_on(tmp_path):
 
 
 def test_markets_of_a_road_are_all_there():
-    market = benchmark(task("road")).market
-    count = (meeting.WARM_UP + meeting.ROUNDS) * meeting.GAMES
+    market = measures.benchmark(task("road")).market
+    count = (measures.WARM_UP + measures.ROUNDS) * measures.GAMES
     assert market.batch_shape == (count,)
     assert np.shape(market.access_cost) == (count, market.M, market.K)
     assert len(np.unique(np.asarray(market.access_cost)[:, 0, 0])) == count

@@ -7,49 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from aigc_market import palette
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.compete import tables
-from baselines.figures import CARTEL, NASH, legend_below, panels, save
+from baselines.figures import CARTEL, NASH, STYLES, legend_below, panels, save
 from baselines.runs.files import read_frame
 
-_STYLES: dict[str, dict[str, Any]] = {
-    name: {"color": colour, "linestyle": dashes}
-    for name, colour, dashes in (
-        ("q_learning", palette.PURPLE, "-"),
-        ("q_learning_myopic", palette.PURPLE, ":"),
-        ("dqn", palette.ORANGE, "-"),
-        ("ppo", palette.SKY, "-"),
-        ("ppo_myopic", palette.SKY, ":"),
-        ("ppo_shared", palette.SKY, "--"),
-        ("ppo_vmus", palette.SKY, "-."),
-        ("tppo", palette.BLUE, "-"),
-    )
-}
-_OTHER = {"color": palette.MUTED, "linestyle": "-"}
+_COLOURS = {"ppo": STYLES["ppo"]["color"], "tppo": STYLES["tppo"]["color"]}
+_COLOURS |= {"q_learning": palette.PURPLE, "dqn": palette.VERMILLION}
+_DASHES = {"_myopic": ":", "_shared": "--", "_vmus": "-."}
 _SIDES = (("own", palette.VERMILLION, "the deviator"), ("others", palette.BLUE, "its rival"))
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw `learning.png`, `gains.png`, `crossplay.png` and `deviation.png`, where there is what
-    they show."""
-    figures: tuple[tuple[str, str, Callable[[Any], Figure | None]], ...] = (
+    """Draw `learning.png`, `gains.png` and `deviation.png`, where there is what they show."""
+    figures: tuple[tuple[str, str, Callable[[Any], Figure]], ...] = (
         ("learning", "curves", _learning),
         ("gains", "sellers", _gains),
-        ("crossplay", "crossplay", _crossplay),
         ("deviation", "deviations", _deviation),
     )
-    paths = []
-    for name, table, of in figures:
-        frame = read_frame(folder / f"{table}.csv")
-        figure = of(frame) if len(frame) else None
-        if figure is not None:
-            paths.append(save(figure, folder / f"{name}.png"))
-    return paths
+    frames = [(name, of, read_frame(folder / f"{table}.csv")) for name, table, of in figures]
+    return [save(of(frame), folder / f"{name}.png") for name, of, frame in frames if len(frame)]
+
+
+def _style(method: str) -> dict[str, Any]:
+    dashes = next((d for ending, d in _DASHES.items() if method.endswith(ending)), "-")
+    learner = next((name for name in _COLOURS if method.startswith(name)), "")
+    return {"color": _COLOURS.get(learner, palette.MUTED), "linestyle": dashes}
 
 
 def _learning(curves: Any) -> Figure:
@@ -60,8 +45,7 @@ def _learning(curves: Any) -> Figure:
         rows = curves[curves["scenario"] == name]
         for method, of_method in rows.groupby("method", sort=False):
             price = of_method.groupby("rounds")["price"].mean()
-            style = _STYLES.get(str(method), _OTHER)
-            one.plot(price.index / 1000, price, label=method, **style)
+            one.plot(price.index / 1000, price, label=method, **_style(str(method)))
         right = one.get_yaxis_transform()
         for column, style, label in (
             ("nash_price", NASH, "Nash"),
@@ -86,7 +70,7 @@ def _gains(sellers: Any) -> Figure:
             values = rows[rows["method"] == method]["profit_gain"].to_numpy()
             if not len(values):
                 continue
-            colour, estimate = _STYLES.get(method, _OTHER)["color"], mean_interval(values)
+            colour, estimate = _style(method)["color"], mean_interval(values)
             one.plot([estimate.low, estimate.high], [i, i], color=colour, linewidth=2, alpha=0.5)
             one.plot(values, np.full(len(values), i), "o", color=colour, markersize=3.5, alpha=0.7)
             one.plot(estimate.mean, i, "|", color=palette.INK, markersize=12)
@@ -94,36 +78,6 @@ def _gains(sellers: Any) -> Figure:
         one.axvline(1.0, **CARTEL)
         one.set_yticks(range(len(names)), names)
         one.set(title=name, xlabel="profit gain Δ (0 Nash, 1 cartel)")
-    return figure
-
-
-def _crossplay(met: Any) -> Figure | None:
-    """Δ of the row's seller against strangers: on the diagonal its like of another seed."""
-    found = {name: tables.gains(rows) for name, rows in met.groupby("scenario", sort=False)}
-    found = {name: table for name, table in found.items() if len(table)}
-    if not found:
-        return None
-    # Below each other: cells are then wide enough for numbers that can be read on a page.
-    most = max(len(table) for table in found.values())
-    figure, axes = panels(len(found), width=7.8, height=0.3 * most + 1.4)
-    colours = LinearSegmentedColormap.from_list(
-        "gain", [palette.VERMILLION, palette.WHITE, palette.BLUE]
-    )
-    scale = Normalize(-1.2, 1.2)
-    for one, (name, table) in zip(axes, found.items(), strict=True):
-        one.grid(visible=False)
-        one.imshow(table.to_numpy(), cmap=colours, norm=scale, aspect="auto")
-        for (i, j), value in np.ndenumerate(table.to_numpy()):
-            if np.isfinite(value):
-                ink = palette.WHITE if abs(value) > 0.9 else palette.INK
-                text = f"{round(value, 2) + 0.0:.2f}"
-                one.text(j, i, text, ha="center", va="center", fontsize=8, color=ink)
-        one.set_xticks(range(len(table.columns)), table.columns, rotation=40, ha="right")
-        one.set_yticks(range(len(table)), table.index)
-        one.set(title=name, ylabel="Δ of", xlabel="against")
-        one.tick_params(length=0)
-    label = "profit gain Δ of the row's seller"
-    figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.4, label=label)
     return figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from aigc_market._files import read_json
 from baselines import report
-from baselines.arena.statistics import Interval, mean_interval
+from baselines.arena.statistics import mean_interval
 from baselines.experiments.compete.meeting import Meeting
 from baselines.runs.files import read_frame, write_atomically
 
@@ -19,12 +19,21 @@ _OF_SEATS = [
     *("price", "nash_price", "cartel_price", "utility", "nash_utility", "cartel_utility"),
     *("seat_gain", "deviation_gain", "deviation_profit"),
 ]
-_WHOLE = [
+_OF_ALL = [
     *("profit", "profit_gain", "nash_conv", "users_loss", "vmu_regret", "vmu_regret_everywhere"),
     *("period", "lowest", "highest", "rounds", "seconds"),
 ]
+_COMPARED = ["profit", "profit_gain", "nash_conv"]
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "stable-baselines3", "torch")
-_PAIRED = ("profit", "profit_gain", "nash_conv")
+_LEGEND = (
+    "After training, without exploring. *Profit*: what all earn, over what they earn at Nash. Δ: "
+    "the way from the Nash profit (0) to the cartel's (1); *users lose*: the same of the VMUs' "
+    "utilities. *NashConv*: what the providers could gain by deviating once from the prices posted "
+    "(exact), over their utilities at Nash. *Strangers*: Δ of the method with itself, each seller "
+    "from another training. *Deviating pays*: the discounted gain of one forced best reply, in "
+    "rounds at Nash utility. *Period*: after how many rounds prices come again, for each seed. "
+    "Intervals are 95 % of the mean over seeds (Student's t); differences are paired by seed."
+)
 
 
 def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -> None:
@@ -40,51 +49,45 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
     """
     found = [(met, read_json(met.file(out))) for met in meetings]
     own = [(met, result) for met, result in found if met.own]
-    sellers = pd.DataFrame([_seller(met, result) for met, result in own])
-    _write(out / "sellers.csv", sellers.explode(["seat", *_OF_SEATS]))
-    _write(out / "crossplay.csv", pd.DataFrame([_met(*each) for each in found]))
-    curves = pd.DataFrame([row for met, result in own for row in _curve(met, result)])
-    _write(out / "curves.csv", curves.explode(["seat", "price", "reward"]) if len(curves) else None)
-    rows = [row for met, result in own for row in _deviations(met, result)]
-    _write(out / "deviations.csv", pd.DataFrame(rows) if rows else None)
+    rows = {
+        "sellers": [row for each in own for row in _sellers(*each)],
+        "crossplay": [_met(*each) for each in found],
+        "curves": [row for each in own for row in _curve(*each)],
+        "deviations": [row for each in own for row in _deviations(*each)],
+    }
+    for name, of_table in rows.items():
+        frame = pd.DataFrame(of_table, columns=None if of_table else ["scenario", "method"])
+        text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_atomically(out / f"{name}.csv", text)
     report.write(out / "compete.md", _page(out, settings))
-
-
-def _write(path: Path, frame: Any) -> None:
-    frame = pd.DataFrame(columns=["scenario", "method"]) if frame is None else frame
-    text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_atomically(path, text)
 
 
 def _key(met: Meeting) -> dict[str, Any]:
     return {"scenario": met.task.name, "method": met.row.method, "seed": met.row.seed}
 
 
-def _seller(met: Meeting, result: dict[str, Any]) -> dict[str, Any]:
-    M = len(result["price"])
-    seats = {name: result.get(name, [np.nan] * M) for name in _OF_SEATS}
-    whole = {name: result.get(name) for name in _WHOLE}
-    whole |= {"rounds": result.get("rounds", 0)}
-    knows = met.row.entry.knows
-    return {**_key(met), "knows": knows, "seat": list(range(M)), **seats, **whole}
+def _sellers(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    of_all = {name: result.get(name) for name in _OF_ALL} | {"rounds": result.get("rounds", 0)}
+    for seat in range(len(result["price"])):
+        of_seat = {name: result[name][seat] if name in result else None for name in _OF_SEATS}
+        yield {**_key(met), "knows": met.row.entry.knows, "seat": seat, **of_seat, **of_all}
 
 
 def _met(met: Meeting, result: dict[str, Any]) -> dict[str, Any]:
-    row, column = met.row, met.column
+    row, column = met.sides
+    of_row = {name: result[name][0] for name in ("price", "seat_gain")}
+    of_column = {name: float(np.mean(result[name][1:])) for name in of_row}
     return {
         "scenario": met.task.name,
         "row": row.method,
         "column": column.method,
         "seed": column.seed if row.seed is None else row.seed,
         "met_in_training": int(met.own and row.training is not None),
-        "row_gain": result["seat_gain"][0],
-        "column_gain": float(np.mean(result["seat_gain"][1:])),
-        "row_profit": result["utility"][0] / result["nash_utility"][0],
-        "profit_gain": result["profit_gain"],
-        "row_price": result["price"][0],
-        "column_price": float(np.mean(result["price"][1:])),
-        "users_loss": result["users_loss"],
-        "nash_conv": result["nash_conv"],
+        "row_gain": of_row["seat_gain"],
+        "column_gain": of_column["seat_gain"],
+        "row_price": of_row["price"],
+        "column_price": of_column["price"],
+        **{name: result[name] for name in ("profit", "profit_gain", "users_loss", "nash_conv")},
     }
 
 
@@ -94,8 +97,9 @@ def _prices(result: dict[str, Any]) -> dict[str, float]:
 
 def _curve(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for point in result.get("curve", []):
-        seats = list(range(len(point["price"])))
-        yield {**_key(met), "seat": seats, **point, **_prices(result)}
+        for seat, (price, reward) in enumerate(zip(point["price"], point["reward"], strict=True)):
+            of_seat = {"rounds": point["rounds"], "seat": seat, "price": price, "reward": reward}
+            yield {**_key(met), **of_seat, **_prices(result)}
 
 
 def _deviations(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -105,26 +109,14 @@ def _deviations(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]
 
 def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     sellers, met = (read_frame(out / f"{name}.csv") for name in ("sellers", "crossplay"))
-    parts = [
-        "# Sellers that learn beside each other",
-        "After training, without exploring. *Profit*: what both earn, over the profit at Nash. Δ: "
-        "the way from the Nash profit (0) to the cartel's (1); *users lose*: the same of the VMUs' "
-        "utilities. *NashConv*: what the providers could gain by deviating once from the prices "
-        "posted (exact), over their utilities at Nash. *Strangers*: Δ of the method with itself, "
-        "each seller from another training. *Deviating pays*: the discounted gain of one forced "
-        "best reply, in rounds at Nash utility. *Period*: after how many rounds prices come again, "
-        "for each seed. Intervals are 95 % of the mean over seeds (Student's t).",
-    ]
+    parts = ["# Sellers that learn beside each other", _LEGEND]
     for name, rows in sellers.groupby("scenario", sort=False):
         strangers = met[met["scenario"] == name]
         parts += [f"## {name}", standings(rows, strangers), differences(rows)]
-        parts += [
-            "Cross-play: Δ of the row's seller at the first seat against the column's, which it "
-            "never met in training.",
-            crossplay(strangers),
-        ]
-    figures = ("learning", "gains", "crossplay", "deviation")
-    parts += [f"![{name}]({name}.png)" for name in figures if (out / f"{name}.png").exists()]
+        parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
+        parts.append(crossplay(strangers))
+    figures = ("learning", "gains", "deviation")
+    parts += [f"![{name}]({name}.png)" for name in figures]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
@@ -139,32 +131,28 @@ def standings(rows: Any, met: Any) -> str:
         *("method", "seeds", "price", "profit", "Δ", "NashConv", "strangers", "users lose"),
         *("deviating pays", "period", "VMUs' regret", "seconds"),
     )
-    return report.table(
-        header,
-        (
-            (str(method), *_standing(of_method, met[met["row"] == method]))
-            for method, of_method in rows.groupby("method", sort=False)
-        ),
-    )
-
-
-def _standing(rows: Any, met: Any) -> tuple[str, ...]:
-    runs = rows.drop_duplicates("seed")
-    learned = runs["rounds"].iloc[0] > 0
-    strangers = met[(met["row"] == met["column"]) & (met["met_in_training"] == 0)]["profit_gain"]
-    periods = (report.NONE if np.isnan(value) else f"{value:.0f}" for value in runs["period"])
-    regret = [runs[name].mean() for name in ("vmu_regret", "vmu_regret_everywhere")]
-    return (
-        str(len(runs)) if runs["seed"].notna().all() else report.NONE,
-        _mean(rows.groupby("seed", dropna=False)["price"].mean()),
-        *(_mean(runs[name]) for name in ("profit", "profit_gain", "nash_conv")),
-        _mean(strangers if learned else runs["profit_gain"][:0]),
-        _mean(runs["users_loss"]),
-        _mean(rows.groupby("seed")["deviation_profit"].mean().dropna()),
-        ", ".join(periods),
-        report.NONE if np.isnan(regret[1]) else ", ".join(f"{value:.2%}" for value in regret),
-        f"{runs['seconds'].mean():.0f}" if learned else report.NONE,
-    )
+    alike = met[(met["row"] == met["column"]) & (met["met_in_training"] == 0)]
+    lines = []
+    for method, of_method in rows.groupby("method", sort=False):
+        runs = of_method.drop_duplicates("seed")
+        by_seed = of_method.groupby("seed", dropna=False)
+        learned = bool(runs["rounds"].iloc[0])
+        strangers = alike[alike["row"] == method]["profit_gain"] if learned else runs["seed"][:0]
+        regret = runs[["vmu_regret", "vmu_regret_everywhere"]].mean()
+        line = (
+            str(method),
+            str(len(runs)) if runs["seed"].notna().all() else report.NONE,
+            _mean(by_seed["price"].mean()),
+            *(_mean(runs[name]) for name in _COMPARED),
+            _mean(strangers),
+            _mean(runs["users_loss"]),
+            _mean(by_seed["deviation_profit"].mean().dropna()),
+            ", ".join(report.number(value, 0) for value in runs["period"]),
+            report.NONE if regret.isna().any() else ", ".join(f"{v:.2%}" for v in regret),
+            report.number(runs["seconds"].mean(), 0),
+        )
+        lines.append(line)
+    return report.table(header, lines)
 
 
 def _mean(values: Any) -> str:
@@ -172,40 +160,30 @@ def _mean(values: Any) -> str:
 
 
 def differences(rows: Any) -> str:
-    """Of each trained method against the first, paired by seed: profit, Δ and NashConv.
+    """Of each trained method against the first, paired by seed.
 
     Args:
         rows: of `sellers.csv`, those of a scenario.
     """
     runs = rows[rows["rounds"] > 0].drop_duplicates(["method", "seed"]).set_index("seed")
+    first, *others = [of[_COMPARED] for _, of in runs.groupby("method", sort=False)] or [runs]
     names = list(dict.fromkeys(runs["method"]))
     lines = []
-    for name in names[1:]:
-        both = (runs[runs["method"] == of][list(_PAIRED)] for of in (name, names[0]))
-        apart = next(both).sub(next(both)).dropna()
-        each = [mean_interval(apart[column].to_numpy()) for column in _PAIRED]
-        lines.append((f"{name} − {names[0]}", str(len(apart)), *(_signed(of) for of in each)))
+    for name, other in zip(names[1:], others, strict=True):
+        apart = other.sub(first).dropna()
+        values = (_mean(apart[column]) for column in _COMPARED)
+        lines.append((f"{name} − {names[0]}", str(len(apart)), *values))
     return report.table(("difference", "seeds", "profit", "Δ", "NashConv"), lines) if lines else ""
 
 
-def _signed(estimate: Interval) -> str:
-    return report.bracketed(estimate, 2)
-
-
 def crossplay(met: Any) -> str:
-    """Δ of the row's seller against strangers.
+    """Mean Δ of the row's seller against the column's, which it never met in training.
 
     Args:
         met: of `crossplay.csv`, those of a scenario.
     """
-    table = gains(met)
-    cells = ((str(name), *(report.number(v, 2) for v in row)) for name, row in table.iterrows())
-    return report.table(("", *table.columns), cells) if len(table) else "Nobody met."
-
-
-def gains(met: Any) -> Any:
-    """Mean Δ of the row's seller against the column's of another training, as a frame."""
     strangers = met[met["met_in_training"] == 0]
-    names = [name for name in met["row"].unique() if name in set(strangers["row"])]
-    table = strangers.pivot_table(index="row", columns="column", values="row_gain", aggfunc="mean")
-    return table.reindex(index=names, columns=[name for name in names if name in table.columns])
+    table = strangers.pivot_table(index="row", columns="column", values="row_gain", sort=False)
+    table = table.reindex(columns=[name for name in table.index if name in table.columns])
+    lines = ((str(name), *(report.number(v, 2) for v in row)) for name, row in table.iterrows())
+    return report.table(("", *table.columns), lines)

@@ -1,1 +1,1 @@
-"""Providers that learn beside each other: every seat's learner, and how they train in lockstep."""
+"""Providers that learn beside each other: learners, how they are trained, scripted rivals."""
