@@ -19,7 +19,6 @@ import tyro
 
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
-from baselines.followers.exploit import exploit
 from baselines.followers.gaps import measure
 from baselines.followers.learning import BothRecipe, Gradient, leader_recipe, train_both
 from baselines.followers.policy import FollowerKind
@@ -41,8 +40,6 @@ class Case:
     task: Task
     leader: str = "ppo"
     followers: FollowerKind = "shared-ppo"
-    exploited: bool = False
-    """Whether fresh best responders are trained against the pair, too."""
     rounds: int | None = None
     """In place of those of the leader's recipe."""
 
@@ -52,7 +49,7 @@ CASES = (
     Case("δ = 100, 200, 300, 400", Task("paper", {"K": 4, "satisfaction": UNLIKE})),
     Case("δ ~ U(80, 400), K = 2", Task("paper", {"satisfaction": DRAWN})),
     Case("δ ~ U(80, 400), K = 10", Task("paper", {"K": 10, "satisfaction": DRAWN})),
-    Case("δ = 200, K = 2", Task("paper"), exploited=True),
+    Case("δ = 200, K = 2", Task("paper")),
     Case("δ = 200, K = 10", Task("paper", {"K": 10})),
     Case("drift", Task("drift")),
     Case("δ = 200, K = 2", Task("paper"), leader="tppo"),
@@ -90,8 +87,7 @@ class Pair:
         pair = train_both(case.leader, case.followers, case.task, *self._recipes(), seed)
         spent = time.process_time() - began
         other = train_both(case.leader, None, case.task, *self._recipes(), seed)
-        players = pair.leader.player, pair.followers
-        found = measure(*players, case.task, test, GAMES)
+        found = measure(pair.leader.player, pair.followers, case.task, test, GAMES)
         control = measure(other.leader.player, other.followers, case.task, test, GAMES)
         row: dict[str, Any] = {
             "market": case.market,
@@ -105,10 +101,6 @@ class Pair:
         }
         for name in ("share", "share_learned", "gap", "worst_gap", "gap_played"):
             row[name] = getattr(found, name)
-        if case.exploited:
-            gains = exploit(*players, case.task, seed)
-            for name, gain in zip(("leader", "follower"), gains, strict=True):
-                row |= {f"{name}_gain": gain.trained, f"{name}_gain_by_rules": gain.by_rules}
         write_csv(self.file(out), list(row), [row])
 
     def _recipes(self) -> tuple[Any, BothRecipe]:
