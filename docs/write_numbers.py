@@ -54,7 +54,7 @@ RESULTS = {
     "leaderboard": (
         "docs/hidden-markets",
         (
-            *(f"{name}.csv" for name in ("leaderboard", "seeds", "attribution", "outside")),
+            *(f"{name}.csv" for name in ("leaderboard", "seeds", "differences", "outside")),
             "leaderboard.md",
             *(f"{name}.png" for name in ("regret", "prices", "sizes")),
         ),
@@ -165,15 +165,13 @@ REGIONS: dict[str, Callable[..., str]] = {
     "seeds": measurements.seeds_said,
     "hidden": leaderboard_tables.hidden,
     "leaderboard": leaderboard_tables.leaderboard,
-    "attribution": leaderboard_tables.attribution,
+    "differences": leaderboard_tables.differences,
+    "difference": leaderboard_tables.difference,
+    "paired": leaderboard_tables.paired,
     "outside": leaderboard_tables.outside,
     "played": leaderboard_tables.played,
     "share": leaderboard_tables.share,
-    "behind": leaderboard_tables.behind,
-    "filter-lead": leaderboard_tables.filter_lead,
     "best": leaderboard_tables.best_of,
-    "part": leaderboard_tables.part,
-    "parts": leaderboard_tables.parts,
     "lost": leaderboard_tables.lost,
     "calvano": seller_tables.calvano,
     "calvano-table": seller_tables.calvano_table,
@@ -185,6 +183,11 @@ REGIONS: dict[str, Callable[..., str]] = {
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
+    "ratio": benchmark_tables.ratio,
+    "tensors": benchmark_tables.tensors,
+    "scale": benchmark_tables.scale,
+    "solvers": benchmark_tables.solvers,
+    "modes": benchmark_tables.modes,
     **{
         f"paper-{name}": _of_paper(name)
         for name in ("summary", "claims", "rule", "exploring", "arms", "variants")
