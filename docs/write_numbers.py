@@ -27,18 +27,17 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # noqa: E402
 from functools import cache  # noqa: E402
-from typing import Any  # noqa: E402
 
 import benchmark_tables  # noqa: E402
+import both_sides_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
-import pandas as pd  # noqa: E402
 import scenario_cards  # noqa: E402
 import seller_tables  # noqa: E402
-from measurements import delta, markdown, only, percent, rounded, table  # noqa: E402
+from measurements import delta, only, percent, rounded, table  # noqa: E402
 
 from baselines.experiments.paper import report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
@@ -61,66 +60,6 @@ RESULTS = {
     ),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
-
-
-def both_sides() -> str:
-    """What leaders and followers that learn together end at, one line a gradient."""
-    return "\n".join(_both_sides())
-
-
-def _both_sides() -> Iterator[str]:
-    names = {"pathwise": "By the gradient through the rules", "ppo": "By PPO"}
-    for gradient, said in names.items():
-        rows = table("both-sides/both", gradient=gradient)
-        leader = min(Decimal(row["share"]) / Decimal(row["control"]) for row in rows)
-        gap = max(Decimal(row["gap"]) for row in rows)
-        worst = max(rows, key=lambda row: Decimal(row["worst_gap"]))
-        yield (
-            f"- {said} the leader earns {percent(leader, 1, ROUND_FLOOR)} or more of what the same "
-            f"leader earns from rational followers. Followers lose "
-            f"{percent(gap, 2, ROUND_CEILING)} or less of their mean best surplus; the one that "
-            f"loses most ({worst['market']}) loses {percent(worst['worst_gap'], 1)}."
-        )
-    runs = table("both-sides/both")
-    seconds = [Decimal(row["cpu_seconds"]) for row in runs]
-    seeds = measurements.WORDS[len({row["seed"] for row in runs})]
-    yield (
-        f"- A training takes {rounded(min(seconds), 0, ROUND_FLOOR)} to "
-        f"{rounded(max(seconds), 0, ROUND_CEILING)} seconds of one core. These numbers are of "
-        f"{seeds} seed{'s' * (seeds != 'one')}."
-    )
-
-
-def both_sides_table() -> str:
-    """Every pair that was trained."""
-    shown: Any = pd.read_csv(measurements.DOCS / "both-sides" / "both.csv")
-    shown["of_control"] = shown["share"] / shown["control"]
-    header = ("market", "gradient", "leader", "followers", "seeds")
-    header += ("of U_p*", "of rational's", "gap", "worst gap", "seconds")
-    rows = []
-    pairs = ["market", "leader", "followers", "gradient"]
-    for (market, leader, followers, gradient), runs in shown.groupby(pairs, sort=False):
-        rows.append(
-            (
-                market,
-                gradient,
-                leader.upper(),
-                "one network" if followers == "shared-ppo" else "one each",
-                str(len(runs)),
-                _mean_and(runs["share"], "min"),
-                _mean_and(runs["of_control"], "min"),
-                _mean_and(runs["gap"], "max", 3),
-                _mean_and(runs["worst_gap"], "max"),
-                f"{runs['cpu_seconds'].mean():.1f}",
-            )
-        )
-    return markdown(header, rows)
-
-
-def _mean_and(values: Any, worst: str, digits: int = 2) -> str:
-    """The mean over seeds, and where they are several the worst of them."""
-    shown = f"{values.mean():.{digits}%}"
-    return shown if len(values) == 1 else f"{shown} ({values.agg(worst):.{digits}%})"
 
 
 def libraries() -> str:
@@ -178,8 +117,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "compete-table": seller_tables.compete_table,
     "delta": delta,
     "sellers": seller_tables.sellers,
-    "both-sides": both_sides,
-    "both-sides-table": both_sides_table,
+    "both-sides": both_sides_tables.both_sides,
+    "both-sides-table": both_sides_tables.both_sides_table,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
