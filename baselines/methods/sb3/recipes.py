@@ -62,11 +62,11 @@ class Sb3Recipe:
 _STANDING = Sb3Recipe(
     rounds=20_000,
     history=5,
-    lanes=10,
+    lanes=20,
     n_steps=20,
-    batch_size=100,
-    n_epochs=10,
-    learning_rate=3e-3,
+    batch_size=200,
+    n_epochs=6,
+    learning_rate=1e-2,
     least_rate=0.05,
     log_std_init=-1.0,
 )
