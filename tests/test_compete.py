@@ -31,8 +31,11 @@ def task(scenario="calvano", seat=0, **arguments):
     return Task(scenario, arguments, "competition", seat)
 
 
-def learn(method, scenario="calvano", seed=0, recipe=TINY):
-    return resolve(method).get_trainer("competition").learn(task(scenario), seed, recipe)
+def learn(method, folder, scenario="calvano", seed=0, recipe=TINY):
+    """Sellers that were trained and kept, and what their file says of them."""
+    training = Training(resolve(method), task(scenario), seed, recipe)
+    training.execute(folder)
+    return trainer.load(training.file(folder))
 
 
 def at(name, seat=0, scenario="calvano", **parameters):
@@ -52,13 +55,12 @@ def met(row, column, scenario="calvano"):
 
 @pytest.mark.parametrize("method", LEARNED)
 def test_every_method_learns_beside_its_rivals(method, tmp_path):
-    training = Training(resolve(method), task("duopoly"), 0, TINY)
-    training.execute(tmp_path)
-    kept, config = trainer.load(training.file(tmp_path))
+    kept, config = learn(method, tmp_path, "duopoly")
     assert len(kept.learners) == (1 if method == "ppo_shared" else 2)
     assert (config["method"], config["rounds"], config["seed"]) == (method, TINY.rounds, 0)
-    assert config["curve"] == learn(method, "duopoly")[1]
-    again = training.entry.get_trainer("competition").load(training.file(tmp_path), 1)(3)
+    assert config["curve"][-1]["rounds"] == TINY.rounds
+    file = Training(resolve(method), task("duopoly"), 0, TINY).file(tmp_path)
+    again = resolve(method).get_trainer("competition").load(file, 1)(3)
     env = CompetitionEnv(task("duopoly"), 3, max_cycles=3)
     rounds = play([kept.player(0)(3), kept.player(1)(3)], env, 5)
     env.reset(5)
@@ -89,16 +91,19 @@ def test_a_file_of_other_sellers_is_named(tmp_path, config, weights):
 
 
 @pytest.mark.parametrize("method", ["q_learning", "dqn", "ppo"])
-def test_training_follows_its_seed(method):
+def test_training_follows_its_seed(method, tmp_path):
     recipe = dataclasses.replace(TINY, rounds=64)
-    first, again, other = (learn(method, seed=seed, recipe=recipe)[1] for seed in (1, 1, 2))
+    first, again, other = (
+        learn(method, tmp_path / str(i), seed=seed, recipe=recipe)[1]["curve"]
+        for i, seed in enumerate((1, 1, 2))
+    )
     assert first == again
     assert first != other
 
 
-def test_discount_zero_values_prices_by_a_round():
+def test_discount_zero_values_prices_by_a_round(tmp_path):
     # No exploring left to chance: the mean reward is what is held.
-    values = learn("q_learning_myopic")[0].module.state_dict()["0.values"].numpy()
+    values = learn("q_learning_myopic", tmp_path)[0].module.state_dict()["0.values"].numpy()
     assert values.min() >= 0.0
     assert values.max() < 3.0  # of one round, in multiples of what Nash prices earn
 
@@ -123,8 +128,8 @@ def test_learners_choose_from_the_grids_range_or_from_all_prices():
 
 
 @pytest.mark.parametrize(("scenario", "prices"), [("calvano", "grid"), ("road", "all")])
-def test_a_learned_seller_sees_and_posts_what_its_environment_says(scenario, prices):
-    made, _, _ = learn("ppo", scenario, recipe=dataclasses.replace(TINY, prices=prices))
+def test_a_learned_seller_sees_and_posts_what_its_environment_says(scenario, prices, tmp_path):
+    made, _ = learn("ppo", tmp_path, scenario, recipe=dataclasses.replace(TINY, prices=prices))
     env, physical = made.environment(3, 4), CompetitionEnv(made.task, 3, max_cycles=4, **PHYSICAL)
     observations, methods = env.reset(1), [made.player(seat)(3) for seat in range(2)]
     physical.reset(1)
@@ -138,9 +143,8 @@ def test_a_learned_seller_sees_and_posts_what_its_environment_says(scenario, pri
         assert rewards == pytest.approx(utility * env.reward_scales, rel=1e-3)
 
 
-def test_vmus_learn_beside_sellers():
-    made, _, _ = learn("ppo_vmus", "duopoly")
-    made.vmus.left = None
+def test_vmus_learn_beside_sellers(tmp_path):
+    made, _ = learn("ppo_vmus", tmp_path, "duopoly")
     known = measures.benchmark(task("duopoly"))
     prices = np.full((3, 2), 4.0)
     shares, steps = made.vmus(known.market, prices, np.random.default_rng(0))

@@ -52,38 +52,11 @@ class SellerTrainer:
         """Train a learner at every seat, and keep all in one safetensors file.
 
         Beside what all trainers write, its `config` has the range of `prices`, and `curve`: means
-        over parts of the training, exploration included, of `price` and `reward` of each seat.
-        """
-        sellers, curve, seconds = self.learn(task, seed, recipe or self.recipe(task), report)
-        config = {
-            "method": self.method,
-            "design": dataclasses.asdict(self.design),
-            "task": task.as_json(),
-            "seed": seed,
-            "recipe": dataclasses.asdict(recipe or self.recipe(task)),
-            "rounds": curve[-1]["rounds"],
-            "seconds": seconds,
-            "version": aigc_market.__version__,
-            "prices": sellers.prices,
-            "curve": curve,
-        }
-        policy_files.write(out, sellers.module.state_dict(), config)
-
-    def learn(
-        self,
-        task: Task,
-        seed: int,
-        recipe: SellerRecipe,
-        report: Report = lambda done, total, row: None,
-    ) -> tuple[Sellers, list[dict[str, Any]], float]:
-        """Train a learner at every seat.
-
-        Returns:
-            The sellers, the learning curve, and the seconds of this process, which others on the
-            machine do not lengthen.
+        over parts of the training, exploration included, of `price` and `reward` of each seat. Its
+        `seconds` are of this process, which others on the machine do not lengthen.
         """
         torch.set_num_threads(1)  # the networks are small
-        began = time.process_time()
+        began, recipe = time.process_time(), recipe or self.recipe(task)
         table = self.design.learner == "q_learning"
         num_envs = recipe.table_envs if table else recipe.num_envs
         sellers = Sellers(self.design, task, price_range(task, recipe), seed, recipe, num_envs)
@@ -119,7 +92,19 @@ class SellerTrainer:
                 curve.append({"rounds": step * num_envs, "price": price, "reward": reward})
                 report(step * num_envs, steps * num_envs, {"reward": float(np.mean(reward))})
                 since.clear()
-        return sellers, curve, time.process_time() - began
+        config = {
+            "method": self.method,
+            "design": dataclasses.asdict(self.design),
+            "task": task.as_json(),
+            "seed": seed,
+            "recipe": dataclasses.asdict(recipe),
+            "rounds": steps * num_envs,
+            "seconds": time.process_time() - began,
+            "version": aigc_market.__version__,
+            "prices": sellers.prices,
+            "curve": curve,
+        }
+        policy_files.write(out, sellers.module.state_dict(), config)
 
     def load(self, path: Path, seat: int = 0) -> Player:
         """A seller kept by `train`: called with the number of games, it gives a method.
