@@ -25,12 +25,12 @@ from baselines.methods.bayes.purchases import likelihood
 from baselines.methods.bayes.regimes import RegimeFilter
 
 
-def made(name, task, lanes=4, **parameters):
-    return REGISTRY[name].make(task, lanes, 0, **parameters)
+def made(name, task, envs=4, **parameters):
+    return REGISTRY[name].make(task, envs, 0, **parameters)
 
 
-def share(name, task, lanes):
-    return play(made(name, task, lanes), task, lanes, 0).share
+def share(name, task, envs):
+    return play(made(name, task, envs), task, envs, 0).share
 
 
 def test_bayes_beats_every_other_method_where_its_model_is_right():
@@ -122,9 +122,9 @@ def test_bayes_plays_custom_scenarios(arguments, moves):
     assert share("bayes", task, 32) > 0.95
 
 
-def lines_of(task, lanes):
+def lines_of(task, envs):
     """A (N,) and B (N, K) of the environment's markets."""
-    env = task.environment(lanes)
+    env = task.environment(envs)
     env.reset(seed=0)
     alpha, beta, _ = env.market.ssim.parameters
     return (-beta / (2 * alpha))[:, 0], -1 / (2 * alpha * env.market.satisfaction)
@@ -262,11 +262,11 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
     # Slot 1 is left after the third round and taken by another one after the fourth.
     here = np.ones((6, 1, K), bool)
     here[3, 0, 1] = False
-    lanes = np.array([1])
-    posterior = filters.observe(lanes, None, here[0])
+    envs = np.array([1])
+    posterior = filters.observe(envs, None, here[0])
     seen = [Observation(price[t], steps[t] * here[t], here[t]) for t in range(5)]
     for t in range(5):
-        posterior = filters.observe(lanes, seen[t], here[t + 1])
+        posterior = filters.observe(envs, seen[t], here[t + 1])
     # The market, and four followers: those of slots 0, 1 and 2, and the newcomer.
     states = np.array(list(itertools.product(range(3), range(2), *[range(3)] * 4)))
     a, c, *own = states.T
@@ -296,13 +296,13 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
 
 def test_lines_that_cannot_be_are_forgotten_for_what_is_seen_now():
     """The grid has no line that buys nothing at 3 and 90 steps at 6: the newest counts."""
-    grid, everybody, lanes = toy(), np.ones((1, 1), bool), np.array([0])
+    grid, everybody, envs = toy(), np.ones((1, 1), bool), np.array([0])
     filters, fresh = (LineFilter(grid, PublicParameters(1), 1) for _ in range(2))
     for filters_, rounds in ((filters, [(3.0, 0.0), (6.0, 90.0)]), (fresh, [(6.0, 90.0)])):
-        filters_.observe(lanes, None, everybody)
+        filters_.observe(envs, None, everybody)
         for price, bought in rounds:
             seen = Observation(np.array([price]), np.full((1, 1), bought), everybody)
-            posterior = filters_.observe(lanes, seen, everybody)
+            posterior = filters_.observe(envs, seen, everybody)
         if filters_ is filters:
             after = posterior
     np.testing.assert_allclose(after.lines(), posterior.lines(), rtol=1e-4, atol=1e-6)
@@ -323,14 +323,14 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
     )
     assert (steps == low).any()
     filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)
-    everybody, lanes = np.ones((1, K), bool), np.array([0])
-    posterior = filters.observe(lanes, None, everybody)
+    everybody, envs = np.ones((1, K), bool), np.array([0])
+    posterior = filters.observe(envs, None, everybody)
     a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
     prior = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
     weight = prior
     for t in range(T):
         seen = Observation(price[t], steps[t], everybody)
-        posterior = filters.observe(lanes, seen, everybody)
+        posterior = filters.observe(envs, seen, everybody)
         weight = weight * chances_of(grid, a, own, seen, low)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
     demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
@@ -344,13 +344,13 @@ def test_regimes_beyond_what_is_kept_cost_little():
     public = PublicParameters(2)
     few, many = (RegimeFilter(toy(), public, 20, 0.05, hypotheses=count) for count in (8, 40))
     rng = np.random.default_rng(3)
-    everybody, lanes = np.ones((20, 2), bool), np.arange(20)
+    everybody, envs = np.ones((20, 2), bool), np.arange(20)
     for filters in (few, many):
-        filters.observe(lanes, None, everybody)
+        filters.observe(envs, None, everybody)
     for price in np.linspace(4, 12, 30):
         steps = noisy(np.full((20, 2), 180 - 11 * price), 0.0, rng)
         seen = Observation(np.full(20, price), steps, everybody)
-        one, two = (filters.observe(lanes, seen, everybody) for filters in (few, many))
+        one, two = (filters.observe(envs, seen, everybody) for filters in (few, many))
     np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.02, atol=0.5)
 
 
@@ -359,7 +359,7 @@ def test_regimes_beyond_what_is_kept_cost_little():
 
 @pytest.mark.parametrize("low", FLOORS)
 def test_particles_agree_with_the_grid_where_nothing_drifts(low):
-    hidden, lanes = MarketLaw.of(Task("hidden", {"min_steps": low})), np.arange(6)
+    hidden, envs = MarketLaw.of(Task("hidden", {"min_steps": low})), np.arange(6)
     public = PublicParameters(2, min_steps=low)
     exact = LineFilter(LineGrid.of(hidden, 48, 72), public, 6)
     particles = ParticleFilter(hidden, public, 6, 8192, seed=0)
@@ -367,13 +367,13 @@ def test_particles_agree_with_the_grid_where_nothing_drifts(low):
     everybody = np.ones((6, 2), bool)
     true = np.array([250.0, 18.0]), np.array([150.0, 9.0])
     for filters in (exact, particles):
-        filters.observe(lanes, None, everybody)
+        filters.observe(envs, None, everybody)
     for _ in range(20):
         price = rng.uniform(5, 12, 6)
         rational = np.stack([np.clip(a - b * price, low, HIGH) for a, b in true], axis=1)
         seen = Observation(price, noisy(rational, low, rng), everybody)
-        one, two = (f.observe(lanes, seen, everybody) for f in (exact, particles))
-    draws = one.draw(rng, PRICES, np.repeat(lanes, 500)).reshape(6, 500, -1)
+        one, two = (f.observe(envs, seen, everybody) for f in (exact, particles))
+    draws = one.draw(rng, PRICES, np.repeat(envs, 500)).reshape(6, 500, -1)
     error = (two.mean(PRICES) - one.mean(PRICES)) / np.maximum(draws.std(axis=1), 1)
     assert np.abs(error.mean()) < 0.15
     assert np.sqrt((error**2).mean()) < 0.4
@@ -381,13 +381,13 @@ def test_particles_agree_with_the_grid_where_nothing_drifts(low):
 
 def test_what_contradicts_all_particles_is_believed():
     """Who bought much at 16 and declines at 3: where markets drift, somebody may buy again."""
-    lanes, everybody = np.arange(2), np.ones((2, 2), bool)
+    envs, everybody = np.arange(2), np.ones((2, 2), bool)
     filters = pricing.make_filter(Task("drift"), 2, seed=0)
-    filters.observe(lanes, None, everybody)
+    filters.observe(envs, None, everybody)
     for price, first in ((16.0, 230.0), (3.0, 0.0)):
         steps = np.array([[first] * 2, [240.0] * 2])
         seen = Observation(np.full(2, price), steps, everybody)
-        belief = filters.observe(lanes, seen, everybody)
+        belief = filters.observe(envs, seen, everybody)
     at = np.array([3.0], "f4")
     assert 0 <= belief.mean(at)[0] < 50.0 < 300.0 < belief.mean(at)[1]
 
@@ -396,12 +396,12 @@ def test_particles_that_are_all_the_same_are_no_reason_to_stop():
     """Of a market that is known but for its drift: rounded, their covariance may be none."""
     known = Task("drift", {"satisfaction": ["200"], "ssim": "quadratic"})
     filters = ParticleFilter(MarketLaw.of(known), PublicParameters(2), 50, 2048, seed=0)
-    lanes, everybody = np.arange(50), np.ones((50, 2), bool)
-    filters.observe(lanes, None, everybody)
+    envs, everybody = np.arange(50), np.ones((50, 2), bool)
+    filters.observe(envs, None, everybody)
     rng = np.random.default_rng(0)
     for _ in range(10):
         seen = Observation(np.full(50, 5.0), rng.uniform(1, 250, (50, 2)), everybody)
-        belief = filters.observe(lanes, seen, everybody)
+        belief = filters.observe(envs, seen, everybody)
     assert np.isfinite(belief.mean(PRICES)).all()
 
 
@@ -418,12 +418,12 @@ def test_resampling_keeps_proportions():
 def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
     """By enumeration of the markets of a discrete prior, R's own likelihood included."""
     grid, K, public = toy(), 2, PublicParameters(2)
-    rng, lanes, everybody = np.random.default_rng(6), np.array([0]), np.ones((1, K), bool)
+    rng, envs, everybody = np.random.default_rng(6), np.array([0]), np.ones((1, K), bool)
     gain = PRICES - 1
     capacity, (low, high) = 130.0, (0.4, 1.0)
     law = ShareLaw(quantiles("share", Uniform(low, high)), least=0.0)
     filters = LineFilter(grid, public, 1)
-    belief = filters.observe(lanes, None, everybody)
+    belief = filters.observe(envs, None, everybody)
     a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
     weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
     demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
@@ -435,7 +435,7 @@ def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
         if price is not None:
             steps = played(grid, [price], [1, 1], 0.0, rng)[0]
             seen = Observation(np.array([price]), steps, everybody)
-            belief = filters.observe(lanes, seen, everybody)
+            belief = filters.observe(envs, seen, everybody)
             weight = weight * chances_of(grid, a, own, seen, 0.0)
         for of_r, chance in ((law, weight * likely), (None, weight)):
             known = RationedBelief.of(
@@ -481,15 +481,15 @@ def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discou
     public, rng = Task("hidden").public(), np.random.default_rng(0)
     grid = flat.flat_grid(public, sigma=0.3)
     filters = flat.FlatFilter(grid, public, 3, discount)
-    lanes, rounds = np.arange(3), 4
+    envs, rounds = np.arange(3), 4
     prices = rng.uniform(2, 12, (rounds, 3))
     steps = rng.uniform(20, 150, (rounds, 3, 2))
     there = np.ones((rounds + 1, 3, 2), bool)
     there[0, :, 1] = False
-    belief = filters.observe(lanes, None, there[0])
+    belief = filters.observe(envs, None, there[0])
     for t in range(rounds):
         seen = Observation(prices[t], steps[t] * there[t], there[t])
-        belief = filters.observe(lanes, seen, there[t + 1])
+        belief = filters.observe(envs, seen, there[t + 1])
     tables = np.zeros((3, 2, *grid.slope.shape))
     for t in range(rounds):
         demand = public.demand(grid.intercept[:, None], grid.slope, prices[t][:, None, None])
@@ -508,7 +508,7 @@ def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discou
     expected = np.einsum("na,nkab,pab->np", of_a, lines, demand)
     np.testing.assert_allclose(belief.mean(at), expected, rtol=2e-3, atol=0.05)
     filters.begin()
-    fresh = filters.observe(lanes, None, there[-1]).mean(at)
+    fresh = filters.observe(envs, None, there[-1]).mean(at)
     np.testing.assert_allclose(fresh, 2 * demand.mean((1, 2))[None].repeat(3, 0), rtol=1e-4)
 
 

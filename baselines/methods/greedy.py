@@ -14,7 +14,7 @@ class Greedy(OnlineLearner):
     """With probability ε a uniform price, else the one that has paid best so far.
 
     The value of a price is overwritten each time that it is replayed. That is the baseline of the
-    source paper (ε = .1), as its literature uses it. Each lane has a memory of its own.
+    source paper (ε = .1), as its literature uses it. Each env has a memory of its own.
 
     Args:
         task, num_envs, seed: see `OnlineLearner`.
@@ -32,7 +32,7 @@ class Greedy(OnlineLearner):
         super().__init__(task, num_envs, seed)
         self._epsilon = _checks.number("epsilon", epsilon, at_least=0, at_most=1)
         self._forgets = _checks.flag("forgets", forgets)
-        self._lanes = np.arange(num_envs)
+        self._envs = np.arange(num_envs)
         self._clear()
 
     def begin(self) -> None:
@@ -46,9 +46,9 @@ class Greedy(OnlineLearner):
         self._explored = 0
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
-        """Overwrite the value of each lane's price."""
+        """Overwrite the value of each env's price."""
         earned = (prices - self.public.cost) * sold(steps.sum(axis=1), self.capacity)
-        self._values[self._lanes, self._tried] = earned
+        self._values[self._envs, self._tried] = earned
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best so far, or a new one."""
@@ -56,14 +56,14 @@ class Greedy(OnlineLearner):
         explores = self.rng.random(self.num_envs) < self._epsilon
         explores |= self._explored == 0
         self._tried = self._values.argmax(axis=1)
-        if explores.any():  # a new column for the lanes that explore; that of the others stays −∞
+        if explores.any():  # a new column for the envs that explore; that of the others stays −∞
             if self._explored == self._prices.shape[1]:
                 self._prices = np.hstack([self._prices, np.zeros_like(self._prices)])
                 self._values = np.hstack([self._values, np.full_like(self._values, -np.inf)])
             self._prices[explores, self._explored] = drawn[explores]
             self._tried[explores] = self._explored
             self._explored += 1
-        return self._prices[self._lanes, self._tried]
+        return self._prices[self._envs, self._tried]
 
 
 class EpsilonGreedy(OnlineLearner):
@@ -103,7 +103,7 @@ class EpsilonGreedy(OnlineLearner):
         if start is None:
             start = (self.public.cost + self.public.max_price) / 2
         self._start = np.abs(self._grid - _checks.number("start", start, above=0)).argmin()
-        self._lanes = np.arange(num_envs)
+        self._envs = np.arange(num_envs)
 
     def begin(self) -> None:
         """No price has been tried."""
@@ -115,14 +115,14 @@ class EpsilonGreedy(OnlineLearner):
         """Average what the price has earned."""
         count = answered.sum(axis=1)
         bought = sold(steps.sum(axis=1), self.capacity) / np.maximum(count, 1)
-        lane = self._lanes[count > 0]
-        arm = self._arm[lane]
-        self._plays[lane, arm] += 1
-        first = self._plays[lane, arm] == 1
-        earned = (prices - self.public.cost)[lane] * bought[lane]
-        old = np.where(first, 0.0, self._values[lane, arm])
-        weight = np.maximum(1 / self._plays[lane, arm], self._step)
-        self._values[lane, arm] = old + weight * (earned - old)
+        env = self._envs[count > 0]
+        arm = self._arm[env]
+        self._plays[env, arm] += 1
+        first = self._plays[env, arm] == 1
+        earned = (prices - self.public.cost)[env] * bought[env]
+        old = np.where(first, 0.0, self._values[env, arm])
+        weight = np.maximum(1 / self._plays[env, arm], self._step)
+        self._values[env, arm] = old + weight * (earned - old)
 
     def price(self, active: np.ndarray) -> np.ndarray:
         """The best of the grid, or any."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import tyro
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler
 from optuna.trial import TrialState
 
@@ -36,6 +37,8 @@ from baselines.runs.runner import Runner
 
 TRIALS = 24
 EPISODES = 512
+FEWER = {"likelihood_grid": 128, "bayes_information": 128}
+"""Episodes of methods of which a trial takes some fifty times as long as of the others."""
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 Space = Mapping[str, tuple[Any, ...]]
 """Values of each parameter: numbers in order, or others without one."""
@@ -83,7 +86,7 @@ _COLUMNS = (
 
 
 def tune(
-    methods: tuple[str, ...] = _UNTRAINED,
+    methods: tyro.conf.Positional[tuple[str, ...]] = _UNTRAINED,
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
     trials: int = TRIALS,
     episodes: int = EPISODES,
@@ -102,7 +105,7 @@ def tune(
         methods: by default all that nobody trains.
         scenarios: presets.
         trials: of each method in each scenario.
-        episodes: validation episodes.
+        episodes: validation episodes; at most those of `FEWER` for the slowest methods.
         out: folder of tuning.csv and of the searches.
         tuned: the JSON file with the best parameters, which is updated.
         workers: searches at the same time; as many as there are cores by default.
@@ -110,13 +113,14 @@ def tune(
     for name in scenarios:
         _checks.choice("--scenarios", name, SCENARIOS)
     for name in methods:
-        _checks.choice("--methods", name, SPACES)
+        _checks.choice("methods", name, SPACES)
     _checks.integer("--trials", trials, at_least=1)
     _checks.integer("--episodes", episodes, at_least=1)
     run = Runner(out, workers)
     work = []
     for name, scenario in itertools.product(methods, scenarios):
-        search = Search(REGISTRY[name], Task(scenario), trials, episodes)
+        few = min(episodes, FEWER.get(name, episodes))
+        search = Search(REGISTRY[name], Task(scenario), trials, few)
         if (obstacle := search.obstacle()) is not None:
             run.console.print(f"{name} is left out of {scenario}: {obstacle}", soft_wrap=True)
         else:

@@ -33,24 +33,24 @@ class FlatFilter(LineFilter):
     Args:
         grid: all lines.
         public: what is known of the markets.
-        lanes: N.
+        envs: N.
         discount: in (0, 1], what a round weighs beside the next one.
     """
 
     def __init__(
-        self, grid: LineGrid, public: PublicParameters, lanes: int, discount: float
+        self, grid: LineGrid, public: PublicParameters, envs: int, discount: float
     ) -> None:
-        super().__init__(grid, public, lanes)
+        super().__init__(grid, public, envs)
         self._discount = np.float32(discount)
 
     def observe(
-        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+        self, envs: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> LinesPosterior:
         """As the base, of what older rounds still say."""
         if seen is not None and self._discount < 1:
-            self._tables[lanes] **= self._discount
-            self._market[lanes] *= self._discount
-        return super().observe(lanes, seen, active)
+            self._tables[envs] **= self._discount
+            self._market[envs] *= self._discount
+        return super().observe(envs, seen, active)
 
 
 class LikelihoodGrid(Bayes):

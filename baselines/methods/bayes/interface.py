@@ -10,7 +10,7 @@ from baselines.methods.capacity import sold
 
 
 class Observation(NamedTuple):
-    """What a leader sees of a round, in n lanes."""
+    """What a leader sees of a round, in n environments."""
 
     price: np.ndarray
     """(n,)."""
@@ -19,25 +19,25 @@ class Observation(NamedTuple):
     answered: np.ndarray
     """(n, K) bool, who was there to buy."""
 
-    def of(self, lanes: np.ndarray) -> Observation:
-        """The same of some lanes."""
-        return Observation(*(value[lanes] for value in self))
+    def of(self, envs: np.ndarray) -> Observation:
+        """The same of some environments."""
+        return Observation(*(value[envs] for value in self))
 
 
 class Belief(Protocol):
-    """What is known of n lanes, about to be played; demand is that of all active followers."""
+    """What is known of n markets, about to be played; demand is that of all active followers."""
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) what is sold at prices (P,), in expectation: all that is asked for, without R."""
         ...
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(r, P) demand at prices (P,) of a market drawn for each of `rows` (r,), its lane."""
+        """(r, P) demand at prices (P,) of a market drawn for each of `rows` (r,), its env."""
         ...
 
 
 class Decision(NamedTuple):
-    """What a price is chosen by, in n lanes."""
+    """What a price is chosen by, in n environments."""
 
     belief: Belief
     prices: np.ndarray
@@ -57,15 +57,15 @@ class Decision(NamedTuple):
 
 
 class Filter(Protocol):
-    """The posterior of N lanes."""
+    """The posterior of N environments."""
 
     together: int
-    """How many lanes are best looked at together."""
+    """How many environments are best looked at together."""
 
     def begin(self) -> None:
         """Back to the prior."""
         ...
 
-    def observe(self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray) -> Belief:
-        """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
+    def observe(self, envs: np.ndarray, seen: Observation | None, active: np.ndarray) -> Belief:
+        """Take in a round of some envs (n,), or None before the first; `active` will buy next."""
         ...

@@ -55,7 +55,7 @@ class ShareLaw:
 
 @dataclass(frozen=True)
 class RationedBelief:
-    """Markets of each of n lanes, tabulated at the prices of a decision."""
+    """Markets of each of n environments, tabulated at the prices of a decision."""
 
     asked: np.ndarray
     """(n, D, P) total demand of each market."""

@@ -93,71 +93,71 @@ class LineFilter:
     Args:
         grid: the prior.
         public: what is known of the markets.
-        lanes: N.
+        envs: N.
     """
 
-    def __init__(self, grid: LineGrid, public: PublicParameters, lanes: int) -> None:
+    def __init__(self, grid: LineGrid, public: PublicParameters, envs: int) -> None:
         self.grid, self.public = grid, public
         self._log_prior = np.log(np.maximum(grid.prior, _TINY))
-        self._market = np.empty((lanes, *grid.prior.shape), "f4")
+        self._market = np.empty((envs, *grid.prior.shape), "f4")
         size = len(grid.intercept), len(grid.kernel)
-        self._tables = np.empty((lanes, public.K, *size), "f4")
-        self._scale = np.empty(lanes)
+        self._tables = np.empty((envs, public.K, *size), "f4")
+        self._scale = np.empty(envs)
         self.together = max(1, _CHUNK // self._tables[0].size)
         self.begin()
 
     def begin(self) -> None:
-        """Back to the prior in all lanes."""
+        """Back to the prior in all envs."""
         self.reset(np.arange(len(self._scale)))
 
-    def reset(self, lanes: np.ndarray) -> None:
-        """Back to the prior in some lanes."""
-        self._market[lanes] = self._log_prior
-        self._tables[lanes] = 1.0
-        self._scale[lanes] = 0.0
+    def reset(self, envs: np.ndarray) -> None:
+        """Back to the prior in some envs."""
+        self._market[envs] = self._log_prior
+        self._tables[envs] = 1.0
+        self._scale[envs] = 0.0
 
     def observe(
-        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+        self, envs: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> LinesPosterior:
         """Take in a round, or None before the first, and say what is known before the next.
 
         A slot that is left is forgotten, but not what its follower says of the market.
 
         Args:
-            lanes: (n,) which.
-            seen: the round in these lanes.
+            envs: (n,) which.
+            seen: the round in these envs.
             active: (n, K) who will buy next.
         """
         present = active if seen is None else seen.answered | active
-        lane, slot = present.nonzero()
-        rows = lanes[lane], slot
+        env, slot = present.nonzero()
+        rows = envs[env], slot
         tables = self._tables[rows]
         if seen is not None:
-            bought = seen.answered[lane, slot]
+            bought = seen.answered[env, slot]
             tables[bought] *= likelihood(
-                seen.steps[lane, slot][bought].astype("f4"),
-                self.grid.demand(seen.price, self.public)[lane[bought]],
+                seen.steps[env, slot][bought].astype("f4"),
+                self.grid.demand(seen.price, self.public)[env[bought]],
                 self.public,
                 self.grid.sigma,
             )
             top = np.maximum(tables.max(axis=(1, 2)), _TINY)
             tables /= top[:, None, None]
             np.maximum(tables, _LEAST, out=tables)
-            np.add.at(self._scale, lanes[lane], np.log(top))
+            np.add.at(self._scale, envs[env], np.log(top))
         log_likelihood = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
         np.log(np.maximum(log_likelihood, _TINY, out=log_likelihood), out=log_likelihood)
-        stay = active[lane, slot]
-        market = self._market[lanes]
-        add_rows(market, log_likelihood[~stay], lane[~stay])
-        self._market[lanes] = market
+        stay = active[env, slot]
+        market = self._market[envs]
+        add_rows(market, log_likelihood[~stay], env[~stay])
+        self._market[envs] = market
         self._tables[rows] = np.where(stay[:, None, None], tables, np.float32(1))
-        add_rows(market, log_likelihood[stay], lane[stay])
+        add_rows(market, log_likelihood[stay], env[stay])
         return LinesPosterior(
             self.grid,
             self.public,
             market,
-            self._scale[lanes],
-            lane[stay],
+            self._scale[envs],
+            env[stay],
             slot[stay],
             tables[stay],
             log_likelihood[stay],
@@ -166,7 +166,7 @@ class LineFilter:
 
 @dataclass(frozen=True)
 class LinesPosterior:
-    """What is known of n lanes, about to be played."""
+    """What is known of n environments, about to be played."""
 
     grid: LineGrid
     public: PublicParameters
@@ -174,8 +174,8 @@ class LinesPosterior:
     """(n, a, c) log-probabilities of (A, c), up to a constant."""
     scale: np.ndarray
     """(n,) what was taken out of them."""
-    lane: np.ndarray
-    """(m,) lane of each active slot, in order."""
+    env: np.ndarray
+    """(m,) env of each active slot, in order."""
     slot: np.ndarray
     """(m,) its number."""
     tables: np.ndarray
@@ -189,13 +189,13 @@ class LinesPosterior:
         return np.log(np.exp(self.market - top[:, None, None]).sum((1, 2))) + top + self.scale
 
     def some(self, kept: np.ndarray) -> LinesPosterior:
-        """Of the lanes that are True in `kept` (n,) alone."""
-        pairs = kept[self.lane]
+        """Of the envs that are True in `kept` (n,) alone."""
+        pairs = kept[self.env]
         return replace(
             self,
             market=self.market[kept],
             scale=self.scale[kept],
-            lane=(np.cumsum(kept) - 1)[self.lane[pairs]],
+            env=(np.cumsum(kept) - 1)[self.env[pairs]],
             slot=self.slot[pairs],
             tables=self.tables[pairs],
             log_likelihood=self.log_likelihood[pairs],
@@ -203,14 +203,14 @@ class LinesPosterior:
 
     def lines(self) -> np.ndarray:
         """(n, a, b) how many active followers have a line, in expectation."""
-        others = self.market[self.lane] - self.log_likelihood
+        others = self.market[self.env] - self.log_likelihood
         others -= others.max(axis=(1, 2), keepdims=True)
         np.exp(others, out=others)
         beliefs = others @ self.grid.kernel.T
         beliefs *= self.tables
         beliefs /= np.maximum(beliefs.sum(axis=(1, 2), keepdims=True), _TINY)
         count = np.zeros((len(self.market), *self.tables.shape[1:]), "f4")
-        add_rows(count, beliefs, self.lane)
+        add_rows(count, beliefs, self.env)
         return count
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
@@ -224,7 +224,7 @@ class LinesPosterior:
         Args:
             rng: of the draws.
             prices: (P,).
-            rows: (r,) lane of each draw.
+            rows: (r,) env of each draw.
 
         Returns:
             (r, P) total demand of the active followers.
@@ -232,8 +232,8 @@ class LinesPosterior:
         n, a, c = self.market.shape
         chance = np.exp(self.market - self.market.max(axis=(1, 2), keepdims=True))
         a, c = np.divmod(pick(chance.reshape(n, -1), rows, rng), c)
-        start = np.searchsorted(self.lane, rows)
-        count = np.searchsorted(self.lane, rows, side="right") - start
+        start = np.searchsorted(self.env, rows)
+        count = np.searchsorted(self.env, rows, side="right") - start
         draw = np.repeat(np.arange(len(rows)), count)  # of each follower of each draw
         pair = np.arange(len(draw)) - np.repeat(count.cumsum() - count - start, count)
         own = self.tables[pair, a[draw]] * self.grid.kernel.T[c[draw]]

@@ -32,59 +32,57 @@ IMPOSSIBLE = np.float32(-1e4)
 
 
 class ParticleFilter:
-    """The posterior of N lanes; everybody is always there.
+    """The posterior of N environments; everybody is always there.
 
     Args:
         law: the prior, and the drift.
         public: what is known of the markets.
-        lanes: N.
-        particles: P, of each lane.
+        envs: N.
+        particles: P, of each env.
         seed: of every random choice.
     """
 
     def __init__(
-        self, law: MarketLaw, public: PublicParameters, lanes: int, particles: int, seed: int
+        self, law: MarketLaw, public: PublicParameters, envs: int, particles: int, seed: int
     ) -> None:
         self._law, self._public = law, public
         self._rng = np.random.default_rng((seed, 1))
-        self._shape = lanes, particles
+        self._shape = envs, particles
         self.together = max(1, _CHUNK // particles)
-        self._scores = np.empty((lanes, particles, SCORES + public.K), "f4")
-        self._intercept = np.empty((lanes, particles), "f4")
-        self._slope = np.empty((lanes, particles, public.K), "f4")
-        self._drift = np.empty((lanes, particles), "f4")
-        self._log_weight = np.empty((lanes, particles), "f4")
+        self._scores = np.empty((envs, particles, SCORES + public.K), "f4")
+        self._intercept = np.empty((envs, particles), "f4")
+        self._slope = np.empty((envs, particles, public.K), "f4")
+        self._drift = np.empty((envs, particles), "f4")
+        self._log_weight = np.empty((envs, particles), "f4")
         self.begin()
 
     def begin(self) -> None:
         """Draw from the prior."""
         for start in range(0, self._shape[0], self.together):
-            lanes = np.arange(start, min(start + self.together, self._shape[0]))
-            self._draw(lanes)
+            envs = np.arange(start, min(start + self.together, self._shape[0]))
+            self._draw(envs)
         self._drift[:] = 0.0
 
     def observe(
-        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+        self, envs: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> ParticlesBelief:
-        """Take in a round of some lanes (n,), or None before the first."""
+        """Take in a round of some environments (n,), or None before the first."""
         if seen is not None:
-            self._weigh(lanes, seen.price, seen.steps)
-            self._renew(lanes)
-            self._move(lanes)
-        kept = resample(normalized(self._log_weight[lanes]), LOOKED_AT, self._rng)
-        return self._belief(lanes, kept)
+            self._weigh(envs, seen.price, seen.steps)
+            self._renew(envs)
+            self._move(envs)
+        kept = resample(normalized(self._log_weight[envs]), LOOKED_AT, self._rng)
+        return self._belief(envs, kept)
 
-    def _demand(self, lanes: np.ndarray, price: np.ndarray) -> np.ndarray:
+    def _demand(self, envs: np.ndarray, price: np.ndarray) -> np.ndarray:
         """(n, P, K) rational demand at prices (n,)."""
-        slope = self._slope[lanes] * np.exp(-self._drift[lanes])[..., None]
+        slope = self._slope[envs] * np.exp(-self._drift[envs])[..., None]
         price = price.astype("f4")[:, None, None]
-        return self._public.demand(self._intercept[lanes][..., None], slope, price)
+        return self._public.demand(self._intercept[envs][..., None], slope, price)
 
-    def _log_likelihood(
-        self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray
-    ) -> np.ndarray:
+    def _log_likelihood(self, envs: np.ndarray, price: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """(n, P) of purchases (n, K) at prices (n,)."""
-        demand = self._demand(lanes, price)
+        demand = self._demand(envs, price)
         total = np.zeros(demand.shape[:2], "f4")
         for k in range(self._public.K):
             bought = steps[:, k].astype("f4")
@@ -92,39 +90,39 @@ class ParticleFilter:
             total += log_or_impossible(each)
         return total
 
-    def _weigh(self, lanes: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
+    def _weigh(self, envs: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
         """Take in purchases (n, K) at prices (n,)."""
-        gained = self._log_likelihood(lanes, price, steps)
+        gained = self._log_likelihood(envs, price, steps)
         lost = gained.max(axis=1) <= IMPOSSIBLE / 2
         if lost.any():
-            self._draw(lanes[lost])
-            gained[lost] = self._log_likelihood(lanes[lost], price[lost], steps[lost])
-        self._log_weight[lanes] += gained
+            self._draw(envs[lost])
+            gained[lost] = self._log_likelihood(envs[lost], price[lost], steps[lost])
+        self._log_weight[envs] += gained
 
-    def _draw(self, lanes: np.ndarray) -> None:
+    def _draw(self, envs: np.ndarray) -> None:
         """Particles of the prior in place of those that are there; their drifts stay."""
-        shape = len(lanes), *self._scores.shape[1:]
-        self._place(lanes, self._rng.standard_normal(shape, "f4"))
-        self._log_weight[lanes] = 0.0
+        shape = len(envs), *self._scores.shape[1:]
+        self._place(envs, self._rng.standard_normal(shape, "f4"))
+        self._log_weight[envs] = 0.0
 
-    def _move(self, lanes: np.ndarray) -> None:
+    def _move(self, envs: np.ndarray) -> None:
         """The next round's drift."""
         if self._law.drift is None:
             return
         persistence, step = self._law.drift
         most = _MOST_DEVIATIONS * step / math.sqrt(1 - persistence**2)
-        drift = self._drift[lanes]
+        drift = self._drift[envs]
         drift = persistence * drift + step * self._rng.standard_normal(drift.shape, "f4")
-        self._drift[lanes] = np.clip(drift, -most, most)
+        self._drift[envs] = np.clip(drift, -most, most)
 
-    def _renew(self, lanes: np.ndarray) -> None:
+    def _renew(self, envs: np.ndarray) -> None:
         """Where few particles have the weight, equal weights and scores near those of old."""
-        weight = normalized(self._log_weight[lanes])
+        weight = normalized(self._log_weight[envs])
         few = 1 / (weight**2).sum(axis=1) < self._shape[1] / 2
         if not few.any():
             return
-        lanes, weight = lanes[few], weight[few]
-        scores = self._scores[lanes]
+        envs, weight = envs[few], weight[few]
+        scores = self._scores[envs]
         mean = weight[:, None] @ scores  # (n, 1, D)
         apart = scores - mean
         wide = apart.astype("f8")  # few particles span a plane: rounded in f4, cov may be no cov
@@ -134,27 +132,27 @@ class ParticleFilter:
         apart = np.take_along_axis(apart, kept[..., None], axis=1)
         noise = self._rng.standard_normal(apart.shape, "f4") @ np.swapaxes(root, 1, 2)
         scores = mean + _SHRINKAGE * apart + math.sqrt(1 - _SHRINKAGE**2) * noise
-        self._drift[lanes] = np.take_along_axis(self._drift[lanes], kept, axis=1)
-        self._log_weight[lanes] = 0.0
-        self._place(lanes, scores)
+        self._drift[envs] = np.take_along_axis(self._drift[envs], kept, axis=1)
+        self._log_weight[envs] = 0.0
+        self._place(envs, scores)
 
-    def _place(self, lanes: np.ndarray, scores: np.ndarray) -> None:
+    def _place(self, envs: np.ndarray, scores: np.ndarray) -> None:
         """Put particles where their scores say."""
-        self._scores[lanes] = scores
+        self._scores[envs] = scores
         intercept, c = self._law.market(scores[..., :SCORES])
-        self._intercept[lanes] = intercept
-        self._slope[lanes] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
+        self._intercept[envs] = intercept
+        self._slope[envs] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
 
-    def _belief(self, lanes: np.ndarray, kept: np.ndarray) -> ParticlesBelief:
+    def _belief(self, envs: np.ndarray, kept: np.ndarray) -> ParticlesBelief:
         """Of some of the particles (n, M), equally probable."""
-        where = lanes[:, None], kept
+        where = envs[:, None], kept
         slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
         return ParticlesBelief(self._public, self._intercept[where], slope)
 
 
 @dataclass(frozen=True)
 class ParticlesBelief:
-    """M markets of each of n lanes, equally probable."""
+    """M markets of each of n environments, equally probable."""
 
     public: PublicParameters
     intercept: np.ndarray
@@ -162,13 +160,13 @@ class ParticlesBelief:
     slope: np.ndarray
     """(n, M, K)."""
 
-    def demand(self, prices: np.ndarray, lane: np.ndarray, particle: np.ndarray) -> np.ndarray:
+    def demand(self, prices: np.ndarray, env: np.ndarray, particle: np.ndarray) -> np.ndarray:
         """(r, P) total demand of some particles (r,)."""
-        total = np.zeros((len(lane), len(prices)), "f4")
+        total = np.zeros((len(env), len(prices)), "f4")
         for k in range(self.public.K):
             total += self.public.demand(
-                self.intercept[lane, particle][:, None],
-                self.slope[lane, particle, k][:, None],
+                self.intercept[env, particle][:, None],
+                self.slope[env, particle, k][:, None],
                 prices,
             )
         return total
@@ -176,8 +174,8 @@ class ParticlesBelief:
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) expected demand at prices (P,)."""
         n, M = self.intercept.shape
-        lane, particle = np.divmod(np.arange(n * M), M)
-        return self.demand(prices, lane, particle).reshape(n, M, -1).mean(axis=1)
+        env, particle = np.divmod(np.arange(n * M), M)
+        return self.demand(prices, env, particle).reshape(n, M, -1).mean(axis=1)
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(r, P) demand of a particle of each of `rows` (r,)."""

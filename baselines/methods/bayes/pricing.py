@@ -66,14 +66,14 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
     return Bayes(filters, public, num_envs, seed, law.sigma, rule, share)
 
 
-def make_filter(task: Task, lanes: int, seed: int) -> Filter:
-    """The filter that the task's law calls for, of N lanes."""
+def make_filter(task: Task, envs: int, seed: int) -> Filter:
+    """The filter that the task's law calls for, of N environments."""
     law, public = MarketLaw.of(task), task.public()
     if law.drift is not None:
-        return ParticleFilter(law, public, lanes, PARTICLES, seed)
+        return ParticleFilter(law, public, envs, PARTICLES, seed)
     if law.hazard:
-        return RegimeFilter(_grid(task), public, lanes, law.hazard, HYPOTHESES)
-    return LineFilter(_grid(task), public, lanes)
+        return RegimeFilter(_grid(task), public, envs, law.hazard, HYPOTHESES)
+    return LineFilter(_grid(task), public, envs)
 
 
 @lru_cache(maxsize=8)
@@ -105,7 +105,7 @@ class Bayes:
         share: ShareLaw | None = None,
     ) -> None:
         self._filter, self._rule, self._sigma, self._share = belief, rule, sigma, share
-        self._lanes = np.arange(num_envs)
+        self._envs = np.arange(num_envs)
         self._rng = np.random.default_rng(seed)
         self._prices = np.linspace(public.cost, public.max_price, PRICES).astype("f4")
         self._gain = self._prices - np.float32(public.cost)
@@ -119,10 +119,10 @@ class Bayes:
             last = history.prices[:, -1], history.steps[:, -1]
             observation = Observation(*last, self._answering)
         self._answering = history.active.copy()
-        chosen = np.empty(len(self._lanes), int)
+        chosen = np.empty(len(self._envs), int)
         size = self._filter.together
-        for start in range(0, len(self._lanes), size):
-            part = self._lanes[start : start + size]
+        for start in range(0, len(self._envs), size):
+            part = self._envs[start : start + size]
             of_part = None if observation is None else observation.of(part)
             active, capacity = history.active[part], None
             belief = self._filter.observe(part, of_part, active)

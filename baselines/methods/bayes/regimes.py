@@ -22,21 +22,21 @@ _LEAST_CHANCE = 1e-3
 
 
 class RegimeFilter:
-    """The posterior of N lanes.
+    """The posterior of N environments.
 
     Args:
         grid: the prior of a regime.
         public: what is known of the markets.
-        lanes: N.
+        envs: N.
         hazard: the probability that a regime ends, each round.
         hypotheses: how many are kept, M.
     """
 
     def __init__(
-        self, grid: LineGrid, public: PublicParameters, lanes: int, hazard: float, hypotheses: int
+        self, grid: LineGrid, public: PublicParameters, envs: int, hazard: float, hypotheses: int
     ) -> None:
-        self._filter = LineFilter(grid, public, lanes * hypotheses)
-        self._hazard, self._shape = hazard, (lanes, hypotheses)
+        self._filter = LineFilter(grid, public, envs * hypotheses)
+        self._hazard, self._shape = hazard, (envs, hypotheses)
         self.together = max(1, self._filter.together // hypotheses)
         self.begin()
 
@@ -49,45 +49,45 @@ class RegimeFilter:
         self._start = np.zeros(self._shape, int)
 
     def observe(
-        self, lanes: np.ndarray, seen: Observation | None, active: np.ndarray
+        self, envs: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> RegimesPosterior:
-        """Take in a round of some lanes (n,), or None before the first; `active` will buy next."""
-        n, M = len(lanes), self._shape[1]
-        weight = self._weight[lanes]
-        lane, column = np.isfinite(weight).nonzero()
-        of_each = None if seen is None else seen.of(lane)
-        old = self._filter.observe(lanes[lane] * M + column, of_each, active[lane])
+        """Take in a round of some envs (n,), or None before the first; `active` will buy next."""
+        n, M = len(envs), self._shape[1]
+        weight = self._weight[envs]
+        env, column = np.isfinite(weight).nonzero()
+        of_each = None if seen is None else seen.of(env)
+        old = self._filter.observe(envs[env] * M + column, of_each, active[env])
         evidence = np.zeros((n, M))
-        evidence[lane, column] = old.evidence()
+        evidence[env, column] = old.evidence()
         posterior = weight + evidence
         posterior -= np.logaddexp.reduce(posterior, axis=1, keepdims=True)
         if seen is None:
             return RegimesPosterior([(slice(M), old)], np.exp(posterior))
-        dropped, posterior = self._merge(lanes, posterior)
+        dropped, posterior = self._merge(envs, posterior)
         every = np.arange(n)
         posterior += np.log1p(-self._hazard)
         weight = posterior - evidence
         weight[every, dropped] = np.log(self._hazard)
-        self._weight[lanes] = weight
-        self._filter.reset(lanes * M + dropped)
-        new = self._filter.observe(lanes * M + dropped, None, active)
+        self._weight[envs] = weight
+        self._filter.reset(envs * M + dropped)
+        new = self._filter.observe(envs * M + dropped, None, active)
         chance = np.hstack([np.exp(posterior), np.full((n, 1), self._hazard)])
         likely = chance >= _LEAST_CHANCE
         chance[~likely] = 0.0
         parts = [
-            (slice(M), old.some(likely[lane, column])),
+            (slice(M), old.some(likely[env, column])),
             (slice(M, M + 1), new.some(likely[:, M])),
         ]
         return RegimesPosterior(parts, chance)
 
-    def _merge(self, lanes: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _merge(self, envs: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Make room for the hypothesis that the market has just been drawn.
 
         Returns:
             The column (n,) that is free now, and the log-probabilities (n, M) without it.
         """
-        every, dropped = np.arange(len(lanes)), posterior.argmin(axis=1)
-        start = self._start[lanes]
+        every, dropped = np.arange(len(envs)), posterior.argmin(axis=1)
+        start = self._start[envs]
         after = start - start[every, dropped][:, None]
         # The one that began next after it, else the last one before it.
         after = np.where(after > 0, after, _LONG - after)
@@ -96,7 +96,7 @@ class RegimeFilter:
         heir = after.argmin(axis=1)
         posterior[every, heir] = np.logaddexp(posterior[every, heir], posterior[every, dropped])
         posterior[every, dropped] = -np.inf
-        self._start[lanes, dropped] = start.max(axis=1) + 1
+        self._start[envs, dropped] = start.max(axis=1) + 1
         return dropped, posterior
 
 
@@ -105,7 +105,7 @@ class RegimesPosterior:
     """A mixture of what is known under each hypothesis."""
 
     parts: list[tuple[slice, LinesPosterior]]
-    """Columns of hypotheses, and the posterior of those that are there, lane by lane."""
+    """Columns of hypotheses, and the posterior of those that are there, env by env."""
     chance: np.ndarray
     """(n, M or M + 1) probabilities of the hypotheses, 0 of those that are not there."""
 
@@ -119,7 +119,7 @@ class RegimesPosterior:
         return mean / self.chance.sum(axis=1, keepdims=True)
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(r, P) demand of markets drawn, of lanes `rows` (r,)."""
+        """(r, P) demand of markets drawn, of envs `rows` (r,)."""
         heap = self.chance.cumsum(axis=1)[rows]
         drawn = (heap <= heap[:, -1:] * rng.random(len(rows))[:, None]).sum(axis=1)
         demand = np.empty((len(rows), len(prices)), "f4")

@@ -49,8 +49,8 @@ class Information:
         """(n,) indices of prices."""
         belief, prices, gain, active, sigma, _ = decision
         count = active.sum(axis=1)
-        lanes = np.repeat(np.arange(len(active)), self.draws)
-        demand = belief.draw(rng, prices, lanes).reshape(len(active), self.draws, len(prices))
+        envs = np.repeat(np.arange(len(active)), self.draws)
+        demand = belief.draw(rng, prices, envs).reshape(len(active), self.draws, len(prices))
         earned = decision.earned(demand)
         best = prices[earned.argmax(axis=2)]
         lost = earned.max(axis=2).mean(axis=1) - earned.mean(axis=1).max(axis=1)
