@@ -70,8 +70,38 @@ def both_sides() -> str:
     return table(header, rows, words=3)
 
 
+def before() -> str:
+    """The worst gap of PPO's followers on `hidden` with a critic, and today, paired by seed."""
+    then, now = (
+        _read(name).query("market == 'hidden' and gradient == 'ppo'").set_index("seed")["worst_gap"]
+        for name in ("critic", "both")
+    )
+    shown = [_percent(mean_interval(values)) for values in (then, now, (now - then).dropna())]
+    return table(("with a critic", "today", "today − with a critic"), [shown], words=0)
+
+
+def leader_first() -> str:
+    """Where both end if the leader learns faster, with a least purchase of 0 and of 10 steps."""
+    names = ("price", "share", "share_learned", "gap")
+    curves = [_read(f"leader-first-{least}").iloc[::2] for least in (0, 10)]
+    rows = []
+    for first, second in zip(*(curve.itertuples() for curve in curves), strict=True):
+        row = [f"{first.rounds:,.0f}"]
+        for point in (first, second):
+            values = [getattr(point, name) for name in names]
+            row += [f"{values[0]:.2f}", *(f"{100 * value:.0f} %" for value in values[1:])]
+        rows.append(row)
+    return table(
+        ("rounds", *(f"S_min = {least}: {name}" for least in (0, 10) for name in names)), rows
+    )
+
+
+def _read(name: str) -> Any:
+    return pd.read_csv(measurements.DOCS / "both-sides" / f"{name}.csv")
+
+
 def _groups(by: list[str]) -> Any:
-    shown: Any = pd.read_csv(measurements.DOCS / "both-sides" / "both.csv")
+    shown = _read("both")
     shown["of_control"] = shown["share"] / shown["control"]
     return shown.groupby(by, sort=False)
 

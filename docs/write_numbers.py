@@ -119,6 +119,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "sellers": seller_tables.sellers,
     "both-sides": both_sides_tables.both_sides,
     "both-sides-table": both_sides_tables.both_sides_table,
+    "both-sides-before": both_sides_tables.before,
+    "both-sides-leader-first": both_sides_tables.leader_first,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
