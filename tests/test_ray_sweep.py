@@ -1,4 +1,4 @@
-"""Sweeps and trials on a Ray cluster give the bytes of one machine."""
+"""Runs and evaluations on a Ray cluster give the bytes of one machine."""
 
 import csv
 import dataclasses
@@ -14,10 +14,9 @@ from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.paper.reproduce import write_csvs
-from baselines.experiments.paper.sweep import Run, sweep
+from baselines.experiments.paper.runs import Run
 from baselines.methods.sb3.recipes import recipe
-from baselines.runs.parallel import in_parallel
-from baselines.runs.work import attempt
+from baselines.runs.runner import Runner
 
 pytestmark = pytest.mark.ray
 
@@ -25,7 +24,7 @@ TINY = dataclasses.replace(
     recipe("ppo", Task()), rounds=400, lanes=2, n_steps=10, batch_size=10, n_epochs=1
 )
 RUNS = [
-    Run(method, Task("paper", {"K": 2, "cost": cost}), seed, TINY)
+    Run(method, Task("paper", {"K": 2, "cost": cost}), (seed,), TINY)
     for method in ("tppo", "ppo", "greedy", "random")
     for cost, seed in ((1.0, 0), (3.0, 1))
 ]
@@ -41,11 +40,10 @@ def test_a_cluster_gives_the_bytes_of_one_machine(cluster, tmp_path):
     tables = {}
     for engine, workers in (("local", 1), ("ray", 2)):
         out = tmp_path / engine
-        results = dict(sweep(RUNS, out / "runs", workers, engine))
-        assert set(results) == set(RUNS)
-        write_csvs(out, RUNS, results)
+        assert Runner(out, workers, engine)("runs", RUNS) == RUNS
+        write_csvs(out, RUNS)
         tables[engine] = without_seconds(out / "runs.csv"), (out / "curves.csv").read_bytes()
-        tables[engine] += tuple(without_seconds_json(out / "runs" / r.file_name) for r in RUNS)
+        tables[engine] += tuple(without_seconds_json(run.file(out)) for run in RUNS)
     assert tables["ray"] == tables["local"]
 
 
@@ -58,7 +56,7 @@ def without_seconds(path):
 
 def without_seconds_json(path):
     lines = path.read_bytes().splitlines()
-    kept = [line for line in lines if not line.startswith(b' "seconds"')]
+    kept = [line for line in lines if b'"seconds"' not in line]
     assert len(kept) == len(lines) - 1
     return kept
 
@@ -71,9 +69,7 @@ def test_the_leaderboards_evaluations_too(cluster, tmp_path):
     ]
     for engine, workers in (("local", 1), ("ray", 2)):
         out = tmp_path / engine
-        calls = [(unit, out) for unit in plan]
-        done = list(in_parallel(attempt, calls, workers, engine))
-        assert [error for _, error in done] == [None] * 6
+        assert Runner(out, workers, engine)("evaluations", plan) == plan
     for unit in plan:
         files = [unit.file(tmp_path / engine) for engine in ("local", "ray")]
         with np.load(files[0]) as local, np.load(files[1]) as far:
