@@ -19,10 +19,10 @@ from baselines.experiments.leaderboard import tune
 from baselines.runs.policy_files import read
 
 _SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
-_SHAPE = ("shape.width=8", "shape.feedforward=8", "shape.band=4")
+_SHAPE = ("shape.width=8", "shape.feedforward=8")
 _FIT = ("fit.updates=1", "fit.lanes=2", *_SHAPE)
 _PATHWISE = ("improvement.updates=1", "improvement.lanes=2")
-_PPO = (*_PATHWISE, "improvement.epochs=1", "improvement.minibatches=1")
+_PPO = (*_PATHWISE, "improvement.n_steps=5", "improvement.n_epochs=1", "improvement.minibatches=1")
 SMALL = {
     "tppo": _SB3,
     "ppo": _SB3,
@@ -32,13 +32,6 @@ SMALL = {
     "filter": _FIT,
     "filter_ppo": (*_FIT, *_PPO),
     "filter_pathwise": (*_FIT, *_PATHWISE),
-    "causal_ppo": (*_SHAPE, *_PPO),
-    "pathwise_no_time_attention": (*_FIT, *_PATHWISE),
-    "pathwise_no_vmu_attention": (*_FIT, *_PATHWISE),
-    "pathwise_mlp": (*_FIT, *_PATHWISE),
-    "pathwise_no_filter": (*_SHAPE, *_PATHWISE),
-    "pathwise_flat_prior": (*_SHAPE, *_PATHWISE),
-    "filter_ppo_equal_rounds": (*_FIT, *_PPO),
 }
 """What trains each learned method for a moment."""
 LEARNED = [name for name, entry in REGISTRY.items() if entry.trainer is not None]
