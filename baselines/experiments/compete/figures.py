@@ -31,6 +31,10 @@ def draw(folder: Path) -> list[Path]:
     return [save(of(frame), folder / f"{name}.png") for name, of, frame in frames if len(frame)]
 
 
+def _title(scenario: str) -> str:
+    return scenario.replace("-max_price", ", all prices to ")
+
+
 def _style(method: str) -> dict[str, Any]:
     dashes = next((d for ending, d in _DASHES.items() if method.endswith(ending)), "-")
     learner = next((name for name in _COLOURS if method.startswith(name)), "")
@@ -53,7 +57,8 @@ def _learning(curves: Any) -> Figure:
         ):
             one.axhline(rows[column].mean(), **style)
             one.text(1.0, rows[column].mean(), f" {label}", transform=right, va="center")
-        one.set(title=name, xlabel="thousand rounds of a learner", ylabel="mean price, exploring")
+        one.set(title=_title(name), xlabel="thousand rounds of a learner")
+        one.set_ylabel("mean price, exploring")
     legend_below(figure, axes)
     return figure
 
@@ -77,7 +82,7 @@ def _gains(sellers: Any) -> Figure:
         one.axvline(0.0, **NASH)
         one.axvline(1.0, **CARTEL)
         one.set_yticks(range(len(names)), names)
-        one.set(title=name, xlabel="profit gain Δ (0 Nash, 1 cartel)")
+        one.set(title=_title(name), xlabel="profit gain Δ (0 Nash, 1 cartel)")
     return figure
 
 
@@ -102,7 +107,7 @@ def _deviation(paths: Any) -> Figure:
             mean = rows.groupby("round")[column].mean()
             one.plot(mean.index, mean, "o-", markersize=3, color=colour, label=label)
         if i < len(scenarios):
-            one.set_title(scenario)
+            one.set_title(_title(scenario))
         if i >= count - len(scenarios):
             one.set_xlabel("rounds after")
         if i % len(scenarios) == 0:
