@@ -6,10 +6,12 @@ from typing import Any
 
 import measurements
 import pandas as pd
-from measurements import delta, gains, mean, rounded
+from measurements import delta
 
+from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import report
 from baselines.experiments.compete import tables
+from baselines.report import bracketed
 
 
 def calvano() -> str:
@@ -19,11 +21,6 @@ def calvano() -> str:
         f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
         f"Nash equilibrium to the cartel. Two that remember nothing end at {forgetful}."
     )
-
-
-def sellers(scenario: str, method: str) -> str:
-    """Δ of a learner against itself, the mean over trainings."""
-    return rounded(mean(gains(scenario, method)), 2)
 
 
 def calvano_table(name: str) -> str:
@@ -44,6 +41,29 @@ def compete_differences(scenario: str) -> str:
 def compete_crossplay(scenario: str) -> str:
     """Who earns what from whom."""
     return tables.crossplay(_of(scenario, "crossplay"))
+
+
+def compete(scenario: str, method: str, column: str) -> str:
+    """What a method that meets itself does, the mean over seeds with its interval."""
+    return bracketed(mean_interval(_runs(scenario, method)[column].to_numpy()), 2)
+
+
+def compete_less(scenario: str, method: str, other: str, column: str) -> str:
+    """A method's less another's, paired by seed."""
+    apart = _runs(scenario, method)[column].sub(_runs(scenario, other)[column]).dropna()
+    return bracketed(mean_interval(apart.to_numpy()), 2)
+
+
+def compete_met(scenario: str, row: str, column: str) -> str:
+    """Δ of a method at the first seat against another that it never met in training."""
+    met = _of(scenario, "crossplay").query("met_in_training == 0")
+    gains = met[(met["row"] == row) & (met["column"] == column)]["row_gain"]
+    return bracketed(mean_interval(gains.to_numpy()), 2)
+
+
+def _runs(scenario: str, method: str) -> Any:
+    rows = _of(scenario, "sellers")
+    return rows[rows["method"] == method].drop_duplicates("seed").set_index("seed")
 
 
 def _of(scenario: str, name: str) -> Any:
