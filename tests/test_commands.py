@@ -22,7 +22,7 @@ _SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "wi
 _SHAPE = ("shape.width=8", "shape.feedforward=8")
 _FIT = ("fit.updates=1", "fit.lanes=2", *_SHAPE)
 _PATHWISE = ("improvement.updates=1", "improvement.lanes=2")
-_PPO = (*_PATHWISE, "improvement.n_steps=5", "improvement.n_epochs=1", "improvement.minibatches=1")
+_PPO = tuple(f"improvement.{part}" for part in _SB3)
 SMALL = {
     "tppo": _SB3,
     "ppo": _SB3,

@@ -23,15 +23,17 @@ from baselines.methods.filter.information import Information
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.methods.filter.pathwise import Episodes, PathwiseRecipe, buy, draw, play
-from baselines.methods.filter.ppo import PpoRecipe
 from baselines.methods.filter.training import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
+from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
 
 SHAPE = Shape(width=8, feedforward=8, intercepts=6, chokes=8)
 SHORT = Task("hidden", {"max_cycles": 8})
 FIT = FitRecipe(updates=2, lanes=4)
-PPO = PpoRecipe(updates=3, lanes=4, n_steps=8, n_epochs=1, minibatches=2)
+PPO = replace(
+    FILTER_PPO.recipe(SHORT).improvement, rounds=96, lanes=4, n_steps=8, batch_size=16, n_epochs=1
+)
 PATHWISE = PathwiseRecipe(updates=3, lanes=4)
 TRAINERS = {"filter": FILTER, "filter_ppo": FILTER_PPO, "filter_pathwise": FILTER_PATHWISE}
 
@@ -39,7 +41,7 @@ TRAINERS = {"filter": FILTER, "filter_ppo": FILTER_PPO, "filter_pathwise": FILTE
 def recipe_of(method: str) -> FilterRecipe:
     """The recipe in use, shrunk."""
     recipe = TRAINERS[method].recipe(SHORT)
-    of = {PpoRecipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
+    of = {Sb3Recipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
     shape = replace(recipe.shape, width=8, feedforward=8, intercepts=6, chokes=8)
     return FilterRecipe(of[type(recipe.improvement)], FIT, shape)
 

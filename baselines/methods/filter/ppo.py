@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,54 +22,18 @@ from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Info
 from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import PricingNetwork, in_numpy
 from baselines.methods.sb3.learning import learn
-
-
-@dataclass(frozen=True)
-class PpoRecipe:
-    """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
-
-    updates: int = 60
-    """Batches of episodes."""
-    lanes: int = 256
-    """Episodes side by side."""
-    n_steps: int = 100
-    """Rounds of each between updates."""
-    minibatches: int = 8
-    """Gradient steps in a pass."""
-    n_epochs: int = 4
-    """Passes over the rounds of an update."""
-    learning_rate: float = 1e-3
-    """Adam's at the start; it falls linearly to nothing."""
-    gamma: float = 0.0
-    """Discount. At 0 what a price teaches is worth what the filter says, and no more."""
-    log_std: float = -1.5
-    """Logarithm of the first standard deviation of prices in [−1, 1]."""
-
-    @property
-    def rounds(self) -> int:
-        """Rounds to play."""
-        return self.updates * self.lanes * self.n_steps
-
-    def arguments(self) -> dict[str, Any]:
-        """Of PPO, under its own names."""
-        return {
-            "learning_rate": lambda left: self.learning_rate * left,
-            "batch_size": self.lanes * self.n_steps // self.minibatches,
-            "n_steps": self.n_steps,
-            "n_epochs": self.n_epochs,
-            "gamma": self.gamma,
-        }
+from baselines.methods.sb3.recipes import Sb3Recipe
 
 
 def train(
-    weights: nn.ParameterDict, task: Task, recipe: PpoRecipe, seed: int, report: Report
+    weights: nn.ParameterDict, task: Task, recipe: Sb3Recipe, seed: int, report: Report
 ) -> int:
     """Train a leader in place.
 
     Args:
         weights: of the leader, freshly made.
         task: what is played.
-        recipe: hyperparameters and budget.
+        recipe: hyperparameters and budget; its `history` is 1, since the filter remembers.
         seed: of every random choice.
         report: see `Report`.
 
@@ -82,7 +45,7 @@ def train(
     given = PHYSICAL | {"scale_rewards": True}
     env = task.environment(recipe.lanes, history=1, judged=False, **given)
     leader = Leader(PricingNetwork(task.public(), in_numpy(weights)), 0.0, recipe.lanes)
-    policy = {"public": task.public(), "weights": weights, "log_std_init": recipe.log_std}
+    policy = {"public": task.public(), "weights": weights, "log_std_init": recipe.log_std_init}
     model = learn(InformedEnv(env, leader), PPO, ActorCritic, recipe, seed, report, policy)
     with torch.no_grad():
         weights["log_std"].copy_(model.policy.log_std[0])

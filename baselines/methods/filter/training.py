@@ -29,7 +29,7 @@ from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.methods.filter.pathwise import PathwiseRecipe
-from baselines.methods.filter.ppo import PpoRecipe
+from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.runs.checkpoint import Checkpoint
 from baselines.runs.digest import code_digest
 from baselines.runs.policy_files import write
@@ -39,7 +39,7 @@ from baselines.runs.policy_files import write
 class FilterRecipe:
     """How a leader on a filter of demand is made."""
 
-    improvement: PpoRecipe | PathwiseRecipe | None
+    improvement: Sb3Recipe | PathwiseRecipe | None
     """How the network is trained once the filter is fitted; None: it stays as it begins, with the
     price that is best by the filter and some dispersion."""
     fit: FitRecipe = field(default_factory=FitRecipe)
@@ -57,7 +57,7 @@ class FilterTrainer:
 
     method: str
     """Its name in the registry."""
-    improvement: type[PpoRecipe | PathwiseRecipe] | None
+    improvement: type[Sb3Recipe | PathwiseRecipe] | None
     """How the network is trained once the filter is fitted."""
 
     def recipe(self, task: Task) -> FilterRecipe:
@@ -65,8 +65,8 @@ class FilterTrainer:
         K, improvement = task.public().K, None
         if self.improvement is PathwiseRecipe:
             improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
-        if self.improvement is PpoRecipe:
-            improvement = PpoRecipe(lanes=_lanes(256, 640, K))
+        if self.improvement is Sb3Recipe:
+            improvement = _ppo_recipe(_lanes(256, 640, K))
         return FilterRecipe(improvement, FitRecipe(lanes=_lanes(32, 160, K)))
 
     def can_train(self, task: Task) -> str | None:
@@ -119,7 +119,7 @@ class FilterTrainer:
         began, rounds = time.perf_counter(), 0
         if isinstance(recipe.improvement, PathwiseRecipe):
             rounds = pathwise.train(weights, task, recipe.improvement, seed, checkpoint, report)
-        if isinstance(recipe.improvement, PpoRecipe):
+        if isinstance(recipe.improvement, Sb3Recipe):
             rounds = ppo.train(weights, task, recipe.improvement, seed, report)
             if not _noise_pays(weights, task):
                 weights["log_std"].data.fill_(-math.inf)
@@ -153,6 +153,23 @@ def _lanes(most: int, slots: int, K: int) -> int:
     return max(1, min(most, slots // K))
 
 
+def _ppo_recipe(lanes: int) -> Sb3Recipe:
+    """Sixty updates by whole episodes; γ is 0 until other values have been tried."""
+    return Sb3Recipe(
+        rounds=6000 * lanes,
+        history=1,
+        lanes=lanes,
+        n_steps=100,
+        batch_size=max(2, 25 * lanes // 2),
+        n_epochs=4,
+        learning_rate=1e-3,
+        least_rate=0.0,
+        log_std_init=-1.5,
+        gamma=0.0,
+        width=Shape.width,
+    )
+
+
 FILTER = FilterTrainer("filter", None)
-FILTER_PPO = FilterTrainer("filter_ppo", PpoRecipe)
+FILTER_PPO = FilterTrainer("filter_ppo", Sb3Recipe)
 FILTER_PATHWISE = FilterTrainer("filter_pathwise", PathwiseRecipe)
