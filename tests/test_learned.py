@@ -6,18 +6,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
+from stable_baselines3 import A2C, DQN, SAC
 
 from aigc_market import LogUniform, Scenario
 from baselines.arena.protocol import History
 from baselines.arena.registry import resolve
-from baselines.arena.rollout import PHYSICAL, play
+from baselines.arena.rollout import play
 from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
-from baselines.methods.sb3.feature_env import FeatureEnv
-from baselines.methods.sb3.features import SeenRows, Units
+from baselines.methods.sb3.features import SeenRows
+from baselines.methods.sb3.learning import episode_rewards, learn
+from baselines.methods.sb3.observations import NORMALIZED, Window, normalized
 from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
-from baselines.methods.sb3.running_statistics import BANDS, Statistics
+from baselines.methods.sb3.running_statistics import BANDS, Statistics, WithStatistics
 from baselines.methods.sb3.trainer import NAMES
 from baselines.runs.policy_files import read
 
@@ -44,30 +47,54 @@ def loaded(folder, name):
     return resolve(name).get_trainer().load(folder / f"{name}.safetensors")
 
 
-def lanes_of(task, num_envs, history, statistics=False):
-    return FeatureEnv(task.environment(num_envs, history=history, **PHYSICAL), statistics)
+def environment(task, num_envs, history, statistics=False):
+    """As policies learn in it."""
+    given = {**NORMALIZED, "history": history, "judged": False}
+    env = task.environment(num_envs, **given)
+    return WithStatistics(env, normalized(task, history)) if statistics else env
 
 
-def test_units_are_the_markets():
-    units = Units.of(Task("paper", {"max_price": 21.0}).settings())
-    np.testing.assert_allclose(units.price(np.array([-3.0, -1.0, 0.0, 1.0])), [1, 1, 11, 21])
-    rows = np.array([[[1.0, 0.0, 0.0], [21.0, 100.0, 250.0]]])
-    np.testing.assert_allclose(units.features(rows), [[-1, 0, 0, 1, 1, 2.5]])
-    masked = dataclasses.replace(units, max_price=20.0, masked=True)
-    assert masked.row.width == 5
-    np.testing.assert_allclose(
-        masked.features(np.array([[20.0, 50.0, 0.0, 1.0, 0.0]])), [1, 0.5, 0, 1, 0]
-    )
+def seen_rows(task, history, observations, statistics=0):
+    """What the network reads of observations."""
+    space = Box(-np.inf, np.inf, (observations.shape[1],), np.float32)
+    extractor = SeenRows(space, normalized(task, history), statistics)
+    seen = extractor(torch.as_tensor(observations, dtype=torch.float32)).numpy()
+    assert seen.shape[1] == extractor.features_dim
+    return seen
+
+
+def test_prices_are_scaled_from_the_cost_and_steps_to_about_one():
+    task = Task("paper", {"max_price": 21.0})
+    window = Window(normalized(task, 2), 1)
+    prices = [window.price(np.array([[action]])).item() for action in (-3.0, -1.0, 0.0, 1.0)]
+    np.testing.assert_allclose(prices, [1, 1, 11, 21])
+    rows = np.array([[1 / 21, 0.0, 0.0, 1.0, 0.4, 1.0]])
+    seen = seen_rows(task, 2, rows).reshape(2, 5)
+    np.testing.assert_allclose(seen, [[0, 0, 0, 0, 0.5], [1, 1, 2.5, 1, 0.5]], atol=1e-6)
+    masked = np.hstack([[1.0], np.full(10, 0.2), np.arange(10) % 2])[None]
+    seen = seen_rows(CROWD, 1, masked)[0]
+    expected = np.hstack([[1.0], np.full(10, 0.5), np.arange(10) % 2, [1, 0.5]])
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
 
 
 def test_rows_before_the_first_round_are_flagged():
-    units = Units(K=2, cost=1.0, max_price=20.0, max_steps=250.0, masked=False)
-    rows = torch.tensor([[-1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [-1.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
-    space, _ = units.spaces(4)
-    seen = SeenRows(space, units)(rows.reshape(1, -1)).reshape(4, 5)
+    low = 1.0 / 20.0
+    rows = np.array([[low, 0.0, 0.0], [low, 0.0, 0.0], [low, 0.4, 0.0], [0.525 + 9.5 / 40, 0, 0]])
+    seen = seen_rows(Task(), 4, rows.reshape(1, -1)).reshape(4, 5)
     third = 1 / 3  # two rounds were played
     expected = [[0, 0, 0, 0, third]] * 2 + [[-1, 1, 0, 1, third], [0.5, 0, 0, 1, third]]
-    torch.testing.assert_close(seen, torch.tensor(expected, dtype=torch.float32))
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+def test_a_capacity_stands_in_each_row_that_was_played():
+    env = environment(Task("capacity"), 3, 2)
+    env.reset(seed=0)
+    observations, *_ = env.step(np.zeros((3, 1), np.float32))
+    K, settings = env.settings.market.K, env.settings
+    seen = seen_rows(Task("capacity"), 2, observations).reshape(3, 2, -1)
+    R = observations[:, 0] * settings.capacity_bounds[1]
+    np.testing.assert_allclose(seen[:, 1, K + 1], 2.5 * R / (K * 250), rtol=1e-5)
+    np.testing.assert_array_equal(seen[:, 0, :-1], 0.0)
 
 
 class Watched:
@@ -85,43 +112,46 @@ class Watched:
 @pytest.mark.parametrize("statistics", [False, True])
 @pytest.mark.parametrize("scenario", ["hidden", "crowd", "capacity"])
 def test_played_policies_see_what_they_see_in_training(scenario, statistics):
-    lanes = lanes_of(Task(scenario), 5, 3, statistics)
+    task = Task(scenario)
+    env = environment(task, 5, 3, statistics)
     watched = Watched()
-    method = WindowMethod(watched, lanes.units, 3, 5, statistics)
-    play(method, Task(scenario), 5, seed=1)
-    play(method, Task(scenario), 5, seed=2)  # a second episode remembers nothing of the first
+    method = WindowMethod(watched, normalized(task, 3), 5, statistics)
+    play(method, task, 5, seed=1)
+    play(method, task, 5, seed=2)  # a second episode remembers nothing of the first
     rng = np.random.default_rng(0)
     for seed in (1, 2):
-        observations, _ = lanes.reset(seed=seed)
+        observations, _ = env.reset(seed=seed)
+        assert env.single_observation_space.contains(observations[0])
         for _ in range(100):
             np.testing.assert_allclose(watched.shown.pop(0), observations, rtol=1e-5, atol=1e-5)
-            observations, *_ = lanes.step(rng.uniform(-1, 1, (5, 1)))
+            observations, *_ = env.step(rng.uniform(-1, 1, (5, 1)).astype(np.float32))
     assert not watched.shown
 
 
 def test_statistics_begin_anew_with_the_next_episode():
     """Also where SB3's lanes begin it by themselves, and the last one is kept for the critic."""
-    lanes = lanes_of(Task("crowd"), 2, 1, statistics=True)
-    first, _ = lanes.reset(seed=0)
+    env = environment(CROWD, 2, 1, statistics=True)
+    first, _ = env.reset(seed=0)
     for _ in range(100):
-        observations, *_, infos = lanes.step(np.zeros((2, 1)))
-    behind = slice(lanes.units.width, None)
+        observations, *_, infos = env.step(np.zeros((2, 1), np.float32))
+    behind = slice(-Statistics.size(10), None)
     np.testing.assert_array_equal(observations[:, behind], first[:, behind])
     assert (infos["final_obs"][:, behind] > 0).any(axis=1).all()
 
 
-CROWDED = Units(K=2, cost=1.0, max_price=19.0, max_steps=250.0, masked=True)
+PAIR = normalized(Task("crowd", {"K": 2, "max_price": 19.0}), 1)
 
 
-def books(rounds, units=CROWDED):
+def books(rounds, settings=PAIR, capacity=None):
     """The statistics after rounds (price, steps of each VMU, who answers next…) of one episode."""
-    statistics = Statistics(1, units)
-    for i, row in enumerate(rounds):
-        features = units.features(np.array([[row]], np.float64))
-        behind = statistics.beside(features, begins=i == 0)[0, units.width :]
-    assert len(behind) == Statistics.size(units)
-    of_price = behind[:-2].reshape(2, units.K + 4, BANDS)
-    return of_price, behind[-2:]
+    statistics, K = Statistics(settings, 1), settings.market.K
+    for i, (price, *others) in enumerate(rounds):
+        steps, active = np.array(others[:K]) / 250.0, others[K:]
+        front = [] if capacity is None else [capacity / settings.capacity_bounds[1]]
+        observation = np.hstack([front, [price / settings.market.max_price], steps, active])
+        behind = statistics.beside(observation[None], begins=i == 0)[0, len(observation) :]
+    assert len(behind) == Statistics.size(K)
+    return behind[:-2].reshape(2, K + 4, BANDS), behind[-2:]
 
 
 def test_statistics_are_averages_about_each_price():
@@ -131,13 +161,17 @@ def test_statistics_are_averages_about_each_price():
     np.testing.assert_allclose(plain[0, 2], 3.0 / 2.1, atol=1e-5)  # 100 and 200 steps are 1 and 2
     np.testing.assert_allclose(plain[1, 2], 1.0 / 2.1, atol=1e-5)
     np.testing.assert_allclose(plain[5], np.where(np.arange(BANDS) == 2, 2 / 3, 0.0), atol=1e-5)
-    earned = (5 - 1) * (150 + 250) * CROWDED.reward
+    earned = (5 - 1) * (150 + 250) * MONEY
     np.testing.assert_allclose(plain[4, 2], earned / 2.1, atol=1e-5)
     late = of_price[1]  # the round before counts .9
     np.testing.assert_allclose(late[0, 2], (0.9 + 2.0) / (1.9 + 0.1), atol=1e-5)
     np.testing.assert_allclose(clock, [1 / 3, np.log(3) / 4], atol=1e-5)
     between, _ = books([(1, 0, 0, 1, 1), (6, 100, 50, 1, 1)])
     np.testing.assert_allclose(between[0, 0, 1:5], [0, 0.5 / 0.6, 0.5 / 0.6, 0], atol=1e-5)
+
+
+MONEY = 4.0 * 2.5 / (2 * 250 * (19 - 1))
+"""The unit of money in statistics, over one of the market's."""
 
 
 def test_statistics_count_nobody_who_is_not_there():
@@ -154,30 +188,10 @@ def test_statistics_count_nobody_who_is_not_there():
 
 
 def test_what_is_earned_is_what_can_be_run():
-    units = dataclasses.replace(CROWDED, masked=False, rationed=True)
-    statistics = Statistics(1, units)
-    for price, steps, capacity in ((1.0, (0, 0), 90.0), (5.0, (100, 50), 1e3)):
-        rows = np.array([[[price, *steps]]])
-        features = units.features(rows, np.array([capacity]))
-        behind = statistics.beside(features, begins=price == 1.0)[0, units.width :]
-    of_price = behind[:-2].reshape(2, units.K + 4, BANDS)
+    rationed = normalized(Task("capacity", {"K": 2, "max_price": 19.0}), 1)
+    of_price, _ = books([(1.0, 0, 0), (5.0, 100, 50)], rationed, capacity=90.0)
     np.testing.assert_allclose(of_price[0, 0, 2], 1.0 / 1.1, atol=1e-5)  # what was asked for
-    np.testing.assert_allclose(of_price[0, 4, 2], (5 - 1) * 90 * units.reward / 1.1, atol=1e-5)
-
-
-def test_training_lanes_end_as_sb3_wants():
-    lanes = lanes_of(Task("hidden"), 2, history=1)
-    lanes.reset(seed=0)
-    utilities = []
-    for t in range(100):
-        observations, rewards, _, truncated, infos = lanes.step(np.zeros((2, 1)))
-        assert truncated.all() == (t == 99)
-        assert np.abs(rewards).max() < 10
-        utilities.append(infos.get("final_info", infos)["utility"])
-        np.testing.assert_allclose(rewards, utilities[-1] * lanes.units.reward)
-    np.testing.assert_allclose(observations, [[-1, 0, 0]] * 2)  # of the next episode
-    assert infos["final_obs"][0, 0] == pytest.approx(0.0)
-    np.testing.assert_allclose(lanes.episodes, np.mean(utilities, axis=0))
+    np.testing.assert_allclose(of_price[0, 4, 2], (5 - 1) * 90 * MONEY / 1.1, atol=1e-5)
 
 
 def test_the_oracle_is_left_alone_in_training(monkeypatch):
@@ -203,7 +217,40 @@ def test_progress_is_told_with_the_learning_curve(name):
     ]
     assert trained.rounds == 400
     means = np.reshape(trained.episodes, (4, 4)).mean(axis=1)
-    np.testing.assert_allclose([row["utility"] for _, _, row in told], means)
+    np.testing.assert_allclose([row["reward"] for _, _, row in told], means)
+    assert 0.2 < min(trained.episodes) <= max(trained.episodes) < 1  # shares of U_p*
+
+
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A recipe of an algorithm that is no method here."""
+
+    rounds: int
+    given: dict
+
+    def arguments(self):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "given", "continuous"),
+    [
+        (A2C, {"n_steps": 10}, True),
+        (SAC, {"learning_starts": 100, "batch_size": 16}, True),
+        (DQN, {"learning_starts": 100, "batch_size": 16}, False),
+    ],
+)
+def test_any_algorithm_of_sb3_learns_by_one_function(algorithm, given, continuous):
+    task, told = Task("paper", {"max_cycles": 25}), []
+    env = task.environment(4, **{**NORMALIZED, "continuous_actions": continuous, "history": 2})
+    recipe = Own(600, {"gamma": 0.0, **given})
+    report = lambda *row: told.append(row)  # noqa: E731
+    model = learn(env, algorithm, "MlpPolicy", recipe, 0, report)
+    rewards = episode_rewards(model)
+    assert len(rewards) == 4 * (model.num_timesteps // 100) == 24
+    assert told[-1][:2] == (600, 600)
+    reported = [row["reward"] for *_, row in told if row]
+    np.testing.assert_allclose(reported, np.reshape(rewards, (6, 4)).mean(axis=1))
 
 
 def test_it_learns_against_the_followers_that_are_given():

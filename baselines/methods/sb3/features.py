@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -63,32 +61,3 @@ class SeenRows(BaseFeaturesExtractor):
             rows = torch.cat([rows, capacity.expand(-1, self._rounds, -1)], dim=-1)
         seen = torch.cat([rows * played, played, rarity], dim=-1).flatten(1)
         return torch.cat([seen, observations[:, self._end :]], dim=1)
-
-
-@dataclass(frozen=True)
-class Units:
-    """Units of the games in which both sides learn, until they are those of normalised ones."""
-
-    K: int
-    cost: float
-    max_price: float
-    max_steps: float
-    masked: bool
-    rationed: bool = False
-
-    @classmethod
-    def of(cls, settings: Settings) -> Units:
-        """Those of an environment's markets."""
-        market = settings.market
-        public = market.K, market.cost, market.max_price, market.max_steps
-        return cls(*public, masked=settings.masked, rationed=settings.rationed)
-
-    @property
-    def row(self) -> RoundRow:
-        """What stands where in a row."""
-        return RoundRow(self.K, self.masked)
-
-    @property
-    def reward(self) -> float:
-        """By what utilities are multiplied to be rewards of about 1."""
-        return 10.0 / (self.K * self.max_steps * (self.max_price - self.cost))
