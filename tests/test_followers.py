@@ -16,7 +16,7 @@ from aigc_market import followers, rules
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import both_table, exploit, gaps, learning
+from baselines.followers import both_table, exploit, gaps, gradients, learning
 from baselines.followers.both_table import Case, Pair
 from baselines.followers.commands import show_exploit
 from baselines.followers.exploit import FollowerEnv, best_deviations
@@ -570,27 +570,23 @@ def test_followers_learn_several_times_while_a_leader_plays_and_explore_less_and
     assert learned[4:] == [of_leader]
 
 
-def test_a_leader_that_pays_for_the_future_learns_from_returns():
-    """One price earned 1 in the next round, none did after: with γ it counts, by λ and γ."""
-    games = LearningGames(ALIKE, 2, 1)
-    games.begin(seed=0)
-    small = dataclasses.replace(recipe("ppo", ALIKE), history=1, n_steps=4, gamma=0.9)
-    policy = make_policy("ppo", small, normalized(ALIKE, 1))
-    sides = PPO(games, policy, None, torch.optim.Adam(policy.parameters()), 0, small)
-    seen = games.observed.expand(4, *games.observed.shape).clone()
-    prices, earned = torch.zeros(4, 2, 1), torch.tensor([0.0, 0, 1, 0])[:, None].expand(4, 2)
-    given = []
-
-    def evaluate(seen, prices):
-        given.append(len(prices))
-        return type(policy).evaluate_actions(policy, seen, prices)
-
-    policy.evaluate_actions = evaluate
+@pytest.mark.parametrize("gamma", [0.0, 0.9])
+def test_a_leader_learns_from_prices_that_were_paid_and_from_what_follows_them(monkeypatch, gamma):
+    """A price is paid a round later, the last of an episode never."""
+    losses, N = [], 2
+    policy = SimpleNamespace(
+        predict_values=lambda seen: torch.zeros(len(seen), 1),
+        evaluate_actions=lambda seen, prices: (torch.zeros(len(seen), 1), torch.zeros(()), None),
+        optimizer=None,
+    )
+    monkeypatch.setattr(gradients, "_descend", lambda _, loss: losses.append(loss.item()))
+    small = dataclasses.replace(recipe("ppo", ALIKE), n_steps=4, gamma=gamma, n_epochs=1)
+    sides = PPO(None, policy, None, None, 0, small)
+    earned = torch.tensor([5.0, 0.0, 1.0, 7.0])[:, None].expand(4, N)
     ends = torch.tensor([False, False, True, False])
-    before = [parameter.clone() for parameter in policy.parameters()]
-    sides._lead(seen, prices, torch.zeros(4, 2), earned, ends)
-    assert given == [4] * small.n_epochs  # the last price of an episode, and of all, is not paid
-    assert any((a != b).any() for a, b in zip(before, policy.parameters(), strict=True))
+    sides._lead(torch.zeros(4, N, 3), torch.zeros(4, N, 1), torch.zeros(4, N), earned, ends)
+    targets = np.array([gamma * gradients.LAMBDA * 1.0, 1.0])
+    assert losses == [pytest.approx(0.5 * (targets**2).mean(), abs=1e-6)]
 
 
 @pytest.mark.parametrize("gradient", ["ppo", "pathwise"])

@@ -90,7 +90,7 @@ def draw(curve: Path, picture: Path) -> None:
         one.set(xlabel="Rounds of the leader, thousands", yscale="log", ylim=(0.7 * _LEAST, 30))
         one.set_title(title)
         one.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-        one.legend(frameon=False, loc="upper right")
+        one.legend(frameon=False)
     axes[0].set_ylabel("Lost, as a share of the best")
     save(figure, picture)
 
