@@ -22,7 +22,7 @@ from baselines.methods.sb3.players import WindowMethod
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.running_statistics import BANDS, Statistics, WithStatistics
 from baselines.methods.sb3.trainer import NAMES
-from baselines.runs.policy_files import read
+from baselines.runs.policy_files import read, write
 
 SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "n_epochs": 1, "width": 8}
 RATES = {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5}
@@ -344,13 +344,20 @@ def test_lanes_do_not_see_each_other(trained):
         np.testing.assert_allclose(alone, together[lane : lane + 1], rtol=1e-5)
 
 
-def test_other_files_are_refused(tmp_path):
-    for name in NAMES:
-        with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
-            loaded(tmp_path, name)
-        (tmp_path / f"{name}.safetensors").write_bytes(b"something else")
+def test_other_files_are_refused(trained, tmp_path):
+    config, weights = read(trained / "ppo.safetensors")
+    path = tmp_path / "other.safetensors"
+    load = trainer.PPO_MLP.load
+    with pytest.raises(FileNotFoundError, match="path must be a file of trained weights"):
+        load(path)
+    path.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="path must be a file of trained weights"):
+        load(path)
+    wider = {**config, "recipe": {**config["recipe"], "width": 9}}
+    for bad in ({**config, "method": "filter"}, {"method": "ppo"}, wider):
+        write(path, weights, bad)
         with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, ppo_statistics"):
-            loaded(tmp_path, name)
+            load(path)
 
 
 def test_recipes_are_of_the_market():

@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import Progress
@@ -18,6 +16,8 @@ from aigc_market import PAPER_SSIM, Market, best_response, palette, regret, solv
 from aigc_market.ssim import QuadraticFit, QuadraticSSIM, RePaintSSIM
 from aigc_market.ssim.quadratic import least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
+from baselines import report
+from baselines.figures import panels, save
 from baselines.runs.files import read_frame, write_atomically, write_csv
 
 PAPER_RANGE = (120, 160)
@@ -71,33 +71,25 @@ def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int]
 
 
 def draw(folder: Path) -> None:
-    """Draw `fig1` (PNG and SVG) from `ssim.csv` alone."""
+    """Draw `fig1.png` from `ssim.csv` alone."""
     table: Any = read_frame(folder / "ssim.csv")
     steps, mean, std = (table[name].to_numpy() for name in ("steps", "mean", "std"))
-    with mpl.rc_context({"svg.hashsalt": "aigc_market", "font.size": 11}):
-        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        axes = figure.add_subplot()
-        color = palette.MEASURED
-        axes.fill_between(steps[1:], (mean - std)[1:], (mean + std)[1:], alpha=0.2, color=color)
-        axes.plot(steps[1:], mean[1:], color=color, label="Measured, mean ± deviation")
-        label = "S = 0: unknown region grey"
-        axes.errorbar(steps[0], mean[0], std[0], color=color, marker="s", capsize=3, label=label)
-        styles = {"whole": (palette.FIT, "--"), "paper": (palette.INK, ":")}
-        for name, ((low, high), fit) in fits(steps, mean).items():
-            x = np.arange(low, high + 1)
-            color, line = styles[name]
-            label = f"Fit of S = {low}…{high}, R² = {fit.r_squared:.3f}"
-            width = 2.5 if name == "paper" else 1.5
-            axes.plot(x, fit(x), line, color=color, label=label, linewidth=width)
-        axes.set_xlabel("Diffusion steps S (network calls executed)")
-        axes.set_ylabel("SSIM")
-        axes.set_title(f"{int(table['samples'].iloc[0])} pictures", fontsize=10)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="lower right")
-        for suffix, metadata in (("png", None), ("svg", {"Date": None})):
-            save = partial(figure.savefig, format=suffix, dpi=150, metadata=metadata)
-            write_atomically(folder / f"fig1.{suffix}", save)
+    figure, [axes] = panels(1)
+    color = palette.MEASURED
+    axes.fill_between(steps[1:], (mean - std)[1:], (mean + std)[1:], alpha=0.2, color=color)
+    axes.plot(steps[1:], mean[1:], color=color, label="Measured, mean ± deviation")
+    label = "S = 0: unknown region grey"
+    axes.errorbar(steps[0], mean[0], std[0], color=color, marker="s", capsize=3, label=label)
+    styles = {"whole": (palette.FIT, "--", 1.5), "paper": (palette.INK, ":", 2.5)}
+    for name, ((low, high), fit) in fits(steps, mean).items():
+        x = np.arange(low, high + 1)
+        color, line, width = styles[name]
+        label = f"Fit of S = {low}…{high}, R² = {fit.r_squared:.3f}"
+        axes.plot(x, fit(x), line, color=color, label=label, linewidth=width)
+    axes.set(xlabel="Diffusion steps S (network calls executed)", ylabel="SSIM")
+    axes.set_title(f"{int(table['samples'].iloc[0])} pictures", fontsize=10)
+    axes.legend(loc="lower right")
+    save(figure, folder / "fig1.png")
 
 
 def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
@@ -141,17 +133,10 @@ def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
 
 def describe(service: RePaintSSIM, curve: Curve) -> str:
     """The fits beside the paper's, and the game on the measured curve, as Markdown."""
-    lines = [
-        "# SSIM against diffusion steps, measured",
-        "",
-        f"Checkpoint {service.checkpoint}, {curve.samples} chains of {len(service.schedule)} "
-        f"calls, mask {service.mask}, mode {service.mode}, {service.device}.",
-        "",
-        "| fit | α | β | γ | R² | α < 0 | β > 0 | γ < 0 |",
-        "|---|---|---|---|---|---|---|---|",
-        f"| the paper's, S = 120…160 | {PAPER_SSIM.alpha} | {PAPER_SSIM.beta} | {PAPER_SSIM.gamma} "
-        "| not given | yes | yes | no (its text says yes) |",
-    ]
+    header = ("fit", "α", "β", "γ", "R²", "α < 0", "β > 0", "γ < 0")
+    of_paper = [str(value) for value in (PAPER_SSIM.alpha, PAPER_SSIM.beta, PAPER_SSIM.gamma)]
+    signs = ["yes", "yes", "no (its text says yes)"]
+    rows = [["the paper's, S = 120…160", *of_paper, "not given", *signs]]
     fitted = fits(curve.steps, curve.mean)
     for (low, high), fit in fitted.values():
         cells = [
@@ -160,17 +145,20 @@ def describe(service: RePaintSSIM, curve: Curve) -> str:
         ]
         alpha, beta, gamma = fit.coefficients
         signs = ["yes" if holds else "no" for holds in (alpha < 0, beta > 0, gamma < 0)]
-        lines.append(
-            f"| measured, S = {low}…{high} | {' | '.join(cells)} | {fit.r_squared:.4f} "
-            f"| {' | '.join(signs)} |"
-        )
-    lines += [
-        "",
-        "± are standard errors under independent errors. Without any step a VMU has the picture "
-        f"with its unknown region grey, SSIM {curve.mean[0]:.4f}, which is no part of the fits.",
-        "",
-    ]
-    return "\n".join([*lines, *_game(curve, fitted["whole"][1]), ""])
+        rows.append([f"measured, S = {low}…{high}", *cells, f"{fit.r_squared:.4f}", *signs])
+    return "\n\n".join(
+        [
+            "# SSIM against diffusion steps, measured",
+            f"Checkpoint {service.checkpoint}, {curve.samples} chains of {len(service.schedule)} "
+            f"calls, mask {service.mask}, mode {service.mode}, {service.device}.",
+            report.table(header, rows),
+            "± are standard errors under independent errors. Without any step a VMU has the "
+            f"picture with its unknown region grey, SSIM {curve.mean[0]:.4f}, which is no part of "
+            "the fits.",
+            *_game(curve, fitted["whole"][1]),
+            "",
+        ]
+    )
 
 
 def _game(curve: Curve, fit: QuadraticFit) -> list[str]:
@@ -185,24 +173,17 @@ def _game(curve: Curve, fit: QuadraticFit) -> list[str]:
     arguments: dict[str, Any] = {"satisfaction": delta, "max_steps": top, "min_steps": 0}
     measured = Market(ssim=table, **arguments)
     smooth = Market(ssim=QuadraticSSIM(alpha, beta, gamma), **arguments)
-    rows = [
-        f"The game with K = 2, c = 1 and δ = {delta:.0f}, with which nobody who knows the table "
-        f"buys above {CHOKE_PRICE:g}, as in the paper's market (β·δ = {CHOKE_PRICE:g}):",
-        "",
-        "| SSIM | p* | steps a VMU | U_p* |",
-        "|---|---|---|---|",
-    ]
     solved = {"the measured table": solve(measured), "its fit": solve(smooth)}
-    for name, equilibrium in solved.items():
-        rows.append(
-            f"| {name} | {equilibrium.price:.3f} | {equilibrium.steps[0]:.1f} "
-            f"| {equilibrium.asp_utility:.1f} |"
-        )
+    rows = [
+        (name, f"{found.price:.3f}", f"{found.steps[0]:.1f}", f"{found.asp_utility:.1f}")
+        for name, found in solved.items()
+    ]
     price = solved["its fit"].price
     gap = regret(measured, price, best_response(measured, price))
-    rows += [
-        "",
+    return [
+        f"The game with K = 2, c = 1 and δ = {delta:.0f}, with which nobody who knows the table "
+        f"buys above {CHOKE_PRICE:g}, as in the paper's market (β·δ = {CHOKE_PRICE:g}):",
+        report.table(("SSIM", "p*", "steps a VMU", "U_p*"), rows),
         f"Posting the fit's price to VMUs that know the table costs the leader {gap.leader:.1f}, "
         f"{gap.leader_relative:.2%} of U_p*.",
     ]
-    return rows

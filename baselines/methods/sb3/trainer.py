@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +83,10 @@ class Trained:
 
     def player(self, num_envs: int) -> Method:
         """The policy in N episodes."""
-        return _player(self.method, self.policy, self.settings, self.noise, num_envs)
+        kind = _KINDS[self.method]
+        player = RecurrentMethod if kind.recurrent else WindowMethod
+        rng = None if self.noise is None else np.random.default_rng(self.noise)
+        return player(self.policy, self.settings, num_envs, kind.statistics, rng)
 
     def keep(self, out: Path, task: Task, seed: int) -> None:
         """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
@@ -181,20 +183,19 @@ class Sb3Trainer:
             FileNotFoundError: there is no such file.
             ValueError: the file is of another kind.
         """
+        config, weights = policy_files.read(path)
         try:
-            config, weights = policy_files.read(path)
-            method, kept = config["method"], Sb3Recipe(**config["recipe"])
-            settings = normalized(Task.from_json(config["task"]), kept.history)
-            policy = make_policy(method, kept, settings)
+            method, recipe = config["method"], Sb3Recipe(**config["recipe"])
+            settings = normalized(Task.from_json(config["task"]), recipe.history)
+            policy = make_policy(method, recipe, settings)
             policy.load_state_dict(weights)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
+            of_training = [], config["rounds"], config["seconds"], config["noise"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: torch's
             raise ValueError(
                 f"path must be a policy of {', '.join(NAMES)}, got {str(path)!r} ({error})"
             ) from error
         policy.set_training_mode(False)
-        return partial(_player, method, policy, settings, config["noise"])
+        return Trained(method, policy, settings, recipe, *of_training).player
 
 
 TPPO, PPO_MLP, PPO_STATISTICS, RECURRENT_PPO, RECURRENT_PPO_STATISTICS = map(Sb3Trainer, NAMES)
@@ -246,15 +247,6 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
         "features_extractor_kwargs": {"settings": settings, "statistics": statistics},
         **of_network,
     }
-
-
-def _player(
-    method: str, policy: Any, settings: Settings, noise: int | None, num_envs: int
-) -> WindowMethod:
-    kind = _KINDS[method]
-    player = RecurrentMethod if kind.recurrent else WindowMethod
-    rng = None if noise is None else np.random.default_rng(noise)
-    return player(policy, settings, num_envs, kind.statistics, rng)
 
 
 def _earned(trained: Trained, task: Task) -> float:
