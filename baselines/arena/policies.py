@@ -23,7 +23,7 @@ INDEX = "index.json"
 """Beside them: of each its `scenario`, `method`, `seed`, `sha256`, whether it is the `best` of the
 method's seeds by validation, and what it was chosen by."""
 _CONFIG = ("method", "task", "seed", "rounds", "seconds")
-"""What the file of each policy says of it: see `baselines.arena.trainable`."""
+"""What the file of each policy says of it: see `baselines.arena.protocol`."""
 _FAVOURITE = "filter_pathwise"
 """The method whose policy is meant where a scenario alone is named."""
 
@@ -34,7 +34,7 @@ class Policy:
 
     path: Path
     config: dict[str, Any]
-    """How it was trained: see `baselines.arena.trainable`."""
+    """How it was trained: see `baselines.arena.protocol`."""
 
     @property
     def entry(self) -> Entry:

@@ -14,9 +14,8 @@ from typing import Any, Literal
 
 from aigc_market import _checks
 from aigc_market._files import read_json
-from baselines.arena.protocol import Method
+from baselines.arena.protocol import Method, Trainer
 from baselines.arena.task import Game, Task
-from baselines.arena.trainable import Trainer
 from baselines.runs.digest import code_digest
 
 Knows = Literal["nothing", "form", "gradient", "law"]

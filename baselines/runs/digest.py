@@ -102,12 +102,3 @@ def _within(function: Any) -> list[Any]:
     constants = [c for c in function.__code__.co_consts if not isinstance(c, CodeType)]
     closure = [cell.cell_contents for cell in function.__closure__ or ()]
     return described([constants, closure, function.__defaults__, function.__kwdefaults__])
-
-
-# TODO: gone once nobody calls them
-def source_digest(paths: Any) -> str:
-    return hashlib.sha256(b"\0".join(Path(p).read_bytes() for p in paths)).hexdigest()[:_LENGTH]
-
-
-def module_digest(module: str) -> str:
-    return code_digest(module)

@@ -21,8 +21,8 @@ from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.stackelberg import Settings
 from aigc_market.market import Market
 from aigc_market.rules import Settlement, Terms
+from baselines.arena.protocol import Report
 from baselines.arena.task import Task
-from baselines.arena.trainable import Report
 from baselines.methods.filter.network import PricingNetwork
 from baselines.runs.checkpoint import Checkpoint
 

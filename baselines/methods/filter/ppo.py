@@ -14,10 +14,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
 from aigc_market.envs.pages.vector import PricingVectorEnv
-from baselines.arena.protocol import PublicParameters
+from baselines.arena.protocol import PublicParameters, Report
 from baselines.arena.rollout import PHYSICAL, history_of
 from baselines.arena.task import Task
-from baselines.arena.trainable import Report
 from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Information
 from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import PricingNetwork, in_numpy

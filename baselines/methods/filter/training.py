@@ -19,11 +19,10 @@ import torch
 from torch import nn
 
 import aigc_market
-from baselines.arena.protocol import Method
+from baselines.arena.protocol import Method, Report
 from baselines.arena.rollout import play
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
-from baselines.arena.trainable import Report
 from baselines.methods.filter import pathwise, ppo
 from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.leader import Leader, load

@@ -14,8 +14,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecMonitor
 
 from aigc_market.sb3 import GymnasiumVecEnv
+from baselines.arena.protocol import Report
 from baselines.arena.seeds import training_seed
-from baselines.arena.trainable import Report
 
 
 class Recipe(Protocol):

@@ -19,11 +19,10 @@ import aigc_market
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.followers import FollowerPolicy
 from aigc_market.sb3 import EncoderDecoder, TransformerPolicy
-from baselines.arena.protocol import Method
+from baselines.arena.protocol import Method, Report
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
-from baselines.arena.trainable import Report
 from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import episode_rewards, learn
 from baselines.methods.sb3.observations import NORMALIZED, normalized

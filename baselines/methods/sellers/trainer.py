@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 import aigc_market
-from baselines.arena.protocol import Player
+from baselines.arena.protocol import Player, Report
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
-from baselines.arena.trainable import Report
 from baselines.methods.sellers.learners import QTable
 from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.methods.sellers.sellers import Design, Sellers, price_range, value_of_prices
