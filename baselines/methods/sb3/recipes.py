@@ -102,8 +102,8 @@ _RECIPES = {
 def recipe(method: str, task: Task) -> Sb3Recipe:
     """The recipe in use: that of the scenario, of hidden markets, or of one that stands still.
 
-    The last is one for all. Under seeds from 1000 on, which `reproduce` does not use, it earned most
-    after training of those tried with at most 800 gradient steps: 29 with PPO, 5 with TPPO.
+    The last is one for all. Under seeds from 1000 on, which `reproduce` does not use, it earned
+    most after training of those tried with at most 800 gradient steps: 29 with PPO, 5 with TPPO.
     """
     if task.stands_still:
         return _RECIPES[method, "standing"]
