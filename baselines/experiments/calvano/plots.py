@@ -86,7 +86,8 @@ def _profit_gain(sessions: Any, summary: Any) -> Figure:
     axes.errorbar(mean, drawn.index, xerr=spread, label="mean, 95 % interval", **circle)
     axes.axvline(0.0, label="Nash", **NASH)
     axes.axvline(1.0, label="cartel", **CARTEL)
-    axes.set_yticks(drawn.index, [label(row) for _, row in drawn.iterrows()])
+    labels = [label(row).replace(", α", ",\nα") for _, row in drawn.iterrows()]
+    axes.set_yticks(drawn.index, labels)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_xlabel("Profit gain Δ of a session")
     legend_below(figure, [axes], columns=3)
@@ -94,18 +95,19 @@ def _profit_gain(sessions: Any, summary: Any) -> Figure:
 
 
 def _heatmap(heat: Any) -> Figure:
-    table = heat.pivot_table(index="alpha", columns="beta", values="profit_gain")
     colors = LinearSegmentedColormap.from_list("gain", [palette.WHITE, palette.BLUE])
-    figure, (axes,) = panels(1, width=6.8)
-    axes.grid(visible=False)
-    low = np.floor(10 * table.to_numpy().min()) / 10
-    image = axes.imshow(table, origin="lower", aspect="auto", cmap=colors, vmin=low, vmax=1.0)
-    for (i, j), value in np.ndenumerate(table.to_numpy()):
-        ink = palette.WHITE if value > (low + 1.0) / 2 else palette.INK
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink)
-    axes.set_xticks(range(table.shape[1]), [f"{beta:g}" for beta in table.columns])
-    axes.set_yticks(range(table.shape[0]), [f"{alpha:g}" for alpha in table.index])
-    axes.set(xlabel="β, how fast exploration fades", ylabel="α, the learning rate")
-    axes.set_title(f"Two sellers, means of {heat['sessions'].min()} sessions a cell")
-    figure.colorbar(image, label="Profit gain Δ")
+    shown = {"profit_gain": "Profit gain Δ", "one_shot_nash": "Nash by one-shot deviations"}
+    figure, both = panels(2, columns=2, width=6.0, height=4.4)
+    for axes, (name, title) in zip(both, shown.items(), strict=True):
+        table = heat.pivot_table(index="alpha", columns="beta", values=name)
+        low = np.floor(10 * table.to_numpy().min()) / 10
+        axes.grid(visible=False)
+        image = axes.imshow(table, origin="lower", aspect="auto", cmap=colors, vmin=low, vmax=1.0)
+        for (i, j), value in np.ndenumerate(table.to_numpy()):
+            ink = palette.WHITE if value > (low + 1.0) / 2 else palette.INK
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink)
+        axes.set_xticks(range(table.shape[1]), [f"{beta:g}" for beta in table.columns])
+        axes.set_yticks(range(table.shape[0]), [f"{alpha:g}" for alpha in table.index])
+        axes.set(xlabel="β, how fast exploration fades", ylabel="α, the learning rate", title=title)
+        figure.colorbar(image, ax=axes)
     return figure
