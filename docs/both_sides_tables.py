@@ -12,7 +12,7 @@ from baselines.arena.statistics import Interval, mean_interval
 from baselines.report import table
 
 GRADIENTS = {"ppo": "PPO", "pathwise": "pathwise"}
-FOLLOWERS = {"shared-ppo": "one network", "independent-ppo": "one each"}
+FOLLOWERS = {"shared-ppo": "", "independent-ppo": ", a network for each VMU"}
 _PAIR = ["market", "leader", "followers"]
 
 
@@ -43,22 +43,21 @@ AIMS = {
 
 def both_sides_table() -> str:
     """Every pair that was trained, and whether it reaches the aims."""
-    header = ("market", "leader", "followers", "gradient", "seeds", *AIMS, "aims", "seconds")
+    header = ("market", "leader", "gradient", *AIMS, "aims", "seeds", "seconds")
     rows = []
     for (*pair, gradient), runs in _groups([*_PAIR, "gradient"]):
         found = {name: mean_interval(runs[aim.column]) for name, aim in AIMS.items()}
         shown = [_percent(found[name], aim.digits) for name, aim in AIMS.items()]
         said = {name: aim.verdict(found[name]) for name, aim in AIMS.items()}
         others = ", ".join(f"{name} {word}" for name, word in said.items() if word != "met")
-        seconds = f"{runs['cpu_seconds'].mean():.0f}"
-        names = *_named(*pair), GRADIENTS[gradient], str(len(runs))
-        rows.append((*names, *shown, others or "all met", seconds))
-    return table(header, rows, words=4)
+        cost = str(len(runs)), f"{runs['cpu_seconds'].mean():.0f}"
+        rows.append((*_named(*pair), GRADIENTS[gradient], *shown, others or "all met", *cost))
+    return table(header, rows, words=3)
 
 
 def both_sides() -> str:
     """The leaders of PPO beside pathwise ones, paired by seed."""
-    header = ("market", "leader", "followers", "seeds", "PPO − pathwise", "PPO's worst gap − its")
+    header = ("market", "leader", "share of U_p*", "worst gap", "seeds")
     rows = []
     for pair, runs in _groups(_PAIR):
         by_seed = runs.pivot(index="seed", columns="gradient").dropna()
@@ -66,8 +65,8 @@ def both_sides() -> str:
             _percent(mean_interval(by_seed[name]["ppo"] - by_seed[name]["pathwise"]))
             for name in ("share", "worst_gap")
         ]
-        rows.append((*_named(*pair), str(len(by_seed)), *apart))
-    return table(header, rows, words=3)
+        rows.append((*_named(*pair), *apart, str(len(by_seed))))
+    return table(header, rows, words=2)
 
 
 def before() -> str:
@@ -106,8 +105,8 @@ def _groups(by: list[str]) -> Any:
     return shown.groupby(by, sort=False)
 
 
-def _named(market: str, leader: str, followers: str) -> tuple[str, str, str]:
-    return market, leader.upper(), FOLLOWERS[followers]
+def _named(market: str, leader: str, followers: str) -> tuple[str, str]:
+    return market, leader.upper() + FOLLOWERS[followers]
 
 
 def _percent(estimate: Interval, digits: int = 2) -> str:
