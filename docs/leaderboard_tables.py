@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 from measurements import (
     FAIR,
     HIDDEN,
@@ -11,7 +12,6 @@ from measurements import (
     TRACKS,
     Row,
     best,
-    is_method,
     markdown,
     named,
     only,
@@ -21,6 +21,7 @@ from measurements import (
 )
 
 from baselines.arena.registry import KNOWS, REGISTRY
+from baselines.arena.statistics import mean_interval
 
 UNCHANGED = "unchanged"
 
@@ -39,22 +40,47 @@ def share(scenario: str, method: str) -> str:
     return rounded(standing(scenario, method)["share"], 3)
 
 
-def behind(scenario: str, method: str) -> str:
-    """By how much a method's share is below the best that knows the law."""
-    ceiling = best(scenario, "law")
-    assert ceiling is not None
-    return rounded(Decimal(ceiling["share"]) - Decimal(standing(scenario, method)["share"]), 4)
-
-
 def best_of(scenario: str, *tracks: str) -> str:
     """The best share of these tracks and whose it is."""
     return named(best(scenario, *tracks))
 
 
-def part(scenario: str, without: str) -> str:
-    """What a part earns: the whole method's share less that without the part."""
-    row = only("hidden-markets/attribution", scenario=scenario, without=without, window="all")
-    return rounded(row["difference"], 4)
+def difference(scenario: str, method: str, of: str, window: str = "all") -> str:
+    """A method's share less a reference's, in the same episodes, with its 95 % interval.
+
+    References are `best-classical`, `filter` and `best-told-the-law`.
+    """
+    where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
+    return _difference(only("hidden-markets/differences", **where))
+
+
+def paired(scenario: str, method: str, other: str, window: str = "all") -> str:
+    """The same of two learned methods over the training seeds that both have (Student's t)."""
+    shares = [
+        {row["seeds"]: row["share"] for row in table("hidden-markets/seeds", **where)}
+        for name in (method, other)
+        for where in [{"scenario": scenario, "method": name, "window": window}]
+    ]
+    both = sorted(shares[0].keys() & shares[1].keys())
+    found = mean_interval(np.array([float(shares[0][s]) - float(shares[1][s]) for s in both]))
+    return _difference(dict(zip(("difference", "low", "high"), map(str, found), strict=True)))
+
+
+def _difference(row: Row) -> str:
+    mean = rounded(row["difference"], 4)
+    sign = "" if mean.startswith("−") else "+"
+    return f"{sign}{mean} [{rounded(row['low'], 4)}, {rounded(row['high'], 4)}]"
+
+
+def differences(of: str, *methods: str) -> str:
+    """Differences of some methods to a reference, a preset a column."""
+    rows = table("hidden-markets/differences", window="all", of=of.replace("-", " "))
+    made = []
+    for method in methods:
+        found = {row["scenario"]: row for row in rows if row["method"] == method}
+        cells = [_difference(found[name]) if name in found else NONE for name in HIDDEN]
+        made.append((f"`{method}`", *cells))
+    return markdown(("method", *(f"`{name}`" for name in HIDDEN)), made)
 
 
 def lost(scenario: str, method: str, *change: str) -> str:
@@ -63,31 +89,10 @@ def lost(scenario: str, method: str, *change: str) -> str:
     return rounded(only("hidden-markets/outside", **where)["lost"], 2)
 
 
-def parts(*without: str) -> str:
-    """What these parts earn, from the least to the most over all hidden markets."""
-    found = [
-        row["difference"]
-        for row in table("hidden-markets/attribution", window="all")
-        if row["without"] in without
-    ]
-    least, most = min(found, key=Decimal), max(found, key=Decimal)
-    return f"{rounded(least, 4)} to {rounded(most, 4)}"
-
-
-def filter_lead() -> str:
-    """By how much the fitted filter is ahead of the best other method of its track."""
-    leads = []
-    for scenario in HIDDEN:
-        rows = table("hidden-markets/leaderboard", scenario=scenario, knows="form", window="all")
-        others = [row["share"] for row in rows if not row["method"].startswith("filter")]
-        leads.append(Decimal(standing(scenario, "filter")["share"]) - max(map(Decimal, others)))
-    return f"{rounded(min(leads), 4)} to {rounded(max(leads), 4)}"
-
-
 def played() -> str:
     """How many seeds and episodes the leaderboard has so far, in a sentence."""
     rows = table("hidden-markets/leaderboard", window="all")
-    trained = [row for row in rows if _is_trained(row) and is_method(row)]
+    trained = [row for row in rows if _is_trained(row)]
     seeds = sorted({len(row["seeds"].split()) for row in trained})
     asked = max(int(row["seeds_asked"]) for row in trained)
     few = min(int(row["episodes"]) for row in rows)
@@ -111,17 +116,14 @@ def leaderboard() -> str:
 
 
 def _standings(scenario: str) -> str:
-    rows = [
-        row
-        for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
-        if is_method(row)
-    ]
+    rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
     rows.sort(key=lambda row: Decimal(row["share"]), reverse=True)
     shown = [
         (
             f"`{row['method']}`",
             row["knows"],
             f"{_exact(row['share'])} [{_exact(row['low'])}, {_exact(row['high'])}]",
+            _exact(row["market_share"]) if row["market_share"] else NONE,
             _seeds(row),
             rounded(row["decision_microseconds"], 0),
         )
@@ -129,10 +131,10 @@ def _standings(scenario: str) -> str:
     ]
     fair, law = best(scenario, *FAIR), best(scenario, "law")
     assert fair is not None
-    told = f"best {_said(fair)}" + (f", ceiling {_said(law)}" if law else "")
+    told = f"best {_said(fair)}" + (f"; told the law {_said(law)}" if law else "")
     return (
         f"<details>\n<summary><code>{scenario}</code>: {told}</summary>\n\n"
-        + markdown(("method", "knows", "share [95 %]", "seeds", "µs"), shown)
+        + markdown(("method", "track", "share [95 %]", "per market", "seeds", "µs"), shown)
         + "\n\n</details>"
     )
 
@@ -156,20 +158,6 @@ def _seeds(row: Row) -> str:
 
 def _is_trained(row: Row) -> bool:
     return row["method"] in REGISTRY and REGISTRY[row["method"]].trainer is not None
-
-
-def attribution() -> str:
-    """What each part earns in each hidden market."""
-    rows = table("hidden-markets/attribution", window="all")
-    made = []
-    for without in dict.fromkeys(row["without"] for row in rows):
-        of = {row["scenario"]: row for row in rows if row["without"] == without}
-        cells = [
-            f"{_exact(r['difference'])} [{_exact(r['low'])}, {_exact(r['high'])}]" if r else NONE
-            for r in map(of.get, HIDDEN)
-        ]
-        made.append((f"`{without}`", *cells))
-    return markdown(("without", *(f"`{name}`" for name in HIDDEN)), made)
 
 
 def outside(scenario: str) -> str:
