@@ -223,11 +223,6 @@ def test_every_name_of_the_registry_leads_somewhere():
         assert entry.obstacle(Task("hidden")) is None
 
 
-def test_ablations_are_of_methods_that_are_no_ablations():
-    ablated = {entry.ablation_of for entry in REGISTRY.values()} - {None}
-    assert all(REGISTRY[name].ablation_of is None for name in ablated)
-
-
 def test_methods_are_made_or_trained_never_both():
     with pytest.raises(ValueError, match="ppo must be trained"):
         REGISTRY["ppo"].make(Task(), 2, 0)
@@ -250,9 +245,18 @@ def test_names_that_mean_no_method_are_refused():
 
 
 def test_policies_that_come_along_are_found_by_name():
-    assert load_policy("hidden").path == policies.WEIGHTS / "hidden-pathwise_mlp.safetensors"
-    assert load_policy("hidden-filter_pathwise").entry.name == "filter_pathwise"
     policy = load_policy("hidden")
+    assert policy.entry.name == "filter_pathwise"
+    records = policies.index()
+    assert records[policy.path.stem]["best"]
+    assert load_policy("hidden-filter_pathwise").path == policy.path
+    for stem, record in records.items():
+        assert load_policy(stem).path == policies.WEIGHTS / f"{stem}.safetensors"
+        assert policies.shipped(record["method"], record["scenario"])[record["seed"]].stem == stem
+    of_hidden = policies.shipped("filter_pathwise", "hidden")
+    assert policies.shipped("filter_pathwise", "hidden", best=True).items() <= of_hidden.items()
+    kept = {(r["method"], r["scenario"]) for r in records.values()}
+    assert all(len(policies.shipped(*key, best=True)) == 1 for key in kept)
     assert policy.task == Task("hidden")
     prices = play(policy.method(2), Task("hidden", {"max_cycles": 3}), 2, seed=0).price
     assert ((prices >= 1) & (prices <= 20)).all()
