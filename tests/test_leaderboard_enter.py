@@ -320,6 +320,10 @@ def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monke
     played = len(asked)
     keep(("hidden",), ("fake",), seeds=2, episodes=4, out=tmp_path, workers=1)
     assert len(asked) == played  # it is known which is best
+    for seed in (1 - record["seed"], record["seed"]):  # all seeds come along, and one is the best
+        policies.keep(trained[seed], {"best": True})
+        assert list(policies.shipped("fake", "hidden", best=True)) == [seed]
+    assert set(policies.shipped("fake", "hidden")) == {0, 1}
 
 
 def test_a_file_that_is_not_the_one_that_was_kept_is_refused(tmp_path, counted, monkeypatch):

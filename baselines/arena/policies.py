@@ -124,6 +124,10 @@ def keep(path: Path, record: dict[str, Any]) -> Path:
     kept = WEIGHTS / f"{stem}.safetensors"
     write_atomically(kept, policy.path.read_bytes())
     described = {**index(), stem: {**of, "sha256": sha256(kept), **record}}
+    if record.get("best"):  # and no other seed is
+        for other, its in described.items():
+            its["best"] &= (its["scenario"], its["method"]) != (of["scenario"], of["method"])
+            its["best"] |= other == stem
     write_json(WEIGHTS / INDEX, dict(sorted(described.items())))
     return kept
 
