@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
@@ -25,6 +25,8 @@ CHOKE_PRICE = 15.0
 """Above it nobody buys in the paper's market: β·δ. δ is scaled to keep it on a measured curve."""
 COLUMNS = ("steps", "mean", "std", "samples")
 STRIP = (1, 20, 60, 120, 160, 250)
+_TILE = 0.9
+"""Width of a picture of the strip, in inches."""
 
 
 def calibrate(service: RePaintSSIM, out: Path) -> None:
@@ -41,7 +43,7 @@ def calibrate(service: RePaintSSIM, out: Path) -> None:
         progress.update(task, completed=len(service.pool))
     write_csv(out / "ssim.csv", COLUMNS, _rows(curve))
     draw(out)
-    write_atomically(out / "strip.png", partial(strip(service).save, format="png"))
+    save(strip(service), out / "strip.png")
     text = describe(service, curve)
     write_atomically(out / "calibration.md", text)
     print(text)
@@ -92,7 +94,7 @@ def draw(folder: Path) -> None:
     save(figure, folder / "fig1.png")
 
 
-def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
+def strip(service: RePaintSSIM, rows: int = 4) -> Figure:
     """Pictures after a few steps: the original, what is known, then S = 1, 20, 60, …
 
     Above each column its mean SSIM.
@@ -111,24 +113,13 @@ def strip(service: RePaintSSIM, rows: int = 4) -> Image.Image:
     for i, stop in enumerate(stops):
         ssim = np.mean([result.ssim for result in served[i :: len(stops)]])
         heads.append(f"S = {stop}\nSSIM {ssim:.2f}")
-    size = len(tiles[0][0])
-    scale = max(1, 128 // size)
-    side, gap, font = size * scale, 4, ImageFont.load_default(21)
-    top = 60
-    sheet = Image.new(
-        "RGB",
-        ((side + gap) * len(heads) - gap, top + (side + gap) * len(tiles) - gap),
-        palette.WHITE,
-    )
-    pen = ImageDraw.Draw(sheet)
-    for column, head in enumerate(heads):
-        pen.text((column * (side + gap) + 2, 2), head, fill=palette.INK, font=font)
-    for row, images in enumerate(tiles):
-        for column, image in enumerate(images):
-            tile = Image.fromarray(np.round(image * 255).astype(np.uint8))
-            place = column * (side + gap), top + row * (side + gap)
-            sheet.paste(tile.resize((side, side), Image.Resampling.NEAREST), place)
-    return sheet
+    figure, axes = panels(len(tiles) * len(heads), len(heads), _TILE, 1.15 * _TILE)
+    for one, image in zip(axes, itertools.chain(*tiles), strict=True):
+        one.imshow(image, interpolation="nearest")
+        one.set_axis_off()
+    for one, head in zip(axes, heads, strict=False):
+        one.set_title(head, fontsize=9, loc="left")
+    return figure
 
 
 def describe(service: RePaintSSIM, curve: Curve) -> str:
