@@ -18,15 +18,17 @@ import numpy as np
 import torch
 import tyro
 from diffusers.models.unets.unet_2d import UNet2DModel
+from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.training_utils import EMAModel
+from diffusers.utils.pil_utils import make_image_grid
 from joblib import Parallel, delayed
-from matplotlib.figure import Figure
 from PIL import Image
 from rich.progress import Progress
 
 from aigc_market._files import read_arrays
 from aigc_market.ssim.scenes import scene
+from baselines import figures
 from baselines.runs.files import write_atomically, write_csv, write_json
 
 FIRST_TRAINING_SEED = 1_000_000
@@ -198,7 +200,7 @@ def train(
     model.half().save_pretrained(out, safe_serialization=True)
     noise_schedule.save_config(out)
     _report(out, training)
-    sheet = _samples(model.float(), noise_schedule, recipe.size)
+    sheet = _samples(model.float(), noise_schedule)
     write_atomically(out / "samples.png", lambda file: sheet.save(file, "png"))
 
 
@@ -214,33 +216,20 @@ def _report(out: Path, training: _Training) -> None:
     write_csv(out / "losses.csv", ("update", "loss"), rows)
     spent = {"seconds": round(training.seconds), "loss": float(np.mean(losses[-250:]))}
     write_json(out / "recipe.json", {**asdict(training.recipe), **spent})
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, [axes] = figures.panels(1, height=4.0)
     smooth = np.convolve(losses, np.ones(50) / 50, mode="valid")
     axes.semilogy(np.arange(len(smooth)) + 50, smooth)
-    axes.set_xlabel("Update")
-    axes.set_ylabel("Loss, mean of 50 updates")
-    axes.grid(alpha=0.3, which="both")
-    write_atomically(out / "loss.png", lambda file: figure.savefig(file, format="png", dpi=150))
+    axes.set(xlabel="Update", ylabel="Loss, mean of 50 updates")
+    figures.save(figure, out / "loss.png")
 
 
-def _samples(model: UNet2DModel, schedule: DDPMScheduler, size: int) -> Image.Image:
+def _samples(model: UNet2DModel, schedule: DDPMScheduler) -> Image.Image:
     """A sheet of 6 × 8 scenes drawn from the model, four times enlarged."""
+    draw: Any = DDPMPipeline(model, schedule)
+    draw.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(1)
-    pictures = torch.randn(48, 3, size, size, generator=generator)
-    schedule.set_timesteps(SAMPLE_CALLS)
-    with torch.no_grad():
-        for t in schedule.timesteps:
-            predicted = model(pictures, t).sample
-            step: Any = schedule.step(predicted, int(t), pictures, generator=generator)
-            pictures = step.prev_sample
-    pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-    sheet = np.full((6 * (size + 1) - 1, 8 * (size + 1) - 1, 3), 255, np.uint8)
-    for i, picture in enumerate(pixels):
-        top, left = (size + 1) * (i // 8), (size + 1) * (i % 8)
-        sheet[top : top + size, left : left + size] = picture
-    height, width = sheet.shape[:2]
-    return Image.fromarray(sheet).resize((4 * width, 4 * height), Image.Resampling.NEAREST)
+    drawn = draw(48, generator, num_inference_steps=SAMPLE_CALLS).images
+    return make_image_grid(drawn, 6, 8, resize=4 * drawn[0].width)
 
 
 if __name__ == "__main__":
