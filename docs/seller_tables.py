@@ -10,7 +10,7 @@ from measurements import delta
 
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import report
-from baselines.experiments.compete import tables
+from baselines.experiments.compete import contest_tables
 from baselines.report import bracketed
 
 
@@ -30,17 +30,17 @@ def calvano_table(name: str) -> str:
 
 def compete_table(scenario: str) -> str:
     """What sellers of each kind do in a scenario, against themselves and against strangers."""
-    return tables.standings(*(_of(scenario, name) for name in ("sellers", "crossplay")))
+    return contest_tables.standings(*(_of(scenario, name) for name in ("sellers", "crossplay")))
 
 
 def compete_differences(scenario: str) -> str:
     """Trained sellers against the first of them, paired by seed."""
-    return tables.differences(_of(scenario, "sellers"))
+    return contest_tables.differences(_of(scenario, "sellers"))
 
 
 def compete_crossplay(scenario: str) -> str:
     """Who earns what from whom."""
-    return tables.crossplay(_of(scenario, "crossplay"))
+    return contest_tables.crossplay(_of(scenario, "crossplay"))
 
 
 def compete(scenario: str, method: str, column: str) -> str:
@@ -59,6 +59,22 @@ def compete_met(scenario: str, row: str, column: str) -> str:
     met = _of(scenario, "crossplay").query("met_in_training == 0")
     gains = met[(met["row"] == row) & (met["column"] == column)]["row_gain"]
     return bracketed(mean_interval(gains.to_numpy()), 2)
+
+
+def compete_answers(scenario: str, method: str) -> str:
+    """In how many cases a rival answers a forced deviation by a lower price in two rounds."""
+    rows = _of(scenario, "deviations")
+    rows = rows[(rows["method"] == method) & rows["round"].between(1, 2)]
+    lower = rows["others_price"] < rows["others_undisturbed"] - 1e-6
+    cases = lower.groupby([rows["seed"], rows["deviator"]]).any()
+    return f"{cases.sum()} of {len(cases)}"
+
+
+def compete_losses(scenario: str, method: str) -> str:
+    """In how many cases who was forced to deviate loses by it."""
+    rows = _of(scenario, "sellers")
+    profit = rows[rows["method"] == method]["deviation_profit"]
+    return f"{(profit < 0).sum()} of {len(profit)}"
 
 
 def _runs(scenario: str, method: str) -> Any:

@@ -120,6 +120,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "compete-crossplay": seller_tables.compete_crossplay,
     "compete-less": seller_tables.compete_less,
     "compete-met": seller_tables.compete_met,
+    "compete-answers": seller_tables.compete_answers,
+    "compete-losses": seller_tables.compete_losses,
     "delta": delta,
     "both-sides": both_sides_tables.both_sides,
     "both-sides-table": both_sides_tables.both_sides_table,

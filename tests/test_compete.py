@@ -13,10 +13,10 @@ from baselines.arena.competition import CompetitionEnv, play
 from baselines.arena.registry import REGISTRY, RIVALS, resolve
 from baselines.arena.task import Task
 from baselines.arena.training import Training
-from baselines.experiments.compete import figures, measures
+from baselines.experiments.compete import contest_figures, measures
 from baselines.experiments.compete.compete import Contender, Contest, compete, meetings
 from baselines.experiments.compete.meeting import Meeting, Participant
-from baselines.methods.sellers import sellers, trainer
+from baselines.methods.sellers import seller_trainer, sellers
 from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.runs import policy_files
 
@@ -35,7 +35,7 @@ def learn(method, folder, scenario="calvano", seed=0, recipe=TINY):
     """Sellers that were trained and kept, and what their file says of them."""
     training = Training(resolve(method), task(scenario), seed, recipe)
     training.execute(folder)
-    return trainer.load(training.file(folder))
+    return seller_trainer.load(training.file(folder))
 
 
 def at(name, seat=0, scenario="calvano", **parameters):
@@ -87,7 +87,7 @@ def test_a_file_of_other_sellers_is_named(tmp_path, config, weights):
     whole |= {"recipe": dataclasses.asdict(TINY), "prices": [1.0, 2.0]}
     policy_files.write(path, weights, {**whole, **config})
     with pytest.raises(ValueError, match=r"path must be of sellers .*kept\.safetensors'"):
-        trainer.load(path)
+        seller_trainer.load(path)
 
 
 @pytest.mark.parametrize("method", ["q_learning", "dqn", "ppo"])
@@ -344,7 +344,7 @@ def test_methods_of_ones_own_meet_each_other(tmp_path, monkeypatch):
 def test_figures_are_drawn_from_the_tables_alone(tmp_path):
     for name in ("sellers", "crossplay", "curves", "deviations"):
         (tmp_path / f"{name}.csv").write_text("scenario,met_in_training\n", "utf-8")
-    assert figures.draw(tmp_path) == []
+    assert contest_figures.draw(tmp_path) == []
 
 
 def test_a_training_names_what_it_depends_on(tmp_path):

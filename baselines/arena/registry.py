@@ -121,7 +121,7 @@ class Entry:
 
 def _entries() -> list[Entry]:
     methods = "baselines.methods"
-    sellers = f"{methods}.sellers.trainer"
+    sellers = f"{methods}.sellers.seller_trainer"
     bayes = f"{methods}.bayes.pricing"
     return [
         Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO", sellers=f"{sellers}:TPPO"),
@@ -153,7 +153,8 @@ def _entries() -> list[Entry]:
 
 
 def _rivals() -> list[Entry]:
-    learned, scripted = "baselines.methods.sellers.trainer", "baselines.methods.sellers.scripted"
+    sellers = "baselines.methods.sellers"
+    learned, scripted = f"{sellers}.seller_trainer", f"{sellers}.scripted"
     return [
         Entry("q_learning", sellers=f"{learned}:Q_LEARNING"),
         Entry("q_learning_myopic", sellers=f"{learned}:Q_LEARNING_MYOPIC"),

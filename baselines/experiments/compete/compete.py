@@ -16,7 +16,7 @@ from aigc_market.scenarios import COMPETITION_SCENARIOS
 from baselines.arena.registry import Entry, resolve
 from baselines.arena.task import Task
 from baselines.arena.training import Training
-from baselines.experiments.compete import figures, tables
+from baselines.experiments.compete import contest_figures, contest_tables
 from baselines.experiments.compete.meeting import Meeting, Participant
 from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.runs.runner import Engine, Runner
@@ -163,8 +163,8 @@ def compete(
     trained = {None, *run("trainings", sorted(trainings, key=lambda one: one.seed))}
     ready = run("meetings", [m for m in plan if {s.training for s in m.sides} <= trained])
     recipe = SellerRecipe(rounds=rounds)
-    tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
-    for path in figures.draw(run.out):
+    contest_tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
+    for path in contest_figures.draw(run.out):
         console.print(f"{path}", soft_wrap=True, highlight=False)
     console.print(Markdown((run.out / "compete.md").read_text("utf-8")))
     run.report()

@@ -13,7 +13,7 @@ from baselines.arena.registry import Entry
 from baselines.arena.task import Task
 from baselines.arena.training import Training
 from baselines.experiments.compete import measures
-from baselines.methods.sellers import trainer
+from baselines.methods.sellers import seller_trainer
 from baselines.runs.files import write_json
 
 
@@ -49,7 +49,7 @@ class Participant:
     def player(self, task: Task, seat: int, out: Path) -> Player:
         """Who sits at a seat, to be called with the number of games."""
         if self.training is not None:
-            return trainer.load(self.training.file(out))[0].player(seat)
+            return seller_trainer.load(self.training.file(out))[0].player(seat)
         own, seed = dataclasses.replace(task, seat=seat), 1000 * (self.seed or 0) + seat
         return lambda games: self.entry.make(own, games, seed, **dict(self.parameters))
 
@@ -90,7 +90,7 @@ class Meeting:
         if training is None or not self.own:
             write_json(self.file(out), measures.measure(known.play(players), known))
             return
-        sellers, config = trainer.load(training.file(out))
+        sellers, config = seller_trainer.load(training.file(out))
         result = measures.measure(known.play(players, sellers.vmus), known)
         result |= {name: config[name] for name in ("curve", "seconds", "rounds")}
         result["lowest"], result["highest"] = config["prices"]
