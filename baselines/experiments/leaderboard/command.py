@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -99,31 +100,25 @@ def leaderboard(
         _checks.integer("--sizes", K, at_least=1)
     if train_only and (quick or not train):
         raise ValueError("--train-only must be without --quick and --no-train, which train nothing")
-    episodes = min(episodes, QUICK_EPISODES) if quick else episodes
     run = Runner(out, workers, engine)
     out, console = run.out, run.console
-    able = [(t, e) for t in map(Task, scenarios) for e in entries if _able(e, t, console)]
-    trainings: list[Training] = []
-    if train and not quick:
-        # Method by method: two that fit the same filter at the same time would both fit it.
-        learned = [(t, e) for e in entries for t, able_one in able if able_one is e]
-        learned = [(t, e) for t, e in learned if e.factory is None]
-        trainings = [Training(e, t, seed) for seed in range(seeds) for t, e in learned]
-    first_seed = _first_seed(quick, looked_at_before)
-
-    def work(policies_of: Callable[[Entry, Task], Mapping[int, Path | None]]) -> list[Evaluation]:
-        made: list[Evaluation] = []
-        for task, entry in able:
-            for seed, policy in policies_of(entry, task).items():
-                one = Evaluation(entry, task, seed, episodes, first_seed, policy)
-                made += [one, *_other_sizes(one, sizes), *(_outside(one) if outside else ())]
-        return made
-
-    planned = [] if train_only else work(lambda e, t: _policies(e, t, trainings, seeds, quick, out))
+    work = _Work(
+        [(t, e) for t in map(Task, scenarios) for e in entries if _able(e, t, console)],
+        seeds=seeds,
+        episodes=min(episodes, QUICK_EPISODES) if quick else episodes,
+        sizes=sizes,
+        outside=outside,
+        best=quick,
+        first_seed=_first_seed(quick, looked_at_before),
+        out=out,
+    )
+    trainings = work.trainings() if train and not quick else []
+    planned = [] if train_only else work.evaluations(trainings)
     console.print(costs.plan(trainings, planned, run), soft_wrap=True)
     if plan:
         return
-    if not (train_only or quick or looked_at_before):
+    tests = not (train_only or quick or looked_at_before)
+    if tests:
         look(write=False)  # refused now, and not after hours of training
     if trainings:
         run("trainings", trainings)
@@ -131,36 +126,101 @@ def leaderboard(
         console.print(f"the policies are in {out}/trained/", soft_wrap=True)
         run.report()
         return
-    if not (quick or looked_at_before):
+    if tests:
         look()
-    for task, entry in able:
-        if not _policies(entry, task, (), seeds, quick, out):
+    for task, entry in work.able:
+        if not work.policies(entry, task):
             console.print(f"{entry.name} is left out of {task.name}: there is no policy of it")
-    done = run("evaluations", work(lambda e, t: _policies(e, t, (), seeds, quick, out)))
-
-    def results(changed: bool) -> list[Result]:
-        groups: dict[tuple[str, ...], list[Evaluation]] = {}
-        for e in done:
-            if bool(e.change) is changed:
-                groups.setdefault((e.task.name, e.change, e.entry.name), []).append(e)
-        return [Result.read(g, out, asked(g[0].entry)) for g in groups.values()]
-
-    def asked(entry: Entry) -> int:
-        if entry.factory is not None:
-            return seeds if entry.is_own else 1
-        return 1 if quick else seeds
-
+    results = work.results(run("evaluations", work.evaluations()))
     made_by = {
-        "first seed of the episodes": first_seed,
-        "episodes a scenario": episodes,
-        "episodes of crowds of other sizes": min(episodes, OTHER_SIZES_EPISODES),
+        "first seed of the episodes": work.first_seed,
+        "episodes a scenario": work.episodes,
+        "episodes of crowds of other sizes": min(work.episodes, OTHER_SIZES_EPISODES),
         "training seeds": 1 if quick else seeds,
     }
-    tables.write_leaderboard(out, results(changed=False), made_by)
-    tables.write_outside(out, results(changed=True))
+    tables.write_leaderboard(out, [r for r in results if not r.change], made_by)
+    tables.write_outside(out, [r for r in results if r.change])
     plots.draw(out)
     console.print(f"leaderboard.md, CSV files and figures are in {out}/", soft_wrap=True)
     run.report()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is trained and played."""
+
+    able: list[tuple[Task, Entry]]
+    """Tasks, and methods that can be trained or made for them; methods in their order."""
+    seeds: int
+    episodes: int
+    sizes: Sequence[int]
+    outside: bool
+    best: bool
+    """Whether the best of the policies that come along are played, and none trained here."""
+    first_seed: int
+    out: Path
+
+    def trainings(self) -> list[Training]:
+        """Seed by seed; then method by method, for two that fit one filter would both fit it."""
+        methods = dict.fromkeys(entry for _, entry in self.able if entry.factory is None)
+        pairs = [(t, entry) for entry in methods for t, able in self.able if able == entry]
+        return [Training(e, t, seed) for seed in range(self.seeds) for t, e in pairs]
+
+    def policies(
+        self, entry: Entry, task: Task, planned: Sequence[Training] = ()
+    ) -> Mapping[int, Path | None]:
+        """Files of policies for a task, by seed: those trained here, else those that come along.
+
+        With those that are planned to be trained.
+        """
+        if entry.factory is not None:
+            return dict.fromkeys(range(self.asked(entry)))
+        here = {t.seed: t.file(self.out) for t in planned if (t.entry, t.task) == (entry, task)}
+        here |= {} if self.best else trained(entry, task, range(self.seeds), self.out)
+        return here or policies.shipped(entry.name, task.scenario_name, self.best)
+
+    def asked(self, entry: Entry) -> int:
+        """How many seeds a method is to have."""
+        if entry.factory is not None:
+            return self.seeds if entry.is_own else 1
+        return 1 if self.best else self.seeds
+
+    def evaluations(self, planned: Sequence[Training] = ()) -> list[Evaluation]:
+        """All that is played."""
+        made: list[Evaluation] = []
+        for task, entry in self.able:
+            for seed, policy in self.policies(entry, task, planned).items():
+                one = Evaluation(entry, task, seed, self.episodes, self.first_seed, policy)
+                made += [one, *self._other_sizes(one), *(_outside(one) if self.outside else ())]
+        return made
+
+    def _other_sizes(self, played: Evaluation) -> Iterator[Evaluation]:
+        """The same with other numbers of slots, where VMUs come and go."""
+        settings, policy = played.task.settings(), played.policy
+        any_size = policy is None or (policy.exists() and policies.load(policy).any_K)
+        if not (settings.masked and any_size):
+            return
+        episodes = min(played.episodes, OTHER_SIZES_EPISODES)
+        for K in self.sizes:
+            if K != settings.market.K:
+                task = Task(played.task.scenario, {"K": K})
+                yield dataclasses.replace(played, task=task, episodes=episodes)
+
+    def results(self, done: Sequence[Evaluation]) -> list[Result]:
+        """Of each method in each task, or change of it, over its seeds."""
+        groups: dict[tuple[str, ...], list[Evaluation]] = {}
+        for e in done:
+            groups.setdefault((e.task.name, e.change, e.entry.name), []).append(e)
+        return [Result.read(g, self.out, self.asked(g[0].entry)) for g in groups.values()]
+
+
+def _outside(played: Evaluation) -> Iterator[Evaluation]:
+    """The same in changed markets."""
+    if played.task.name in HOMES:
+        episodes = min(played.episodes, OUTSIDE_EPISODES)
+        given = {"episodes": episodes, "first_seed": outside_seed(0)}
+        for change in changes(played.task.name):
+            yield dataclasses.replace(played, change=change, **given)
 
 
 def _entries(methods: tuple[str, ...] | None, method: str | None, track: Knows) -> list[Entry]:
@@ -188,44 +248,3 @@ def _first_seed(quick: bool, looked_at_before: bool) -> int:
     if quick:
         return demonstration_seed(0)
     return looked_at() if looked_at_before else draws()[-1]["first_seed"]
-
-
-def _policies(
-    entry: Entry,
-    task: Task,
-    trainings: Sequence[Training],
-    seeds: int,
-    quick: bool,
-    out: Path,
-) -> Mapping[int, Path | None]:
-    """Files of policies for a task, by seed: those trained here, else those that come along.
-
-    With `trainings`, those that are going to be trained too.
-    """
-    if entry.factory is not None:
-        return dict.fromkeys(range(seeds if entry.is_own else 1))
-    here = {t.seed: t.file(out) for t in trainings if (t.entry, t.task) == (entry, task)}
-    here |= {} if quick else trained(entry, task, range(seeds), out)
-    return here or policies.shipped(entry.name, task.scenario_name, best=quick)
-
-
-def _other_sizes(played: Evaluation, sizes: Sequence[int]) -> Iterator[Evaluation]:
-    """The same with other numbers of slots, where VMUs come and go."""
-    settings, policy = played.task.settings(), played.policy
-    any_size = policy is None or (policy.exists() and policies.load(policy).any_K)
-    if not (settings.masked and any_size):
-        return
-    episodes = min(played.episodes, OTHER_SIZES_EPISODES)
-    for K in sizes:
-        if K != settings.market.K:
-            task = Task(played.task.scenario, {"K": K})
-            yield dataclasses.replace(played, task=task, episodes=episodes)
-
-
-def _outside(played: Evaluation) -> Iterator[Evaluation]:
-    """The same in changed markets."""
-    if played.task.name in HOMES:
-        episodes = min(played.episodes, OUTSIDE_EPISODES)
-        given = {"episodes": episodes, "first_seed": outside_seed(0)}
-        for change in changes(played.task.name):
-            yield dataclasses.replace(played, change=change, **given)
