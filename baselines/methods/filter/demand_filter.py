@@ -198,10 +198,6 @@ class DemandFilter:
         moments = np.stack([of_a, of_q, of_a**2, of_q**2, own_best, a / q], -1).reshape(-1, 6)
         parts = bought, squared, bought[:, ::_COARSE] * own_best.reshape(-1, 1), moments
         self._ends = np.cumsum([part.shape[1] for part in parts]).tolist()
-        hats = {}
-        for cells in (1, _COARSE):
-            index = np.arange(bought[:, ::cells].shape[1])[:, None]
-            hats[cells] = (1 - np.abs(index - place / cells)).clip(0)
         self._a, self._log_q, self._margin, self._place = map(
             self._like, (a, log_q, price - public.cost, place)
         )
@@ -210,7 +206,6 @@ class DemandFilter:
         self._shifts = self._like(cell * np.array([-_APART, 0.0, _APART]))
         self._most_variance = 0.98 * (_APART * cell) ** 2
         self._expectations = self._like(np.concatenate(parts, axis=1))
-        self._hats = {cells: self._like(hat) for cells, hat in hats.items()}
 
     def _like(self, table: np.ndarray) -> Array:
         """A table in the library and the precision of the parameters."""
@@ -344,9 +339,8 @@ class DemandFilter:
         means, squares = expected[..., k : k + 2], expected[..., k + 2 : k + 4]
         own_best, bend = expected[..., k + 4], expected[..., k + 5]
         spreads = xp.sqrt((squares - means**2).clip(0) + 1e-4)
-        if state.parameters.step is not None:  # the second mean is that of ln q
-            shared = x[:, None, None]
-            means = means + xp.concat([0 * shared, shared], axis=-1)
+        shared = x[:, None, None]  # the second mean is that of ln q
+        means = means + xp.concat([0 * shared, shared], axis=-1)
         sold = self._sold(state, (bought * active[..., None]).sum(-2))
         scarcity = xp.zeros_like(x)
         if capacity is not None:
@@ -443,8 +437,6 @@ class DemandFilter:
 
     def _sold(self, state: FilterState, bought: Array) -> Array:
         """Expected demand (B, trials), x included, from that without it at prices (B, J)."""
-        if state.parameters.step is None:
-            return self._at_trials(state, bought, 1)
         outer = (state.variance / (2 * self._shifts[2] ** 2))[:, None]
         inner = (1 - 2 * outer) * bought[:, _APART:-_APART]
         both = bought[:, : -2 * _APART] + bought[:, 2 * _APART :]
@@ -459,8 +451,6 @@ class DemandFilter:
             cells: how many.
             first: cells from the first price to the table's.
         """
-        if state.parameters.step is None:
-            return table @ self._hats[cells]
         xp = self._xp
         place = (self._place - (state.x / self._cell)[:, None] - first) / cells
         below = xp.floor(detached(place)).clip(0, table.shape[1] - 2)
