@@ -6,7 +6,7 @@ from typing import Any
 
 import measurements
 import pandas as pd
-from measurements import delta
+from measurements import delta, rounded
 
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import report
@@ -15,11 +15,14 @@ from baselines.report import bracketed
 
 
 def calvano() -> str:
-    """Where Q-learners end, in a sentence."""
-    two, three, four, forgetful = map(delta, ("n2", "n3", "n4", "n2-memory0"))
+    """Where Q-learners end, in two sentences."""
+    two, three, four = map(delta, ("n2", "n3", "n4"))
+    [usual] = measurements.table("learning-sellers/calvano-summary", design="n2", part="sellers")
+    once, ever = (rounded(usual[f"{test}_nash"], 3) for test in ("one_shot", "reply"))
     return (
         f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
-        f"Nash equilibrium to the cartel. Two that remember nothing end at {forgetful}."
+        f"Nash equilibrium to the cartel. Of the sessions with two, {once} are Nash equilibria if "
+        f"a seller may deviate for one round, {ever} if it may for ever."
     )
 
 
