@@ -66,7 +66,7 @@ def converted(known, into):
 def test_arrays_and_tensors_are_played_alike(K, min_steps, limited):
     # The batch is larger than NumPy takes at once. In single precision rare purchases are told
     # apart less exactly, and the best price may jump between trials that are all but equal.
-    rounds = some_rounds(B=70, K=K)[: 4 if limited else 3]
+    rounds = some_rounds(B=130, K=K)[: 4 if limited else 3]
     known, actions = step_by_step(make(min_steps=min_steps), *rounds)
     on_tensors = PricingNetwork(PublicParameters(min_steps=min_steps), weights_of())
     as_tensors = (torch.from_numpy(part) for part in rounds)

@@ -12,7 +12,7 @@ OWN_INPUTS, MARKET_INPUTS = 4 + OWN, 5 + MARKET
 """Numbers that the network sees of each VMU and of the market, the filter's own last."""
 _MANY = 8.0
 """VMUs beyond which their number is not told apart: larger markets are then nothing new."""
-_ROWS = 64
+_ROWS = 128
 """VMUs, of all episodes, that NumPy looks at together: tables then fit the processor's cache."""
 
 
