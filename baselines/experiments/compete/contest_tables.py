@@ -20,8 +20,8 @@ _OF_SEATS = [
     *("seat_gain", "deviation_gain", "deviation_profit"),
 ]
 _OF_ALL = [
-    *("profit", "profit_gain", "nash_conv", "users_loss", "vmu_regret", "vmu_regret_everywhere"),
-    *("period", "lowest", "highest", "rounds", "seconds"),
+    *("profit", "profit_gain", "nash_conv", "users_loss", "vmu_regret", "period"),
+    *("lowest", "highest", "rounds", "seconds"),
 ]
 _COMPARED = ["profit", "profit_gain", "nash_conv"]
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "stable-baselines3", "torch")
@@ -129,7 +129,7 @@ def standings(rows: Any, met: Any) -> str:
     """
     header = (
         *("method", "seeds", "price", "profit", "Δ", "NashConv", "strangers", "users lose"),
-        *("deviating pays", "period", "VMUs' regret", "seconds"),
+        *("deviating pays", "period", "seconds"),
     )
     alike = met[(met["row"] == met["column"]) & (met["met_in_training"] == 0)]
     lines = []
@@ -138,7 +138,6 @@ def standings(rows: Any, met: Any) -> str:
         by_seed = of_method.groupby("seed", dropna=False)
         learned = bool(runs["rounds"].iloc[0])
         strangers = alike[alike["row"] == method]["profit_gain"] if learned else runs["seed"][:0]
-        regret = runs[["vmu_regret", "vmu_regret_everywhere"]].mean()
         line = (
             str(method),
             str(len(runs)) if runs["seed"].notna().all() else report.NONE,
@@ -148,7 +147,6 @@ def standings(rows: Any, met: Any) -> str:
             _mean(runs["users_loss"]),
             _mean(by_seed["deviation_profit"].mean().dropna()),
             ", ".join(report.number(value, 0) for value in runs["period"]),
-            report.NONE if regret.isna().any() else ", ".join(f"{v:.2%}" for v in regret),
             report.number(runs["seconds"].mean(), 0),
         )
         lines.append(line)

@@ -14,8 +14,6 @@ from baselines.arena.competition import CompetitionEnv, Forced, Rounds, play
 from baselines.arena.protocol import Player
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
-from baselines.methods.sellers.learning_vmus import LearningVMUs
-from baselines.methods.sellers.sellers import Sellers, every_price
 
 WARM_UP, ROUNDS = 50, 100
 """Rounds of an episode before those that are measured, and these."""
@@ -177,24 +175,6 @@ def _period(played: Rounds, known: Benchmark) -> int | None:
         if np.abs(last[period:] - last[:-period]).max() < SLACK:
             return period
     return None
-
-
-def regret_everywhere(vmus: LearningVMUs, sellers: Sellers, known: Benchmark) -> float:
-    """What VMUs lose against their best responses at all prices of a grid, posted or not.
-
-    Returns:
-        The mean over all tuples of prices of the sellers' range and, where the market moves, some
-        markets, as a share of what VMUs have at Nash prices.
-    """
-    market = known.market
-    if not known.stands_still:
-        market = market.lanes(slice(0, None, EVERY * known.num_envs))
-    prices = every_price(market, sellers.prices)
-    prices = np.broadcast_to(prices, (*prices.shape[: market.M], *market.batch_shape, market.M))
-    shares, steps = vmus(market, prices, np.random.default_rng(0))
-    chosen = competition.settle(market, prices, shares, steps).wished_utility()
-    lost = competition.respond(market, prices).vmu_utility - chosen
-    return float(lost.mean() / np.abs(known.nash["vmu_utility"]).mean())
 
 
 def deviations(players: Sequence[Player], known: Benchmark) -> dict[str, list[Any]]:

@@ -94,9 +94,6 @@ class Meeting:
         result = measures.measure(known.play(players, sellers.vmus), known)
         result |= {name: config[name] for name in ("curve", "seconds", "rounds")}
         result["lowest"], result["highest"] = config["prices"]
-        if sellers.vmus is not None:
-            everywhere = measures.regret_everywhere(sellers.vmus, sellers, known)
-            result["vmu_regret_everywhere"] = everywhere
-        elif known.stands_still:
+        if known.stands_still and sellers.vmus is None:
             result |= measures.deviations(players, known)
         write_json(self.file(out), result)

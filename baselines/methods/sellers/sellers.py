@@ -162,14 +162,6 @@ def price_range(task: Task, recipe: SellerRecipe) -> tuple[float, float]:
     return float(np.nanmin(grids)), float(np.nanmax(grids))
 
 
-def every_price(market: Competition, prices: tuple[float, float]) -> np.ndarray:
-    """All tuples of prices of a grid on the range: (LEVELS, …, M), or (LEVELS, …, 1, M) before the
-    axis of a batch of markets."""
-    axes = np.meshgrid(*[price_at(GRID, prices)] * market.M, indexing="ij")
-    tuples = np.stack(axes, axis=-1)
-    return tuples[..., None, :] if market.batch_shape else tuples
-
-
 def value_of_prices(market: Competition, prices: tuple[float, float]) -> np.ndarray:
     """(M, LEVELS) what each price of a grid earns in a round while the others draw theirs from it.
 
@@ -177,7 +169,9 @@ def value_of_prices(market: Competition, prices: tuple[float, float]) -> np.ndar
         market: one, or a batch to average over.
         prices: range of the grid.
     """
-    posted = every_price(market, prices)
+    axes = np.meshgrid(*[price_at(GRID, prices)] * market.M, indexing="ij")
+    posted = np.stack(axes, axis=-1)  # (LEVELS, …, M)
+    posted = posted[..., None, :] if market.batch_shape else posted
     answer = competition.respond(market, posted)
     earned = competition.settle(market, posted, answer.shares, answer.steps).asp_utility
     of_seats = (np.moveaxis(earned[..., m], m, 0) for m in range(market.M))
