@@ -87,6 +87,15 @@ def test_arrays_and_tensors_are_played_alike(K, min_steps, limited):
         assert (np.abs(single.best_logit - mine.best_logit) > 1e-2).mean() < 0.02
 
 
+def test_an_episode_is_played_alike_alone_and_among_others():
+    # Alone there are rounds in which everybody stays, after somebody has left.
+    network, rounds = make(), some_rounds(B=40, K=1)
+    _, together = step_by_step(network, *rounds)
+    for i in range(40):
+        _, alone = step_by_step(network, *(part[:, i : i + 1] for part in rounds))
+        np.testing.assert_allclose(alone, np.array(together)[:, i : i + 1], **EQUAL)
+
+
 def test_the_order_of_vmus_does_not_matter():
     network = make()
     price, steps, active, capacity = some_rounds(K=6)

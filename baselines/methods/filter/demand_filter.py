@@ -301,12 +301,13 @@ class DemandFilter:
         likely = likely + forgetting
         if parameters.wander is not None:
             likely = times(likely, parameters.wander.T)
-        told, left = times(likely, spread.T), state.left
+        told = times(likely, spread.T)
+        left = state.left * (1 - drawn)[..., None, None]
         if not everybody:
             stays = active[:, None, :, None, None]
             likely, told = stays * likely + (1 - stays), stays * told + (1 - stays)
             leaves = (present * (1 - active))[:, None, :, None, None]
-            left = left * (1 - drawn)[..., None, None] + (log_told_old * leaves).sum(2)
+            left = left + (log_told_old * leaves).sum(2)
         log_told = xp.log(told + _TINY)
         joint = log_told.sum(2) + left
         after = FilterState(
