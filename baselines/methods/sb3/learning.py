@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
 from aigc_market.sb3 import GymnasiumVecEnv
 from baselines.arena.protocol import Report
@@ -58,14 +58,18 @@ def learn(
         return `r` and the length `l` of every training episode, exploration included.
     """
     torch.set_num_threads(1)  # the networks are small, and runs fill the cores
+    arguments = recipe.arguments()
+    envs: Any = VecMonitor(GymnasiumVecEnv(env, infos=False))
+    if arguments.get("gamma") == 0:
+        envs = _Ending(envs)
     model: Any = algorithm(
         policy,
-        VecMonitor(GymnasiumVecEnv(env, infos=False)),
+        envs,
         policy_kwargs=policy_arguments,
         stats_window_size=2**31,  # every episode is kept
         seed=training_seed(seed),
         device="cpu",
-        **recipe.arguments(),
+        **arguments,
     )
     model.learn(recipe.rounds, callback=_Progress(recipe.rounds, report))
     model.policy.set_training_mode(False)
@@ -76,6 +80,24 @@ def episode_rewards(model: Any, start: int = 0) -> list[float]:
     """Mean reward a round of each training episode from the `start`-th on, as they ended."""
     episodes = islice(model.ep_info_buffer, start, None)
     return [float(episode["r"] / episode["l"]) for episode in episodes]
+
+
+class _Ending(VecEnvWrapper):
+    """Episodes that end, where a discount of 0 counts nothing that would follow.
+
+    SB3 works out what it would be worth for each that is cut short, one after the other.
+    """
+
+    def reset(self) -> Any:
+        """Begin an episode in every environment."""
+        return self.venv.reset()
+
+    def step_wait(self) -> Any:
+        """Step all environments."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        for env in np.flatnonzero(dones):
+            infos[env]["TimeLimit.truncated"] = False
+        return observations, rewards, dones, infos
 
 
 class _Progress(BaseCallback):
