@@ -33,11 +33,6 @@ def validation_seed(i: int) -> int:
     return _seed(i, VALIDATION)
 
 
-def test_seed(i: int) -> int:
-    """The i-th seed of episodes in which the leaderboard measures a method."""
-    return _seed(i, TEST)
-
-
 def outside_seed(i: int) -> int:
     """The i-th seed of episodes in which the leaderboard measures it out of its law."""
     return _seed(i, OUTSIDE)
