@@ -40,22 +40,11 @@ def share(scenario: str, method: str) -> str:
     return rounded(standing(scenario, method)["share"], 3)
 
 
-def best_of(scenario: str, *tracks: str) -> str:
-    """The best share of these tracks and whose it is."""
-    return named(best(scenario, *tracks))
-
-
-def difference(scenario: str, method: str, of: str, window: str = "all") -> str:
-    """A method's share less a reference's, in the same episodes, with its 95 % interval.
-
-    References are `best-classical`, `filter` and `best-told-the-law`.
-    """
-    where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
-    return _difference(only("hidden-markets/differences", **where))
-
-
 def paired(scenario: str, method: str, other: str, window: str = "all") -> str:
-    """The same of two learned methods over the training seeds that both have (Student's t)."""
+    """A learned method's share less another's, over the training seeds that both have.
+
+    In the same episodes; with Student's 95 % interval.
+    """
     shares = [
         {row["seeds"]: row["share"] for row in table("hidden-markets/seeds", **where)}
         for name in (method, other)
@@ -73,7 +62,10 @@ def _difference(row: Row) -> str:
 
 
 def differences(of: str, *methods: str) -> str:
-    """Differences of some methods to a reference, a preset a column."""
+    """Some methods' shares less a reference's, a preset a column, with their 95 % intervals.
+
+    References are `best-classical`, `filter` and `best-told-the-law`.
+    """
     rows = table("hidden-markets/differences", window="all", of=of.replace("-", " "))
     made = []
     for method in methods:

@@ -115,9 +115,9 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
         one.set_ylabel("Lost so far, of U*")
     title_above(
         figure,
-        "Utility lost up to a round, as a share of the oracle's: "
-        f"{_episodes_of(table[table['scenario'].isin(names)])}.\n"
-        "One best price for all (constant), the best classical rule, the best of each track.",
+        "Utility lost up to a round, as a share of the oracle's: one best price (constant),\n"
+        "the best classical rule, the best of each track. "
+        f"{_episodes_of(table[table['scenario'].isin(names)])}.",
     )
     label_ends(figure, labels)
     return figure
@@ -150,7 +150,9 @@ def _prices(table: Any, prices: Any) -> Figure | None:
     for one in axes[:: len(names)]:
         one.set_ylabel("Price")
     presets = table[table["scenario"].isin(names)]
-    title_above(figure, f"Prices posted, and the oracle's p*: the first of {_episodes_of(presets)}")
+    title_above(
+        figure, f"Prices posted, and the oracle's p*.\nThe first of {_episodes_of(presets)}."
+    )
     label_ends(figure, labels)
     return figure
 

@@ -37,8 +37,8 @@ from baselines.runs.runner import Runner
 
 TRIALS = 24
 EPISODES = 512
-FEWER = {"likelihood_grid": 128, "bayes_information": 128}
-"""Episodes of methods of which a trial takes some fifty times as long as of the others."""
+FEWER = {"bayes_information": 128}
+"""Episodes of methods of which a trial takes some hundred times as long as of most others."""
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 Space = Mapping[str, tuple[Any, ...]]
 """Values of each parameter: numbers in order, or others without one."""
@@ -105,7 +105,7 @@ def tune(
         methods: by default all that nobody trains.
         scenarios: presets.
         trials: of each method in each scenario.
-        episodes: validation episodes; at most those of `FEWER` for the slowest methods.
+        episodes: validation episodes; at most those of `FEWER` for the slowest method.
         out: folder of tuning.csv and of the searches.
         tuned: the JSON file with the best parameters, which is updated.
         workers: searches at the same time; as many as there are cores by default.
