@@ -15,6 +15,7 @@ from baselines.arena.arguments import EnvArguments, given
 from baselines.experiments.paper import claims, report, reproduce
 from baselines.experiments.paper import fig2 as figures
 from baselines.experiments.paper.runs import METHODS
+from baselines.report import percent
 from baselines.runs.files import write_json
 
 SHARES = {"tppo": 0.99, "ppo": 0.97, "greedy": 0.9, "random": 0.5, "equilibrium": 1.0}
@@ -203,6 +204,13 @@ def test_the_worst_market_is_the_one_that_is_judged(folder):
     assert "(K = 4, c = 1)" in claim.measure
     assert claim.interval()[0] == pytest.approx(0.495 - 1, abs=0.01)
     assert len(claim.differences) == 3
+
+
+def test_shares_are_rounded_down():
+    assert percent(0.99997) == "99.997 %"
+    assert percent(0.9999999) == "100.000 %"  # of prices in float32
+    assert percent(0.999999) == "99.999 %"
+    assert percent(0.5) == "50.000 %"
 
 
 def test_episodes_to_the_mark_are_counted():
