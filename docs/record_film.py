@@ -1,6 +1,6 @@
 """Records docs/images/render.gif: a trained leader in a market that it has never seen.
 
-The leader is `pathwise_mlp` of baselines/weights/, the market the first `hidden` one of the
+The leader is `filter_pathwise` of baselines/weights/, the market the first `hidden` one of the
 demonstration seeds, which nothing was trained on or chosen by.
 """
 
