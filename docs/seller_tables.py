@@ -48,20 +48,18 @@ def compete_crossplay(scenario: str) -> str:
 
 def compete(scenario: str, method: str, column: str) -> str:
     """What a method that meets itself does, the mean over seeds with its interval."""
-    return bracketed(mean_interval(_runs(scenario, method)[column].to_numpy()), 2)
+    return _said(_runs(scenario, method)[column])
 
 
 def compete_less(scenario: str, method: str, other: str, column: str) -> str:
     """A method's less another's, paired by seed."""
-    apart = _runs(scenario, method)[column].sub(_runs(scenario, other)[column]).dropna()
-    return bracketed(mean_interval(apart.to_numpy()), 2)
+    return _said(_runs(scenario, method)[column].sub(_runs(scenario, other)[column]).dropna())
 
 
 def compete_met(scenario: str, row: str, column: str) -> str:
     """Δ of a method at the first seat against another that it never met in training."""
     met = _of(scenario, "crossplay").query("met_in_training == 0")
-    gains = met[(met["row"] == row) & (met["column"] == column)]["row_gain"]
-    return bracketed(mean_interval(gains.to_numpy()), 2)
+    return _said(met[(met["row"] == row) & (met["column"] == column)]["row_gain"])
 
 
 def compete_answers(scenario: str, method: str) -> str:
@@ -78,6 +76,10 @@ def compete_losses(scenario: str, method: str) -> str:
     rows = _of(scenario, "sellers")
     profit = rows[rows["method"] == method]["deviation_profit"]
     return f"{(profit < 0).sum()} of {len(profit)}"
+
+
+def _said(values: Any) -> str:
+    return bracketed(mean_interval(values.to_numpy()), 2).replace("-", "−")
 
 
 def _runs(scenario: str, method: str) -> Any:
