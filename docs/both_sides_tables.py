@@ -82,7 +82,7 @@ def before() -> str:
 def leader_first() -> str:
     """Where both end if the leader learns faster, with a least purchase of 0 and of 10 steps."""
     names = ("price", "share", "share_learned", "gap")
-    curves = [_read(f"leader-first-{least}").iloc[::2] for least in (0, 10)]
+    curves = [_read(f"leader-first-{least}").iloc[::5] for least in (0, 10)]
     rows = []
     for first, second in zip(*(curve.itertuples() for curve in curves), strict=True):
         row = [f"{first.rounds:,.0f}"]
