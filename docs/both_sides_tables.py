@@ -90,9 +90,9 @@ def leader_first() -> str:
             values = [getattr(point, name) for name in names]
             row += [f"{values[0]:.2f}", *(f"{100 * value:.0f} %" for value in values[1:])]
         rows.append(row)
-    return table(
-        ("rounds", *(f"S_min = {least}: {name}" for least in (0, 10) for name in names)), rows
-    )
+    header = ["rounds", *names, *names]
+    header[1], header[5] = "S_min = 0: price", "S_min = 10: price"
+    return table(header, rows)
 
 
 def _read(name: str) -> Any:

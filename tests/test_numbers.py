@@ -126,17 +126,24 @@ def test_verdicts_on_the_paper_follow_the_tables(elsewhere):
     assert row.endswith("| holds |")
 
 
-def test_means_stand_beside_the_worst_of_the_seeds(elsewhere):
+def test_an_aim_is_met_or_missed_where_the_whole_interval_says_so(elsewhere):
     columns = "market,leader,followers,gradient,seed,cpu_seconds,control,share,gap,worst_gap"
     (elsewhere / "docs/both-sides/both.csv").write_text(
         f"{columns}\n"
-        "here,ppo,shared-ppo,ppo,0,2.5,0.9,0.9,0.001,0.01\n"
-        "here,ppo,shared-ppo,ppo,1,2.5,1.0,0.8,0.003,0.05\n"
+        "here,ppo,shared-ppo,ppo,0,2.6,0.9,0.9,0.001,0.06\n"
+        "here,ppo,shared-ppo,ppo,1,2.6,0.8,0.8,0.001,0.06\n"
+        "here,ppo,shared-ppo,pathwise,0,2.6,0.9,0.9,0.001,0.01\n"
+        "here,ppo,shared-ppo,pathwise,1,2.6,1.0,0.8,0.003,0.05\n"
     )
-    assert WRITE["made"]("both-sides-table").splitlines()[-1] == (
-        "| here | ppo | PPO | one network | 2 | 85.00% (80.00%) | 90.00% (80.00%) | "
-        "0.200% (0.300%) | 3.00% (5.00%) | 2.5 |"
-    )
+    assert WRITE["made"]("both-sides-table").splitlines()[-2:] == [
+        "| here | PPO | PPO | 100.00 % [100.00, 100.00] | 0.100 % [0.100, 0.100] | "
+        "6.00 % [6.00, 6.00] | worst gap missed | 2 | 3 |",
+        "| here | PPO | pathwise | 90.00 % [−37.06, 217.06] | 0.200 % [−1.071, 1.471] | "
+        "3.00 % [−22.41, 28.41] | of rational's undecided, mean gap undecided, worst gap undecided "
+        "| 2 | 3 |",
+    ]
+    [row] = WRITE["made"]("both-sides").splitlines()[2:]
+    assert row == "| here | PPO | 0.00 % [0.00, 0.00] | 3.00 % [−22.41, 28.41] | 2 |"
 
 
 @pytest.mark.parametrize(
