@@ -157,7 +157,7 @@ def test_play_ends_in_its_cycle(M, levels):
         after = [start]
         for _ in range(levels**M):
             cell = tuple(strategies.prices[after[-1]])
-            after.append(np.ravel_multi_index(cell, (levels,) * M))
+            after.append(int(np.ravel_multi_index(cell, (levels,) * M)))
         cycle = strategies.cycle(start)
         np.testing.assert_array_equal(strategies.path(np.array(start), 5), after[:5])
         np.testing.assert_array_equal(strategies.following[cycle], np.roll(cycle, -1))
