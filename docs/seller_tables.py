@@ -33,7 +33,7 @@ def calvano_table(name: str) -> str:
 
 def compete_table(scenario: str) -> str:
     """What sellers of each kind do in a scenario, against themselves and against strangers."""
-    return contest_tables.standings(*(_of(scenario, name) for name in ("sellers", "crossplay")))
+    return contest_tables.summary(*(_of(scenario, name) for name in ("sellers", "crossplay")))
 
 
 def compete_differences(scenario: str) -> str:

@@ -112,7 +112,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     parts = ["# Sellers that learn beside each other", _LEGEND]
     for name, rows in sellers.groupby("scenario", sort=False):
         strangers = met[met["scenario"] == name]
-        parts += [f"## {name}", standings(rows, strangers), differences(rows)]
+        parts += [f"## {name}", summary(rows, strangers), differences(rows)]
         parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
         parts.append(crossplay(strangers))
     figures = ("learning", "gains", "deviation")
@@ -120,7 +120,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
-def standings(rows: Any, met: Any) -> str:
+def summary(rows: Any, met: Any) -> str:
     """A scenario's table.
 
     Args:

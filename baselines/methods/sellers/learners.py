@@ -23,7 +23,7 @@ GRID = np.linspace(-1.0, 1.0, LEVELS)
 
 
 class Learner(Protocol):
-    """A learner that is asked for actions and told what came of them, in B games at once."""
+    """A learner in B games at once: it gives actions, and then learns what came of them."""
 
     module: torch.nn.Module
     """Holds all that is learned."""
