@@ -116,7 +116,7 @@ def _regret(table: Any, rounds: Any) -> Figure | None:
     title_above(
         figure,
         "Utility lost up to a round, as a share of the oracle's: one best price (constant),\n"
-        "the best classical rule, the best of each track. "
+        "best classical rule, best of each track. "
         f"{_episodes_of(table[table['scenario'].isin(names)])}.",
     )
     label_ends(figure, labels)
