@@ -11,6 +11,7 @@ from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, 
 from aigc_market import Competition, Market, scenarios
 from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 
+
 def words(providers: str) -> dict[str, dict[str, str]]:
     """What is hidden and what moves in the scenarios of `one` provider, or of `several`."""
     return tomllib.loads((measurements.DOCS / "scenarios/games.toml").read_text("utf-8"))[providers]
@@ -37,9 +38,9 @@ def games() -> str:
         "Scores are shares of what the oracle earns; *best* is of those tried. "
         f"{measurements.seeds_said()} With two providers:\n\n"
         f"{markdown(of_several, several)}\n\n"
-        "NashConv is what the sellers could gain by deviating once from the prices that they post, over "
-        "their profit in the Nash equilibrium: 0 is an equilibrium. Δ describes where they stand: 0 at "
-        "the Nash equilibrium's profit, 1 at the cartel's."
+        "NashConv is what the sellers could gain by deviating once from the prices that they post, "
+        "over their profit in the Nash equilibrium: 0 is an equilibrium. Δ describes where they "
+        "stand: 0 at the Nash equilibrium's profit, 1 at the cartel's."
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from measurements import delta, rounded
 
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.calvano import report
+from baselines.experiments.calvano import session_report
 from baselines.experiments.compete import contest_tables
 from baselines.report import bracketed
 
@@ -28,7 +28,7 @@ def calvano() -> str:
 
 def calvano_table(name: str) -> str:
     """A table of the experiment: gains, source, patterns, deviations, equilibria or cycles."""
-    return report.sections(_kept("calvano-summary"), _kept("calvano-cycles"))[name]
+    return session_report.sections(_kept("calvano-summary"), _kept("calvano-cycles"))[name]
 
 
 def compete_table(scenario: str) -> str:

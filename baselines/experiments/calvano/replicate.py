@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from aigc_market import _checks
-from baselines.experiments.calvano import plots, report, tables
+from baselines.experiments.calvano import session_figures, session_report, session_tables
 from baselines.experiments.calvano.sessions import CHUNK, Design, chunks
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.runs.runner import Engine, Runner
@@ -80,7 +80,7 @@ def calvano(
     done = set(runner("chunks", [chunk for key in plan for chunk in chunks(key[1], plan[key])]))
     records = [
         {"part": part, "design": str(design), "sellers": design.sellers}
-        | {name: getattr(design.recipe, name) for name in tables.DESIGN[3:]}
+        | {name: getattr(design.recipe, name) for name in session_tables.DESIGN[3:]}
         | record
         for (part, design), count in plan.items()
         for chunk in chunks(design, count)
@@ -88,9 +88,9 @@ def calvano(
         for record in chunk.records(runner.out)
     ]
     if records:
-        tables.write(out, pd.DataFrame(records))
-        plots.draw(out)
-        report.write(out, {"seed": seed, "quick": quick})
+        session_tables.write(out, pd.DataFrame(records))
+        session_figures.draw(out)
+        session_report.write(out, {"seed": seed, "quick": quick})
         runner.console.print(f"report.md, CSV files and figures are in {out}/")
     runner.report()
 

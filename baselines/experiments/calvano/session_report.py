@@ -8,7 +8,7 @@ from typing import Any
 
 from baselines import report
 from baselines.arena.statistics import Interval
-from baselines.experiments.calvano.plots import label
+from baselines.experiments.calvano.session_figures import label
 from baselines.methods.q_learning.oligopoly import LEVELS, oligopoly
 from baselines.runs.files import read_frame
 
