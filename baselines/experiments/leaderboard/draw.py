@@ -63,8 +63,8 @@ def look(write: bool = True) -> None:
             f"test episodes must be drawn anew: those from seed {newest['first_seed']} on were "
             f"looked at on {newest['looked_at']}, and the registry, tuned.json or the policies "
             "that come along have changed since. When all methods are chosen: python -m baselines "
-            "draw-test-seeds. Until then: --quick plays demonstration episodes, and --looked-at "
-            "the test episodes of earlier tables"
+            "draw-test-seeds. Until then: --quick plays demonstration episodes, and "
+            "--looked-at-before the test episodes of earlier tables"
         )
     newest.setdefault("looked_at", datetime.date.today().isoformat())
     if write:
