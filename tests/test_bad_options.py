@@ -6,7 +6,7 @@ from baselines import __main__ as command_line
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
-from baselines.followers.learning import BothRecipe
+from baselines.followers.both_learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.methods.sellers.recipe import SellerRecipe

@@ -23,7 +23,7 @@ from baselines.methods.filter.information import Information
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.methods.filter.pathwise import Episodes, PathwiseRecipe, buy, draw, play
-from baselines.methods.filter.training import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
+from baselines.methods.filter.trainers import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint

@@ -17,13 +17,13 @@ from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
 from baselines.followers import both_table, exploit, gaps, gradients, learning
+from baselines.followers.both_learning import BothRecipe, leader_recipe, train_both
 from baselines.followers.both_table import Case, Pair
 from baselines.followers.commands import show_exploit
 from baselines.followers.exploit import FollowerEnv, best_deviations
 from baselines.followers.games import LearningGames
 from baselines.followers.gaps import best_price, measure
 from baselines.followers.gradients import PPO, Pathwise
-from baselines.followers.learning import BothRecipe, leader_recipe, train_both
 from baselines.followers.policy import (
     FollowerNetwork,
     Followers,

@@ -132,9 +132,9 @@ def _entries() -> list[Entry]:
             "recurrent_ppo_statistics", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO_STATISTICS"
         ),
         Entry("filter_unfitted", "form", factory=f"{methods}.filter.leader:unfitted"),
-        Entry("filter", "form", trainer=f"{methods}.filter.training:FILTER"),
-        Entry("filter_ppo", "form", trainer=f"{methods}.filter.training:FILTER_PPO"),
-        Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.training:FILTER_PATHWISE"),
+        Entry("filter", "form", trainer=f"{methods}.filter.trainers:FILTER"),
+        Entry("filter_ppo", "form", trainer=f"{methods}.filter.trainers:FILTER_PPO"),
+        Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.trainers:FILTER_PATHWISE"),
         Entry("greedy", factory=f"{methods}.greedy:Greedy"),
         Entry("random", factory=f"{methods}.fixed:Random"),
         Entry("constant", factory=f"{methods}.fixed:Constant"),

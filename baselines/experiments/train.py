@@ -17,8 +17,8 @@ from baselines.arena.overrides import changed
 from baselines.arena.registry import Entry, resolve
 from baselines.arena.task import Task
 from baselines.experiments.evaluate import play_and_show
+from baselines.followers.both_learning import BothRecipe, leader_recipe
 from baselines.followers.commands import train_and_keep
-from baselines.followers.learning import BothRecipe, leader_recipe
 from baselines.followers.policy import FollowerKind
 from baselines.runs.files import write_csv
 

@@ -19,8 +19,8 @@ import tyro
 
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
+from baselines.followers.both_learning import BothRecipe, Gradient, leader_recipe, train_both
 from baselines.followers.gaps import measure
-from baselines.followers.learning import BothRecipe, Gradient, leader_recipe, train_both
 from baselines.followers.policy import FollowerKind
 from baselines.runs.digest import code_digest
 from baselines.runs.files import read_frame, write_atomically, write_csv
@@ -74,7 +74,7 @@ class Pair:
     def file(self, out: Path) -> Path:
         """Where its numbers stand."""
         task, case = self.case.task, dataclasses.replace(self.case, task=Task())
-        code = code_digest("baselines.followers.learning", "baselines.methods.sb3.trainer")
+        code = code_digest("baselines.followers.both_learning", "baselines.methods.sb3.trainer")
         recipes = [dataclasses.asdict(recipe) for recipe in self._recipes()]
         digest = task.digest(repr(case), self.gradient, self.seed, recipes, code, GAMES)
         parts = task.name, case.leader, case.followers, self.gradient, f"seed{self.seed}"

@@ -16,9 +16,9 @@ from baselines.arena.protocol import Player
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.figures import panels, save
+from baselines.followers.both_learning import BothRecipe, train_both
 from baselines.followers.exploit import Gain, exploit
 from baselines.followers.gaps import measure
-from baselines.followers.learning import BothRecipe, train_both
 from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.recipes import Sb3Recipe
 from baselines.runs.files import read_frame, write_csv
