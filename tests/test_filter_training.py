@@ -17,7 +17,7 @@ from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.rollout import play as play_in_arena
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
-from baselines.methods.filter import fit, pathwise, ppo, training
+from baselines.methods.filter import fit, pathwise, ppo, trainers
 from baselines.methods.filter.fit import FitRecipe
 from baselines.methods.filter.information import Information
 from baselines.methods.filter.leader import Leader, load
@@ -202,7 +202,7 @@ def test_noise_stays_where_it_pays(pays, monkeypatch, tmp_path):
     # PPO has learnt with noise: whether it plays with it is decided by what it earns.
     earned = iter((0.5, 0.6 if pays else 0.4))
     played = lambda *_: SimpleNamespace(utility=np.array([next(earned)]))  # noqa: E731
-    monkeypatch.setattr(training, "play", played)
+    monkeypatch.setattr(trainers, "play", played)
     FILTER_PPO.train(SHORT, 0, tmp_path / "leader.safetensors", recipe_of("filter_ppo"))
     assert (load(tmp_path / "leader.safetensors")[1] > 0) == pays
 

@@ -16,7 +16,7 @@ from aigc_market import followers, rules
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import both_table, exploit, gaps, gradients, learning
+from baselines.followers import both_learning, both_table, exploit, gaps, gradients
 from baselines.followers.both_learning import BothRecipe, leader_recipe, train_both
 from baselines.followers.both_table import Case, Pair
 from baselines.followers.commands import show_exploit
@@ -584,8 +584,8 @@ def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
         first.append({name: value.clone() for name, value in policy.state_dict().items()})
         return policy
 
-    monkeypatch.setattr(learning, "make_policy", remembered)
-    monkeypatch.setattr(learning, "measure", lambda *_: measured_nothing())
+    monkeypatch.setattr(both_learning, "make_policy", remembered)
+    monkeypatch.setattr(both_learning, "measure", lambda *_: measured_nothing())
     small = dataclasses.replace(
         leader_recipe("ppo", task), lanes=40, n_steps=4, rounds=2000, batch_size=100
     )
