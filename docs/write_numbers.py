@@ -39,7 +39,7 @@ import scenario_cards  # noqa: E402
 import seller_tables  # noqa: E402
 from measurements import delta, only, percent, rounded, table  # noqa: E402
 
-from baselines.experiments.paper import report  # noqa: E402
+from baselines.experiments.paper import paper_report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
 
 REGION = re.compile(
@@ -90,7 +90,7 @@ def speed() -> str:
     )
 
 
-_sections = cache(report.sections)
+_sections = cache(paper_report.sections)
 
 
 def _of_paper(name: str) -> Callable[[], str]:

@@ -13,7 +13,7 @@ import pettingzoo
 import pytest
 
 from aigc_market import scenarios
-from baselines.experiments.paper import claims, report
+from baselines.experiments.paper import claims, paper_report
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
@@ -219,7 +219,7 @@ def test_no_measured_number_stands_outside_the_blocks():
 
 
 def test_the_words_of_the_page_rest_on_these_verdicts():
-    runs, learning = report.read(ROOT / "docs/results")
+    runs, learning = paper_report.read(ROOT / "docs/results")
     found = {
         (claim.text, "without exploring" in claim.measure): claim.verdict()
         for claim in (*claims.of_paper(runs, learning), *claims.of_variants(learning))

@@ -12,7 +12,7 @@ from scipy import stats
 from views import pricing
 
 from baselines.arena.arguments import EnvArguments, given
-from baselines.experiments.paper import claims, report, reproduce
+from baselines.experiments.paper import claims, paper_report, reproduce
 from baselines.experiments.paper import fig2 as figures
 from baselines.experiments.paper.runs import METHODS
 from baselines.report import percent
@@ -73,7 +73,7 @@ def folder(tmp_path_factory):
         worse = 0.98 if run.recipe.gamma else 1 + 1e-4 * seed
         write_results(run, out, lambda _, share=worse * usual: share, 0.005 * worse)
     reproduce.write_csvs(out, runs, variants, market_seeds=3)
-    report.write(out, {"seeds": 4})
+    paper_report.write(out, {"seeds": 4})
     figures.draw(out)
     return out
 
@@ -100,7 +100,7 @@ def test_csvs_are_tidy(folder):
 
 
 def test_what_is_measured_of_a_curve(folder):
-    runs, learning = report.read(folder)
+    runs, learning = paper_report.read(folder)
     curves = pd.read_csv(folder / "curves.csv").set_index(["method", "seed"])["utility"]
     best = runs["equilibrium_utility"][runs["figure"] == "2a"].iloc[0]
     used = learning[~learning["gamma"].gt(0) & learning["query"].ne("learnt")]
@@ -148,7 +148,7 @@ def test_the_report_says_which_claims_hold(folder):
 def test_the_report_says_when_a_claim_fails(tmp_path):
     runs = results(tmp_path, seeds=3, better=0.03)
     reproduce.write_csvs(tmp_path, runs)
-    text = report.write(tmp_path, {}).read_text()
+    text = paper_report.write(tmp_path, {}).read_text()
     [row] = [row for row in text.splitlines() if "TPPO ends higher than PPO" in row]
     assert row.endswith("fails: lower |")
     assert "## Variants" not in text
@@ -184,7 +184,7 @@ def test_one_seed_decides_nothing():
 
 
 def test_differences_are_of_the_same_seeds(folder):
-    runs, learning = report.read(folder)
+    runs, learning = paper_report.read(folder)
     [claim] = [
         claim
         for claim in claims.of_paper(runs, learning)
@@ -197,7 +197,7 @@ def test_differences_are_of_the_same_seeds(folder):
 
 
 def test_the_worst_market_is_the_one_that_is_judged(folder):
-    runs, _ = report.read(folder)
+    runs, _ = paper_report.read(folder)
     assert "K = " in claims.tracking(runs, "tppo").measure
     bad = runs.assign(utility=runs["utility"].where(runs["num_vmus"] != 4, 0.5 * runs["utility"]))
     claim = claims.tracking(bad, "tppo")

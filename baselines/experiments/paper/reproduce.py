@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.task import Task
-from baselines.experiments.paper import fig2, report
+from baselines.experiments.paper import fig2, paper_report
 from baselines.experiments.paper.claims import end_of, episodes_to
 from baselines.experiments.paper.live import LIVE_COLUMNS
 from baselines.experiments.paper.runs import LEARNERS, METHODS, Run, longest_first
@@ -102,7 +102,7 @@ def reproduce(
         **{name: next(run.recipe for run in runs if run.method == name) for name in LEARNERS},
         "SSIM": ssim,
     }
-    report.write(out, settings)
+    paper_report.write(out, settings)
     fig2.draw(out)
     runner.console.print(f"Figures and report.md are in {out}/")
 
