@@ -12,8 +12,7 @@ from aigc_market import competition
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import replicate, sessions
 from baselines.experiments.calvano.sessions import Chunk, Design, chunks
-from baselines.methods.q_learning.oligopoly import oligopoly
-from baselines.methods.q_learning.profiles import best_of_a_round, levels_of
+from baselines.methods.q_learning.oligopoly import best_of_a_round, levels_of, oligopoly
 from baselines.methods.q_learning.session import PERIODS, measure
 from baselines.methods.q_learning.strategies import Strategies
 from baselines.methods.q_learning.tabular import QRecipe, first_values, learn
@@ -180,7 +179,7 @@ def test_values_are_discounted_sums():
 def test_the_best_reply_is_the_best_of_all_policies(seat, discount):
     """Two sellers with three prices: nine states, 3⁹ policies of one of them."""
     strategies = replace(random_strategies(2, 3), discount=discount)
-    reply = strategies.best_reply(seat)
+    best, action_values = strategies.best_reply(seat)
     policies = np.array(list(itertools.product(range(3), repeat=9)))
     rival = strategies.prices[:, 1 - seat]
     following = 3 * policies + rival if seat == 0 else 3 * rival + policies
@@ -188,12 +187,12 @@ def test_the_best_reply_is_the_best_of_all_policies(seat, discount):
     np.put_along_axis(moves, following[..., None], 1.0, axis=-1)
     rewards = strategies.payoffs[following, seat]
     values = np.linalg.solve(np.eye(9) - discount * moves, rewards[..., None])[..., 0]
-    np.testing.assert_allclose(reply.values, values.max(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(best, values.max(axis=0), rtol=1e-9)
     # Q*: one price, then the best
     after = strategies.alternatives(seat)
     expected = strategies.payoffs[after, seat] + discount * values.max(axis=0)[after]
-    np.testing.assert_allclose(reply.action_values, expected, rtol=1e-9)
-    assert (reply.values >= strategies.values[:, seat] - 1e-9).all()
+    np.testing.assert_allclose(action_values, expected, rtol=1e-9)
+    assert (best >= strategies.values[:, seat] - 1e-9).all()
 
 
 def test_deviations_of_one_round_are_played_out():

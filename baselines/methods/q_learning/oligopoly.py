@@ -1,4 +1,8 @@
-"""The market of Calvano et al. (2020) with any number of sellers, and its game on a grid."""
+"""The market of Calvano et al. (2020) with any number of sellers, and its game on a grid.
+
+A profile names one of L prices for each of M sellers. It is numbered as NumPy numbers the cells of
+an array (L, …, L): the last seller's price moves fastest.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,10 @@ import numpy as np
 from aigc_market import competition
 from aigc_market.competition import Cartel, Competition, Nash
 from aigc_market.scenarios import COMPETITION_SCENARIOS
-from baselines.methods.q_learning.profiles import best_of_a_round
 
 LEVELS = 15
 """Prices of each seller: the paper's m, from a tenth of p_cartel − p_Nash below p_Nash to as much
 above p_cartel (its ξ)."""
-_DECIMALS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +58,26 @@ class Oligopoly:
 def oligopoly(sellers: int) -> Oligopoly:
     """The market of the scenario `calvano` with so many sellers."""
     arguments = COMPETITION_SCENARIOS["calvano"].arguments
-    parameters = ("K", "ssim", *Competition.PARAMETERS)
-    given = {name: arguments[name] for name in parameters if name in arguments}
-    market = Competition(M=sellers, **given)
+    known = {"K", "ssim", *Competition.PARAMETERS}
+    market = Competition(M=sellers, **{n: v for n, v in arguments.items() if n in known})
     nash, cartel = competition.nash(market), competition.cartel(market)
     grid = competition.price_grid(market, LEVELS, nash=nash, cartel=cartel)
     # A session is chaotic: the last digits of a solver must not decide how some of them end.
-    return Oligopoly(market, nash, cartel, np.round(grid, _DECIMALS))
+    return Oligopoly(market, nash, cartel, np.round(grid, 9))
+
+
+def levels_of(payoffs: np.ndarray) -> int:
+    """L, of payoffs (L^M, M)."""
+    count, M = payoffs.shape
+    levels = round(count ** (1 / M))
+    if levels**M != count:
+        raise ValueError(f"payoffs must have L^M rows and M columns, got shape {payoffs.shape}")
+    return levels
+
+
+def best_of_a_round(payoffs: np.ndarray) -> np.ndarray:
+    """(L^M, M) what a seller's best price pays against the others' prices in a profile."""
+    levels, M = levels_of(payoffs), payoffs.shape[1]
+    cells = payoffs.reshape((levels,) * M + (M,))
+    best = [cells[..., i].max(axis=i, keepdims=True) for i in range(M)]
+    return np.stack(np.broadcast_arrays(*best), axis=-1).reshape(payoffs.shape)

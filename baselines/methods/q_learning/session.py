@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from baselines.methods.q_learning.oligopoly import Oligopoly
-from baselines.methods.q_learning.profiles import best_of_a_round
+from baselines.methods.q_learning.oligopoly import Oligopoly, best_of_a_round
 from baselines.methods.q_learning.strategies import Strategies
 from baselines.methods.q_learning.tabular import QRecipe, learn
 
@@ -101,14 +100,12 @@ def _after_deviations(game: Oligopoly, strategies: Strategies, cycle: np.ndarray
             punished, unprofitable = others[2] < usual - TOLERANCE, gain < -TOLERANCE
             rows.append((punished, unprofitable, gain, not np.isnan(period), period))
             responses.append(np.stack([path[:, seat], others]))
+    columns = ["punished", "unprofitable", "deviation_gain", "returned", "return_period"]
     return {
         "deviations": len(rows),
-        **pd.DataFrame(rows, columns=_DEVIATION, dtype=np.float64).mean().to_dict(),
+        **pd.DataFrame(rows, columns=columns, dtype=np.float64).mean().to_dict(),
         "response": np.mean(responses, axis=0).tolist() if responses else [],
     }
-
-
-_DEVIATION = ["punished", "unprofitable", "deviation_gain", "returned", "return_period"]
 
 
 def _tested(strategies: Strategies, cycle: np.ndarray) -> dict[str, Any]:
@@ -123,12 +120,12 @@ def _tested(strategies: Strategies, cycle: np.ndarray) -> dict[str, Any]:
     losses: dict[str, list[np.ndarray]] = {"one_shot": [], "reply": []}
     gains = []
     for seat in range(strategies.payoffs.shape[1]):
-        reply, own = strategies.best_reply(seat), strategies.values[:, seat]
+        (best, of_replies), own = strategies.best_reply(seat), strategies.values[:, seat]
         slack = strategies.slack(seat)
-        gained = reply.values - own
+        gained = best - own
         gains.append(np.where(gained > slack, gained / own, 0.0))
         chosen = strategies.prices[:, seat, None].astype(np.int64)
-        tests = {"one_shot": strategies.action_values(seat), "reply": reply.action_values}
+        tests = {"one_shot": strategies.action_values(seat), "reply": of_replies}
         for test, values in tests.items():
             most = values.max(axis=1)
             lost = most - np.take_along_axis(values, chosen, axis=1)[:, 0]

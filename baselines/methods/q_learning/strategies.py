@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from baselines.methods.q_learning.profiles import levels_of, strides
+from baselines.methods.q_learning.oligopoly import levels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class Strategies:
 
     @cached_property
     def _strides(self) -> np.ndarray:
-        return strides(levels_of(self.payoffs), self.payoffs.shape[1])
+        """(M,) by how much a profile's number rises with one step of each price."""
+        return levels_of(self.payoffs) ** np.arange(self.payoffs.shape[1])[::-1]
 
     def cycle(self, start: int) -> np.ndarray:
         """(L,) the profiles that are played over and over in the end, after `start`, in order."""
@@ -77,13 +78,12 @@ class Strategies:
 
     def returns(self, start: int, cycle: np.ndarray) -> float:
         """The period in which play that begins with `start` is in the cycle; NaN if it never is."""
-        aims, seen = set(cycle.tolist()), set[int]()
-        while start not in aims:
-            if start in seen:
-                return float("nan")
-            seen.add(start)
+        aims = set(cycle.tolist())
+        for period in range(1, len(self.following) + 1):
+            if start in aims:
+                return float(period)
             start = int(self.following[start])
-        return len(seen) + 1.0
+        return float("nan")
 
     def action_values(self, seat: int, after: np.ndarray | None = None) -> np.ndarray:
         """(…, L) discounted utility of each price in one round; then all follow their strategies.
@@ -95,8 +95,13 @@ class Strategies:
         profiles = self.alternatives(seat, after)
         return self.payoffs[profiles, seat] + self.discount * self.values[profiles, seat]
 
-    def best_reply(self, seat: int) -> BestReply:
-        """The best that provider `seat` can do against the others' strategies, for ever."""
+    def best_reply(self, seat: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best that provider `seat` can do against the others' strategies, for ever.
+
+        Returns:
+            (L^M,) its discounted utility after each profile; and Q*, (L^M, L), that of each price
+            in one round, with the best reply from then on.
+        """
         own, options = self.payoffs[:, seat], self.alternatives(seat)
         choice = self.prices[:, seat].astype(np.int64)
         slack = self.slack(seat)
@@ -106,25 +111,12 @@ class Strategies:
             action_values = own[options] + self.discount * values[options]
             better = action_values.max(axis=1) > values + slack
             if not better.any():
-                return BestReply(values, action_values)
+                return values, action_values
             choice = np.where(better, action_values.argmax(axis=1), choice)
 
     def slack(self, seat: int) -> float:
         """Differences of discounted utilities below this are rounding."""
-        return _RELATIVE * float(np.abs(self.payoffs[:, seat]).max()) / (1.0 - self.discount)
-
-
-@dataclass(frozen=True, eq=False)
-class BestReply:
-    """A best reply to fixed strategies."""
-
-    values: np.ndarray
-    """(L^M,) its discounted utility after each profile."""
-    action_values: np.ndarray
-    """(L^M, L) of each price in one round, with the best reply from then on: Q*."""
-
-
-_RELATIVE = 1e-10
+        return 1e-10 * float(np.abs(self.payoffs[:, seat]).max()) / (1.0 - self.discount)
 
 
 def _discounted(following: np.ndarray, rewards: np.ndarray, discount: float) -> np.ndarray:

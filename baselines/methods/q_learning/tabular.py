@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from aigc_market import _checks
-from baselines.methods.q_learning.profiles import levels_of
+from baselines.methods.q_learning.oligopoly import levels_of
 
 
 @dataclass(frozen=True)
@@ -71,25 +71,14 @@ def learn(payoffs: np.ndarray, recipe: QRecipe, seed: int | Sequence[int]) -> Le
         recipe: of all learners.
         seed: of the first state and of all exploration.
     """
-    levels = levels_of(payoffs)
-    states = len(payoffs) if recipe.memory else 1
+    states, rng = len(payoffs) if recipe.memory else 1, np.random.default_rng(seed)
     tables = np.tile(first_values(payoffs, recipe.discount), (states, 1, 1))
     greedy, values = tables.argmax(axis=-1), tables.max(axis=-1)
-    last, periods, converged = play_and_learn(
-        payoffs,
-        tables,
-        greedy,
-        values,
-        np.random.default_rng(seed),
-        recipe.alpha,
-        recipe.beta,
-        recipe.discount,
-        recipe.stable,
-        recipe.max_periods,
-    )
-    smallest = np.min_scalar_type(levels)
-    strategies = np.broadcast_to(greedy, payoffs.shape).astype(smallest)
-    return Learned(strategies, tables, last, periods, converged)
+    rates = recipe.alpha, recipe.beta, recipe.discount
+    limits = recipe.stable, recipe.max_periods
+    ended = _play(payoffs, tables, greedy, values, rng, rates, limits)
+    smallest = np.min_scalar_type(levels_of(payoffs))
+    return Learned(np.broadcast_to(greedy, payoffs.shape).astype(smallest), tables, *ended)
 
 
 def first_values(payoffs: np.ndarray, discount: float) -> np.ndarray:
@@ -101,33 +90,17 @@ def first_values(payoffs: np.ndarray, discount: float) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def play_and_learn(
-    payoffs: Any,
-    tables: Any,
-    greedy: Any,
-    values: Any,
-    rng: Any,
-    alpha: float,
-    beta: float,
-    discount: float,
-    stable: int,
-    max_periods: int,
+def _play(
+    payoffs: Any, tables: Any, greedy: Any, values: Any, rng: Any, rates: Any, limits: Any
 ) -> tuple[int, int, bool]:
-    """Periods of play, in which the tables are changed in place.
+    """Play and learn; gives the last profile, the periods played, and whether prices stood still.
 
-    Args:
-        payoffs: (L^M, M).
-        tables: (S, M, L) Q.
-        greedy: (S, M) its argmax, the first where several are equal. It is kept up to date cell by
-            cell, since a row is read far more often than its largest cell changes.
-        values: (S, M) its maximum, likewise.
-        rng: a NumPy generator, asked for one number for each provider in turn, and for one more by
-            those that explore.
-        alpha, beta, discount, stable, max_periods: see `QRecipe`.
-
-    Returns:
-        The last profile, the periods played, and whether the greedy prices stood still.
+    The tables Q (S, M, L) are changed in place, and so are their argmax `greedy` (S, M), the first
+    where several are equal, and their maxima `values`: cell by cell, since a row is read far more
+    often than its largest cell changes. The generator gives one number for each provider in turn,
+    and one more to those that explore. `rates`: α, β, discount; `limits`: stable, max_periods.
     """
+    (alpha, beta, discount), (stable, max_periods) = rates, limits
     M = payoffs.shape[1]
     states, _, levels = tables.shape
     chosen = np.empty(M, np.int64)
