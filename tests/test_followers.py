@@ -33,8 +33,7 @@ from baselines.followers.policy import (
     to_steps,
 )
 from baselines.methods.fixed import Constant
-from baselines.methods.sb3.observations import normalized
-from baselines.methods.sb3.players import WindowMethod
+from baselines.methods.sb3.players import WindowMethod, normalized
 from baselines.methods.sb3.recipes import recipe
 from baselines.methods.sb3.trainer import make_policy
 from baselines.runs import policy_files

@@ -17,8 +17,7 @@ from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
 from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import episode_rewards, learn
-from baselines.methods.sb3.observations import NORMALIZED, Window, normalized
-from baselines.methods.sb3.players import WindowMethod
+from baselines.methods.sb3.players import NORMALIZED, WindowMethod, normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.running_statistics import BANDS, Statistics, WithStatistics
 from baselines.methods.sb3.trainer import NAMES
@@ -65,8 +64,11 @@ def seen_rows(task, history, observations, statistics=0):
 
 def test_prices_are_scaled_from_the_cost_and_steps_to_about_one():
     task = Task("paper", {"max_price": 21.0})
-    window = Window(normalized(task, 2), 1)
-    prices = [window.price(np.array([[action]])).item() for action in (-3.0, -1.0, 0.0, 1.0)]
+    begins = History(np.empty((1, 0)), np.empty((1, 0, 2)), np.ones((1, 2), bool))
+    prices = []
+    for action in (-3.0, -1.0, 0.0, 1.0):
+        policy = SimpleNamespace(_predict=lambda *_, at=action, **how: torch.tensor([[at]]))
+        prices.append(WindowMethod(policy, normalized(task, 2), 1).act(begins).item())
     np.testing.assert_allclose(prices, [1, 1, 11, 21])
     rows = np.array([[1 / 21, 0.0, 0.0, 1.0, 0.4, 1.0]])
     seen = seen_rows(task, 2, rows).reshape(2, 5)

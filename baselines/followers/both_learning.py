@@ -24,8 +24,7 @@ from baselines.followers.games import LearningGames
 from baselines.followers.gaps import measure
 from baselines.followers.gradients import PPO, Pathwise
 from baselines.followers.policy import FollowerKind, FollowerNetwork, Followers, sees
-from baselines.methods.sb3.observations import normalized
-from baselines.methods.sb3.players import WindowMethod
+from baselines.methods.sb3.players import WindowMethod, normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.trainer import Trained, make_policy
 from baselines.runs.checkpoint import Checkpoint

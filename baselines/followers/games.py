@@ -17,7 +17,7 @@ from aigc_market.ssim.model import LiveSSIM
 from aigc_market.torchrl import MarketEnv
 from baselines.arena.task import Task
 from baselines.followers.policy import sees, to_actions
-from baselines.methods.sb3.observations import NORMALIZED
+from baselines.methods.sb3.players import NORMALIZED
 
 BEYOND = 1.1
 """How far out prices are drawn before they are held within [−1, 1]: the bounds, which have

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,31 +11,18 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env import VecMonitor
 
 from aigc_market.sb3 import GymnasiumVecEnv
 from baselines.arena.protocol import Report
 from baselines.arena.seeds import training_seed
 
 
-class Recipe(Protocol):
-    """Budget and hyperparameters of a training."""
-
-    @property
-    def rounds(self) -> int:
-        """Rounds to play, in all environments together."""
-        ...
-
-    def arguments(self) -> dict[str, Any]:
-        """Of the algorithm, under its own names: `learning_rate`, `gamma`, `n_steps`, …"""
-        ...
-
-
 def learn(
     env: VectorEnv[Any, Any, Any],
     algorithm: type[BaseAlgorithm],
     policy: str | type[BasePolicy],
-    recipe: Recipe,
+    recipe: Any,
     seed: int,
     report: Report = lambda done, total, row: None,
     policy_arguments: dict[str, Any] | None = None,
@@ -47,7 +34,8 @@ def learn(
             make it with `normalize=True` and `scale_rewards=True`.
         algorithm: such as `stable_baselines3.PPO`, `SAC` or `sb3_contrib.RecurrentPPO`.
         policy: of the algorithm, by name or class.
-        recipe: budget and hyperparameters.
+        recipe: its `rounds` are those to play, in all environments together; `arguments()` are the
+            algorithm's, under its own names: `learning_rate`, `gamma`, `n_steps`, …
         seed: of every random choice.
         report: called after each rollout with the rounds played, those to be played, and the mean
             `reward` a round of the episodes that ended in it, if any did.
@@ -58,18 +46,14 @@ def learn(
         return `r` and the length `l` of every training episode, exploration included.
     """
     torch.set_num_threads(1)  # the networks are small, and runs fill the cores
-    arguments = recipe.arguments()
-    envs: Any = VecMonitor(GymnasiumVecEnv(env, infos=False))
-    if arguments.get("gamma") == 0:
-        envs = _Ending(envs)
     model: Any = algorithm(
         policy,
-        envs,
+        VecMonitor(GymnasiumVecEnv(env, infos=False)),
         policy_kwargs=policy_arguments,
         stats_window_size=2**31,  # every episode is kept
         seed=training_seed(seed),
         device="cpu",
-        **arguments,
+        **recipe.arguments(),
     )
     model.learn(recipe.rounds, callback=_Progress(recipe.rounds, report))
     model.policy.set_training_mode(False)
@@ -80,24 +64,6 @@ def episode_rewards(model: Any, start: int = 0) -> list[float]:
     """Mean reward a round of each training episode from the `start`-th on, as they ended."""
     episodes = islice(model.ep_info_buffer, start, None)
     return [float(episode["r"] / episode["l"]) for episode in episodes]
-
-
-class _Ending(VecEnvWrapper):
-    """Episodes that end, where a discount of 0 counts nothing that would follow.
-
-    SB3 works out what it would be worth for each that is cut short, one after the other.
-    """
-
-    def reset(self) -> Any:
-        """Begin an episode in every environment."""
-        return self.venv.reset()
-
-    def step_wait(self) -> Any:
-        """Step all environments."""
-        observations, rewards, dones, infos = self.venv.step_wait()
-        for env in np.flatnonzero(dones):
-            infos[env]["TimeLimit.truncated"] = False
-        return observations, rewards, dones, infos
 
 
 class _Progress(BaseCallback):

@@ -1,4 +1,4 @@
-"""Policies of Stable-Baselines3 as methods of the arena."""
+"""Policies of Stable-Baselines3 as methods of the arena, which see what they saw in training."""
 
 from __future__ import annotations
 
@@ -7,18 +7,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from aigc_market.envs.stackelberg import Settings
+from aigc_market.envs.stackelberg import Settings, Stackelberg
 from baselines.arena.protocol import History
-from baselines.methods.sb3.observations import Window
+from baselines.arena.task import Task
 from baselines.methods.sb3.running_statistics import Statistics
+
+NORMALIZED = {"normalize": True, "scale_rewards": True, "continuous_actions": True}
+"""Arguments of an environment in which a policy learns."""
+
+
+def normalized(task: Task, history: int) -> Settings:
+    """Settings of a task's environments as a policy learns in them.
+
+    Args:
+        task: with one provider.
+        history: n, rounds that the policy sees.
+    """
+    return Settings.make(**{**task.keywords(), **NORMALIZED, "history": history})
 
 
 class WindowMethod:
-    """A policy on the last n rounds.
+    """A policy on the last n rounds, as an environment of `normalized` settings shows them.
+
+    Before the first round, the price was the cost and nobody bought anything.
 
     Args:
         policy: of SB3.
-        settings: of the environments that it has learnt in, normalised.
+        settings: of the environments that it has learnt in: see `normalized`.
         num_envs: N.
         statistics: whether it is shown `Statistics` of the episode so far, too.
         noise: of which the policy's own noise is drawn; None: it plays the mean of its prices.
@@ -33,13 +48,17 @@ class WindowMethod:
         noise: np.random.Generator | None = None,
     ) -> None:
         self._policy, self._noise = policy, noise
-        self._window = Window(settings, num_envs)
+        game = Stackelberg(settings, scripted=True)
+        self._prices, self._viewer = game.prices[0], game.leader
+        scales = [np.full(field.width, field.scale, np.float32) for field in game.leader.row]
+        self._scales, self._cost = np.concatenate(scales), settings.market.cost
+        self._rows = np.zeros((num_envs, settings.history, len(self._scales)), np.float32)
         self._statistics = Statistics(settings, num_envs) if statistics else None
 
     def act(self, history: History) -> np.ndarray:
-        """Prices (N,)."""
+        """Prices (N,); those that would be outside the bounds are clipped."""
         begins = history.prices.shape[1] == 0
-        seen = self._window.observe(history)
+        seen = self._observe(history, begins)
         if self._statistics is not None:
             seen = self._statistics.beside(seen, begins)
         with torch.no_grad():
@@ -47,11 +66,32 @@ class WindowMethod:
         if self._noise is not None:
             spread = float(self._policy.log_std.detach().exp())
             actions = actions + spread * self._noise.standard_normal((len(actions), 1))
-        return self._window.price(actions)
+        held = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        return self._prices.read_batch(held, len(held))
 
     def _decide(self, seen: torch.Tensor, begins: bool) -> torch.Tensor:
         """Actions (N, 1)."""
         return self._policy._predict(seen, deterministic=True)
+
+    def _observe(self, history: History, begins: bool) -> np.ndarray:
+        """The observation before the next price: R, if there is one, and rounds, (N, f + n·row)."""
+        active = history.active
+        if begins:
+            price, steps = np.full((len(active), 1), self._cost), np.zeros(active.shape)
+        else:
+            price, steps = history.prices[:, -1:], history.steps[:, -1]
+        row = np.hstack([price, steps, active][: len(self._viewer.row)])
+        row = row.astype(np.float32) * self._scales
+        if begins:
+            self._rows[:] = row[:, None]
+        else:
+            self._rows[:, :-1] = self._rows[:, 1:]
+            self._rows[:, -1] = row
+        rows = self._rows.reshape(len(row), -1)
+        if history.capacity is None:
+            return rows.copy()
+        capacity = history.capacity[:, None].astype(np.float32)
+        return np.hstack([capacity * np.float32(self._viewer.front[0].scale), rows])
 
 
 class RecurrentMethod(WindowMethod):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sb3_contrib import RecurrentPPO
@@ -25,8 +25,7 @@ from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import episode_rewards, learn
-from baselines.methods.sb3.observations import NORMALIZED, normalized
-from baselines.methods.sb3.players import RecurrentMethod, WindowMethod
+from baselines.methods.sb3.players import NORMALIZED, RecurrentMethod, WindowMethod, normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.running_statistics import Statistics, WithStatistics, with_statistics
 from baselines.runs import policy_files
@@ -40,23 +39,14 @@ class RowsPolicy(TransformerPolicy):
         self.mlp_extractor = network
 
 
-class _Kind(NamedTuple):
-    """What makes a method what it is."""
-
-    policy: Any
-    """Class of the network, of SB3's or for it."""
-    recurrent: bool = False
-    statistics: bool = False
-    """Whether it is shown `Statistics` of the episode so far, too."""
-
-
-_KINDS = {
-    "tppo": _Kind(RowsPolicy),
-    "ppo": _Kind(ActorCriticPolicy),
-    "ppo_statistics": _Kind(ActorCriticPolicy, statistics=True),
-    "recurrent_ppo": _Kind(RecurrentActorCriticPolicy, recurrent=True),
-    "recurrent_ppo_statistics": _Kind(RecurrentActorCriticPolicy, recurrent=True, statistics=True),
+_KINDS: dict[str, tuple[Any, bool]] = {
+    "tppo": (RowsPolicy, False),
+    "ppo": (ActorCriticPolicy, False),
+    "ppo_statistics": (ActorCriticPolicy, True),
+    "recurrent_ppo": (RecurrentActorCriticPolicy, False),
+    "recurrent_ppo_statistics": (RecurrentActorCriticPolicy, True),
 }
+"""Of each method the network's class, and whether it is shown `Statistics`."""
 VALIDATION_EPISODES = 256
 """In which it is found whether a policy earns more with its noise."""
 NAMES = tuple(_KINDS)
@@ -82,10 +72,10 @@ class Trained:
 
     def player(self, num_envs: int) -> Method:
         """The policy in N episodes."""
-        kind = _KINDS[self.method]
-        player = RecurrentMethod if kind.recurrent else WindowMethod
+        network, statistics = _KINDS[self.method]
+        player = RecurrentMethod if network is RecurrentActorCriticPolicy else WindowMethod
         rng = None if self.noise is None else np.random.default_rng(self.noise)
-        return player(self.policy, self.settings, num_envs, kind.statistics, rng)
+        return player(self.policy, self.settings, num_envs, statistics, rng)
 
     def keep(self, out: Path, task: Task, seed: int) -> None:
         """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
@@ -141,17 +131,18 @@ class Sb3Trainer:
             followers: whom it learns against, in place of the task's.
         """
         recipe = recipe or self.recipe(task)
-        kind, settings = _KINDS[self.method], normalized(task, recipe.history)
+        policy, statistics = _KINDS[self.method]
+        settings = normalized(task, recipe.history)
         given = {**NORMALIZED, "history": recipe.history, "judged": False}
         if followers is not None:
             given["followers"] = followers
         env: Any = task.environment(recipe.lanes, **given)
-        if kind.statistics:
+        if statistics:
             env = WithStatistics(env, settings)
         began = time.perf_counter()
-        algorithm = RecurrentPPO if kind.recurrent else PPO
+        algorithm = RecurrentPPO if policy is RecurrentActorCriticPolicy else PPO
         arguments = _policy_arguments(self.method, recipe, settings)
-        model = learn(env, algorithm, kind.policy, recipe, seed, report, arguments)
+        model = learn(env, algorithm, policy, recipe, seed, report, arguments)
         seconds = time.perf_counter() - began
         of_training = episode_rewards(model), model.num_timesteps, seconds
         return Trained(self.method, model.policy, settings, recipe, *of_training)
@@ -168,10 +159,16 @@ class Sb3Trainer:
 
         It will play with its own noise if it earns more so in validation episodes.
         """
+
+        def earned(trained: Trained) -> float:
+            """What a leader can know of how well it plays: no oracle is asked."""
+            lanes = task.environment(VALIDATION_EPISODES, history=1, **PHYSICAL, judged=False)
+            played = play_in(lanes, trained.player(lanes.num_envs), validation_seed(0))
+            return float(played.utility.mean())
+
         quiet = self.learn(task, seed, recipe, report)
         noisy = dataclasses.replace(quiet, noise=training_seed(seed))
-        better = max(quiet, noisy, key=lambda trained: _earned(trained, task))
-        better.keep(out, task, seed)
+        max(quiet, noisy, key=earned).keep(out, task, seed)
 
     def load(self, path: Path) -> Callable[[int], Method]:
         """A policy kept by `train`: called with the number of episodes, it gives a method.
@@ -208,19 +205,19 @@ def make_policy(method: str, recipe: Sb3Recipe, settings: Settings) -> Any:
         recipe: of which `width` and `log_std_init` count.
         settings: of the environments that it plays: see `normalized`.
     """
-    game, kind = Stackelberg(settings, scripted=True), _KINDS[method]
+    game, (policy, statistics) = Stackelberg(settings, scripted=True), _KINDS[method]
     seen, action = game.leader.space, game.prices[0].space
-    if kind.statistics:
+    if statistics:
         seen = with_statistics(seen, settings)
     arguments = _policy_arguments(method, recipe, settings)
-    return kind.policy(seen, action, recipe.rate, **arguments)
+    return policy(seen, action, recipe.rate, **arguments)
 
 
 def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dict[str, Any]:
     """Of the policy's class, beside its spaces."""
-    kind, width = _KINDS[method], recipe.width
+    (policy, statistics), width = _KINDS[method], recipe.width
     of_network: dict[str, Any]
-    if kind.recurrent:
+    if policy is RecurrentActorCriticPolicy:
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
         of_network = {
             "net_arch": [width],
@@ -228,7 +225,7 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
             "shared_lstm": True,
             "enable_critic_lstm": False,
         }
-    elif kind.policy is RowsPolicy:
+    elif policy is RowsPolicy:
         of_network = {
             "history": recipe.history,
             "in_front": 0,  # a capacity stands in each row: see `SeenRows`
@@ -238,18 +235,11 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
         }
     else:
         of_network = {"net_arch": [width, width]}
-    statistics = Statistics.size(settings.market.K) if kind.statistics else 0
+    behind = Statistics.size(settings.market.K) if statistics else 0
     return {
         "log_std_init": recipe.log_std_init,
         "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's, and one call for all weights
         "features_extractor_class": SeenRows,
-        "features_extractor_kwargs": {"settings": settings, "statistics": statistics},
+        "features_extractor_kwargs": {"settings": settings, "statistics": behind},
         **of_network,
     }
-
-
-def _earned(trained: Trained, task: Task) -> float:
-    """Mean utility in validation episodes: what a leader can know of how well it plays."""
-    lanes = task.environment(VALIDATION_EPISODES, history=1, **PHYSICAL, judged=False)
-    player = trained.player(VALIDATION_EPISODES)
-    return float(play_in(lanes, player, validation_seed(0)).utility.mean())
