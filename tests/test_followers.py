@@ -18,7 +18,7 @@ from baselines.arena.protocol import History
 from baselines.arena.task import Task
 from baselines.followers import both_learning, both_table, exploit, gaps, gradients
 from baselines.followers.both_learning import BothRecipe, leader_recipe, train_both
-from baselines.followers.both_table import Case, Pair
+from baselines.followers.both_table import Pair
 from baselines.followers.commands import show_exploit
 from baselines.followers.exploit import FollowerEnv, best_deviations
 from baselines.followers.games import LearningGames
@@ -296,7 +296,7 @@ def sides_of(task):
     with torch.no_grad():  # who buys less at a higher price
         network[0].weight[:], network[0].bias[:] = torch.tensor([0.0, -1.2]), 0.4
     optimizer = Recorded(network.parameters(), 0.0)
-    return games, policy, network, optimizer, Pathwise(games, policy, network, optimizer, 0)
+    return games, policy, network, optimizer, Pathwise(games, policy, network, optimizer, 0, small)
 
 
 def slope(objective, parameter, step=1e-3):
@@ -775,8 +775,12 @@ def test_the_rows_kept_in_the_docs_are_of_these_cases():
 
 
 def test_what_was_trained_is_not_trained_again(monkeypatch, tmp_path):
+    def shorter(method, task):
+        return dataclasses.replace(leader_recipe(method, task), rounds=3000)
+
     task = Task("paper", {"satisfaction": ["200", "300"], "max_cycles": 10})
-    monkeypatch.setattr(both_table, "CASES", (Case("here", task, rounds=3000),))
+    monkeypatch.setattr(both_table, "CASES", (Pair("here", task),))
+    monkeypatch.setattr(both_table, "leader_recipe", shorter)
     monkeypatch.setattr(both_table, "GAMES", 4)
     both_table.both_table(tmp_path, seeds=1, workers=1)
     rows = pd.read_csv(tmp_path / "both.csv")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +22,7 @@ from baselines.followers.games import LearningGames
 from baselines.followers.gaps import measure
 from baselines.followers.gradients import PPO, Pathwise
 from baselines.followers.policy import FollowerKind, FollowerNetwork, Followers, sees
-from baselines.methods.sb3.players import WindowMethod, normalized
+from baselines.methods.sb3.players import normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
 from baselines.methods.sb3.trainer import Trained, make_policy
 from baselines.runs.checkpoint import Checkpoint
@@ -143,9 +141,8 @@ def train_both(
     answering = scripted.best_response if followers is None else Followers(network, settings)
     of_followers = torch.optim.Adam(network.parameters(), betas=BETAS, fused=True)
     learning = None if followers is None else network
-    learners = games, policy, learning, of_followers, both.explore
-    pathwise = both.gradient == "pathwise"
-    sides = Pathwise(*learners) if pathwise else PPO(*learners, recipe)
+    kind = Pathwise if both.gradient == "pathwise" else PPO
+    sides = kind(games, policy, learning, of_followers, both.explore, recipe)
     rates = (
         (policy.optimizer, both.leader_pace * recipe.learning_rate, recipe.least_rate),
         (of_followers, both.follower_rate, LEAST_RATE),
@@ -159,24 +156,26 @@ def train_both(
     began = time.perf_counter() - kept.seconds
     for row in kept.rows:
         report(row)
-    player = partial(WindowMethod, policy, settings)
+    trained = Trained(leader, policy, settings, recipe, [], 0, 0.0)
     for block in range(done, len(measured_at)):
         if block > 0:
-            _begin_anew(games, seed, block)
+            # Random numbers that depend on these two alone: a training may be cut short here.
+            drawn = np.random.SeedSequence((seed, block)).generate_state(2).tolist()
+            torch.manual_seed(drawn[0])
+            games.begin(training_seed(drawn[1] // 2))
             for iteration in range(measured_at[block - 1], measured_at[block]):
                 passed = iteration / iterations
                 for optimizer, first, least in rates:
                     optimizer.param_groups[0]["lr"] = first * max(1.0 - passed, least)
                 log_std = LOG_STD[0] + passed * (LOG_STD[1] - LOG_STD[0])
                 sides.iterate(iteration >= both.head_start, math.exp(log_std))
-        measured = measure(player, answering, task, validation_seed(seed))
+        measured = measure(trained.player, answering, task, validation_seed(seed))
         row = {"rounds": rounds * measured_at[block], "seconds": time.perf_counter() - began}
-        kept.rows.append(row | dataclasses.asdict(measured))
+        kept.rows.append(row | asdict(measured))
         kept.keep(block + 1, *state)
         report(kept.rows[-1])
     last = kept.rows[-1]
-    counted = int(last["rounds"]), last["seconds"]
-    trained = Trained(leader, policy, settings, recipe, [], *counted)
+    trained = replace(trained, rounds=int(last["rounds"]), seconds=last["seconds"])
     return BothTrained(trained, answering, kept.rows)
 
 
@@ -194,10 +193,3 @@ def _check(task: Task, recipe: Sb3Recipe, both: BothRecipe) -> None:
             "gamma must be 0 where the gradient is pathwise, which is of a price's own round, "
             f"got {recipe.gamma!r}"
         )
-
-
-def _begin_anew(games: LearningGames, seed: int, block: int) -> None:
-    """Begin a new episode, and random numbers that depend on these two alone."""
-    drawn = np.random.SeedSequence((seed, block)).generate_state(2).tolist()
-    torch.manual_seed(drawn[0])
-    games.begin(training_seed(drawn[1] // 2))

@@ -9,11 +9,10 @@ under a name of all that it depends on. `docs/write_numbers.py` makes the tables
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import tyro
 
@@ -22,7 +21,8 @@ from baselines.arena.task import Task
 from baselines.followers.both_learning import BothRecipe, Gradient, leader_recipe, train_both
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind
-from baselines.runs.digest import code_digest
+from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.runs.digest import code_digest, described
 from baselines.runs.files import read_frame, write_atomically, write_csv
 from baselines.runs.runner import Runner
 
@@ -33,68 +33,36 @@ GAMES = 256
 
 
 @dataclass(frozen=True)
-class Case:
-    """A market in which both sides learn."""
+class Pair:
+    """A leader and followers, trained together in a market and measured."""
 
     market: str
     task: Task
     leader: str = "ppo"
     followers: FollowerKind = "shared-ppo"
-    rounds: int | None = None
-    """In place of those of the leader's recipe."""
-
-
-CASES = (
-    Case("hidden", Task("hidden")),
-    Case("δ = 100, 200, 300, 400", Task("paper", {"K": 4, "satisfaction": UNLIKE})),
-    Case("δ ~ U(80, 400), K = 2", Task("paper", {"satisfaction": DRAWN})),
-    Case("δ ~ U(80, 400), K = 10", Task("paper", {"K": 10, "satisfaction": DRAWN})),
-    Case("δ = 200, K = 2", Task("paper")),
-    Case("δ = 200, K = 10", Task("paper", {"K": 10})),
-    Case("drift", Task("drift")),
-    Case("δ = 200, K = 2", Task("paper"), leader="tppo"),
-    Case("δ = 200, K = 2", Task("paper"), leader="tppo", followers="independent-ppo"),
-    Case("δ = 200, K = 10", Task("paper", {"K": 10}), leader="tppo"),
-)
-GRADIENTS: tuple[Gradient, ...] = ("ppo", "pathwise")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A leader and followers, trained together and measured."""
-
-    case: Case
-    gradient: Gradient
-    seed: int
+    gradient: Gradient = "ppo"
+    seed: int = 0
 
     def __str__(self) -> str:
-        case = self.case
-        return f"{case.leader} and {case.followers} by {self.gradient} on {case.task.name}"
+        return f"{self.leader} and {self.followers} by {self.gradient} on {self.task.name}"
 
     def file(self, out: Path) -> Path:
         """Where its numbers stand."""
-        task, case = self.case.task, dataclasses.replace(self.case, task=Task())
-        code = code_digest("baselines.followers.both_learning", "baselines.methods.sb3.trainer")
-        recipes = [dataclasses.asdict(recipe) for recipe in self._recipes()]
-        digest = task.digest(repr(case), self.gradient, self.seed, recipes, code, GAMES)
-        parts = task.name, case.leader, case.followers, self.gradient, f"seed{self.seed}"
-        return out / "pairs" / f"{'-'.join(parts)}-{digest}.csv"
+        depends = described([self, *self._recipes()]), code_digest("baselines.methods.sb3.trainer")
+        parts = self.task.name, self.leader, self.followers, self.gradient, f"seed{self.seed}"
+        return out / "pairs" / f"{'-'.join(parts)}-{self.task.digest(*depends, GAMES)}.csv"
 
     def execute(self, out: Path) -> None:
         """Train the pair, and its leader against rational followers; measure, and keep a row."""
-        case, seed, test = self.case, self.seed, demonstration_seed(self.seed)
+        games = self.task, demonstration_seed(self.seed), GAMES
         began = time.process_time()
-        pair = train_both(case.leader, case.followers, case.task, *self._recipes(), seed)
+        pair = train_both(self.leader, self.followers, self.task, *self._recipes(), self.seed)
         spent = time.process_time() - began
-        other = train_both(case.leader, None, case.task, *self._recipes(), seed)
-        found = measure(pair.leader.player, pair.followers, case.task, test, GAMES)
-        control = measure(other.leader.player, other.followers, case.task, test, GAMES)
-        row: dict[str, Any] = {
-            "market": case.market,
-            "leader": case.leader,
-            "followers": case.followers,
-            "gradient": self.gradient,
-            "seed": seed,
+        other = train_both(self.leader, None, self.task, *self._recipes(), self.seed)
+        found = measure(pair.leader.player, pair.followers, *games)
+        control = measure(other.leader.player, other.followers, *games)
+        row = {name: value for name, value in vars(self).items() if name != "task"}
+        row |= {
             "rounds": pair.leader.rounds,
             "cpu_seconds": round(spent, 2),
             "control": control.share,
@@ -103,10 +71,25 @@ class Pair:
             row[name] = getattr(found, name)
         write_csv(self.file(out), list(row), [row])
 
-    def _recipes(self) -> tuple[Any, BothRecipe]:
-        recipe = leader_recipe(self.case.leader, self.case.task)
-        recipe = dataclasses.replace(recipe, rounds=self.case.rounds or recipe.rounds)
+    def _recipes(self) -> tuple[Sb3Recipe, BothRecipe]:
+        recipe = leader_recipe(self.leader, self.task)
         return recipe, BothRecipe(gradient=self.gradient, every=recipe.rounds)
+
+
+CASES = (
+    Pair("hidden", Task("hidden")),
+    Pair("δ = 100, 200, 300, 400", Task("paper", {"K": 4, "satisfaction": UNLIKE})),
+    Pair("δ ~ U(80, 400), K = 2", Task("paper", {"satisfaction": DRAWN})),
+    Pair("δ ~ U(80, 400), K = 10", Task("paper", {"K": 10, "satisfaction": DRAWN})),
+    Pair("δ = 200, K = 2", Task("paper")),
+    Pair("δ = 200, K = 10", Task("paper", {"K": 10})),
+    Pair("drift", Task("drift")),
+    Pair("δ = 200, K = 2", Task("paper"), leader="tppo"),
+    Pair("δ = 200, K = 2", Task("paper"), leader="tppo", followers="independent-ppo"),
+    Pair("δ = 200, K = 10", Task("paper", {"K": 10}), leader="tppo"),
+)
+"""Of both gradients and of all seeds."""
+GRADIENTS: tuple[Gradient, ...] = ("ppo", "pathwise")
 
 
 def both_table(
@@ -122,9 +105,11 @@ def both_table(
     import pandas as pd
 
     runner = Runner(out, workers)
-    pairs = [Pair(case, how, seed) for case in CASES for how in GRADIENTS for seed in range(seeds)]
-    by_seed = sorted(pairs, key=lambda pair: pair.seed)
-    done = runner("pairs", by_seed)
+    pairs = [
+        replace(case, gradient=gradient, seed=seed)
+        for case, gradient, seed in itertools.product(CASES, GRADIENTS, range(seeds))
+    ]
+    done = runner("pairs", sorted(pairs, key=lambda pair: pair.seed))
     rows = [read_frame(pair.file(out)) for pair in pairs if pair in done]
     if rows:
         write_atomically(out / "both.csv", pd.concat(rows).to_csv(index=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +16,7 @@ from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.figures import panels, save
 from baselines.followers.both_learning import BothRecipe, train_both
-from baselines.followers.exploit import Gain, exploit
+from baselines.followers.exploit import exploit
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.recipes import Sb3Recipe
@@ -109,36 +108,25 @@ def followers_of(folder: Path | None, task: Task) -> FollowerPolicy:
 def show_both(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:
     """Say how a leader and its learned followers do against each other."""
     measured = measure(leader, followers, task, demonstration_seed(seed))
-    rows = {
-        "leader's share of U_p*, against best responses": f"{measured.share:.2%}",
-        "leader's share of the best against the learned followers": f"{measured.share_learned:.2%}",
-        "followers' gap, over prices from c to p_max": f"{measured.gap:.2%}",
-        "the worst of it": f"{measured.worst_gap:.2%}",
-        "followers' gap at the prices played": f"{measured.gap_played:.2%}",
-    }
-    _print("against the followers that it was trained with", ("", ""), rows.items())
+    table = Table(title="against the followers that it was trained with", show_header=False)
+    for name, share in (
+        ("leader's share of U_p*, against best responses", measured.share),
+        ("leader's share of the best against the learned followers", measured.share_learned),
+        ("followers' gap, over prices from c to p_max", measured.gap),
+        ("the worst of it", measured.worst_gap),
+        ("followers' gap at the prices played", measured.gap_played),
+    ):
+        table.add_row(name, f"{share:>8.2%}")
+    Console().print(table)
 
 
 def show_exploit(leader: Player, followers: FollowerPolicy, task: Task, seed: int) -> None:
     """Train fresh best responders and say what they gain, beside what the rules say."""
+    table = Table("in the place of", title="gain of a best responder in the place of each side")
+    for column in ("trained", "by the rules"):
+        table.add_column(column, justify="right")
     gains = exploit(leader, followers, task, seed)
-    rows = [
-        (name, f"{gain.trained:.2%}", _by_rules(gain))
-        for name, gain in zip(("leader", "a follower"), gains, strict=True)
-    ]
-    title = "gain of a best responder in the place of each side"
-    _print(title, ("in the place of", "trained", "by the rules"), rows)
-
-
-def _by_rules(gain: Gain) -> str:
-    """With the standard error where followers draw; else it is exact."""
-    return f"{gain.by_rules:.2%}" + (f" ± {gain.error:.2%}" if gain.error else "")
-
-
-def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(title=title, show_header=any(columns))
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*row)
+    for name, gain in zip(("leader", "a follower"), gains, strict=True):
+        error = f" ± {gain.error:.2%}" if gain.error else ""  # where followers draw
+        table.add_row(name, f"{gain.trained:.2%}", f"{gain.by_rules:.2%}{error}")
     Console().print(table)

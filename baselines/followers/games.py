@@ -10,6 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from aigc_market import rules
+from aigc_market.envs.actions import from_unit
 from aigc_market.envs.game import reciprocals
 from aigc_market.rules import Settlement
 from aigc_market.ssim import TabulatedSSIM
@@ -93,8 +94,7 @@ class LearningGames:
     def settle(self, prices: Tensor, bought: Tensor) -> Settlement:
         """What would come of prices (…, N) and purchases (…, N, K) in the round at hand."""
         market = self.env.market
-        share = (bought.clamp(-1.0, 1.0) + 1.0) / 2.0
-        steps = market.min_steps + share * (market.max_steps - market.min_steps)
+        steps = from_unit(bought.clamp(-1.0, 1.0), market.min_steps, market.max_steps)
         return rules.settle(market, self._money(prices), steps)
 
     def surplus(self, prices: Tensor, bought: Tensor) -> Tensor:
@@ -127,5 +127,4 @@ class LearningGames:
         return data["asp", "reward"][:, 0, 0], over
 
     def _money(self, prices: Tensor) -> Tensor:
-        low, high = self._bounds
-        return low + (prices.clamp(-1.0, 1.0) + 1.0) / 2.0 * (high - low)
+        return from_unit(prices.clamp(-1.0, 1.0), *self._bounds)

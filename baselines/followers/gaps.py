@@ -110,9 +110,8 @@ def draws_of(followers: FollowerPolicy, market: Market) -> int:
     """1 where followers draw nothing from their generator, so that once is always; else `DRAWS`."""
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    prices = np.linspace(market.cost, market.max_price, GRID)
-    prices = prices.reshape(GRID, -1) * np.ones(market.batch_shape or 1)
-    scripted.purchases(followers, market, prices, rng)
+    (games,) = market.batch_shape or (1,)
+    scripted.purchases(followers, market, grid(market, GRID, games), rng)
     return 1 if rng.bit_generator.state == before else DRAWS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,9 @@ LIMIT = 1.0 - 1e-6
 """Of actions by a gradient: within the bounds [−1, 1], whose rounding would stop it."""
 
 
-class PPO:
-    """Both sides by PPO's clipped ratios, from what was earned alone.
-
-    The leader learns from the rounds that it played. A follower tries some purchases at each price,
-    of which it can say what they would be worth, and each is compared with the mean of them: it
-    needs no critic, whose errors are far greater than what a few steps too many cost. In the games
-    it buys the mean, so that the leader learns its answer and not its noise.
+@dataclass
+class Sides:
+    """A leader and followers, and the games in which they learn.
 
     Args:
         games: of both.
@@ -41,55 +37,58 @@ class PPO:
         followers: theirs; None: they are rational.
         optimizer: the followers'.
         explore: prices drawn in each game at which followers learn, beside the one in force.
-        recipe: of the leader, which learns from `n_steps` rounds, two or more, so that some of its
-            prices are paid. Followers are myopic.
+        recipe: of the leader.
     """
 
-    def __init__(
-        self,
-        games: LearningGames,
-        leader: ActorCriticPolicy,
-        followers: FollowerNetwork | None,
-        optimizer: Optimizer,
-        explore: int,
-        recipe: Sb3Recipe,
-    ) -> None:
-        self.rounds = recipe.n_steps
-        self._games, self._leader, self._followers = games, leader, followers
-        self._optimizer, self._recipe, self._explore = optimizer, recipe, explore
-        parts = np.array_split(range(self.rounds), -(-self.rounds // PART))
-        self._learns = {int(part[-1]) for part in parts}
+    games: LearningGames
+    leader: ActorCriticPolicy
+    followers: FollowerNetwork | None
+    optimizer: Optimizer
+    explore: int
+    recipe: Sb3Recipe
+
+
+class PPO(Sides):
+    """Both sides by PPO's clipped ratios, from what was earned alone.
+
+    The leader learns from the rounds that it played. A follower tries some purchases at each price,
+    of which it can say what they would be worth, and each is compared with the mean of them: it
+    needs no critic, whose errors are far greater than what a few steps too many cost. In the games
+    it buys the mean, so that the leader learns its answer and not its noise. The leader's `n_steps`
+    are two rounds or more, so that some of its prices are paid; followers are myopic.
+    """
+
+    @property
+    def rounds(self) -> int:
+        """Played in an iteration."""
+        return self.recipe.n_steps
 
     def iterate(self, leads: bool, deviation: float) -> None:
         """Play, and learn: followers now and then, the leader in the end."""
         played = []
-        for t in range(self.rounds):
-            if t in self._learns and self._followers is not None:
-                self._follow(self._followers, deviation)
-            played.append(self._play())
+        for part in np.array_split(range(self.rounds), -(-self.rounds // PART)):
+            for t in part:
+                if t == part[-1] and self.followers is not None:
+                    self._follow(self.followers, deviation)
+                played.append(self._play())
         if leads:
             columns = [torch.stack(column) for column in zip(*played, strict=True)]
             self._lead(*columns)
 
     def _play(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Play a round.
-
-        Returns:
-            What the leader saw, its prices, their log-probabilities, what the prices in force
-            earned, and whether the episode ended.
-        """
-        games = self._games
+        """What the leader saw in a round, its prices, their log-probabilities, what the prices in
+        force earned, and whether the episode ended."""
+        games, answer = self.games, self.followers
         with torch.no_grad():
             seen = games.observed
-            prices, _, log_probs = self._leader(seen)
-            followers = self._followers
-            bought = games.rational(games.price) if followers is None else followers(games.seen)
+            prices, _, log_probs = self.leader(seen)
+            bought = games.rational(games.price) if answer is None else answer(games.seen)
             earned, over = games.play(prices.clamp(-1.0, 1.0), bought.clamp(-1.0, 1.0))
         return seen, prices, log_probs, earned, torch.tensor(over)
 
     def _follow(self, network: FollowerNetwork, deviation: float) -> None:
-        games = self._games
-        prices = games.prices(self._explore)
+        games = self.games
+        prices = games.prices(self.explore)
         with torch.no_grad():
             seen = games.seen_at(prices)
             tried = Normal(network(seen), deviation)
@@ -99,14 +98,14 @@ class PPO:
             advantage = _standardized(surplus - surplus.mean(dim=0))
         for _ in range(STEPS):
             ratio = Normal(network(seen), deviation).log_prob(bought) - before
-            _descend(self._optimizer, _clipped(ratio, advantage))
+            _descend(self.optimizer, _clipped(ratio, advantage))
 
     def _lead(
         self, seen: Tensor, prices: Tensor, before: Tensor, earned: Tensor, over: Tensor
     ) -> None:
         """Learn from T rounds of N games. A price is paid in the next round; the last of an
         episode never is."""
-        policy, recipe = self._leader, self._recipe
+        policy, recipe = self.leader, self.recipe
         paid, ends = earned[1:, :, None], over[1:, None, None].expand(-1, earned.shape[1], 1)
         with torch.no_grad():
             values = policy.predict_values(seen.flatten(0, 1)).view(*seen.shape[:2], 1)
@@ -119,11 +118,12 @@ class PPO:
         advantage, target = (part[kept].flatten() for part in (advantage, target))
         seen, prices, before = (part[:-1][kept].flatten(0, 1) for part in (seen, prices, before))
         advantage = _standardized(advantage)
-        for part in _minibatches(len(seen), recipe.batch_size, recipe.n_epochs):
-            values, log_probs, _ = policy.evaluate_actions(seen[part], prices[part])
-            of_critic = (values[:, 0] - target[part]).square().mean()
-            loss = _clipped(log_probs - before[part], advantage[part]) + 0.5 * of_critic
-            _descend(policy.optimizer, loss)
+        for _ in range(recipe.n_epochs):
+            for part in torch.randperm(len(seen)).split(recipe.batch_size):
+                values, log_probs, _ = policy.evaluate_actions(seen[part], prices[part])
+                of_critic = (values[:, 0] - target[part]).square().mean()
+                loss = _clipped(log_probs - before[part], advantage[part]) + 0.5 * of_critic
+                _descend(policy.optimizer, loss)
 
 
 def _standardized(advantage: Tensor) -> Tensor:
@@ -137,11 +137,6 @@ def _clipped(log_ratio: Tensor, advantage: Tensor) -> Tensor:
     return -torch.minimum(ratio * advantage, held * advantage).mean()
 
 
-def _minibatches(count: int, size: int, epochs: int) -> Iterator[Tensor]:
-    for _ in range(epochs):
-        yield from torch.randperm(count).split(size)
-
-
 def _descend(optimizer: Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()
@@ -150,28 +145,15 @@ def _descend(optimizer: Optimizer, loss: Tensor) -> None:
     optimizer.step()
 
 
-class Pathwise:
+class Pathwise(Sides):
     """Both sides by the gradient of what they earn, through the rules of the market.
 
     Followers climb their own surplus, each by its own purchases; the leader its utility, through
-    the followers' answer. Each gradient reaches the weights of its own side alone.
-
-    Args:
-        games, leader, followers, optimizer, explore: as for `PPO`; the leader's mean is the price.
+    the followers' answer. Each gradient reaches the weights of its own side alone. The leader's
+    mean is the price.
     """
 
-    def __init__(
-        self,
-        games: LearningGames,
-        leader: ActorCriticPolicy,
-        followers: FollowerNetwork | None,
-        optimizer: Optimizer,
-        explore: int,
-    ) -> None:
-        self.rounds = 2
-        self._games, self._leader, self._followers = games, leader, followers
-        self._optimizer, self._explore = optimizer, explore
-        self._one_each = torch.eye(games.K, dtype=torch.bool)[:, None, None]
+    rounds = 2
 
     def iterate(self, leads: bool, deviation: float) -> None:
         """Play two rounds, and learn: followers in both, and the leader in between."""
@@ -183,35 +165,35 @@ class Pathwise:
         self._play(self._mean())
 
     def _mean(self) -> Tensor:
-        drawn: Any = self._leader.get_distribution(self._games.observed).distribution
+        drawn: Any = self.leader.get_distribution(self.games.observed).distribution
         return drawn.mean
 
     def _answer(self, prices: Tensor) -> Tensor:
         """What is bought, which does not move with the price where it is held at a bound."""
-        games = self._games
-        if self._followers is None:
-            return games.rational(prices)
-        return self._followers(games.seen_at(prices)).clamp(-1.0, 1.0)
+        if self.followers is None:
+            return self.games.rational(prices)
+        return self.followers(self.games.seen_at(prices)).clamp(-1.0, 1.0)
 
     def _play(self, posted: Tensor) -> bool:
         """Play a round, from which followers learn; whether the episode ended with it."""
-        games = self._games
-        if self._followers is not None:
-            prices = games.prices(self._explore)
-            bought = _Held.apply(self._followers(games.seen_at(prices)))
+        games = self.games
+        if self.followers is not None:
+            prices = games.prices(self.explore)
+            bought = _Held.apply(self.followers(games.seen_at(prices)))
             # Where capacity is shared, what one buys is taken from the others, which is no loss of
             # its own: so in the k-th copy VMU k alone moves.
-            alone = torch.where(self._one_each, bought, bought.detach())
+            one_each = torch.eye(games.K, dtype=torch.bool)[:, None, None]
+            alone = torch.where(one_each, bought, bought.detach())
             surplus = games.surplus(prices, alone).diagonal(dim1=0, dim2=-1)
-            _climb(self._optimizer, self._followers, surplus.mean())
+            _climb(self.optimizer, self.followers, surplus.mean())
         with torch.no_grad():
             _, over = games.play(posted.detach().clamp(-1.0, 1.0), self._answer(games.price))
         return over
 
     def _lead(self, posted: Tensor) -> None:
         prices = _Held.apply(posted[:, 0])
-        utility = self._games.settle(prices, self._answer(prices)).asp_utility
-        _climb(self._leader.optimizer, self._leader, utility.mean())
+        utility = self.games.settle(prices, self._answer(prices)).asp_utility
+        _climb(self.leader.optimizer, self.leader, utility.mean())
 
 
 class _Held(torch.autograd.Function):

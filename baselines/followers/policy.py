@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchrl.modules import MLP, MultiAgentMLP
 
 from aigc_market import rules
+from aigc_market.envs.actions import from_unit
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.market import Market
 from baselines.runs.policy_files import read, write
@@ -143,8 +144,8 @@ def _normalized(settings: Settings) -> Stackelberg:
 
 def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:
     """Steps meant by actions in [−1, 1]."""
-    share = (np.clip(actions, -1.0, 1.0).astype(np.float64) + 1.0) / 2.0
-    return market.min_steps + share * (market.max_steps - market.min_steps)
+    actions = np.clip(actions, -1.0, 1.0).astype(np.float64)
+    return from_unit(actions, market.min_steps, market.max_steps)
 
 
 def to_actions(market: Market, steps: Any) -> Any:
