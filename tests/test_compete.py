@@ -14,7 +14,7 @@ from baselines.arena.registry import REGISTRY, RIVALS, resolve
 from baselines.arena.task import Task
 from baselines.arena.training import Training
 from baselines.experiments.compete import contest_figures, measures
-from baselines.experiments.compete.compete import Contender, Contest, compete, meetings
+from baselines.experiments.compete.compete import compete, contender, contest, meetings
 from baselines.experiments.compete.meeting import Meeting, Participant
 from baselines.methods.sellers import seller_trainer, sellers
 from baselines.methods.sellers.recipe import SellerRecipe
@@ -268,24 +268,23 @@ def test_tit_for_tat_answers_a_deviation():
 
 
 def test_who_meets_whom():
-    [contest] = [Contest.of("calvano", 2, 160)]
-    plan = meetings([contest], [Contender.of(name, 2) for name in ("ppo", "ppo_vmus", "nash")])
-    names = [str(met) for met in plan]
+    contenders = [contender(name, 2) for name in ("ppo", "ppo_vmus", "nash")]
+    names = [str(met) for met in meetings([contest("calvano", 2, 160)], contenders)]
     assert len(names) == len(set(names))
     assert "ppo-seed0 against ppo-seed1 on calvano" in names
     assert "nash against ppo-seed1 on calvano" in names
     assert "ppo_vmus-seed1 against ppo_vmus-seed1 on calvano" in names
     assert not any("ppo_vmus" in name and "nash" in name for name in names)
-    alone = meetings([Contest.of("calvano=1", 2, 160)], [Contender.of("ppo", 2)])
+    alone = meetings([contest("calvano=1", 2, 160)], contenders[:1])
     assert [met.own for met in alone] == [True]
 
 
 def test_words_of_the_command():
-    contest = Contest.of("calvano:2.4=3", 12, 500)
-    assert (contest.task.name, contest.seeds) == ("calvano-max_price2.4", 3)
-    assert (contest.recipe.prices, contest.recipe.rounds) == ("all", 500)
-    one = Contender.of("constant=2 price=1.6", 12)
-    assert (one.entry.name, one.parameters, one.seeds) == ("constant", (("price", 1.6),), 2)
+    task, recipe, seeds = contest("calvano:2.4=3", 12, 500)
+    assert (task.name, seeds) == ("calvano-max_price2.4", 3)
+    assert (recipe.prices, recipe.rounds) == ("all", 500)
+    one, seeds = contender("constant=2 price=1.6", 12)
+    assert (one.entry.name, one.parameters, seeds) == ("constant", (("price", 1.6),), 2)
 
 
 def test_what_was_kept_is_taken_up(tmp_path):
@@ -351,7 +350,7 @@ def test_a_training_names_what_it_depends_on(tmp_path):
     longer = dataclasses.replace(one, recipe=dataclasses.replace(TINY, rounds=512))
     other = dataclasses.replace(one, task=task("duopoly"))
     assert len({training.file(tmp_path) for training in (one, longer, other)}) == 3
-    sides = [Participant(one.entry, 0, training) for training in (one, longer)]
+    sides = [Participant(one.entry, (), 0, training) for training in (one, longer)]
     files = {Meeting(task(), side, sides[0]).file(tmp_path) for side in sides}
     assert len(files) == 2
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markdown import Markdown
 
 from aigc_market import _checks
 from aigc_market.scenarios import COMPETITION_SCENARIOS
-from baselines.arena.registry import Entry, resolve
+from baselines.arena.registry import resolve
 from baselines.arena.task import Task
-from baselines.arena.training import Training
 from baselines.experiments.compete import contest_figures, contest_tables
 from baselines.experiments.compete.meeting import Meeting, Participant
 from baselines.methods.sellers.recipe import SellerRecipe
@@ -27,81 +26,55 @@ METHODS = (
     *("ppo_shared=3", "tppo=3", "ppo_vmus=3"),
     *("best_reply", "tit_for_tat", "nash", "cartel"),
 )
-QUICK_ROUNDS, QUICK_SEEDS = 2_000, 1
 STRANGERS = 3
 """Seeds of each method that meet other methods; all meet their like of another seed."""
 
 
-@dataclass(frozen=True)
-class Contest:
+class Contest(NamedTuple):
     """What a word of `--scenario` means."""
 
     task: Task
     recipe: SellerRecipe
     seeds: int
 
-    @classmethod
-    def of(cls, word: str, seeds: int, rounds: int) -> Contest:
-        """Read `NAME[:HIGHEST_PRICE][=SEEDS]`; raise ValueError where it is none."""
-        name, _, count = word.partition("=")
-        name, _, highest = name.partition(":")
-        known = [one for one in COMPETITION_SCENARIOS if one != "hidden"]  # its Nash is not certain
-        _checks.choice("--scenario", name, known)
-        try:
-            arguments = {"max_price": float(highest)} if highest else {}
-            seeds = min(seeds, int(count or seeds))
-        except ValueError:
-            wanted = "--scenario must be NAME[:HIGHEST_PRICE][=SEEDS]"
-            raise ValueError(f"{wanted}, got {word!r}") from None
-        _checks.integer("--scenario SEEDS", seeds, at_least=1)
-        recipe = SellerRecipe(rounds=rounds, prices="all" if highest else "grid")
-        return cls(Task(name, arguments, "competition"), recipe, seeds)
+
+def contest(word: str, seeds: int, rounds: int) -> Contest:
+    """Read `NAME[:HIGHEST_PRICE][=SEEDS]`; raise ValueError where it is none."""
+    name, _, count = word.partition("=")
+    name, _, highest = name.partition(":")
+    known = [one for one in COMPETITION_SCENARIOS if one != "hidden"]  # its Nash is not certain
+    _checks.choice("--scenario", name, known)
+    try:
+        arguments = {"max_price": float(highest)} if highest else {}
+        seeds = min(seeds, int(count or seeds))
+    except ValueError:
+        wanted = "--scenario must be NAME[:HIGHEST_PRICE][=SEEDS]"
+        raise ValueError(f"{wanted}, got {word!r}") from None
+    _checks.integer("--scenario SEEDS", seeds, at_least=1)
+    recipe = SellerRecipe(rounds=rounds, prices="all" if highest else "grid")
+    return Contest(Task(name, arguments, "competition"), recipe, seeds)
 
 
-@dataclass(frozen=True)
-class Contender:
-    """What words of `--methods` mean: a method, its parameters, and of how many seeds."""
+def contender(words: str, seeds: int) -> tuple[Participant, int]:
+    """Read `NAME[=SEEDS] [PARAMETER=NUMBER …]`, who plays and of how many seeds.
 
-    entry: Entry
-    parameters: tuple[tuple[str, float], ...]
-    seeds: int
-
-    @classmethod
-    def of(cls, words: str, seeds: int) -> Contender:
-        """Read `NAME[=SEEDS] [PARAMETER=NUMBER …]`; raise ValueError where it is none."""
-        first, *rest = words.split() or [""]
-        name, _, count = first.partition("=")
-        try:
-            entry = resolve(name)
-        except ValueError as error:
-            raise ValueError(f"--methods: {error}") from None
-        try:
-            named = (word.partition("=") for word in rest)
-            parameters = tuple((name, float(value)) for name, _, value in named)
-            seeds = min(seeds, int(count or seeds))
-        except ValueError:
-            wanted = "--methods must be NAME[=SEEDS] [PARAMETER=NUMBER …]"
-            raise ValueError(f"{wanted}, got {words!r}") from None
-        _checks.integer("--methods SEEDS", seeds, at_least=1)
-        return cls(entry, parameters, seeds)
-
-    def check(self, task: Task) -> None:
-        """Raise ValueError where it can neither be trained beside rivals nor made for a task."""
-        if self.entry.sellers is not None:
-            return
-        try:
-            self.entry.make(task, 1, 0, **dict(self.parameters))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"--methods {self.entry.name} on {task.name}: {error}") from None
-
-    def participant(self, contest: Contest, seed: int) -> Participant:
-        """Of a seed; those that are told the law draw nothing and have none."""
-        seed %= min(self.seeds, contest.seeds)
-        if self.entry.sellers is not None:
-            training = Training(self.entry, contest.task, seed, contest.recipe)
-            return Participant(self.entry, seed, training)
-        drawn = None if self.entry.knows == "law" else seed
-        return Participant(self.entry, drawn, None, self.parameters)
+    Raises:
+        ValueError: it is none.
+    """
+    first, *rest = words.split() or [""]
+    name, _, count = first.partition("=")
+    try:
+        entry = resolve(name)
+    except ValueError as error:
+        raise ValueError(f"--methods: {error}") from None
+    try:
+        named = (word.partition("=") for word in rest)
+        parameters = tuple((name, float(value)) for name, _, value in named)
+        seeds = min(seeds, int(count or seeds))
+    except ValueError:
+        wanted = "--methods must be NAME[=SEEDS] [PARAMETER=NUMBER …]"
+        raise ValueError(f"{wanted}, got {words!r}") from None
+    return Participant(entry, parameters), _checks.integer("--methods SEEDS", seeds, at_least=1)
 
 
 def compete(
@@ -148,15 +121,19 @@ def compete(
         if ":" not in name:
             raise ValueError(f"--method must be module:factory, got {name!r}")
     if quick:
-        seeds, rounds = min(seeds, QUICK_SEEDS), min(rounds, QUICK_ROUNDS)
-    contenders = [Contender.of(words, seeds) for words in (*methods, *method)]
-    contests = [Contest.of(word, seeds, rounds) for word in scenario]
+        seeds, rounds = 1, min(rounds, 2_000)
+    contenders = [contender(words, seeds) for words in (*methods, *method)]
+    contests = [contest(word, seeds, rounds) for word in scenario]
     if not contests or not contenders:
         raise ValueError(
             f"--scenario and --methods must name one at least, got {scenario!r} and {methods!r}"
         )
-    for contest, contender in itertools.product(contests, contenders):
-        contender.check(contest.task)
+    for (task, *_), (one, _) in itertools.product(contests, contenders):
+        try:
+            if one.entry.sellers is None:
+                one.player(task, 0, out)(1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"--methods {one.entry.name} on {task.name}: {error}") from None
     run = Runner(out, workers, engine, console := Console())
     plan = meetings(contests, contenders)
     trainings = [t for met in plan for side in met.sides if (t := side.training) is not None]
@@ -170,23 +147,28 @@ def compete(
     run.report()
 
 
-def meetings(contests: Sequence[Contest], contenders: Sequence[Contender]) -> list[Meeting]:
+def meetings(
+    contests: Sequence[Contest], contenders: Sequence[tuple[Participant, int]]
+) -> list[Meeting]:
     """Each with itself; each at the first seat with every other, and with its own of another seed.
 
     Sellers whose VMUs learn too meet themselves alone: theirs is another market.
     """
     plan: dict[Meeting, None] = {}  # in order, each once: some have no seeds
-    strangers = [one for one in contenders if one.entry.name != "ppo_vmus"]
-    for contest in contests:
-        for one in contenders:
-            for seed in range(min(one.seeds, contest.seeds)):
-                own, other = (one.participant(contest, s) for s in (seed, seed + 1))
-                plan[Meeting(contest.task, own, own)] = None
-                if one in strangers:
-                    plan[Meeting(contest.task, own, other)] = None
-        for (row, column), seed in itertools.product(
-            itertools.permutations(strangers, 2), range(min(STRANGERS, contest.seeds))
+    strangers = [each for each in contenders if each[0].entry.name != "ppo_vmus"]
+    for task, recipe, most in contests:
+
+        def seeded(one: tuple[Participant, int], seed: int) -> Participant:
+            return one[0].of_seed(seed % min(one[1], most), task, recipe)  # noqa: B023
+
+        for each in contenders:
+            for seed in range(min(each[1], most)):
+                own = seeded(each, seed)
+                plan[Meeting(task, own, own)] = None
+                if each in strangers:
+                    plan[Meeting(task, own, seeded(each, seed + 1))] = None
+        for pair, seed in itertools.product(
+            itertools.permutations(strangers, 2), range(min(STRANGERS, most))
         ):
-            sides = row.participant(contest, seed), column.participant(contest, seed)
-            plan[Meeting(contest.task, *sides)] = None
+            plan[Meeting(task, *(seeded(one, seed) for one in pair))] = None
     return list(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ _OF_ALL = [
     *("profit", "profit_gain", "nash_conv", "users_loss", "vmu_regret", "period"),
     *("lowest", "highest", "rounds", "seconds"),
 ]
+_OF_MEETINGS = ["profit", "profit_gain", "users_loss", "nash_conv"]
 _COMPARED = ["profit", "profit_gain", "nash_conv"]
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "stable-baselines3", "torch")
 _LEGEND = (
@@ -47,14 +48,26 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
         meetings: those to be listed, which have been played.
         settings: listed at the end of `compete.md`.
     """
-    found = [(met, read_json(met.file(out))) for met in meetings]
-    own = [(met, result) for met, result in found if met.own]
-    rows = {
-        "sellers": [row for each in own for row in _sellers(*each)],
-        "crossplay": [_met(*each) for each in found],
-        "curves": [row for each in own for row in _curve(*each)],
-        "deviations": [row for each in own for row in _deviations(*each)],
-    }
+    rows: dict[str, list[dict[str, Any]]] = {"sellers": [], "crossplay": [], "curves": []}
+    rows["deviations"] = []
+    for met in meetings:
+        result = read_json(met.file(out))
+        rows["crossplay"].append(_met(met, result))
+        if not met.own:
+            continue
+        key = {"scenario": met.task.name, "method": met.row.method, "seed": met.row.seed}
+        way = {name: float(np.mean(result[name])) for name in ("nash_price", "cartel_price")}
+        of_all = {name: result.get(name) for name in _OF_ALL} | {"rounds": result.get("rounds", 0)}
+        for seat in range(len(result["price"])):
+            of_seat = {name: result[name][seat] if name in result else None for name in _OF_SEATS}
+            knows = met.row.entry.knows
+            rows["sellers"].append({**key, "knows": knows, "seat": seat, **of_seat, **of_all})
+        for point in result.get("curve", []):
+            pairs = zip(point["price"], point["reward"], strict=True)
+            for seat, (price, reward) in enumerate(pairs):
+                posted = {"rounds": point["rounds"], "seat": seat, "price": price, "reward": reward}
+                rows["curves"].append({**key, **posted, **way})
+        rows["deviations"] += [{**key, **row, **way} for row in result.get("deviations", [])]
     for name, of_table in rows.items():
         frame = pd.DataFrame(of_table, columns=None if of_table else ["scenario", "method"])
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
@@ -62,49 +75,18 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
     report.write(out / "compete.md", _page(out, settings))
 
 
-def _key(met: Meeting) -> dict[str, Any]:
-    return {"scenario": met.task.name, "method": met.row.method, "seed": met.row.seed}
-
-
-def _sellers(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    of_all = {name: result.get(name) for name in _OF_ALL} | {"rounds": result.get("rounds", 0)}
-    for seat in range(len(result["price"])):
-        of_seat = {name: result[name][seat] if name in result else None for name in _OF_SEATS}
-        yield {**_key(met), "knows": met.row.entry.knows, "seat": seat, **of_seat, **of_all}
-
-
 def _met(met: Meeting, result: dict[str, Any]) -> dict[str, Any]:
     row, column = met.sides
-    of_row = {name: result[name][0] for name in ("price", "seat_gain")}
-    of_column = {name: float(np.mean(result[name][1:])) for name in of_row}
-    return {
+    found: dict[str, Any] = {
         "scenario": met.task.name,
         "row": row.method,
         "column": column.method,
         "seed": column.seed if row.seed is None else row.seed,
         "met_in_training": int(met.own and row.training is not None),
-        "row_gain": of_row["seat_gain"],
-        "column_gain": of_column["seat_gain"],
-        "row_price": of_row["price"],
-        "column_price": of_column["price"],
-        **{name: result[name] for name in ("profit", "profit_gain", "users_loss", "nash_conv")},
     }
-
-
-def _prices(result: dict[str, Any]) -> dict[str, float]:
-    return {name: float(np.mean(result[name])) for name in ("nash_price", "cartel_price")}
-
-
-def _curve(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    for point in result.get("curve", []):
-        for seat, (price, reward) in enumerate(zip(point["price"], point["reward"], strict=True)):
-            of_seat = {"rounds": point["rounds"], "seat": seat, "price": price, "reward": reward}
-            yield {**_key(met), **of_seat, **_prices(result)}
-
-
-def _deviations(met: Meeting, result: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    for row in result.get("deviations", []):
-        yield {**_key(met), **row, **_prices(result)}
+    for name, values in (("gain", result["seat_gain"]), ("price", result["price"])):
+        found |= {f"row_{name}": values[0], f"column_{name}": float(np.mean(values[1:]))}
+    return found | {name: result[name] for name in _OF_MEETINGS}
 
 
 def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
@@ -115,8 +97,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
         parts += [f"## {name}", summary(rows, strangers), differences(rows)]
         parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
         parts.append(crossplay(strangers))
-    figures = ("learning", "gains", "deviation")
-    parts += [f"![{name}]({name}.png)" for name in figures]
+    parts += [f"![{name}]({name}.png)" for name in ("learning", "gains", "deviation")]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
@@ -136,20 +117,20 @@ def summary(rows: Any, met: Any) -> str:
     for method, of_method in rows.groupby("method", sort=False):
         runs = of_method.drop_duplicates("seed")
         by_seed = of_method.groupby("seed", dropna=False)
-        learned = bool(runs["rounds"].iloc[0])
-        strangers = alike[alike["row"] == method]["profit_gain"] if learned else runs["seed"][:0]
-        line = (
-            str(method),
-            str(len(runs)) if runs["seed"].notna().all() else report.NONE,
-            _mean(by_seed["price"].mean()),
-            *(_mean(runs[name]) for name in _COMPARED),
-            _mean(strangers),
-            _mean(runs["users_loss"]),
-            _mean(by_seed["deviation_profit"].mean().dropna()),
-            ", ".join(report.number(value, 0) for value in runs["period"]),
-            report.number(runs["seconds"].mean(), 0),
+        strangers = alike[(alike["row"] == method) & runs["rounds"].iloc[0].astype(bool)]
+        lines.append(
+            (
+                str(method),
+                str(len(runs)) if runs["seed"].notna().all() else report.NONE,
+                _mean(by_seed["price"].mean()),
+                *(_mean(runs[name]) for name in _COMPARED),
+                _mean(strangers["profit_gain"]),
+                _mean(runs["users_loss"]),
+                _mean(by_seed["deviation_profit"].mean().dropna()),
+                ", ".join(report.number(value, 0) for value in runs["period"]),
+                report.number(runs["seconds"].mean(), 0),
+            )
         )
-        lines.append(line)
     return report.table(header, lines)
 
 

@@ -23,15 +23,26 @@ class Participant:
 
     Args:
         entry: of the method.
+        parameters: of its factory, by name.
         seed: of its random choices or of the training; None where it makes none.
         training: where it was trained.
-        parameters: of its factory, by name.
     """
 
     entry: Entry
+    parameters: tuple[tuple[str, float], ...] = ()
     seed: int | None = None
     training: Training | None = None
-    parameters: tuple[tuple[str, float], ...] = ()
+
+    def of_seed(self, seed: int, task: Task, recipe: Any) -> Participant:
+        """With a seed, unless it is told the law: that draws nothing; or of a training on a task.
+
+        Args:
+            seed: of either.
+            task, recipe: of the training.
+        """
+        if self.entry.sellers is not None:
+            return Participant(self.entry, (), seed, Training(self.entry, task, seed, recipe))
+        return self if self.entry.knows == "law" else dataclasses.replace(self, seed=seed)
 
     @property
     def method(self) -> str:
@@ -40,11 +51,6 @@ class Participant:
 
     def __str__(self) -> str:
         return self.method if self.seed is None else f"{self.method}-seed{self.seed}"
-
-    def digest_parts(self, out: Path) -> list[Any]:
-        """What a meeting depends on, as JSON."""
-        trained = self.training and self.training.file(out).name
-        return [str(self), self.entry.code_digest(), trained, self.parameters]
 
     def player(self, task: Task, seat: int, out: Path) -> Player:
         """Who sits at a seat, to be called with the number of games."""
@@ -77,8 +83,11 @@ class Meeting:
 
     def file(self, out: Path) -> Path:
         """Where the result stands."""
-        code = [Path(path).read_text("utf-8") for path in (__file__, measures.__file__)]
-        digest = self.task.digest(code, [side.digest_parts(out) for side in self.sides])
+        code: list[Any] = [Path(path).read_text("utf-8") for path in (__file__, measures.__file__)]
+        for side in self.sides:
+            trained = side.training and side.training.file(out).name
+            code += [str(side), side.parameters, side.entry.code_digest(), trained]
+        digest = self.task.digest(code)
         stem = re.sub(r"[^\w.-]+", "_", f"{self.task.name}-{self.row}-{self.column}")
         return out / "met" / f"{stem}-{digest}.json"
 
