@@ -16,12 +16,11 @@ from baselines.arena.rollout import play
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.bayes import flat, pricing
-from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
 from baselines.methods.bayes.law import MarketLaw, quantiles
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter, resample
-from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.bayes.purchases import Observation, likelihood
 from baselines.methods.bayes.regimes import RegimeFilter
 
 
@@ -438,7 +437,7 @@ def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
             belief = filters.observe(envs, seen, everybody)
             weight = weight * chances_of(grid, a, own, seen, 0.0)
         for of_r, chance in ((law, weight * likely), (None, weight)):
-            known = RationedBelief.of(
+            known = RationedBelief(
                 belief, PRICES, gain, np.array([capacity], "f4"), of_r, rng, draws=40_000
             )
             expected = np.minimum(asked, capacity) @ chance / chance.sum()
@@ -468,7 +467,7 @@ def test_a_capacity_that_no_drawn_market_allows_is_sold_at_most_all_the_same():
         np.array([0]), None, np.ones((1, 2), bool)
     )
     law = ShareLaw(quantiles("share", Uniform(0.4, 1.0)), least=0.0)
-    known = RationedBelief.of(
+    known = RationedBelief(
         belief, PRICES, PRICES - 1, np.array([2.0], "f4"), law, np.random.default_rng(0)
     )
     assert known.mean(PRICES).max() == pytest.approx(2.0)

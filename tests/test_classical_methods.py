@@ -7,7 +7,7 @@ from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.methods.capacity import best_on_lines, sold
+from baselines.methods.demand import best_on_lines, sold
 from baselines.methods.fixed import Random
 from baselines.methods.greedy import Greedy
 from baselines.methods.kalman import Lines

@@ -9,7 +9,7 @@ import torch
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.methods.filter.information import Information
+from baselines.methods.filter.information import Information, Tracker
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.runs.policy_files import write
@@ -49,15 +49,12 @@ def some_rounds(B=5, T=9, K=3):
 def step_by_step(network, price, steps, active, capacity=None):
     """What was known before each of T + 1 decisions, and these, (T + 1, B)."""
     limits = [None] * len(active) if capacity is None else capacity
-    tracker = network.begin(active[0], limits[0])
+    tracker = Tracker(network.demand_filter, active[0], limits[0])
     known = [tracker.known]
     for t in range(len(price)):
-        known.append(tracker.observe(price[t], steps[t], active[t + 1], limits[t + 1]))
+        tracker.observe(price[t], steps[t], active[t + 1], limits[t + 1])
+        known.append(tracker.known)
     return known, [network.action(of_round) for of_round in known]
-
-
-def converted(known, into):
-    return Information(*(into(part) for part in known))
 
 
 @pytest.mark.parametrize("K", [1, 2, 10])
@@ -140,7 +137,7 @@ def test_a_policy_plays_any_number_of_vmus():
 def test_a_market_in_which_nobody_buys_is_priced(empty):
     # Nobody is there, or all decline at every price.
     network, there = make(), np.full((1, 3), float(not empty))
-    tracker = network.begin(there)
+    tracker = Tracker(network.demand_filter, there)
     for _ in range(30):
         price = network.price(network.action(tracker.known))
         assert 1 <= price.item() <= 20
@@ -153,7 +150,7 @@ def test_prices_take_turns_and_move_less_and_less():
     weights = in_numpy(initial().double()) | {name: np.array(v) for name, v in still.items()}
     network = PricingNetwork(PublicParameters(), weights)
     there = np.ones((1, 2))
-    tracker, prices = network.begin(there), []
+    tracker, prices = Tracker(network.demand_filter, there), []
     for _ in range(40):
         price = network.price(network.action(tracker.known))
         prices.append(price.item())

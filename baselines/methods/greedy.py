@@ -6,7 +6,7 @@ import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.task import Task
-from baselines.methods.capacity import sold
+from baselines.methods.demand import sold
 from baselines.methods.learner import OnlineLearner
 
 

@@ -7,16 +7,15 @@ The noise of a purchase is in proportion to it.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.protocol import PublicParameters
 from baselines.arena.task import Task
-from baselines.methods.capacity import best_on_lines, sold
-from baselines.methods.form import flat_lines
+from baselines.methods.demand import best_on_lines, flat_lines, sold
 from baselines.methods.learner import OnlineLearner, mean_purchase
 
 PRICES = 191
@@ -135,6 +134,9 @@ class Kalman(OnlineLearner):
         TypeError, ValueError: a bad parameter.
     """
 
+    each_slot: ClassVar[bool] = False
+    """Whether each slot has a line, or there is one for all followers of an episode."""
+
     def __init__(
         self,
         task: Task,
@@ -145,27 +147,17 @@ class Kalman(OnlineLearner):
         spread: float = 0.5,
     ) -> None:
         super().__init__(task, num_envs, seed)
-        self._arguments = *flat_prior(self.public), persistence, sigma
+        shape = (num_envs, self.public.K) if self.each_slot else (num_envs,)
+        self._lines = Lines(shape, *flat_prior(self.public), persistence, sigma)
         self._spread = _checks.number("spread", spread, at_least=0)
-        self.begin()
 
     def begin(self) -> None:
         """Back to the prior."""
-        self._lines = Lines(self.shape, *self._arguments)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the lines."""
-        raise NotImplementedError
+        self._lines.reset(np.ones(self._lines.mean.shape[:-1], bool))
 
 
 class KalmanTotal(Kalman):
     """The mean follower's line, and the price that pays best on it."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One line for each episode."""
-        return (self.num_envs,)
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
@@ -179,11 +171,8 @@ class KalmanTotal(Kalman):
         return best_on_lines(level, slope, active.sum(axis=1), self.capacity, self.public)
 
 
-def thompson(
-    task: Task, num_envs: int, seed: int, sigma: float = 0.3, persistence: float = 1.0
-) -> KalmanTotal:
-    """Linear Thompson sampling: the price that pays best on a line drawn from the belief."""
-    return KalmanTotal(task, num_envs, seed, sigma, persistence, spread=1.0)
+thompson = partial(KalmanTotal, spread=1.0)
+"""Linear Thompson sampling: the price that pays best on a line drawn from the belief."""
 
 
 class KalmanSlots(Kalman):
@@ -194,10 +183,7 @@ class KalmanSlots(Kalman):
     best price may be max_price.
     """
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One line for each slot of each episode."""
-        return self.num_envs, self.public.K
+    each_slot = True
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""

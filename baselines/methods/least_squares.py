@@ -11,12 +11,13 @@ would stay there: the next price goes half-way to the cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from aigc_market import _checks
 from baselines.arena.task import Task
-from baselines.methods.capacity import best_on_lines
+from baselines.methods.demand import best_on_lines
 from baselines.methods.learner import OnlineLearner, mean_purchase
 
 
@@ -104,13 +105,5 @@ class Cils(OnlineLearner):
         return np.where(np.abs(best - mean) < reach, moved, best)
 
 
-def cils_discounted(
-    task: Task,
-    num_envs: int,
-    seed: int,
-    kappa: float = 2.0,
-    first: Sequence[float] | None = None,
-    discount: float = 0.9,
-) -> Cils:
-    """CILS that forgets."""
-    return Cils(task, num_envs, seed, kappa, first, discount)
+cils_discounted = partial(Cils, discount=0.9)
+"""CILS that forgets."""

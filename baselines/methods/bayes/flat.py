@@ -13,16 +13,16 @@ from aigc_market import _checks
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.bayes import rules
-from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior
 from baselines.methods.bayes.pricing import Bayes
-from baselines.methods.form import INTERCEPTS, SLOPES, flat_lines
+from baselines.methods.bayes.purchases import Observation
+from baselines.methods.demand import flat_lines
 
 
 def flat_grid(public: PublicParameters, sigma: float) -> LineGrid:
     """All lines that the bounds allow, as likely."""
     intercept, slope = flat_lines(public)
-    prior, kernel = (np.full((size, 1), 1.0 / size) for size in (INTERCEPTS, SLOPES))
+    prior, kernel = (np.full((size, 1), 1.0 / size) for size in slope.shape)
     tables = (table.astype("f4") for table in (intercept, slope, prior, kernel))
     return LineGrid(*tables, sigma=sigma)
 

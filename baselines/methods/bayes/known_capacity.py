@@ -9,17 +9,13 @@ min(Σ S, R) is no sum over followers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from baselines.methods.bayes.interface import Belief
 from baselines.methods.bayes.law import Quantiles
 from baselines.methods.bayes.lines import pick
-from baselines.methods.capacity import sold
+from baselines.methods.bayes.rules import Belief
+from baselines.methods.demand import sold
 
-DRAWS = 128
-"""Markets drawn for a decision."""
 _LITTLE = np.float32(1e-6)
 """Steps: the least free demand, which is divided by."""
 
@@ -53,39 +49,29 @@ class ShareLaw:
         return np.where(capacity <= self._least, below, inside * density)
 
 
-@dataclass(frozen=True)
 class RationedBelief:
-    """Markets of each of n environments, tabulated at the prices of a decision."""
+    """Markets of n environments, drawn from a belief and weighed by what R says of them.
 
-    asked: np.ndarray
-    """(n, D, P) total demand of each market."""
-    weight: np.ndarray
-    """(n, D) probabilities."""
-    capacity: np.ndarray
-    """(n,) R."""
+    Args:
+        belief: what is known from purchases.
+        prices: (P,) of the decision, at which the markets are tabulated.
+        gain: (P,) what a step sold at them earns.
+        capacity: (n,) R.
+        law: of R; None where nothing is known of it, or it says nothing.
+        rng: of the draws.
+        draws: D.
+    """
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         belief: Belief,
         prices: np.ndarray,
         gain: np.ndarray,
         capacity: np.ndarray,
         law: ShareLaw | None,
         rng: np.random.Generator,
-        draws: int = DRAWS,
-    ) -> RationedBelief:
-        """Draw markets of a belief, and weigh them by what R says of them.
-
-        Args:
-            belief: what is known from purchases.
-            prices: (P,) of the decision.
-            gain: (P,) what a step sold at them earns.
-            capacity: (n,) R.
-            law: of R; None where nothing is known of it, or it says nothing.
-            rng: of the draws.
-            draws: D.
-        """
+        draws: int = 128,
+    ) -> None:
         rows = np.repeat(np.arange(len(capacity)), draws)
         asked = belief.draw(rng, prices, rows).reshape(len(capacity), draws, -1)
         weight = np.ones(asked.shape[:2])
@@ -95,13 +81,14 @@ class RationedBelief:
             likely = law.likelihood(capacity[:, None], free)
             # Where no market that was drawn allows for R, the grid was too coarse: R is not minded.
             weight = np.where(likely.any(axis=1, keepdims=True), likely, weight)
-        return cls(asked, weight / weight.sum(axis=1, keepdims=True), capacity)
+        self._asked, self._sold = asked, sold(asked, capacity)
+        self.weight = weight / weight.sum(axis=1, keepdims=True)
+        """(n, D) probabilities."""
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) what is sold in expectation, at the prices that it was made for."""
-        every = sold(self.asked, self.capacity)
-        return np.einsum("nd,ndp->np", self.weight, every)
+        return np.einsum("nd,ndp->np", self.weight, self._sold)
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(r, P) demand of a market drawn for each of `rows` (r,), at the same prices."""
-        return self.asked[rows, pick(self.weight, rows, rng)]
+        return self._asked[rows, pick(self.weight, rows, rng)]

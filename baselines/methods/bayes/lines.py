@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.law import SCORES, MarketLaw
-from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.bayes.purchases import Observation, likelihood
 
 _TINY = np.float32(1e-37)
 _LEAST = np.float32(1e-30)

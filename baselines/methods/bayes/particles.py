@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.law import SCORES, MarketLaw
-from baselines.methods.bayes.purchases import likelihood
+from baselines.methods.bayes.purchases import Observation, likelihood
 
 _SHRINKAGE = 0.99
 """a of Liu and West: how much of its own scores a particle keeps."""
@@ -72,22 +71,20 @@ class ParticleFilter:
             self._renew(envs)
             self._move(envs)
         kept = resample(normalized(self._log_weight[envs]), LOOKED_AT, self._rng)
-        return self._belief(envs, kept)
-
-    def _demand(self, envs: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """(n, P, K) rational demand at prices (n,)."""
-        slope = self._slope[envs] * np.exp(-self._drift[envs])[..., None]
-        price = price.astype("f4")[:, None, None]
-        return self._public.demand(self._intercept[envs][..., None], slope, price)
+        where = envs[:, None], kept
+        slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
+        return ParticlesBelief(self._public, self._intercept[where], slope)
 
     def _log_likelihood(self, envs: np.ndarray, price: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """(n, P) of purchases (n, K) at prices (n,)."""
-        demand = self._demand(envs, price)
+        slope = self._slope[envs] * np.exp(-self._drift[envs])[..., None]
+        price = price.astype("f4")[:, None, None]
+        demand = self._public.demand(self._intercept[envs][..., None], slope, price)
         total = np.zeros(demand.shape[:2], "f4")
         for k in range(self._public.K):
             bought = steps[:, k].astype("f4")
             each = likelihood(bought, demand[..., k], self._public, self._law.sigma)
-            total += log_or_impossible(each)
+            total += np.where(each > _TINY, np.log(np.maximum(each, _TINY)), IMPOSSIBLE)
         return total
 
     def _weigh(self, envs: np.ndarray, price: np.ndarray, steps: np.ndarray) -> None:
@@ -143,12 +140,6 @@ class ParticleFilter:
         self._intercept[envs] = intercept
         self._slope[envs] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
 
-    def _belief(self, envs: np.ndarray, kept: np.ndarray) -> ParticlesBelief:
-        """Of some of the particles (n, M), equally probable."""
-        where = envs[:, None], kept
-        slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
-        return ParticlesBelief(self._public, self._intercept[where], slope)
-
 
 @dataclass(frozen=True)
 class ParticlesBelief:
@@ -181,12 +172,6 @@ class ParticlesBelief:
         """(r, P) demand of a particle of each of `rows` (r,)."""
         particle = rng.integers(self.intercept.shape[1], size=len(rows))
         return self.demand(prices, rows, particle)
-
-
-def log_or_impossible(likelihood: np.ndarray) -> np.ndarray:
-    """Logarithms of likelihoods, `IMPOSSIBLE` where they are 0."""
-    log = np.log(np.maximum(likelihood, _TINY))
-    return np.where(likelihood > _TINY, log, IMPOSSIBLE)
 
 
 def normalized(log_weight: np.ndarray) -> np.ndarray:

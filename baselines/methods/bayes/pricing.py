@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from baselines.arena.protocol import History, Method, PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.bayes import rules
-from baselines.methods.bayes.interface import Decision, Filter, Observation
 from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
 from baselines.methods.bayes.law import MarketLaw
 from baselines.methods.bayes.lines import LineFilter, LineGrid
 from baselines.methods.bayes.particles import ParticleFilter
+from baselines.methods.bayes.purchases import Observation
 from baselines.methods.bayes.regimes import RegimeFilter
-from baselines.methods.bayes.rules import Rule
+from baselines.methods.bayes.rules import Decision, Rule
 from baselines.methods.fixed import Constant
 
 PRICES = 96
 """Prices to choose from, evenly spaced."""
 INTERCEPTS, SLOPES = 32, 48
 """Size of the grid of lines; twice as many earn no more."""
-HYPOTHESES = 8
-PARTICLES = 2048
 
-
-def bayes(task: Task, num_envs: int, seed: int) -> Method:
-    """The price that is best in expectation; see `pricing_by`."""
-    return pricing_by(rules.greedy, task, num_envs, seed)
-
-
-def bayes_thompson(task: Task, num_envs: int, seed: int) -> Method:
-    """The best price of a market drawn from the posterior; see `pricing_by`."""
-    return pricing_by(rules.thompson, task, num_envs, seed)
-
-
-def bayes_information(task: Task, num_envs: int, seed: int, horizon: float = 4.0) -> Method:
-    """The best price in expectation, what it teaches included.
-
-    Args:
-        task, num_envs, seed: see `pricing_by`.
-        horizon: see `rules.Information`.
-    """
-    return pricing_by(rules.Information(horizon), task, num_envs, seed)
+Filter = LineFilter | RegimeFilter | ParticleFilter
+"""The posterior of N environments, of which `together` are best looked at in one go."""
 
 
 def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
@@ -66,13 +47,24 @@ def pricing_by(rule: Rule, task: Task, num_envs: int, seed: int) -> Method:
     return Bayes(filters, public, num_envs, seed, law.sigma, rule, share)
 
 
+bayes = partial(pricing_by, rules.greedy)
+"""The price that is best in expectation."""
+bayes_thompson = partial(pricing_by, rules.thompson)
+"""The best price of a market drawn from the posterior."""
+
+
+def bayes_information(task: Task, num_envs: int, seed: int, horizon: float = 4.0) -> Method:
+    """The best price in expectation, what it teaches in `horizon` rounds included."""
+    return pricing_by(rules.information(horizon), task, num_envs, seed)
+
+
 def make_filter(task: Task, envs: int, seed: int) -> Filter:
     """The filter that the task's law calls for, of N environments."""
     law, public = MarketLaw.of(task), task.public()
     if law.drift is not None:
-        return ParticleFilter(law, public, envs, PARTICLES, seed)
+        return ParticleFilter(law, public, envs, particles=2048, seed=seed)
     if law.hazard:
-        return RegimeFilter(_grid(task), public, envs, law.hazard, HYPOTHESES)
+        return RegimeFilter(_grid(task), public, envs, law.hazard, hypotheses=8)
     return LineFilter(_grid(task), public, envs)
 
 
@@ -125,12 +117,10 @@ class Bayes:
             part = self._envs[start : start + size]
             of_part = None if observation is None else observation.of(part)
             active, capacity = history.active[part], None
-            belief = self._filter.observe(part, of_part, active)
+            belief, at = self._filter.observe(part, of_part, active), (self._prices, self._gain)
             if history.capacity is not None:
                 capacity = history.capacity[part].astype("f4")
-                belief = RationedBelief.of(
-                    belief, self._prices, self._gain, capacity, self._share, self._rng
-                )
-            decision = Decision(belief, self._prices, self._gain, active, self._sigma, capacity)
+                belief = RationedBelief(belief, *at, capacity, self._share, self._rng)
+            decision = Decision(belief, *at, active, self._sigma, capacity)
             chosen[part] = self._rule(decision, self._rng)
         return self._prices[chosen].astype(float)

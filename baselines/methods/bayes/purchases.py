@@ -1,6 +1,11 @@
-"""How likely a purchase of a noisy follower is: clip(S·max(1 + σε, .05)), ε standard normal."""
+"""What filters take in: a round of purchases, and how likely a noisy follower makes them.
+
+A follower buys clip(S·max(1 + σε, .05)), ε standard normal.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -12,6 +17,21 @@ _SAME = 1e-6
 """Relative difference of a purchase and the bound that it is at."""
 _NOTHING = 1e-9
 """Steps; a smaller demand is none."""
+
+
+class Observation(NamedTuple):
+    """What a leader sees of a round, in n environments."""
+
+    price: np.ndarray
+    """(n,)."""
+    steps: np.ndarray
+    """(n, K) asked for."""
+    answered: np.ndarray
+    """(n, K) bool, who was there to buy."""
+
+    def of(self, envs: np.ndarray) -> Observation:
+        """The same of some environments."""
+        return Observation(*(value[envs] for value in self))
 
 
 def likelihood(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
-from baselines.methods.bayes.interface import Observation
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior, add_rows
+from baselines.methods.bayes.purchases import Observation
 
 _LONG = 10**9
 """Rounds, more than any episode has."""

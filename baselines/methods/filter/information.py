@@ -78,17 +78,14 @@ class Tracker:
 
     def observe(
         self, price: Array, steps: Array, active: Array, capacity: Array | None = None
-    ) -> Information:
-        """Take in a round.
+    ) -> None:
+        """Take in a round: `known` is then what is known now.
 
         Args:
             price: (B,).
             steps: (B, K) asked for.
             active: (B, K) 1 for the VMUs that will answer the next price.
             capacity: (B,) steps that can be run in the round to come; None: there is no limit.
-
-        Returns:
-            What is known now, `known`.
         """
         present = self._active
         seen = price, steps, present, active
@@ -97,7 +94,6 @@ class Tracker:
         self._age, self._active = (self._age + 1) * present, active
         self._round = self._round + 1
         self.known = self._information(price, steps, present, active, capacity)
-        return self.known
 
     def _information(
         self, price: Array, steps: Array, present: Array, active: Array, capacity: Array | None

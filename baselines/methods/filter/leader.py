@@ -40,7 +40,7 @@ class Leader:
         """What is known now; called once a round."""
         coming = _single(history.active), _single(history.capacity)
         if history.prices.shape[1] == 0:
-            self._tracker = self.network.begin(*coming)
+            self._tracker = Tracker(self.network.demand_filter, *coming)
         elif self._tracker is None:
             raise ValueError("history must begin with no round at all, got one in play")
         else:

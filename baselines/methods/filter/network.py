@@ -16,12 +16,7 @@ from aigc_market._arrays import namespace
 from baselines.arena.protocol import PublicParameters
 from baselines.methods.filter.arrays import Array, gelu, normalised, sigmoid, times
 from baselines.methods.filter.demand_filter import UNFITTED, DemandFilter
-from baselines.methods.filter.information import (
-    MARKET_INPUTS,
-    OWN_INPUTS,
-    Information,
-    Tracker,
-)
+from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Information
 
 
 @dataclass(frozen=True)
@@ -91,10 +86,6 @@ class PricingNetwork:
         """Unit prices that actions in [−1, 1] mean."""
         public = self.public
         return public.cost + (action.clip(-1, 1) + 1) / 2 * (public.max_price - public.cost)
-
-    def begin(self, active: Array, capacity: Array | None = None) -> Tracker:
-        """What is known before the first round, see `Tracker`."""
-        return Tracker(self.demand_filter, active, capacity)
 
     def pooled(self, known: Information) -> Array:
         """The mean (…, width) of the encodings of the VMUs that will answer."""

@@ -23,6 +23,7 @@ from aigc_market.market import Market
 from aigc_market.rules import Settlement, Terms
 from baselines.arena.protocol import Report
 from baselines.arena.task import Task
+from baselines.methods.filter.information import Tracker
 from baselines.methods.filter.network import PricingNetwork
 from baselines.runs.checkpoint import Checkpoint
 
@@ -96,7 +97,11 @@ def train(
     limit = recipe.clip_history / (recipe.lanes * settings.max_cycles)
 
     def into_history(fact: Tensor) -> Tensor:
-        return _clamped(fact, limit)
+        """The same, with its gradient held within ± `limit`."""
+        if fact.requires_grad:
+            fact = fact.clone()
+            fact.register_hook(lambda gradient: gradient.clamp(-limit, limit))
+        return fact
 
     for name in network.demand_filter.weights:
         weights[name].requires_grad_(False)
@@ -172,7 +177,7 @@ def play(
         Prices (T, B), and U_p (T, B) against rational VMUs.
     """
     markets, like = episodes.markets, episodes.factors[0]
-    tracker = network.begin(_active(markets[0], like), markets[0].capacity)
+    tracker = Tracker(network.demand_filter, _active(markets[0], like), markets[0].capacity)
     of_price, of_steps = tracker.price_unit, tracker.steps_unit
     prices, utilities = [], []
     for t, (market, factors) in enumerate(zip(*episodes, strict=True)):
@@ -203,11 +208,3 @@ def _followers(task: Task) -> Any:
         task.keywords().get("followers") or task.settings().scenario.followers
     )
     return scripted.Noisy(0.0) if policy is scripted.best_response else policy
-
-
-def _clamped(fact: Tensor, limit: float) -> Tensor:
-    """The same, with its gradient held within ± `limit`."""
-    if fact.requires_grad:
-        fact = fact.clone()
-        fact.register_hook(lambda gradient: gradient.clamp(-limit, limit))
-    return fact

@@ -1,10 +1,24 @@
-"""What a capacity R does to a leader who knows it: of what is asked for, R can be sold."""
+"""What is known of demand by its form, a line between the bounds of a purchase, and by R.
+
+Of what is asked for, a leader can sell the capacity R, which it knows.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from baselines.arena.protocol import PublicParameters
+
+
+def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
+    """All lines A − B·p that the bounds allow: A (a,) and B (a, b), log-spaced in A and in A/B.
+
+    A lies between S_max/10 and 4·S_max. A/B is the price at which demand ends, between the cost
+    and 5·p_max. No line is likelier than another.
+    """
+    intercept = np.geomspace(public.max_steps / 10, 4 * public.max_steps, 32)
+    choke = np.geomspace(public.cost, 5 * public.max_price, 48)
+    return intercept, intercept[:, None] / choke
 
 
 def sold(asked: np.ndarray, capacity: np.ndarray | None) -> np.ndarray:
