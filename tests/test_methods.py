@@ -1,6 +1,5 @@
 """What all pricing methods that nobody trains have in common."""
 
-import contextlib
 import dataclasses
 import inspect
 import json
@@ -166,12 +165,14 @@ def test_the_oracle_follows_the_market(scenario):
 
 
 def searched(space, score, trials):
-    """The points that are proposed where each is answered with its score."""
-    asked = tune.proposed(space, trials)
-    points = [next(asked)]
-    with contextlib.suppress(StopIteration):
-        while True:
-            points.append(asked.send(score(points[-1])))
+    """The points that are tried where each has its score."""
+    points = []
+
+    def merit(point):
+        points.append(point)
+        return score(point)
+
+    tune.search(space, trials, merit)
     return points
 
 

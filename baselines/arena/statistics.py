@@ -19,11 +19,6 @@ class Interval(NamedTuple):
     high: float
 
 
-def shares(lost: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """1 − Σ lost / Σ best over the last axis (episodes)."""
-    return 1.0 - lost.sum(axis=-1) / best.sum(axis=-1)
-
-
 def share_interval(lost: np.ndarray, best: np.ndarray) -> Interval:
     """The mean share of S training seeds, with an interval over seeds and over episodes.
 

@@ -20,7 +20,7 @@ from baselines.experiments.leaderboard import costs, plots, tables
 from baselines.experiments.leaderboard.changes import HOMES, changes
 from baselines.experiments.leaderboard.draw import draws, look, looked_at
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.result import Result
+from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Engine, Runner
 
 DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
@@ -208,9 +208,7 @@ class _Work:
 
     def results(self, done: Sequence[Evaluation]) -> list[Result]:
         """Of each method in each task, or change of it, over its seeds."""
-        groups: dict[tuple[str, ...], list[Evaluation]] = {}
-        for e in done:
-            groups.setdefault((e.task.name, e.change, e.entry.name), []).append(e)
+        groups = grouped(lambda e: (e.task.name, e.change, e.entry.name), done)
         return [Result.read(g, self.out, self.asked(g[0].entry)) for g in groups.values()]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc_market._files import read_table
 from baselines.arena.training import Training
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.report import NONE, table
+from baselines.runs.files import read_frame
 from baselines.runs.runner import Runner
 
 DOCS = Path(__file__).parents[3] / "docs" / "hidden-markets"
@@ -26,11 +26,17 @@ def plan(trainings: Sequence[Training], played: Sequence[Evaluation], run: Runne
     are taken to play their own number of slots alone.
     """
     left = [t for t in trainings if not t.file(run.out).exists()]
-    train = [training_seconds(t.task.name, t.entry.name) for t in left]
     waiting = {e for e in played if e.policy is not None and not e.policy.exists()}
     plays = [e for e in played if e in waiting or not e.file(run.out).exists()]
-    seconds = [_playing(e) for e in plays]
-    rows = [_row("trainings", train, run.workers), _row("evaluations", seconds, run.workers)]
+    costs = {
+        "trainings": [training_seconds(t.task.name, t.entry.name) for t in left],
+        "evaluations": [_playing(e) for e in plays],
+    }
+    rows = []
+    for name, seconds in costs.items():
+        total = sum(value or 0.0 for value in seconds)
+        counts = str(len(seconds)), str(seconds.count(None) or NONE)
+        rows.append([name, *counts, f"{total:,.0f}", f"{total / run.workers:,.0f}"])
     header = ("plan", "how many", "of unknown cost", "CPU s", f"s on {run.workers} cores")
     return table(header, rows)
 
@@ -46,34 +52,18 @@ def _playing(evaluation: Evaluation) -> float | None:
     return whole and whole * evaluation.episodes
 
 
-def _row(what: str, seconds: Sequence[float | None], workers: int) -> list[str]:
-    known = [value for value in seconds if value is not None]
-    unknown = len(seconds) - len(known)
-    total = sum(known)
-    return [
-        what,
-        str(len(seconds)),
-        str(unknown) if unknown else NONE,
-        *(f"{total:,.0f}", f"{total / workers:,.0f}"),
-    ]
+def _mean(name: str, column: str, scenario: str, method: str) -> float | None:
+    took = _took(name, column)
+    same = [value for (_, other), value in took.items() if other == method]
+    return took.get((scenario, method), float(np.mean(same)) if same else None)
 
 
 @cache
 def _took(name: str, column: str) -> dict[tuple[str, str], float]:
     """Seconds of a training, or of an episode, by scenario and method."""
-    found: dict[tuple[str, str], list[float]] = {}
     path = DOCS / f"{name}.csv"
-    for _, row in read_table(path)[1] if path.exists() else ():
-        if row.get(column):
-            episodes = 1 if name == "seeds" else int(str(row["episodes"]))
-            key = str(row["scenario"]), str(row["method"])
-            found.setdefault(key, []).append(float(str(row[column])) / episodes)
-    return {key: float(np.mean(values)) for key, values in found.items()}
-
-
-def _mean(name: str, column: str, scenario: str, method: str) -> float | None:
-    took = _took(name, column)
-    if (scenario, method) in took:
-        return took[scenario, method]
-    same = [value for (_, other), value in took.items() if other == method]
-    return float(np.mean(same)) if same else None
+    if not path.exists():
+        return {}
+    rows = read_frame(path)
+    seconds = rows[column] / (1 if name == "seeds" else rows["episodes"])
+    return seconds.groupby([rows["scenario"], rows["method"]]).mean().dropna().to_dict()

@@ -13,7 +13,7 @@ from baselines.arena.task import Task
 from baselines.arena.training import trained
 from baselines.experiments.leaderboard.command import DEFAULT_METHODS, DEFAULT_SCENARIOS
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.result import Result
+from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Runner
 
 LEARNED = tuple(name for name in DEFAULT_METHODS if REGISTRY[name].factory is None)
@@ -56,10 +56,8 @@ def keep(
         for method in methods
         for seed, policy in trained(REGISTRY[method], Task(scenario), range(seeds), run.out).items()
     ]
-    groups: dict[tuple[str, str], list[Evaluation]] = {}
-    for evaluation in run("validations", plan):
-        groups.setdefault((evaluation.task.name, evaluation.entry.name), []).append(evaluation)
-    for played in groups.values():
+    done = run("validations", plan)
+    for played in grouped(lambda e: (e.task.name, e.entry.name), done).values():
         run.console.print(_keep(played, run.out, all_seeds), soft_wrap=True)
     run.report()
 

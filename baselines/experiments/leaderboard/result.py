@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -132,6 +132,17 @@ class Result:
         """The mean over trainings of `rounds` or `seconds`; 0 where nobody trains."""
         files = [e.policy for e in self.evaluations if e.policy is not None]
         return float(np.mean([policies.load(file).config[name] for file in files] or [0.0]))
+
+
+Item = TypeVar("Item")
+
+
+def grouped(key: Callable[[Item], Hashable], items: Iterable[Item]) -> dict[Any, list[Item]]:
+    """Items with the same key together, keys and items in their order."""
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def merit_of(knows: Knows, earned: float, share: float) -> float:

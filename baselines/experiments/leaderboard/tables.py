@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from baselines.arena.registry import KNOWS
 from baselines.experiments.leaderboard.changes import UNCHANGED
 from baselines.experiments.leaderboard.evaluation import WINDOWS
-from baselines.experiments.leaderboard.result import Result, is_classical
+from baselines.experiments.leaderboard.result import Result, grouped, is_classical
 from baselines.report import NONE, bracketed, number, settings, table, write
 from baselines.runs.digest import code_digest
 from baselines.runs.files import write_csv
@@ -85,7 +85,7 @@ def differences(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
     References are the best classical method of the task (told the form, untrained, another way than
     by this package's filter), `filter`, and the best of the rules told the law.
     """
-    for of_task in by(lambda r: r.task.name, results).values():
+    for of_task in grouped(lambda r: r.task.name, results).values():
         references = {
             "best classical": [r for r in of_task if is_classical(r.entry)],
             "filter": [r for r in of_task if r.entry.name == "filter"],
@@ -157,7 +157,7 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     )
     yield "## All presets"
     yield from _all_presets(results)
-    for name, of_task in by(lambda r: r.task.name, results).items():
+    for name, of_task in grouped(lambda r: r.task.name, results).items():
         yield f"## {name}"
         yield from _one_preset(of_task)
     yield "## Figures"
@@ -167,14 +167,6 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     )
     yield "## Settings"
     yield settings(made_by, _PACKAGES)
-
-
-def by(key: Callable[[Result], str], results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Results in groups, in their order."""
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(key(result), []).append(result)
-    return groups
 
 
 def seeds_of(result: Result) -> str:
@@ -187,11 +179,11 @@ def seeds_of(result: Result) -> str:
 
 def _all_presets(results: Sequence[Result]) -> Iterator[str]:
     """A method a row, a preset a column; in each track the best of a preset in bold."""
-    tasks = by(lambda r: r.task.name, results)
+    tasks = grouped(lambda r: r.task.name, results)
     best = {
         (name, knows): max(r.share().mean for r in group)
         for name, of_task in tasks.items()
-        for knows, group in by(lambda r: r.entry.knows, of_task).items()
+        for knows, group in grouped(lambda r: r.entry.knows, of_task).items()
     }
 
     def cell(of_method: Sequence[Result], name: str) -> str:
@@ -205,7 +197,7 @@ def _all_presets(results: Sequence[Result]) -> Iterator[str]:
         fewer = len(result.seeds) < result.asked
         return f"{text} ({seeds_of(result)} seeds)" if fewer else text
 
-    methods = by(lambda r: r.entry.name, results).values()
+    methods = grouped(lambda r: r.entry.name, results).values()
     ranked = sorted(methods, key=lambda of_method: KNOWS.index(of_method[0].entry.knows))
     for law in (False, True):
         shown = [

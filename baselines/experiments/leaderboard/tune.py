@@ -10,14 +10,14 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 import tyro
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler
+from optuna.samplers import GPSampler, RandomSampler
 from optuna.trial import TrialState
 
 from aigc_market import _checks
@@ -120,28 +120,25 @@ def tune(
     work = []
     for name, scenario in itertools.product(methods, scenarios):
         few = min(episodes, FEWER.get(name, episodes))
-        search = Search(REGISTRY[name], Task(scenario), trials, few)
-        if (obstacle := search.obstacle()) is not None:
+        one = Search(REGISTRY[name], Task(scenario), trials, few)
+        if (obstacle := one.obstacle()) is not None:
             run.console.print(f"{name} is left out of {scenario}: {obstacle}", soft_wrap=True)
         else:
-            work.append(search)
+            work.append(one)
     rows = []
-    for search in run("searches", work):
-        found = read_json(search.file(run.out))["trials"]
+    for done in run("searches", work):
+        found = read_json(done.file(run.out))["trials"]
         best = max(found, key=lambda row: row["merit"])
-        rows += [search.row(row, row is best) for row in found]
-        _put(tuned, search, best["configuration"])
-        words = " ".join(f"{key}={value}" for key, value in best["configuration"].items())
-        run.console.print(f"{search}: {words}", soft_wrap=True)
+        rows += [done.row(row, row is best) for row in found]
+        chosen = best["configuration"]
+        if done.entry.factory is not None:
+            kept = read_json(tuned) if tuned.exists() else {}
+            kept.setdefault(done.task.scenario_name, {})[done.entry.name] = chosen
+            write_json(tuned, kept)
+        words = " ".join(f"{key}={value}" for key, value in chosen.items())
+        run.console.print(f"{done}: {words}", soft_wrap=True)
     write_csv(run.out / "tuning.csv", _COLUMNS, rows)
     run.report()
-
-
-def _put(tuned: Path, search: Search, best: dict[str, Any]) -> None:
-    if search.entry.factory is not None:
-        kept = read_json(tuned) if tuned.exists() else {}
-        kept.setdefault(search.task.scenario_name, {})[search.entry.name] = best
-        write_json(tuned, kept)
 
 
 @dataclass(frozen=True)
@@ -175,18 +172,16 @@ class Search:
         """Try, keeping each trial, and write all when the last is done."""
         part = self.file(out).with_suffix(".part")
         rows = read_json(part)["trials"] if part.exists() else []
-        asked = proposed(SPACES[self.entry.name], self.trials)
-        configuration = next(asked, None)
-        for i in itertools.count():
-            if configuration is None:
-                break
-            if i == len(rows):
-                rows.append(self._tried(configuration, out))
-                write_json(part, {"trials": rows})
-            try:
-                configuration = asked.send(rows[i]["merit"])
-            except StopIteration:
-                break
+        kept = iter([row["merit"] for row in rows])
+
+        def merit(configuration: dict[str, Any]) -> float:
+            if (known := next(kept, None)) is not None:
+                return known
+            rows.append(self._tried(configuration, out))
+            write_json(part, {"trials": rows})
+            return rows[-1]["merit"]
+
+        search(SPACES[self.entry.name], self.trials, merit)
         write_json(self.file(out), {"trials": rows})
         part.unlink(missing_ok=True)
 
@@ -218,46 +213,33 @@ class Search:
         return dict(zip(_COLUMNS, values, strict=True))
 
 
-def proposed(space: Space, trials: int) -> Generator[dict[str, Any], float, None]:
-    """Different configurations of a space; each is answered by `send` with its score.
+def search(space: Space, trials: int, merit: Callable[[dict[str, Any]], float]) -> None:
+    """Try different configurations of a space: all, where there are no more of them than trials.
 
-    The whole space where it has no more points than trials. The same scores give the same points.
+    The same merits lead to the same configurations.
     """
-    points = math.prod(map(len, space.values()))
-    if points <= trials:
+    if math.prod(map(len, space.values())) <= trials:
         for values in itertools.product(*space.values()):
-            yield dict(zip(space, values, strict=True))
+            merit(dict(zip(space, values, strict=True)))
         return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     tried: set[tuple[int, ...]] = set()
     for number in range(trials):
-        trial, place = _untried(study, space, tried, 1000 * number)
+        for attempt in itertools.count():
+            seed = 1000 * number + attempt
+            again = attempt >= 4  # it proposes again and again what was tried
+            study.sampler = (
+                RandomSampler(seed) if again else GPSampler(seed=seed, n_startup_trials=8)
+            )
+            trial = study.ask()
+            place = tuple(_suggested(trial, name, values) for name, values in space.items())
+            if place not in tried:
+                break
+            study.tell(trial, state=TrialState.FAIL)  # nothing would be learnt from it
         tried.add(place)
-        score = yield {name: space[name][i] for name, i in zip(space, place, strict=True)}
-        study.tell(trial, score)
-
-
-def _untried(
-    study: optuna.Study, space: Space, tried: set[tuple[int, ...]], seed: int
-) -> tuple[optuna.Trial, tuple[int, ...]]:
-    """A trial that is not among those tried, and the indices of its values."""
-    attempt = 0
-    while True:
-        study.sampler = _sampler(seed + attempt, attempt)
-        trial = study.ask()
-        place = tuple(_suggested(trial, name, values) for name, values in space.items())
-        if place not in tried:
-            return trial, place
-        study.tell(trial, state=TrialState.FAIL)  # nothing would be learnt from it
-        attempt += 1
-
-
-def _sampler(seed: int, attempt: int) -> BaseSampler:
-    """The Gaussian process; where it proposes again and again what was tried, any."""
-    if attempt < 4:
-        return GPSampler(seed=seed, n_startup_trials=8)
-    return RandomSampler(seed=seed)
+        configuration = {name: space[name][i] for name, i in zip(space, place, strict=True)}
+        study.tell(trial, merit(configuration))
 
 
 def _suggested(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:

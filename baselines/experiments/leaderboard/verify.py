@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -15,14 +14,14 @@ from aigc_market import _checks
 from aigc_market._files import read_table
 from aigc_market.scenarios import SCENARIOS
 from baselines.arena import policies
-from baselines.arena.registry import Entry, resolve
+from baselines.arena.registry import resolve
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.arena.training import Training
 from baselines.experiments.leaderboard import costs, tables
 from baselines.experiments.leaderboard.draw import draws
 from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
-from baselines.experiments.leaderboard.result import Result
+from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Runner, in_parallel
 
 MEASURED = ("share", "low", "high", "market_share", "market_low", "market_high", "earned")
@@ -62,22 +61,20 @@ def verify(
     claims = [claim for claim in claims if not rows or claim.name in rows]
     run = Runner(table.absolute().parent if trained is None else trained, workers)
     plans = [_planned(claim, run.out) for claim in claims]
-    if missing := [t for plan in plans for t in plan.missing] if retrain else []:
+    if missing := [t for plan, _ in plans for t in _missing(plan)] if retrain else []:
         run.console.print(costs.plan(missing, [], run), soft_wrap=True)
         run("trainings", missing)
-        plans = [_planned(claim, run.out) for claim in claims]
-    calls = [(e,) for plan in plans if not plan.obstacle for e in plan.evaluations]
+    calls = [(e,) for plan, _ in plans if not _missing(plan) for e in plan]
     played = dict(in_parallel(_replay, list(dict.fromkeys(calls)), run.workers))
     failed = []
-    for claim, plan in zip(claims, plans, strict=True):
+    for claim, (plan, obstacle) in zip(claims, plans, strict=True):
         note = ""
-        if plan.obstacle:
-            wrong = [f"not played: {plan.obstacle}"]
+        if obstacle := obstacle or _told(_missing(plan)):
+            wrong = [f"not played: {obstacle}"]
         else:
-            arrays = [played[e] for e in plan.evaluations]
-            result = Result(plan.evaluations, arrays, int(claim.first["seeds_asked"]))
+            result = Result(plan, [played[e] for e in plan], int(claim.row["seeds_asked"]))
             wrong = list(_wrong(claim, result, tolerance))
-            if result.digest != claim.first["digest"]:
+            if result.digest != claim.row["digest"]:
                 note = " (its digest is of other code, parameters or policies)"
         said = f"does not hold: {'; '.join(wrong)}" if wrong else "holds"
         run.console.print(f"{claim}: {said}{note}", soft_wrap=True, highlight=False, markup=False)
@@ -86,33 +83,20 @@ def verify(
         raise SystemExit(f"error: {len(failed)} of {len(claims)} do not hold: {', '.join(failed)}")
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """What a table says of one method in one task: rows of its windows, of the same seeds."""
+class _Claim(NamedTuple):
+    """What a table says of one method in one task, under the same seeds."""
 
-    rows: list[dict[str, Any]]
-    seeds: tuple[int, ...]
+    row: dict[str, Any]
+    """Of its first window."""
+    seeds: list[int]
     episodes: int
     first_seed: int
     measured: dict[str, dict[str, float]]
     """By window."""
 
-    @classmethod
-    def of(cls, rows: list[dict[str, Any]]) -> _Claim:
-        seeds = tuple(map(int, rows[0]["seeds"].split()))
-        episodes, first_seed = int(rows[0]["episodes"]), int(rows[0]["first_seed"])
-        if not seeds or episodes < 1:
-            raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
-        measured = {r["window"]: {n: float(r[n]) for n in MEASURED if r[n] != ""} for r in rows}
-        return cls(rows, seeds, episodes, first_seed, measured)
-
-    @property
-    def first(self) -> dict[str, Any]:
-        return self.rows[0]
-
     @property
     def name(self) -> str:
-        return "{scenario}/{method}".format(**self.first)
+        return "{scenario}/{method}".format(**self.row)
 
     def __str__(self) -> str:
         return f"{self.name}, {len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
@@ -125,65 +109,63 @@ def _read(table: Path) -> list[_Claim]:
         FileNotFoundError: there is no such file.
         ValueError: it is no leaderboard.csv.
     """
-    groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
     columns, rows = read_table(table)
     if tuple(columns) != tables.COLUMNS:
         raise ValueError(
             f"table must have the columns {', '.join(tables.COLUMNS)}, "
             f"got {', '.join(columns)} in {str(table)!r}"
         )
-    for _, row in rows:
-        groups.setdefault((row["scenario"], row["method"], row["seeds"]), []).append(row)
+    found = [row for _, row in rows]
+    groups = grouped(lambda row: (row["scenario"], row["method"], row["seeds"]), found)
     try:
-        return [_Claim.of(group) for group in groups.values()]
+        return [_claim(group) for group in groups.values()]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"table must be a leaderboard.csv, got {str(table)!r}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The evaluations of a claim, what must be trained before, and why it cannot be played."""
+def _claim(rows: list[dict[str, Any]]) -> _Claim:
+    seeds = [int(seed) for seed in rows[0]["seeds"].split()]
+    episodes, first_seed = int(rows[0]["episodes"]), int(rows[0]["first_seed"])
+    if not seeds or episodes < 1:
+        raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
+    measured = {r["window"]: {n: float(r[n]) for n in MEASURED if r[n] != ""} for r in rows}
+    return _Claim(rows[0], seeds, episodes, first_seed, measured)
 
-    evaluations: list[Evaluation]
-    missing: list[Training]
-    obstacle: str
 
-
-def _planned(claim: _Claim, folder: Path) -> _Plan:
+def _planned(claim: _Claim, folder: Path) -> tuple[list[Evaluation], str]:
+    """The evaluations of a claim, and why it cannot be played whatever is trained."""
     try:
-        entry = resolve(claim.first["method"], claim.first["knows"])
-        home, task = _tasks(claim.first["scenario"])
-        _check(claim, entry)
+        entry = resolve(claim.row["method"], claim.row["knows"])
+        task = _task(claim.row["scenario"])
+        known = [demonstration_seed(0), *(draw["first_seed"] for draw in draws())]
+        if claim.first_seed not in known:
+            said = ", ".join(map(str, known))
+            raise ValueError(f"first_seed must be one of {said}, got {claim.first_seed}")
+        if entry.knows != claim.row["knows"]:
+            raise ValueError(f"{entry.name} knows {entry.knows}, got {claim.row['knows']}")
+        for window in claim.measured:
+            _checks.choice("window", window, WINDOWS)
     except ValueError as error:
-        return _Plan([], [], str(error))
-    kept = policies.shipped(entry.name, home.scenario_name)
-    evaluations, missing = [], []
-    for seed in claim.seeds:
-        policy = None
-        if entry.factory is None:
-            training = Training(entry, home, seed)
-            policy = training.file(folder)
-            if not policy.exists():
-                policy = kept.get(seed, policy)
-            if not policy.exists():
-                missing.append(training)
-        given = entry, task, seed, claim.episodes, claim.first_seed
-        evaluations.append(Evaluation(*given, policy))
-    return _Plan(evaluations, missing, _told_missing(missing))
+        return [], str(error)
+    files: dict[int, Path] = {}
+    if entry.factory is None:
+        kept = policies.shipped(entry.name, task.scenario_name)
+        for seed in claim.seeds:
+            trained = Training(entry, Task(task.scenario), seed).file(folder)
+            files[seed] = trained if trained.exists() else kept.get(seed, trained)
+    return [
+        Evaluation(entry, task, seed, claim.episodes, claim.first_seed, files.get(seed))
+        for seed in claim.seeds
+    ], ""
 
 
-def _check(claim: _Claim, entry: Entry) -> None:
-    known = [demonstration_seed(0), *(draw["first_seed"] for draw in draws())]
-    if claim.first_seed not in known:
-        said = ", ".join(map(str, known))
-        raise ValueError(f"first_seed must be one of {said}, got {claim.first_seed}")
-    if entry.knows != claim.first["knows"]:
-        raise ValueError(f"{entry.name} knows {entry.knows}, got {claim.first['knows']}")
-    for window in claim.measured:
-        _checks.choice("window", window, WINDOWS)
+def _missing(plan: Sequence[Evaluation]) -> list[Training]:
+    """What must be trained before; in the size of the preset, whatever is played."""
+    left = [e for e in plan if e.policy is not None and not e.policy.exists()]
+    return [Training(e.entry, Task(e.task.scenario), e.seed) for e in left]
 
 
-def _told_missing(missing: Sequence[Training]) -> str:
+def _told(missing: Sequence[Training]) -> str:
     if not missing:
         return ""
     each = costs.training_seconds(missing[0].task.name, missing[0].entry.name)
@@ -194,12 +176,11 @@ def _told_missing(missing: Sequence[Training]) -> str:
     )
 
 
-def _tasks(name: str) -> tuple[Task, Task]:
-    """What a method was made for, and what it plays: a preset, maybe of another size."""
+def _task(name: str) -> Task:
+    """A preset, maybe of another size."""
     found = re.fullmatch(r"(\w+?)(?:-K(\d+))?", name)
     scenario = _checks.choice("scenario", found[1] if found else name, SCENARIOS)
-    home = Task(scenario)
-    return home, Task(scenario, {"K": int(found[2])}) if found and found[2] else home
+    return Task(scenario, {"K": int(found[2])} if found and found[2] else {})
 
 
 def _replay(evaluation: Evaluation) -> tuple[Evaluation, dict[str, Any]]:
