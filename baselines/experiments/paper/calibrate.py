@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from baselines.runs.files import read_frame, write_atomically, write_csv
 PAPER_RANGE = (120, 160)
 CHOKE_PRICE = 15.0
 """Above it nobody buys in the paper's market: β·δ. δ is scaled to keep it on a measured curve."""
-COLUMNS = ("steps", "mean", "std", "samples")
 STRIP = (1, 20, 60, 120, 160, 250)
 _TILE = 0.9
 """Width of a picture of the strip, in inches."""
@@ -41,7 +39,11 @@ def calibrate(service: RePaintSSIM, out: Path) -> None:
         task = progress.add_task("repainting", total=len(service.pool))
         curve = service.curve(lambda done, _: progress.update(task, completed=done))
         progress.update(task, completed=len(service.pool))
-    write_csv(out / "ssim.csv", COLUMNS, _rows(curve))
+    rows = [
+        {"steps": steps, "mean": f"{mean:.6f}", "std": f"{std:.6f}", "samples": curve.samples}
+        for steps, mean, std in zip(curve.steps.tolist(), curve.mean, curve.std, strict=True)
+    ]
+    write_csv(out / "ssim.csv", list(rows[0]), rows)
     draw(out)
     save(strip(service), out / "strip.png")
     text = describe(service, curve)
@@ -50,25 +52,20 @@ def calibrate(service: RePaintSSIM, out: Path) -> None:
     console.print(f"In {out}/: fig1.png, strip.png, ssim.csv, calibration.md")
 
 
-def _rows(curve: Curve) -> Iterator[dict[str, Any]]:
-    for steps, mean, std in zip(curve.steps.tolist(), curve.mean, curve.std, strict=True):
-        row = steps, f"{mean:.6f}", f"{std:.6f}", curve.samples
-        yield dict(zip(COLUMNS, row, strict=True))
-
-
-def fits(steps: np.ndarray, mean: np.ndarray) -> dict[str, tuple[tuple[int, int], QuadraticFit]]:
-    """Quadratic fits of the mean, on the paper's range and on all steps that can be bought.
+def fits(steps: np.ndarray, mean: np.ndarray) -> list[tuple[int, int, QuadraticFit]]:
+    """Quadratic fits of the mean on all steps that can be bought, and on the paper's range.
 
     What a VMU has without any is no picture of the model's, and no part of the fits.
+
+    Returns:
+        Of each its least and its most steps, and the fit; the paper's range only where it is
+        measured.
     """
-    last = int(steps[-1])
-    ranges = {"whole": (1, last)}
-    if last >= PAPER_RANGE[1]:
-        ranges["paper"] = PAPER_RANGE
-    fitted = {}
-    for name, (low, high) in ranges.items():
-        chosen = (steps >= low) & (steps <= high)
-        fitted[name] = (low, high), least_squares(steps[chosen], mean[chosen])
+    fitted = []
+    for low, high in ((1, int(steps[-1])), PAPER_RANGE):
+        if high <= steps[-1]:
+            chosen = (steps >= low) & (steps <= high)
+            fitted.append((low, high, least_squares(steps[chosen], mean[chosen])))
     return fitted
 
 
@@ -82,10 +79,9 @@ def draw(folder: Path) -> None:
     axes.plot(steps[1:], mean[1:], color=color, label="Measured, mean ± deviation")
     label = "S = 0: unknown region grey"
     axes.errorbar(steps[0], mean[0], std[0], color=color, marker="s", capsize=3, label=label)
-    styles = {"whole": (palette.FIT, "--", 1.5), "paper": (palette.INK, ":", 2.5)}
-    for name, ((low, high), fit) in fits(steps, mean).items():
-        x = np.arange(low, high + 1)
-        color, line, width = styles[name]
+    styles = (palette.FIT, "--", 1.5), (palette.INK, ":", 2.5)
+    for (low, high, fit), style in zip(fits(steps, mean), styles, strict=False):
+        x, (color, line, width) = np.arange(low, high + 1), style
         label = f"Fit of S = {low}…{high}, R² = {fit.r_squared:.3f}"
         axes.plot(x, fit(x), line, color=color, label=label, linewidth=width)
     axes.set(xlabel="Diffusion steps S (network calls executed)", ylabel="SSIM")
@@ -129,7 +125,7 @@ def describe(service: RePaintSSIM, curve: Curve) -> str:
     signs = ["yes", "yes", "no (its text says yes)"]
     rows = [["the paper's, S = 120…160", *of_paper, "not given", *signs]]
     fitted = fits(curve.steps, curve.mean)
-    for (low, high), fit in fitted.values():
+    for low, high, fit in fitted:
         cells = [
             f"{value:.4g} ± {error:.1g}"
             for value, error in zip(fit.coefficients, fit.standard_errors, strict=True)
@@ -146,7 +142,7 @@ def describe(service: RePaintSSIM, curve: Curve) -> str:
             "± are standard errors under independent errors. Without any step a VMU has the "
             f"picture with its unknown region grey, SSIM {curve.mean[0]:.4f}, which is no part of "
             "the fits.",
-            *_game(curve, fitted["whole"][1]),
+            *_game(curve, fitted[0][2]),
             "",
         ]
     )

@@ -10,6 +10,14 @@ import numpy as np
 
 from baselines.arena.statistics import Interval, mean_interval
 
+NAMES = {
+    "tppo": "TPPO",
+    "ppo": "PPO",
+    "greedy": "Greedy",
+    "random": "Random",
+    "equilibrium": "Stackelberg equilibrium",
+}
+"""The methods of Fig. 2, as the paper writes them."""
 NEAR = 0.95
 """Share of U_p* from which a curve counts as near the equilibrium."""
 MARGIN = 0.001
@@ -61,10 +69,11 @@ def of_paper(runs: Any, learning: Any) -> Iterator[Claim]:
     arms = arms_of(learning)
     tppo, ppo = arms["tppo", 0.0, "price"], arms["ppo", 0.0, ""]
     yield from _faster_and_higher("TPPO", tppo, "PPO", ppo)
-    for better in (tppo, ppo):
-        for worse in (arms["greedy", None, ""], arms["random", None, ""]):
-            yield _end(better.name, better, worse.name, worse)
-        yield _played(better.name, better, "Greedy", arms["greedy", None, ""])
+    greedy, random = arms["greedy", None, ""], arms["random", None, ""]
+    for name, arm in (("TPPO", tppo), ("PPO", ppo)):
+        yield _higher(f"{name} beats Greedy", "end", arm, greedy)
+        yield _higher(f"{name} beats Random", "end", arm, random)
+        yield _higher(f"{name} ends higher than Greedy", "exploiting", arm, greedy)
     for figure, x, y, sign, text, opposite in (
         ("2b", "cost", "price", 1, "Price rises as c rises (TPPO)", "falls"),
         ("2d", "cost", "utility", -1, "Utility falls as c rises (TPPO)", "rises"),
@@ -78,69 +87,54 @@ def of_paper(runs: Any, learning: Any) -> Iterator[Claim]:
 
 
 def of_variants(learning: Any) -> Iterator[Claim]:
-    """What γ = 0 and the query by the last price are worth, on the table `learning.csv`."""
+    """What γ = 0 and the query by the last price are worth, on the table `learning.csv`.
+
+    Nothing where no variants were trained.
+    """
+    if not learning["gamma"].gt(0).any():
+        return
     arms = arms_of(learning)
-    tppo, ppo = arms["tppo", 0.0, "price"], arms["ppo", 0.0, ""]
-    for usual in (ppo, tppo):
-        other = arms.get((usual.method, 0.9, usual.query))
-        if other is not None:
-            yield from _faster_and_higher(f"{usual.name} with γ = 0", usual, "with γ = 0.9", other)
-    if ("tppo", 0.9, "price") in arms and ("ppo", 0.9, "") in arms:
-        discounted = arms["tppo", 0.9, "price"], arms["ppo", 0.9, ""]
-        yield from _faster_and_higher("At γ = 0.9 TPPO", discounted[0], "PPO", discounted[1])
-    learnt = arms.get(("tppo", 0.0, "learnt"))
-    if learnt is not None:
-        names = "TPPO queried by the last price", "queried by a learnt vector"
-        yield from _faster_and_higher(names[0], tppo, names[1], learnt)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to learn the paper's market, under several seeds."""
-
-    method: str
-    gamma: float | None
-    """The discount; None where nobody learns by a return."""
-    query: str
-    """By what TPPO's decoder queries: "price" or "learnt"; "" for other methods."""
-    rows: Any
-    """Of `learning.csv`, by seed."""
-
-    @property
-    def name(self) -> str:
-        """Of the method, as the paper writes it."""
-        return self.method.upper() if "ppo" in self.method else self.method.capitalize()
-
-
-def arms_of(learning: Any) -> dict[tuple[str, float | None, str], Arm]:
-    """The arms of a table by method, discount and query, in its order."""
-    found = {}
-    for (method, gamma, query), rows in learning.groupby(
-        ["method", "gamma", "query"], sort=False, dropna=False
+    for text, one, than, other in (
+        ("PPO with γ = 0", ("ppo", 0.0, ""), "with γ = 0.9", ("ppo", 0.9, "")),
+        ("TPPO with γ = 0", ("tppo", 0.0, "price"), "with γ = 0.9", ("tppo", 0.9, "price")),
+        ("At γ = 0.9 TPPO", ("tppo", 0.9, "price"), "PPO", ("ppo", 0.9, "")),
+        (
+            "TPPO queried by the last price",
+            ("tppo", 0.0, "price"),
+            "queried by a learnt vector",
+            ("tppo", 0.0, "learnt"),
+        ),
     ):
-        gamma = None if np.isnan(gamma) else float(gamma)
-        by_seed = rows.set_index("seed").sort_index()
-        found[method, gamma, query] = Arm(method, gamma, query, by_seed)
-    return found
+        yield from _faster_and_higher(text, arms[one], than, arms[other])
+
+
+def arms_of(learning: Any) -> dict[tuple[str, float | None, str], Any]:
+    """The rows of `learning.csv` by seed, of each way to learn the paper's market, in their order.
+
+    A way is a method, a discount (None where nobody learns by a return), and by what TPPO's decoder
+    queries: "price" or "learnt"; "" for other methods.
+    """
+    ways = ["method", "gamma", "query"]
+    arms = learning.set_index("seed").groupby(ways, sort=False, dropna=False)
+    return {
+        (method, None if np.isnan(gamma) else float(gamma), query): rows
+        for (method, gamma, query), rows in arms
+    }
 
 
 def tracking(runs: Any, method: str) -> Claim:
     """That a method earns what the equilibrium earns, in the market where it is worst at that."""
     rows = runs[(runs["method"] == method) & runs["figure"].isin(["2b", "2c", "2d"])]
-    claims = []
-    for (K, cost), market in rows.drop_duplicates(["num_vmus", "cost", "seed"]).groupby(
-        ["num_vmus", "cost"]
-    ):
-        lost = market["utility"] / market["equilibrium_utility"] - 1.0
-        claims.append(
-            Claim(
-                f"{method.upper()} tracks the equilibrium in (b)–(d)",
-                f"share of U_p* less 1, in the worst market (K = {K}, c = {cost:g})",
-                lost.to_numpy(),
-                of_equality=True,
-            )
-        )
-    return min(claims, key=lambda claim: np.nanmin(claim.interval()))
+    rows = rows.drop_duplicates(["num_vmus", "cost", "seed"])
+    lost = rows["utility"] / rows["equilibrium_utility"] - 1.0
+    by_market = lost.groupby([rows["num_vmus"], rows["cost"]])
+    (K, cost), worst = min(by_market, key=lambda market: np.nanmin(mean_interval(market[1])))
+    return Claim(
+        f"{method.upper()} tracks the equilibrium in (b)–(d)",
+        f"share of U_p* less 1, in the worst market (K = {K}, c = {cost:g})",
+        worst.to_numpy(),
+        of_equality=True,
+    )
 
 
 def episodes_to(curve: np.ndarray, block: int) -> float:
@@ -161,37 +155,29 @@ def episodes_to(curve: np.ndarray, block: int) -> float:
     return float(block * (after - 0.5 + part))
 
 
-def end_of(curve: np.ndarray) -> float:
-    """Mean of the last tenth of training."""
-    return float(curve[-max(1, len(curve) // 10) :].mean())
-
-
-def _faster_and_higher(name: str, arm: Arm, than: str, other: Arm) -> Iterator[Claim]:
-    training = float(arm.rows["episodes"].iloc[0])
+def _faster_and_higher(name: str, one: Any, than: str, other: Any) -> Iterator[Claim]:
     yield Claim(
         f"{name} converges faster than {than}",
         f"training until {100 * NEAR:g} % of U_p*, less",
-        _difference(other, arm, "reached") / training,
+        _difference(other, one, "reached") / float(one["episodes"].iloc[0]),
         SPEED_MARGIN,
         "slower",
     )
-    yield _end(name, arm, than, other, "converges higher than")
-    yield _played(name, arm, than, other)
+    yield _higher(f"{name} converges higher than {than}", "end", one, other)
+    yield _higher(f"{name} ends higher than {than}", "exploiting", one, other)
 
 
-def _end(name: str, arm: Arm, than: str, other: Arm, does: str = "beats") -> Claim:
-    measure = "share of U_p*, last tenth of training, exploration included"
-    return Claim(f"{name} {does} {than}", measure, _difference(arm, other, "end"))
+def _higher(text: str, column: str, one: Any, other: Any) -> Claim:
+    when = {
+        "end": "last tenth of training, exploration included",
+        "exploiting": "without exploring",
+    }
+    return Claim(text, f"share of U_p*, {when[column]}", _difference(one, other, column))
 
 
-def _played(name: str, arm: Arm, than: str, other: Arm) -> Claim:
-    measure = "share of U_p*, without exploring"
-    return Claim(f"{name} ends higher than {than}", measure, _difference(arm, other, "exploiting"))
-
-
-def _difference(one: Arm, other: Arm, measure: str) -> np.ndarray:
+def _difference(one: Any, other: Any, column: str) -> np.ndarray:
     """By seed, of the seeds that both have."""
-    return (one.rows[measure] - other.rows[measure]).dropna().to_numpy()
+    return (one[column] - other[column]).dropna().to_numpy()
 
 
 def _smallest_step(runs: Any, figure: str, x: str, y: str, sign: int) -> np.ndarray:

@@ -7,17 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from baselines.experiments.paper.claims import NAMES
 from baselines.experiments.paper.runs import LEARNERS
 from baselines.figures import STYLES, legend_below, panels, save
 from baselines.runs.files import read_frame
 
-NAMES = {
-    "tppo": "TPPO",
-    "ppo": "PPO",
-    "greedy": "Greedy",
-    "random": "Random",
-    "equilibrium": "Stackelberg equilibrium",
-}
 # For black-and-white print, and for curves that lie on each other.
 _MARKERS: dict[str, dict[str, Any]] = {
     "tppo": {"marker": "o", "markersize": 10, "markerfacecolor": "none"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -11,10 +10,6 @@ import aigc_market
 from baselines.arena.protocol import History, Method
 from baselines.arena.rollout import PHYSICAL
 from baselines.arena.task import Task
-
-LIVE_COLUMNS = ("method", "seed", "round", "vmu", "price", "steps", "ssim", "table", "luck")
-"""Columns of `live.csv`: SSIM as measured and as the table has it, and what the difference is worth
-to the VMU."""
 
 
 def play_live(
@@ -51,30 +46,15 @@ def play_live(
         asked = aigc_market.best_response(env.market, float(price[0]))
         for steps in asked:
             env.step(np.array([steps], np.float32))
-        played = _records(env)
-        prices = np.array([[played[0]["price"]]])
+        leader = env.infos["asp_0"]
+        for vmu, agent in enumerate(env.possible_agents[1:]):
+            info = env.infos[agent]
+            table = float(env.market.ssim(info["steps"]))
+            record = {"round": leader["round"], "vmu": vmu, "price": leader["price"]}
+            record |= {"steps": info["steps"], "ssim": info["ssim"], "table": table}
+            luck = float(env.market.satisfaction[vmu]) * (info["ssim"] - table)
+            records.append({**record, "luck": luck})
+        prices = np.array([[leader["price"]]])
         history = History(prices, asked[None, None], everybody, capacity)
-        records += played
         progress(t + 1)
-    return records
-
-
-def _records(env: Any) -> list[dict[str, float]]:
-    leader = env.infos["asp_0"]
-    records = []
-    for vmu, agent in enumerate(env.possible_agents[1:]):
-        info = env.infos[agent]
-        table = float(env.market.ssim(info["steps"]))
-        luck = float(env.market.satisfaction[vmu]) * (info["ssim"] - table)
-        records.append(
-            {
-                "round": leader["round"],
-                "vmu": vmu,
-                "price": leader["price"],
-                "steps": info["steps"],
-                "ssim": info["ssim"],
-                "table": table,
-                "luck": luck,
-            }
-        )
     return records

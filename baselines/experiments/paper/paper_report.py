@@ -10,6 +10,7 @@ from baselines import report
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.paper.claims import (
     MARGIN,
+    NAMES,
     NEAR,
     SPEED_MARGIN,
     Claim,
@@ -47,7 +48,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "## What exploring costs",
         tables["exploring"],
     ]
-    if (learning["gamma"].gt(0) | learning["query"].eq("learnt")).any():
+    if learning["gamma"].gt(0).any():
         parts += [
             "## Variants",
             "Shares of U_p* in the paper's market; means over seeds, rounded down.",
@@ -100,29 +101,28 @@ def _summary(runs: Any, learning: Any) -> str:
     )
     rows = []
     shares = runs.assign(share=runs["utility"] / runs["equilibrium_utility"])
-    for arm in arms_of(learning).values():
-        if arm.gamma in (None, 0.0) and arm.query != "learnt":
-            worst = shares[shares["method"] == arm.method]["share"].min()
-            values = arm.rows["exploiting"].mean(), arm.rows["end"].mean(), worst
-            rows.append((arm.name, *map(percent, values)))
+    for (method, gamma, query), arm in arms_of(learning).items():
+        if gamma in (None, 0.0) and query != "learnt":
+            worst = shares[shares["method"] == method]["share"].min()
+            values = arm["exploiting"].mean(), arm["end"].mean(), worst
+            rows.append((NAMES[method], *map(percent, values)))
     return table(header, rows)
 
 
 def _exploring(learning: Any) -> str:
     """Why learners beat greedy, in words, from `learning.csv`."""
     arms = arms_of(learning)
-    greedy = arms["greedy", None, ""].rows
-    noise = []
-    for arm in (arms["ppo", 0.0, ""], arms["tppo", 0.0, "price"]):
-        lost = _points((arm.rows["exploiting"] - arm.rows["end"]).mean())
-        noise.append(f"{arm.name} {lost}")
-    cost = _points((greedy["exploiting"] - greedy["end"]).mean())
+    greedy = arms["greedy", None, ""]
+    cost, *noise = (
+        _points((arm["exploiting"] - arm["end"]).mean())
+        for arm in (greedy, arms["ppo", 0.0, ""], arms["tppo", 0.0, "price"])
+    )
     return (
         f"Greedy never stops exploring (ε = 0.1). Of U_p* it gets {percent(greedy['end'].mean())} "
         f"in the last tenth of its rounds, and {percent(greedy['exploiting'].mean())} in those of "
         f"them in which it did not explore (worst seed {percent(greedy['exploiting'].min())}): "
         f"exploring alone costs it {cost} of U_p*. A learner's noise shrinks as it learns: in the "
-        f"last tenth of training it costs {' and '.join(noise)}."
+        f"last tenth of training it costs PPO {noise[0]} and TPPO {noise[1]}."
     )
 
 
@@ -139,20 +139,13 @@ def _arms_table(learning: Any) -> str:
         "worst seed",
     )
     rows = []
-    for arm in arms_of(learning).values():
-        means = arm.rows.mean(numeric_only=True)
-        worst = arm.rows["exploiting"].min()
-        shares = means["training"], means["end"], means["exploiting"], worst
-        rows.append(
-            (
-                arm.name,
-                "" if arm.gamma is None else f"{arm.gamma:g}",
-                {"price": "last price", "learnt": "learnt vector"}.get(arm.query, ""),
-                str(len(arm.rows)),
-                number(means["reached"], 1),
-                *map(percent, shares),
-            )
-        )
+    queries = {"price": "last price", "learnt": "learnt vector", "": ""}
+    for (method, gamma, query), arm in arms_of(learning).items():
+        discount = "" if gamma is None else f"{gamma:g}"
+        shares = arm[["training", "end", "exploiting"]].mean()
+        reached = number(arm["reached"].mean(), 1)
+        cells = [NAMES[method], discount, queries[query], str(len(arm)), reached]
+        rows.append([*cells, *map(percent, [*shares, arm["exploiting"].min()])])
     return table(header, rows, words=3)
 
 
@@ -186,20 +179,11 @@ def _results_table(runs: Any) -> str:
     rows = []
     for (method, K, cost), group in unique.groupby(["method", "num_vmus", "cost"], sort=False):
         mean = group.mean(numeric_only=True)
-        rows.append(
-            (
-                method,
-                str(K),
-                f"{cost:g}",
-                str(len(group)),
-                number(mean["price"], 3),
-                number(mean["equilibrium_price"], 3),
-                number(mean["utility"], 2),
-                number(mean["equilibrium_utility"], 2),
-                percent(mean["utility"] / mean["equilibrium_utility"]),
-                number(mean["seconds"], 1),
-            )
-        )
+        prices = (number(mean[name], 3) for name in ("price", "equilibrium_price"))
+        utilities = (number(mean[name], 2) for name in ("utility", "equilibrium_utility"))
+        share = percent(mean["utility"] / mean["equilibrium_utility"])
+        of = method, str(K), f"{cost:g}", str(len(group))
+        rows.append((*of, *prices, *utilities, share, number(mean["seconds"], 1)))
     return table(header, rows)
 
 
@@ -211,17 +195,10 @@ def _live(folder: Path) -> list[str]:
     rows = []
     for method, group in live.groupby("method", sort=False):
         mean = group.mean(numeric_only=True)
-        rows.append(
-            (
-                method,
-                str(len(group)),
-                number(mean["price"], 3),
-                number(mean["steps"], 1),
-                number(mean["ssim"]),
-                number(mean["table"]),
-                report.bracketed(mean_interval(group["luck"].to_numpy()), 1),
-            )
-        )
+        digits = {"price": 3, "steps": 1, "ssim": 4, "table": 4}
+        numbers = (number(mean[name], of) for name, of in digits.items())
+        luck = report.bracketed(mean_interval(group["luck"].to_numpy()), 1)
+        rows.append((method, str(len(group)), *numbers, luck))
     return [
         "## Live rounds",
         "After training on the measured table, images were really repainted for the VMUs, who buy "

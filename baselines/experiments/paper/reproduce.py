@@ -12,40 +12,12 @@ import numpy as np
 from aigc_market import _checks
 from baselines.arena.task import Task
 from baselines.experiments.paper import fig2, paper_report
-from baselines.experiments.paper.claims import end_of, episodes_to
-from baselines.experiments.paper.live import LIVE_COLUMNS
+from baselines.experiments.paper.claims import episodes_to
 from baselines.experiments.paper.runs import LEARNERS, METHODS, Run, longest_first
 from baselines.methods.sb3.recipes import recipe
 from baselines.runs.files import write_csv
 from baselines.runs.runner import Engine, Runner
 
-RUN_COLUMNS = (
-    "figure",
-    "method",
-    "num_vmus",
-    "cost",
-    "seed",
-    "price",
-    "utility",
-    "equilibrium_price",
-    "equilibrium_utility",
-    "rounds",
-    "seconds",
-)
-CURVE_COLUMNS = ("method", "seed", "episode", "utility")
-LEARNING_COLUMNS = (
-    "method",
-    "gamma",
-    "query",
-    "seed",
-    "episodes",
-    "reached",
-    "training",
-    "end",
-    "exploiting",
-)
-"""Of `learning.csv`: episodes of training and those until U_p* is near; shares of U_p* over all of
-training and in its last tenth, and without exploring."""
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ppo", {"gamma": 0.9}),
     ("tppo", {"gamma": 0.9}),
@@ -172,31 +144,34 @@ def write_csvs(
         variants: runs with other recipes.
         market_seeds: seeds that Fig. 2(b)–(d) have of every market; all by default.
     """
-    run_rows, curve_rows, learning_rows, live_rows = [], [], [], []
+    tables: dict[str, list[dict[str, Any]]] = {"runs": [], "curves": [], "learning": [], "live": []}
+    numbers = ("price", "utility", "equilibrium_price", "equilibrium_utility", "rounds", "seconds")
     for run in runs:
+        market = {"method": run.method, "num_vmus": run.num_vmus, "cost": run.cost}
         for found in run.results(out):
             named = {"method": run.method, "seed": found["seed"]}
-            row = {**named, "num_vmus": run.num_vmus, "cost": run.cost, **found}
-            row = {name: row[name] for name in RUN_COLUMNS if name != "figure"}
+            row = {**market, "seed": found["seed"], **{name: found[name] for name in numbers}}
             shown = _figures(run, found["seed"], market_seeds)
-            run_rows += [{"figure": figure, **row} for figure in shown]
-            live_rows += [{**named, **served} for served in found["live"]]
+            tables["runs"] += [{"figure": figure, **row} for figure in shown]
+            tables["live"] += [{**named, **served} for served in found["live"]]
             if "2a" in shown and run.method != "equilibrium":
-                learning_rows.append(_learning(run, found))
-                curve_rows += [
+                tables["learning"].append(_learning(run, found))
+                tables["curves"] += [
                     {**named, "episode": i, "utility": f"{utility:.2f}"}
                     for i, utility in enumerate(found["episodes"], start=1)
                 ]
-    learning_rows += [_learning(run, found) for run in variants for found in run.results(out)]
-    run_rows.sort(key=lambda row: row["figure"])
-    write_csv(out / "runs.csv", RUN_COLUMNS, run_rows)
-    write_csv(out / "curves.csv", CURVE_COLUMNS, curve_rows)
-    write_csv(out / "learning.csv", LEARNING_COLUMNS, learning_rows)
-    if live_rows:
-        write_csv(out / "live.csv", LIVE_COLUMNS, live_rows)
+    tables["learning"] += [_learning(run, found) for run in variants for found in run.results(out)]
+    tables["runs"].sort(key=lambda row: row["figure"])
+    for name, rows in tables.items():
+        if rows:
+            write_csv(out / f"{name}.csv", list(rows[0]), rows)
 
 
 def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:
+    """A row of `learning.csv`: episodes of training and those until U_p* is near.
+
+    And shares of U_p*, over all of training and in its last tenth, and without exploring.
+    """
     best = found["equilibrium_utility"]
     curve = np.array(found["episodes"]) / best
     query = "price" if run.recipe.query_price else "learnt"
@@ -208,7 +183,7 @@ def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "episodes": len(curve),
         "reached": episodes_to(curve, run.recipe.lanes),
         "training": float(curve.mean()),
-        "end": end_of(curve),
+        "end": float(curve[-max(1, len(curve) // 10) :].mean()),
         "exploiting": found["exploiting"] / best,
     }
 

@@ -91,8 +91,8 @@ class Run:
         played = play(trained.player(1), self.task, 1, demonstration_seed(seed))
         live: list[dict[str, float]] = []
         if self.live_rounds:
-            player, seed = trained.player(1), demonstration_seed(seed)
-            live = play_live(player, self.task, self.live_rounds, seed)
+            player = trained.player(1)
+            live = play_live(player, self.task, self.live_rounds, demonstration_seed(seed))
         best = float(played.equilibrium_utility[0, 0])
         episodes = [best * reward for reward in trained.episodes]
         exploiting = float(played.utility.mean())
