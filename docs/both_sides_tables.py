@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import measurements
 import pandas as pd
@@ -13,32 +13,14 @@ from baselines.report import table
 
 GRADIENTS = {"ppo": "PPO", "pathwise": "pathwise"}
 FOLLOWERS = {"shared-ppo": "", "independent-ppo": ", a network for each VMU"}
-_PAIR = ["market", "leader", "followers"]
-
-
-class Aim(NamedTuple):
-    """What a column of numbers should be: at least the bound, or at most."""
-
-    column: str
-    bound: float
-    at_least: bool
-    digits: int
-
-    def verdict(self, estimate: Interval) -> str:
-        """Met where the whole interval is, missed where none of it is."""
-        if math.isnan(estimate.low):
-            return "undecided"
-        low, high = estimate.low - self.bound, estimate.high - self.bound
-        if not self.at_least:
-            low, high = -high, -low
-        return "met" if low >= 0 else "missed" if high < 0 else "undecided"
-
-
 AIMS = {
-    "of rational's": Aim("of_control", 0.99, at_least=True, digits=2),
-    "mean gap": Aim("gap", 0.005, at_least=False, digits=3),
-    "worst gap": Aim("worst_gap", 0.05, at_least=False, digits=2),
+    "of rational's": ("of_control", ">=", 0.99, 2),
+    "mean gap": ("gap", "<=", 0.005, 3),
+    "worst gap": ("worst_gap", "<=", 0.05, 2),
 }
+"""Of a column: whether it should be at least a bound or at most; and the digits that it is shown
+with."""
+_PAIR = ["market", "leader", "followers"]
 
 
 def both_sides_table() -> str:
@@ -46,13 +28,25 @@ def both_sides_table() -> str:
     header = ("market", "leader", "gradient", *AIMS, "aims", "seeds", "seconds")
     rows = []
     for (*pair, gradient), runs in _groups([*_PAIR, "gradient"]):
-        found = {name: mean_interval(runs[aim.column]) for name, aim in AIMS.items()}
-        shown = [_percent(found[name], aim.digits) for name, aim in AIMS.items()]
-        said = {name: aim.verdict(found[name]) for name, aim in AIMS.items()}
-        others = ", ".join(f"{name} {word}" for name, word in said.items() if word != "met")
+        shown, unmet = [], []
+        for name, (column, sign, bound, digits) in AIMS.items():
+            estimate = mean_interval(runs[column])
+            shown.append(_percent(estimate, digits))
+            said = verdict(estimate, sign, bound)
+            unmet += [f"{name} {said}"] if said != "met" else []
         cost = str(len(runs)), f"{runs['cpu_seconds'].mean():.0f}"
-        rows.append((*_named(*pair), GRADIENTS[gradient], *shown, others or "all met", *cost))
+        rows.append(
+            (*_named(*pair), GRADIENTS[gradient], *shown, ", ".join(unmet) or "all met", *cost)
+        )
     return table(header, rows, words=3)
+
+
+def verdict(estimate: Interval, sign: str, bound: float) -> str:
+    """Met where the whole interval is within the bound, missed where none of it is."""
+    low, high = estimate.low - bound, estimate.high - bound
+    if sign == "<=":
+        low, high = -high, -low
+    return "met" if low >= 0 else "missed" if high < 0 else "undecided"
 
 
 def both_sides() -> str:

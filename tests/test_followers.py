@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -52,10 +53,6 @@ def constant(price, task=SMALL):
 def untrained(settings, shared, seed=0):
     torch.manual_seed(seed)
     return Followers(FollowerNetwork(settings.market.K, sees(settings), shared), settings)
-
-
-def short(method, task, rounds):
-    return dataclasses.replace(recipe(method, task), rounds=rounds)
 
 
 # The game of one follower
@@ -145,23 +142,17 @@ def test_followers_are_kept(tmp_path, shared):
     assert followers(settings.market, grid, rng)[0] == pytest.approx(steps, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("shared", "task", "match"),
-    [
-        (False, Task("paper", {"K": 3}), r"K must be 2.*got 3"),
-        (True, Task("hidden"), "market must be one like that of"),
-    ],
-)
-def test_followers_of_another_market_are_refused(tmp_path, shared, task, match):
-    untrained(SMALL.settings(), shared).save(tmp_path / "followers.safetensors")
-    with pytest.raises(ValueError, match=match):
-        Followers.load(tmp_path / "followers.safetensors", task.settings())
-
-
-def test_other_policies_are_no_followers(tmp_path):
-    policy_files.write(tmp_path / "x.safetensors", {"w": torch.zeros(1)}, {"method": "ppo"})
+def test_followers_of_another_market_and_other_policies_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    untrained(SMALL.settings(), False).save(path)
+    with pytest.raises(ValueError, match=r"K must be 2.*got 3"):
+        Followers.load(path, Task("paper", {"K": 3}).settings())
+    untrained(SMALL.settings(), True).save(path)
+    with pytest.raises(ValueError, match="market must be one like that of"):
+        Followers.load(path, Task("hidden").settings())
+    policy_files.write(path, {"w": torch.zeros(1)}, {"method": "ppo"})
     with pytest.raises(ValueError, match=r"path must be a file of followers.*x\.safetensors"):
-        Followers.load(tmp_path / "x.safetensors", SMALL.settings())
+        Followers.load(path, SMALL.settings())
 
 
 def test_absent_vmus_buy_nothing_and_gain_nothing():
@@ -313,10 +304,7 @@ def slope(objective, parameter, step=1e-3):
 def test_the_leaders_gradient_goes_through_the_followers_answer():
     games, policy, network, _, both = sides_of(SMALL)
     both.iterate(leads=True, deviation=1.0)
-    grads = {
-        name: grad
-        for (name, _), grad in zip(policy.named_parameters(), policy.optimizer.seen, strict=True)
-    }
+    grads = dict(zip(dict(policy.named_parameters()), policy.optimizer.seen, strict=True))
     games, policy, network, *_ = sides_of(SMALL)
     observed = games.observed.clone()
 
@@ -485,64 +473,47 @@ def test_a_market_without_trade_has_no_gaps():
 # Training
 
 
-def trained(task, gradient, followers, rounds=20_000):
-    rows = []
-    both = train_both(
-        "ppo",
-        followers,
-        task,
-        dataclasses.replace(leader_recipe("ppo", task), rounds=rounds),
-        BothRecipe(gradient=gradient, every=30),
-        0,
-        rows.append,
-    )
-    assert rows == both.rows
-    return both
-
-
-@pytest.mark.parametrize(
-    ("gradient", "followers"),
-    [("ppo", "shared-ppo"), ("pathwise", "shared-ppo"), ("pathwise", "independent-ppo")],
-)
-def test_both_sides_come_near_the_equilibrium(gradient, followers):
-    """VMUs of different satisfaction learn each its own demand."""
-    both = trained(UNLIKE, gradient, followers)
-    first, last = both.rows[0], both.rows[-1]
-    assert first["gap"] > 0.1
-    assert last["gap"] < 0.01
-    assert last["worst_gap"] < 0.05
-    assert last["share"] > 0.99 > first["share"]
-    assert last["share_learned"] > 0.98
-    assert 20_000 <= last["rounds"] == both.leader.rounds < 21_000
+def leading(task, **changed):
+    return dataclasses.replace(leader_recipe("ppo", task), **changed)
 
 
 @pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
-def test_the_control_is_the_same_leader_against_rational_followers(gradient):
-    both = trained(UNLIKE, gradient, None)
-    first, last = both.rows[0], both.rows[-1]
-    assert both.followers is followers.best_response
-    assert last["gap"] == last["worst_gap"] == 0
-    assert last["share"] == pytest.approx(last["share_learned"], rel=1e-4)
+@pytest.mark.parametrize("networks", ["shared-ppo", "independent-ppo", None])
+def test_both_sides_come_near_the_equilibrium(gradient, networks):
+    """VMUs of different satisfaction learn each its own demand; or they are rational."""
+    rows, both = [], BothRecipe(gradient=gradient, every=30)
+    recipe = leading(UNLIKE, rounds=20_000)
+    trained = train_both("ppo", networks, UNLIKE, recipe, both, 0, rows.append)
+    assert rows == trained.rows
+    first, last = rows[0], rows[-1]
     assert last["share"] > 0.99 > first["share"]
+    assert 20_000 <= last["rounds"] == trained.leader.rounds < 21_000
+    if networks is None:
+        assert trained.followers is followers.best_response
+        assert last["gap"] == last["worst_gap"] == 0
+        assert last["share"] == pytest.approx(last["share_learned"], rel=1e-4)
+    else:
+        assert first["gap"] > 0.1
+        assert last["gap"] < 0.01
+        assert last["worst_gap"] < 0.05
+        assert last["share_learned"] > 0.98
 
 
 def test_followers_learn_several_times_while_a_leader_plays_and_explore_less_and_less(monkeypatch):
     learned = []
     follow, lead = PPO._follow, PPO._lead
 
-    def following(self, network, deviation):
+    def followed(self, network, deviation):
         learned.append(deviation)
         follow(self, network, deviation)
 
-    def leading(self, *columns):
+    def led(self, *columns):
         learned.append([tuple(column.shape) for column in columns[1:4]])
         lead(self, *columns)
 
-    monkeypatch.setattr(PPO, "_follow", following)
-    monkeypatch.setattr(PPO, "_lead", leading)
-    small = dataclasses.replace(
-        leader_recipe("ppo", SMALL), lanes=40, n_steps=7, rounds=560, batch_size=100
-    )
+    monkeypatch.setattr(PPO, "_follow", followed)
+    monkeypatch.setattr(PPO, "_lead", led)
+    small = leading(SMALL, lanes=40, n_steps=7, rounds=560, batch_size=100)
     train_both("ppo", "shared-ppo", SMALL, small, BothRecipe(head_start=1), 0)
     first, half = np.exp(-1), np.exp(-2)
     of_leader = [(7, 40, 1), (7, 40), (7, 40)]
@@ -575,31 +546,19 @@ def test_a_leader_learns_from_prices_that_were_paid_and_from_what_follows_them(m
 def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
     monkeypatch, scenario, gradient
 ):
-    task = Task(scenario, {"max_cycles": 3})
-    first = []
+    task, seen = Task(scenario, {"max_cycles": 3}), []
 
-    def remembered(*arguments):
-        policy = make_policy(*arguments)
-        first.append({name: value.clone() for name, value in policy.state_dict().items()})
-        return policy
+    def nothing_measured(player, *_):
+        policy = player.__self__.policy
+        seen.append(policy.mlp_extractor.policy_net[0].weight.detach().clone())
+        return gaps.Measured(*np.zeros(len(dataclasses.fields(gaps.Measured))))
 
-    monkeypatch.setattr(both_learning, "make_policy", remembered)
-    monkeypatch.setattr(both_learning, "measure", lambda *_: measured_nothing())
-    small = dataclasses.replace(
-        leader_recipe("ppo", task), lanes=40, n_steps=4, rounds=2000, batch_size=100
-    )
-    both = train_both(
-        "ppo", "shared-ppo", task, small, BothRecipe(gradient=gradient, head_start=1), 0
-    )
-    after, followers = weights(both)
+    monkeypatch.setattr(both_learning, "measure", nothing_measured)
+    small = leading(task, lanes=40, n_steps=4, rounds=2000, batch_size=100)
+    both = BothRecipe(gradient=gradient, head_start=1)
+    after, followers = weights(train_both("ppo", "shared-ppo", task, small, both, 0))
     assert all(value.isfinite().all() for value in (*after.values(), *followers.values()))
-    moved = "mlp_extractor.policy_net.0.weight"
-    assert not torch.equal(first[0][moved], after[moved])
-
-
-def measured_nothing():
-    names = [field.name for field in dataclasses.fields(gaps.Measured)]
-    return gaps.Measured(**dict.fromkeys(names, 0.0))
+    assert not torch.equal(seen[0], seen[-1])
 
 
 class KilledError(Exception):
@@ -614,11 +573,10 @@ def weights(both):
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, gradient):
     def training(report, checkpoint=None, seed=3):
         both = BothRecipe(gradient=gradient, every=1, head_start=1)
-        of_leader = dataclasses.replace(
+        small = dataclasses.replace(
             recipe("ppo", SMALL), lanes=100, n_steps=2, rounds=600, n_epochs=2
         )
-        arguments = "ppo", "independent-ppo", SMALL, of_leader, both, seed
-        return train_both(*arguments, report, checkpoint)
+        return train_both("ppo", "independent-ppo", SMALL, small, both, seed, report, checkpoint)
 
     def numbers(rows):
         return [{**row, "seconds": 0} for row in rows]
@@ -640,18 +598,10 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
     ):
         training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
-    done = []
     sides = PPO if gradient == "ppo" else Pathwise
-    original = sides.iterate
-
-    def counting(self, leads, deviation):
-        done.append(self)
-        original(self, leads, deviation)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sides, "iterate", counting)
+    with mock.patch.object(sides, "iterate", autospec=True, side_effect=sides.iterate) as iterate:
         resumed = training(lambda _: None, path)
-    assert len(done) == 1  # one update was left to do
+    iterate.assert_called_once()  # one update was left to do
     whole = training(lambda _: None)
     assert numbers(resumed.rows) == numbers(whole.rows)
     assert [row["rounds"] for row in whole.rows] == [0, 200, 400, 600]
@@ -672,9 +622,8 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
 )
 def test_what_cannot_be_trained_is_said(arguments, recipes, changed, match):
     task = Task("paper", arguments)
-    leader = dataclasses.replace(leader_recipe("ppo", task), **recipes)
     with pytest.raises(ValueError, match=match):
-        train_both("ppo", "shared-ppo", task, leader, BothRecipe(**changed), 0)
+        train_both("ppo", "shared-ppo", task, leading(task, **recipes), BothRecipe(**changed), 0)
 
 
 # Exploiting
@@ -684,7 +633,7 @@ def test_best_responders_find_what_the_rules_say(monkeypatch):
     """The frozen leader is far too dear, the frozen policy hold back."""
     monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=25_600))
     policy = followers.MyopicDiscount(0.5)
-    fresh = short("ppo", ALIKE, 3000)
+    fresh = dataclasses.replace(recipe("ppo", ALIKE), rounds=3000)
     leader, follower = exploit.exploit(constant(8.0), policy, ALIKE, seed=0, recipe=fresh)
     assert leader.by_rules > 0.15
     assert 0.9 * leader.by_rules < leader.trained <= leader.by_rules
@@ -752,7 +701,7 @@ def test_errors_are_one_line(monkeypatch):
 def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
     monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=6_400))
     task = Task("paper", {"followers": "noisy", "capacity": 150.0, "max_cycles": 5})
-    fresh = short("ppo", task, 200)
+    fresh = dataclasses.replace(recipe("ppo", task), rounds=200)
     monkeypatch.setattr(exploit.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
     show_exploit(constant(8.0, task), followers.Noisy(), task, seed=0)
     printed = capsys.readouterr().out
@@ -775,12 +724,9 @@ def test_the_rows_kept_in_the_docs_are_of_these_cases():
 
 
 def test_what_was_trained_is_not_trained_again(monkeypatch, tmp_path):
-    def shorter(method, task):
-        return dataclasses.replace(leader_recipe(method, task), rounds=3000)
-
     task = Task("paper", {"satisfaction": ["200", "300"], "max_cycles": 10})
     monkeypatch.setattr(both_table, "CASES", (Pair("here", task),))
-    monkeypatch.setattr(both_table, "leader_recipe", shorter)
+    monkeypatch.setattr(both_table, "leader_recipe", lambda _, task: leading(task, rounds=3000))
     monkeypatch.setattr(both_table, "GAMES", 4)
     both_table.both_table(tmp_path, seeds=1, workers=1)
     rows = pd.read_csv(tmp_path / "both.csv")

@@ -65,26 +65,21 @@ class PPO(Sides):
 
     def iterate(self, leads: bool, deviation: float) -> None:
         """Play, and learn: followers now and then, the leader in the end."""
-        played = []
-        for part in np.array_split(range(self.rounds), -(-self.rounds // PART)):
-            for t in part:
-                if t == part[-1] and self.followers is not None:
-                    self._follow(self.followers, deviation)
-                played.append(self._play())
+        games, answer, played = self.games, self.followers, []
+        parts = np.array_split(range(self.rounds), -(-self.rounds // PART))
+        learns = {part[-1] for part in parts}
+        for t in range(self.rounds):
+            if t in learns and answer is not None:
+                self._follow(answer, deviation)
+            with torch.no_grad():
+                seen = games.observed
+                prices, _, log_probs = self.leader(seen)
+                bought = games.rational(games.price) if answer is None else answer(games.seen)
+                earned, over = games.play(prices.clamp(-1.0, 1.0), bought.clamp(-1.0, 1.0))
+            played.append((seen, prices, log_probs, earned, torch.tensor(over)))
         if leads:
             columns = [torch.stack(column) for column in zip(*played, strict=True)]
             self._lead(*columns)
-
-    def _play(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """What the leader saw in a round, its prices, their log-probabilities, what the prices in
-        force earned, and whether the episode ended."""
-        games, answer = self.games, self.followers
-        with torch.no_grad():
-            seen = games.observed
-            prices, _, log_probs = self.leader(seen)
-            bought = games.rational(games.price) if answer is None else answer(games.seen)
-            earned, over = games.play(prices.clamp(-1.0, 1.0), bought.clamp(-1.0, 1.0))
-        return seen, prices, log_probs, earned, torch.tensor(over)
 
     def _follow(self, network: FollowerNetwork, deviation: float) -> None:
         games = self.games

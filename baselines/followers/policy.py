@@ -88,8 +88,8 @@ class Followers:
             path: of the file.
             more: how they were trained, as JSON takes it.
         """
-        config = {"followers": self.network.K, "shared": self.network.shared}
-        write(path, self.network.state_dict(), {**config, **more})
+        config = {"followers": self.network.K, "shared": self.network.shared, **more}
+        write(path, self.network.state_dict(), config)
 
     @classmethod
     def load(cls, path: Path, settings: Settings) -> Followers:
