@@ -229,6 +229,18 @@ def toy():
     return LineGrid(*(np.array(table, "f4") for table in tables), sigma=SIGMA)
 
 
+def markets_of(grid, followers):
+    """All markets of a grid: A's and c's numbers, the followers' slopes', and the probabilities."""
+    numbers = (range(3), range(2), *[range(3)] * followers)
+    a, c, *own = np.array(list(itertools.product(*numbers))).T
+    return a, own, grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+
+
+def demand_at_prices(grid, public):
+    """Of all lines (P, a, b)."""
+    return public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+
+
 def demand_of(grid, a, slope, price, low):
     return np.clip(grid.intercept[a] - grid.slope[slope] * price, low, HIGH).astype(float)
 
@@ -267,9 +279,7 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
     for t in range(5):
         posterior = filters.observe(envs, seen[t], here[t + 1])
     # The market, and four followers: those of slots 0, 1 and 2, and the newcomer.
-    states = np.array(list(itertools.product(range(3), range(2), *[range(3)] * 4)))
-    a, c, *own = states.T
-    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    a, own, weight = markets_of(grid, 4)
     for t in range(5):
         slopes = [own[0], own[1] if t < 3 else own[3], own[2]]
         weight *= chances_of(grid, a, slopes, seen[t], low)
@@ -282,7 +292,7 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
     evidence = np.log(weight.sum()) + answers * np.log(CONSTANT)
     assert densities < answers
     assert posterior.evidence()[0] == pytest.approx(evidence, abs=1e-3)
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = demand_at_prices(grid, public)
     mean = (demand * lines).sum((1, 2))
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3, atol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -324,15 +334,14 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
     filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)
     everybody, envs = np.ones((1, K), bool), np.array([0])
     posterior = filters.observe(envs, None, everybody)
-    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
-    prior = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
+    a, own, prior = markets_of(grid, K)
     weight = prior
     for t in range(T):
         seen = Observation(price[t], steps[t], everybody)
         posterior = filters.observe(envs, seen, everybody)
         weight = weight * chances_of(grid, a, own, seen, low)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = demand_at_prices(grid, public)
     mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -423,9 +432,8 @@ def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
     law = ShareLaw(quantiles("share", Uniform(low, high)), least=0.0)
     filters = LineFilter(grid, public, 1)
     belief = filters.observe(envs, None, everybody)
-    a, c, *own = np.array(list(itertools.product(range(3), range(2), range(3), range(3)))).T
-    weight = grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    a, own, weight = markets_of(grid, K)
+    demand = demand_at_prices(grid, public)
     asked = demand[:, a, own[0]] + demand[:, a, own[1]]
     free = np.take_along_axis(asked, (gain[:, None] * asked).argmax(axis=0)[None], axis=0)[0]
     likely = ((capacity / free >= low) & (capacity / free <= high)) / ((high - low) * free)
@@ -513,8 +521,8 @@ def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discou
 
 def test_the_likelihood_grid_sways_by_turns_about_the_best_price():
     task, everybody = Task("hidden"), np.ones((4, 2), bool)
-    method = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.1, fade=0.5)
-    calm = REGISTRY["likelihood_grid"].make(task, 4, 0, sway=0.0)
+    method = made("likelihood_grid", task, sway=0.1, fade=0.5)
+    calm = made("likelihood_grid", task, sway=0.0)
     rows = np.empty((4, 0)), np.empty((4, 0, 2))
     for t in range(1, 5):
         history = History(*rows, everybody)
@@ -528,8 +536,7 @@ def test_the_likelihood_grid_is_ahead_of_all_that_knows_no_more():
     task = Task("hidden", {"max_cycles": 60})
     names = [n for n, e in REGISTRY.items() if e.factory and e.knows in ("nothing", "form")]
     shares = {
-        name: play(REGISTRY[name].make(task, 120, 0), task, 120, training_seed(1)).share
-        for name in names
+        name: play(made(name, task, 120), task, 120, training_seed(1)).share for name in names
     }
     assert max(shares, key=lambda name: shares[name]) == "likelihood_grid", shares
     assert shares["likelihood_grid"] > 0.95

@@ -41,9 +41,7 @@ class Greedy(OnlineLearner):
             self._clear()
 
     def _clear(self) -> None:
-        self._prices = np.zeros((self.num_envs, 64))
-        self._values = np.full(self._prices.shape, -np.inf)
-        self._explored = 0
+        self._prices = self._values = np.empty((self.num_envs, 0))
 
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Overwrite the value of each env's price."""
@@ -54,15 +52,11 @@ class Greedy(OnlineLearner):
         """The best so far, or a new one."""
         drawn = self.rng.uniform(self.public.cost, self.public.max_price, self.num_envs)
         explores = self.rng.random(self.num_envs) < self._epsilon
-        explores |= self._explored == 0
-        self._tried = self._values.argmax(axis=1)
+        explores |= self._values.shape[1] == 0
         if explores.any():  # a new column for the envs that explore; that of the others stays −∞
-            if self._explored == self._prices.shape[1]:
-                self._prices = np.hstack([self._prices, np.zeros_like(self._prices)])
-                self._values = np.hstack([self._values, np.full_like(self._values, -np.inf)])
-            self._prices[explores, self._explored] = drawn[explores]
-            self._tried[explores] = self._explored
-            self._explored += 1
+            self._prices = np.column_stack([self._prices, drawn])
+            self._values = np.column_stack([self._values, np.full(self.num_envs, -np.inf)])
+        self._tried = np.where(explores, -1, self._values.argmax(axis=1))
         return self._prices[self._envs, self._tried]
 
 

@@ -118,14 +118,9 @@ class LineFilter:
     def observe(
         self, envs: np.ndarray, seen: Observation | None, active: np.ndarray
     ) -> LinesPosterior:
-        """Take in a round, or None before the first, and say what is known before the next.
+        """Take in a round of some envs (n,), or None before the first; `active` will buy next.
 
         A slot that is left is forgotten, but not what its follower says of the market.
-
-        Args:
-            envs: (n,) which.
-            seen: the round in these envs.
-            active: (n, K) who will buy next.
         """
         present = active if seen is None else seen.answered | active
         env, slot = present.nonzero()
@@ -218,16 +213,7 @@ class LinesPosterior:
         return self.lines().reshape(len(self.market), -1) @ demand.T
 
     def draw(self, rng: np.random.Generator, prices: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Demand of markets drawn from the posterior.
-
-        Args:
-            rng: of the draws.
-            prices: (P,).
-            rows: (r,) env of each draw.
-
-        Returns:
-            (r, P) total demand of the active followers.
-        """
+        """(r, P) total demand at prices (P,) of markets drawn, of envs `rows` (r,)."""
         n, a, c = self.market.shape
         chance = np.exp(self.market - self.market.max(axis=(1, 2), keepdims=True))
         a, c = np.divmod(pick(chance.reshape(n, -1), rows, rng), c)

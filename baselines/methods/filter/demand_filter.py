@@ -446,11 +446,7 @@ class DemandFilter:
     def _at_trials(self, state: FilterState, table: Array, cells: int, first: int = 0) -> Array:
         """A table (B, J) of prices that x multiplies, at the prices (B, trials) that are compared.
 
-        Args:
-            state: which x.
-            table: by prices so many cells apart, from the first one that was looked up.
-            cells: how many.
-            first: cells from the first price to the table's.
+        Its prices are `cells` apart, and begin `first` cells after the first that was looked up.
         """
         xp = self._xp
         place = (self._place - (state.x / self._cell)[:, None] - first) / cells

@@ -82,15 +82,10 @@ class FilterTrainer:
         recipe: FilterRecipe | None = None,
         report: Report = lambda done, total, row: None,
     ) -> None:
-        """Train a leader and keep it.
+        """Train a leader and keep it, see `Trainer`.
 
-        Args:
-            task: what is played.
-            seed: of every random choice.
-            out: path of the file. The fit of the filter is kept beside it, where other trainings of
-                the same task and seed find it.
-            recipe: in place of the one in use.
-            report: told of the updates done.
+        The fit of the filter is kept beside it, where other trainings of the same task and seed
+        find it.
 
         Raises:
             ValueError: the task is one for which `can_train` says why not.
@@ -128,12 +123,7 @@ class FilterTrainer:
         checkpoint.discard()
 
     def load(self, path: Path) -> Callable[[int], Method]:
-        """A leader kept by `train`: called with the number of episodes, it gives a method.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is of another kind.
-        """
+        """A leader kept by `train`, see `Trainer` and `leader.load`."""
         return partial(Leader, *load(path))
 
 
