@@ -17,12 +17,13 @@ from baselines.runs.runner import Engine, Runner
 ALPHAS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
 BETAS = (2e-6, 4e-6, 8e-6, 1.2e-5, 1.6e-5, 2e-5)
 """Of the heat map."""
-NO_MEMORY = {"memory": 0}
-"""Learners that cannot punish: who remembers nothing does not see a deviation. Nor can those of
-`NO_FUTURE`: who does not look ahead does not mind the answer."""
-NO_FUTURE = ({"discount": 0.0}, {"memory": 0, "discount": 0.0})
-OF_THE_SOURCE = {"memory": 0, "discount": 0.0, "alpha": 0.25, "beta": 1e-3}
-"""The source's own check: neither memory nor future, fast learning and little exploration."""
+CHECKS: tuple[dict[str, float], ...] = (
+    # Who remembers nothing does not see a deviation, who does not look ahead minds no answer.
+    *({"memory": 0}, {"discount": 0.0}, {"memory": 0, "discount": 0.0}),
+    # The source's own: neither memory nor future, fast learning and little exploration.
+    {"memory": 0, "discount": 0.0, "alpha": 0.25, "beta": 1e-3},
+)
+"""Learners that cannot punish."""
 QUICK = {"stable": 1000}
 QUICKER = 100
 """Learners that explore so much less are done after some 20,000 periods, to see that all works."""
@@ -108,9 +109,9 @@ def _plan(
 
     plan = {("sellers", design(n)): count for n, count in sellers.items()}
     for n, count in sellers.items():
-        for change in (NO_MEMORY, *((*NO_FUTURE, OF_THE_SOURCE) if n == 2 else ())):
+        for changes in CHECKS if n == 2 else CHECKS[:1]:
             if checks:
-                plan["checks", design(n, **change)] = min(checks, count)
+                plan["checks", design(n, **changes)] = min(checks, count)
     if heat:
         corners = slice(None, None, len(ALPHAS) - 1) if quick else slice(None)
         for alpha, beta in itertools.product(ALPHAS[corners], BETAS[corners]):

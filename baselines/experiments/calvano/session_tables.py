@@ -109,15 +109,10 @@ def _cycles(sessions: Any) -> list[dict[str, Any]]:
 def _response(sessions: Any) -> list[dict[str, Any]]:
     """Prices after the deviation, over the sessions in which there is one."""
     paths = np.array([path for path in sessions["response"] if path])
+    names = {"25%": "lower_quartile", "75%": "upper_quartile", "count": "sessions"}
     rows = []
-    for who, prices in zip(WHO, paths.swapaxes(0, 1) if len(paths) else (), strict=False):
-        spread: Any = (
-            pd.DataFrame(prices).describe().T.rename(columns=_SPREAD)[list(_SPREAD.values())]
-        )
-        rows += [
-            {"who": who, "period": t, **row} for t, row in enumerate(spread.to_dict("records"))
-        ]
+    for i, who in enumerate(WHO if len(paths) else ()):
+        spread = pd.DataFrame(paths[:, i]).describe().T.rename(columns=names)
+        for period, row in spread[["mean", *names.values()]].iterrows():
+            rows.append({"who": who, "period": period, **row})
     return rows
-
-
-_SPREAD = {"mean": "mean", "25%": "lower_quartile", "75%": "upper_quartile", "count": "sessions"}

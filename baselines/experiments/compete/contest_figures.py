@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,15 @@ _SIDES = (("own", palette.VERMILLION, "the deviator"), ("others", palette.BLUE, 
 
 def draw(folder: Path) -> list[Path]:
     """Draw `learning.png`, `gains.png` and `deviation.png`, where there is what they show."""
-    figures: tuple[tuple[str, str, Callable[[Any], Figure]], ...] = (
+    drawn = []
+    for name, table, of in (
         ("learning", "curves", _learning),
         ("gains", "sellers", _gains),
         ("deviation", "deviations", _deviation),
-    )
-    frames = [(name, of, read_frame(folder / f"{table}.csv")) for name, table, of in figures]
-    return [save(of(frame), folder / f"{name}.png") for name, of, frame in frames if len(frame)]
+    ):
+        if len(frame := read_frame(folder / f"{table}.csv")):
+            drawn.append(save(of(frame), folder / f"{name}.png"))
+    return drawn
 
 
 def _title(scenario: str) -> str:

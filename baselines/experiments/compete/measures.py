@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from baselines.arena.competition import CompetitionEnv, Forced, Rounds, play
 from baselines.arena.protocol import Player
+from baselines.arena.rollout import PHYSICAL
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 
@@ -32,13 +34,6 @@ GAMMA = 0.95
 _POINT = ("prices", "asp_utility", "vmu_utility")
 
 
-class _Shown(NamedTuple):
-    """What insiders ask for of the markets of one round, (N, M)."""
-
-    nash_price: np.ndarray
-    cartel_price: np.ndarray
-
-
 class Benchmark:
     """Nash equilibrium and cartel of all markets of the episode that is measured, solved at once.
 
@@ -53,17 +48,13 @@ class Benchmark:
         self.task, self.stands_still = task, task.stands_still
         self.num_envs = 1 if self.stands_still else GAMES
         self.market = market = self._markets()
-        shape = (1, 1) if self.stands_still else (WARM_UP + ROUNDS, GAMES)
         nash, cartel = competition.nash(market), competition.cartel(market)
         if not np.all(nash.converged):
-            raise ValueError(
-                f"scenario must have a Nash equilibrium in all rounds, got {task.name}"
-            )
+            name = task.name
+            raise ValueError(f"scenario must have a Nash equilibrium in all rounds, got {name}")
+        shape = (1, 1, -1) if self.stands_still else (WARM_UP + ROUNDS, GAMES, -1)
         self.nash, self.cartel = (
-            {
-                name: np.reshape(getattr(solved, name), (*shape, getattr(solved, name).shape[-1]))
-                for name in _POINT
-            }
+            {name: np.reshape(getattr(solved, name), shape) for name in _POINT}
             for solved in (nash, cartel)
         )
 
@@ -77,14 +68,12 @@ class Benchmark:
         for _ in range(WARM_UP + ROUNDS - 1):
             env.step(np.broadcast_to(first.cost, (GAMES, first.M)))
             moved.append(env.market)
-        names = ("satisfaction", *first.MOVED)
-        return first.replace(
-            **{name: np.concatenate([getattr(m, name) for m in moved]) for name in names}
-        )
+        names = "satisfaction", *first.MOVED
+        of_all = {name: np.concatenate([getattr(m, name) for m in moved]) for name in names}
+        return first.replace(**of_all)
 
-    def _environment(self, followers: Any = None) -> CompetitionEnv:
-        more: dict[str, Any] = {} if followers is None else {"followers": followers}
-        more |= {"max_cycles": WARM_UP + ROUNDS, "normalize": False, "scale_rewards": False}
+    def _environment(self, **more: Any) -> CompetitionEnv:
+        more |= {**PHYSICAL, "max_cycles": WARM_UP + ROUNDS}
         return CompetitionEnv(self.task, self.num_envs, **more)
 
     def play(
@@ -95,12 +84,14 @@ class Benchmark:
     ) -> Rounds:
         """Play the episode, with a player at each seat, and followers in place of the task's."""
 
-        def shown(t: int) -> _Shown:
-            t = 0 if self.stands_still else t
-            return _Shown(self.nash["prices"][t], self.cartel["prices"][t])
+        def shown(t: int) -> SimpleNamespace:  # what insiders ask for
+            nash, cartel = (
+                of["prices"][0 if self.stands_still else t] for of in (self.nash, self.cartel)
+            )
+            return SimpleNamespace(nash_price=nash, cartel_price=cartel)
 
         methods = [player(self.num_envs) for player in players]
-        env = self._environment(followers)
+        env = self._environment(**({} if followers is None else {"followers": followers}))
         return play(methods, env, demonstration_seed(0), shown, forced)
 
 
@@ -204,12 +195,9 @@ def deviations(players: Sequence[Player], known: Benchmark) -> dict[str, list[An
         profits.append(float(worth / known.nash["asp_utility"][0, 0, seat]))
         for t in range(-BEFORE, AFTER + 1):
             row: dict[str, Any] = {"deviator": seat, "round": t}
-            for rounds, names in (
-                (after, ("price", "others_price")),
-                (usual, ("undisturbed", "others_undisturbed")),
-            ):
-                prices = rounds.prices[WARM_UP + t, 0]
-                own_first = float(prices[seat]), float(np.delete(prices, seat).mean())
-                row |= dict(zip(names, own_first, strict=True))
+            for name, played in (("price", after), ("undisturbed", usual)):
+                prices = played.prices[WARM_UP + t, 0]
+                row |= {name: float(prices[seat])}
+                row |= {f"others_{name}": float(np.delete(prices, seat).mean())}
             rows.append(row)
     return {"deviation_profit": profits, "deviations": rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 
 from aigc_market import competition
 from aigc_market.competition import Competition
@@ -44,9 +45,9 @@ class LearningVMUs:
         self._prices, self._rng = prices, np.random.default_rng(seed)
         # What stands in front of the rows: δ, costs and prices; the rows are of no use to them.
         self._fields = game.follower.front
-        spaces = _front(game.follower.space, self._fields), game.choices.space
+        count, space = sum(field.width for field in self._fields), game.follower.space
         self.learner = ActorCritic(
-            spaces,
+            (Box(space.low[:count], space.high[:count]), game.choices.space),
             2 * num_envs * game.K,
             recipe,
             gamma=0.0,
@@ -94,8 +95,3 @@ class LearningVMUs:
         ]
         seen = np.concatenate(columns, axis=-1, dtype=np.float32)
         return seen.reshape(-1, seen.shape[-1])
-
-
-def _front(space: Any, fields: Any) -> Any:
-    count = sum(field.width for field in fields)
-    return type(space)(space.low[:count], space.high[:count], dtype=np.float32)

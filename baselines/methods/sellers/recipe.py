@@ -9,7 +9,6 @@ from aigc_market import _checks
 
 LEVELS = 15
 """Prices of the learners that choose from a grid, as in Calvano et al. (2020)."""
-PRICES = ("grid", "all")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class SellerRecipe:
     vmu_learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
-        _checks.choice("prices", self.prices, PRICES)
+        _checks.choice("prices", self.prices, ("grid", "all"))
         for name, value in vars(self).items():
             if isinstance(value, int):
                 _checks.integer(name, value, at_least=1)
