@@ -125,7 +125,7 @@ def test_tasks_have_names_for_files(task, name):
 
 def test_tasks_are_their_json():
     words = ("loguniform", "80", "400")
-    task = Task.of(EnvArguments(scenario="drift", K=3, satisfaction=words))
+    task = Task().changed(EnvArguments(scenario="drift", K=3, satisfaction=words))
     same = Task("drift", {"satisfaction": list(words), "K": 3})
     assert task == same
     assert hash(task) == hash(same)

@@ -10,7 +10,7 @@ import inspect
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from aigc_market import _checks
 from aigc_market._files import read_json
@@ -22,7 +22,7 @@ Knows = Literal["nothing", "form", "gradient", "law"]
 """Its track, what a method is told beside the public parameters and past rounds: nothing; `form`,
 that demand is a line within bounds and its noise in proportion, fitted or tuned on episodes of the
 law; `gradient`, training went through the simulator; `law`, how markets are drawn and move."""
-KNOWS = ("nothing", "form", "gradient", "law")
+KNOWS: tuple[str, ...] = get_args(Knows)
 TUNED = Path(__file__).parents[1] / "methods" / "tuned.json"
 """Parameters by scenario and method, of methods that are tuned instead of trained."""
 
@@ -69,19 +69,14 @@ class Entry:
         """
         if self.factory is None:
             raise ValueError(f"{self.name} must be trained before it plays")
-        parameters = {**self.tuned(task), **parameters}
-        missing = [name for name in self.needs() if name not in parameters]
-        if missing:
+        factory, parameters = imported(self.factory), {**self.tuned(task), **parameters}
+        own = list(inspect.signature(factory).parameters.values())[3:]
+        own = [p for p in own if p.default is p.empty and p.name not in parameters]
+        if missing := [p.name for p in own if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
             raise ValueError(
                 f"{self.name} needs {', '.join(missing)}, and was not tuned for {task.name!r}"
             )
-        return imported(self.factory)(task, num_envs, seed, **parameters)
-
-    def needs(self) -> list[str]:
-        """Parameters that the factory has no default for."""
-        others = list(inspect.signature(imported(str(self.factory))).parameters.values())[3:]
-        own = [p for p in others if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        return [p.name for p in own if p.default is p.empty]
+        return factory(task, num_envs, seed, **parameters)
 
     def tuned(self, task: Task) -> dict[str, Any]:
         """Parameters that were found for the task's scenario; none where it was not tuned for."""
@@ -89,12 +84,9 @@ class Entry:
 
     def obstacle(self, task: Task) -> str | None:
         """Why the method cannot be made or trained for a task; None where it can."""
-        if self.factory is None:
-            try:
-                return self.get_trainer(task.game).can_train(task)
-            except ValueError as error:
-                return str(error)
         try:
+            if self.factory is None:
+                return self.get_trainer(task.game).can_train(task)
             self.make(task, 1, seed=0)
         except ValueError as error:
             return str(error)
@@ -119,59 +111,59 @@ class Entry:
         return imported(reference)
 
 
-def _entries() -> list[Entry]:
-    methods = "baselines.methods"
-    sellers = f"{methods}.sellers.seller_trainer"
-    bayes = f"{methods}.bayes.pricing"
-    return [
-        Entry("tppo", trainer=f"{methods}.sb3.trainer:TPPO", sellers=f"{sellers}:TPPO"),
-        Entry("ppo", trainer=f"{methods}.sb3.trainer:PPO_MLP", sellers=f"{sellers}:PPO"),
-        Entry("ppo_statistics", trainer=f"{methods}.sb3.trainer:PPO_STATISTICS"),
-        Entry("recurrent_ppo", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO"),
+_METHODS = "baselines.methods"
+_SB3 = f"{_METHODS}.sb3.trainer"
+_SELLERS = f"{_METHODS}.sellers.seller_trainer"
+_SCRIPTED = f"{_METHODS}.sellers.scripted"
+
+REGISTRY: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
         Entry(
-            "recurrent_ppo_statistics", trainer=f"{methods}.sb3.trainer:RECURRENT_PPO_STATISTICS"
+            "tppo",
+            trainer=f"{_SB3}:TPPO",
+            sellers=f"{_SELLERS}:TPPO",
         ),
-        Entry("filter_unfitted", "form", factory=f"{methods}.filter.leader:unfitted"),
-        Entry("filter", "form", trainer=f"{methods}.filter.trainers:FILTER"),
-        Entry("filter_ppo", "form", trainer=f"{methods}.filter.trainers:FILTER_PPO"),
-        Entry("filter_pathwise", "gradient", trainer=f"{methods}.filter.trainers:FILTER_PATHWISE"),
-        Entry("greedy", factory=f"{methods}.greedy:Greedy"),
-        Entry("random", factory=f"{methods}.fixed:Random"),
-        Entry("constant", factory=f"{methods}.fixed:Constant"),
-        Entry("epsilon_greedy", factory=f"{methods}.greedy:EpsilonGreedy"),
-        Entry("cils", "form", factory=f"{methods}.least_squares:Cils"),
-        Entry("cils_discounted", "form", factory=f"{methods}.least_squares:cils_discounted"),
-        Entry("likelihood_grid", "form", factory=f"{methods}.bayes.flat:LikelihoodGrid"),
-        Entry("thompson", "form", factory=f"{methods}.kalman:thompson"),
-        Entry("kalman_total", "form", factory=f"{methods}.kalman:KalmanTotal"),
-        Entry("kalman", "form", factory=f"{methods}.kalman:KalmanSlots"),
-        Entry("bayes", "law", factory=f"{bayes}:bayes"),
-        Entry("bayes_thompson", "law", factory=f"{bayes}:bayes_thompson"),
-        Entry("bayes_information", "law", factory=f"{bayes}:bayes_information"),
-        Entry("equilibrium", "law", factory=f"{methods}.fixed:Equilibrium"),
-    ]
-
-
-def _rivals() -> list[Entry]:
-    sellers = "baselines.methods.sellers"
-    learned, scripted = f"{sellers}.seller_trainer", f"{sellers}.scripted"
-    return [
-        Entry("q_learning", sellers=f"{learned}:Q_LEARNING"),
-        Entry("q_learning_myopic", sellers=f"{learned}:Q_LEARNING_MYOPIC"),
-        Entry("dqn", sellers=f"{learned}:DQN"),
-        Entry("ppo_myopic", sellers=f"{learned}:PPO_MYOPIC"),
-        Entry("ppo_shared", sellers=f"{learned}:PPO_SHARED"),
-        Entry("ppo_vmus", sellers=f"{learned}:PPO_VMUS"),
-        Entry("best_reply", "law", factory=f"{scripted}:best_reply"),
-        Entry("tit_for_tat", "law", factory=f"{scripted}:tit_for_tat"),
-        Entry("nash", "law", factory=f"{scripted}:nash"),
-        Entry("cartel", "law", factory=f"{scripted}:cartel"),
-    ]
-
-
-REGISTRY: dict[str, Entry] = {entry.name: entry for entry in _entries()}
+        Entry("ppo", trainer=f"{_SB3}:PPO_MLP", sellers=f"{_SELLERS}:PPO"),
+        Entry("ppo_statistics", trainer=f"{_SB3}:PPO_STATISTICS"),
+        Entry("recurrent_ppo", trainer=f"{_SB3}:RECURRENT_PPO"),
+        Entry("recurrent_ppo_statistics", trainer=f"{_SB3}:RECURRENT_PPO_STATISTICS"),
+        Entry("filter_unfitted", "form", factory=f"{_METHODS}.filter.leader:unfitted"),
+        Entry("filter", "form", trainer=f"{_METHODS}.filter.trainers:FILTER"),
+        Entry("filter_ppo", "form", trainer=f"{_METHODS}.filter.trainers:FILTER_PPO"),
+        Entry("filter_pathwise", "gradient", trainer=f"{_METHODS}.filter.trainers:FILTER_PATHWISE"),
+        Entry("greedy", factory=f"{_METHODS}.greedy:Greedy"),
+        Entry("random", factory=f"{_METHODS}.fixed:Random"),
+        Entry("constant", factory=f"{_METHODS}.fixed:Constant"),
+        Entry("epsilon_greedy", factory=f"{_METHODS}.greedy:EpsilonGreedy"),
+        Entry("cils", "form", factory=f"{_METHODS}.least_squares:Cils"),
+        Entry("cils_discounted", "form", factory=f"{_METHODS}.least_squares:cils_discounted"),
+        Entry("likelihood_grid", "form", factory=f"{_METHODS}.bayes.flat:LikelihoodGrid"),
+        Entry("thompson", "form", factory=f"{_METHODS}.kalman:thompson"),
+        Entry("kalman_total", "form", factory=f"{_METHODS}.kalman:KalmanTotal"),
+        Entry("kalman", "form", factory=f"{_METHODS}.kalman:KalmanSlots"),
+        Entry("bayes", "law", factory=f"{_METHODS}.bayes.pricing:bayes"),
+        Entry("bayes_thompson", "law", factory=f"{_METHODS}.bayes.pricing:bayes_thompson"),
+        Entry("bayes_information", "law", factory=f"{_METHODS}.bayes.pricing:bayes_information"),
+        Entry("equilibrium", "law", factory=f"{_METHODS}.fixed:Equilibrium"),
+    )
+}
 """The methods of these baselines by name, for markets of one provider; many play beside rivals."""
-RIVALS: dict[str, Entry] = {entry.name: entry for entry in _rivals()}
+RIVALS: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("q_learning", sellers=f"{_SELLERS}:Q_LEARNING"),
+        Entry("q_learning_myopic", sellers=f"{_SELLERS}:Q_LEARNING_MYOPIC"),
+        Entry("dqn", sellers=f"{_SELLERS}:DQN"),
+        Entry("ppo_myopic", sellers=f"{_SELLERS}:PPO_MYOPIC"),
+        Entry("ppo_shared", sellers=f"{_SELLERS}:PPO_SHARED"),
+        Entry("ppo_vmus", sellers=f"{_SELLERS}:PPO_VMUS"),
+        Entry("best_reply", "law", factory=f"{_SCRIPTED}:best_reply"),
+        Entry("tit_for_tat", "law", factory=f"{_SCRIPTED}:tit_for_tat"),
+        Entry("nash", "law", factory=f"{_SCRIPTED}:nash"),
+        Entry("cartel", "law", factory=f"{_SCRIPTED}:cartel"),
+    )
+}
 """Those that play in markets of several providers alone."""
 
 

@@ -58,14 +58,8 @@ class Task:
         plain = json.loads(json.dumps(dict(self.arguments)))
         object.__setattr__(self, "arguments", dict(sorted(plain.items())))
 
-    @classmethod
-    def of(cls, given: EnvArguments) -> Task:
-        """The task that the command line's environment arguments name."""
-        arguments = given.as_json()
-        return cls(arguments.pop("scenario", "paper"), arguments)
-
     def changed(self, given: EnvArguments) -> Task:
-        """The task with what is given in place of its own."""
+        """The task with what the command line gives in place of its own."""
         arguments = {**self.arguments, **given.as_json()}
         return replace(self, scenario=arguments.pop("scenario", self.scenario), arguments=arguments)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from aigc_market import _checks
 from baselines.arena import policies
@@ -58,7 +59,7 @@ def evaluate(
     if leader is None and ":" not in name:
         raise ValueError(f"--method must be module:factory, got {method!r}")
     run = None if ":" in name or name in REGISTRY else Path(name)
-    player, task = _method(name, Task.of(env), seed) if run is None else _run(run, env)
+    player, task = _method(name, Task().changed(env), seed) if run is None else _run(run, env)
     play_and_show(player, task, name, episodes, seed)
     folder = run.parent if run is not None and run.is_file() else run
     if folder is not None and (folder / FOLLOWERS).exists():
@@ -103,34 +104,23 @@ def play_and_show(
 ) -> None:
     """Play demonstration episodes side by side and print means over all rounds."""
     played = play(player(episodes), task, episodes, demonstration_seed(seed))
-    table = Table(
-        title=f"{title} on {task.name}: means a round",
-        caption="share and regret: against rational VMUs",
-    )
-    for column in ("price", "p*", "ASP utility", "U_p*", "share", "regret"):
-        table.add_column(column, justify="right")
-    table.add_row(
-        f"{played.price.mean():.3f}",
-        f"{played.equilibrium_price.mean():.3f}",
-        f"{played.utility.mean():.2f}",
-        f"{played.equilibrium_utility.mean():.2f}",
-        f"{played.share:.2%}",
-        f"{played.regret.mean():.2f}",
-    )
-    Console().print(table)
+    cells = {
+        "price": f"{played.price.mean():.3f}",
+        "p*": f"{played.equilibrium_price.mean():.3f}",
+        "ASP utility": f"{played.utility.mean():.2f}",
+        "U_p*": f"{played.equilibrium_utility.mean():.2f}",
+        "share": f"{played.share:.2%}",
+        "regret": f"{played.regret.mean():.2f}",
+    }
+    title = f"{title} on {task.name}: means a round"
+    _print(title, cells, [list(cells.values())], "share and regret: against rational VMUs")
 
 
 def _show_live(player: Player, task: Task, rounds: int, seed: int) -> None:
     with Progress() as progress:
         bar = progress.add_task("repainting", total=rounds)
-        records = play_live(
-            player(1),
-            task,
-            rounds,
-            demonstration_seed(seed),
-            lambda done: progress.update(bar, completed=done),
-        )
-    table = Table(title="served live; luck is what SSIM beside the table's is worth to a VMU")
+        seed, show = demonstration_seed(seed), lambda done: progress.update(bar, completed=done)
+        records = play_live(player(1), task, rounds, seed, show)
     formats = {
         "round": "{:.0f}",
         "vmu": "{:.0f}",
@@ -140,8 +130,15 @@ def _show_live(player: Player, task: Task, rounds: int, seed: int) -> None:
         "table": "{:.4f}",
         "luck": "{:.1f}",
     }
-    for column in formats:
-        table.add_column(column, justify="right")
-    for record in records:
-        table.add_row(*(text.format(record[name]) for name, text in formats.items()))
+    rows = [[text.format(record[name]) for name, text in formats.items()] for record in records]
+    _print("served live; luck is what SSIM beside the table's is worth to a VMU", formats, rows)
+
+
+def _print(
+    title: str, columns: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None
+) -> None:
+    headers = [Column(column, justify="right") for column in columns]
+    table = Table(*headers, title=title, caption=caption)
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)

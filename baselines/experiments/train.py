@@ -47,7 +47,7 @@ def train(
         both: of both sides: the gradient, the followers' training and the two time scales.
     """
     _checks.integer("--seed", seed, at_least=0)
-    task = Task.of(env)
+    task = Task().changed(env)
     out = out or Path("runs") / f"{method}-{task.name}-seed{seed}"
     if method == "both":
         leading = resolve(leader or "tppo")
