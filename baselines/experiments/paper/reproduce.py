@@ -92,13 +92,20 @@ def plan(scenario: str, seeds: int, market_seeds: int, quick: bool = False) -> l
     crowds = (2, 4, 6) if quick else (2, 3, 4, 5, 6)
     runs = []
     for K, cost in sorted({(2, cost) for cost in costs} | {(K, 1.0) for K in crowds}):
-        of_market = range(seeds if (K, cost) == _BASE else market_seeds)
+        task, base = Task(scenario, {"K": K, "cost": cost}), (K, cost) == _BASE
+        of_market = tuple(range(seeds if base else market_seeds))
+        live_rounds = LIVE_ROUNDS if base and scenario == "live" else 0
         for method in METHODS:
+            how = recipe(method if method in LEARNERS else "ppo", task)
+            if quick:
+                how = dataclasses.replace(how, rounds=QUICK_ROUNDS)
             if method in LEARNERS:
-                together = [(seed,) for seed in of_market]
-            else:  # nothing is random at the equilibrium
-                together = [(0,) if method == "equilibrium" else tuple(of_market)]
-            runs += [make_run(method, scenario, K, cost, several, quick) for several in together]
+                runs += [Run(method, task, (seed,), how, live_rounds) for seed in of_market]
+            elif method == "equilibrium":  # nothing is random there, and every round is the same
+                how = dataclasses.replace(how, rounds=task.settings().max_cycles)
+                runs.append(Run(method, task, (0,), how))
+            else:
+                runs.append(Run(method, task, of_market, how))
     return runs
 
 
@@ -110,20 +117,6 @@ def plan_variants(runs: Iterable[Run]) -> list[Run]:
         for run in runs
         if run.method == method and (run.num_vmus, run.cost) == _BASE
     ]
-
-
-def make_run(
-    method: str, scenario: str, K: int, cost: float, seeds: tuple[int, ...], quick: bool = False
-) -> Run:
-    """A method in one market, by its recipe in use; the quick ones are shorter."""
-    task = Task(scenario, {"K": K, "cost": cost})
-    how = recipe(method if method in LEARNERS else "ppo", task)
-    if method == "equilibrium":  # every round is the same
-        how = dataclasses.replace(how, rounds=task.settings().max_cycles)
-    elif quick:
-        how = dataclasses.replace(how, rounds=QUICK_ROUNDS)
-    served = scenario == "live" and method in LEARNERS and (K, cost) == _BASE
-    return Run(method, task, seeds, how, LIVE_ROUNDS if served else 0)
 
 
 def write_csvs(

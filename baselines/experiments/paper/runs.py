@@ -70,9 +70,9 @@ class Run:
             {"seed": seed, **of_seed, "rounds": self.recipe.rounds, "seconds": seconds}
             for seed, of_seed in zip(self.seeds, found, strict=True)
         ]
-        settings = {"method": self.method, "task": self.task.as_json()}
-        settings["recipe"] = dataclasses.asdict(self.recipe)
-        write_json(self.file(out), {**settings, "results": records})
+        done = {"method": self.method, "task": self.task.as_json()}
+        done |= {"recipe": dataclasses.asdict(self.recipe), "results": records}
+        write_json(self.file(out), done)
 
     def results(self, out: Path) -> list[dict[str, Any]]:
         """A record for each seed.
