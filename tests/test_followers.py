@@ -188,14 +188,8 @@ def test_a_network_tells_factors_apart_wherever_they_stand():
 def test_followers_are_shown_what_they_see_when_they_play(task):
     games = LearningGames(task, 4, 1)
     games.begin(seed=1)
-    settings, market = task.settings(), games.env.market
-    of_numpy = settings.market.replace(
-        satisfaction=np.asarray(market.satisfaction, float),
-        active=None if market.active is None else np.asarray(market.active),
-    )
-    if settings.ssim is not None:
-        ssim = market.ssim.map(lambda value: np.asarray(value, float))
-        of_numpy = of_numpy.replace(ssim=ssim)
+    settings = task.settings()
+    of_numpy = games.env.market.map(lambda _, value: np.asarray(value))
     prices = torch.cat([games.price[None], torch.tensor([[-1.0, 0.0, 0.5, 1.0]])])
     in_money = 1 + 19 * (prices.double().numpy() + 1) / 2
     shown = games.seen_at(prices).numpy()

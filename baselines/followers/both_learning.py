@@ -32,8 +32,6 @@ GAMES = 128
 """Games side by side: as many are as fast as few."""
 BETAS = 0.8, 0.99
 """Of the followers' Adam: what is best for them moves with the leader, so the past counts less."""
-LEAST_RATE = 0.05
-"""Share of the followers' learning rate that is left at the end."""
 LOG_STD = -1.0, -3.0
 """Logarithm of the deviation of followers' purchases in [−1, 1], at the start and at the end (ppo).
 A deviation that is learnt falls to a fiftieth while the few VMUs that differ most from all others
@@ -143,10 +141,7 @@ def train_both(
     learning = None if followers is None else network
     kind = Pathwise if both.gradient == "pathwise" else PPO
     sides = kind(games, policy, learning, of_followers, both.explore, recipe)
-    rates = (
-        (policy.optimizer, both.leader_pace * recipe.learning_rate, recipe.least_rate),
-        (of_followers, both.follower_rate, LEAST_RATE),
-    )
+    paced = replace(recipe, learning_rate=both.leader_pace * recipe.learning_rate)
     rounds = sides.rounds * recipe.lanes
     iterations = -(-recipe.rounds // rounds)
     measured_at = [*range(0, iterations, both.every), iterations]
@@ -165,8 +160,8 @@ def train_both(
             games.begin(training_seed(drawn[1] // 2))
             for iteration in range(measured_at[block - 1], measured_at[block]):
                 passed = iteration / iterations
-                for optimizer, first, least in rates:
-                    optimizer.param_groups[0]["lr"] = first * max(1.0 - passed, least)
+                policy.optimizer.param_groups[0]["lr"] = paced.rate(1.0 - passed)
+                of_followers.param_groups[0]["lr"] = both.follower_rate * max(1.0 - passed, 0.05)
                 log_std = LOG_STD[0] + passed * (LOG_STD[1] - LOG_STD[0])
                 sides.iterate(iteration >= both.head_start, math.exp(log_std))
         measured = measure(trained.player, answering, task, validation_seed(seed))

@@ -33,6 +33,13 @@ _COLUMNS = {
     "gap": "{:.2%}",
     "worst_gap": "{:.2%}",
 }
+_MEANS = {
+    "share": "leader's share of U_p*, against best responses",
+    "share_learned": "leader's share of the best against the learned followers",
+    "gap": "surplus that followers lose, over prices from c to p_max",
+    "worst_gap": "the worst of it",
+    "gap_played": "surplus that followers lose at the prices played",
+}
 _LEAST = 1e-4
 """What is less is drawn here: an axis of logarithms has no zero."""
 
@@ -48,11 +55,8 @@ def train_and_keep(
 ) -> None:
     """Train both sides, and keep their policies, curve.csv and both.png in a folder."""
     console = Console()
-    console.print(
-        "share: of U_p*, against best responses; share_learned: of the best against the learned "
-        "followers; gap: surplus that followers lose, over prices from c to p_max",
-        style="dim",
-    )
+    for name, meaning in _MEANS.items():
+        console.print(f"{name}: {meaning}", style="dim")
     console.print("".join(f"{name:>14}" for name in _COLUMNS), soft_wrap=True)
 
     def report(row: dict[str, float]) -> None:
@@ -109,14 +113,8 @@ def show_both(leader: Player, followers: FollowerPolicy, task: Task, seed: int) 
     """Say how a leader and its learned followers do against each other."""
     measured = measure(leader, followers, task, demonstration_seed(seed))
     table = Table(title="against the followers that it was trained with", show_header=False)
-    for name, share in (
-        ("leader's share of U_p*, against best responses", measured.share),
-        ("leader's share of the best against the learned followers", measured.share_learned),
-        ("followers' gap, over prices from c to p_max", measured.gap),
-        ("the worst of it", measured.worst_gap),
-        ("followers' gap at the prices played", measured.gap_played),
-    ):
-        table.add_row(name, f"{share:>8.2%}")
+    for name, meaning in _MEANS.items():
+        table.add_row(meaning, f"{getattr(measured, name):>8.2%}")
     Console().print(table)
 
 
