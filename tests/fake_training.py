@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -40,6 +42,10 @@ class FakeRecipe:
 
 class Fake:
     """A trainer that needs no time."""
+
+    counts: ClassVar[dict[str, int]]
+    trained: ClassVar[list[tuple[str, int]]]
+    drawn: ClassVar[list[Path]]
 
     @staticmethod
     def recipe(task):

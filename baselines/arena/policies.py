@@ -22,10 +22,6 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 INDEX = "index.json"
 """Beside them: of each its `scenario`, `method`, `seed`, `sha256`, whether it is the `best` of the
 method's seeds by validation, and what it was chosen by."""
-_CONFIG = ("method", "task", "seed", "rounds", "seconds")
-"""What the file of each policy says of it: see `baselines.arena.protocol`."""
-_FAVOURITE = "filter_pathwise"
-"""The method whose policy is meant where a scenario alone is named."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,10 @@ class Policy:
     def check(self, task: Task) -> None:
         """Raise ValueError where it cannot play a task, whose rounds look unlike its own."""
         ours, other = self.task.settings(), task.settings()
-        kinds: list[tuple[str, Any, Any]] = [
-            ("whether VMUs come and go", ours.masked, other.masked)
-        ]
+        kinds = {"whether VMUs come and go": (ours.masked, other.masked)}
         if not self.any_K:
-            kinds.append(("K", ours.market.K, other.market.K))
-        for name, trained, asked in kinds:
+            kinds["K"] = ours.market.K, other.market.K
+        for name, (trained, asked) in kinds.items():
             if trained != asked:
                 raise ValueError(
                     f"the market must look like that of {self.path}: {name} is {trained} there, "
@@ -85,7 +79,8 @@ def load(path: Path) -> Policy:
     file = path / FILE if path.is_dir() else path
     config, _ = policy_files.read(file)
     wanted = f"path must be of a trained policy, got {str(file)!r}"
-    if missing := [name for name in _CONFIG if name not in config]:
+    said = "method", "task", "seed", "rounds", "seconds"
+    if missing := [name for name in said if name not in config]:
         raise ValueError(f"{wanted}: its config lacks {', '.join(missing)}")
     try:
         Task.from_json(config["task"])
@@ -176,7 +171,7 @@ def load_policy(name: str | Path) -> Policy:
         return load(Path(name))
     for stem, record in index().items():
         method = "{scenario}-{method}".format(**record)
-        best = record["best"] and str(name) in (method, method.removesuffix(f"-{_FAVOURITE}"))
+        best = record["best"] and str(name) in (method, method.removesuffix("-filter_pathwise"))
         if best or str(name) == stem:
             return load(_checked(stem))
     raise ValueError(f"name must be a path or one of {', '.join(index())}, got {name!r}")

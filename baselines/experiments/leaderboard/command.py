@@ -19,11 +19,10 @@ from baselines.arena.training import Training, trained
 from baselines.experiments.leaderboard import costs, plots, tables
 from baselines.experiments.leaderboard.changes import HOMES, changes
 from baselines.experiments.leaderboard.draw import draws, look, looked_at
-from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS, Evaluation
 from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Engine, Runner
 
-DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 DEFAULT_METHODS = tuple(
     name for name, e in REGISTRY.items() if (e.factory or e.trainer) and name != "equilibrium"
 )

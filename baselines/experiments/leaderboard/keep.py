@@ -11,8 +11,8 @@ from baselines.arena.registry import REGISTRY
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.arena.training import trained
-from baselines.experiments.leaderboard.command import DEFAULT_METHODS, DEFAULT_SCENARIOS
-from baselines.experiments.leaderboard.evaluation import Evaluation
+from baselines.experiments.leaderboard.command import DEFAULT_METHODS
+from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS, Evaluation
 from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Runner
 

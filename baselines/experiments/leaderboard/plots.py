@@ -23,8 +23,6 @@ _EPISODES = 3
 """At most: the first ones, whatever they look like."""
 _KNOWN = ("paper", "live")
 """Markets without noise, which are the same in all episodes: regret there is a comb."""
-_IN_SIZES = "kalman_total"
-"""Drawn over sizes too: it follows the mean follower, who is steadier the more there are."""
 _LEVELS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
 _PANEL = 3.7
 """Width of a panel with its labels in inches: two of them are as wide as a page of the docs."""
@@ -40,11 +38,7 @@ def draw(folder: Path) -> list[Path]:
         "prices": _prices(table, prices),
         "sizes": _sizes(table),
     }
-    return [
-        save(figure, folder / f"{name}.png")
-        for name, figure in figures.items()
-        if figure is not None
-    ]
+    return [save(one, folder / f"{name}.png") for name, one in figures.items() if one is not None]
 
 
 def _drawn(rows: Any) -> list[str]:
@@ -53,11 +47,15 @@ def _drawn(rows: Any) -> list[str]:
     They are the best of each track, the best classical one, and the floor.
     """
     whole = rows[rows["window"] == "all"]
-    groups = [whole[whole["knows"] == track] for track in KNOWS]
-    groups.append(whole[[m in REGISTRY and is_classical(REGISTRY[m]) for m in whole["method"]]])
-    groups.append(whole[whole["method"] == FLOOR])
-    best = [str(g.loc[g["share"].idxmax(), "method"]) for g in groups if len(g)]
-    return list(dict.fromkeys(best))
+    classical = [m in REGISTRY and is_classical(REGISTRY[m]) for m in whole["method"]]
+    tracks = [whole["knows"] == track for track in KNOWS]
+    return _best(whole, *tracks, classical, whole["method"] == FLOOR)
+
+
+def _best(rows: Any, *masks: Any) -> list[str]:
+    """Of rows over whole episodes, the methods with the highest share in each part of them."""
+    parts = [rows[mask].set_index("method")["share"] for mask in masks]
+    return list(dict.fromkeys(part.idxmax() for part in parts if len(part)))
 
 
 def _style(method: str) -> dict[str, Any]:
@@ -140,7 +138,10 @@ def _prices(table: Any, prices: Any) -> Figure | None:
         one.set(title=f"{name}, episode {episode}")
         one.set_xlim(1, oracle["round"].max())
         ends = {"p*": (float(oracle["equilibrium_price"].iloc[-1]), style)}
-        for method in _rivals(table[table["scenario"] == name], set(rows["method"])):
+        traced = table["method"].isin(rows["method"]) & (table["window"] == "all")
+        rivals = table[(table["scenario"] == name) & traced]
+        told = rivals["knows"]  # nothing, then anything but the law
+        for method in _best(rivals, told == "nothing", told != "law"):
             of_method = rows[rows["method"] == method]
             one.plot(of_method["round"], of_method["price"], linewidth=1.3, **_style(method))
             ends[method] = float(of_method["price"].iloc[-1]), _style(method)
@@ -157,15 +158,6 @@ def _prices(table: Any, prices: Any) -> Figure | None:
     return figure
 
 
-def _rivals(rows: Any, traced: set[str]) -> list[str]:
-    """Of those whose prices there are, the best told nothing, and the best not told the law."""
-    rivals = rows[(rows["window"] == "all") & rows["method"].isin(traced)]
-    share = rivals[rivals["knows"] != "law"].set_index("method")["share"]
-    of_nothing = share[share.index.isin(rivals[rivals["knows"] == "nothing"]["method"])]
-    best = [of.idxmax() for of in (of_nothing, share) if len(of)]
-    return list(dict.fromkeys(best))
-
-
 def _sizes(table: Any) -> Figure | None:
     """The first scenario that was played with other numbers of slots too."""
     parts = table["scenario"].str.extract(r"^(.*)-K(\d+)$")
@@ -173,8 +165,7 @@ def _sizes(table: Any) -> Figure | None:
         return None
     name = parts[0].dropna().iloc[0]
     own = Task(name).public().K
-    sizes = parts[1].astype(float).where(parts[0] == name)
-    sizes = sizes.mask(table["scenario"] == name, own)
+    sizes = parts[1].astype(float).where(parts[0] == name).mask(table["scenario"] == name, own)
     rows = table.assign(K=sizes)[(table["window"] == "all") & sizes.notna()]
     ticks: Sequence[float] = sorted(rows["K"].unique())
     everywhere = rows.groupby("method")["K"].transform("nunique") == len(ticks)
@@ -183,8 +174,8 @@ def _sizes(table: Any) -> Figure | None:
         return None
     figure, [axes] = panels(1, 1, 6.4, 4.1)
     drawn = _drawn(rows[rows["scenario"] == name])
-    if _IN_SIZES in set(rows["method"]) and _IN_SIZES not in drawn:
-        drawn.append(_IN_SIZES)
+    if "kalman_total" in set(rows["method"]) - set(drawn):
+        drawn.append("kalman_total")  # the mean follower is steadier the more there are
     ends = {}
     for method in drawn:
         line = rows[rows["method"] == method].set_index("K")["share"].sort_index()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,32 +93,22 @@ def differences(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
             "best told the law": [r for r in of_task if r.entry.knows == "law"],
         }
         for name, among in references.items():
-            if not among:
-                continue
-            reference = max(among, key=lambda r: r.share().mean)
-            for result in of_task:
-                if result is not reference:
-                    yield from _differences(result, reference, name)
-
-
-def _differences(result: Result, reference: Result, name: str) -> Iterator[dict[str, Any]]:
-    for window in WINDOWS:
-        found = result.above(reference, window)
-        if found is None:
-            return
-        by_money, by_market, seeds = found
-        key = result.task.name, result.entry.name, reference.entry.name, name, window
-        values = *key, *map(_precise, (*by_money, *by_market)), seeds, result.episodes
-        yield dict(zip(DIFFERENCE_COLUMNS, values, strict=True))
+            best = max(among, key=lambda r: r.share().mean, default=None)
+            for result, window in itertools.product(of_task, WINDOWS):
+                if best is None or result is best or not (found := result.above(best, window)):
+                    continue
+                by_money, by_market, seeds = found
+                key = result.task.name, result.entry.name, best.entry.name, name, window
+                values = *key, *map(_precise, (*by_money, *by_market)), seeds, result.episodes
+                yield dict(zip(DIFFERENCE_COLUMNS, values, strict=True))
 
 
 def _by_round(result: Result) -> Iterator[dict[str, Any]]:
     """Means over episodes and seeds."""
     regret = np.mean([a["round_regret"] for a in result.played], axis=0) / result.episodes
     best = result.played[0]["round_equilibrium_utility"] / result.episodes
-    for i in range(len(best)):
-        key = result.task.name, result.entry.name, i + 1
-        values = *key, f"{regret[i]:.4f}", f"{best[i]:.4f}"
+    for i, (lost, most) in enumerate(zip(regret, best, strict=True)):
+        values = result.task.name, result.entry.name, i + 1, f"{lost:.4f}", f"{most:.4f}"
         yield dict(zip(ROUND_COLUMNS, values, strict=True))
 
 
@@ -169,54 +160,37 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     yield settings(made_by, _PACKAGES)
 
 
-def seeds_of(result: Result) -> str:
-    """Of how many trainings, and of how many that were asked for, if those are more."""
-    count = len(result.seeds)
-    if not result.has_seeds:
-        return NONE
-    return str(count) if count >= result.asked else f"{count} of {result.asked}"
-
-
 def _all_presets(results: Sequence[Result]) -> Iterator[str]:
     """A method a row, a preset a column; in each track the best of a preset in bold."""
-    tasks = grouped(lambda r: r.task.name, results)
-    best = {
-        (name, knows): max(r.share().mean for r in group)
-        for name, of_task in tasks.items()
-        for knows, group in grouped(lambda r: r.entry.knows, of_task).items()
-    }
+    tracks = grouped(lambda r: (r.task.name, r.entry.knows), results)
+    best = {key: max(r.share().mean for r in track) for key, track in tracks.items()}
 
-    def cell(of_method: Sequence[Result], name: str) -> str:
-        result = next((r for r in of_method if r.task.name == name), None)
-        if result is None:
-            return NONE
+    def cell(result: Result) -> str:
         mean = result.share().mean
-        text = number(mean)
-        if mean == best[name, result.entry.knows]:
-            text = f"**{text}**"
-        fewer = len(result.seeds) < result.asked
-        return f"{text} ({seeds_of(result)} seeds)" if fewer else text
+        is_best = mean == best[result.task.name, result.entry.knows]
+        text = f"**{number(mean)}**" if is_best else number(mean)
+        return f"{text} ({_seeds(result)} seeds)" if len(result.seeds) < result.asked else text
 
-    methods = grouped(lambda r: r.entry.name, results).values()
-    ranked = sorted(methods, key=lambda of_method: KNOWS.index(of_method[0].entry.knows))
-    for law in (False, True):
-        shown = [
-            [one[0].entry.knows, one[0].entry.name, *(cell(one, name) for name in tasks)]
-            for one in ranked
-            if (one[0].entry.knows == "law") is law
-        ]
-        if shown:
-            yield _LAW if law else ""
-            yield table(("knows", "method", *tasks), shown, words=2)
+    tasks = grouped(lambda r: r.task.name, results)
+    shown = []
+    for name, of_method in grouped(lambda r: r.entry.name, results).items():
+        cells = {r.task.name: cell(r) for r in of_method}
+        shown.append([of_method[0].entry.knows, name, *(cells.get(t, NONE) for t in tasks)])
+    shown.sort(key=lambda row: KNOWS.index(row[0]))
+    yield from _by_law(("knows", "method", *tasks), shown)
 
 
 def _one_preset(results: Sequence[Result]) -> Iterator[str]:
     header = ("knows", "method", "share", "per market", "seeds", "rounds 1–10", "rounds 11–100")
     header += ("earned", "training rounds", "training s", "µs")
     ranked = sorted(results, key=lambda r: (KNOWS.index(r.entry.knows), -r.share().mean))
+    yield from _by_law(header, [_cells(r) for r in ranked])
+
+
+def _by_law(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table of methods that are not told the law, and one of those that are."""
     for law in (False, True):
-        shown = [_cells(r) for r in ranked if (r.entry.knows == "law") is law]
-        if shown:
+        if shown := [row for row in rows if (row[0] == "law") is law]:
             yield _LAW if law else ""
             yield table(header, shown, words=2)
 
@@ -225,12 +199,20 @@ def _cells(result: Result) -> list[str]:
     trained = result.entry.factory is None
     return [
         *(result.entry.knows, result.entry.name),
-        *(bracketed(result.share()), bracketed(result.market_share()), seeds_of(result)),
+        *(bracketed(result.share()), bracketed(result.market_share()), _seeds(result)),
         *(bracketed(result.share(window)) for window in ("1-10", "11-100")),
         number(result.earned()),
         *(f"{result.training(n):,.0f}" if trained else NONE for n in ("rounds", "seconds")),
         f"{result.mean('decision_microseconds'):,.0f}",
     ]
+
+
+def _seeds(result: Result) -> str:
+    """Of how many trainings, and of how many that were asked for, if those are more."""
+    if not result.has_seeds:
+        return NONE
+    count = len(result.seeds)
+    return str(count) if count >= result.asked else f"{count} of {result.asked}"
 
 
 # --- outside.csv
@@ -241,20 +223,16 @@ def write_outside(out: Path, results: Sequence[Result]) -> None:
 
     What is `lost` is the share in the market as it was, in the same episodes, less that here.
     """
-    unchanged = {_key(r): r.share().mean for r in results if r.change == UNCHANGED}
-
-    def row(result: Result) -> dict[str, Any]:
-        share = result.share()
-        values = (
-            *(result.task.name, result.change, result.entry.name, result.entry.knows),
-            *map(_precise, (*share, unchanged[_key(result)] - share.mean, result.earned())),
-            *(" ".join(map(str, result.seeds)), result.asked, result.episodes, result.digest),
-        )
-        return dict(zip(CHANGE_COLUMNS, values, strict=True))
-
-    if rows := [row(result) for result in results if _key(result) in unchanged]:
+    rows = []
+    for played in grouped(lambda r: (r.task.name, r.entry.name), results).values():
+        unchanged = [r.share().mean for r in played if r.change == UNCHANGED]
+        for result in played if unchanged else ():  # else that one failed
+            share = result.share()
+            values = (
+                *(result.task.name, result.change, result.entry.name, result.entry.knows),
+                *map(_precise, (*share, unchanged[0] - share.mean, result.earned())),
+                *(" ".join(map(str, result.seeds)), result.asked, result.episodes, result.digest),
+            )
+            rows.append(dict(zip(CHANGE_COLUMNS, values, strict=True)))
+    if rows:
         write_csv(out / "outside.csv", CHANGE_COLUMNS, rows)
-
-
-def _key(result: Result) -> tuple[str, str]:
-    return result.task.name, result.entry.name

@@ -30,6 +30,7 @@ from baselines.arena.rollout import play
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.arena.training import Training
+from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS
 from baselines.experiments.leaderboard.result import merit_of
 from baselines.runs.digest import described
 from baselines.runs.files import write_csv, write_json
@@ -39,7 +40,6 @@ TRIALS = 24
 EPISODES = 512
 FEWER = {"bayes_information": 128}
 """Episodes of methods of which a trial takes some hundred times as long as of most others."""
-DEFAULT_SCENARIOS = ("paper", "hidden", "drift", "shift", "crowd", "capacity", "live")
 Space = Mapping[str, tuple[Any, ...]]
 """Values of each parameter: numbers in order, or others without one."""
 
