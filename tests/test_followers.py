@@ -477,13 +477,12 @@ def test_both_sides_come_near_the_equilibrium(gradient, networks):
     """VMUs of different satisfaction learn each its own demand; or they are rational."""
     rows, both = [], BothRecipe(gradient=gradient, every=30)
     recipe = leading(UNLIKE, rounds=20_000)
-    trained = train_both("ppo", networks, UNLIKE, recipe, both, 0, rows.append)
-    assert rows == trained.rows
+    leader, answering = train_both("ppo", networks, UNLIKE, recipe, both, 0, rows.append)
     first, last = rows[0], rows[-1]
     assert last["share"] > 0.99 > first["share"]
-    assert 20_000 <= last["rounds"] == trained.leader.rounds < 21_000
+    assert 20_000 <= last["rounds"] == leader.rounds < 21_000
     if networks is None:
-        assert trained.followers is followers.best_response
+        assert answering is followers.best_response
         assert last["gap"] == last["worst_gap"] == 0
         assert last["share"] == pytest.approx(last["share_learned"], rel=1e-4)
     else:
@@ -550,7 +549,7 @@ def test_both_sides_learn_from_one_episode_to_the_next_in_markets_that_differ(
     monkeypatch.setattr(both_learning, "measure", nothing_measured)
     small = leading(task, lanes=40, n_steps=4, rounds=2000, batch_size=100)
     both = BothRecipe(gradient=gradient, head_start=1)
-    after, followers = weights(train_both("ppo", "shared-ppo", task, small, both, 0))
+    after, followers = weights(*train_both("ppo", "shared-ppo", task, small, both, 0))
     assert all(value.isfinite().all() for value in (*after.values(), *followers.values()))
     assert not torch.equal(seen[0], seen[-1])
 
@@ -559,8 +558,8 @@ class KilledError(Exception):
     pass
 
 
-def weights(both):
-    return both.leader.policy.state_dict(), both.followers.network.state_dict()
+def weights(leader, followers):
+    return leader.policy.state_dict(), followers.network.state_dict()
 
 
 @pytest.mark.parametrize("gradient", ["ppo", "pathwise"])
@@ -572,8 +571,10 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
         )
         return train_both("ppo", "independent-ppo", SMALL, small, both, seed, report, checkpoint)
 
-    def numbers(rows):
-        return [{**row, "seconds": 0} for row in rows]
+    def measured(checkpoint=None, seed=3):
+        rows = []
+        trained = training(rows.append, checkpoint, seed)
+        return weights(*trained), [{**row, "seconds": 0} for row in rows]
 
     def killed_at(rounds):
         def report(row):
@@ -594,15 +595,15 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
     path.write_bytes(kept)
     sides = PPO if gradient == "ppo" else Pathwise
     with mock.patch.object(sides, "iterate", autospec=True, side_effect=sides.iterate) as iterate:
-        resumed = training(lambda _: None, path)
+        resumed, rows = measured(path)
     iterate.assert_called_once()  # one update was left to do
-    whole = training(lambda _: None)
-    assert numbers(resumed.rows) == numbers(whole.rows)
-    assert [row["rounds"] for row in whole.rows] == [0, 200, 400, 600]
-    for mine, its in zip(weights(resumed), weights(whole), strict=True):
+    whole, whole_rows = measured()
+    assert rows == whole_rows
+    assert [row["rounds"] for row in rows] == [0, 200, 400, 600]
+    for mine, its in zip(resumed, whole, strict=True):
         assert all((mine[name] == its[name]).all() for name in its)
-    other = training(lambda _: None, seed=5)
-    assert numbers(other.rows) != numbers(whole.rows)
+    _, other_rows = measured(seed=5)
+    assert other_rows != rows
 
 
 @pytest.mark.parametrize(

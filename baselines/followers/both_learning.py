@@ -91,17 +91,6 @@ def leader_recipe(method: str, task: Task) -> Sb3Recipe:
     )
 
 
-@dataclass(frozen=True)
-class BothTrained:
-    """A leader and followers that have learned together."""
-
-    leader: Trained
-    followers: FollowerPolicy
-    """`Followers`, or rational ones."""
-    rows: list[dict[str, float]]
-    """`Measured`, with the leader's `rounds` and the `seconds` so far."""
-
-
 def train_both(
     leader: str,
     followers: FollowerKind | None,
@@ -111,7 +100,7 @@ def train_both(
     seed: int,
     report: Callable[[dict[str, float]], None] = lambda row: None,
     checkpoint: Path | None = None,
-) -> BothTrained:
+) -> tuple[Trained, FollowerPolicy]:
     """Train a leader and its followers, each against the other as it is.
 
     Args:
@@ -122,9 +111,13 @@ def train_both(
         recipe: the leader's hyperparameters and budget: `rounds` in `lanes` games side by side.
         both: the two time scales.
         seed: of every random choice.
-        report: called with every measurement.
+        report: called with every measurement: `Measured`, with the leader's `rounds` and the
+            `seconds` so far.
         checkpoint: path of a file with all that has been learned at the last measurement, from
             which the same training goes on; None keeps nothing.
+
+    Returns:
+        The leader, and `Followers` or rational ones.
 
     Raises:
         ValueError: scripted followers, discrete actions, or a recipe that a gradient cannot follow.
@@ -170,8 +163,7 @@ def train_both(
         kept.keep(block + 1, *state)
         report(kept.rows[-1])
     last = kept.rows[-1]
-    trained = replace(trained, rounds=int(last["rounds"]), seconds=last["seconds"])
-    return BothTrained(trained, answering, kept.rows)
+    return replace(trained, rounds=int(last["rounds"]), seconds=last["seconds"]), answering
 
 
 def _check(task: Task, recipe: Sb3Recipe, both: BothRecipe) -> None:

@@ -56,16 +56,16 @@ class Pair:
         """Train the pair, and its leader against rational followers; measure, and keep a row."""
         games = self.task, demonstration_seed(self.seed), GAMES
         began = time.process_time()
-        pair = train_both(self.leader, self.followers, self.task, *self._recipes(), self.seed)
+        both = self.task, *self._recipes(), self.seed
+        leader, followers = train_both(self.leader, self.followers, *both)
         spent = time.process_time() - began
-        other = train_both(self.leader, None, self.task, *self._recipes(), self.seed)
-        found = measure(pair.leader.player, pair.followers, *games)
-        control = measure(other.leader.player, other.followers, *games)
+        control, rational = train_both(self.leader, None, *both)
+        found = measure(leader.player, followers, *games)
         row = {name: value for name, value in vars(self).items() if name != "task"}
         row |= {
-            "rounds": pair.leader.rounds,
+            "rounds": leader.rounds,
             "cpu_seconds": round(spent, 2),
-            "control": control.share,
+            "control": measure(control.player, rational, *games).share,
         }
         for name in ("share", "share_learned", "gap", "worst_gap", "gap_played"):
             row[name] = getattr(found, name)

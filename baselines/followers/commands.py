@@ -59,16 +59,19 @@ def train_and_keep(
         console.print(f"{name}: {meaning}", style="dim")
     console.print("".join(f"{name:>14}" for name in _COLUMNS), soft_wrap=True)
 
+    rows = []
+
     def report(row: dict[str, float]) -> None:
+        rows.append(row)
         values = [text.format(row[name]) for name, text in _COLUMNS.items()]
         console.print("".join(f"{value:>14}" for value in values), soft_wrap=True, highlight=False)
 
     checkpoint = out / "both.checkpoint"
-    trained = train_both(leader, followers, task, recipe, both, seed, report, checkpoint)
-    trained.leader.keep(out / policies.FILE, task, seed)
-    assert isinstance(trained.followers, Followers)  # rational ones are the control's alone
-    trained.followers.save(out / FOLLOWERS, gradient=both.gradient)
-    write_csv(out / "curve.csv", list(trained.rows[0]), trained.rows)
+    led, buying = train_both(leader, followers, task, recipe, both, seed, report, checkpoint)
+    led.keep(out / policies.FILE, task, seed)
+    assert isinstance(buying, Followers)  # rational ones are the control's alone
+    buying.save(out / FOLLOWERS, gradient=both.gradient)
+    write_csv(out / "curve.csv", list(rows[0]), rows)
     draw(out / "curve.csv", out / "both.png")
     checkpoint.unlink()
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
