@@ -62,10 +62,7 @@ class CompetitionEnv:
         self._process = MarketProcess(self.settings, self._rng, None, (self.num_envs,))
         self.oracle, self.rounds = self._process.oracle, 0
         self._take_up(None)
-        self.settled = self._game.before_first(self._terms, self.num_envs)
-        for history, row in zip(self._histories, self._rows(), strict=True):
-            history.fill(row)
-        return self._observations()
+        return self._seen(self._game.before_first(self._terms, self.num_envs))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Play a round; the market moves on, unless the episode is over.
@@ -81,15 +78,13 @@ class CompetitionEnv:
         pairs = zip(game.prices, columns, strict=True)
         prices = np.stack([reader.read_batch(column, self.num_envs) for reader, column in pairs])
         choices = game.scripted(self._terms, prices, self._rng)
-        self.settled = game.settle(self._terms, prices, choices)
+        settled = game.settle(self._terms, prices, choices)
         self.rounds += 1
         if self.settings.scenario.moves and not self.over:
             self._process.advance()
             self.oracle = self._process.oracle
             self._take_up(self._terms)
-        for history, row in zip(self._histories, self._rows(), strict=True):
-            history.add(row)
-        return self._observations(), (game.earned(self.settled) * self.reward_scales[:, None]).T
+        return self._seen(settled), (game.earned(settled) * self.reward_scales[:, None]).T
 
     def seen_by(self, seat: int) -> History:
         """The last round as a method at a seat sees it: in physical units, if the game is."""
@@ -109,20 +104,18 @@ class CompetitionEnv:
     def _take_up(self, before: Any) -> None:
         self._game.limit(self.market)
         self._terms = self._game.terms(self.market, before)
-        front = self._game.leader_front(self.market)
-        self._fronts = [
-            history.front([part[..., seat, :] for part in front])
-            for seat, history in enumerate(self._histories)
-        ]
 
-    def _rows(self) -> list[list[np.ndarray]]:
-        """Of each provider the fields of the last round, (count, N) each."""
-        self._of_round = self._game.leader_row(self.settled, None)
-        return [[part[seat] for part in self._of_round] for seat in range(self.M)]
-
-    def _observations(self) -> np.ndarray:
-        pairs = zip(self._histories, self._fronts, strict=True)
-        return np.stack([history.seen(front, copy=False) for history, front in pairs])
+    def _seen(self, settled: Any) -> np.ndarray:
+        """Observations after a round, or after the costs that stand for those before the first."""
+        self.settled, front = settled, self._game.leader_front(self.market)
+        self._of_round = self._game.leader_row(settled, None)
+        observations = []
+        for seat, history in enumerate(self._histories):
+            keep = history.add if self.rounds else history.fill
+            keep([part[seat] for part in self._of_round])
+            own = history.front([part[..., seat, :] for part in front])
+            observations.append(history.seen(own, copy=False))
+        return np.stack(observations)
 
 
 @dataclass(frozen=True)

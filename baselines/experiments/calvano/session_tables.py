@@ -16,9 +16,6 @@ from baselines.runs.files import write_atomically
 DESIGN = ["part", "design", "sellers", "alpha", "beta", "discount", "memory"]
 """Columns that the sessions of a design share. Its part of the experiment is `sellers`, `checks` or
 `heat map`; a design may be in several."""
-CYCLES = ("constant", "cycle of 2", "longer")
-"""How play goes on for ever."""
-WHO = ("deviator", "rivals")
 _ESTIMATES = ("profit_gain", "change", "one_shot_nash", "nash_gap")
 """Columns whose means have an interval, as `…_low` and `…_high`."""
 _OF_CYCLES = ["profit_gain", "one_shot_nash", "reply_nash", "one_shot_loss", "one_shot_loss_off"]
@@ -93,7 +90,8 @@ def _weighted(values: Any, counts: Any) -> float:
 
 
 def _cycles(sessions: Any) -> list[dict[str, Any]]:
-    kinds = pd.cut(sessions["cycle"], [0, 1, 2, np.inf], labels=CYCLES)
+    lengths = ["constant", "cycle of 2", "longer"]
+    kinds = pd.cut(sessions["cycle"], [0, 1, 2, np.inf], labels=lengths)
     return [
         {
             "cycle": kind,
@@ -111,7 +109,7 @@ def _response(sessions: Any) -> list[dict[str, Any]]:
     paths = np.array([path for path in sessions["response"] if path])
     names = {"25%": "lower_quartile", "75%": "upper_quartile", "count": "sessions"}
     rows = []
-    for i, who in enumerate(WHO if len(paths) else ()):
+    for i, who in enumerate(("deviator", "rivals") if len(paths) else ()):
         spread = pd.DataFrame(paths[:, i]).describe().T.rename(columns=names)
         for period, row in spread[["mean", *names.values()]].iterrows():
             rows.append({"who": who, "period": period, **row})

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -30,12 +29,8 @@ STRANGERS = 3
 """Seeds of each method that meet other methods; all meet their like of another seed."""
 
 
-class Contest(NamedTuple):
-    """What a word of `--scenario` means."""
-
-    task: Task
-    recipe: SellerRecipe
-    seeds: int
+Contest = tuple[Task, SellerRecipe, int]
+"""What sellers play, how they are trained for it, and of how many seeds there are trainings."""
 
 
 def contest(word: str, seeds: int, rounds: int) -> Contest:
@@ -52,7 +47,7 @@ def contest(word: str, seeds: int, rounds: int) -> Contest:
         raise ValueError(f"{wanted}, got {word!r}") from None
     _checks.integer("--scenario SEEDS", seeds, at_least=1)
     recipe = SellerRecipe(rounds=rounds, prices="all" if highest else "grid")
-    return Contest(Task(name, arguments, "competition"), recipe, seeds)
+    return Task(name, arguments, "competition"), recipe, seeds
 
 
 def contender(words: str, seeds: int) -> tuple[Participant, int]:

@@ -145,13 +145,13 @@ def differences(rows: Any) -> str:
         rows: of `sellers.csv`, those of a scenario.
     """
     runs = rows[rows["rounds"] > 0].drop_duplicates(["method", "seed"]).set_index("seed")
-    first, *others = [of[_COMPARED] for _, of in runs.groupby("method", sort=False)] or [runs]
-    names = list(dict.fromkeys(runs["method"]))
+    found = {name: of[_COMPARED] for name, of in runs.groupby("method", sort=False)}
+    first, *others = found or [""]
     lines = []
-    for name, other in zip(names[1:], others, strict=True):
-        apart = other.sub(first).dropna()
+    for name in others:
+        apart = found[name].sub(found[first]).dropna()
         values = (_mean(apart[column]) for column in _COMPARED)
-        lines.append((f"{name} − {names[0]}", str(len(apart)), *values))
+        lines.append((f"{name} − {first}", str(len(apart)), *values))
     return report.table(("difference", "seeds", "profit", "Δ", "NashConv"), lines) if lines else ""
 
 
