@@ -236,11 +236,6 @@ def markets_of(grid, followers):
     return a, own, grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
 
 
-def demand_at_prices(grid, public):
-    """Of all lines (P, a, b)."""
-    return public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
-
-
 def demand_of(grid, a, slope, price, low):
     return np.clip(grid.intercept[a] - grid.slope[slope] * price, low, HIGH).astype(float)
 
@@ -292,7 +287,7 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
     evidence = np.log(weight.sum()) + answers * np.log(CONSTANT)
     assert densities < answers
     assert posterior.evidence()[0] == pytest.approx(evidence, abs=1e-3)
-    demand = demand_at_prices(grid, public)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
     mean = (demand * lines).sum((1, 2))
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3, atol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -341,7 +336,7 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
         posterior = filters.observe(envs, seen, everybody)
         weight = weight * chances_of(grid, a, own, seen, low)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
-    demand = demand_at_prices(grid, public)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
     mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -433,7 +428,7 @@ def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
     filters = LineFilter(grid, public, 1)
     belief = filters.observe(envs, None, everybody)
     a, own, weight = markets_of(grid, K)
-    demand = demand_at_prices(grid, public)
+    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
     asked = demand[:, a, own[0]] + demand[:, a, own[1]]
     free = np.take_along_axis(asked, (gain[:, None] * asked).argmax(axis=0)[None], axis=0)[0]
     likely = ((capacity / free >= low) & (capacity / free <= high)) / ((high - low) * free)

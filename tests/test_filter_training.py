@@ -42,8 +42,7 @@ def recipe_of(method: str) -> FilterRecipe:
     """The recipe in use, shrunk."""
     recipe = TRAINERS[method].recipe(SHORT)
     of = {Sb3Recipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
-    shape = replace(recipe.shape, width=8, feedforward=8, intercepts=6, chokes=8)
-    return FilterRecipe(of[type(recipe.improvement)], FIT, shape)
+    return FilterRecipe(of[type(recipe.improvement)], FIT, SHAPE)
 
 
 def weights_in(path):
@@ -183,9 +182,8 @@ def test_the_actor_begins_at_the_price_that_is_best_by_the_filter():
     torch.manual_seed(0)
     weights, env = initial(SHAPE), SHORT.environment(5, history=1, judged=False, **PHYSICAL)
     network = PricingNetwork(SHORT.public(), weights)
-    informed = ppo.InformedEnv(
-        env, Leader(PricingNetwork(SHORT.public(), in_numpy(weights)), 0.0, 5)
-    )
+    player = PricingNetwork(SHORT.public(), in_numpy(weights))
+    informed = ppo.InformedEnv(env, Leader(player, 0.0, 5))
     spaces = informed.single_observation_space, informed.single_action_space
     policy = ppo.ActorCritic(
         *spaces, lambda _: 1e-3, public=SHORT.public(), weights=weights, log_std_init=-1.5

@@ -119,8 +119,8 @@ def flat_prior(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
     return lines.mean(axis=1), np.cov(lines, bias=True)
 
 
-class Kalman(OnlineLearner):
-    """A filter of lines, and prices by lines drawn from it.
+class KalmanTotal(OnlineLearner):
+    """The mean follower's line, and the price that pays best on a line drawn from its belief.
 
     With `spread` = 1 lines are drawn from the belief (see `thompson`), with 0 they are the means
     (certainty equivalence).
@@ -155,10 +155,6 @@ class Kalman(OnlineLearner):
         """Back to the prior."""
         self._lines.reset(np.ones(self._lines.mean.shape[:-1], bool))
 
-
-class KalmanTotal(Kalman):
-    """The mean follower's line, and the price that pays best on it."""
-
     def learn(self, prices: np.ndarray, steps: np.ndarray, answered: np.ndarray) -> None:
         """Update, and forget."""
         bought, count = mean_purchase(steps, answered)
@@ -175,7 +171,7 @@ thompson = partial(KalmanTotal, spread=1.0)
 """Linear Thompson sampling: the price that pays best on a line drawn from the belief."""
 
 
-class KalmanSlots(Kalman):
+class KalmanSlots(KalmanTotal):
     """The line of the follower in each slot; the price that pays best on all, clipped.
 
     A slot goes back to the prior when it is left. Followers buy what their lines say, held within

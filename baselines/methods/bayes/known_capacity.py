@@ -16,9 +16,6 @@ from baselines.methods.bayes.lines import pick
 from baselines.methods.bayes.rules import Belief
 from baselines.methods.demand import sold
 
-_LITTLE = np.float32(1e-6)
-"""Steps: the least free demand, which is divided by."""
-
 
 class ShareLaw:
     """The law of R given D: R = max(share·D, least), with a drawn share.
@@ -40,7 +37,7 @@ class ShareLaw:
             capacity: R.
             free: D, of a shape that broadcasts with it.
         """
-        free = np.maximum(free, _LITTLE)
+        free = np.maximum(free, np.float32(1e-6))  # it is divided by
         below = np.interp(self._least / free, self._values, self._chance)
         ratio, width = capacity / free, np.diff(self._values)
         cell = np.clip(np.searchsorted(self._values, ratio) - 1, 0, len(width) - 1)

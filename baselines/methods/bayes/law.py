@@ -28,8 +28,6 @@ from baselines.arena.task import Task
 
 SCORES = 3
 """How many standard normal scores make a market: of |α|, β and the level."""
-_LEAST_SIGMA = 0.03
-"""What rational followers are taken to have: beliefs need some room."""
 
 Quantiles = Callable[[np.ndarray], np.ndarray]
 
@@ -80,7 +78,7 @@ class MarketLaw:
             beta=quantiles("beta", beta),
             level=level,
             own=own,
-            sigma=max(getattr(policy, "sigma", 0.0), _LEAST_SIGMA),
+            sigma=max(getattr(policy, "sigma", 0.0), 0.03),  # beliefs need some room
             share=None if share is None else quantiles("share", share.share),
             hazard=0.0 if shift is None else shift.probability,
             drift=None if drift is None else (drift.persistence, drift.step),

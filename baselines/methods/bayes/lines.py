@@ -19,8 +19,6 @@ _TINY = np.float32(1e-37)
 _LEAST = np.float32(1e-30)
 """Least likelihood of a line beside the likeliest: where the grid has no line that is right, the
 purchases that contradict each other count for little, and the newest for most."""
-_CHUNK = 2**18
-"""Numbers in the largest array in use at a time: it should fit the processor's cache."""
 _DRAWS = 2**18
 """Markets drawn to tabulate the prior."""
 
@@ -102,7 +100,8 @@ class LineFilter:
         size = len(grid.intercept), len(grid.kernel)
         self._tables = np.empty((envs, public.K, *size), "f4")
         self._scale = np.empty(envs)
-        self.together = max(1, _CHUNK // self._tables[0].size)
+        # The largest array in use at a time should fit the processor's cache.
+        self.together = max(1, 2**18 // self._tables[0].size)
         self.begin()
 
     def begin(self) -> None:
@@ -152,7 +151,6 @@ class LineFilter:
             market,
             self._scale[envs],
             env[stay],
-            slot[stay],
             tables[stay],
             log_likelihood[stay],
         )
@@ -170,8 +168,6 @@ class LinesPosterior:
     """(n,) what was taken out of them."""
     env: np.ndarray
     """(m,) env of each active slot, in order."""
-    slot: np.ndarray
-    """(m,) its number."""
     tables: np.ndarray
     """(m, a, b) likelihood of what it has bought, up to a constant."""
     log_likelihood: np.ndarray
@@ -190,7 +186,6 @@ class LinesPosterior:
             market=self.market[kept],
             scale=self.scale[kept],
             env=(np.cumsum(kept) - 1)[self.env[pairs]],
-            slot=self.slot[pairs],
             tables=self.tables[pairs],
             log_likelihood=self.log_likelihood[pairs],
         )
@@ -235,11 +230,9 @@ class LinesPosterior:
 
 def add_rows(into: np.ndarray, rows: np.ndarray, index: np.ndarray) -> None:
     """into[index] += rows, where the index is in order and may repeat."""
-    if len(index) == 0:
-        return
-    first = np.searchsorted(index, index)
-    turn = np.arange(len(index)) - first  # how often the index has been there before
-    for i in range(turn.max() + 1):
+    # How often the index has been there before.
+    turn = np.arange(len(index)) - np.searchsorted(index, index)
+    for i in range(turn.max(initial=-1) + 1):
         now = turn == i
         into[index[now]] += rows[now]
 

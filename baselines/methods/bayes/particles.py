@@ -20,11 +20,6 @@ from baselines.methods.bayes.purchases import Observation, likelihood
 
 _SHRINKAGE = 0.99
 """a of Liu and West: how much of its own scores a particle keeps."""
-LOOKED_AT = 128
-"""Particles that stand for all in a decision."""
-_CHUNK = 2**16
-"""Particles in use at a time."""
-_MOST_DEVIATIONS = 4.0
 _TINY = np.float32(1e-37)
 IMPOSSIBLE = np.float32(-1e4)
 """Log-likelihood of what a particle cannot have bought."""
@@ -47,7 +42,7 @@ class ParticleFilter:
         self._law, self._public = law, public
         self._rng = np.random.default_rng((seed, 1))
         self._shape = envs, particles
-        self.together = max(1, _CHUNK // particles)
+        self.together = max(1, 2**16 // particles)
         self._scores = np.empty((envs, particles, SCORES + public.K), "f4")
         self._intercept = np.empty((envs, particles), "f4")
         self._slope = np.empty((envs, particles, public.K), "f4")
@@ -70,7 +65,8 @@ class ParticleFilter:
             self._weigh(envs, seen.price, seen.steps)
             self._renew(envs)
             self._move(envs)
-        kept = resample(normalized(self._log_weight[envs]), LOOKED_AT, self._rng)
+        # A few of them stand for all in a decision.
+        kept = resample(normalized(self._log_weight[envs]), 128, self._rng)
         where = envs[:, None], kept
         slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
         return ParticlesBelief(self._public, self._intercept[where], slope)
@@ -107,7 +103,7 @@ class ParticleFilter:
         if self._law.drift is None:
             return
         persistence, step = self._law.drift
-        most = _MOST_DEVIATIONS * step / math.sqrt(1 - persistence**2)
+        most = 4 * step / math.sqrt(1 - persistence**2)  # deviations of the drift at rest
         drift = self._drift[envs]
         drift = persistence * drift + step * self._rng.standard_normal(drift.shape, "f4")
         self._drift[envs] = np.clip(drift, -most, most)

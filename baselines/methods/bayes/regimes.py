@@ -17,8 +17,6 @@ from baselines.methods.bayes.purchases import Observation
 
 _LONG = 10**9
 """Rounds, more than any episode has."""
-_LEAST_CHANCE = 1e-3
-"""Hypotheses that are less probable do not count in a decision."""
 
 
 class RegimeFilter:
@@ -72,7 +70,7 @@ class RegimeFilter:
         self._filter.reset(envs * M + dropped)
         new = self._filter.observe(envs * M + dropped, None, active)
         chance = np.hstack([np.exp(posterior), np.full((n, 1), self._hazard)])
-        likely = chance >= _LEAST_CHANCE
+        likely = chance >= 1e-3  # the others do not count in a decision
         chance[~likely] = 0.0
         parts = [
             (slice(M), old.some(likely[env, column])),

@@ -46,24 +46,10 @@ from baselines.methods.filter.arrays import (
 
 _LEAST = -30.0
 """Logarithm of the least likelihood of a purchase: something must always be possible."""
-_LEAST_OTHERS = -40.0
-"""Logarithm of the least likelihood of (A, c) by all others' purchases, against the greatest.
-Products of both, and the gradients of their logarithms, stay within single precision."""
 _TINY = 1e-12
 """Added to a probability before its logarithm is taken."""
-_LEAST_SHARE = 1e-3
-"""Of A, what a VMU buys at least if it buys: densities stay finite."""
-_PEAK = math.sqrt(0.5)
-_EDGE = 0.001
-"""The best price is kept away from the cost and from max_price by this share of their distance."""
 _APART = 2
 """Cells between the three values of x that stand for its distribution before a purchase."""
-_LEAST_HAZARD = 1e-4
-"""Probability of a new market below which one hypothesis is enough."""
-_LEAST_STEP = 0.01
-"""Standard deviation of the steps of x below which it stays 0."""
-_LEAST_WANDER = 0.1
-"""Standard deviation, in cells, of a round's wandering below which q stands still."""
 _MOST_X = 1.5
 """x is held within ± this."""
 _COARSE = 3
@@ -222,16 +208,17 @@ class DemandFilter:
         hazard = weights["logit_hazard"]
         stays, new = log_sigmoid(-hazard), log_sigmoid(hazard)
         step, wander = xp.exp(weights["log_step"]), xp.exp(weights["log_wander"])
-        hypotheses = 2 if new > math.log(_LEAST_HAZARD) else 1
+        # What is rare or small is left out: new markets, steps of x, and wandering (in cells).
+        hypotheses = 2 if new > math.log(1e-4) else 1
         parameters = FilterParameters(
             log_prior,
             spread,
             table.reshape(-1),
             xp.exp(weights["log_sigma"]),
             xp.stack([*[stays] * hypotheses, new]),
-            step**2 if step > _LEAST_STEP else None,
+            step**2 if step > 0.01 else None,
             sigmoid(weights["logit_persistence"]),
-            softmax(-0.5 * self._squares / wander**2) if wander > _LEAST_WANDER else None,
+            softmax(-0.5 * self._squares / wander**2) if wander > 0.1 else None,
             sigmoid(weights["logit_forgetting"]),
         )
         B, K = active.shape
@@ -431,7 +418,8 @@ class DemandFilter:
         """(B, K, A, Q) probabilities of lines by all VMUs' purchases, under either hypothesis."""
         others = (joint + parameters.log_prior)[:, :, None] - log_told
         most = self._xp.max(flat(detached(others)), axis=-1)[..., None, None]
-        others = self._xp.exp((others - most).clip(_LEAST_OTHERS))
+        # Products with others, and the gradients of their logarithms, stay within single precision.
+        others = self._xp.exp((others - most).clip(-40.0))
         lines = likely * times(others, parameters.spread)
         share = chance[:, :, None] / lines.sum((-2, -1))
         return (lines * share[..., None, None]).sum(1)
@@ -465,7 +453,7 @@ class DemandFilter:
         bend = xp.maximum(2 * at - before - behind, 1e-3 * abs(detached(at)) + _TINY)
         beside = (0.5 * (behind - before) / bend).clip(-1, 1)
         place = xp.astype(best[:, 0], utility.dtype) + beside
-        share = (place / (self._trials - 1)).clip(_EDGE, 1 - _EDGE) ** 1.5
+        share = (place / (self._trials - 1)).clip(0.001, 0.999) ** 1.5  # logits stay finite
         return xp.log(share) - xp.log1p(-share)
 
     def _demand(self, a: Array, log_price: Array, log_q: Array) -> tuple[Array, Array, Array]:
@@ -485,7 +473,7 @@ class DemandFilter:
             return demand, xp.ones_like(share), xp.zeros_like(share)
         buys = (above / self._cell + 0.5).clip(0, 1)
         ratio = xp.exp((self._cell / 2) * (buys - 1) - above)
-        share = (1 - ratio).clip(_LEAST_SHARE)
+        share = (1 - ratio).clip(1e-3)  # who buys does not buy nothing: densities stay finite
         # ln q is uniform over the cell's part, and dS/d ln q = A·p/q.
         variance = (buys * ratio / share) ** 2 * (self._cell**2 / 12)
         return (a * share[:, None]).clip(None, high), buys, variance
@@ -506,7 +494,7 @@ class DemandFilter:
         if bool(at_bound.any()):
             tail = xp.nonzero(at_bound)
             sign = xp.astype(at_high, steps.dtype)[tail][:, None, None] * 2 - 1
-            beyond = 0.5 * erfc(score[tail] * (_PEAK * sign)) + math.exp(_LEAST)
+            beyond = 0.5 * erfc(score[tail] * (math.sqrt(0.5) * sign)) + math.exp(_LEAST)
             likelihood = replaced(likelihood, tail, beyond)
         if low > 0:
             return likelihood

@@ -83,12 +83,8 @@ def fit(
     Returns:
         Mean log-likelihood of a round in each batch.
     """
-    parameters = list(demand_filter.weights.values())
-    groups = [
-        {"params": [p for p in parameters if p.ndim]},
-        {"params": [p for p in parameters if not p.ndim]},
-    ]
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
+    prior, *single = demand_filter.weights.values()
+    optimizer = torch.optim.Adam([{"params": [prior]}, {"params": single}], betas=(0.9, 0.95))
     trace = []
     for update in range(recipe.updates):
         rate = recipe.learning_rate * (1 - update / recipe.updates)

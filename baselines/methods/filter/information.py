@@ -10,10 +10,6 @@ from baselines.methods.filter.demand_filter import MARKET, OWN, DemandFilter
 
 OWN_INPUTS, MARKET_INPUTS = 4 + OWN, 5 + MARKET
 """Numbers that the network sees of each VMU and of the market, the filter's own last."""
-_MANY = 8.0
-"""VMUs beyond which their number is not told apart: larger markets are then nothing new."""
-_ROWS = 128
-"""VMUs, of all episodes, that NumPy looks at together: tables then fit the processor's cache."""
 
 
 class Information(NamedTuple):
@@ -67,8 +63,8 @@ class Tracker:
         """Money per step that counts as 1."""
         self.steps_unit = public.max_steps / 2.5
         """Steps that count as 1."""
-        # Gradients want whole batches.
-        size = B if hasattr(active, "requires_grad") else max(1, _ROWS // K)
+        # Gradients want whole batches. NumPy takes 128 VMUs at a time, whose tables fit the cache.
+        size = B if hasattr(active, "requires_grad") else max(1, 128 // K)
         self._parts = [slice(i, i + size) for i in range(0, B, size)]
         self._states = [demand_filter.begin(active[part]) for part in self._parts]
         nothing = self._xp.zeros_like(active)
@@ -112,7 +108,7 @@ class Tracker:
         of_each = xp.stack([steps, present, active, xp.log1p(self._age) / 3], axis=-1)
         of_all = [
             price / self.price_unit,
-            xp.log1p(count.clip(None, _MANY)),
+            xp.log1p(count.clip(None, 8.0)),  # larger markets are nothing new
             room,
             steps.mean(-1),
             present.mean(-1),

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -20,7 +19,7 @@ from baselines.arena.task import Task
 from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Information
 from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import PricingNetwork, in_numpy
-from baselines.methods.sb3.learning import learn
+from baselines.methods.sb3.learning import Remembering, learn
 from baselines.methods.sb3.recipes import Sb3Recipe
 
 
@@ -51,7 +50,7 @@ def train(
     return model.num_timesteps
 
 
-class InformedEnv(VectorWrapper):
+class InformedEnv(Remembering):
     """A vector environment whose observation is all that is known, `Information.flat`.
 
     Args:
@@ -60,30 +59,18 @@ class InformedEnv(VectorWrapper):
     """
 
     def __init__(self, env: PricingVectorEnv, leader: Leader) -> None:
-        super().__init__(env)
-        self._market, self._leader = env, leader
-        size = env.settings.market.K * (OWN_INPUTS + 1) + MARKET_INPUTS + 2
-        self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        super().__init__(
+            env,
+            lambda seen, begins: leader.inform(history_of(env, seen, begins)).flat(),
+            env.settings.market.K * (OWN_INPUTS + 1) + MARKET_INPUTS + 2,
+        )
+        self._leader = leader
         self.single_action_space = Box(-1.0, 1.0, (1,), np.float32)
-        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
         self.action_space = batch_space(self.single_action_space, env.num_envs)
-
-    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode in every environment."""
-        observations, infos = self.env.reset(**given)
-        return self._known(observations, begins=True), infos
 
     def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Post a price in every environment."""
-        prices = self._leader.network.price(actions).astype(np.float32)
-        observations, rewards, terminated, truncated, infos = self.env.step(prices)
-        ended = "final_obs" in infos  # all episodes end together
-        if ended:
-            infos = {**infos, "final_obs": self._known(infos["final_obs"], begins=False)}
-        return self._known(observations, ended), rewards, terminated, truncated, infos
-
-    def _known(self, observations: np.ndarray, begins: bool) -> np.ndarray:
-        return self._leader.inform(history_of(self._market, observations, begins)).flat()
+        return super().step(self._leader.network.price(actions).astype(np.float32))
 
 
 class ActorCritic(ActorCriticPolicy):

@@ -65,7 +65,20 @@ class FilterTrainer:
         if self.improvement is PathwiseRecipe:
             improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
         if self.improvement is Sb3Recipe:
-            improvement = _ppo_recipe(_lanes(256, 640, K))
+            lanes = _lanes(256, 640, K)  # sixty updates by whole episodes
+            improvement = Sb3Recipe(
+                rounds=6000 * lanes,
+                history=1,
+                lanes=lanes,
+                n_steps=100,
+                batch_size=max(2, 25 * lanes // 2),
+                n_epochs=4,
+                learning_rate=1e-3,
+                least_rate=0.0,
+                log_std_init=-1.5,
+                gamma=0.0,  # until other values have been tried
+                width=Shape.width,
+            )
         return FilterRecipe(improvement, FitRecipe(lanes=_lanes(32, 160, K)))
 
     def can_train(self, task: Task) -> str | None:
@@ -140,23 +153,6 @@ def _noise_pays(weights: nn.ParameterDict, task: Task) -> bool:
 def _lanes(most: int, slots: int, K: int) -> int:
     """Episodes in a batch: at most so many, and so many slots of VMUs in all of them together."""
     return max(1, min(most, slots // K))
-
-
-def _ppo_recipe(lanes: int) -> Sb3Recipe:
-    """Sixty updates by whole episodes; γ is 0 until other values have been tried."""
-    return Sb3Recipe(
-        rounds=6000 * lanes,
-        history=1,
-        lanes=lanes,
-        n_steps=100,
-        batch_size=max(2, 25 * lanes // 2),
-        n_epochs=4,
-        learning_rate=1e-3,
-        least_rate=0.0,
-        log_std_init=-1.5,
-        gamma=0.0,
-        width=Shape.width,
-    )
 
 
 FILTER = FilterTrainer("filter", None)
