@@ -19,7 +19,7 @@ from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import episode_rewards, learn
 from baselines.methods.sb3.players import NORMALIZED, WindowMethod, normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
-from baselines.methods.sb3.running_statistics import BANDS, Statistics, WithStatistics
+from baselines.methods.sb3.running_statistics import BANDS, Statistics
 from baselines.methods.sb3.trainer import NAMES
 from baselines.runs.policy_files import read, write
 
@@ -50,7 +50,7 @@ def environment(task, num_envs, history, statistics=False):
     """As policies learn in it."""
     given = {**NORMALIZED, "history": history, "judged": False}
     env = task.environment(num_envs, **given)
-    return WithStatistics(env, normalized(task, history)) if statistics else env
+    return trainer.with_statistics(env) if statistics else env
 
 
 def seen_rows(task, history, observations, statistics=0):

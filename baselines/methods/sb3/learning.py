@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -64,6 +67,37 @@ def episode_rewards(model: Any, start: int = 0) -> list[float]:
     """Mean reward a round of each training episode from the `start`-th on, as they ended."""
     episodes = islice(model.ep_info_buffer, start, None)
     return [float(episode["r"] / episode["l"]) for episode in episodes]
+
+
+class Remembering(VectorWrapper):
+    """A vector environment that shows what is known of the episode so far.
+
+    Args:
+        env: with SAME_STEP autoreset; its episodes end together.
+        know: gives (N, size) of observations (N, …), and of whether with them episodes begin.
+        size: numbers that are known in an episode.
+    """
+
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], know: Callable[[Any, bool], np.ndarray], size: int
+    ) -> None:
+        super().__init__(env)
+        self._know = know
+        self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in every environment."""
+        observations, infos = self.env.reset(**given)
+        return self._know(observations, True), infos
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Act in every environment."""
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        ended = "final_obs" in infos
+        if ended:
+            infos = {**infos, "final_obs": self._know(infos["final_obs"], False)}
+        return self._know(observations, ended), rewards, terminated, truncated, infos
 
 
 class _Progress(BaseCallback):

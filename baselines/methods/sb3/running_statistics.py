@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from gymnasium.spaces import Box
-from gymnasium.vector import VectorEnv, VectorWrapper
-from gymnasium.vector.utils import batch_space
 
 from aigc_market import rules
 from aigc_market.envs.stackelberg import Settings
@@ -103,39 +98,3 @@ class Statistics:
         """(N, 2) the rounds played, so that the first differ most, and the last still differ."""
         shown = 1.0 / (1.0 + self._rounds), np.log1p(self._rounds) / 4.0
         return np.tile(np.array(shown, np.float32), (len(self._present), 1))
-
-
-class WithStatistics(VectorWrapper):
-    """A vector environment whose observations have `Statistics` behind them.
-
-    Args:
-        env: normalised, with SAME_STEP autoreset.
-        settings: its own.
-    """
-
-    def __init__(self, env: VectorEnv[Any, Any, Any], settings: Settings) -> None:
-        super().__init__(env)
-        self._statistics = Statistics(settings, env.num_envs)
-        self.single_observation_space = with_statistics(env.single_observation_space, settings)
-        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
-
-    def reset(self, **given: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode in every lane."""
-        observations, infos = self.env.reset(**given)
-        return self._statistics.beside(observations, begins=True), infos
-
-    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Post a price in every lane."""
-        observations, rewards, terminated, truncated, infos = self.env.step(actions)
-        over = bool(truncated.all())  # all lanes end together
-        if over:
-            last = self._statistics.beside(infos["final_obs"], begins=False)
-            infos = {**infos, "final_obs": last}
-        seen = self._statistics.beside(observations, begins=over)
-        return seen, rewards, terminated, truncated, infos
-
-
-def with_statistics(space: Any, settings: Settings) -> Box:
-    """The space of observations that have `Statistics` behind them."""
-    size = space.shape[0] + Statistics.size(settings.market.K)
-    return Box(-np.inf, np.inf, (size,), np.float32)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import aigc_market
+from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.followers import FollowerPolicy
 from aigc_market.sb3 import EncoderDecoder, TransformerPolicy
@@ -24,10 +26,10 @@ from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3.features import SeenRows
-from baselines.methods.sb3.learning import episode_rewards, learn
+from baselines.methods.sb3.learning import Remembering, episode_rewards, learn
 from baselines.methods.sb3.players import NORMALIZED, RecurrentMethod, WindowMethod, normalized
 from baselines.methods.sb3.recipes import Sb3Recipe, recipe
-from baselines.methods.sb3.running_statistics import Statistics, WithStatistics, with_statistics
+from baselines.methods.sb3.running_statistics import Statistics
 from baselines.runs import policy_files
 
 
@@ -138,7 +140,7 @@ class Sb3Trainer:
             given["followers"] = followers
         env: Any = task.environment(recipe.lanes, **given)
         if statistics:
-            env = WithStatistics(env, settings)
+            env = with_statistics(env)
         began = time.perf_counter()
         algorithm = RecurrentPPO if policy is RecurrentActorCriticPolicy else PPO
         arguments = _policy_arguments(self.method, recipe, settings)
@@ -197,6 +199,13 @@ class Sb3Trainer:
 TPPO, PPO_MLP, PPO_STATISTICS, RECURRENT_PPO, RECURRENT_PPO_STATISTICS = map(Sb3Trainer, NAMES)
 
 
+def with_statistics(env: PricingVectorEnv) -> Remembering:
+    """An environment of `normalized` settings whose observations have `Statistics` behind them."""
+    space: Any = env.single_observation_space
+    size = space.shape[0] + Statistics.size(env.settings.market.K)
+    return Remembering(env, Statistics(env.settings, env.num_envs).beside, size)
+
+
 def make_policy(method: str, recipe: Sb3Recipe, settings: Settings) -> Any:
     """An untrained policy.
 
@@ -208,7 +217,8 @@ def make_policy(method: str, recipe: Sb3Recipe, settings: Settings) -> Any:
     game, (policy, statistics) = Stackelberg(settings, scripted=True), _KINDS[method]
     seen, action = game.leader.space, game.prices[0].space
     if statistics:
-        seen = with_statistics(seen, settings)
+        size = seen.shape[0] + Statistics.size(settings.market.K)
+        seen = Box(-np.inf, np.inf, (size,), np.float32)
     arguments = _policy_arguments(method, recipe, settings)
     return policy(seen, action, recipe.rate, **arguments)
 
