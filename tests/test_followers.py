@@ -587,10 +587,8 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, grad
     with pytest.raises(KilledError):
         training(killed_at(400), path)
     kept = path.read_bytes()
-    with (
-        pytest.warns(UserWarning, match="checkpoint of another training"),
-        pytest.raises(KilledError),
-    ):
+    another = pytest.warns(UserWarning, match="checkpoint of another training")
+    with another, pytest.raises(KilledError):
         training(killed_at(0), path, seed=4)
     path.write_bytes(kept)
     sides = PPO if gradient == "ppo" else Pathwise
@@ -679,9 +677,7 @@ def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
     printed = capsys.readouterr().out
     assert "against the followers that it was trained with" in printed
     [share] = [line for line in printed.splitlines() if "leader's share of U_p*" in line]
-    measured = (out / "curve.csv").read_text().splitlines()
-    last = dict(zip(measured[0].split(","), measured[-1].split(","), strict=True))
-    assert f"{float(last['share']):.2%}" in share
+    assert f"{pd.read_csv(out / 'curve.csv')['share'].iloc[-1]:.2%}" in share
     with pytest.raises(SystemExit, match=r"K is 2 there, got 3"):
         run(monkeypatch, "evaluate", str(out), "--K", "3")
 
@@ -701,20 +697,16 @@ def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
     show_exploit(constant(8.0, task), followers.Noisy(), task, seed=0)
     printed = capsys.readouterr().out
     assert "gain of a best responder" in printed
-    [leader] = [line for line in printed.splitlines() if "leader" in line]
-    [follower] = [line for line in printed.splitlines() if "a follower" in line]
-    assert "±" in leader
-    assert "±" in follower
+    for name in ("leader", "a follower"):
+        [row] = [line for line in printed.splitlines() if name in line]
+        assert "±" in row
 
 
 # The table
 
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-
-
 def test_the_rows_kept_in_the_docs_are_of_these_cases():
-    rows = pd.read_csv(DOCS / "both-sides" / "both.csv")
+    rows = pd.read_csv(Path(__file__).parents[1] / "docs" / "both-sides" / "both.csv")
     assert set(rows["market"]) <= {case.market for case in both_table.CASES}
 
 
