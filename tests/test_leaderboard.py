@@ -413,16 +413,11 @@ def test_the_plan_says_what_is_left_and_what_it_takes(tmp_path, counted, monkeyp
     costs._took.cache_clear()
 
 
-@pytest.fixture
-def drawn_seeds(tmp_path, monkeypatch):
-    """A file of draws of its own."""
+def test_test_episodes_are_looked_at_once(tmp_path, counted, monkeypatch):
+    """Again only by the same methods, parameters and policies."""
     path = tmp_path / "test_seeds.json"
     shutil.copy(draw.DRAWS, path)
     monkeypatch.setattr(draw, "DRAWS", path)
-
-
-def test_test_episodes_are_looked_at_once(tmp_path, counted, drawn_seeds, monkeypatch):
-    """Again only by the same methods, parameters and policies."""
     given = {"methods": ("random",), "episodes": 2, "looked_at_before": False}
     with pytest.raises(ValueError, match=r"must be drawn anew: .*draw-test-seeds"):
         run(tmp_path, **given)
@@ -451,11 +446,7 @@ def test_test_episodes_are_looked_at_once(tmp_path, counted, drawn_seeds, monkey
     monkeypatch.setattr(registry, "TUNED", other)
     with pytest.raises(ValueError, match="must be drawn anew"):
         run(tmp_path, **given)
-
-
-def test_two_draws_differ(drawn_seeds):
-    for _ in range(2):
-        draw.draw_test_seeds()
+    draw.draw_test_seeds()
     assert len({each["first_seed"] for each in draw.draws()}) == 3
 
 

@@ -64,6 +64,19 @@ def counted(monkeypatch):
     return fake_training.install(monkeypatch)
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """Seeds of the episodes that are played."""
+    seen, play = [], evaluation.play_in
+
+    def watched(env, method, seed):
+        seen.append(seed)
+        return play(env, method, seed)
+
+    monkeypatch.setattr(evaluation, "play_in", watched)
+    return seen
+
+
 def run(out, **given):
     given = {"scenarios": ("hidden",), "episodes": 3, "looked_at_before": True, **given}
     command.leaderboard(**given, seeds=2, out=out, workers=1)
@@ -128,10 +141,15 @@ def test_rows_hold_where_they_were_made(tmp_path, counted, own, capsys):
     assert capsys.readouterr().out == "hidden/fake, 1 seed: holds\n" * 2
 
 
-def test_rows_of_demonstration_episodes_are_verified_on_these(tmp_path, counted):
+def test_rows_of_demonstration_episodes_are_verified_on_these(tmp_path, counted, monkeypatch):
     run(tmp_path, methods=("random",), quick=True)
     assert set(whole(tmp_path)["first_seed"]) == {seeds.demonstration_seed(0)}
-    verify(tmp_path / "leaderboard.csv", workers=1)
+    words = ["verify", f"{tmp_path / 'leaderboard.csv'}", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["baselines", *words])
+    command_line.main()
+    spoiled(tmp_path, "random", low="0.1")
+    with pytest.raises(SystemExit, match="1 of 1 do not hold"):
+        command_line.main()
 
 
 def test_a_row_that_says_more_than_was_played_does_not_hold(tmp_path, counted, capsys):
@@ -280,30 +298,12 @@ def test_a_result_that_is_broken_is_named(tmp_path, counted):
         assert str(error.value).startswith(str(path))
 
 
-def test_verify_is_a_command(tmp_path, counted, monkeypatch):
-    run(tmp_path, methods=("random",))
-    words = ["verify", f"{tmp_path / 'leaderboard.csv'}", "--workers", "1"]
-    monkeypatch.setattr("sys.argv", ["baselines", *words])
-    command_line.main()
-    spoiled(tmp_path, "random", low="0.1")
-    with pytest.raises(SystemExit, match="1 of 1 do not hold"):
-        command_line.main()
-
-
 # --- the weights that are kept
 
 
-def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monkeypatch):
+def test_the_best_by_validation_is_kept_with_its_digest(tmp_path, counted, monkeypatch, asked):
     monkeypatch.setattr(policies, "WEIGHTS", tmp_path / "weights")
     run(tmp_path, methods=("fake",), train_only=True)
-    asked = []
-    play = evaluation.play_in
-
-    def watched(env, method, seed):
-        asked.append(seed)
-        return play(env, method, seed)
-
-    monkeypatch.setattr(evaluation, "play_in", watched)
     keep(("hidden", "drift"), ("fake",), seeds=3, episodes=4, out=tmp_path, workers=1)
     assert all(seed in seeds.VALIDATION for seed in asked)
     [(stem, record)] = policies.index().items()
@@ -399,24 +399,9 @@ def test_changed_followers_buy():
     np.testing.assert_allclose(infos["demand"], held_back, rtol=1e-5)
 
 
-def test_who_breaks_is_written_down(tmp_path, monkeypatch):
-    fake_training.install(monkeypatch)
-    asked = []
-    kept_play = evaluation.play_in
-
-    def watched(env, method, seed):
-        asked.append(seed)
-        return kept_play(env, method, seed)
-
-    monkeypatch.setattr(evaluation, "play_in", watched)
-    given = {
-        "looked_at_before": True,
-        "methods": ("random", "fake"),
-        "episodes": 2,
-        "seeds": 2,
-        "workers": 1,
-    }
-    command.leaderboard(("hidden", "shift"), **given, outside=True, out=tmp_path)
+def test_who_breaks_is_written_down(tmp_path, counted, asked):
+    given = {"scenarios": ("hidden", "shift"), "methods": ("random", "fake"), "episodes": 2}
+    run(tmp_path, **given, outside=True)
     outside = [seed for seed in asked if seed in seeds.OUTSIDE]
     assert len(outside) == 2 * 3 * len(changes("hidden"))  # together, then one alone
     assert sum(seed in seeds.TEST for seed in asked) == len(asked) - len(outside)

@@ -225,21 +225,22 @@ def search(space: Space, trials: int, merit: Callable[[dict[str, Any]], float]) 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     tried: set[tuple[int, ...]] = set()
-    for number in range(trials):
-        for attempt in itertools.count():
-            seed = 1000 * number + attempt
-            again = attempt >= 4  # it proposes again and again what was tried
-            study.sampler = (
-                RandomSampler(seed) if again else GPSampler(seed=seed, n_startup_trials=8)
-            )
-            trial = study.ask()
-            place = tuple(_suggested(trial, name, values) for name, values in space.items())
-            if place not in tried:
-                break
+    attempt = 0
+    while len(tried) < trials:
+        seed = 1000 * len(tried) + attempt
+        again = attempt >= 4  # it proposes again and again what was tried
+        study.sampler = RandomSampler(seed) if again else GPSampler(seed=seed, n_startup_trials=8)
+        trial = study.ask()
+        place = tuple(_suggested(trial, name, values) for name, values in space.items())
+        if place in tried:
             study.tell(trial, state=TrialState.FAIL)  # nothing would be learnt from it
+            attempt += 1
+            continue
         tried.add(place)
-        configuration = {name: space[name][i] for name, i in zip(space, place, strict=True)}
-        study.tell(trial, merit(configuration))
+        attempt = 0
+        study.tell(
+            trial, merit({name: space[name][i] for name, i in zip(space, place, strict=True)})
+        )
 
 
 def _suggested(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:
