@@ -627,7 +627,8 @@ def test_best_responders_find_what_the_rules_say(monkeypatch):
     monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=25_600))
     policy = followers.MyopicDiscount(0.5)
     fresh = dataclasses.replace(recipe("ppo", ALIKE), rounds=3000)
-    leader, follower = exploit.exploit(constant(8.0), policy, ALIKE, seed=0, recipe=fresh)
+    monkeypatch.setattr(exploit.PPO_MLP.__class__, "recipe", lambda self, task: fresh)
+    leader, follower = exploit.exploit(constant(8.0), policy, ALIKE, seed=0)
     assert leader.by_rules > 0.15
     assert 0.9 * leader.by_rules < leader.trained <= leader.by_rules
     assert follower.by_rules > 0.15
