@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -164,8 +165,8 @@ def _table(rows: Any, columns: Columns, beside_the_source: bool = False) -> str:
         for name, digits in columns.values():
             cell = _cell(row, name, digits)
             if beside_the_source:
-                theirs = SOURCE[row["design"]].get(name)
-                cell += f" / {theirs:.{digits}f}" if theirs is not None else f" / {report.NONE}"
+                theirs = SOURCE[row["design"]].get(name, math.nan)
+                cell += f" / {report.number(theirs, digits)}"
             line.append(cell)
         cells.append(line)
     return report.table(["learners", *columns], cells)
@@ -175,9 +176,8 @@ def _cell(row: Any, name: str, digits: int) -> str:
     if isinstance(row[name], str):
         return row[name]
     if f"{name}_low" in row:
-        return report.bracketed(
-            Interval(row[name], row[f"{name}_low"], row[f"{name}_high"]), digits
-        )
+        interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        return report.bracketed(interval, digits)
     return report.number(row[name], digits)
 
 

@@ -34,12 +34,7 @@ class Participant:
     training: Training | None = None
 
     def of_seed(self, seed: int, task: Task, recipe: Any) -> Participant:
-        """With a seed, unless it is told the law: that draws nothing; or of a training on a task.
-
-        Args:
-            seed: of either.
-            task, recipe: of the training.
-        """
+        """With a seed, or of a training on a task; those that are told the law draw nothing."""
         if self.entry.sellers is not None:
             return Participant(self.entry, (), seed, Training(self.entry, task, seed, recipe))
         return self if self.entry.knows == "law" else dataclasses.replace(self, seed=seed)

@@ -124,10 +124,9 @@ def load(path: Path) -> tuple[Sellers, dict[str, Any]]:
     """
     config, weights = policy_files.read(path)
     try:
-        design = Design(**config["design"])
-        recipe = SellerRecipe(**config["recipe"])
-        small = dataclasses.replace(recipe, buffer_size=1)
-        task, (low, high) = Task.from_json(config["task"]), config["prices"]
+        design, task = Design(**config["design"]), Task.from_json(config["task"])
+        small = SellerRecipe(**{**config["recipe"], "buffer_size": 1})
+        low, high = config["prices"]
         sellers = Sellers(design, task, (low, high), config["seed"], small, num_envs=1)
         sellers.module.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch's is the last
