@@ -21,11 +21,6 @@ def number(value: float, digits: int = 4) -> str:
     return NONE if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # no −0
 
 
-def signed(value: float, digits: int = 4) -> str:
-    """A difference with its sign."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
-
-
 def bracketed(estimate: Interval, digits: int = 4) -> str:
     """An estimate with its interval, where there is one."""
     mean, low, high = (number(value, digits) for value in estimate)

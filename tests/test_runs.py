@@ -294,3 +294,9 @@ def test_what_fails_holds_up_nobody_and_ends_the_command(tmp_path, capsys):
     assert better("jobs", [Job(1)]) == [Job(1)]
     better.report()
     assert not (tmp_path / "errors.txt").exists()
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5])
+def test_a_runner_has_a_worker_at_least(tmp_path, workers):
+    with pytest.raises((ValueError, TypeError), match="--workers must be a whole number"):
+        Runner(tmp_path, workers)

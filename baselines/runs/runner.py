@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import aigc_market
+from aigc_market import _checks
 from baselines.runs.files import write_atomically
 
 Engine = Literal["local", "ray"]
@@ -49,6 +50,9 @@ class Runner:
         engine: local processes, or a Ray cluster, whose nodes need not see the folder: they work in
             one of the same name, and what comes out is written here.
         console: where progress is shown.
+
+    Raises:
+        TypeError, ValueError: workers that are no whole number of at least 1.
     """
 
     def __init__(
@@ -60,7 +64,8 @@ class Runner:
     ) -> None:
         self.out = out.absolute()
         self.engine: Engine = engine
-        self.workers = workers or joblib.cpu_count()
+        self.workers = joblib.cpu_count() if workers is None else workers
+        _checks.integer("--workers", self.workers, at_least=1)
         self.console = console or Console()
         self._errors: dict[str, str] = {}
 

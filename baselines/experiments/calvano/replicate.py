@@ -72,8 +72,6 @@ def calvano(
         )
     for name, value in (("--checks", checks), ("--heat", heat), ("--seed", seed)):
         _checks.integer(name, value, at_least=0)
-    if workers is not None:
-        _checks.integer("--workers", workers, at_least=1)
     counts = sessions * len(sellers) if len(sessions) == 1 else sessions
     plan = _plan(dict(zip(sellers, counts, strict=True)), checks, heat, seed, quick)
     runner = Runner(out, workers, engine)

@@ -110,8 +110,6 @@ def compete(
     """
     _checks.integer("--seeds", seeds, at_least=1)
     _checks.integer("--rounds", rounds, at_least=1)
-    if workers is not None:
-        _checks.integer("--workers", workers, at_least=1)
     for name in method:
         if ":" not in name:
             raise ValueError(f"--method must be module:factory, got {name!r}")

@@ -1,7 +1,7 @@
 """`python -m baselines tune`: parameters of methods, all chosen by one rule and as many trials.
 
-What is searched is a grid of values for each parameter: by Optuna's Gaussian process, which with 24
-trials found better ones than its Parzen trees, or whole where it is small.
+What is searched is a grid of values for each parameter: by Optuna's Gaussian process, or whole
+where it is small.
 """
 
 from __future__ import annotations
