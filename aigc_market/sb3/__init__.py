@@ -1,8 +1,9 @@
-"""For Stable-Baselines3: a policy, and an adapter, for any environment of Gymnasium's.
+"""For Stable-Baselines3: two policies, and an adapter, for any environment of Gymnasium's.
 
 `TransformerPolicy` is an actor-critic policy on an encoder–decoder transformer, for observations
-that are a flat history of equal rows. `GymnasiumVecEnv` is a vector environment of Gymnasium's as a
-`VecEnv` of SB3's. Importing this package without the extra `sb3` raises ImportError.
+that are a flat history of equal rows. `DiffusionPolicy` is one for TD3 that denoises its action in
+a few steps. `GymnasiumVecEnv` is a vector environment of Gymnasium's as a `VecEnv` of SB3's.
+Importing this package without the extra `sb3` raises ImportError.
 """
 
 try:
@@ -12,7 +13,14 @@ except ImportError as error:
         f"aigc_market.sb3 needs Stable-Baselines3: pip install 'aigc-market[sb3]' ({error})"
     ) from error
 
+from aigc_market.sb3.diffusion import DiffusionActor, DiffusionPolicy
 from aigc_market.sb3.transformer import EncoderDecoder, TransformerPolicy
 from aigc_market.sb3.vec_env import GymnasiumVecEnv
 
-__all__ = ["EncoderDecoder", "GymnasiumVecEnv", "TransformerPolicy"]
+__all__ = [
+    "DiffusionActor",
+    "DiffusionPolicy",
+    "EncoderDecoder",
+    "GymnasiumVecEnv",
+    "TransformerPolicy",
+]
