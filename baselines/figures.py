@@ -19,12 +19,12 @@ from baselines.runs.files import write_atomically
 
 _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # What a family's methods share is how they get to a price; see `baselines.arena.registry`.
-    (palette.MUTED, ("random", "constant")),
-    (palette.OLIVE, ("greedy", "epsilon_greedy")),
-    (palette.PURPLE, ("cils", "cils_discounted", "likelihood_grid")),
-    (palette.VERMILLION, ("kalman", "kalman_total", "thompson")),
-    (palette.ORANGE, ("ppo", "recurrent_ppo", "ppo_statistics", "recurrent_ppo_statistics")),
+    (palette.MUTED, ("random", "constant", "greedy", "epsilon_greedy")),
+    (palette.PURPLE, ("likelihood_grid", "cils", "cils_discounted", "log_cils")),
+    (palette.OLIVE, ("kalman", "kalman_total", "thompson")),
+    (palette.ORANGE, ("ppo", "recurrent_ppo", "a2c", "ppo_statistics", "recurrent_ppo_statistics")),
     (palette.SKY, ("tppo",)),
+    (palette.VERMILLION, ("d2sac", "sac", "td3", "dqn")),
     (palette.BLUE, ("filter_pathwise", "filter_ppo", "filter", "filter_unfitted")),
     (palette.BLACK, ("bayes_information", "bayes", "bayes_thompson")),
 )
@@ -36,7 +36,7 @@ STYLES: dict[str, dict[str, Any]] = {
     for method, dashes in zip(methods, _DASHES, strict=False)
 } | {"equilibrium": {"color": palette.EQUILIBRIUM, "linestyle": "--"}}
 """Matplotlib's `color` and `linestyle` of the methods of the registry."""
-OWN: dict[str, Any] = {"color": palette.VERMILLION, "linestyle": "-."}
+OWN: dict[str, Any] = {"color": palette.INK, "linestyle": (0, (6, 1, 1, 1, 1, 1))}
 """Those of users' own methods."""
 NASH: dict[str, Any] = {"color": palette.EQUILIBRIUM, "linestyle": "--", "linewidth": 1.2}
 CARTEL: dict[str, Any] = {"color": palette.MUTED, "linestyle": ":", "linewidth": 1.4}

@@ -7,7 +7,7 @@ import pytest
 
 from aigc_market import palette
 from baselines.arena.registry import REGISTRY
-from baselines.figures import STYLES
+from baselines.figures import OWN, STYLES
 
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(
@@ -48,5 +48,12 @@ def test_nobody_else_has_colours():
 def test_every_method_has_a_look_of_its_own():
     of_one_provider = {n for n, e in REGISTRY.items() if e.factory is not None or e.trainer}
     assert of_one_provider <= set(STYLES)
-    looks = [tuple(style.values()) for style in STYLES.values()]
+    looks = [tuple(style.values()) for style in (*STYLES.values(), OWN)]
     assert len(set(looks)) == len(looks)
+
+
+def test_what_is_compared_most_is_told_apart_by_colour():
+    """By the lines that a page has beside each other, without their dashes."""
+    compared = ("ppo", "tppo", "d2sac", "filter", "bayes", "cils", "kalman", "constant")
+    colours = [STYLES[method]["color"] for method in compared]
+    assert len(set(colours)) == len(colours)
