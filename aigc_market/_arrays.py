@@ -195,36 +195,3 @@ def redrawn(old: Any, where: Any, draw: Callable[..., Any]) -> Any:
     new = old.flatten()
     new[places] = draw(len(places), lambda array: array.ravel()[places])
     return new.reshape(old.shape)
-
-
-def normals(rng: Any, shape: tuple[int, ...]) -> Any:
-    """Standard normals, of NumPy in single precision, by Box and Muller's method.
-
-    It runs on whole arrays, some five times as fast as NumPy's draws one by one, which would take
-    as long as all else in a round.
-    """
-    if not isinstance(rng, np.random.Generator):
-        return rng.standard_normal(shape)
-    count = math.prod(shape)
-    radius, angle = rng.random((2, (count + 1) // 2), np.float32)
-    np.subtract(1, radius, out=radius)  # from (0, 1]: the logarithm exists
-    np.log(radius, out=radius)
-    radius *= np.float32(-2)
-    np.sqrt(radius, out=radius)
-    angle *= np.float32(2 * np.pi)
-    pairs = np.empty((2, len(radius)), np.float32)
-    np.cos(angle, out=pairs[0])
-    np.sin(angle, out=pairs[1])
-    pairs *= radius
-    return pairs.ravel()[:count].reshape(shape)
-
-
-def normals_of_floats(rng: np.random.Generator, count: int) -> list[float]:
-    """The same numbers one by one, to rounding: a few of them take a quarter of the time so."""
-    pairs, cosines, sines = (count + 1) // 2, [], []
-    uniform = rng.random(2 * pairs, np.float32).tolist()
-    for u, v in zip(uniform[:pairs], uniform[pairs:], strict=True):
-        radius, angle = math.sqrt(-2.0 * math.log(1.0 - u)), math.tau * v
-        cosines.append(radius * math.cos(angle))
-        sines.append(radius * math.sin(angle))
-    return (cosines + sines)[:count]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks, rules
-from aigc_market._arrays import as_numpy, clip, normals, normals_of_floats
+from aigc_market._arrays import as_numpy, clip
 from aigc_market.market import Competition, Market
 from aigc_market.rules import Answer, PairTerms
 
@@ -58,7 +58,7 @@ class Noisy:
 
     def factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """By what the best response is multiplied, in single precision."""
-        factors = normals(rng, shape)
+        factors = rng.standard_normal(shape, np.float32)
         factors *= np.float32(self.sigma)
         factors += np.float32(1)
         return np.maximum(factors, np.float32(LEAST_FACTOR), out=factors)
@@ -92,9 +92,9 @@ class Noisy:
     ) -> list[float]:
         """The same of one market on floats, not yet held within the bounds."""
         if active is None:
-            noise = normals_of_floats(rng, len(rational))
+            noise = rng.standard_normal(len(rational), np.float32).tolist()
         else:
-            drawn = iter(normals_of_floats(rng, sum(active)))
+            drawn = iter(rng.standard_normal(sum(active), np.float32).tolist())
             noise = [next(drawn) if here else 0.0 for here in active]
         sigma, steps = self.sigma, []
         for wanted, normal in zip(rational, noise, strict=True):

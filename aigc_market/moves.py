@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import _checks
-from aigc_market._arrays import clip, convert, exp, namespace, normals, redrawn
+from aigc_market._arrays import clip, convert, exp, namespace, redrawn
 from aigc_market.distributions import Distribution
 from aigc_market.ssim import SSIMModel
 
@@ -108,7 +108,7 @@ class Drift(Move):
 
     def advance(self, state: State, rng: Any) -> None:
         """Every market changes."""
-        x = self.persistence * self._x + self.step * normals(rng, self._x.shape)
+        x = self.persistence * self._x + self.step * rng.standard_normal(self._x.shape)
         self._x = clip(x, -self._most, self._most)
         self.factor = clip(exp(self._x), *self.factor_bounds)
 

@@ -23,7 +23,7 @@ from baselines.followers.gaps import measure
 from baselines.followers.gradients import PPO, Pathwise
 from baselines.followers.policy import FollowerKind, FollowerNetwork, Followers, sees
 from baselines.methods.sb3.players import normalized
-from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.recipes import PpoRecipe, recipe
 from baselines.methods.sb3.trainer import Trained, make_policy
 from baselines.runs.checkpoint import Checkpoint
 
@@ -73,7 +73,7 @@ class BothRecipe:
         return 0.01 if self.gradient == "pathwise" else 0.006
 
 
-def leader_recipe(method: str, task: Task) -> Sb3Recipe:
+def leader_recipe(method: str, task: Task) -> PpoRecipe:
     """The leader's recipe where followers learn too: in many games at once, few rounds of each."""
     alone = recipe(method, task)
     if not task.stands_still:
@@ -95,7 +95,7 @@ def train_both(
     leader: str,
     followers: FollowerKind | None,
     task: Task,
-    recipe: Sb3Recipe,
+    recipe: PpoRecipe,
     both: BothRecipe,
     seed: int,
     report: Callable[[dict[str, float]], None] = lambda row: None,
@@ -166,7 +166,7 @@ def train_both(
     return replace(trained, rounds=int(last["rounds"]), seconds=last["seconds"]), answering
 
 
-def _check(task: Task, recipe: Sb3Recipe, both: BothRecipe) -> None:
+def _check(task: Task, recipe: PpoRecipe, both: BothRecipe) -> None:
     if "followers" in task.arguments:
         raise ValueError(
             f"followers must be left out where both learn, got {task.arguments['followers']!r}"

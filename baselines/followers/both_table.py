@@ -21,7 +21,7 @@ from baselines.arena.task import Task
 from baselines.followers.both_learning import BothRecipe, Gradient, leader_recipe, train_both
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.runs.digest import code_digest, described
 from baselines.runs.files import read_frame, write_atomically, write_csv
 from baselines.runs.runner import Runner
@@ -71,7 +71,7 @@ class Pair:
             row[name] = getattr(found, name)
         write_csv(self.file(out), list(row), [row])
 
-    def _recipes(self) -> tuple[Sb3Recipe, BothRecipe]:
+    def _recipes(self) -> tuple[PpoRecipe, BothRecipe]:
         recipe = leader_recipe(self.leader, self.task)
         return recipe, BothRecipe(gradient=self.gradient, every=recipe.rounds)
 

@@ -19,7 +19,7 @@ from baselines.followers.both_learning import BothRecipe, train_both
 from baselines.followers.exploit import exploit
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind, Followers
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.runs.files import read_frame, write_csv
 
 FOLLOWERS = "followers.safetensors"
@@ -48,7 +48,7 @@ def train_and_keep(
     leader: str,
     followers: FollowerKind,
     task: Task,
-    recipe: Sb3Recipe,
+    recipe: PpoRecipe,
     both: BothRecipe,
     seed: int,
     out: Path,

@@ -18,7 +18,7 @@ from aigc_market.ssim.model import LiveSSIM
 from aigc_market.torchrl import MarketEnv
 from baselines.arena.task import Task
 from baselines.followers.policy import sees, to_actions
-from baselines.methods.sb3.players import NORMALIZED
+from baselines.methods.sb3.players import units
 
 BEYOND = 1.1
 """How far out prices are drawn before they are held within [−1, 1]: the bounds, which have
@@ -38,7 +38,7 @@ class LearningGames:
     """
 
     def __init__(self, task: Task, num_envs: int, history: int) -> None:
-        given = {**task.keywords(), **NORMALIZED, "history": history}
+        given = {**task.keywords(), **units(), "history": history}
         ssim: Any = task.settings().market.ssim
         if isinstance(ssim, LiveSSIM):  # its curve is all of it that counts here
             steps = np.arange(ssim.max_steps + 1)

@@ -15,7 +15,7 @@ from torchrl.objectives.value.functional import generalized_advantage_estimate
 
 from baselines.followers.games import LearningGames
 from baselines.followers.policy import FollowerNetwork
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 
 DRAWS = 8
 """Purchases that a follower compares at one price."""
@@ -45,7 +45,7 @@ class Sides:
     followers: FollowerNetwork | None
     optimizer: Optimizer
     explore: int
-    recipe: Sb3Recipe
+    recipe: PpoRecipe
 
 
 class PPO(Sides):

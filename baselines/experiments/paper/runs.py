@@ -17,7 +17,7 @@ from baselines.arena.rollout import Played, play
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.methods.sb3.trainer import Sb3Trainer
 from baselines.runs.digest import described
 from baselines.runs.files import write_json
@@ -34,7 +34,7 @@ class Run:
     task: Task
     seeds: tuple[int, ...]
     """A learner has one. Others play all of theirs side by side."""
-    recipe: Sb3Recipe
+    recipe: PpoRecipe
     """Of a learner. The other methods play as many rounds as learners are trained."""
     live_rounds: int = 0
     """Rounds that a learner plays on the live service after training."""

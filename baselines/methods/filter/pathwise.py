@@ -60,8 +60,9 @@ class Episodes(NamedTuple):
 
 def obstacle(task: Task) -> str | None:
     """What keeps the gradient from going through the rules of a task; None: nothing."""
-    if not task.settings().market.ssim.linear_demand:
-        return "ssim must be a quadratic: the demand of other models has no useful gradient"
+    market = task.settings().market
+    if not np.any(market.ssim.demand_curve(market.min_steps, market.max_steps).slopes):
+        return "ssim must be a formula: the demand of a table jumps, and has no useful gradient"
     if type(_followers(task)) is not scripted.Noisy:
         return "followers must be rational or noisy: the gradient holds their noise fixed"
     return None

@@ -20,11 +20,11 @@ from baselines.methods.filter.information import MARKET_INPUTS, OWN_INPUTS, Info
 from baselines.methods.filter.leader import Leader
 from baselines.methods.filter.network import PricingNetwork, in_numpy
 from baselines.methods.sb3.learning import Remembering, learn
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 
 
 def train(
-    weights: nn.ParameterDict, task: Task, recipe: Sb3Recipe, seed: int, report: Report
+    weights: nn.ParameterDict, task: Task, recipe: PpoRecipe, seed: int, report: Report
 ) -> int:
     """Train a leader in place.
 

@@ -28,7 +28,7 @@ from baselines.methods.filter.fit import FitRecipe, fitted
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.methods.filter.pathwise import PathwiseRecipe
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.runs.checkpoint import Checkpoint
 from baselines.runs.digest import code_digest
 from baselines.runs.policy_files import write
@@ -38,7 +38,7 @@ from baselines.runs.policy_files import write
 class FilterRecipe:
     """How a leader on a filter of demand is made."""
 
-    improvement: Sb3Recipe | PathwiseRecipe | None
+    improvement: PpoRecipe | PathwiseRecipe | None
     """How the network is trained once the filter is fitted; None: it stays as it begins, with the
     price that is best by the filter and some dispersion."""
     fit: FitRecipe = field(default_factory=FitRecipe)
@@ -56,7 +56,7 @@ class FilterTrainer:
 
     method: str
     """Its name in the registry."""
-    improvement: type[Sb3Recipe | PathwiseRecipe] | None
+    improvement: type[PpoRecipe | PathwiseRecipe] | None
     """How the network is trained once the filter is fitted."""
 
     def recipe(self, task: Task) -> FilterRecipe:
@@ -64,9 +64,9 @@ class FilterTrainer:
         K, improvement = task.public().K, None
         if self.improvement is PathwiseRecipe:
             improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
-        if self.improvement is Sb3Recipe:
+        if self.improvement is PpoRecipe:
             lanes = _lanes(256, 640, K)  # sixty updates by whole episodes
-            improvement = Sb3Recipe(
+            improvement = PpoRecipe(
                 rounds=6000 * lanes,
                 history=1,
                 lanes=lanes,
@@ -126,7 +126,7 @@ class FilterTrainer:
         began, rounds = time.perf_counter(), 0
         if isinstance(recipe.improvement, PathwiseRecipe):
             rounds = pathwise.train(weights, task, recipe.improvement, seed, checkpoint, report)
-        if isinstance(recipe.improvement, Sb3Recipe):
+        if isinstance(recipe.improvement, PpoRecipe):
             rounds = ppo.train(weights, task, recipe.improvement, seed, report)
             if not _noise_pays(weights, task):
                 weights["log_std"].data.fill_(-math.inf)
@@ -156,5 +156,5 @@ def _lanes(most: int, slots: int, K: int) -> int:
 
 
 FILTER = FilterTrainer("filter", None)
-FILTER_PPO = FilterTrainer("filter_ppo", Sb3Recipe)
+FILTER_PPO = FilterTrainer("filter_ppo", PpoRecipe)
 FILTER_PATHWISE = FilterTrainer("filter_pathwise", PathwiseRecipe)

@@ -13,12 +13,16 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecMonitor
 
 from aigc_market.sb3 import GymnasiumVecEnv
 from baselines.arena.protocol import Report
 from baselines.arena.seeds import training_seed
+
+REPORTS = 200
+"""Of a training, at most."""
 
 
 def learn(
@@ -29,6 +33,7 @@ def learn(
     seed: int,
     report: Report = lambda done, total, row: None,
     policy_arguments: dict[str, Any] | None = None,
+    watch: Callable[[Any], None] = lambda model: None,
 ) -> Any:
     """Train a policy.
 
@@ -40,9 +45,10 @@ def learn(
         recipe: its `rounds` are those to play, in all environments together; `arguments()` are the
             algorithm's, under its own names: `learning_rate`, `gamma`, `n_steps`, …
         seed: of every random choice.
-        report: called after each rollout with the rounds played, those to be played, and the mean
-            `reward` a round of the episodes that ended in it, if any did.
+        report: called after a rollout, at most `REPORTS` times, with the rounds played, those to be
+            played, and the mean `reward` a round of the episodes that ended since, if any did.
         policy_arguments: of the policy's class.
+        watch: called with the algorithm whenever it reports.
 
     Returns:
         The algorithm after training: its `policy`, its `num_timesteps`, and in `ep_info_buffer` the
@@ -58,7 +64,8 @@ def learn(
         device="cpu",
         **recipe.arguments(),
     )
-    model.learn(recipe.rounds, callback=_Progress(recipe.rounds, report))
+    model.set_logger(Logger(None, []))  # SB3's own would make a folder
+    model.learn(recipe.rounds, callback=_Progress(recipe.rounds, report, watch))
     model.policy.set_training_mode(False)
     return model
 
@@ -101,17 +108,24 @@ class Remembering(VectorWrapper):
 
 
 class _Progress(BaseCallback):
-    """Reports after each rollout."""
+    """Reports after rollouts; those of a replay buffer are of one round each."""
 
-    def __init__(self, total: int, report: Report) -> None:
+    def __init__(self, total: int, report: Report, watch: Callable[[Any], None]) -> None:
         super().__init__()
-        self._total, self._report, self._reported = total, report, 0
+        self._total, self._report, self._watch = total, report, watch
+        self._episodes = self._next = 0
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        ended = episode_rewards(self.model, self._reported)
-        self._reported += len(ended)
+        done = min(self.num_timesteps, self._total)
+        if done < self._next:
+            return
+        self._next = min(done + self._total // REPORTS, self._total)
+        ended = episode_rewards(self.model, self._episodes)
+        self._episodes += len(ended)
         row = {"reward": float(np.mean(ended))} if ended else {}
-        self._report(min(self.num_timesteps, self._total), self._total, row)
+        self._report(done, self._total, row)
+        self._watch(self.model)
+

@@ -12,18 +12,26 @@ from baselines.arena.protocol import History
 from baselines.arena.task import Task
 from baselines.methods.sb3.running_statistics import Statistics
 
-NORMALIZED = {"normalize": True, "scale_rewards": True, "continuous_actions": True}
-"""Arguments of an environment in which a policy learns."""
 
 
-def normalized(task: Task, history: int) -> Settings:
+def units(continuous: bool = True) -> dict[str, Any]:
+    """Arguments of an environment in which a policy learns.
+
+    Args:
+        continuous: whether it posts any price, or one of the grid.
+    """
+    return {"normalize": True, "scale_rewards": True, "continuous_actions": continuous}
+
+
+def normalized(task: Task, history: int, continuous: bool = True) -> Settings:
     """Settings of a task's environments as a policy learns in them.
 
     Args:
         task: with one provider.
         history: n, rounds that the policy sees.
+        continuous: see `units`.
     """
-    return Settings.make(**{**task.keywords(), **NORMALIZED, "history": history})
+    return Settings.make(**{**task.keywords(), **units(continuous), "history": history})
 
 
 class WindowMethod:
@@ -62,7 +70,10 @@ class WindowMethod:
         if self._statistics is not None:
             seen = self._statistics.beside(seen, begins)
         with torch.no_grad():
-            actions = self._decide(torch.from_numpy(seen), begins).double().numpy()
+            actions = self._decide(torch.from_numpy(seen), begins).numpy()
+        if self._prices.grid is not None:
+            return self._prices.read_batch(actions, len(actions))
+        actions = actions.astype(np.float64)
         if self._noise is not None:
             spread = float(self._policy.log_std.detach().exp())
             actions = actions + spread * self._noise.standard_normal((len(actions), 1))

@@ -1,34 +1,47 @@
-"""PPO, recurrent PPO and TPPO, trained by Stable-Baselines3 and kept as files."""
+"""Leaders that are trained by Stable-Baselines3 or sb3-contrib, and kept as files."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
-from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.dqn.policies import DQNPolicy
+from stable_baselines3.sac.policies import SACPolicy
+from stable_baselines3.td3.policies import TD3Policy
 
 import aigc_market
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.followers import FollowerPolicy
-from aigc_market.sb3 import EncoderDecoder, TransformerPolicy
+from aigc_market.sb3 import DiffusionPolicy, EncoderDecoder, TransformerPolicy
 from baselines.arena.protocol import Method, Report
-from baselines.arena.rollout import PHYSICAL, play_in
+from baselines.arena.rollout import PHYSICAL, play, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import Remembering, episode_rewards, learn
-from baselines.methods.sb3.players import NORMALIZED, RecurrentMethod, WindowMethod, normalized
-from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.players import RecurrentMethod, WindowMethod, normalized, units
+from baselines.methods.sb3.recipes import (
+    GridRecipe,
+    NoisyRecipe,
+    PpoRecipe,
+    Recipe,
+    ReplayRecipe,
+    RolloutRecipe,
+    recipe,
+)
 from baselines.methods.sb3.running_statistics import Statistics
 from baselines.runs import policy_files
 
@@ -41,18 +54,34 @@ class RowsPolicy(TransformerPolicy):
         self.mlp_extractor = network
 
 
-_KINDS: dict[str, tuple[Any, bool]] = {
-    "tppo": (RowsPolicy, False),
-    "ppo": (ActorCriticPolicy, False),
-    "ppo_statistics": (ActorCriticPolicy, True),
-    "recurrent_ppo": (RecurrentActorCriticPolicy, False),
-    "recurrent_ppo_statistics": (RecurrentActorCriticPolicy, True),
+@dataclass(frozen=True)
+class Kind:
+    """What a method is made of."""
+
+    algorithm: type[BaseAlgorithm]
+    network: type[BasePolicy]
+    recipe: type[Recipe]
+    plays: str = ""
+    """The part of the network that plays, where the others are of use in training alone."""
+
+
+KINDS = {
+    "tppo": Kind(PPO, RowsPolicy, PpoRecipe),
+    "ppo": Kind(PPO, ActorCriticPolicy, PpoRecipe),
+    "recurrent_ppo": Kind(RecurrentPPO, RecurrentActorCriticPolicy, PpoRecipe),
+    "a2c": Kind(A2C, ActorCriticPolicy, RolloutRecipe),
+    "sac": Kind(SAC, SACPolicy, ReplayRecipe, "actor"),
+    "td3": Kind(TD3, TD3Policy, NoisyRecipe, "actor"),
+    "diffusion_td3": Kind(TD3, DiffusionPolicy, NoisyRecipe, "actor"),
+    "dqn": Kind(DQN, DQNPolicy, GridRecipe, "q_net"),
 }
-"""Of each method the network's class, and whether it is shown `Statistics`."""
+"""By the method's name."""
 VALIDATION_EPISODES = 256
 """In which it is found whether a policy earns more with its noise."""
-NAMES = tuple(_KINDS)
-"""The methods trained by Stable-Baselines3."""
+CURVE_EPISODES = 128
+"""Of validation too, by which a training is watched."""
+WATCHED = tuple(2.0**-i for i in range(6, 0, -1)) + (0.75, 1.0)
+"""Shares of a training's rounds after which it is watched."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +89,28 @@ class Trained:
     """A policy, and how it came to be."""
 
     method: str
-    policy: ActorCriticPolicy
+    policy: Any
     settings: Settings
     """Of the environments that it has learnt in: see `normalized`."""
-    recipe: Sb3Recipe
+    recipe: Recipe
     episodes: list[float]
     """Mean reward a round of each training episode, exploration included."""
     rounds: int
     """In all lanes together."""
     seconds: float
+    """CPU time of training, without what it was watched in."""
     noise: int | None = None
     """Seed of the policy's own noise in play; None where it plays its mean."""
+    curve: tuple[dict[str, float], ...] = ()
+    """What its mean did in validation episodes on the way: `rounds` and `seconds` of training so
+    far, `share` of the oracle's utility, `earned` over it."""
 
     def player(self, num_envs: int) -> Method:
         """The policy in N episodes."""
-        network, statistics = _KINDS[self.method]
-        player = RecurrentMethod if network is RecurrentActorCriticPolicy else WindowMethod
+        recurrent = KINDS[self.method].network is RecurrentActorCriticPolicy
+        player = RecurrentMethod if recurrent else WindowMethod
         rng = None if self.noise is None else np.random.default_rng(self.noise)
-        return player(self.policy, self.settings, num_envs, statistics, rng)
+        return player(self.policy, self.settings, num_envs, self.recipe.statistics, rng)
 
     def keep(self, out: Path, task: Task, seed: int) -> None:
         """Write it to one safetensors file, from which `Sb3Trainer.load` makes it again.
@@ -95,9 +128,10 @@ class Trained:
             "noise": self.noise,
             "rounds": self.rounds,
             "seconds": self.seconds,
+            "curve": self.curve,
             "version": aigc_market.__version__,
         }
-        policy_files.write(out, self.policy.state_dict(), config)
+        policy_files.write(out, _playing(self.method, self.policy).state_dict(), config)
 
 
 @dataclass(frozen=True)
@@ -107,7 +141,7 @@ class Sb3Trainer:
     method: str
     """One of `NAMES`."""
 
-    def recipe(self, task: Task) -> Sb3Recipe:
+    def recipe(self, task: Task) -> Any:
         """The recipe in use."""
         return recipe(self.method, task)
 
@@ -119,9 +153,10 @@ class Sb3Trainer:
         self,
         task: Task,
         seed: int,
-        recipe: Sb3Recipe | None = None,
+        recipe: Any = None,
         report: Report = lambda done, total, row: None,
         followers: FollowerPolicy | None = None,
+        watched: Sequence[float] = (),
     ) -> Trained:
         """Train a policy.
 
@@ -131,35 +166,56 @@ class Sb3Trainer:
             recipe: in place of the one in use.
             report: told of the progress, as by `learn`.
             followers: whom it learns against, in place of the task's.
+            watched: shares of the rounds, rising, after which `Trained.curve` has a row.
         """
-        recipe = recipe or self.recipe(task)
-        policy, statistics = _KINDS[self.method]
-        settings = normalized(task, recipe.history)
-        given = {**NORMALIZED, "history": recipe.history, "judged": False}
+        recipe, kind = recipe or self.recipe(task), KINDS[self.method]
+        settings = normalized(task, recipe.history, kind.algorithm is not DQN)
+        given = {**units(kind.algorithm is not DQN), "history": recipe.history, "judged": False}
         if followers is not None:
             given["followers"] = followers
         env: Any = task.environment(recipe.lanes, **given)
-        if statistics:
+        if recipe.statistics:
             env = with_statistics(env)
-        began = time.perf_counter()
-        algorithm = RecurrentPPO if policy is RecurrentActorCriticPolicy else PPO
         arguments = _policy_arguments(self.method, recipe, settings)
-        model = learn(env, algorithm, policy, recipe, seed, report, arguments)
-        seconds = time.perf_counter() - began
-        of_training = episode_rewards(model), model.num_timesteps, seconds
-        return Trained(self.method, model.policy, settings, recipe, *of_training)
+        curve, left, spent = [], list(watched), 0.0
+        began = time.process_time()
+
+        def seconds() -> float:
+            return time.process_time() - began - spent
+
+        def watch(model: Any) -> None:
+            nonlocal spent
+            if not left or model.num_timesteps < left[0] * recipe.rounds:
+                return
+            row = {"rounds": float(model.num_timesteps), "seconds": seconds()}
+            of_now = Trained(self.method, model.policy, settings, recipe, [], 0, 0.0)
+            model.policy.set_training_mode(False)
+            played = play(of_now.player(CURVE_EPISODES), task, CURVE_EPISODES, validation_seed(0))
+            earned = float(played.utility.sum() / played.equilibrium_utility.sum())
+            curve.append(row | {"share": played.share, "earned": earned})
+            spent += seconds() - row["seconds"]
+            while left and model.num_timesteps >= left[0] * recipe.rounds:
+                del left[0]
+
+        model = learn(
+            env, kind.algorithm, kind.network, recipe, seed, report, arguments, watch
+        )
+        of_training = episode_rewards(model), model.num_timesteps, seconds()
+        trained = Trained(self.method, model.policy, settings, recipe, *of_training)
+        return dataclasses.replace(trained, curve=tuple(curve))
 
     def train(
         self,
         task: Task,
         seed: int,
         out: Path,
-        recipe: Sb3Recipe | None = None,
+        recipe: Any = None,
         report: Report = lambda done, total, row: None,
     ) -> None:
         """Train a policy and keep it in one safetensors file: see `learn`.
 
-        It will play with its own noise if it earns more so in validation episodes.
+        One that learned with noise of its own will play with it if that earns more in validation
+        episodes.
         """
 
         def earned(trained: Trained) -> float:
@@ -168,9 +224,11 @@ class Sb3Trainer:
             played = play_in(lanes, trained.player(lanes.num_envs), validation_seed(0))
             return float(played.utility.mean())
 
-        quiet = self.learn(task, seed, recipe, report)
-        noisy = dataclasses.replace(quiet, noise=training_seed(seed))
-        max(quiet, noisy, key=earned).keep(out, task, seed)
+        trained = self.learn(task, seed, recipe, report, watched=WATCHED)
+        if hasattr(trained.policy, "log_std"):
+            noisy = dataclasses.replace(trained, noise=training_seed(seed))
+            trained = max(trained, noisy, key=earned)
+        trained.keep(out, task, seed)
 
     def load(self, path: Path) -> Callable[[int], Method]:
         """A policy kept by `train`: called with the number of episodes, it gives a method.
@@ -183,10 +241,12 @@ class Sb3Trainer:
         """
         config, weights = policy_files.read(path)
         try:
-            method, recipe = config["method"], Sb3Recipe(**config["recipe"])
-            settings = normalized(Task.from_json(config["task"]), recipe.history)
+            method = config["method"]
+            recipe = KINDS[method].recipe(**config["recipe"])
+            task, continuous = Task.from_json(config["task"]), KINDS[method].algorithm is not DQN
+            settings = normalized(task, recipe.history, continuous)
             policy = make_policy(method, recipe, settings)
-            policy.load_state_dict(weights)
+            _playing(method, policy).load_state_dict(weights)
             of_training = [], config["rounds"], config["seconds"], config["noise"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: torch's
             raise ValueError(
@@ -196,7 +256,11 @@ class Sb3Trainer:
         return Trained(method, policy, settings, recipe, *of_training).player
 
 
-TPPO, PPO_MLP, PPO_STATISTICS, RECURRENT_PPO, RECURRENT_PPO_STATISTICS = map(Sb3Trainer, NAMES)
+NAMES = tuple(KINDS)
+"""The methods trained by Stable-Baselines3."""
+TPPO, PPO_MLP, RECURRENT_PPO, A2C_MLP, SAC_MLP, TD3_MLP, DIFFUSION_TD3, DQN_MLP = map(
+    Sb3Trainer, NAMES
+)
 
 
 def with_statistics(env: PricingVectorEnv) -> Remembering:
@@ -206,28 +270,38 @@ def with_statistics(env: PricingVectorEnv) -> Remembering:
     return Remembering(env, Statistics(env.settings, env.num_envs).beside, size)
 
 
-def make_policy(method: str, recipe: Sb3Recipe, settings: Settings) -> Any:
+def make_policy(method: str, recipe: Recipe, settings: Settings) -> Any:
     """An untrained policy.
 
     Args:
         method: one of `NAMES`.
-        recipe: of which `width` and `log_std_init` count.
+        recipe: of which those numbers count that its network has.
         settings: of the environments that it plays: see `normalized`.
     """
-    game, (policy, statistics) = Stackelberg(settings, scripted=True), _KINDS[method]
+    game = Stackelberg(settings, scripted=True)
     seen, action = game.leader.space, game.prices[0].space
-    if statistics:
+    if recipe.statistics:
         size = seen.shape[0] + Statistics.size(settings.market.K)
         seen = Box(-np.inf, np.inf, (size,), np.float32)
     arguments = _policy_arguments(method, recipe, settings)
-    return policy(seen, action, recipe.rate, **arguments)
+    return KINDS[method].network(seen, action, recipe.rate, **arguments)
 
 
-def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dict[str, Any]:
-    """Of the policy's class, beside its spaces."""
-    (policy, statistics), width = _KINDS[method], recipe.width
-    of_network: dict[str, Any]
-    if policy is RecurrentActorCriticPolicy:
+def _playing(method: str, policy: Any) -> Any:
+    """The part of a policy that is kept."""
+    part = KINDS[method].plays
+    return getattr(policy, part) if part else policy
+
+
+def _policy_arguments(method: str, recipe: Any, settings: Settings) -> dict[str, Any]:
+    """Of the policy's class, beside its spaces.
+
+    Raises:
+        ValueError: statistics for a transformer, which reads rows alone.
+    """
+    network, width = KINDS[method].network, recipe.width
+    of_network: dict[str, Any] = {"net_arch": [width, width]}
+    if network is RecurrentActorCriticPolicy:
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
         of_network = {
             "net_arch": [width],
@@ -235,7 +309,9 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
             "shared_lstm": True,
             "enable_critic_lstm": False,
         }
-    elif policy is RowsPolicy:
+    elif network is RowsPolicy:
+        if recipe.statistics:
+            raise ValueError("statistics must be False for tppo, which reads rows, got True")
         of_network = {
             "history": recipe.history,
             "in_front": 0,  # a capacity stands in each row: see `SeenRows`
@@ -243,12 +319,14 @@ def _policy_arguments(method: str, recipe: Sb3Recipe, settings: Settings) -> dic
             "width": width,
             "feedforward": 2 * width,
         }
-    else:
-        of_network = {"net_arch": [width, width]}
-    behind = Statistics.size(settings.market.K) if statistics else 0
+    optimizer: dict[str, Any] = {"fused": True}  # one call for all weights
+    if isinstance(recipe, RolloutRecipe):
+        of_network["log_std_init"] = recipe.log_std_init
+        optimizer["eps"] = 1e-5  # SB3's for PPO
+    behind = Statistics.size(settings.market.K) if recipe.statistics else 0
     return {
-        "log_std_init": recipe.log_std_init,
-        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's, and one call for all weights
+        "optimizer_class": torch.optim.Adam,
+        "optimizer_kwargs": optimizer,
         "features_extractor_class": SeenRows,
         "features_extractor_kwargs": {"settings": settings, "statistics": behind},
         **of_network,
