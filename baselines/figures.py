@@ -20,15 +20,21 @@ from baselines.runs.files import write_atomically
 _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # What a family's methods share is how they get to a price; see `baselines.arena.registry`.
     (palette.MUTED, ("random", "constant", "greedy", "epsilon_greedy")),
-    (palette.PURPLE, ("likelihood_grid", "cils", "cils_discounted", "log_cils")),
-    (palette.OLIVE, ("kalman", "kalman_total", "thompson")),
+    (
+        palette.PURPLE,
+        (
+            *("likelihood_grid", "cils", "cils_discounted", "log_cils"),
+            *("kalman", "kalman_total", "thompson"),
+        ),
+    ),
     (palette.ORANGE, ("ppo", "recurrent_ppo", "a2c", "ppo_statistics", "recurrent_ppo_statistics")),
     (palette.SKY, ("tppo",)),
-    (palette.VERMILLION, ("d2sac", "sac", "td3", "dqn")),
+    (palette.VERMILLION, ("sac", "td3", "dqn")),
+    (palette.OLIVE, ("diffusion_td3",)),
     (palette.BLUE, ("filter_pathwise", "filter_ppo", "filter", "filter_unfitted")),
     (palette.BLACK, ("bayes_information", "bayes", "bayes_thompson")),
 )
-_DASHES = ("-", "--", ":", "-.", (0, (1, 3)))
+_DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (6, 2, 1, 2, 1, 2)), (0, (2, 2, 6, 2)))
 
 STYLES: dict[str, dict[str, Any]] = {
     method: {"color": color, "linestyle": dashes}
@@ -36,7 +42,7 @@ STYLES: dict[str, dict[str, Any]] = {
     for method, dashes in zip(methods, _DASHES, strict=False)
 } | {"equilibrium": {"color": palette.EQUILIBRIUM, "linestyle": "--"}}
 """Matplotlib's `color` and `linestyle` of the methods of the registry."""
-OWN: dict[str, Any] = {"color": palette.INK, "linestyle": (0, (6, 1, 1, 1, 1, 1))}
+OWN: dict[str, Any] = {"color": palette.INK, "linestyle": "-."}
 """Those of users' own methods."""
 NASH: dict[str, Any] = {"color": palette.EQUILIBRIUM, "linestyle": "--", "linewidth": 1.2}
 CARTEL: dict[str, Any] = {"color": palette.MUTED, "linestyle": ":", "linewidth": 1.4}

@@ -25,7 +25,7 @@ from baselines.arena.training import Training
 from baselines.experiments.leaderboard import command, costs, draw, evaluation, tables
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.result import Result, is_classical, merit_of
+from baselines.experiments.leaderboard.result import Result, is_classical, is_learner, merit_of
 
 # --- what was played, and tables
 
@@ -205,6 +205,66 @@ def test_references_are_the_best_classical_the_filter_and_the_best_told_the_law(
     }
 
 
+def test_learners_are_compared_with_the_best_of_them_and_with_some_one_by_one(tmp_path, middling):
+    learners = {"ppo": 150.0, "tppo": 120.0, "random": 400.0, "bayes": 80.0}
+    policy = tmp_path / "policy.safetensors"
+    shown = [
+        result(
+            tmp_path,
+            made_up(
+                tmp_path,
+                name,
+                lost=(40.0, rest),
+                policy=None if REGISTRY[name].factory else policy,
+            ),
+        )
+        for name, rest in learners.items()
+    ]
+    rows = list(tables.differences([*shown, middling]))
+    found = {
+        (row["of"], row["method"]): float(row["difference"])
+        for row in rows
+        if row["window"] == "all"
+    }
+    assert found["best learner", "ppo"] == pytest.approx(-0.03)  # to tppo
+    assert found["best learner", "bayes"] == pytest.approx(0.04)
+    assert found["ppo", "tppo"] == pytest.approx(0.03)
+    # Others are not compared one by one: they are compared with the best.
+    assert {method for of, method in found if of == "ppo"} == {"tppo"}
+    assert not {of for of, _ in found} & {"sac", "td3"}  # which nobody played
+
+
+def test_curves_are_those_of_trainings_on_the_task_itself(tmp_path):
+    points = [
+        {"rounds": 10.0, "seconds": 1.5, "share": 0.5, "earned": 0.4},
+        {"rounds": 20.0, "seconds": 3.25, "share": 0.75, "earned": 0.7},
+    ]
+    policies_of = [tmp_path / f"{seed}.safetensors" for seed in range(2)]
+    for policy in policies_of:
+        kept(policy, 6.0, method="ppo", curve=points, task=Task("crowd").as_json())
+    shown = [
+        result(
+            tmp_path,
+            *(
+                made_up(tmp_path, "ppo", task, (40.0, 100.0), seed, policy)
+                for seed, policy in enumerate(policies_of)
+            ),
+        )
+        for task in ("crowd", Task("crowd", {"K": 40}))
+    ]
+    without = result(tmp_path, made_up(tmp_path, "constant", "crowd"))
+    tables.write_leaderboard(tmp_path, [*shown, without], {})
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert lines == [
+        "scenario,method,seed,rounds,seconds,share",
+        *(
+            f"crowd,ppo,{seed},{point}"
+            for seed in (0, 1)
+            for point in ("10,1.50,0.500000", "20,3.25,0.750000")
+        ),
+    ]
+
+
 def test_one_rule_of_choice():
     for track, merit in (("nothing", 0.7), ("form", 0.7), ("gradient", 0.9), ("law", 0.9)):
         assert merit_of(track, earned=0.7, share=0.9) == merit
@@ -216,10 +276,15 @@ def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
         for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
+    policy = tmp_path / "played" / "policy.safetensors"
+    points = [{"rounds": 10.0 * i, "seconds": i, "share": 0.2 * i} for i in (1, 2, 3)]
+    kept(policy, 6.0, method="ppo", curve=points)
+    played.append(result(tmp_path, made_up(tmp_path, "ppo", lost=(40.0, 100.0), policy=policy)))
     tables.write_leaderboard(tmp_path, played, {})
     shutil.rmtree(tmp_path / "played")
     paths = figures.draw(tmp_path)
-    assert [path.name for path in paths] == ["regret.png", "prices.png", "sizes.png"]
+    names = ["regret.png", "prices.png", "sizes.png", "learning.png"]
+    assert [path.name for path in paths] == names
     for path in paths:
         pixels = image.imread(path)[..., :3]
         assert 0.005 < (pixels.min(axis=-1) < 0.5).mean() < 0.3  # lines on white
@@ -259,13 +324,19 @@ def ends_in(figure):
 
 
 def csvs(lost, scenarios):
-    """leaderboard.csv, rounds.csv and prices.csv, from the share that each method loses."""
+    """All that is drawn, from the share that each method loses; learners lose half in each step."""
     played = [(s, m, REGISTRY[m].knows, x) for s in scenarios for m, x in lost.items()]
     steps = range(1, 101)
     return {
         "leaderboard": pd.DataFrame(
-            [(s, m, knows, "all", 1 - x, 500, 7) for s, m, knows, x in played],
-            columns=["scenario", "method", "knows", "window", "share", "episodes", "first_seed"],
+            [
+                (s, m, knows, "all", 1 - x, 500, 7, *(2 * [400 * bool(REGISTRY[m].trainer)]))
+                for s, m, knows, x in played
+            ],
+            columns=[
+                *("scenario", "method", "knows", "window", "share", "episodes", "first_seed"),
+                *("train_rounds", "train_seconds"),
+            ],
         ),
         "rounds": pd.DataFrame(
             [(s, m, t, 10 * x, 10.0) for s, m, _, x in played for t in steps],
@@ -274,6 +345,16 @@ def csvs(lost, scenarios):
         "prices": pd.DataFrame(
             [(s, m, e, t, 8 + x, 8.0) for s, m, _, x in played for e in (1, 2) for t in steps],
             columns=["scenario", "method", "episode", "round", "price", "equilibrium_price"],
+        ),
+        "curves": pd.DataFrame(
+            [
+                (s, m, seed, 100 * i, i, 1 - x * 2 ** (3 - i) - 0.01 * seed)
+                for s, m, _, x in played
+                for seed in (0, 1)
+                for i in (1, 2, 3)
+                if is_learner(REGISTRY[m]) and "-K" not in s
+            ],
+            columns=["scenario", "method", "seed", "rounds", "seconds", "share"],
         ),
     }
 
@@ -296,6 +377,23 @@ def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_flo
     prices = ends_in(shown["prices"])
     assert set(map(frozenset, prices.values())) == {frozenset({"p*", "tppo", "filter_pathwise"})}
     assert ends_in(shown["sizes"]) == {"": best | {"kalman_total"}}
+    # All that was trained, the best classical rule and the best told the law.
+    trained = {"ppo", "tppo", "filter", "filter_pathwise", "likelihood_grid", "bayes"}
+    assert ends_in(shown["learning"]) == {"shift": trained, "crowd": trained}
+
+
+def test_learning_is_drawn_against_rounds_and_seconds(drawn):
+    lost = {"ppo": 0.1, "filter": 0.05, "cils": 0.06, "kalman": 0.08, "bayes": 0.0}
+    [by_rounds, by_seconds] = drawn(**csvs(lost, ("hidden",)))["learning"].axes
+    for axes, unit in ((by_rounds, 100), (by_seconds, 1)):
+        curve, cross, *level = axes.lines
+        assert curve.get_xdata() == pytest.approx([unit, 2 * unit, 3 * unit])
+        # The mean of two seeds, of which one is ahead by .01.
+        assert curve.get_ydata() == pytest.approx([0.405, 0.205, 0.105])
+        assert (cross.get_xdata(), cross.get_ydata()) == (400, pytest.approx(0.05))
+        assert [line.get_ydata()[0] for line in level] == pytest.approx([0.06, 0.0005])
+        assert axes.yaxis_inverted()
+    assert [label.get_text() for label in by_rounds.get_yticklabels()][-1] == "80 %"
 
 
 def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path, drawn):

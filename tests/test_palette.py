@@ -54,6 +54,6 @@ def test_every_method_has_a_look_of_its_own():
 
 def test_what_is_compared_most_is_told_apart_by_colour():
     """By the lines that a page has beside each other, without their dashes."""
-    compared = ("ppo", "tppo", "d2sac", "filter", "bayes", "cils", "kalman", "constant")
+    compared = ("ppo", "tppo", "diffusion_td3", "sac", "filter", "bayes", "cils", "constant")
     colours = [STYLES[method]["color"] for method in compared]
     assert len(set(colours)) == len(colours)

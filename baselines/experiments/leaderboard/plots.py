@@ -24,19 +24,25 @@ _EPISODES = 3
 _KNOWN = ("paper", "live")
 """Markets without noise, which are the same in all episodes: regret there is a comb."""
 _LEVELS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+_LEAST = 0.0005
+"""Of U*, below which learners are not told apart: their own noise is as large."""
 _PANEL = 3.7
 """Width of a panel with its labels in inches: two of them are as wide as a page of the docs."""
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw `regret.png`, `prices.png` and `sizes.png` where the CSV files have what they show."""
-    table, rounds, prices = (
-        read_frame(folder / f"{name}.csv") for name in ("leaderboard", "rounds", "prices")
+    """Draw the figures for which the CSV files have what they show.
+
+    They are `regret.png`, `prices.png`, `sizes.png` and `learning.png`.
+    """
+    table, rounds, prices, curves = (
+        read_frame(folder / f"{name}.csv") for name in ("leaderboard", "rounds", "prices", "curves")
     )
     figures = {
         "regret": _regret(table, rounds),
         "prices": _prices(table, prices),
         "sizes": _sizes(table),
+        "learning": _learning(table, curves),
     }
     return [save(one, folder / f"{name}.png") for name, one in figures.items() if one is not None]
 
@@ -47,9 +53,13 @@ def _drawn(rows: Any) -> list[str]:
     They are the best of each track, the best classical one, and the floor.
     """
     whole = rows[rows["window"] == "all"]
-    classical = [m in REGISTRY and is_classical(REGISTRY[m]) for m in whole["method"]]
     tracks = [whole["knows"] == track for track in KNOWS]
-    return _best(whole, *tracks, classical, whole["method"] == FLOOR)
+    return _best(whole, *tracks, _classical(whole["method"]), whole["method"] == FLOOR)
+
+
+def _classical(methods: Any) -> list[bool]:
+    """Which of them are classical rules."""
+    return [name in REGISTRY and is_classical(REGISTRY[name]) for name in methods]
 
 
 def _best(rows: Any, *masks: Any) -> list[str]:
@@ -194,3 +204,67 @@ def _sizes(table: Any) -> Figure | None:
     )
     label_ends(figure, [(axes, ends)])
     return figure
+
+
+def _learning(table: Any, curves: Any) -> Figure | None:
+    """Share of the oracle's utility against rounds and CPU seconds of training, by scenario.
+
+    The mean over training seeds, with a band from the lowest to the highest. Level lines are of
+    the best that nobody trains; a cross is where a method stands of which no more is known.
+    """
+    names = list(curves["scenario"].unique())
+    if not names:
+        return None
+    figure, axes = panels(2 * len(names), 2, _PANEL, 2.9)
+    labels = []
+    for i, name in enumerate(names):
+        whole = table[(table["scenario"] == name) & (table["window"] == "all")]
+        untrained = _best(whole, _classical(whole["method"]), whole["knows"] == "law")
+        whole = whole.set_index("method")
+        fixed = whole.loc[untrained]
+        of_name = curves[curves["scenario"] == name]
+        lines = {method: _line(rows) for method, rows in of_name.groupby("method", sort=False)}
+        done = whole[whole["train_rounds"].gt(0) & ~whole.index.isin(lines)]
+        ends = {**fixed["share"], **done["share"]}
+        ends |= {method: line["mean"].iloc[-1] for method, line in lines.items()}
+        low = min(*ends.values(), *(line["low"].min() for line in lines.values()))
+        high = max(*ends.values(), *(line["high"].max() for line in lines.values()))
+        for one, time in zip(axes[2 * i : 2 * i + 2], ("rounds", "seconds"), strict=True):
+            for method, line in lines.items():
+                style = _style(method)
+                one.plot(line[time], _lost(line["mean"]), linewidth=1.4, **style)
+                band = _lost(line["low"]), _lost(line["high"])
+                one.fill_between(line[time], *band, color=style["color"], alpha=0.12)
+            for method, row in done.iterrows():
+                lost = _lost(row["share"])
+                one.plot(row[f"train_{time}"], lost, "x", color=_style(method)["color"])
+            for method, share in fixed["share"].items():
+                one.axhline(_lost(share), linewidth=1.0, **_style(method))
+            one.set(xscale="log", title=name)
+            one.set_xlabel({"rounds": "Rounds of training", "seconds": "CPU seconds"}[time])
+            _percent(one, _lost(high) / 1.2, 1.2 * _lost(low))
+            one.invert_yaxis()
+            one.set_yticks(one.get_yticks(), [f"{100 - 100 * y:g} %" for y in one.get_yticks()])
+        axes[2 * i].set_ylabel("Share of U*")
+        told = {f"{m} {100 * share:.1f} %": (_lost(share), _style(m)) for m, share in ends.items()}
+        labels.append((axes[2 * i + 1], told))
+    title_above(
+        figure,
+        "Share of the oracle's utility while learners train: validation episodes, mean over\n"
+        "training seeds, band from the lowest to the highest. Test episodes: level lines, the\n"
+        "best classical rule and the best told the law; crosses, what else was trained.",
+    )
+    label_ends(figure, labels)
+    return figure
+
+
+def _line(rows: Any) -> Any:
+    """One method's checkpoints over its training seeds, in their order."""
+    by_place = rows.groupby(rows.groupby("seed").cumcount())
+    shares = by_place["share"].agg(mean="mean", low="min", high="max")
+    return by_place[["rounds", "seconds"]].mean().join(shares)
+
+
+def _lost(share: Any) -> Any:
+    """What is lost, as far as it is shown."""
+    return np.maximum(1.0 - share, _LEAST)

@@ -160,6 +160,11 @@ def is_classical(entry: Entry) -> bool:
     return entry.knows == "form" and entry.factory is not None and not by_filter
 
 
+def is_learner(entry: Entry) -> bool:
+    """Whether it is trained, and told nothing: reinforcement learning."""
+    return entry.knows == "nothing" and entry.factory is None
+
+
 def _of_each(lost: np.ndarray, best: np.ndarray) -> np.ndarray:
     """Loss (S, N) as a share of each episode's own U*; those without any trade are left out."""
     return lost[:, best > 0] / best[best > 0]

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from baselines.arena import policies
 from baselines.arena.registry import KNOWS
 from baselines.experiments.leaderboard.changes import UNCHANGED
 from baselines.experiments.leaderboard.evaluation import WINDOWS
-from baselines.experiments.leaderboard.result import Result, grouped, is_classical
+from baselines.experiments.leaderboard.result import Result, grouped, is_classical, is_learner
 from baselines.report import NONE, bracketed, number, settings, table, write
 from baselines.runs.digest import code_digest
 from baselines.runs.files import write_csv
@@ -31,8 +32,11 @@ CHANGE_COLUMNS = (
     *("scenario", "change", "method", "knows", "share", "low", "high", "lost", "earned"),
     *("seeds", "seeds_asked", "episodes", "digest"),
 )
+CURVE_COLUMNS = ("scenario", "method", "seed", "rounds", "seconds", "share")
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
 PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
+RIVALS = ("ppo", "sac", "td3")
+"""Learners with which all others are compared, one by one."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 _LAW = "Told the law, the best of the rules tried; no bound:"
 
@@ -40,7 +44,9 @@ _LAW = "Told the law, the best of the rules tried; no bound:"
 def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, Any]) -> Path:
     """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`, `prices.csv`.
 
-    And `differences.csv`, of each method to the references of its task.
+    And `differences.csv`, of each method to the references of its task; and `curves.csv`, of each
+    training: share of the oracle's utility in validation episodes, after so many rounds and CPU
+    seconds.
 
     Args:
         out: folder of these.
@@ -54,6 +60,7 @@ def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, A
     alone = [one for r in results if r.entry.factory is None for one in r.alone()]
     write_csv(out / "seeds.csv", COLUMNS, [row for r in alone for row in rows(r)])
     write_csv(out / "differences.csv", DIFFERENCE_COLUMNS, differences(results))
+    write_csv(out / "curves.csv", CURVE_COLUMNS, [row for r in results for row in _curves(r)])
     write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for r in results for row in _by_round(r)])
     write_csv(out / "prices.csv", PRICE_COLUMNS, [row for r in results for row in _prices(r)])
     return write(out / "leaderboard.md", _page(results, made_by))
@@ -84,23 +91,39 @@ def differences(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
     """Of each method to the references of its task: rows of differences.csv.
 
     References are the best classical method of the task (told the form, untrained, another way than
-    by this package's filter), `filter`, and the best of the rules told the law.
+    by this package's filter), the best that was trained and is told nothing (reinforcement
+    learning), `filter`, and the best of the rules told the law; and some learners, of all others.
     """
     for of_task in grouped(lambda r: r.task.name, results).values():
+        learners = [r for r in of_task if is_learner(r.entry)]
         references = {
-            "best classical": [r for r in of_task if is_classical(r.entry)],
-            "filter": [r for r in of_task if r.entry.name == "filter"],
-            "best told the law": [r for r in of_task if r.entry.knows == "law"],
+            "best classical": ([r for r in of_task if is_classical(r.entry)], of_task),
+            "filter": ([r for r in of_task if r.entry.name == "filter"], of_task),
+            "best told the law": ([r for r in of_task if r.entry.knows == "law"], of_task),
+            "best learner": (learners, of_task),
+            **{name: ([r for r in learners if r.entry.name == name], learners) for name in RIVALS},
         }
-        for name, among in references.items():
+        for name, (among, compared) in references.items():
             best = max(among, key=lambda r: r.share().mean, default=None)
-            for result, window in itertools.product(of_task, WINDOWS):
+            for result, window in itertools.product(compared, WINDOWS):
                 if best is None or result is best or not (found := result.above(best, window)):
                     continue
                 by_money, by_market, seeds = found
                 key = result.task.name, result.entry.name, best.entry.name, name, window
                 values = *key, *map(_precise, (*by_money, *by_market)), seeds, result.episodes
                 yield dict(zip(DIFFERENCE_COLUMNS, values, strict=True))
+
+
+def _curves(result: Result) -> Iterator[dict[str, Any]]:
+    """Of trainings on the task itself: what plays crowds of other sizes was trained for one."""
+    for evaluation in result.evaluations:
+        if evaluation.policy is None:
+            continue
+        policy = policies.load(evaluation.policy)
+        for point in policy.config.get("curve", ()) if policy.task == result.task else ():
+            key = result.task.name, result.entry.name, evaluation.seed
+            values = f"{point['rounds']:.0f}", f"{point['seconds']:.2f}", f"{point['share']:.6f}"
+            yield dict(zip(CURVE_COLUMNS, (*key, *values), strict=True))
 
 
 def _by_round(result: Result) -> Iterator[dict[str, Any]]:
@@ -154,7 +177,8 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     yield "## Figures"
     yield (
         "![Regret through an episode](regret.png)\n![Prices in some episodes](prices.png)\n"
-        "![Share against the number of VMUs](sizes.png)"
+        "![Share against the number of VMUs](sizes.png)\n"
+        "![Share against rounds and seconds of training](learning.png)"
     )
     yield "## Settings"
     yield settings(made_by, _PACKAGES)
