@@ -8,7 +8,7 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
 from baselines.followers.both_learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.methods.sellers.recipe import SellerRecipe
 
 WHOLE = "must be a whole number of at least"
@@ -72,7 +72,7 @@ RECIPES = {
         "max_periods": [1.5],
     },
     SellerRecipe: {"rounds": [0], "prices": ["some"], "learning_rate": [-1.0], "n_steps": [True]},
-    Sb3Recipe: {
+    PpoRecipe: {
         "rounds": [0],
         "batch_size": [1],
         "learning_rate": [0.0],
@@ -91,7 +91,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_bad_recipes_are_named(recipe):
-    good = SB3 if recipe is Sb3Recipe else {}
+    good = SB3 if recipe is PpoRecipe else {}
     for name, values in RECIPES[recipe].items():
         for value in values:
             with pytest.raises((TypeError, ValueError), match=rf"{name} must be .*got '?{value}"):

@@ -18,7 +18,16 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
 from baselines.runs.policy_files import read
 
-_SB3 = ("rounds=40", "lanes=2", "n_steps=10", "batch_size=10", "n_epochs=1", "width=8")
+_ROLLOUT = ("rounds=40", "lanes=2", "n_steps=10", "width=8")
+_SB3 = (*_ROLLOUT, "batch_size=10", "n_epochs=1")
+_REPLAY = (
+    "rounds=40",
+    "lanes=2",
+    "batch_size=4",
+    "width=8",
+    "learning_starts=20",
+    "buffer_size=40",
+)
 _SHAPE = ("shape.width=8", "shape.feedforward=8")
 _FIT = ("fit.updates=1", "fit.lanes=2", *_SHAPE)
 _PATHWISE = ("improvement.updates=1", "improvement.lanes=2")
@@ -26,9 +35,12 @@ _PPO = tuple(f"improvement.{part}" for part in _SB3)
 SMALL = {
     "tppo": _SB3,
     "ppo": _SB3,
-    "ppo_statistics": _SB3,
     "recurrent_ppo": _SB3,
-    "recurrent_ppo_statistics": _SB3,
+    "a2c": _ROLLOUT,
+    "sac": _REPLAY,
+    "td3": _REPLAY,
+    "diffusion_td3": _REPLAY,
+    "dqn": _REPLAY,
     "filter": _FIT,
     "filter_ppo": (*_FIT, *_PPO),
     "filter_pathwise": (*_FIT, *_PATHWISE),

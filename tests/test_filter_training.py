@@ -24,7 +24,7 @@ from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.methods.filter.pathwise import Episodes, PathwiseRecipe, buy, draw, play
 from baselines.methods.filter.trainers import FILTER, FILTER_PATHWISE, FILTER_PPO, FilterRecipe
-from baselines.methods.sb3.recipes import Sb3Recipe
+from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
 
@@ -41,7 +41,7 @@ TRAINERS = {"filter": FILTER, "filter_ppo": FILTER_PPO, "filter_pathwise": FILTE
 def recipe_of(method: str) -> FilterRecipe:
     """The recipe in use, shrunk."""
     recipe = TRAINERS[method].recipe(SHORT)
-    of = {Sb3Recipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
+    of = {PpoRecipe: PPO, PathwiseRecipe: PATHWISE, type(None): None}
     return FilterRecipe(of[type(recipe.improvement)], FIT, SHAPE)
 
 

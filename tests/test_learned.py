@@ -1,4 +1,4 @@
-"""PPO, recurrent PPO and TPPO: their units, what they see when they play, how they are kept."""
+"""Leaders trained by Stable-Baselines3: units, what they see when they play, how they are kept."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 from stable_baselines3 import A2C, DQN, SAC
 
 from aigc_market import LogUniform, Scenario
+from aigc_market.envs.actions import LEVELS
 from baselines.arena.protocol import History
 from baselines.arena.registry import resolve
 from baselines.arena.rollout import play
@@ -17,17 +18,34 @@ from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
 from baselines.methods.sb3.features import SeenRows
 from baselines.methods.sb3.learning import episode_rewards, learn
-from baselines.methods.sb3.players import NORMALIZED, WindowMethod, normalized
-from baselines.methods.sb3.recipes import Sb3Recipe, recipe
+from baselines.methods.sb3.players import WindowMethod, normalized, units
+from baselines.methods.sb3.recipes import (
+    GridRecipe,
+    NoisyRecipe,
+    PpoRecipe,
+    ReplayRecipe,
+    RolloutRecipe,
+    recipe,
+)
 from baselines.methods.sb3.running_statistics import BANDS, Statistics
 from baselines.methods.sb3.trainer import NAMES
 from baselines.runs.policy_files import read, write
 
-SHORT = {"rounds": 800, "lanes": 4, "batch_size": 100, "n_epochs": 1, "width": 8}
-RATES = {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5}
-WINDOW = Sb3Recipe(**SHORT, **RATES, n_steps=50, history=3)
-RECURRENT = Sb3Recipe(**SHORT, **RATES, n_steps=100, history=1)
-RECIPES = {name: RECURRENT if name.startswith("recurrent") else WINDOW for name in NAMES}
+SHORT = {"rounds": 800, "lanes": 4, "width": 8, "learning_rate": 1e-3, "least_rate": 0.0}
+ROLLOUT = {**SHORT, "log_std_init": -1.5}
+REPLAY = {**SHORT, "rounds": 500, "history": 2, "batch_size": 16, "buffer_size": 400}
+REPLAY |= {"learning_starts": 400, "statistics": True}
+PASSES = {"batch_size": 100, "n_epochs": 1}
+RECIPES = {
+    "tppo": PpoRecipe(**ROLLOUT, **PASSES, n_steps=50, history=3),
+    "ppo": PpoRecipe(**ROLLOUT, **PASSES, n_steps=50, history=3),
+    "recurrent_ppo": PpoRecipe(**ROLLOUT, **PASSES, n_steps=100, history=1, statistics=True),
+    "a2c": RolloutRecipe(**ROLLOUT, n_steps=50, history=3),
+    "sac": ReplayRecipe(**REPLAY),
+    "td3": NoisyRecipe(**REPLAY, exploration=0.2),
+    "diffusion_td3": NoisyRecipe(**REPLAY, exploration=0.2),
+    "dqn": GridRecipe(**REPLAY),
+}
 CROWD = Task("crowd")
 
 
@@ -37,6 +55,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "VALIDATION_EPISODES", 8)
+        patch.setattr(trainer, "CURVE_EPISODES", 4)
         for name, how in RECIPES.items():
             trainer.Sb3Trainer(name).train(CROWD, 3, folder / f"{name}.safetensors", how)
     return folder
@@ -48,7 +67,7 @@ def loaded(folder, name):
 
 def environment(task, num_envs, history, statistics=False):
     """As policies learn in it."""
-    given = {**NORMALIZED, "history": history, "judged": False}
+    given = {**units(), "history": history, "judged": False}
     env = task.environment(num_envs, **given)
     return trainer.with_statistics(env) if statistics else env
 
@@ -208,7 +227,7 @@ def test_the_oracle_is_left_alone_in_training(monkeypatch):
     assert judged == [False]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["tppo", "ppo", "recurrent_ppo", "a2c"])
 def test_progress_is_told_with_the_learning_curve(name):
     told = []
     task = Task("paper", {"max_cycles": 25})
@@ -244,7 +263,7 @@ class Own:
 )
 def test_any_algorithm_of_sb3_learns_by_one_function(algorithm, given, continuous):
     task, told = Task("paper", {"max_cycles": 25}), []
-    env = task.environment(4, **{**NORMALIZED, "continuous_actions": continuous, "history": 2})
+    env = task.environment(4, **units(continuous), history=2)
     recipe = Own(600, {"gamma": 0.0, **given})
     report = lambda *row: told.append(row)  # noqa: E731
     model = learn(env, algorithm, "MlpPolicy", recipe, 0, report)
@@ -253,6 +272,37 @@ def test_any_algorithm_of_sb3_learns_by_one_function(algorithm, given, continuou
     assert told[-1][:2] == (600, 600)
     reported = [row["reward"] for *_, row in told if row]
     np.testing.assert_allclose(reported, np.reshape(rewards, (6, 4)).mean(axis=1))
+
+
+def test_a_training_is_watched_on_the_way(trained):
+    """At shares of its rounds, by its mean alone, and without changing what it learns."""
+    curve = read(trained / "sac.safetensors")[0]["curve"]
+    rounds = [row["rounds"] for row in curve]
+    assert rounds == [8, 16, 32, 64, 128, 252, 376, 500]
+    assert all(0 < row["share"] <= 1 for row in curve)
+    assert np.all(np.diff([row["seconds"] for row in curve]) >= 0)
+    learned = trainer.Sb3Trainer("sac").learn(CROWD, 3, RECIPES["sac"])
+    assert learned.curve == ()
+    player = loaded(trained, "sac")(4)
+    prices = (play(method, CROWD, 4, seed=1).price for method in (learned.player(4), player))
+    np.testing.assert_array_equal(*prices)
+
+
+def test_dqn_posts_prices_of_its_grid(trained):
+    prices = play(loaded(trained, "dqn")(4), CROWD, 4, seed=1).price
+    assert np.isin(prices, np.linspace(1, 20, LEVELS).astype("f4")).all()
+
+
+def test_what_learns_from_a_buffer_keeps_what_plays_alone(trained):
+    for name in ("sac", "td3", "diffusion_td3", "dqn"):
+        _, weights = read(trained / f"{name}.safetensors")
+        assert not [key for key in weights if "critic" in key or "target" in key]
+
+
+def test_a_transformer_refuses_statistics():
+    how = dataclasses.replace(RECIPES["tppo"], statistics=True)
+    with pytest.raises(ValueError, match="statistics must be False for tppo, .*, got True"):
+        trainer.Sb3Trainer("tppo").learn(CROWD, 0, how)
 
 
 def test_it_learns_against_the_followers_that_are_given():
@@ -316,7 +366,7 @@ def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp
     config, _ = read(trained / f"{name}.safetensors")
     assert config["method"] == name
     assert config["task"] == CROWD.as_json()
-    assert config["rounds"] == 800
+    assert config["rounds"] == RECIPES[name].rounds
     assert config["seconds"] > 0
     assert config["recipe"] == dataclasses.asdict(RECIPES[name])
     prices = play(loaded(trained, name)(4), CROWD, 4, seed=1).price
@@ -358,7 +408,7 @@ def test_other_files_are_refused(trained, tmp_path):
     wider = {**config, "recipe": {**config["recipe"], "width": 9}}
     for bad in ({**config, "method": "filter"}, {"method": "ppo"}, wider):
         write(path, weights, bad)
-        with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, ppo_statistics"):
+        with pytest.raises(ValueError, match="path must be a policy of tppo, ppo, recurrent_ppo"):
             load(path)
 
 
@@ -370,7 +420,7 @@ def test_recipes_are_of_the_market():
     assert hidden.rounds > 1_000_000
     assert recipe("ppo", Task("paper", {"satisfaction": ["uniform", "80", "400"]})) == hidden
     assert recipe("ppo", Task("drift")) == hidden
-    assert recipe("ppo", Task("shift")).history < hidden.history
+    assert recipe("dqn", Task("shift")) == recipe("dqn", Task("hidden"))
     own = Scenario("mine", arguments={"satisfaction": LogUniform(80, 400)})
     assert recipe("ppo", Task(own)) == hidden
     assert recipe("tppo", Task("crowd")).history == 16

@@ -49,12 +49,9 @@ _DISCOUNT = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _KAPPA = (0.0, 0.125, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _FIRST = ((6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0))
 _SPREAD = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-_RECIPE: Space = {
-    "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
-    "batch_size": (100, 200, 400, 800),
-    "log_std_init": (-1.5, -1.0, -0.5),
-    "gamma": (0.0, 0.9, 0.99),
-}
+_GAMMA = (0.0, 0.9, 0.99)
+_ROLLOUT: Space = {"learning_rate": (1e-3, 3e-3), "gamma": _GAMMA}
+_REPLAY: Space = {"learning_rate": (3e-4, 1e-3), "gamma": _GAMMA}
 SPACES: dict[str, Space] = {
     "constant": {"price": tuple(1.0 + 0.5 * i for i in range(39))},
     "epsilon_greedy": {
@@ -75,8 +72,8 @@ SPACES: dict[str, Space] = {
     "kalman_total": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
     "kalman": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
     "bayes_information": {"horizon": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)},
-    "ppo": _RECIPE,
-    "tppo": _RECIPE,
+    **dict.fromkeys(("ppo", "recurrent_ppo", "tppo", "a2c"), _ROLLOUT),
+    **dict.fromkeys(("sac", "td3", "diffusion_td3", "dqn"), _REPLAY),
 }
 """What is searched, by method: parameters of a factory, or fields of a recipe."""
 _UNTRAINED = tuple(name for name in SPACES if REGISTRY[name].factory is not None)

@@ -128,4 +128,3 @@ class _Progress(BaseCallback):
         row = {"reward": float(np.mean(ended))} if ended else {}
         self._report(done, self._total, row)
         self._watch(self.model)
-

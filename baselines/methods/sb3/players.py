@@ -13,7 +13,6 @@ from baselines.arena.task import Task
 from baselines.methods.sb3.running_statistics import Statistics
 
 
-
 def units(continuous: bool = True) -> dict[str, Any]:
     """Arguments of an environment in which a policy learns.
 

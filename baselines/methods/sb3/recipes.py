@@ -198,9 +198,7 @@ _RECIPES: dict[tuple[str, str], Recipe] = {
     ("recurrent_ppo", "standing"): replace(_STANDING, history=1),
     ("recurrent_ppo", "hidden"): _RECURRENT,
     ("tppo", "standing"): replace(_STANDING, width=32),
-    ("tppo", "hidden"): replace(
-        _HIDDEN, history=16, rounds=400_000, width=32, statistics=False
-    ),
+    ("tppo", "hidden"): replace(_HIDDEN, history=16, rounds=400_000, width=32, statistics=False),
     ("a2c", "standing"): replace(
         _A2C, rounds=20_000, lanes=20, log_std_init=-1.0, statistics=False
     ),

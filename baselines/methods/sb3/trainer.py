@@ -197,9 +197,7 @@ class Sb3Trainer:
             while left and model.num_timesteps >= left[0] * recipe.rounds:
                 del left[0]
 
-        model = learn(
-            env, kind.algorithm, kind.network, recipe, seed, report, arguments, watch
-        )
+        model = learn(env, kind.algorithm, kind.network, recipe, seed, report, arguments, watch)
         of_training = episode_rewards(model), model.num_timesteps, seconds()
         trained = Trained(self.method, model.policy, settings, recipe, *of_training)
         return dataclasses.replace(trained, curve=tuple(curve))
