@@ -301,7 +301,7 @@ def test_what_learns_from_a_buffer_keeps_what_plays_alone(trained):
 
 def test_a_transformer_refuses_statistics():
     how = dataclasses.replace(RECIPES["tppo"], statistics=True)
-    with pytest.raises(ValueError, match="statistics must be False for tppo, .*, got True"):
+    with pytest.raises(ValueError, match=r"statistics must be False for tppo, .*, got True"):
         trainer.Sb3Trainer("tppo").learn(CROWD, 0, how)
 
 

@@ -95,8 +95,8 @@ def tune(
 
     Each method gets as many trials, or its whole space where that is smaller, on the same episodes.
     The best earned most money; of the tracks `gradient` and `law`, it has the highest share of the
-    oracle's utility. A recipe of a learned method is trained in each trial; the best is printed, as
-    `train` and the recipes' module take it. A search that was cut short goes on where it stopped.
+    oracle's utility. A recipe of a learned method is trained in each trial, for half of its rounds;
+    the best is printed, as `train` and the recipes' module take it. A search that was cut short goes on where it stopped.
 
     Args:
         methods: by default all that nobody trains.
@@ -194,7 +194,8 @@ class Search:
         if self.entry.factory is not None:
             return self.entry.make(self.task, self.episodes, seed=0, **configuration)
         recipe = self.entry.get_trainer().recipe(self.task)
-        training = Training(self.entry, self.task, 0, dataclasses.replace(recipe, **configuration))
+        recipe = dataclasses.replace(recipe, rounds=recipe.rounds // 2, **configuration)
+        training = Training(self.entry, self.task, 0, recipe)
         if not training.file(out).exists():
             training.execute(out)
         return policies.load(training.file(out)).method(self.episodes)

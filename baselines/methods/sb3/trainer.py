@@ -80,7 +80,7 @@ VALIDATION_EPISODES = 256
 """In which it is found whether a policy earns more with its noise."""
 CURVE_EPISODES = 128
 """Of validation too, by which a training is watched."""
-WATCHED = tuple(2.0**-i for i in range(6, 0, -1)) + (0.75, 1.0)
+WATCHED = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
 """Shares of a training's rounds after which it is watched."""
 
 
