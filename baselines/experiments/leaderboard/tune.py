@@ -96,7 +96,8 @@ def tune(
     Each method gets as many trials, or its whole space where that is smaller, on the same episodes.
     The best earned most money; of the tracks `gradient` and `law`, it has the highest share of the
     oracle's utility. A recipe of a learned method is trained in each trial, for half of its rounds;
-    the best is printed, as `train` and the recipes' module take it. A search that was cut short goes on where it stopped.
+    the best is printed, as `train` and the recipes' module take it. A search that was cut short
+    goes on where it stopped.
 
     Args:
         methods: by default all that nobody trains.
