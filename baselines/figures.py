@@ -23,18 +23,21 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         palette.PURPLE,
         (
-            *("likelihood_grid", "cils", "cils_discounted", "log_cils"),
+            *("likelihood_grid", "log_grid", "cils", "cils_discounted", "log_cils"),
             *("kalman", "kalman_total", "thompson"),
         ),
     ),
-    (palette.ORANGE, ("ppo", "recurrent_ppo", "a2c", "ppo_statistics", "recurrent_ppo_statistics")),
+    (palette.ORANGE, ("ppo", "recurrent_ppo", "a2c")),
     (palette.SKY, ("tppo",)),
     (palette.VERMILLION, ("sac", "td3", "dqn")),
     (palette.OLIVE, ("diffusion_td3",)),
     (palette.BLUE, ("filter_pathwise", "filter_ppo", "filter", "filter_unfitted")),
     (palette.BLACK, ("bayes_information", "bayes", "bayes_thompson")),
 )
-_DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (6, 2, 1, 2, 1, 2)), (0, (2, 2, 6, 2)))
+_DASHES: tuple[Any, ...] = (
+    *("-", "--", ":", "-."),
+    *((0, (1, 3)), (0, (6, 2, 1, 2, 1, 2)), (0, (2, 2, 6, 2)), (0, (5, 1))),
+)
 
 STYLES: dict[str, dict[str, Any]] = {
     method: {"color": color, "linestyle": dashes}
