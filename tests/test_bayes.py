@@ -9,13 +9,15 @@ from scipy.stats import norm
 from aigc_market import Distribution, LogUniform, Market, Scenario, Uniform, solve
 from aigc_market.distributions import DemandShare
 from aigc_market.moves import Drift, Move, Shift, Traffic
-from aigc_market.ssim import TabulatedSSIM
+from aigc_market.scenarios import SCENARIOS
+from aigc_market.ssim import SaturatingSSIM, TabulatedSSIM
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.bayes import flat, pricing
+from baselines.methods.bayes.families import Quadratic, Saturating
 from baselines.methods.bayes.known_capacity import RationedBelief, ShareLaw
 from baselines.methods.bayes.law import MarketLaw, quantiles
 from baselines.methods.bayes.lines import LineFilter, LineGrid
@@ -45,11 +47,15 @@ def test_bayes_beats_every_other_method_where_its_model_is_right():
 
 
 @pytest.mark.parametrize(
-    ("scenario", "rival"), [("crowd", "kalman"), ("drift", "kalman"), ("capacity", "cils")]
+    ("scenario", "rival"),
+    [("crowd", "kalman"), ("drift", "kalman"), ("capacity", "cils"), ("saturating", "log_cils")],
 )
 def test_bayes_beats_the_best_classical_method_where_things_move(scenario, rival):
     task = Task(scenario, {"max_cycles": 20})
     assert share("bayes", task, 16) > share(rival, task, 16) + 0.01
+
+
+CURVE = SaturatingSSIM(3.2, 39.0)
 
 
 def test_bayes_knows_what_is_not_hidden():
@@ -60,18 +66,24 @@ def test_bayes_knows_what_is_not_hidden():
             Task(Scenario("mine", arguments={"K": 1, "satisfaction": 300.0})),
             solve(Market(1, satisfaction=300)).price,
         ),
+        (
+            Task(Scenario("mine", arguments={"ssim": CURVE, "satisfaction": 180.0})),
+            solve(Market(2, satisfaction=180, ssim=CURVE)).price,
+        ),
     ):
         prices = play(made("bayes", task, 2), task, 2, 0).price
         np.testing.assert_allclose(prices, price, rtol=1e-6)
 
 
 def test_the_law_is_of_the_arguments_too():
-    law = MarketLaw.of(Task("hidden", {"satisfaction": ["uniform", "100", "300"], "K": 3}))
-    assert law.level(np.array([0.1, 0.9])).tolist() == [1.0, 1.0]
-    own = np.exp(-law.own(np.random.default_rng(0).standard_normal(10_000)))
-    assert own.min() > 100
-    assert own.max() < 300
-    assert own.mean() == pytest.approx(200, rel=0.02)
+    given = {"satisfaction": ["uniform", "100", "300"], "K": 3}
+    for scenario, sign in (("hidden", -1), ("saturating", 1)):
+        law = MarketLaw.of(Task(scenario, given))
+        assert law.level(np.array([0.1, 0.9])).tolist() == [1.0, 1.0]
+        own = np.exp(sign * law.own(np.random.default_rng(0).standard_normal(10_000)))
+        assert own.min() > 100
+        assert own.max() < 300
+        assert own.mean() == pytest.approx(200, rel=0.02)
     assert MarketLaw.of(Task("hidden", {"followers": "best_response"})).sigma == pytest.approx(0.03)
     assert MarketLaw.of(Task("hidden")).sigma == 0.3
 
@@ -114,6 +126,10 @@ class Peaked(Distribution):
         ({"satisfaction": Peaked(100, 300)}, []),
         ({"satisfaction": LogUniform(80, 400), "min_steps": 10}, []),
         ({"satisfaction": LogUniform(80, 400), "K": 3}, [Traffic(0.5, 0.1, 0.1)]),
+        ({"satisfaction": LogUniform(80, 400), "ssim": CURVE}, []),
+        (SCENARIOS["saturating"].arguments, [Drift(0.98, 0.1)]),
+        (SCENARIOS["saturating"].arguments, [Shift(0.03)]),
+        ({**SCENARIOS["saturating"].arguments, "capacity": DemandShare(Uniform(0.4, 1.0))}, []),
     ],
 )
 def test_bayes_plays_custom_scenarios(arguments, moves):
@@ -121,33 +137,79 @@ def test_bayes_plays_custom_scenarios(arguments, moves):
     assert share("bayes", task, 32) > 0.95
 
 
-def lines_of(task, envs):
-    """A (N,) and B (N, K) of the environment's markets."""
-    env = task.environment(envs)
+def markets_drawn(scenario, envs):
+    """What followers share (N,) and have of their own (N, K) in the environment's markets."""
+    env = Task(scenario).environment(envs)
     env.reset(seed=0)
-    alpha, beta, _ = env.market.ssim.parameters
-    return (-beta / (2 * alpha))[:, 0], -1 / (2 * alpha * env.market.satisfaction)
+    first, second, _ = env.market.ssim.parameters
+    if scenario == "saturating":
+        return second[:, 0], first * env.market.satisfaction / second
+    return (-second / (2 * first))[:, 0], -1 / (2 * first * env.market.satisfaction)
 
 
-def test_grid_has_the_moments_of_the_law():
-    hidden = MarketLaw.of(Task("hidden"))
-    grid = LineGrid.of(hidden, pricing.INTERCEPTS, pricing.SLOPES)
+@pytest.mark.parametrize("scenario", ["hidden", "saturating"])
+def test_grid_has_the_moments_of_the_law(scenario):
+    law = MarketLaw.of(Task(scenario))
+    grid = LineGrid.of(law, pricing.SHARED, pricing.OWN)
     rng = np.random.default_rng(5)
-    intercept, c = hidden.market(rng.standard_normal((200_000, 3)))
-    slope = c + hidden.own(rng.standard_normal(200_000))
+    shared, c = law.market(rng.standard_normal((200_000, 3)))
+    own = c + law.own(rng.standard_normal(200_000))
     chance = grid.prior @ grid.kernel.T
     assert chance.sum() == pytest.approx(1, abs=1e-5)
-    log_a, log_b = np.log(grid.intercept), np.log(grid.slope)
-    assert chance.sum(axis=1) @ log_a == pytest.approx(np.log(intercept).mean(), abs=0.01)
-    assert chance.sum(axis=0) @ log_b == pytest.approx(slope.mean(), abs=0.01)
+    if scenario == "saturating":
+        log_a, log_b = np.log(grid.slope[:, 0]), (grid.intercept / grid.slope)[0]
+    else:
+        log_a, log_b = np.log(grid.intercept[:, 0]), np.log(grid.slope[0])
+    assert chance.sum(axis=1) @ log_a == pytest.approx(np.log(shared).mean(), abs=0.01)
+    assert chance.sum(axis=0) @ log_b == pytest.approx(own.mean(), abs=0.01)
     mean = chance.sum(axis=0) @ log_b
-    assert chance.sum(axis=0) @ (log_b - mean) ** 2 == pytest.approx(slope.var(), rel=0.03)
+    assert chance.sum(axis=0) @ (log_b - mean) ** 2 == pytest.approx(own.var(), rel=0.03)
     together = log_a @ chance @ log_b - (chance.sum(axis=1) @ log_a) * mean
-    assert together == pytest.approx(np.cov(np.log(intercept), slope)[0, 1], abs=0.01)
+    assert together == pytest.approx(np.cov(np.log(shared), own)[0, 1], abs=0.01)
     # And it is the law of the environment's markets.
-    a, b = lines_of(Task("hidden"), 20_000)
-    assert np.log(a).mean() == pytest.approx(np.log(intercept).mean(), abs=0.02)
-    assert np.log(b).std() == pytest.approx(slope.std(), rel=0.03)
+    a, b = markets_drawn(scenario, 20_000)
+    assert np.log(a).mean() == pytest.approx(np.log(shared).mean(), abs=0.02)
+    assert np.log(b).mean() == pytest.approx(own.mean(), abs=0.02)
+    assert np.log(b).std() == pytest.approx(own.std(), rel=0.03)
+
+
+def test_bayes_expects_what_the_markets_that_may_be_ask_for_on_average():
+    """Where SSIM saturates: markets drawn as the environment draws them, weighed by hand."""
+    task, draws, rounds = Task("saturating"), 400_000, 4
+    rng, envs = np.random.default_rng(0), np.arange(3)
+    settings, everybody = task.settings(), np.ones((3, 2), bool)
+    ssim = settings.ssim.draw(rng, (draws,))
+    delta = settings.satisfaction.draw(rng, (draws, 2))
+    filters = pricing.make_filter(task, 3, seed=0)
+    belief, log_weight = filters.observe(envs, None, everybody), np.zeros((3, draws))
+    true = np.array([[60.0, 35.0], [30.0, 45.0], [-5.0, 25.0]])  # at a price of 6; T is 40
+    for _ in range(rounds):
+        price = rng.uniform(5.5, 8, 3)
+        rational = np.clip(true - 40 * np.log(price / 6)[:, None], 0, HIGH)
+        steps = noisy(rational, 0.0, rng)
+        belief = filters.observe(envs, Observation(price, steps, everybody), everybody)
+        for n in envs:
+            asked = ssim.demand(price[n] / delta, 0.0, HIGH)
+            bought = asked > 0
+            width = SIGMA * np.where(bought, asked, 1.0)
+            log = np.where(bought, -0.5 * ((steps[n] - asked) / width) ** 2 - np.log(width), -1e9)
+            log = np.where(steps[n] == 0, np.where(bought, -1e9, 0.0), log)
+            log_weight[n] += log.sum(axis=1)
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    assert (1 / (weight**2).sum(axis=1)).min() > 1000  # markets, in effect
+    for price in (3.0, 5.0, 8.0, 12.0):
+        asked = ssim.demand(price / delta, 0.0, HIGH).sum(axis=1)
+        mean = weight @ asked
+        spread = np.sqrt(weight @ asked**2 - mean**2)
+        found = belief.mean(np.array([price], "f4"))[:, 0]
+        np.testing.assert_array_less(np.abs(found - mean), 0.2 * spread + 0.1, err_msg=str(price))
+    drawn = belief.draw(rng, np.array([5.0], "f4"), np.repeat(envs, 4000)).reshape(3, -1)
+    asked = ssim.demand(5.0 / delta, 0.0, HIGH).sum(axis=1)
+    mean = weight @ asked
+    spread = np.sqrt(weight @ asked**2 - mean**2)
+    np.testing.assert_array_less(np.abs(drawn.mean(axis=1) - mean), 0.2 * spread)
+    np.testing.assert_allclose(drawn.std(axis=1), spread, rtol=0.1)
 
 
 def test_information_is_worth_more_the_longer_it_is_used():
@@ -221,23 +283,29 @@ def test_likelihood_is_the_definition(low, kind):
 # Lines.
 
 
-def toy():
-    """A law of three intercepts, three slopes and two values of c."""
+def toy(family=Quadratic):
+    """A law of three shared numbers, three of followers' own, and two values of c."""
     rng = np.random.default_rng(0)
     prior, kernel = rng.random((3, 2)), rng.random((3, 2))
-    tables = [100, 180, 300], [6, 11, 18], prior / prior.sum(), kernel / kernel.sum(axis=0)
-    return LineGrid(*(np.array(table, "f4") for table in tables), sigma=SIGMA)
+    if family is Quadratic:
+        line = family.line(np.array([[100], [180], [300]]), np.array([[6, 11, 18]]))
+    else:
+        line = family.line(np.array([[40], [90], [200]]), np.array([[30, 16.4, 10]]))
+    tables = *line, prior / prior.sum(), kernel / kernel.sum(axis=0)
+    return LineGrid(*(np.array(table, "f4") for table in tables), sigma=SIGMA, form=family.form)
 
 
 def markets_of(grid, followers):
-    """All markets of a grid: A's and c's numbers, the followers' slopes', and the probabilities."""
+    """All markets of a grid: s's and c's places, those of each o_k, and the probabilities."""
     numbers = (range(3), range(2), *[range(3)] * followers)
     a, c, *own = np.array(list(itertools.product(*numbers))).T
     return a, own, grid.prior[a, c] * np.prod(grid.kernel[own, c], axis=0, dtype=float)
 
 
-def demand_of(grid, a, slope, price, low):
-    return np.clip(grid.intercept[a] - grid.slope[slope] * price, low, HIGH).astype(float)
+def demand_of(grid, a, own, price, low):
+    intercept, slope = (np.broadcast_to(t, (3, 3))[a, own] for t in (grid.intercept, grid.slope))
+    x = price if grid.form is Quadratic.form else np.log(price)
+    return np.clip(intercept - slope * x, low, HIGH).astype(float)
 
 
 def chances_of(grid, a, slopes, seen, low):
@@ -251,14 +319,15 @@ def chances_of(grid, a, slopes, seen, low):
 
 
 def played(grid, prices, slopes, low, rng):
-    """Purchases (T, 1, K) of a market of the grid's second intercept."""
+    """Purchases (T, 1, K) of a market with the grid's second s."""
     demand = np.array([[demand_of(grid, 1, slope, p, low) for slope in slopes] for p in prices])
     return noisy(demand, low, rng)[:, None]
 
 
 @pytest.mark.parametrize("low", FLOORS)
-def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
-    grid, K, public = toy(), 3, PublicParameters(3, min_steps=low)
+@pytest.mark.parametrize("family", [Quadratic, Saturating])
+def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low, family):
+    grid, K, public = toy(family), 3, PublicParameters(3, min_steps=low)
     filters = LineFilter(grid, public, 2)
     rng = np.random.default_rng(1)
     # The followers' choke prices are 16.4, 10 and 30; all three, then two of them are priced out.
@@ -287,7 +356,8 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low):
     evidence = np.log(weight.sum()) + answers * np.log(CONSTANT)
     assert densities < answers
     assert posterior.evidence()[0] == pytest.approx(evidence, abs=1e-3)
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    every = np.indices((3, 3))
+    demand = np.stack([demand_of(grid, *every, p, low) for p in PRICES])
     mean = (demand * lines).sum((1, 2))
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3, atol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -336,7 +406,7 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
         posterior = filters.observe(envs, seen, everybody)
         weight = weight * chances_of(grid, a, own, seen, low)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = public.demand(grid.intercept, grid.slope, PRICES[:, None, None])
     mean = (demand[:, a, own[0]] + demand[:, a, own[1]]) @ weight
     np.testing.assert_allclose(posterior.mean(PRICES)[0], mean, rtol=1e-3)
     draws = posterior.draw(rng, PRICES, np.zeros(20_000, int))
@@ -361,20 +431,23 @@ def test_regimes_beyond_what_is_kept_cost_little():
 
 
 @pytest.mark.parametrize("low", FLOORS)
-def test_particles_agree_with_the_grid_where_nothing_drifts(low):
-    hidden, envs = MarketLaw.of(Task("hidden", {"min_steps": low})), np.arange(6)
+@pytest.mark.parametrize("scenario", ["hidden", "saturating"])
+def test_particles_agree_with_the_grid_where_nothing_drifts(low, scenario):
+    hidden, envs = MarketLaw.of(Task(scenario, {"min_steps": low})), np.arange(6)
     public = PublicParameters(2, min_steps=low)
     exact = LineFilter(LineGrid.of(hidden, 48, 72), public, 6)
     particles = ParticleFilter(hidden, public, 6, 8192, seed=0)
     rng = np.random.default_rng(0)
     everybody = np.ones((6, 2), bool)
-    true = np.array([250.0, 18.0]), np.array([150.0, 9.0])
+    lines = [(250.0, 18.0), (150.0, 9.0)], np.asarray
+    if scenario == "saturating":
+        lines = [(40 * np.log(choke), 40.0) for choke in (20, 14)], np.log
     for filters in (exact, particles):
         filters.observe(envs, None, everybody)
     for _ in range(20):
         price = rng.uniform(5, 12, 6)
-        rational = np.stack([np.clip(a - b * price, low, HIGH) for a, b in true], axis=1)
-        seen = Observation(price, noisy(rational, low, rng), everybody)
+        rational = [np.clip(a - b * lines[1](price), low, HIGH) for a, b in lines[0]]
+        seen = Observation(price, noisy(np.stack(rational, axis=1), low, rng), everybody)
         one, two = (f.observe(envs, seen, everybody) for f in (exact, particles))
     draws = one.draw(rng, PRICES, np.repeat(envs, 500)).reshape(6, 500, -1)
     error = (two.mean(PRICES) - one.mean(PRICES)) / np.maximum(draws.std(axis=1), 1)
@@ -428,7 +501,7 @@ def test_the_posterior_of_a_market_with_a_known_capacity_is_bayes_rule():
     filters = LineFilter(grid, public, 1)
     belief = filters.observe(envs, None, everybody)
     a, own, weight = markets_of(grid, K)
-    demand = public.demand(grid.intercept[:, None], grid.slope, PRICES[:, None, None])
+    demand = public.demand(grid.intercept, grid.slope, PRICES[:, None, None])
     asked = demand[:, a, own[0]] + demand[:, a, own[1]]
     free = np.take_along_axis(asked, (gain[:, None] * asked).argmax(axis=0)[None], axis=0)[0]
     likely = ((capacity / free >= low) & (capacity / free <= high)) / ((high - low) * free)
@@ -481,7 +554,7 @@ def test_a_capacity_that_no_drawn_market_allows_is_sold_at_most_all_the_same():
 def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discount):
     """By brute force, for two followers that share A; one is there from the second round on."""
     public, rng = Task("hidden").public(), np.random.default_rng(0)
-    grid = flat.flat_grid(public, sigma=0.3)
+    grid = flat.flat_grid(public, 0.3, Quadratic)
     filters = flat.FlatFilter(grid, public, 3, discount)
     envs, rounds = np.arange(3), 4
     prices = rng.uniform(2, 12, (rounds, 3))
@@ -494,7 +567,7 @@ def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discou
         belief = filters.observe(envs, seen, there[t + 1])
     tables = np.zeros((3, 2, *grid.slope.shape))
     for t in range(rounds):
-        demand = public.demand(grid.intercept[:, None], grid.slope, prices[t][:, None, None])
+        demand = public.demand(grid.intercept, grid.slope, prices[t][:, None, None])
         for k in range(2):
             chance = likelihood(steps[t, :, k], demand, public, 0.3)
             weight = discount ** (rounds - 1 - t) * there[t, 0, k]
@@ -506,7 +579,7 @@ def test_the_likelihood_grid_is_the_product_of_likelihoods_over_all_lines(discou
     lines = np.exp(tables - tables.max(3, keepdims=True))
     lines /= lines.sum(3, keepdims=True)
     at = np.array([3.0, 8.0, 15.0])
-    demand = public.demand(grid.intercept[:, None], grid.slope, at[:, None, None])
+    demand = public.demand(grid.intercept, grid.slope, at[:, None, None])
     expected = np.einsum("na,nkab,pab->np", of_a, lines, demand)
     np.testing.assert_allclose(belief.mean(at), expected, rtol=2e-3, atol=0.05)
     filters.begin()

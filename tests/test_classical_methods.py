@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from aigc_market.ssim.model import Lines as OfPrice
+from aigc_market.ssim.saturating import Logarithms
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import play
@@ -107,20 +109,25 @@ def test_epsilon_greedy_does_not_stay_where_nobody_buys():
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.9])
-def test_cils_keeps_prices_apart(discount):
-    kappa, task = 0.8, Task("hidden", {"max_cycles": 40, "min_steps": 10})
-    method = made("cils", task, 50, kappa=kappa, first=(6.0, 10.0), discount=discount)
+@pytest.mark.parametrize(
+    ("name", "scenario", "kappa", "coordinate"),
+    [("cils", "hidden", 0.8, np.asarray), ("log_cils", "saturating", 0.1, np.log)],
+)
+def test_cils_keeps_prices_apart(name, scenario, kappa, coordinate, discount):
+    task = Task(scenario, {"max_cycles": 40, "min_steps": 10})
+    method = made(name, task, 50, kappa=kappa, first=(6.0, 10.0), discount=discount)
     prices = play(method, task, 50, 0).price
     np.testing.assert_array_equal(prices[:2], np.repeat([[6.0], [10.0]], 50, axis=1))
+    x = coordinate(prices)
     for t in range(2, 40):
         weights = discount ** np.arange(t)[::-1]
-        mean = weights @ prices[:t] / weights.sum()
-        apart = np.abs(prices[t] - mean)
+        mean = weights @ x[:t] / weights.sum()
+        apart = np.abs(x[t] - mean)
         assert apart.min() >= kappa * weights.sum() ** -0.25 - 1e-4
     assert (apart < 2 * kappa).mean() > 0.3  # and yet it settles
 
 
-@pytest.mark.parametrize("name", ["cils", "cils_discounted"])
+@pytest.mark.parametrize("name", ["cils", "cils_discounted", "log_cils"])
 @pytest.mark.parametrize("choke", [3.0, 5.0, 9.0])
 def test_least_squares_comes_down_to_where_somebody_buys(name, choke):
     """The first prices sell nothing: a fit to them would stay where nothing is sold."""
@@ -133,6 +140,22 @@ def test_least_squares_comes_down_to_where_somebody_buys(name, choke):
         earned.append((price.item() - 1) * sold)
         price = method.act(seen(price, 30 * sold))
     assert np.mean(earned[30:]) > 0.25 * ((choke - 1) / 2) ** 2  # of what is best
+
+
+@pytest.mark.parametrize("capacity", [None, 30.0])
+def test_least_squares_of_demand_on_the_logarithm_of_the_price(capacity):
+    """Demand is 40·ln(15/p) without noise: three rounds tell all of it."""
+    method = made("log_cils", Task(), kappa=0.01, first=(3.0, 12.0))
+    known = None if capacity is None else np.array([capacity])
+    prices = np.linspace(1, 15, 14_001)[1:]
+    asked = 40 * np.log(15 / prices)
+    best = prices[((prices - 1) * sold(2 * asked[None], known)[0]).argmax()]
+    history = History(np.empty((1, 0)), np.empty((1, 0, 2)), np.ones((1, 2), bool), known)
+    for _ in range(3):
+        price = method.act(history)
+        steps = np.full((1, 1, 2), 40 * np.log(15 / price.item()))
+        history = History(price[:, None], steps, np.ones((1, 2), bool), known)
+    assert method.act(history).item() == pytest.approx(best, rel=0.012)
 
 
 # Kalman filters.
@@ -291,15 +314,24 @@ def test_methods_without_a_model_value_a_price_by_what_it_sold(name):
     assert max(set(posted), key=posted.count) == high
 
 
-def test_the_best_price_on_lines_is_that_of_a_fine_grid():
-    public, rng = PublicParameters(3), np.random.default_rng(0)
-    level, slope = rng.uniform(100, 300, 50), rng.uniform(8, 30, 50)
+@pytest.mark.parametrize("form", [OfPrice(), Logarithms()])
+@pytest.mark.parametrize("cost", [1.0, 0.3])
+def test_the_best_price_on_lines_is_that_of_a_fine_grid(form, cost):
+    """Where no more is bought than for sale, and no more sold than there is."""
+    public, rng = PublicParameters(3, cost), np.random.default_rng(0)
+    level, slope = rng.uniform(100, 700, 50), rng.uniform(8, 30, 50)
+    if isinstance(form, Logarithms):
+        slope = 10 * slope
+        level = slope * np.log(rng.uniform(2, 40, 50))
     count, capacity = rng.integers(1, 4, 50), rng.uniform(20, 500, 50)
-    prices = np.linspace(1, 60, 59_001)
-    asked = count[:, None] * np.maximum(level[:, None] - slope[:, None] * prices, 0)
+    prices = np.geomspace(cost, 120, 60_001)
+    each = np.clip(level[:, None] - slope[:, None] * form.coordinate(prices), 0, 250)
+    held = 0
     for known in (None, capacity):
-        best = best_on_lines(level, slope, count, known, public)
-        grid = prices[((prices - 1) * sold(asked, known)).argmax(axis=1)]
-        np.testing.assert_allclose(best, grid, atol=2e-3)
-    assert (best_on_lines(level, slope, count, capacity, public) > 1).all()
-    assert best_on_lines(level[:1], -slope[:1], count[:1], capacity[:1], public) == 20.0
+        best = best_on_lines(level, slope, count, known, public, form)
+        grid = prices[((prices - cost) * sold(count[:, None] * each, known)).argmax(axis=1)]
+        np.testing.assert_allclose(best, grid, rtol=1e-3)
+        held += (level - slope * form.coordinate(best) > 249.9).sum()
+    assert held > 0
+    assert (best_on_lines(level, slope, count, capacity, public, form) > cost).all()
+    assert best_on_lines(level[:1], -slope[:1], count[:1], capacity[:1], public, form) == 20.0

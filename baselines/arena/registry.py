@@ -20,8 +20,9 @@ from baselines.runs.digest import code_digest
 
 Knows = Literal["nothing", "form", "gradient", "law"]
 """Its track, what a method is told beside the public parameters and past rounds: nothing; `form`,
-that demand is a line within bounds and its noise in proportion, fitted or tuned on episodes of the
-law; `gradient`, training went through the simulator; `law`, how markets are drawn and move."""
+that demand is a line of the price, or of its logarithm, within bounds and its noise in proportion,
+fitted or tuned on episodes of the law; `gradient`, training went through the simulator; `law`, how
+markets are drawn and move."""
 KNOWS: tuple[str, ...] = get_args(Knows)
 TUNED = Path(__file__).parents[1] / "methods" / "tuned.json"
 """Parameters by scenario and method, of methods that are tuned instead of trained."""
@@ -141,7 +142,9 @@ REGISTRY: dict[str, Entry] = {
         Entry("epsilon_greedy", factory=f"{_METHODS}.greedy:EpsilonGreedy"),
         Entry("cils", "form", factory=f"{_METHODS}.least_squares:Cils"),
         Entry("cils_discounted", "form", factory=f"{_METHODS}.least_squares:cils_discounted"),
+        Entry("log_cils", "form", factory=f"{_METHODS}.least_squares:log_cils"),
         Entry("likelihood_grid", "form", factory=f"{_METHODS}.bayes.flat:LikelihoodGrid"),
+        Entry("log_grid", "form", factory=f"{_METHODS}.bayes.flat:log_grid"),
         Entry("thompson", "form", factory=f"{_METHODS}.kalman:thompson"),
         Entry("kalman_total", "form", factory=f"{_METHODS}.kalman:KalmanTotal"),
         Entry("kalman", "form", factory=f"{_METHODS}.kalman:KalmanSlots"),

@@ -1,13 +1,17 @@
 """What is known of demand by its form, a line between the bounds of a purchase, and by R.
 
-Of what is asked for, a leader can sell the capacity R, which it knows.
+It is a line of the price or, where SSIM saturates, of its logarithm (`Lines` and `Logarithms`). Of
+what is asked for, a leader can sell the capacity R, which it knows.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from aigc_market.ssim.model import Lines
 from baselines.arena.protocol import PublicParameters
+
+_LINES = Lines()
 
 
 def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -19,6 +23,18 @@ def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
     intercept = np.geomspace(public.max_steps / 10, 4 * public.max_steps, 32)
     choke = np.geomspace(public.cost, 5 * public.max_price, 48)
     return intercept, intercept[:, None] / choke
+
+
+def flat_logarithms(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
+    """All demands T·ln(q/p) that the bounds allow: T (a,) and q (b,), log-spaced.
+
+    T, what is bought more when the price falls to 1/e of it, lies between S_max/20 and S_max. q is
+    the price at which demand ends, as in `flat_lines`. No demand is likelier than another.
+    """
+    return (
+        np.geomspace(public.max_steps / 20, public.max_steps, 32),
+        np.geomspace(public.cost, 5 * public.max_price, 48),
+    )
 
 
 def sold(asked: np.ndarray, capacity: np.ndarray | None) -> np.ndarray:
@@ -39,8 +55,9 @@ def best_on_lines(
     count: np.ndarray,
     capacity: np.ndarray | None,
     public: PublicParameters,
+    form: Lines = _LINES,
 ) -> np.ndarray:
-    """Prices (n,) that pay best where each of `count` followers asks for level − slope·price.
+    """Prices (n,) that pay best where each of `count` followers asks for level − slope·x(price).
 
     Where demand does not fall, max_price.
 
@@ -49,11 +66,14 @@ def best_on_lines(
         count: (n,) followers.
         capacity: see `sold`.
         public: what is known of the markets.
+        form: x, the price or its logarithm.
     """
     falls = slope > 1e-9
     slope = np.where(falls, slope, 1.0)
-    best = (level / slope + public.cost) / 2
+    best = form.best_price(public.cost, -slope, level)
+    most = public.max_steps
     if capacity is not None:
-        # Below the price at which they ask for R, what is earned rises with the price.
-        best = np.maximum(best, (level - capacity / np.maximum(count, 1)) / slope)
+        most = np.minimum(most, capacity / np.maximum(count, 1))
+    # Below the price at which they ask for all that they can get, what is earned rises with it.
+    best = np.maximum(best, form.price((level - most) / slope))
     return np.where(falls, best, public.max_price)

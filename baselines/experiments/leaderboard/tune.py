@@ -47,11 +47,18 @@ _SIGMA = (0.0125, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6)
 _PERSISTENCE = (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 1.0)
 _DISCOUNT = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _KAPPA = (0.0, 0.125, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_KAPPA_LOG = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
 _FIRST = ((6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0))
 _SPREAD = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 _GAMMA = (0.0, 0.9, 0.99)
 _ROLLOUT: Space = {"learning_rate": (1e-3, 3e-3), "gamma": _GAMMA}
 _REPLAY: Space = {"learning_rate": (3e-4, 1e-3), "gamma": _GAMMA}
+_SWAYING: Space = {
+    "sway": (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
+    "fade": (0.0, 0.125, 0.25, 0.375, 0.5),
+    "discount": _DISCOUNT,
+    "sigma": _SIGMA[2:],
+}
 SPACES: dict[str, Space] = {
     "constant": {"price": tuple(1.0 + 0.5 * i for i in range(39))},
     "epsilon_greedy": {
@@ -62,12 +69,8 @@ SPACES: dict[str, Space] = {
     },
     "cils": {"kappa": _KAPPA, "first": _FIRST},
     "cils_discounted": {"kappa": _KAPPA, "discount": _DISCOUNT, "first": _FIRST},
-    "likelihood_grid": {
-        "sway": (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
-        "fade": (0.0, 0.125, 0.25, 0.375, 0.5),
-        "discount": _DISCOUNT,
-        "sigma": _SIGMA[2:],
-    },
+    "log_cils": {"kappa": _KAPPA_LOG, "discount": _DISCOUNT, "first": _FIRST},
+    **dict.fromkeys(("likelihood_grid", "log_grid"), _SWAYING),
     "thompson": {"sigma": _SIGMA, "persistence": _PERSISTENCE},
     "kalman_total": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
     "kalman": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},

@@ -1,11 +1,14 @@
 """A likelihood grid of demand lines: the form of demand is known, and not how lines are drawn.
 
 Demand is a line between the bounds of a purchase, the noise of purchases is in proportion to it,
-and all followers of a market would take the same if steps were free (A). All lines of a wide grid
-are as likely at first; purchases tell them apart.
+and all followers of a market would take the same if steps were free (A); or demand is a line of
+ln p, and all take as much more when the price falls (τ). All lines of a wide grid are as likely at
+first; purchases tell them apart.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -13,18 +16,18 @@ from aigc_market import _checks
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.task import Task
 from baselines.methods.bayes import rules
+from baselines.methods.bayes.families import Family, Quadratic, Saturating
 from baselines.methods.bayes.lines import LineFilter, LineGrid, LinesPosterior
 from baselines.methods.bayes.pricing import Bayes
 from baselines.methods.bayes.purchases import Observation
-from baselines.methods.demand import flat_lines
 
 
-def flat_grid(public: PublicParameters, sigma: float) -> LineGrid:
+def flat_grid(public: PublicParameters, sigma: float, family: type[Family]) -> LineGrid:
     """All lines that the bounds allow, as likely."""
-    intercept, slope = flat_lines(public)
-    prior, kernel = (np.full((size, 1), 1.0 / size) for size in slope.shape)
-    tables = (table.astype("f4") for table in (intercept, slope, prior, kernel))
-    return LineGrid(*tables, sigma=sigma)
+    shared, own = family.flat(public)
+    prior, kernel = (np.full((size, 1), 1.0 / size) for size in (len(shared), own.shape[1]))
+    tables = (table.astype("f4") for table in (*family.line(shared, own), prior, kernel))
+    return LineGrid(*tables, sigma=sigma, form=family.form)
 
 
 class FlatFilter(LineFilter):
@@ -62,6 +65,7 @@ class LikelihoodGrid(Bayes):
         fade: ≥ 0; in round t it is `sway`·t^−`fade`.
         discount: in (0, 1], what a round weighs beside the next one.
         sigma: > 0, the noise of purchases as a share of demand, as it is taken to be.
+        family: the form of demand.
 
     Raises:
         TypeError, ValueError: a bad parameter.
@@ -76,13 +80,15 @@ class LikelihoodGrid(Bayes):
         fade: float = 0.25,
         discount: float = 1.0,
         sigma: float = 0.3,
+        family: type[Family] = Quadratic,
     ) -> None:
         self._sway = _checks.number("sway", sway, at_least=0)
         self._fade = _checks.number("fade", fade, at_least=0)
         discount = _checks.number("discount", discount, above=0, at_most=1)
         sigma = _checks.number("sigma", sigma, above=0)
         self._public, self._round = task.public(), 0
-        lines = FlatFilter(flat_grid(self._public, sigma), self._public, num_envs, discount)
+        grid = flat_grid(self._public, sigma, family)
+        lines = FlatFilter(grid, self._public, num_envs, discount)
         super().__init__(lines, self._public, num_envs, seed, sigma, rules.greedy)
 
     def act(self, history: History) -> np.ndarray:
@@ -90,3 +96,7 @@ class LikelihoodGrid(Bayes):
         self._round = 1 if history.prices.shape[1] == 0 else self._round + 1
         sway = self._sway * self._round**-self._fade * (-1) ** self._round
         return self._public.clip(super().act(history) * (1.0 + sway))
+
+
+log_grid = partial(LikelihoodGrid, family=Saturating)
+"""The same where demand is a line of ln p."""

@@ -1,8 +1,6 @@
-"""The law of a task's markets, as Bayes methods need it.
+"""The law of a task's markets, as Bayes methods need it; see `families` for s, o_k, c and e_k.
 
-A follower whose SSIM is a quadratic buys clip(A − B_k·p), A = β/(2|α|) and B_k = 1/(2|α|·δ_k).
-Where δ has a level that the followers of a market share, log B_k = c + e_k with
-c = −log(2|α|·level); else c = −log 2|α| and e_k = −log δ_k.
+Where δ has no level that the followers of a market share, the level is 1 and e_k says all of δ_k.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from aigc_market import followers as scripted
 from aigc_market.distributions import (
     Distribution,
     DrawnQuadratic,
+    DrawnSaturating,
     LogUniform,
     SharedLevel,
     Uniform,
@@ -25,9 +24,11 @@ from aigc_market.distributions import (
 from aigc_market.envs.stackelberg import Settings
 from aigc_market.moves import Drift, Move, Shift, Traffic
 from baselines.arena.task import Task
+from baselines.methods.bayes.families import Family, Quadratic, Saturating
 
 SCORES = 3
-"""How many standard normal scores make a market: of |α|, β and the level."""
+"""How many standard normal scores make a market: of two coefficients of SSIM, and the level."""
+_FAMILIES: dict[Any, type[Family]] = {DrawnQuadratic: Quadratic, DrawnSaturating: Saturating}
 
 Quantiles = Callable[[np.ndarray], np.ndarray]
 
@@ -36,9 +37,9 @@ Quantiles = Callable[[np.ndarray], np.ndarray]
 class MarketLaw:
     """How markets are drawn and move, and how followers miss their best response."""
 
-    alpha: Quantiles
-    """Of |α|, from probabilities."""
-    beta: Quantiles
+    family: type[Family]
+    coefficients: tuple[Quantiles, Quantiles]
+    """Of those of SSIM, without their signs, from probabilities."""
     level: Quantiles
     own: Quantiles
     """Of a follower's e_k, from standard normal scores."""
@@ -63,21 +64,15 @@ class MarketLaw:
         policy = scripted.resolve(followers)
         if policy is not scripted.best_response and not isinstance(policy, scripted.Noisy):
             raise ValueError(f"followers must be rational or noisy for Bayes, got {followers!r}")
-        if not settings.market.ssim.linear_demand:
-            raise ValueError(f"ssim must be a quadratic for Bayes, got {settings.market.ssim!r}")
-        if isinstance(settings.ssim, DrawnQuadratic):
-            alpha, beta = settings.ssim.alpha, settings.ssim.beta
-        else:
-            alpha, beta, _ = settings.market.ssim.parameters
-            alpha = -alpha
-        level, own = _satisfaction(settings)
+        family, coefficients = _ssim(settings)
+        level, log_factor = _satisfaction(settings)
         drift, shift = moves.get(Drift), moves.get(Shift)
         share = settings.capacity
         return cls(
-            alpha=quantiles("alpha", alpha),
-            beta=quantiles("beta", beta),
+            family=family,
+            coefficients=coefficients,
             level=level,
-            own=own,
+            own=lambda scores: family.own(log_factor(scores)),
             sigma=max(getattr(policy, "sigma", 0.0), 0.03),  # beliefs need some room
             share=None if share is None else quantiles("share", share.share),
             hazard=0.0 if shift is None else shift.probability,
@@ -85,12 +80,9 @@ class MarketLaw:
         )
 
     def market(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A and c, (…) each, from standard normal scores (…, SCORES)."""
-        alpha, beta, level = (
-            quantiles(ndtr(scores[..., i]))
-            for i, quantiles in enumerate((self.alpha, self.beta, self.level))
-        )
-        return beta / (2 * alpha), -np.log(2 * alpha * level)
+        """s and c, (…) each, from standard normal scores (…, SCORES)."""
+        drawn = (*self.coefficients, self.level)
+        return self.family.market(*(of(ndtr(scores[..., i])) for i, of in enumerate(drawn)))
 
 
 def quantiles(name: str, value: Any) -> Quantiles:
@@ -113,17 +105,31 @@ def quantiles(name: str, value: Any) -> Quantiles:
     raise ValueError(f"{name} must be a number or a Distribution for Bayes, got {value!r}")
 
 
+def _ssim(settings: Settings) -> tuple[type[Family], tuple[Quantiles, Quantiles]]:
+    """The family of a task's markets, and the quantiles of its coefficients."""
+    model = settings.market.ssim
+    for law, family in _FAMILIES.items():
+        if isinstance(model, law.model):
+            values = zip(law.drawn.items(), model.parameters, strict=False)
+            first, second = (
+                quantiles(name, getattr(settings.ssim, name, sign * value))
+                for (name, sign), value in values
+            )
+            return family, (first, second)
+    raise ValueError(f"ssim must be a quadratic or saturate for Bayes, got {model!r}")
+
+
 def _satisfaction(settings: Settings) -> tuple[Quantiles, Quantiles]:
-    """The quantiles of the level of δ, and those of e_k from standard normal scores."""
+    """The quantiles of the level of δ, and of log(δ_k/level) from standard normal scores."""
     law = settings.satisfaction
     if isinstance(law, SharedLevel):
         spread = law.spread
-        return quantiles("level", law.level), lambda scores: spread * np.clip(scores, -4, 4)
+        return quantiles("level", law.level), lambda scores: -spread * np.clip(scores, -4, 4)
     if law is None:
         values = np.unique(settings.market.satisfaction)
         law = values.item() if len(values) == 1 else settings.market.satisfaction
     each = quantiles("satisfaction", law)
-    return quantiles("level", 1.0), lambda scores: -np.log(each(ndtr(scores)))
+    return quantiles("level", 1.0), lambda scores: np.log(each(ndtr(scores)))
 
 
 def _moves(settings: Settings) -> dict[type[Move], Any]:

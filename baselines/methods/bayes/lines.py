@@ -1,8 +1,8 @@
 """The exact Bayes filter of followers whose demand is a line, on a grid.
 
-See `law` for A, B_k, c and e_k. Given (A, c) the followers are independent, so that the posterior
-of all of them is a table over (A, c) and, for each follower, a table over (A, B_k): the likelihood
-of what it has bought.
+See `families` for s, o_k, c and e_k. Given (s, c) the followers are independent, so that the
+posterior of all of them is a table over (s, c) and, for each follower, a table over (s, o_k): the
+likelihood of what it has bought.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aigc_market.ssim.model import Lines
 from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import Observation, likelihood
@@ -21,53 +22,57 @@ _LEAST = np.float32(1e-30)
 purchases that contradict each other count for little, and the newest for most."""
 _DRAWS = 2**18
 """Markets drawn to tabulate the prior."""
+_LINES = Lines()
 
 
 @dataclass(frozen=True)
 class LineGrid:
-    """The law of lines on a grid. All single precision."""
+    """The law of lines on a grid of s and o_k. All single precision."""
 
     intercept: np.ndarray
-    """(a,) A, steps."""
+    """(a, b) L, steps; b may be 1."""
     slope: np.ndarray
-    """(b,) B, steps per unit of price; (a, b) where each A has lines of its own."""
+    """(a, b) T, steps per unit of x: demand is L − T·x(p); a or b may be 1."""
     prior: np.ndarray
-    """(a, c) probabilities of (A, c)."""
+    """(a, c) probabilities of (s, c)."""
     kernel: np.ndarray
-    """(b, c) probabilities of B_k given c."""
+    """(b, c) probabilities of o_k given c."""
     sigma: float
     """σ of the followers' noise."""
+    form: Lines = _LINES
+    """x."""
 
     @classmethod
-    def of(cls, law: MarketLaw, intercepts: int, slopes: int) -> LineGrid:
-        """The prior of a law, log-spaced, with so many values of A and of B."""
+    def of(cls, law: MarketLaw, shared: int, own: int) -> LineGrid:
+        """The prior of a law, log-spaced, with so many values of s and of o_k."""
         rng = np.random.default_rng(0)
-        intercept, c = law.market(rng.standard_normal((_DRAWS, SCORES)))
-        own = law.own(rng.standard_normal(_DRAWS))
-        a = _axis(np.log(intercept), intercepts)
-        b = _axis(c + own, slopes)
+        s, c = law.market(rng.standard_normal((_DRAWS, SCORES)))
+        e = law.own(rng.standard_normal(_DRAWS))
+        a = _axis(np.log(s), shared)
+        b = _axis(c + e, own)
         step = b[1] - b[0]
-        # Values of c on the same lattice, so that B given c depends on their distance only.
+        # Values of c on the same lattice, so that o_k given c depends on their distance only.
         first, last = np.floor((c.min() - b[0]) / step), np.ceil((c.max() - b[0]) / step)
         c_axis = b[0] + step * np.arange(first, last + 1)
-        share_a, share_c = _share(np.log(intercept), a), _share(c, c_axis)
+        share_a, share_c = _share(np.log(s), a), _share(c, c_axis)
         prior = np.zeros((len(a), len(c_axis)))
         for i, u in share_a:
             for j, v in share_c:
                 flat = np.bincount(i * len(c_axis) + j, u * v, prior.size)
                 prior += flat.reshape(prior.shape)
         distance = np.rint((b[:, None] - c_axis) / step).astype(int)
-        e_axis = step * np.arange(min(distance.min(), own.min() // step), distance.max() + 1)
-        chance = np.sum([np.bincount(i, u, len(e_axis)) for i, u in _share(own, e_axis)], axis=0)
+        e_axis = step * np.arange(min(distance.min(), e.min() // step), distance.max() + 1)
+        chance = np.sum([np.bincount(i, u, len(e_axis)) for i, u in _share(e, e_axis)], axis=0)
         kernel = chance[distance - round(e_axis[0] / step)]
         kernel /= np.maximum(kernel.sum(axis=0), _TINY)
-        tables = np.exp(a), np.exp(b), prior / prior.sum(), kernel
-        return cls(*(table.astype("f4") for table in tables), sigma=law.sigma)
+        line = law.family.line(np.exp(a)[:, None], np.exp(b)[None])
+        tables = (table.astype("f4") for table in (*line, prior / prior.sum(), kernel))
+        return cls(*tables, sigma=law.sigma, form=law.family.form)
 
     def demand(self, price: np.ndarray, public: PublicParameters) -> np.ndarray:
         """Rational demand (n, a, b) of each line at prices (n,)."""
-        price = price.astype("f4")[:, None, None]
-        return public.demand(self.intercept[:, None], self.slope, price)
+        x = self.form.coordinate(price.astype("f4"))[:, None, None]
+        return public.demand(self.intercept, self.slope, x)
 
 
 def _axis(values: np.ndarray, count: int) -> np.ndarray:
@@ -137,7 +142,7 @@ class LineFilter:
             tables /= top[:, None, None]
             np.maximum(tables, _LEAST, out=tables)
             np.add.at(self._scale, envs[env], np.log(top))
-        log_likelihood = tables @ self.grid.kernel  # P(purchases of the slot | A, c)
+        log_likelihood = tables @ self.grid.kernel  # P(purchases of the slot | s, c)
         np.log(np.maximum(log_likelihood, _TINY, out=log_likelihood), out=log_likelihood)
         stay = active[env, slot]
         market = self._market[envs]
@@ -163,7 +168,7 @@ class LinesPosterior:
     grid: LineGrid
     public: PublicParameters
     market: np.ndarray
-    """(n, a, c) log-probabilities of (A, c), up to a constant."""
+    """(n, a, c) log-probabilities of (s, c), up to a constant."""
     scale: np.ndarray
     """(n,) what was taken out of them."""
     env: np.ndarray
@@ -171,7 +176,7 @@ class LinesPosterior:
     tables: np.ndarray
     """(m, a, b) likelihood of what it has bought, up to a constant."""
     log_likelihood: np.ndarray
-    """(m, a, c) log of the mean of that given (A, c)."""
+    """(m, a, c) log of the mean of that given (s, c)."""
 
     def evidence(self) -> np.ndarray:
         """(n,) log-probability of all that has been seen, up to a constant of the data."""
@@ -217,10 +222,13 @@ class LinesPosterior:
         draw = np.repeat(np.arange(len(rows)), count)  # of each follower of each draw
         pair = np.arange(len(draw)) - np.repeat(count.cumsum() - count - start, count)
         own = self.tables[pair, a[draw]] * self.grid.kernel.T[c[draw]]
-        every = np.broadcast_to(self.grid.slope, self.tables.shape[1:])
-        slope = every[a[draw], pick(own, np.arange(len(own)), rng)]
-        intercept = self.grid.intercept[a[draw]]
-        demand = self.public.demand(intercept[:, None], slope[:, None], prices.astype("f4"))
+        line = a[draw], pick(own, np.arange(len(own)), rng)
+        intercept, slope = (
+            np.broadcast_to(table, self.tables.shape[1:])[line][:, None]
+            for table in (self.grid.intercept, self.grid.slope)
+        )
+        x = self.grid.form.coordinate(prices.astype("f4"))
+        demand = self.public.demand(intercept, slope, x)
         total = np.zeros((len(rows), len(prices)), "f4")
         some = count > 0
         if some.any():

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from aigc_market.ssim.model import Lines
 from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import Observation, likelihood
@@ -44,8 +46,8 @@ class ParticleFilter:
         self._shape = envs, particles
         self.together = max(1, 2**16 // particles)
         self._scores = np.empty((envs, particles, SCORES + public.K), "f4")
-        self._intercept = np.empty((envs, particles), "f4")
-        self._slope = np.empty((envs, particles, public.K), "f4")
+        self._shared = np.empty((envs, particles, 1), "f4")
+        self._own = np.empty((envs, particles, public.K), "f4")
         self._drift = np.empty((envs, particles), "f4")
         self._log_weight = np.empty((envs, particles), "f4")
         self.begin()
@@ -68,14 +70,20 @@ class ParticleFilter:
         # A few of them stand for all in a decision.
         kept = resample(normalized(self._log_weight[envs]), 128, self._rng)
         where = envs[:, None], kept
-        slope = self._slope[where] * np.exp(-self._drift[where])[..., None]
-        return ParticlesBelief(self._public, self._intercept[where], slope)
+        return ParticlesBelief(self._public, self._law.family.form, *self._lines(where))
+
+    def _lines(self, where: Any) -> tuple[np.ndarray, np.ndarray]:
+        """L (…, K or 1) and T (…, K or 1) of some particles.
+
+        The drift moves what each follower has of its own up or down: its law is the same.
+        """
+        own = self._own[where] * np.exp(-self._drift[where])[..., None]
+        return self._law.family.line(self._shared[where], own)
 
     def _log_likelihood(self, envs: np.ndarray, price: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """(n, P) of purchases (n, K) at prices (n,)."""
-        slope = self._slope[envs] * np.exp(-self._drift[envs])[..., None]
-        price = price.astype("f4")[:, None, None]
-        demand = self._public.demand(self._intercept[envs][..., None], slope, price)
+        x = self._law.family.form.coordinate(price.astype("f4"))[:, None, None]
+        demand = self._public.demand(*self._lines(envs), x)
         total = np.zeros(demand.shape[:2], "f4")
         for k in range(self._public.K):
             bought = steps[:, k].astype("f4")
@@ -132,9 +140,9 @@ class ParticleFilter:
     def _place(self, envs: np.ndarray, scores: np.ndarray) -> None:
         """Put particles where their scores say."""
         self._scores[envs] = scores
-        intercept, c = self._law.market(scores[..., :SCORES])
-        self._intercept[envs] = intercept
-        self._slope[envs] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
+        shared, c = self._law.market(scores[..., :SCORES])
+        self._shared[envs] = shared[..., None]
+        self._own[envs] = np.exp(c[..., None] + self._law.own(scores[..., SCORES:]))
 
 
 @dataclass(frozen=True)
@@ -142,25 +150,26 @@ class ParticlesBelief:
     """M markets of each of n environments, equally probable."""
 
     public: PublicParameters
+    form: Lines
+    """x."""
     intercept: np.ndarray
-    """(n, M)."""
+    """(n, M, K) L, steps; K may be 1."""
     slope: np.ndarray
-    """(n, M, K)."""
+    """(n, M, K) T, steps per unit of x; K may be 1."""
 
     def demand(self, prices: np.ndarray, env: np.ndarray, particle: np.ndarray) -> np.ndarray:
         """(r, P) total demand of some particles (r,)."""
-        total = np.zeros((len(env), len(prices)), "f4")
+        total, x = np.zeros((len(env), len(prices)), "f4"), self.form.coordinate(prices)
+        every = *self.intercept.shape[:2], self.public.K
+        intercept, slope = (np.broadcast_to(part, every) for part in (self.intercept, self.slope))
         for k in range(self.public.K):
-            total += self.public.demand(
-                self.intercept[env, particle][:, None],
-                self.slope[env, particle, k][:, None],
-                prices,
-            )
+            of_k = env, particle, k
+            total += self.public.demand(intercept[of_k][:, None], slope[of_k][:, None], x)
         return total
 
     def mean(self, prices: np.ndarray) -> np.ndarray:
         """(n, P) expected demand at prices (P,)."""
-        n, M = self.intercept.shape
+        n, M, _ = self.intercept.shape
         env, particle = np.divmod(np.arange(n * M), M)
         return self.demand(prices, env, particle).reshape(n, M, -1).mean(axis=1)
 

@@ -20,7 +20,7 @@ from baselines.methods.fixed import Constant
 
 PRICES = 96
 """Prices to choose from, evenly spaced."""
-INTERCEPTS, SLOPES = 32, 48
+SHARED, OWN = 32, 48
 """Size of the grid of lines; twice as many earn no more."""
 
 Filter = LineFilter | RegimeFilter | ParticleFilter
@@ -70,7 +70,7 @@ def make_filter(task: Task, envs: int, seed: int) -> Filter:
 
 @lru_cache(maxsize=8)
 def _grid(task: Task) -> LineGrid:
-    return LineGrid.of(MarketLaw.of(task), INTERCEPTS, SLOPES)
+    return LineGrid.of(MarketLaw.of(task), SHARED, OWN)
 
 
 class Bayes:
