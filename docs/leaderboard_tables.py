@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-import numpy as np
 from measurements import (
     FAIR,
     HIDDEN,
@@ -21,7 +21,6 @@ from measurements import (
 )
 
 from baselines.arena.registry import KNOWS, REGISTRY
-from baselines.arena.statistics import mean_interval
 
 UNCHANGED = "unchanged"
 
@@ -40,39 +39,42 @@ def share(scenario: str, method: str) -> str:
     return rounded(standing(scenario, method)["share"], 3)
 
 
-def paired(scenario: str, method: str, other: str, window: str = "all") -> str:
-    """A learned method's share less another's, over the training seeds that both have.
+def compared(scenario: str, method: str, of: str, window: str = "all") -> Row | None:
+    """A row of differences.csv, if there is one: a method's share less a reference's.
 
-    In the same episodes; with Student's 95 % interval.
+    The method may be `best-learner`; so may the reference, or `best-classical`, `filter`,
+    `best-told-the-law`, and the names of some learners.
     """
-    shares = [
-        {row["seeds"]: row["share"] for row in table("hidden-markets/seeds", **where)}
-        for name in (method, other)
-        for where in [{"scenario": scenario, "method": name, "window": window}]
-    ]
-    both = sorted(shares[0].keys() & shares[1].keys())
-    found = mean_interval(np.array([float(shares[0][s]) - float(shares[1][s]) for s in both]))
-    return _difference(dict(zip(("difference", "low", "high"), map(str, found), strict=True)))
+    if method == "best-learner":
+        learner = best_learner(scenario)
+        method = learner["method"] if learner else ""
+    where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
+    rows = table("hidden-markets/differences", **where)
+    return rows[0] if rows else None
 
 
-def _difference(row: Row) -> str:
+def best_learner(scenario: str) -> Row | None:
+    """Of the methods that were trained and are told nothing, the one with the highest share."""
+    rows = table("hidden-markets/leaderboard", scenario=scenario, knows="nothing", window="all")
+    return max(filter(_is_trained, rows), key=lambda row: Decimal(row["share"]), default=None)
+
+
+def difference(row: Row) -> str:
+    """A row of differences.csv as it is shown, with its 95 % interval."""
     mean = rounded(row["difference"], 4)
     sign = "" if mean.startswith("−") else "+"
     return f"{sign}{mean} [{rounded(row['low'], 4)}, {rounded(row['high'], 4)}]"
 
 
-def differences(of: str, *methods: str) -> str:
-    """Some methods' shares less a reference's, a preset a column, with their 95 % intervals.
-
-    References are `best-classical`, `filter` and `best-told-the-law`.
-    """
-    rows = table("hidden-markets/differences", window="all", of=of.replace("-", " "))
+def differences(of: str, window: str, *methods: str) -> str:
+    """Some methods' shares less a reference's in a window of rounds, a preset a row."""
     made = []
-    for method in methods:
-        found = {row["scenario"]: row for row in rows if row["method"] == method}
-        cells = [_difference(found[name]) if name in found else NONE for name in HIDDEN]
-        made.append((f"`{method}`", *cells))
-    return markdown(("method", *(f"`{name}`" for name in HIDDEN)), made)
+    for scenario in HIDDEN:
+        found = [compared(scenario, method, of, window) for method in methods]
+        if any(found):
+            cells = (difference(row) if row else NONE for row in found)
+            made.append((f"`{scenario}`", *cells))
+    return markdown(("", *(f"`{method}`" for method in methods)), made)
 
 
 def lost(scenario: str, method: str, *change: str) -> str:
@@ -82,70 +84,74 @@ def lost(scenario: str, method: str, *change: str) -> str:
 
 
 def played() -> str:
-    """How many seeds and episodes the leaderboard has so far, in a sentence."""
+    """How many seeds and episodes the leaderboard has, in a sentence."""
     rows = table("hidden-markets/leaderboard", window="all")
-    trained = [row for row in rows if _is_trained(row)]
-    seeds = sorted({len(row["seeds"].split()) for row in trained})
-    asked = max(int(row["seeds_asked"]) for row in trained)
-    few = min(int(row["episodes"]) for row in rows)
-    most = max(int(row["episodes"]) for row in rows)
-    said = " to ".join(map(str, sorted({seeds[0], seeds[-1]})))
-    methods = {row["method"] for row in rows}
-    absent = [f"`{name}`" for name, e in REGISTRY.items() if e.trainer and name not in methods]
+    seeds = sorted({len(row["seeds"].split()) for row in rows if _is_trained(row)})
+    said = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+    few, most = (pick(int(row["episodes"]) for row in rows) for pick in (min, max))
+    trainings = table("hidden-markets/seeds", window="all")
+    hours = sum((Decimal(row["train_seconds"]) for row in trainings), Decimal()) / 3600
     return (
-        f"Learned methods have {said} of {asked} training seeds. "
+        f"Learned methods have {said} training seeds in each scenario. "
         f"There are {most:,} test episodes"
-        + (f", {few:,} in a crowd of 40 slots" if few != most else "")
-        + "."
-        + (f" Not trained yet: {', '.join(absent)}." if absent else "")
+        + (f", {few:,} in crowds of other sizes" if few != most else "")
+        + f". All {len(trainings)} trainings together took {rounded(hours, 1)} CPU hours."
     )
 
 
+def trained() -> str:
+    """Which methods were trained for which scenarios."""
+    methods: dict[str, list[str]] = {}
+    for row in table("hidden-markets/leaderboard", window="all"):
+        if _is_trained(row) and "-K" not in row["scenario"]:
+            methods.setdefault(row["scenario"], []).append(row["method"])
+    scenarios: dict[tuple[str, ...], list[str]] = {}
+    for scenario, names in methods.items():
+        scenarios.setdefault(tuple(sorted(names)), []).append(scenario)
+    rows = [(_names(where), _names(names)) for names, where in scenarios.items()]
+    return markdown(("trained for", "methods"), rows)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def leaderboard() -> str:
-    """A table for each hidden market, best first."""
+    """A table for each scenario: by track, and within one the best first."""
     names = dict.fromkeys(row["scenario"] for row in table("hidden-markets/leaderboard"))
     return "\n\n".join(map(_standings, names))
 
 
 def _standings(scenario: str) -> str:
     rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
-    rows.sort(key=lambda row: Decimal(row["share"]), reverse=True)
-    shown = [
-        (
-            f"`{row['method']}`",
-            row["knows"],
-            f"{_exact(row['share'])} [{_exact(row['low'])}, {_exact(row['high'])}]",
-            _exact(row["market_share"]) if row["market_share"] else NONE,
-            _seeds(row),
-            rounded(row["decision_microseconds"], 0),
-        )
-        for row in rows
-    ]
+    rows.sort(key=lambda row: (KNOWS.index(row["knows"]), -Decimal(row["share"])))
+    header = "track", "method", "share [95 %]", "per market", "seeds", "rounds", "CPU s", "µs"
     fair, law = best(scenario, *FAIR), best(scenario, "law")
     assert fair is not None
     told = f"best {_said(fair)}" + (f"; told the law {_said(law)}" if law else "")
     return (
         f"<details>\n<summary><code>{scenario}</code>: {told}</summary>\n\n"
-        + markdown(("method", "track", "share [95 %]", "per market", "seeds", "µs"), shown)
+        + markdown(header, [_standing(row) for row in rows])
         + "\n\n</details>"
+    )
+
+
+def _standing(row: Row) -> tuple[str, ...]:
+    """Methods next to each other differ in the fourth digit."""
+    share, low, high = (rounded(row[name], 4) for name in ("share", "low", "high"))
+    training = [NONE] * 3
+    if _is_trained(row):
+        cost = (rounded(row[f"train_{unit}"], 0) for unit in ("rounds", "seconds"))
+        training = [str(len(row["seeds"].split())), *cost]
+    return (
+        *(row["knows"], f"`{row['method']}`", f"{share} [{low}, {high}]"),
+        rounded(row["market_share"], 4) if row["market_share"] else NONE,
+        *(*training, rounded(row["decision_microseconds"], 0)),
     )
 
 
 def _said(row: Row) -> str:
     return f"{rounded(row['share'], 3)} (<code>{row['method']}</code>)"
-
-
-def _exact(value: str) -> str:
-    """Methods next to each other differ in the fourth digit."""
-    return rounded(value, 4)
-
-
-def _seeds(row: Row) -> str:
-    """Of how many trainings, and of how many that were asked for, if those are more."""
-    if not _is_trained(row):
-        return NONE
-    count = len(row["seeds"].split())
-    return str(count) if count >= int(row["seeds_asked"]) else f"{count} of {row['seeds_asked']}"
 
 
 def _is_trained(row: Row) -> bool:

@@ -17,7 +17,7 @@ TRACKS = {
     "law": "told the law",
 }
 FAIR = tuple(track for track in KNOWS if track != "law")
-HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity")
+HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity", "saturating")
 NONE = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

@@ -33,6 +33,7 @@ from functools import cache  # noqa: E402
 
 import benchmark_tables  # noqa: E402
 import both_sides_tables  # noqa: E402
+import field_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
 import scenario_cards  # noqa: E402
@@ -53,8 +54,8 @@ RESULTS = {
     "leaderboard": (
         "docs/hidden-markets",
         (
-            *(f"{name}.csv" for name in ("leaderboard", "seeds", "differences", "outside")),
-            *(f"{name}.png" for name in ("regret", "prices", "sizes")),
+            *("leaderboard.csv", "seeds.csv", "differences.csv", "curves.csv", "outside.csv"),
+            *("regret.png", "prices.png", "sizes.png", "learning.png"),
         ),
     ),
 }
@@ -104,7 +105,12 @@ REGIONS: dict[str, Callable[..., str]] = {
     "hidden": leaderboard_tables.hidden,
     "leaderboard": leaderboard_tables.leaderboard,
     "differences": leaderboard_tables.differences,
-    "paired": leaderboard_tables.paired,
+    "comparisons": field_tables.comparisons,
+    "verdicts": field_tables.verdicts,
+    "faster": field_tables.faster,
+    "near": field_tables.near,
+    "takes": field_tables.takes,
+    "trained": leaderboard_tables.trained,
     "outside": leaderboard_tables.outside,
     "played": leaderboard_tables.played,
     "share": leaderboard_tables.share,
