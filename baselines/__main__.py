@@ -16,6 +16,7 @@ from baselines.experiments.leaderboard.keep import keep
 from baselines.experiments.leaderboard.tune import tune
 from baselines.experiments.leaderboard.verify import verify
 from baselines.experiments.paper.reproduce import reproduce
+from baselines.experiments.sessions.deep_command import sessions
 from baselines.experiments.train import train
 
 
@@ -75,6 +76,7 @@ def main() -> None:
                 "draw-test-seeds": draw_test_seeds,
                 "calvano": calvano,
                 "compete": compete,
+                "sessions": sessions,
             },
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",

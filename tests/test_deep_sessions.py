@@ -14,7 +14,7 @@ from baselines.experiments.sessions.reply_solver import (
     paired,
     policy_iteration,
 )
-from baselines.experiments.sessions.session_measures import HORIZON, follow, judge
+from baselines.experiments.sessions.session_measures import HORIZON, follow, measured, probed
 from baselines.methods.q_learning.oligopoly import oligopoly
 from baselines.methods.q_learning.strategies import Strategies
 
@@ -38,7 +38,9 @@ def tit_for_tat(seat):
 
 
 def judged(strategies, start, B=1, prices=(NASH, CARTEL)):
-    return judge(KNOWN, strategies, np.full((B, 2), start), prices)
+    last = np.full((B, 2), start)
+    found = measured(KNOWN, strategies, last), probed(KNOWN, strategies, last, prices)
+    return [played | more for played, more in zip(*found, strict=True)]
 
 
 # --- best replies
@@ -101,7 +103,7 @@ def test_sessions_are_solved_apart():
     def strategies(last):
         return np.broadcast_to(prices[:, None], (3, last.shape[1]))
 
-    together = best_replies(KNOWN.market, 1, strategies, (1.4, 2.0), 61, GAMMA)
+    together = best_replies(KNOWN.market, 1, strategies, (1.4, 2.0), 61, GAMMA, 3)
     for b, price in enumerate(prices):
         alone = best_replies(KNOWN.market, 1, always(price), (1.4, 2.0), 61, GAMMA)
         np.testing.assert_allclose(together.worth[b], alone.worth[0])
@@ -171,7 +173,7 @@ def test_a_best_reply_that_is_played_earns_what_was_promised():
         return prices
 
     strategies = [strategy(0), strategy(1)]
-    found = judge(KNOWN, strategies, np.full((4, 2), 1.6), (1.43, 1.97))
+    found = judged(strategies, 1.6, 4, (1.43, 1.97))
     path = follow(strategies, np.full((4, 2), 1.6), 150 + HORIZON)
     for b, of_session in enumerate(found):
         assert of_session["reply_played"] == pytest.approx(of_session["reply_gain"], abs=2e-4)
@@ -186,8 +188,7 @@ def test_a_best_reply_that_is_played_earns_what_was_promised():
 @pytest.mark.slow  # solves 600 markets
 def test_sellers_of_a_moving_market_are_measured_by_its_rounds():
     known = benchmark(Task("road", {}, "competition"))
-    low, high = judge(known, [always(1.8), always(1.8)], np.full((2, 2), 1.8), (1.0, 8.0))
+    low, high = measured(known, [always(1.8), always(1.8)], np.full((2, 2), 1.8))
     assert low == high
     assert low["price"] == pytest.approx([1.8, 1.8])
     assert abs(low["profit_gain"]) < 0.1
-    assert "reply_gain" not in low

@@ -61,6 +61,7 @@ def best_replies(
     prices: tuple[float, float],
     points: int,
     discount: float,
+    sessions: int = 1,
 ) -> Replies:
     """Best replies of the seller at a seat, of two, to strategies of the other in B sessions.
 
@@ -71,11 +72,13 @@ def best_replies(
         prices: the lowest and the highest that both may post.
         points: n, of the grid.
         discount: γ, below 1.
+        sessions: B.
     """
     grid = np.linspace(*prices, points)
     reward = earned(market, paired(seat, grid[:, None], grid))[..., seat]
     # One own price after the other: all at once would not fit the caches of networks.
-    following = np.stack([strategy(paired(seat, own, grid)[None]) for own in grid], axis=1)
+    rows = (np.broadcast_to(paired(seat, own, grid), (sessions, points, 2)) for own in grid)
+    following = np.stack([strategy(row) for row in rows], axis=1)
     return Replies(grid, policy_iteration(reward, following, grid, discount), discount)
 
 

@@ -32,15 +32,34 @@ SOON, ANSWER = 2, 0.01
 have by ANSWER of the way from Nash to cartel."""
 
 
-def judge(
+def measured(
+    known: Benchmark, strategies: Sequence[Strategy], last: np.ndarray
+) -> list[dict[str, Any]]:
+    """What is played in each of B sessions: a record each, as `measures.measure` has it.
+
+    Args:
+        known: the market.
+        strategies: of the seller at each seat, of two.
+        last: (B, 2) prices of the round before the first.
+    """
+    sessions, seats = range(len(last)), list(enumerate(strategies))
+    if known.stands_still:
+        path = follow(strategies, last, WARM_UP + ROUNDS)
+        rounds = [_rounds(known, path[:, b]) for b in sessions]
+    else:
+        rounds = [known.play([_player(one, last, b, m) for m, one in seats]) for b in sessions]
+    return [measures.measure(one, known) for one in rounds]
+
+
+def probed(
     known: Benchmark,
     strategies: Sequence[Strategy],
     last: np.ndarray,
     prices: tuple[float, float],
 ) -> list[dict[str, Any]]:
-    """Measure each of B sessions, a record each: as `measures.measure` of the rounds measured.
+    """What may follow the rounds of `measured`, in a market that stands still: a record each.
 
-    Where the market stands still there is more, of each seller, from the next round on:
+    Of each seller, from the next round on:
 
     - `one_shot_gain`: of the best price of one round, after which both follow their strategies;
     - `reply_gain`: of a best reply for ever, by the finer grid; `reply_error`, by how much the
@@ -53,27 +72,16 @@ def judge(
       would have been, as a share of the way from Nash to cartel, (2, 1 + AFTER).
 
     Args:
-        known: the market, with two sellers.
-        strategies: of the seller at each seat.
+        known: the market.
+        strategies: of the seller at each seat, of two.
         last: (B, 2) prices of the round before the first.
         prices: the lowest and the highest that sellers may post.
-
-    Raises:
-        ValueError: there are not two sellers.
     """
-    if known.market.M != 2:
-        raise ValueError(f"scenario must have two sellers, got {known.market.M}")
-    seats = list(enumerate(strategies))
-    if not known.stands_still:
-        return [
-            measures.measure(known.play([_player(one, last, b, m) for m, one in seats]), known)
-            for b in range(len(last))
-        ]
-    played = follow(strategies, last, WARM_UP + ROUNDS + HORIZON)
-    measured, usual = np.split(played, [WARM_UP + ROUNDS])
-    records = [measures.measure(_rounds(known, measured[:, b]), known) for b in range(len(last))]
-    tested = _tested(known, strategies, measured[-1], usual, prices)
-    for found in (tested, _deviations(known, strategies, usual)):
+    path = follow(strategies, last, WARM_UP + ROUNDS + HORIZON)
+    before, usual = path[WARM_UP + ROUNDS - 1], path[WARM_UP + ROUNDS :]
+    gains = _gains(known, strategies, before, usual, prices)
+    records: list[dict[str, Any]] = [{} for _ in last]
+    for found in (gains, _deviations(known, strategies, usual)):
         for name in found[0]:
             of_seats = np.stack([of_seat[name] for of_seat in found], axis=1).tolist()
             for record, values in zip(records, of_seats, strict=True):
@@ -122,7 +130,7 @@ class _Seller:
         return self._strategy(np.broadcast_to(seen, self._shape))[self._session]
 
 
-def _tested(
+def _gains(
     known: Benchmark,
     strategies: Sequence[Strategy],
     before: np.ndarray,
@@ -138,7 +146,7 @@ def _tested(
         path = np.concatenate([options[None], follow(strategies, options, HORIZON - 1)])
         once = discounted(earned(market, path)[..., seat]).max(axis=1)
         coarse, fine = (
-            best_replies(market, seat, rival, prices, points, GAMMA)
+            best_replies(market, seat, rival, prices, points, GAMMA, len(before))
             for points in (POINTS, 2 * POINTS - 1)
         )
         now, posted = before, []
