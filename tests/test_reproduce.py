@@ -14,7 +14,7 @@ from views import pricing
 from baselines.arena.arguments import EnvArguments, given
 from baselines.experiments.paper import claims, paper_report, reproduce
 from baselines.experiments.paper import fig2 as figures
-from baselines.experiments.paper.runs import METHODS
+from baselines.experiments.paper.runs import METHODS, OTHERS
 from baselines.report import percent
 from baselines.runs.files import write_json
 
@@ -106,7 +106,7 @@ def test_what_is_measured_of_a_curve(folder):
     curves = pd.read_csv(folder / "curves.csv").set_index(["method", "seed"])["utility"]
     best = runs["equilibrium_utility"][runs["figure"] == "2a"].iloc[0]
     used = learning[~learning["gamma"].gt(0) & learning["query"].ne("learnt")]
-    assert set(used["method"]) == set(METHODS) - {"equilibrium"}
+    assert set(used["method"]) == set(METHODS) - {"equilibrium", *OTHERS}
     for row in used.itertuples():
         shares = curves[row.method, row.seed].to_numpy() / best
         assert row.training == pytest.approx(shares.mean(), abs=1e-5)
@@ -261,3 +261,17 @@ def test_options_become_arguments(tmp_path):
     assert options["ssim"].max_steps == 300
     plain = given(EnvArguments(satisfaction=("50", "400")).as_json())
     assert plain == {"satisfaction": [50.0, 400.0]}
+
+
+def test_other_learners_are_held_to_the_equilibrium(tmp_path):
+    runs = reproduce.plan("paper", 3, 3, others=("sac",))
+    for run in runs:
+        lost = {"sac": 0.01, "tppo": 0.0, "ppo": 0.0005}.get(run.method, 0.3)
+        write_results(run, tmp_path, lambda seed, lost=lost: 1.0 - lost + 1e-5 * seed)
+    reproduce.write_csvs(tmp_path, runs)
+    table, learning = paper_report.read(tmp_path)
+    assert "sac" not in set(learning["method"])
+    verdicts = {c.text.split()[0]: c.verdict() for c in claims.of_others(table)}
+    assert verdicts == {"TPPO": "holds", "PPO": "holds", "SAC": "fails"}
+    with pytest.raises(ValueError, match="others must be one of"):
+        reproduce.reproduce(others=("nobody",), out=tmp_path)

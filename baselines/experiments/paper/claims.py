@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from baselines.arena.statistics import Interval, mean_interval
+from baselines.experiments.paper.runs import LEARNERS, OTHERS
 
 NAMES = {
     "tppo": "TPPO",
@@ -84,6 +85,12 @@ def of_paper(runs: Any, learning: Any) -> Iterator[Claim]:
         changes = _smallest_step(runs, figure, x, y, sign)
         yield Claim(text, measure, changes, opposite=f"{opposite} somewhere")
     yield tracking(runs, "tppo")
+
+
+def of_others(runs: Any) -> Iterator[Claim]:
+    """That each learner of the paper, and each other one in `runs.csv`, tracks the equilibrium."""
+    for method in [name for name in (*LEARNERS, *OTHERS) if name in set(runs["method"])]:
+        yield tracking(runs, method)
 
 
 def of_variants(learning: Any) -> Iterator[Claim]:

@@ -15,9 +15,11 @@ from baselines.experiments.paper.claims import (
     SPEED_MARGIN,
     Claim,
     arms_of,
+    of_others,
     of_paper,
     of_variants,
 )
+from baselines.experiments.paper.runs import OTHERS
 from baselines.report import number, percent, table
 from baselines.runs.files import read_frame
 
@@ -35,7 +37,7 @@ RULE = (
 def write(folder: Path, settings: dict[str, Any]) -> Path:
     """Write the report of the CSV files of a folder beside them."""
     runs, learning = read(folder)
-    tables = sections(folder)
+    tables, others = sections(folder), runs["method"].isin(OTHERS).any()
     parts = [
         "# The paper's figures, reproduced",
         "Source: Lai et al., IEEE Trans. Vehicular Technology, 2025, doi 10.1109/TVT.2025.3544227. "
@@ -45,6 +47,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
         "## Claims",
         tables["claims"],
         tables["rule"],
+        *(("## Learners that the paper does not have", tables["others"]) if others else ()),
         "## What exploring costs",
         tables["exploring"],
     ]
@@ -85,6 +88,7 @@ def sections(folder: Path) -> dict[str, str]:
         "summary": _summary(runs, learning),
         "claims": _claims_table(of_paper(runs, learning)),
         "rule": RULE,
+        "others": _claims_table(of_others(runs)),
         "exploring": _exploring(learning),
         "arms": _arms_table(learning),
         "variants": _claims_table(of_variants(learning)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from aigc_market import _checks
 from baselines.arena.task import Task
 from baselines.experiments.paper import fig2, paper_report
 from baselines.experiments.paper.claims import episodes_to
-from baselines.experiments.paper.runs import LEARNERS, METHODS, Run, longest_first
-from baselines.methods.sb3.recipes import recipe
+from baselines.experiments.paper.runs import LEARNERS, OTHERS, Run, longest_first
+from baselines.methods.sb3.recipes import PpoRecipe, recipe
 from baselines.runs.files import write_csv
 from baselines.runs.runner import Engine, Runner
 
@@ -36,6 +36,7 @@ def reproduce(
     seeds: int = 12,
     market_seeds: int = 3,
     variants: bool = False,
+    others: tuple[str, ...] = (),
     workers: int | None = None,
     engine: Engine = "local",
     ssim: Literal["quadratic", "repaint"] = "quadratic",
@@ -51,6 +52,8 @@ def reproduce(
         market_seeds: how many of them are also run in the other markets, Fig. 2(b)–(d).
         variants: whether to train with a discount of .9 too, and TPPO without its query by the last
             price, in the paper's market.
+        others: learners that the paper does not have, such as sac or diffusion_td3, to be trained
+            in the same markets; the report says whether they track the equilibrium.
         workers: runs at the same time; as many as there are cores by default.
         engine: local processes, or a Ray cluster (needs the extra `ray`).
         ssim: the paper's fit, or the scenario `live`: training on the measured table, then a few
@@ -58,9 +61,12 @@ def reproduce(
     """
     _checks.integer("seeds", seeds, at_least=1)
     _checks.integer("market_seeds", market_seeds, at_least=1)
+    for name in others:
+        _checks.choice("others", name, OTHERS)
     seeds = 1 if quick else seeds
     market_seeds = min(market_seeds, seeds)
-    runs = plan("paper" if ssim == "quadratic" else "live", seeds, market_seeds, quick)
+    scenario = "paper" if ssim == "quadratic" else "live"
+    runs = plan(scenario, seeds, market_seeds, quick, others)
     changed = plan_variants(runs) if variants else []
     runner = Runner(out, workers, engine)
     runner("runs", longest_first([*runs, *changed]), lambda run: _told(run, out))
@@ -71,7 +77,7 @@ def reproduce(
         "markets (K, c)": ", ".join(f"({K}, {cost:g})" for K, cost in markets),
         "seeds in (2, 1); in the other markets": f"{seeds}; {market_seeds}",
         "rounds an episode": runs[0].task.settings().max_cycles,
-        **{name: next(run.recipe for run in runs if run.method == name) for name in LEARNERS},
+        **{run.method: run.recipe for run in runs if run.method in (*LEARNERS, *others)},
         "SSIM": ssim,
     }
     paper_report.write(out, settings)
@@ -86,8 +92,14 @@ def _told(run: Run, out: Path) -> str:
     return f"{run}: {share:.2%} of the equilibrium's utility, {seconds:.1f} s"
 
 
-def plan(scenario: str, seeds: int, market_seeds: int, quick: bool = False) -> list[Run]:
-    """The runs of Fig. 2."""
+def plan(
+    scenario: str,
+    seeds: int,
+    market_seeds: int,
+    quick: bool = False,
+    others: tuple[str, ...] = (),
+) -> list[Run]:
+    """The runs of Fig. 2, and of other learners in its markets."""
     costs = (1.0, 3.0, 5.0) if quick else (1.0, 2.0, 3.0, 4.0, 5.0)
     crowds = (2, 4, 6) if quick else (2, 3, 4, 5, 6)
     runs = []
@@ -95,11 +107,12 @@ def plan(scenario: str, seeds: int, market_seeds: int, quick: bool = False) -> l
         task, base = Task(scenario, {"K": K, "cost": cost}), (K, cost) == _BASE
         of_market = tuple(range(seeds if base else market_seeds))
         live_rounds = LIVE_ROUNDS if base and scenario == "live" else 0
-        for method in METHODS:
-            how = recipe(method if method in LEARNERS else "ppo", task)
+        learners = *LEARNERS, *others
+        for method in (*learners, "greedy", "random", "equilibrium"):
+            how = recipe(method if method in learners else "ppo", task)
             if quick:
                 how = dataclasses.replace(how, rounds=QUICK_ROUNDS)
-            if method in LEARNERS:
+            if method in learners:
                 runs += [Run(method, task, (seed,), how, live_rounds) for seed in of_market]
             elif method == "equilibrium":  # nothing is random there, and every round is the same
                 how = dataclasses.replace(how, rounds=task.settings().max_cycles)
@@ -147,7 +160,7 @@ def write_csvs(
             shown = _figures(run, found["seed"], market_seeds)
             tables["runs"] += [{"figure": figure, **row} for figure in shown]
             tables["live"] += [{**named, **served} for served in found["live"]]
-            if "2a" in shown and run.method != "equilibrium":
+            if "2a" in shown and run.method != "equilibrium" and run.method not in OTHERS:
                 tables["learning"].append(_learning(run, found))
                 tables["curves"] += [
                     {**named, "episode": i, "utility": f"{utility:.2f}"}
@@ -167,11 +180,13 @@ def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:
     """
     best = found["equilibrium_utility"]
     curve = np.array(found["episodes"]) / best
-    query = "price" if run.recipe.query_price else "learnt"
+    query = None
+    if run.method == "tppo":
+        query = "price" if cast("PpoRecipe", run.recipe).query_price else "learnt"
     return {
         "method": run.method,
         "gamma": run.recipe.gamma if run.method in LEARNERS else None,
-        "query": query if run.method == "tppo" else None,
+        "query": query,
         "seed": found["seed"],
         "episodes": len(curve),
         "reached": episodes_to(curve, run.recipe.lanes),

@@ -17,13 +17,16 @@ from baselines.arena.rollout import Played, play
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
-from baselines.methods.sb3.recipes import PpoRecipe
-from baselines.methods.sb3.trainer import Sb3Trainer
+from baselines.methods.sb3.recipes import Recipe
+from baselines.methods.sb3.trainer import NAMES, Sb3Trainer
 from baselines.runs.digest import described
 from baselines.runs.files import write_json
 
 LEARNERS = ("tppo", "ppo")
-METHODS = (*LEARNERS, "greedy", "random", "equilibrium")
+"""Of the paper."""
+OTHERS = tuple(name for name in NAMES if name not in LEARNERS)
+"""That may be trained beside them."""
+METHODS = (*LEARNERS, *OTHERS, "greedy", "random", "equilibrium")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Run:
     task: Task
     seeds: tuple[int, ...]
     """A learner has one. Others play all of theirs side by side."""
-    recipe: PpoRecipe
+    recipe: Recipe
     """Of a learner. The other methods play as many rounds as learners are trained."""
     live_rounds: int = 0
     """Rounds that a learner plays on the live service after training."""
@@ -64,7 +67,7 @@ class Run:
     def execute(self, out: Path) -> None:
         """Do it, and write what was done and what came of each seed: see `results`."""
         began = time.process_time()
-        found = self._train() if self.method in LEARNERS else self._play_on()
+        found = self._train() if self.method in NAMES else self._play_on()
         seconds = (time.process_time() - began) / len(self.seeds)
         records = [
             {"seed": seed, **of_seed, "rounds": self.recipe.rounds, "seconds": seconds}

@@ -187,7 +187,7 @@ _REPLAY: dict[str, Any] = {
 _FIXED: dict[str, Any] = {
     **_REPLAY,
     "rounds": 20_000,
-    "lanes": 4,
+    "lanes": 10,
     "buffer_size": 20_000,
     "learning_starts": 500,
     "statistics": False,
@@ -207,7 +207,7 @@ _RECIPES: dict[tuple[str, str], Recipe] = {
     ("sac", "hidden"): ReplayRecipe(**_REPLAY),
     ("td3", "standing"): NoisyRecipe(**_FIXED, exploration=0.2),
     ("td3", "hidden"): NoisyRecipe(**_REPLAY, exploration=0.2),
-    ("diffusion_td3", "standing"): NoisyRecipe(**_FIXED, exploration=0.2),
+    ("diffusion_td3", "standing"): NoisyRecipe(**_FIXED | {"learning_rate": 3e-4}, exploration=0.2),
     ("diffusion_td3", "hidden"): NoisyRecipe(**_REPLAY, exploration=0.2),
     ("dqn", "standing"): GridRecipe(**_FIXED, target_update_interval=1_000),
     ("dqn", "hidden"): GridRecipe(**_REPLAY),
