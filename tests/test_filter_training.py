@@ -62,7 +62,7 @@ def test_the_registry_knows_the_trainers():
     assert played.share > 0
 
 
-@pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity"])
+@pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity", "saturating"])
 def test_the_simulator_plays_by_the_rules(scenario):
     settings = Task(scenario, {"max_cycles": 6}).settings()
     episodes = draw(settings, followers.Noisy(0.3), 16, np.random.default_rng(0))
@@ -83,9 +83,10 @@ def test_the_simulator_plays_by_the_rules(scenario):
         assert (asked.sum(-1) > market.capacity).any()  # more is asked for than is delivered
 
 
-def test_gradients_go_through_the_history_and_through_purchases_of_0():
+@pytest.mark.parametrize("scenario", ["hidden", "saturating"])
+def test_gradients_go_through_the_history_and_through_purchases_of_0(scenario):
     # Before training the price is the filter's: all that later rounds know comes by it.
-    settings = Task("hidden", {"max_cycles": 6}).settings()
+    settings = Task(scenario, {"max_cycles": 6}).settings()
     drawn = draw(settings, followers.Noisy(0.3), 64, np.random.default_rng(1))
     double = torch.empty(0, dtype=torch.float64)
     episodes = Episodes([market.like(double) for market in drawn.markets], drawn.factors.double())
@@ -278,7 +279,7 @@ def test_trainers_say_what_they_cannot_train(tmp_path):
         assert FILTER.can_train(task) is FILTER_PPO.can_train(task) is None
         with pytest.raises(ValueError, match=reason):
             FILTER_PATHWISE.train(task, 0, tmp_path / "leader.safetensors")
-    for name in ("paper", "hidden", "crowd"):
+    for name in ("paper", "hidden", "crowd", "saturating"):
         assert FILTER_PATHWISE.can_train(Task(name)) is None
 
 

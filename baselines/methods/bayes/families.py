@@ -7,7 +7,7 @@ followers share, log o_k = c + e_k, and (s, c) come from the level and two coeff
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -24,7 +24,9 @@ class Family(Protocol):
     """x."""
 
     @staticmethod
-    def market(first: np.ndarray, second: np.ndarray, level: np.ndarray) -> tuple[Any, Any]:
+    def market(
+        first: np.ndarray, second: np.ndarray, level: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """s and c from the coefficients and the level of δ, which broadcast."""
         ...
 
@@ -50,7 +52,9 @@ class Quadratic:
     form: ClassVar[Lines] = Lines()
 
     @staticmethod
-    def market(first: np.ndarray, second: np.ndarray, level: np.ndarray) -> tuple[Any, Any]:
+    def market(
+        first: np.ndarray, second: np.ndarray, level: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """From |α| and β."""
         return second / (2 * first), -np.log(2 * first * level)
 
@@ -80,7 +84,9 @@ class Saturating:
     form: ClassVar[Lines] = Logarithms()
 
     @staticmethod
-    def market(first: np.ndarray, second: np.ndarray, level: np.ndarray) -> tuple[Any, Any]:
+    def market(
+        first: np.ndarray, second: np.ndarray, level: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """From A and τ."""
         return second, np.log(first * level / second)
 
