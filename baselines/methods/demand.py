@@ -11,7 +11,8 @@ import numpy as np
 from aigc_market.ssim.model import Lines
 from baselines.arena.protocol import PublicParameters
 
-_LINES = Lines()
+LINES = Lines()
+"""Demand is a line of the price."""
 
 
 def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -21,8 +22,7 @@ def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
     and 5·p_max. No line is likelier than another.
     """
     intercept = np.geomspace(public.max_steps / 10, 4 * public.max_steps, 32)
-    choke = np.geomspace(public.cost, 5 * public.max_price, 48)
-    return intercept, intercept[:, None] / choke
+    return intercept, intercept[:, None] / _chokes(public)
 
 
 def flat_logarithms(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -31,10 +31,11 @@ def flat_logarithms(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
     T, what is bought more when the price falls to 1/e of it, lies between S_max/20 and S_max. q is
     the price at which demand ends, as in `flat_lines`. No demand is likelier than another.
     """
-    return (
-        np.geomspace(public.max_steps / 20, public.max_steps, 32),
-        np.geomspace(public.cost, 5 * public.max_price, 48),
-    )
+    return np.geomspace(public.max_steps / 20, public.max_steps, 32), _chokes(public)
+
+
+def _chokes(public: PublicParameters) -> np.ndarray:
+    return np.geomspace(public.cost, 5 * public.max_price, 48)
 
 
 def sold(asked: np.ndarray, capacity: np.ndarray | None) -> np.ndarray:
@@ -55,7 +56,7 @@ def best_on_lines(
     count: np.ndarray,
     capacity: np.ndarray | None,
     public: PublicParameters,
-    form: Lines = _LINES,
+    form: Lines = LINES,
 ) -> np.ndarray:
     """Prices (n,) that pay best where each of `count` followers asks for level − slope·x(price).
 

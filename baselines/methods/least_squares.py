@@ -20,10 +20,8 @@ from aigc_market import _checks
 from aigc_market.ssim.model import Lines
 from aigc_market.ssim.saturating import Logarithms
 from baselines.arena.task import Task
-from baselines.methods.demand import best_on_lines
+from baselines.methods.demand import LINES, best_on_lines
 from baselines.methods.learner import OnlineLearner, mean_purchase
-
-_LINES = Lines()
 
 
 class Cils(OnlineLearner):
@@ -54,7 +52,7 @@ class Cils(OnlineLearner):
         kappa: float = 2.0,
         first: Sequence[float] | None = None,
         discount: float = 1.0,
-        form: Lines = _LINES,
+        form: Lines = LINES,
     ) -> None:
         super().__init__(task, num_envs, seed)
         self._kappa = _checks.number("kappa", kappa, at_least=0)

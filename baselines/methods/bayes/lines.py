@@ -15,6 +15,7 @@ from aigc_market.ssim.model import Lines
 from baselines.arena.protocol import PublicParameters
 from baselines.methods.bayes.law import SCORES, MarketLaw
 from baselines.methods.bayes.purchases import Observation, likelihood
+from baselines.methods.demand import LINES
 
 _TINY = np.float32(1e-37)
 _LEAST = np.float32(1e-30)
@@ -22,7 +23,6 @@ _LEAST = np.float32(1e-30)
 purchases that contradict each other count for little, and the newest for most."""
 _DRAWS = 2**18
 """Markets drawn to tabulate the prior."""
-_LINES = Lines()
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LineGrid:
     """(b, c) probabilities of o_k given c."""
     sigma: float
     """σ of the followers' noise."""
-    form: Lines = _LINES
+    form: Lines = LINES
     """x."""
 
     @classmethod
