@@ -21,7 +21,7 @@ from baselines.experiments.sessions.reply_solver import Strategy, best_replies, 
 
 HORIZON = 300
 """Rounds whose utilities are summed: what is left out is a share of .95^300 = 2e-7."""
-POINTS = 201
+POINTS = 101
 """Prices of the grid of best replies; another, of twice as many intervals, tells its error."""
 OPTIONS = 101
 """Prices of which the best for one round is looked for, with all that follows."""
