@@ -50,9 +50,7 @@ _KAPPA = (0.0, 0.125, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _KAPPA_LOG = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
 _FIRST = ((6.0, 10.0), (10.0, 6.0), (5.0, 14.0), (14.0, 8.0))
 _SPREAD = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-_GAMMA = (0.0, 0.9, 0.99)
-_ROLLOUT: Space = {"learning_rate": (1e-3, 3e-3), "gamma": _GAMMA}
-_REPLAY: Space = {"learning_rate": (3e-4, 1e-3), "gamma": _GAMMA}
+_LEARNED: Space = {"learning_rate": (1e-3, 3e-3), "gamma": (0.0, 0.9, 0.99)}
 _SWAYING: Space = {
     "sway": (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
     "fade": (0.0, 0.125, 0.25, 0.375, 0.5),
@@ -75,8 +73,9 @@ SPACES: dict[str, Space] = {
     "kalman_total": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
     "kalman": {"sigma": _SIGMA, "persistence": _PERSISTENCE, "spread": _SPREAD},
     "bayes_information": {"horizon": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)},
-    **dict.fromkeys(("ppo", "recurrent_ppo", "tppo", "a2c"), _ROLLOUT),
-    **dict.fromkeys(("sac", "td3", "diffusion_td3", "dqn"), _REPLAY),
+    **dict.fromkeys(
+        ("ppo", "recurrent_ppo", "tppo", "a2c", "sac", "td3", "diffusion_td3", "dqn"), _LEARNED
+    ),
 }
 """What is searched, by method: parameters of a factory, or fields of a recipe."""
 _UNTRAINED = tuple(name for name in SPACES if REGISTRY[name].factory is not None)
