@@ -157,9 +157,10 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         "The track says what a method is told beside the public parameters and past rounds: "
-        "*nothing*; *form*, that demand is a line within bounds, with noise in proportion, fitted "
-        "or tuned on training and validation episodes; *gradient*, its training differentiates the "
-        "simulator; *law*, how markets are drawn and move. Within a track the best come first."
+        "*nothing*; *form*, that demand is a line of the price, or of its logarithm, within "
+        "bounds, with noise in proportion, fitted or tuned on training and validation episodes; "
+        "*gradient*, its training differentiates the simulator; *law*, how markets are drawn and "
+        "move. Within a track the best come first."
     )
     yield (
         "Shares are means over training seeds; brackets are 95 % intervals over training seeds "
