@@ -1,13 +1,19 @@
 """Deep sellers judged: exact best replies, responses to deviations, controls, the command."""
 
+import dataclasses
 import itertools
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aigc_market import competition
+from baselines import __main__ as command_line
 from baselines.arena.task import Task
 from baselines.experiments.compete.measures import GAMMA, benchmark
+from baselines.experiments.sessions import session_measures
+from baselines.experiments.sessions.deep_command import learner, sessions
 from baselines.experiments.sessions.reply_solver import (
     best_replies,
     earned,
@@ -15,8 +21,12 @@ from baselines.experiments.sessions.reply_solver import (
     policy_iteration,
 )
 from baselines.experiments.sessions.session_measures import HORIZON, follow, measured, probed
+from baselines.experiments.sessions.session_units import Learning, Measuring, next_ones
+from baselines.experiments.sessions.studied import LEARNERS
+from baselines.experiments.sessions.verdicts import verdict
 from baselines.methods.q_learning.oligopoly import oligopoly
 from baselines.methods.q_learning.strategies import Strategies
+from baselines.methods.sellers import deep_policies
 
 CALVANO = Task("calvano", {}, "competition")
 KNOWN = benchmark(CALVANO)
@@ -57,13 +67,12 @@ def test_against_a_constant_price_the_best_reply_is_that_of_one_round():
         assert reply == pytest.approx(best.price, abs=(2.0 - 1.4) / 400)
 
 
-@pytest.mark.parametrize("seat", [0, 1])
-@pytest.mark.parametrize("discount", [0.1, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize(("seat", "discount"), [(0, 0.1), (1, 0.3), (1, 0.6), (0, 0.95)])
 def test_against_a_grim_trigger_it_keeps_the_cartel_or_breaks_it_once(seat, discount):
     broken = competition.best_deviation(KNOWN.market, 0, [CARTEL, CARTEL]).utility
     kept = U_CARTEL / (1 - discount)
     left = broken + discount * U_NASH / (1 - discount)
-    replies = best_replies(KNOWN.market, seat, grim, (NASH, CARTEL), 801, discount)
+    replies = best_replies(KNOWN.market, seat, grim, (NASH, CARTEL), 401, discount)
     at_nash, at_cartel = replies.at(np.array([[NASH, CARTEL]]))[0]
     assert at_cartel == pytest.approx(max(kept, left), rel=1e-5)
     assert at_nash == pytest.approx(U_NASH / (1 - discount), rel=1e-5)
@@ -192,3 +201,140 @@ def test_sellers_of_a_moving_market_are_measured_by_its_rounds():
     assert low == high
     assert low["price"] == pytest.approx([1.8, 1.8])
     assert abs(low["profit_gain"]) < 0.1
+
+
+# --- the command
+
+QUICK = {"quick": True, "periods": 80, "workers": 1, "learners": ("sac", "ppo")}
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Grids and horizons of a moment."""
+    for name, value in (("POINTS", 11), ("OPTIONS", 5), ("HORIZON", 30)):
+        monkeypatch.setattr(session_measures, name, value)
+
+
+@pytest.mark.parametrize(
+    ("profit_gain", "reply_gain", "punished", "called"),
+    [
+        (0.1, 0.3, 1.0, "near Nash"),
+        (0.9, 0.02, 1.0, "colludes"),
+        (0.9, 0.02, 0.5, "neither"),
+        (0.9, 0.02, float("nan"), "neither"),
+        (0.9, 0.03, 1.0, "neither"),
+        (0.9, 0.06, 1.0, "fails to learn"),
+    ],
+)
+def test_a_session_is_called_by_its_numbers(profit_gain, reply_gain, punished, called):
+    assert verdict(profit_gain, reply_gain, punished) == called
+
+
+def test_what_was_kept_is_taken_up(tmp_path, coarse):
+    arguments = {**QUICK, "frozen": ("sac",), "out": tmp_path}
+    sessions(**arguments)
+    tables = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.csv")}
+    assert set(tables) == {"sessions.csv", "responses.csv", "curves.csv"}
+    assert {path.name for path in tmp_path.glob("*.png")} == {"gains.png", "response.png"}
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.parent != tmp_path}
+    [lost] = [path for path in kept if "-ppo-" in path.name and "-itself-" in path.name]
+    lost.unlink()
+    sessions(**arguments)
+    assert {p for p in kept if p.is_file() and p.stat().st_mtime_ns != kept[p]} == {lost}
+    assert {name: (tmp_path / name).read_text("utf-8") for name in tables} == tables
+    rows = pd.read_csv(tmp_path / "sessions.csv")
+    counts = rows.groupby(["learner", "against"]).size().to_dict()
+    assert counts == {
+        ("sac", "itself"): 2,
+        ("sac", "stranger"): 2,
+        ("sac", "frozen"): 2,
+        ("ppo", "itself"): 2,
+        ("ppo", "stranger"): 2,
+    }
+    assert (rows["reply_error"].dropna() >= 0).all()
+    page = (tmp_path / "sessions.md").read_text("utf-8")
+    assert "beside sellers that they did not learn with" in page
+
+
+def test_a_frozen_rival_is_the_next_sessions_and_does_not_learn(tmp_path, coarse):
+    recipe = dataclasses.replace(LEARNERS["sac"], periods=80, warm_up=20)
+    before = Learning("sac", CALVANO, recipe, 2, 0)
+    after = dataclasses.replace(before, seed=2, before=before)
+    for one in (before, after, Measuring(after), Measuring(before, True)):
+        one.execute(tmp_path)
+    old, new = (deep_policies.load(one.file(tmp_path)) for one in (before, after))
+    assert new.seats == (0,)
+    last = np.full((2, 1, 2), 1.6)
+    rivals = next_ones(old).mean(1, last)
+    assert rivals[::-1].tolist() == old.mean(1, last).tolist()
+    assert (new.mean(0, last) != old.mean(0, last)).all()
+    prices = {}
+    for one in (Measuring(after), Measuring(before, True)):
+        prices[one.against] = [r["price"] for r in one.rows(tmp_path)[1]["records"]]
+    start = np.array(after.curve(tmp_path)["price"][-1])
+    path = follow([partial(new.mean, 0), partial(next_ones(old).mean, 1)], start, 150)
+    np.testing.assert_allclose(prices["frozen"], path[50:].mean(axis=0))
+    assert prices["stranger"] != prices["frozen"]
+
+
+def test_a_batch_names_what_it_depends_on(tmp_path):
+    one = Learning("sac", CALVANO, LEARNERS["sac"], 2, 0)
+    others = [
+        one,
+        dataclasses.replace(one, seed=1),
+        dataclasses.replace(one, sessions=3),
+        dataclasses.replace(one, recipe=LEARNERS["sac_myopic"]),
+        dataclasses.replace(one, task=Task("duopoly", {}, "competition")),
+        dataclasses.replace(one, before=dataclasses.replace(one, seed=1)),
+    ]
+    assert len({other.file(tmp_path) for other in others}) == len(others)
+    assert len({Measuring(one, strangers).file(tmp_path) for strangers in (False, True)}) == 2
+
+
+def test_words_of_the_command():
+    name, recipe, count = learner("sac=5 actor_rate=0.03 memory=false", 20)
+    assert (name, recipe.actor_rate, recipe.memory, count) == (
+        "sac actor_rate=0.03 memory=false",
+        0.03,
+        False,
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--learners nobody", "--learners must be one of ['sac_average', 'sac',"),
+        ("--learners sac=many", "--learners must be NAME"),
+        ("--learners sac=0", "--learners SESSIONS must be a whole number of at least 1, got 0"),
+        ("--learners", "must name one at least"),
+        ("--frozen nobody", "--frozen must be one of ['sac_average', 'sac',"),
+        ("--scenario paper", "--scenario must be one of ['duopoly', 'calvano', 'road']"),
+        ("--sessions 0", "--sessions must be a whole number of at least 1"),
+        ("--periods 0", "--periods must be a whole number of at least 1"),
+    ],
+)
+def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["baselines", "sessions", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert message in str(ended.value)
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sac colour=3", "--learners 'sac colour=3': --recipe must set one of learner"),
+        ("sac tau=2", "--learners 'sac tau=2': tau must be"),
+    ],
+)
+def test_a_bad_recipe_is_named(words, message):
+    with pytest.raises(ValueError, match=message):
+        learner(words, 20)
+
+
+def test_learners_of_one_scenario_must_be_learners():
+    with pytest.raises(ValueError, match=r"--scenario calvano must be one of \['sac', 'ppo'\]"):
+        sessions(**QUICK, scenario=("calvano td3",))
