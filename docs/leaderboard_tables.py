@@ -142,12 +142,18 @@ def _standing(row: Row) -> tuple[str, ...]:
     training = [NONE] * 3
     if _is_trained(row):
         cost = (rounded(row[f"train_{unit}"], 0) for unit in ("rounds", "seconds"))
-        training = [str(len(row["seeds"].split())), *cost]
+        training = [_seeds(row), *cost]
     return (
         *(row["knows"], f"`{row['method']}`", f"{share} [{low}, {high}]"),
         rounded(row["market_share"], 4) if row["market_share"] else NONE,
         *(*training, rounded(row["decision_microseconds"], 0)),
     )
+
+
+def _seeds(row: Row) -> str:
+    """Of how many trainings, and of how many that were asked for, if those are more."""
+    count = len(row["seeds"].split())
+    return str(count) if count >= int(row["seeds_asked"]) else f"{count} of {row['seeds_asked']}"
 
 
 def _said(row: Row) -> str:

@@ -141,3 +141,38 @@ def test_speed_is_interpolated_between_checkpoints(docs):
     assert WRITE["made"]("faster sac td3") == "slower in `hidden`; undecided in `drift`"
     assert WRITE["made"]("faster ppo sac") == "undecided in `hidden`"
     assert WRITE["made"]("faster dqn sac") == "not measured"
+
+
+def trained(scenario, method, knows, share, seeds="0 1"):
+    return standing(scenario, method, knows, share, 3600) | {
+        **{"low": share - 0.01, "high": share + 0.01, "market_share": "", "seeds": seeds},
+        **{"seeds_asked": 2, "episodes": 2000, "decision_microseconds": 12.4},
+    }
+
+
+def test_standings_are_by_track_and_say_what_training_cost(docs):
+    rows = [
+        trained("hidden", "filter", "form", 0.98),
+        trained("hidden", "ppo", "nothing", 0.9, seeds="0"),
+        trained("hidden", "random", "nothing", 0.6, seeds="0"),
+        trained("hidden", "tppo", "nothing", 0.95),
+        trained("drift", "filter", "form", 0.97),
+    ]
+    docs("leaderboard", rows)
+    docs("seeds", [{"window": "all", "train_seconds": 1800}] * 5)
+    [table, _] = WRITE["made"]("leaderboard").split("</details>")[:2]
+    shown = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert shown == [
+        "| nothing | `tppo` | .9500 [.9400, .9600] | – | 2 | 36,000 | 3,600 | 12 |",
+        "| nothing | `ppo` | .9000 [.8900, .9100] | – | 1 of 2 | 36,000 | 3,600 | 12 |",
+        "| nothing | `random` | .6000 [.5900, .6100] | – | – | – | – | 12 |",
+        "| form | `filter` | .9800 [.9700, .9900] | – | 2 | 36,000 | 3,600 | 12 |",
+    ]
+    assert WRITE["made"]("trained").splitlines()[2:] == [
+        "| `hidden` | `filter`, `ppo`, `tppo` |",
+        "| `drift` | `filter` |",
+    ]
+    assert WRITE["made"]("played") == (
+        "Learned methods have 1 to 2 training seeds in each scenario. There are 2,000 test "
+        "episodes. All 5 trainings together took 2.5 CPU hours."
+    )
