@@ -11,6 +11,7 @@ from measurements import delta, rounded
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import session_report
 from baselines.experiments.compete import contest_tables
+from baselines.experiments.sessions import deep_tables
 from baselines.report import bracketed
 
 
@@ -78,6 +79,43 @@ def compete_losses(scenario: str, method: str) -> str:
     return f"{(profit < 0).sum()} of {len(profit)}"
 
 
+def deep_table(scenario: str) -> str:
+    """What deep sellers that learned together do, and what each could still gain."""
+    return deep_tables.summary(_deep(scenario, "itself"))
+
+
+def deep_strangers(scenario: str) -> str:
+    """Deep sellers beside sellers that they did not learn with."""
+    return deep_tables.strangers(_of(scenario, "sessions", "deep"))
+
+
+def deep(scenario: str, learner: str, column: str, against: str = "itself") -> str:
+    """What deep sellers do, the mean over sessions with its interval."""
+    return _said(_learned(scenario, learner, against)[column].dropna())
+
+
+def deep_less(scenario: str, learner: str, other: str, column: str) -> str:
+    """What deep sellers do less what others do, paired by session."""
+    one, two = (_learned(scenario, name, "itself")[column] for name in (learner, other))
+    return _said(one.sub(two).dropna())
+
+
+def deep_count(scenario: str, learner: str, verdict: str) -> str:
+    """How many sessions of deep sellers are called so, its words joined by a stroke."""
+    found = _learned(scenario, learner, "itself")["verdict"]
+    return f"{(found == verdict.replace('-', ' ')).sum()} of {len(found)}"
+
+
+def _learned(scenario: str, learner: str, against: str) -> Any:
+    rows = _deep(scenario, against)
+    return rows[rows["learner"] == learner].set_index(["seed", "session"])
+
+
+def _deep(scenario: str, against: str) -> Any:
+    rows = _of(scenario, "sessions", "deep")
+    return rows[rows["against"] == against]
+
+
 def _said(values: Any) -> str:
     return bracketed(mean_interval(values.to_numpy()), 2).replace("-", "−")
 
@@ -87,8 +125,8 @@ def _runs(scenario: str, method: str) -> Any:
     return rows[rows["method"] == method].drop_duplicates("seed").set_index("seed")
 
 
-def _of(scenario: str, name: str) -> Any:
-    rows = _kept(f"compete-{name}")
+def _of(scenario: str, name: str, part: str = "compete") -> Any:
+    rows = _kept(f"{part}-{name}")
     return rows[rows["scenario"] == scenario]
 
 

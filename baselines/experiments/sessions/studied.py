@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from baselines.methods.sellers.deep_recipe import PUBLISHED, SOBER
 
-_AVERAGE = replace(SOBER, update_every=4)
+_AVERAGE = replace(SOBER, update_every=4)  # 12,500 updates; prices settle in some thousand
 _DISCOUNTED = replace(_AVERAGE, objective="discounted")
 _LEAST = replace(_DISCOUNTED, critic_value="min")
 LEARNERS = {
@@ -17,7 +17,7 @@ LEARNERS = {
     "sac_average_blind": replace(_AVERAGE, memory=False),
     "td3": replace(_LEAST, learner="td3"),
     "ppo": replace(_DISCOUNTED, learner="ppo"),
-    "d2sac": replace(_LEAST, learner="d2sac"),
+    "diffusion_td3": replace(_LEAST, learner="d2sac"),
     # As published, but for the widths of networks, and as published.
     "sac_published_rates": replace(
         PUBLISHED, actor_width=SOBER.actor_width, critic_width=SOBER.critic_width
