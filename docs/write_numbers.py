@@ -145,7 +145,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "modes": benchmark_tables.modes,
     **{
         f"paper-{name}": _of_paper(name)
-        for name in ("summary", "claims", "rule", "exploring", "arms", "variants")
+        for name in ("summary", "claims", "rule", "exploring", "arms", "variants", "others")
     },
 }
 """What makes a region, by the first word of its name; the words that follow are its arguments."""
