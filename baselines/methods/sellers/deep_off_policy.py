@@ -103,24 +103,28 @@ class OffPolicy(nn.Module):
             update: its number; some of them are skipped by delayed actors.
         """
         recipe = self._recipe
-        with torch.no_grad():
-            next_positions, bonus = self.following(batch.after, draws["next"])
-            after = torch.cat([batch.after, next_positions], dim=-1)
-            before = torch.cat([batch.states, batch.positions], dim=-1)
-            zero = torch.zeros_like(after[:, :1])
-            following, now, baseline = self.target_values(after, before, zero)
-            if recipe.objective == "average":
-                rho = self.rho[:, None, None]
-                target = batch.rewards - rho + following - baseline + bonus
-            else:
-                target = batch.rewards + recipe.gamma * (following + bonus)
+        target, change = self.targets(batch, draws["next"])
         errors = self.values(self.critics, batch.states, batch.positions) - target
         self.critic_update.step(errors.square().mean(dim=2).sum())
-        own_bonus = self.improve(batch, draws["own"], update)
+        bonus = self.improve(batch, draws["own"], update)
         follow(self.target_critics, self.critics, recipe.tau)
         if recipe.objective == "average":
-            seen = (batch.rewards + own_bonus + following - now).mean(dim=(1, 2))
+            seen = (batch.rewards + bonus + change).mean(dim=(1, 2))
             self.rho.lerp_(seen, recipe.average_step)
+
+    @torch.no_grad()
+    def targets(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """What the critics learn, and Q′(s′, a′) − Q′(s, a), each (G, n, 1)."""
+        next_positions, bonus = self.following(batch.after, noise)
+        after = torch.cat([batch.after, next_positions], dim=-1)
+        before = torch.cat([batch.states, batch.positions], dim=-1)
+        zero = torch.zeros_like(after[:, :1])
+        following, now, baseline = self.target_values(after, before, zero)
+        if self._recipe.objective == "average":
+            target = batch.rewards - self.rho[:, None, None] + following - baseline + bonus
+        else:
+            target = batch.rewards + self._recipe.gamma * (following + bonus)
+        return target, following - now
 
     def values(self, critics: Networks, states: Tensor, positions: Tensor) -> Tensor:
         """(2, G, n, 1) of two critics."""

@@ -85,8 +85,9 @@ class PPO(nn.Module):
             std, mean = torch.std_mean(advantages, dim=1, keepdim=True)
             advantages = (advantages - mean) / (std + 1e-8)
             before = self.actor.log_prob(batch.states, self.raw)
-            pace = 1.0 - (1.0 - recipe.average_step) ** n
-            self.rho.lerp_(batch.rewards.mean(dim=(1, 2)), pace)
+            if recipe.objective == "average":
+                pace = 1.0 - (1.0 - recipe.average_step) ** n
+                self.rho.lerp_(batch.rewards.mean(dim=(1, 2)), pace)
         for _ in range(recipe.n_epochs):
             ratio = (self.actor.log_prob(batch.states, self.raw) - before).exp()
             held = ratio.clamp(1.0 - recipe.clip_range, 1.0 + recipe.clip_range)
