@@ -8,7 +8,7 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
 from baselines.followers.both_learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
-from baselines.methods.sb3.recipes import PpoRecipe
+from baselines.methods.sb3.recipes import GridRecipe, NoisyRecipe, PpoRecipe
 from baselines.methods.sellers.recipe import SellerRecipe
 
 WHOLE = "must be a whole number of at least"
@@ -62,6 +62,9 @@ def test_bad_options_are_named_and_leave_nothing(monkeypatch, tmp_path, command,
 
 SB3 = {"rounds": 800, "lanes": 4, "n_steps": 50, "batch_size": 100, "n_epochs": 1, "width": 8}
 SB3 |= {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5, "history": 3}
+REPLAY = {"rounds": 800, "history": 2, "lanes": 4, "learning_rate": 1e-3, "least_rate": 0.0}
+REPLAY |= {"batch_size": 16, "buffer_size": 100}
+GOOD = {PpoRecipe: SB3, NoisyRecipe: {**REPLAY, "exploration": 0.1}, GridRecipe: REPLAY}
 RECIPES = {
     QRecipe: {
         "alpha": [0.0, 1.1],
@@ -78,7 +81,10 @@ RECIPES = {
         "learning_rate": [0.0],
         "gamma": [1.5],
         "least_rate": [-0.1],
+        "statistics": [1],
     },
+    NoisyRecipe: {"exploration": [-0.1], "tau": [0.0, 1.5], "buffer_size": [0]},
+    GridRecipe: {"exploration_fraction": [0.0, 1.5], "target_update_interval": [0]},
     BothRecipe: {
         "leader_pace": [0],
         "explore": [-1],
@@ -91,7 +97,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_bad_recipes_are_named(recipe):
-    good = SB3 if recipe is PpoRecipe else {}
+    good = GOOD.get(recipe, {})
     for name, values in RECIPES[recipe].items():
         for value in values:
             with pytest.raises((TypeError, ValueError), match=rf"{name} must be .*got '?{value}"):

@@ -77,7 +77,10 @@ def leader_recipe(method: str, task: Task) -> PpoRecipe:
     """The leader's recipe where followers learn too: in many games at once, few rounds of each."""
     alone = recipe(method, task)
     if not task.stands_still:
-        return replace(alone, rounds=200_000, lanes=GAMES)
+        # A network of rounds alone, whose gradient may be that of a price's own round.
+        seen = {"history": 32 if method == "ppo" else alone.history, "statistics": False}
+        of_both = {"rounds": 200_000, "lanes": GAMES, "learning_rate": 1e-3, "gamma": 0.0}
+        return replace(alone, **of_both, **seen)
     return replace(
         alone,
         rounds=40_000,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,11 @@ class Recipe:
     """Whether it is shown `Statistics` of the episode so far behind its rows."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, bool):
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type == "bool":
                 _checks.flag(name, value)
-            elif isinstance(value, int):
+            elif field.type == "int":
                 _checks.integer(name, value, at_least=2 if name == "batch_size" else 1)
         _checks.number("learning_rate", self.learning_rate, above=0)
         for name in ("least_rate", "gamma"):
@@ -99,6 +100,10 @@ class ReplayRecipe(Recipe):
     tau: float = 0.005
     """What target networks take over of the others in a step."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.number("tau", self.tau, above=0, at_most=1)
+
     def arguments(self) -> dict[str, Any]:
         """Of SAC."""
         names = ("batch_size", "buffer_size", "learning_starts", "tau")
@@ -111,6 +116,10 @@ class NoisyRecipe(ReplayRecipe):
 
     exploration: float
     """Standard deviation of the normal noise of prices in [−1, 1]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.number("exploration", self.exploration, at_least=0)
 
     def arguments(self) -> dict[str, Any]:
         """Of TD3."""
