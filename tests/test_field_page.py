@@ -26,7 +26,7 @@ def docs(tmp_path, monkeypatch):
     return write
 
 
-def standing(scenario, method, knows, share, seconds=0):
+def standing(scenario, method, knows, share, seconds=0.0):
     return {
         **{"scenario": scenario, "method": method, "knows": knows, "window": "all"},
         **{"share": share, "train_seconds": seconds, "train_rounds": 10 * seconds},
