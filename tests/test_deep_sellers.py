@@ -433,16 +433,22 @@ def constant(price: float, sessions: int):
 
 
 @pytest.mark.parametrize(
-    ("learner", "periods", "rate"),
-    [("sac", 350, 3e-3), ("td3", 350, 3e-3), ("d2sac", 700, 1e-3), ("ppo", 1000, 3e-3)],
+    ("learner", "objective", "periods", "rate"),
+    [
+        ("sac", "average", 220, 3e-3),
+        ("sac", "discounted", 220, 3e-3),
+        ("td3", "discounted", 350, 3e-3),
+        ("d2sac", "discounted", 400, 2e-3),
+        ("ppo", "discounted", 700, 3e-3),
+    ],
 )
-def test_a_seller_who_looks_at_the_round_alone_finds_the_best_reply(learner, periods, rate):
+def test_beside_one_price_the_best_reply_is_found(learner, objective, periods, rate):
     recipe = DeepRecipe(
         learner=learner,
-        objective="discounted",
+        objective=objective,
         gamma=0.0,
         periods=periods,
-        warm_up=150,
+        warm_up=100,
         actor_rate=rate,
         critic_rate=3e-3,
         batch_size=32,
