@@ -1,17 +1,6 @@
 """A diffusion policy for Stable-Baselines3: an action is denoised in a few steps.
 
-Usable outside this project, wherever actions are a Box:
-
-    from stable_baselines3 import TD3
-    from aigc_market.sb3 import DiffusionPolicy
-
-    as_published = {"policy_delay": 1, "target_noise_clip": 0.0}
-    model = TD3(DiffusionPolicy, env, policy_kwargs={"denoising_steps": 5}, **as_published)
-
-The chain is the reverse process of Ho et al. (2020), conditioned on the observation and trained
-through the critic, as in Du et al., "Enhancing Deep Reinforcement Learning" (arXiv 2308.05384,
-program GDMOPT) and "Diffusion-based Reinforcement Learning for Edge-enabled AI-Generated Content
-Services" (arXiv 2303.13052, program AGOD).
+After Du et al., arXiv 2308.05384 (program HongyangDu/GDMOPT) and 2303.13052 (Lizonghang/AGOD).
 """
 
 from __future__ import annotations
@@ -21,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.common.preprocessing import get_action_dim
 from stable_baselines3.common.torch_layers import create_mlp
@@ -95,10 +83,11 @@ class DiffusionActor(Actor):
             "time_embedding": time_embedding,
             "published": _checks.choice("published", published, ("gdmopt", "agod")),
         }
-        self._steps(betas(schedule, denoising_steps))
-        self._network(_checks.integer("time_embedding", time_embedding, at_least=4))
+        self.clips, self.actions = published == "gdmopt", get_action_dim(self.action_space)
+        self._make_steps(betas(schedule, denoising_steps))
+        self._make_network(_checks.integer("time_embedding", time_embedding, at_least=4))
 
-    def _steps(self, variances: Tensor) -> None:
+    def _make_steps(self, variances: Tensor) -> None:
         # in float32 throughout, as the programs have it: 1 − .999 loses four digits there
         signal = torch.cumprod(1 - variances, 0)
         before = torch.cat([torch.ones(1), signal[:-1]])
@@ -111,23 +100,21 @@ class DiffusionActor(Actor):
         ]
         self.register_buffer("steps", torch.stack(numbers, dim=1), persistent=False)
 
-    def _network(self, width: int) -> None:
+    def _make_network(self, width: int) -> None:
+        half = width // 2
         if width % 2:
             raise ValueError(f"time_embedding must be even, got {width}")
         if not self.net_arch:
             raise ValueError(f"net_arch must name one layer at least, got {self.net_arch}")
-        agod, act = self.chain["published"] == "agod", self.activation_fn
-        actions = get_action_dim(self.action_space)
-        hidden = self.net_arch[0]
-        frequency = torch.exp(torch.arange(width // 2) * (-math.log(10_000) / (width // 2 - 1)))
+        frequency = torch.exp(torch.arange(half) * (-math.log(10_000) / (half - 1)))
         angle = torch.arange(len(self.steps))[:, None] * frequency
         self.register_buffer("sinusoids", torch.cat([angle.sin(), angle.cos()], 1), False)
+        hidden, act = self.net_arch[0], self.activation_fn
         self.time_mlp = nn.Sequential(*create_mlp(width, width, [2 * width], act))
-        self.state_mlp = nn.Sequential(
-            *([] if agod else create_mlp(self.features_dim, hidden, [hidden], act))
-        )
-        read = actions + width + (self.features_dim if agod else hidden)
-        self.mu = nn.Sequential(*create_mlp(read, actions, self.net_arch, act, squash_output=agod))
+        before = create_mlp(self.features_dim, hidden, [hidden], act) if self.clips else []
+        self.state_mlp = nn.Sequential(*before)
+        read = self.actions + width + (hidden if self.clips else self.features_dim)
+        self.mu = nn.Sequential(*create_mlp(read, self.actions, self.net_arch, act, not self.clips))
 
     def denoise(self, features: Tensor, noise: Tensor) -> Tensor:
         """The chain's x_0, (B, A), not clipped at its end.
@@ -139,33 +126,25 @@ class DiffusionActor(Actor):
         Raises:
             ValueError: noise of another shape.
         """
-        if noise.shape != self._shape(features):
-            raise ValueError(
-                f"noise must be of shape {self._shape(features)}, got {tuple(noise.shape)}"
-            )
-        times = self.time_mlp(self.sinusoids)
-        state = self.state_mlp(features)
-        x = noise[0]
+        shape = (len(self.steps), len(features), self.actions)
+        if noise.shape != shape:
+            raise ValueError(f"noise must be of shape {shape}, got {tuple(noise.shape)}")
+        x, state, times = noise[0], self.state_mlp(features), self.time_mlp(self.sinusoids)
         for t in reversed(range(len(self.steps))):
             output = self.mu(torch.cat([x, times[t].expand(len(x), -1), state], dim=1))
             x_in_start, noise_in_start, start_in_mean, x_in_mean, std = self.steps[t]
             start = x_in_start * x - noise_in_start * output
-            if self.chain["published"] == "gdmopt":
-                start = start.clamp(-1, 1)
+            start = start.clamp(-1, 1) if self.clips else start
             x = start_in_mean * start + x_in_mean * x
-            if t:
-                x = x + std * noise[-t]
+            x = x + std * noise[-t] if t else x
         return x
 
     def forward(self, obs: Any, deterministic: bool = False) -> Tensor:
         """Actions in [−1, 1], (B, A): a sampled chain, or where deterministic one of zero noise."""
         features = self.extract_features(obs, self.features_extractor)
         draw = torch.zeros if deterministic else torch.randn
-        noise = draw(self._shape(features), device=features.device)
+        noise = draw(len(self.steps), len(features), self.actions, device=features.device)
         return self.denoise(features, noise).clamp(-1, 1)
-
-    def _shape(self, features: Tensor) -> tuple[int, int, int]:
-        return len(self.steps), len(features), get_action_dim(self.action_space)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         return self(observation, deterministic)
@@ -175,7 +154,7 @@ class DiffusionActor(Actor):
 
 
 class LeastCritic(ContinuousCritic):
-    """SB3's critics; the actor ascends the least of them, as published, where TD3 has the first."""
+    """SB3's critics, of which TD3's actor ascends the least instead of the first."""
 
     def q1_forward(self, obs: Any, actions: Tensor) -> Tensor:
         """The least of the critics' values, (B, 1)."""
@@ -188,47 +167,40 @@ class LeastCritic(ContinuousCritic):
 class DiffusionPolicy(TD3Policy):
     """A policy for SB3's `TD3` and `DDPG` whose actor is a `DiffusionActor`.
 
-    While it learns and explores it plays sampled chains, as published, so it needs no action
-    noise. `predict(…, deterministic=True)` plays one chain of zero noise (x_T = 0, the posterior's
-    means); the published programs have no such play, they sample there too.
+    While it learns and explores it plays sampled chains, as published, and needs no action noise.
+    `predict(…, deterministic=True)` plays one chain of zero noise (x_T = 0, then the posterior's
+    means); the published programs sample there too. As published, the actor ascends the least of
+    the critics, where TD3 has the first.
 
-    As GDMOPT trains it: `policy_delay=1`, `target_noise_clip=0` (neither delay nor smoothing), the
-    actor through the least of two critics (so here), `n_steps=3`, `batch_size=512`, a learning rate
-    of 1e-4 and `optimizer_kwargs={"weight_decay": 1e-4}`. Not offered: its perturbation of every
-    tenth batch of actions (σ = .1; see TD3's `action_noise`), its critics' shared first layers, and
-    AGOD's entropy, which is one of a softmax over discrete actions. SAC needs log π, which a chain
-    does not have.
+    For the rest of GDMOPT's training: `policy_delay=1`, `target_noise_clip=0.0` (neither delay nor
+    smoothing), `n_steps=3`, `batch_size=512`, `learning_rate=1e-4`, `optimizer_kwargs` of a
+    `weight_decay` of 1e-4. Not offered: its noise (σ = .1) on every tenth batch of actions, its
+    critics' shared first layers, and AGOD's entropy, which is one of a softmax over discrete
+    actions. SAC needs log π, which a chain does not have.
 
     Args:
-        net_arch, activation_fn: of actor and critics, as SB3 has them; published: these.
-        denoising_steps, schedule, time_embedding, published: see `DiffusionActor`.
-
-    Other arguments are those of `TD3Policy`. Raises TypeError or ValueError, see `DiffusionActor`.
+        of_sb3, arguments: those of `TD3Policy`. Two layers of 256 and Mish where not given, as
+            published, for actor and critics.
+        denoising_steps, schedule, time_embedding, published: see `DiffusionActor`, which raises.
     """
 
     def __init__(
         self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Box,
-        lr_schedule: Any,
-        net_arch: list[int] | dict[str, list[int]] | None = None,
-        activation_fn: type[nn.Module] = nn.Mish,
+        *of_sb3: Any,
         denoising_steps: int = 5,
         schedule: str = "vp",
         time_embedding: int = 16,
         published: str = "gdmopt",
         **arguments: Any,
     ) -> None:
-        self.chain: dict[str, Any] = {
+        self.chain = {
             "denoising_steps": denoising_steps,
             "schedule": schedule,
             "time_embedding": time_embedding,
             "published": published,
         }
-        net_arch = [256, 256] if net_arch is None else net_arch
-        super().__init__(
-            observation_space, action_space, lr_schedule, net_arch, activation_fn, **arguments
-        )
+        defaults = {"net_arch": [256, 256], "activation_fn": nn.Mish}
+        super().__init__(*of_sb3, **(defaults | arguments))
 
     def make_actor(self, features_extractor: Any = None) -> DiffusionActor:
         """A new actor (SB3 calls this for the actor and its target)."""
