@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import tyro
 from optuna.samplers import GPSampler, RandomSampler
@@ -40,6 +41,8 @@ TRIALS = 24
 EPISODES = 512
 FEWER = {"bayes_information": 128}
 """Episodes of methods of which a trial takes some hundred times as long as of most others."""
+FINALISTS, FINAL_SEEDS = 2, 3
+"""Learned recipes that are trained in full after the trials, and under how many seeds each."""
 Space = Mapping[str, tuple[Any, ...]]
 """Values of each parameter: numbers in order, or others without one."""
 
@@ -80,7 +83,8 @@ SPACES: dict[str, Space] = {
 """What is searched, by method: parameters of a factory, or fields of a recipe."""
 _UNTRAINED = tuple(name for name in SPACES if REGISTRY[name].factory is not None)
 _COLUMNS = (
-    *("scenario", "method", "configuration", "first_seed", "episodes", "share", "earned", "best"),
+    *("scenario", "method", "configuration", "first_seed", "episodes"),
+    *("share", "earned", "final", "best"),
 )
 
 
@@ -97,9 +101,10 @@ def tune(
 
     Each method gets as many trials, or its whole space where that is smaller, on the same episodes.
     The best earned most money; of the tracks `gradient` and `law`, it has the highest share of the
-    oracle's utility. A recipe of a learned method is trained in each trial, for half of its rounds;
-    the best is printed, as `train` and the recipes' module take it. A search that was cut short
-    goes on where it stopped.
+    oracle's utility. A recipe of a learned method is trained in each trial, under one seed and for
+    half of its rounds; the two best of these are then trained in full under three seeds, and that
+    with the higher mean (`final`) is printed, as `train` and the recipes' module take it. A search
+    that was cut short goes on where it stopped.
 
     Args:
         methods: by default all that nobody trains.
@@ -128,7 +133,7 @@ def tune(
     rows = []
     for done in run("searches", work):
         found = read_json(done.file(run.out))["trials"]
-        best = max(found, key=lambda row: row["merit"])
+        best = max(found, key=lambda row: ("final" in row, row.get("final", row["merit"])))
         rows += [done.row(row, row is best) for row in found]
         chosen = best["configuration"]
         if done.entry.factory is not None:
@@ -182,33 +187,48 @@ class Search:
             return rows[-1]["merit"]
 
         search(SPACES[self.entry.name], self.trials, merit)
+        if self.entry.factory is None:
+            for row in sorted(rows, key=lambda row: row["merit"])[-FINALISTS:]:
+                row["final"] = self._final(row["configuration"], out)
         write_json(self.file(out), {"trials": rows})
         part.unlink(missing_ok=True)
 
+    def _final(self, configuration: dict[str, Any], out: Path) -> float:
+        recipe = dataclasses.replace(self._recipe, **configuration)
+        methods = [self._trained(recipe, seed, out) for seed in range(FINAL_SEEDS)]
+        return float(np.mean([self._measured(method)["merit"] for method in methods]))
+
     def _tried(self, configuration: dict[str, Any], out: Path) -> dict[str, Any]:
-        method = self._method(configuration, out)
+        if self.entry.factory is not None:
+            method = self.entry.make(self.task, self.episodes, seed=0, **configuration)
+        else:
+            half = {"rounds": self._recipe.rounds // 2, **configuration}
+            method = self._trained(dataclasses.replace(self._recipe, **half), 0, out)
+        return {"configuration": configuration, **self._measured(method)}
+
+    def _measured(self, method: Method) -> dict[str, float]:
         played = play(method, self.task, self.episodes, validation_seed(0))
         earned = float(played.utility.sum() / played.equilibrium_utility.sum())
         merit = merit_of(self.entry.knows, earned, played.share)
-        measured = {"share": played.share, "earned": earned, "merit": merit}
-        return {"configuration": configuration, **measured}
+        return {"share": played.share, "earned": earned, "merit": merit}
 
-    def _method(self, configuration: dict[str, Any], out: Path) -> Method:
-        if self.entry.factory is not None:
-            return self.entry.make(self.task, self.episodes, seed=0, **configuration)
-        recipe = self.entry.get_trainer().recipe(self.task)
-        recipe = dataclasses.replace(recipe, rounds=recipe.rounds // 2, **configuration)
-        training = Training(self.entry, self.task, 0, recipe)
+    @property
+    def _recipe(self) -> Any:
+        return self.entry.get_trainer().recipe(self.task)
+
+    def _trained(self, recipe: Any, seed: int, out: Path) -> Method:
+        training = Training(self.entry, self.task, seed, recipe)
         if not training.file(out).exists():
             training.execute(out)
         return policies.load(training.file(out)).method(self.episodes)
 
     def row(self, trial: dict[str, Any], best: bool) -> dict[str, Any]:
         """A trial's row of tuning.csv."""
+        measured = "share", "earned", "final"
         values = (
             *(self.task.name, self.entry.name, json.dumps(trial["configuration"])),
             *(validation_seed(0), self.episodes),
-            *(f"{trial[name]:.6f}" for name in ("share", "earned")),
+            *(f"{trial[name]:.6f}" if name in trial else "" for name in measured),
             "best" if best else "",
         )
         return dict(zip(_COLUMNS, values, strict=True))
