@@ -11,7 +11,7 @@ from measurements import delta, rounded
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.calvano import session_report
 from baselines.experiments.compete import contest_tables
-from baselines.experiments.sessions import deep_tables
+from baselines.experiments.sessions import deep_tables, verdicts
 from baselines.report import bracketed
 
 
@@ -100,10 +100,22 @@ def deep_less(scenario: str, learner: str, other: str, column: str) -> str:
     return _said(one.sub(two).dropna())
 
 
-def deep_count(scenario: str, learner: str, verdict: str) -> str:
-    """How many sessions of deep sellers are called so, its words joined by a stroke."""
-    found = _learned(scenario, learner, "itself")["verdict"]
-    return f"{(found == verdict.replace('-', ' ')).sum()} of {len(found)}"
+def deep_count(scenario: str, learner: str, called: str) -> str:
+    """How many sessions of deep sellers end above the Nash points of the grid, or are called so.
+
+    Args:
+        scenario: of the table.
+        learner: of the table.
+        called: `above`, `punished` (every deviation of those above), or a verdict, its words
+            joined by hyphens.
+    """
+    found = _learned(scenario, learner, "itself")
+    above = found[found["profit_gain"] > verdicts.ABOVE]
+    if called == "punished":
+        return f"{(above['punished'] == 1).sum()} of {len(above)}"
+    if called != "above":
+        above = found[found["verdict"] == called.replace("-", " ")]
+    return f"{len(above)} of {len(found)}"
 
 
 def _learned(scenario: str, learner: str, against: str) -> Any:

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 from baselines.methods.sellers.deep_recipe import PUBLISHED, SOBER
 
-_AVERAGE = replace(SOBER, update_every=4)  # 12,500 updates; prices settle in some thousand
-_DISCOUNTED = replace(_AVERAGE, objective="discounted")
+_DISCOUNTED = replace(SOBER, objective="discounted")
 _LEAST = replace(_DISCOUNTED, critic_value="min")
 LEARNERS = {
-    "sac_average": _AVERAGE,
+    "sac_average": SOBER,
     "sac": _DISCOUNTED,
     # Who does not look ahead minds no answer, and who remembers nothing sees no deviation.
     "sac_myopic": replace(_DISCOUNTED, gamma=0.0),
-    "sac_average_blind": replace(_AVERAGE, memory=False),
+    "sac_average_blind": replace(SOBER, memory=False),
     "td3": replace(_LEAST, learner="td3"),
     "ppo": replace(_DISCOUNTED, learner="ppo"),
     "diffusion_td3": replace(_LEAST, learner="d2sac"),
