@@ -10,17 +10,24 @@ from matplotlib.figure import Figure
 
 from aigc_market import palette
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.sessions.verdicts import ABOVE, LARGE, SMALL, VERDICTS
+from baselines.experiments.sessions.verdicts import (
+    ABOVE,
+    COLLUDES,
+    FAILS,
+    LARGE,
+    NEAR_NASH,
+    NEITHER,
+    SMALL,
+)
 from baselines.figures import CARTEL, NASH, legend_below, panels, save
 from baselines.runs.files import read_frame
 
-_COLOURS = dict(
-    zip(
-        VERDICTS,
-        (palette.VERMILLION, palette.ORANGE, palette.PURPLE, palette.BLUE),
-        strict=True,
-    )
-)
+_COLOURS = {
+    COLLUDES: palette.VERMILLION,
+    FAILS: palette.PURPLE,
+    NEITHER: palette.MUTED,
+    NEAR_NASH: palette.BLUE,
+}
 _WHO = {"deviator": ("the deviator", palette.VERMILLION), "rival": ("its rival", palette.BLUE)}
 _COLUMNS = {
     "profit_gain": "profit gain Δ (0 Nash, 1 cartel)",
@@ -80,18 +87,20 @@ def _gains(sessions: Any) -> Figure:
 
 
 def _response(responses: Any) -> Figure:
-    """By how much prices leave what they would have been, by learner and scenario."""
-    groups = list(responses.groupby(["scenario", "learner"], sort=False))
-    figure, axes = panels(len(groups), columns=4, width=2.6, height=2.1, sharex=True)
-    for one, ((scenario, learner), rows) in zip(axes, groups, strict=True):
+    """By how much prices leave what they would have been, by learner, in the first scenario."""
+    first = responses[responses["scenario"] == responses["scenario"].iloc[0]]
+    groups = list(first.groupby("learner", sort=False))
+    figure, axes = panels(len(groups), 4, width=2.6, height=2.2, sharex=True, sharey=True)
+    for i, (one, (learner, rows)) in enumerate(zip(axes, groups, strict=True)):
         one.axhline(0.0, color=palette.LINE, linewidth=1)
         for who, (label, colour) in _WHO.items():
             path = rows[rows["who"] == who]
             quartiles = path["lower_quartile"], path["upper_quartile"]
             one.fill_between(path["round"], *quartiles, color=colour, alpha=0.15, linewidth=0)
             one.plot(path["round"], path["mean"], "o-", markersize=2.5, color=colour, label=label)
-        one.set_title(f"{learner}\n{_title(str(scenario))}", fontsize=9)
-    figure.supxlabel("rounds after a forced deviation", fontsize=9)
+        one.set_title(str(learner).replace(" ", "\n"), fontsize=9)
+        if i >= len(groups) - 4:
+            one.set_xlabel("rounds after", fontsize=9)
     figure.supylabel("change of price, share of the way from Nash to cartel", fontsize=9)
     legend_below(figure, axes)
     return figure

@@ -11,7 +11,6 @@ SMALL, LARGE = 0.02, 0.05
 """Of the utility at Nash, per round, what a best reply for ever gains: at most the first where
 little is left to learn, above the second where much is."""
 NEAR_NASH, COLLUDES, FAILS, NEITHER = "near Nash", "colludes", "fails to learn", "neither"
-VERDICTS = (COLLUDES, FAILS, NEITHER, NEAR_NASH)
 
 
 def verdict(profit_gain: float, reply_gain: float, punished: float) -> str:
