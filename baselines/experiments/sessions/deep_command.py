@@ -64,9 +64,9 @@ def sessions(
             Calvano's grid; where a highest price is given, as in calvano:2.4, from all prices from
             the cost to it. "NAME LEARNER …" is of these learners alone.
         learners: names of recipes: sac_average (average reward), sac (discount .95), sac_myopic
-            (discount 0), sac_average_blind (no memory), td3, ppo, diffusion_td3,
-            sac_published_rates, sac_published. NAME=SESSIONS is of fewer sessions;
-            "NAME FIELD=VALUE …" changes a recipe.
+            (discount 0), sac_average_blind (no memory), td3, ppo, diffusion_td3, sac_average_slow
+            and sac_slow (a quarter of the updates), sac_published_rates, sac_published.
+            NAME=SESSIONS is of fewer sessions; "NAME FIELD=VALUE …" changes a recipe.
         frozen: those of the learners who, when their sessions are over, learn on, each beside the
             rival of another session, which learns no more.
         sessions: side by side.

@@ -17,6 +17,9 @@ LEARNERS = {
     "td3": replace(_LEAST, learner="td3"),
     "ppo": replace(_DISCOUNTED, learner="ppo"),
     "diffusion_td3": replace(_LEAST, learner="d2sac"),
+    # A quarter of the updates.
+    "sac_average_slow": replace(SOBER, update_every=4),
+    "sac_slow": replace(_DISCOUNTED, update_every=4),
     # As published, but for the widths of networks, and as published.
     "sac_published_rates": replace(
         PUBLISHED, actor_width=SOBER.actor_width, critic_width=SOBER.critic_width
