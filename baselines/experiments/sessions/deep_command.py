@@ -67,8 +67,8 @@ def sessions(
             (discount 0), sac_average_blind (no memory), td3, ppo, diffusion_td3, sac_average_slow
             and sac_slow (a quarter of the updates), sac_published_rates, sac_published.
             NAME=SESSIONS is of fewer sessions; "NAME FIELD=VALUE …" changes a recipe.
-        frozen: those of the learners who, when their sessions are over, learn on, each beside the
-            rival of another session, which learns no more.
+        frozen: those of the learners who, when their sessions of the first scenario are over,
+            learn on, each beside the rival of another session, which learns no more.
         sessions: side by side.
         seeds: batches of so many sessions.
         periods: of each session.
@@ -109,7 +109,7 @@ def sessions(
             for batch in range(most):
                 before = Learning(name, task, own, count, batch * count)
                 together.append(before)
-                if name in frozen:
+                if name in frozen and task == contests[0][0]:
                     on = dataclasses.replace(own, warm_up=0)  # they know their market
                     seed = (most + batch) * count
                     beside.append(Learning(name, task, on, count, seed, before))
