@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING
 from typing import Any
 
 import measurements
@@ -116,6 +117,19 @@ def deep_count(scenario: str, learner: str, called: str) -> str:
     if called != "above":
         above = found[found["verdict"] == called.replace("-", " ")]
     return f"{len(above)} of {len(found)}"
+
+
+def deep_error() -> str:
+    """By how much what a best reply gains differs between two grids, at most."""
+    error = _kept("deep-sessions")["reply_error"].max()
+    return measurements.rounded(f"{error:.10f}", 3, ROUND_CEILING)
+
+
+def deep_answer(scenario: str, learner: str) -> str:
+    """By how much the rival's price changes in the round after a deviation, on average."""
+    rows = _of(scenario, "responses", "deep").query("against == 'itself' and who == 'rival'")
+    [change] = rows[(rows["learner"] == learner) & (rows["round"] == 1)]["mean"]
+    return measurements.rounded(f"{change:.10f}", 2)
 
 
 def _learned(scenario: str, learner: str, against: str) -> Any:

@@ -130,6 +130,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "deep-strangers": seller_tables.deep_strangers,
     "deep-less": seller_tables.deep_less,
     "deep-count": seller_tables.deep_count,
+    "deep-answer": seller_tables.deep_answer,
+    "deep-error": seller_tables.deep_error,
     "delta": delta,
     "both-sides": both_sides_tables.both_sides,
     "both-sides-table": both_sides_tables.both_sides_table,
