@@ -85,11 +85,6 @@ def deep_table(scenario: str) -> str:
     return deep_tables.summary(_deep(scenario, "itself"))
 
 
-def deep_strangers(scenario: str) -> str:
-    """Deep sellers beside sellers that they did not learn with."""
-    return deep_tables.strangers(_of(scenario, "sessions", "deep"))
-
-
 def deep(scenario: str, learner: str, column: str, against: str = "itself") -> str:
     """What deep sellers do, the mean over sessions with its interval."""
     return _said(_learned(scenario, learner, against)[column].dropna())
@@ -130,6 +125,13 @@ def deep_answer(scenario: str, learner: str) -> str:
     rows = _of(scenario, "responses", "deep").query("against == 'itself' and who == 'rival'")
     [change] = rows[(rows["learner"] == learner) & (rows["round"] == 1)]["mean"]
     return measurements.rounded(f"{change:.10f}", 2)
+
+
+def frick(hidden: str, periods: str) -> str:
+    """Δ of each session of Frick's own program, by its hidden layers and the periods it ran."""
+    rows = measurements.table("learning-sellers/frick", actor_hidden=hidden)
+    whole = [row for row in rows if (row["periods"] == "50000") == (periods == "whole")]
+    return ", ".join(measurements.rounded(row["delta_last_1000"], 2) for row in whole)
 
 
 def _learned(scenario: str, learner: str, against: str) -> Any:
