@@ -114,10 +114,10 @@ def deep_count(scenario: str, learner: str, called: str) -> str:
     return f"{len(above)} of {len(found)}"
 
 
-def deep_error() -> str:
+def deep_error(scenario: str) -> str:
     """By how much what a best reply gains differs between two grids, at most."""
-    error = _kept("deep-sessions")["reply_error"].max()
-    return measurements.rounded(f"{error:.10f}", 3, ROUND_CEILING)
+    error = _deep(scenario, "itself")["reply_error"].max()
+    return measurements.rounded(f"{error:.10f}", 4, ROUND_CEILING)
 
 
 def deep_answer(scenario: str, learner: str) -> str:
