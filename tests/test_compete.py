@@ -200,7 +200,7 @@ def test_methods_for_one_provider_play_beside_rivals(name):
 def test_a_rival_needs_rivals():
     with pytest.raises(ValueError, match="nash plays beside rivals, and 'paper' has one provider"):
         resolve("nash").make(Task(), 2, 0)
-    assert resolve("dqn").obstacle(Task()) is not None
+    assert resolve("q_learning").obstacle(Task()) is not None
     assert resolve("dqn").obstacle(task()) is None
 
 

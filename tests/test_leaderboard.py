@@ -26,6 +26,7 @@ from baselines.experiments.leaderboard import command, costs, draw, evaluation, 
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.leaderboard.result import Result, is_classical, is_learner, merit_of
+from baselines.runs.files import write_json
 
 # --- what was played, and tables
 
@@ -515,7 +516,8 @@ def test_the_plan_says_what_is_left_and_what_it_takes(tmp_path, counted, monkeyp
 def test_test_episodes_are_looked_at_once(tmp_path, counted, monkeypatch):
     """Again only by the same methods, parameters and policies."""
     path = tmp_path / "test_seeds.json"
-    shutil.copy(draw.DRAWS, path)
+    before = {"drawn": "2026-11-26", "first_seed": seeds.TEST[0], "looked_at": "2026-11-26"}
+    write_json(path, {"draws": [{**before, "methods": "others"}]})
     monkeypatch.setattr(draw, "DRAWS", path)
     given = {"methods": ("random",), "episodes": 2, "looked_at_before": False}
     with pytest.raises(ValueError, match=r"must be drawn anew: .*draw-test-seeds"):
