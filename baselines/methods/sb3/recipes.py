@@ -193,6 +193,7 @@ _REPLAY: dict[str, Any] = {
     "buffer_size": 200_000,
     "statistics": True,
 }
+_FASTER: dict[str, Any] = {**_REPLAY, "learning_rate": 3e-3}
 _FIXED: dict[str, Any] = {
     **_REPLAY,
     "rounds": 20_000,
@@ -201,6 +202,7 @@ _FIXED: dict[str, Any] = {
     "learning_starts": 500,
     "statistics": False,
 }
+_SLOWER: dict[str, Any] = {**_FIXED, "learning_rate": 3e-4}
 _RECIPES: dict[tuple[str, str], Recipe] = {
     ("ppo", "standing"): _STANDING,
     ("ppo", "hidden"): _HIDDEN,
@@ -213,13 +215,13 @@ _RECIPES: dict[tuple[str, str], Recipe] = {
     ),
     ("a2c", "hidden"): replace(_A2C, learning_rate=3e-3),
     ("sac", "standing"): ReplayRecipe(**_FIXED),
-    ("sac", "hidden"): ReplayRecipe(**_REPLAY | {"learning_rate": 3e-3}, gamma=0.9),
+    ("sac", "hidden"): ReplayRecipe(**_FASTER, gamma=0.9),
     ("td3", "standing"): NoisyRecipe(**_FIXED, exploration=0.2),
-    ("td3", "hidden"): NoisyRecipe(**_REPLAY | {"learning_rate": 3e-3}, gamma=0.9, exploration=0.2),
-    ("diffusion_td3", "standing"): NoisyRecipe(**_FIXED | {"learning_rate": 3e-4}, exploration=0.2),
+    ("td3", "hidden"): NoisyRecipe(**_FASTER, gamma=0.9, exploration=0.2),
+    ("diffusion_td3", "standing"): NoisyRecipe(**_SLOWER, exploration=0.2),
     ("diffusion_td3", "hidden"): NoisyRecipe(**_REPLAY, gamma=0.99, exploration=0.2),
     ("dqn", "standing"): GridRecipe(**_FIXED, target_update_interval=1_000),
-    ("dqn", "hidden"): GridRecipe(**_REPLAY | {"learning_rate": 3e-3}, gamma=0.9),
+    ("dqn", "hidden"): GridRecipe(**_FASTER, gamma=0.9),
 }
 
 
