@@ -108,7 +108,9 @@ def test_a_score_is_no_part_of_a_method_and_no_ceiling(elsewhere):
             )
 
     edit(elsewhere / "docs/hidden-markets/leaderboard.csv", change)
-    [row] = [line for line in WRITE["made"]("games").splitlines() if line.startswith("| `saturating`")]
+    [row] = [
+        line for line in WRITE["made"]("games").splitlines() if line.startswith("| `saturating`")
+    ]
     assert row.endswith("| .997 (`tppo`) | .998 |")
 
 
