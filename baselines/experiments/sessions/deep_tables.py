@@ -135,9 +135,12 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
         if others.any():
             parts += ["After learning, beside sellers that they did not learn with:"]
             parts += [strangers(rows)]
+    if sessions["reply_error"].notna().any():  # where the market moves there are none
+        parts.append(
+            f"The grid of best replies has {2 * POINTS - 1} prices; by one of {POINTS} gains "
+            f"differ by at most {sessions['reply_error'].max():.2g}."
+        )
     parts += [
-        f"The grid of best replies has {2 * POINTS - 1} prices; by one of {POINTS} gains differ by "
-        f"at most {sessions['reply_error'].max():.2g}.",
         "![Profit gains and gains of best replies](gains.png)",
         "![Prices after a forced deviation](response.png)",
     ]
