@@ -16,7 +16,7 @@ from baselines.arena.competition import CompetitionEnv, play
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
 from baselines.methods.sellers import deep_policies, deep_sessions
-from baselines.methods.sellers.deep_actors import Chain, coefficients
+from baselines.methods.sellers.deep_actors import Chain
 from baselines.methods.sellers.deep_memory import Batch, Draws, Memory
 from baselines.methods.sellers.deep_networks import Networks, clipped, drawn
 from baselines.methods.sellers.deep_policies import new_learner
@@ -25,7 +25,7 @@ from baselines.methods.sellers.deep_sessions import Sessions, reward_scale
 from baselines.runs import policy_files
 
 CALVANO = Task("calvano", game="competition")
-LEARNERS = ("sac", "td3", "d2sac", "ppo")
+LEARNERS = ("sac", "td3", "diffusion_td3", "ppo")
 SMALL = DeepRecipe(
     periods=48,
     warm_up=8,
@@ -228,7 +228,8 @@ def test_the_chain_steps_as_the_policy_for_stable_baselines3():
     box = Box(-1.0, 1.0, (2,))
     spaces = {"observation_space": box, "action_space": box, "features_dim": 2}
     published = DiffusionActor(5, net_arch=[4], features_extractor=FlattenExtractor(box), **spaces)
-    torch.testing.assert_close(coefficients(5), published.steps)
+    networks = drawn([np.random.default_rng(0)], 1, [1 + 2 + 5, 4, 4, 1])
+    torch.testing.assert_close(Chain(networks, 5).steps, published.steps)
 
 
 @pytest.mark.parametrize("objective", ["average", "discounted"])
@@ -438,7 +439,7 @@ def constant(price: float, sessions: int):
         ("sac", "average", 220, 3e-3),
         ("sac", "discounted", 220, 3e-3),
         ("td3", "discounted", 350, 3e-3),
-        ("d2sac", "discounted", 400, 2e-3),
+        ("diffusion_td3", "discounted", 400, 2e-3),
         ("ppo", "discounted", 700, 3e-3),
     ],
 )

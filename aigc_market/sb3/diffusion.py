@@ -44,6 +44,25 @@ def betas(schedule: str, steps: int) -> Tensor:
     return torch.tensor(variances, dtype=torch.float32)
 
 
+def reverse_steps(variances: Tensor) -> Tensor:
+    """Coefficients of each step of the reverse process (Ho et al. 2020, equations 6 and 7), (T, 5).
+
+    Of x_t and of the noise in x_0, of x_0 and of x_t in the posterior's mean, and its standard
+    deviation, from the variances (T,).
+    """
+    # in float32 throughout, as the programs have it: 1 − .999 loses four digits there
+    signal = torch.cumprod(1 - variances, 0)
+    before = torch.cat([torch.ones(1), signal[:-1]])
+    columns = [
+        torch.sqrt(1 / signal),
+        torch.sqrt(1 / signal - 1),
+        variances * torch.sqrt(before) / (1 - signal),
+        (1 - before) * torch.sqrt(1 - variances) / (1 - signal),
+        torch.sqrt(variances * (1 - before) / (1 - signal)),
+    ]
+    return torch.stack(columns, dim=1)
+
+
 class DiffusionActor(Actor):
     """Denoises an action in T steps, conditioned on the observation's features.
 
@@ -84,21 +103,9 @@ class DiffusionActor(Actor):
             "published": _checks.choice("published", published, ("gdmopt", "agod")),
         }
         self.clips, self.actions = published == "gdmopt", get_action_dim(self.action_space)
-        self._make_steps(betas(schedule, denoising_steps))
+        variances = betas(schedule, denoising_steps)
+        self.register_buffer("steps", reverse_steps(variances), persistent=False)
         self._make_network(_checks.integer("time_embedding", time_embedding, at_least=4))
-
-    def _make_steps(self, variances: Tensor) -> None:
-        # in float32 throughout, as the programs have it: 1 − .999 loses four digits there
-        signal = torch.cumprod(1 - variances, 0)
-        before = torch.cat([torch.ones(1), signal[:-1]])
-        numbers = [
-            torch.sqrt(1 / signal),  # of x_t in x_0
-            torch.sqrt(1 / signal - 1),  # of the noise in x_0
-            variances * torch.sqrt(before) / (1 - signal),  # of x_0 in the posterior's mean
-            (1 - before) * torch.sqrt(1 - variances) / (1 - signal),  # of x_t in it
-            torch.sqrt(variances * (1 - before) / (1 - signal)),  # its standard deviation
-        ]
-        self.register_buffer("steps", torch.stack(numbers, dim=1), persistent=False)
 
     def _make_network(self, width: int) -> None:
         half = width // 2

@@ -16,7 +16,7 @@ LEARNERS = {
     "sac_average_blind": replace(SOBER, memory=False),
     "td3": replace(_LEAST, learner="td3"),
     "ppo": replace(_DISCOUNTED, learner="ppo"),
-    "diffusion_td3": replace(_LEAST, learner="d2sac"),
+    "diffusion_td3": replace(_LEAST, learner="diffusion_td3"),
     # A quarter of the updates.
     "sac_average_slow": replace(SOBER, update_every=4),
     "sac_slow": replace(_DISCOUNTED, update_every=4),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from aigc_market.sb3.diffusion import betas
+from aigc_market.sb3.diffusion import betas, reverse_steps
 from baselines.methods.sellers.deep_networks import Networks, drawn
 from baselines.methods.sellers.deep_recipe import DeepRecipe
 
@@ -102,7 +102,8 @@ class Chain(Actor):
 
     def __init__(self, networks: Networks, numbers: int) -> None:
         super().__init__(networks, numbers)
-        self.register_buffer("steps", coefficients(numbers), persistent=False)
+        steps = reverse_steps(betas("vp", numbers))
+        self.register_buffer("steps", steps, persistent=False)
 
     def forward(self, states: Tensor, noise: Tensor | None = None) -> Tensor:
         """Clipped to [−1, 1]."""
@@ -118,21 +119,6 @@ class Chain(Actor):
                 at = self.numbers - t
                 x = x + std * noise[..., at : at + 1]
         return x.clamp(-1.0, 1.0)
-
-
-def coefficients(steps: int) -> Tensor:
-    """(T, 5) of x_t and of the noise in x_0, of x_0 and of x_t in the posterior's mean, its std."""
-    variances = betas("vp", steps)
-    signal = torch.cumprod(1 - variances, 0)
-    before = torch.cat([torch.ones(1), signal[:-1]])
-    columns = [
-        torch.sqrt(1 / signal),
-        torch.sqrt(1 / signal - 1),
-        variances * torch.sqrt(before) / (1 - signal),
-        (1 - before) * torch.sqrt(1 - variances) / (1 - signal),
-        torch.sqrt(variances * (1 - before) / (1 - signal)),
-    ]
-    return torch.stack(columns, dim=1)
 
 
 def made(recipe: DeepRecipe, rngs: Sequence[np.random.Generator], count: int, M: int) -> Actor:

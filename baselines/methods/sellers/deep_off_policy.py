@@ -1,10 +1,10 @@
-"""SAC, TD3 and d2sac of G sellers at once, with discounted or with average reward.
+"""SAC, TD3 and diffusion_td3 of G sellers at once, with discounted or with average reward.
 
 Average reward (differential returns): with ρ the estimate of the average reward and Q′ the target
 critics' value, Q(s, a) learns r − ρ + Q′(s′, a′) − Q′(0, 0) − α·log π(a′ | s′), and ρ moves by a
 small step towards the mean of r − α·log π + Q′(s′, a′) − Q′(s, a) over the batch, as in Frick
-(arXiv 2604.15825), whose SAC it is; TD3 and d2sac have it without the entropy. With a discount, Q
-learns r + γ·(Q′(s′, a′) − α·log π(a′ | s′)).
+(arXiv 2604.15825), whose SAC it is; TD3 and diffusion_td3 have it without the entropy. With a
+discount, Q learns r + γ·(Q′(s′, a′) − α·log π(a′ | s′)).
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class TD3(OffPolicy):
         return noise.new_zeros(())
 
 
-class D2SAC(TD3):
+class DiffusionTD3(TD3):
     """A diffusion policy through the least of two critics, as GDMOPT trains it.
 
     Neither smoothed nor delayed; it explores by its chain's own noise. (The source's entropy is one

@@ -18,13 +18,13 @@ import aigc_market
 from baselines.arena.protocol import History, Player
 from baselines.arena.task import Task
 from baselines.methods.sellers.deep_memory import generator
-from baselines.methods.sellers.deep_off_policy import D2SAC, SAC, TD3
+from baselines.methods.sellers.deep_off_policy import SAC, TD3, DiffusionTD3
 from baselines.methods.sellers.deep_on_policy import PPO
 from baselines.methods.sellers.deep_recipe import DeepRecipe
 from baselines.methods.sellers.sellers import price_at
 from baselines.runs import policy_files
 
-LEARNERS: dict[str, Any] = {"sac": SAC, "td3": TD3, "d2sac": D2SAC, "ppo": PPO}
+LEARNERS: dict[str, Any] = {"sac": SAC, "td3": TD3, "diffusion_td3": DiffusionTD3, "ppo": PPO}
 
 
 def new_learner(recipe: DeepRecipe, seeds: Sequence[int], count: int, M: int) -> Any:

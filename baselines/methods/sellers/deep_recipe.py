@@ -19,8 +19,8 @@ class DeepRecipe:
         TypeError, ValueError: a number of another kind, or out of its limits; the message names it.
     """
 
-    learner: Literal["sac", "td3", "d2sac", "ppo"] = "sac"
-    """`d2sac` is a diffusion policy trained through its critics, without entropy."""
+    learner: Literal["sac", "td3", "diffusion_td3", "ppo"] = "sac"
+    """`diffusion_td3` is a diffusion policy trained through its critics, without entropy."""
     objective: Literal["average", "discounted"] = "average"
     """The average reward (differential returns), or the discounted sum."""
     gamma: float = 0.95
@@ -47,7 +47,7 @@ class DeepRecipe:
     tau: float = 0.005
     """Step of the target networks."""
     critic_value: Literal["mean", "min"] = "mean"
-    """Of the two critics: what SAC's target and actor take, and the target of TD3 and d2sac."""
+    """Of the two critics: what SAC's target and actor take, and the targets of the TD3s."""
     clip: float | None = None
     """The largest norm of an update's gradient of each seller's actor, and of its critics."""
     average_step: float = 0.01
@@ -59,7 +59,7 @@ class DeepRecipe:
     noise: float = 0.1
     """Standard deviation of TD3's exploration, in positions."""
     denoising_steps: int = 5
-    """T, of d2sac's chain."""
+    """T, of diffusion_td3's chain."""
     n_steps: int = 128
     """Periods between two updates of PPO."""
     n_epochs: int = 10
@@ -70,7 +70,7 @@ class DeepRecipe:
     """PPO's, of a position; it is learned."""
 
     def __post_init__(self) -> None:
-        _checks.choice("learner", self.learner, ("sac", "td3", "d2sac", "ppo"))
+        _checks.choice("learner", self.learner, ("sac", "td3", "diffusion_td3", "ppo"))
         _checks.choice("objective", self.objective, ("average", "discounted"))
         _checks.choice("prices", self.prices, ("grid", "all"))
         _checks.choice("critic_value", self.critic_value, ("mean", "min"))
