@@ -30,8 +30,9 @@ from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
 
 if TYPE_CHECKING:
-    from aigc_market import competition, competition_v0, replay
+    from aigc_market import competition, competition_v0, menus, menus_v0, replay
     from aigc_market.competition import Competition
+    from aigc_market.menus import Menu, solve_menu
 
 __version__ = "0.2.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "Gap",
     "LogUniform",
     "Market",
+    "Menu",
     "Move",
     "Road",
     "Scenario",
@@ -60,22 +62,26 @@ __all__ = [
     "competition",
     "competition_v0",
     "env",
+    "menus",
+    "menus_v0",
     "parallel_env",
     "raw_env",
     "regret",
     "replay",
     "solve",
+    "solve_menu",
     "ssim",
     "stackelberg_v0",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Several providers take half as long to import as all else: for those alone who ask for them.
-    if name in ("competition", "competition_v0", "replay"):
+    # The other games take half as long to import as all else: for those alone who ask for them.
+    if name in ("competition", "competition_v0", "menus", "menus_v0", "replay"):
         return import_module(f"{__name__}.{name}")
-    if name == "Competition":
-        return import_module(f"{__name__}.competition").Competition
+    module = {"Competition": "competition", "Menu": "menus", "solve_menu": "menus"}.get(name)
+    if module is not None:
+        return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -109,16 +109,27 @@ def log(value: Any) -> Any:
     return np.log(value) if isinstance(value, np.ndarray) else namespace(value).log(value)
 
 
+def running_sum(array: Any) -> Any:
+    """Of each place along the last axis, the sum of what stands there and before it."""
+    if isinstance(array, np.ndarray):
+        return np.cumsum(array, axis=-1)
+    # Of array_api_compat's own sum of tensors, compilers warn.
+    return array.cumsum(-1) if is_tensor(array) else namespace(array).cumulative_sum(array, axis=-1)
+
+
 def sums_from_end(array: Any) -> Any:
     """Of each place along the last axis, the sum of what stands there and behind it."""
     if isinstance(array, np.ndarray):
         return np.cumsum(array[..., ::-1], axis=-1)[..., ::-1]
     xp = namespace(array)
-    backwards = xp.flip(array, axis=-1)
-    # Of array_api_compat's own sum of tensors, compilers warn.
-    tensor = is_tensor(array)
-    sums = backwards.cumsum(-1) if tensor else xp.cumulative_sum(backwards, axis=-1)
-    return xp.flip(sums, axis=-1)
+    return xp.flip(running_sum(xp.flip(array, axis=-1)), axis=-1)
+
+
+def least_from_end(array: Any) -> Any:
+    """Of each place along the last axis, the least of what stands there and behind it."""
+    if isinstance(array, np.ndarray):
+        return np.minimum.accumulate(array[..., ::-1], axis=-1)[..., ::-1]
+    return array.flip(-1).cummin(-1).values.flip(-1)  # torch's: the standard has none
 
 
 def pick(array: Any, index: Any) -> Any:

@@ -35,6 +35,15 @@ class Lines:
         """argmax of (p − c)·(slope·x(p) + intercept); the slope is negative."""
         return (cost - intercept / slope) / 2
 
+    def peak(self, cost: Any, slope: Any, lean_slope: Any, lean: Any) -> Any:
+        """Where lean_slope·x(p) + lean + slope·(p − c)·x′(p) falls through 0, if it does.
+
+        That is the derivative of what a price earns, when demand's `slope` is at most 0 and what
+        is gained on what is sold (to the leader, a part may be handed back) is of the form too.
+        """
+        falls = namespace(lean).where(lean_slope + slope < 0, lean_slope + slope, -1.0)
+        return (slope * cost - lean) / falls
+
 
 class DemandCurve(NamedTuple):
     """A buyer's demand as a function of the rate r = p / δ, in pieces.

@@ -105,6 +105,19 @@ class Logarithms(Lines):
         """c / W(c·e^(1 − L/T)): U_p is concave, and U_p′ = 0 where ln p − c/p = L/T − 1."""
         return cost * self.price(-log_lambert_w(log(cost) + 1.0 + intercept / slope))
 
+    def peak(self, cost: Any, slope: Any, lean_slope: Any, lean: Any) -> Any:
+        """With u = ln p: lean_slope·u + lean + slope·(1 − c·e⁻ᵘ) = 0, the lesser root.
+
+        In y = ln r − u, r being −slope·c / |lean_slope|, it is e^y ± y = z.
+        """
+        xp = namespace(lean)
+        rises = lean_slope >= 0
+        size = larger(abs(lean_slope), 1e-12 * larger(abs(slope), 1.0))
+        log_ratio = log(larger(-slope * cost, 1e-30) / size)
+        z = log_ratio - (lean + slope) / size
+        y = xp.where(rises, _larger_root(larger(z, 1.0)), log_lambert_w(z))
+        return self.price(log_ratio - y)
+
 
 def log_lambert_w(z: Any) -> Any:
     """ln W(eᶻ), the x with x + eˣ = z, of an array; W is Lambert's, whose argument may overflow.
@@ -116,6 +129,15 @@ def log_lambert_w(z: Any) -> Any:
         power = exp(x)
         x = x - (x + power - z) / (1.0 + power)
     return x
+
+
+def _larger_root(z: Any) -> Any:
+    """The larger y with eʸ − y = z ≥ 1, of an array, by Newton's method from above."""
+    y = log(2.0 * z)
+    for _ in range(50):  # both roots are one at z = 1, which is come near slowly
+        power = exp(y)
+        y = y - (power - y - z) / larger(power - 1.0, 1e-300)
+    return y
 
 
 @dataclass(frozen=True)

@@ -152,11 +152,7 @@ class TabulatedSSIM(Measured):
             ends = np.unique([low, high])
             points = np.sort(np.concatenate([ends, self.steps[inside]]))
             gains = self.gain(points)
-            hull: list[int] = []
-            for i in range(len(points)):
-                while len(hull) > 1 and _bends_up(points, gains, hull[-2], hull[-1], i):
-                    hull.pop()
-                hull.append(i)
+            hull = upper_envelope(gains, points)
             found = points[hull], np.diff(gains[hull]) / np.diff(points[hull])
             self._keep((low, high), found)
         return found
@@ -185,9 +181,22 @@ class TabulatedSSIM(Measured):
         self._kept[key] = value
 
 
-def _bends_up(x: np.ndarray, y: np.ndarray, a: int, b: int, c: int) -> bool:
-    """Whether point b lies on or below the chord from a to c."""
-    return bool((y[b] - y[a]) * (x[c] - x[a]) <= (y[c] - y[a]) * (x[b] - x[a]))
+def upper_envelope(values: np.ndarray, points: np.ndarray | None = None) -> np.ndarray:
+    """The places at which the upper concave envelope of values (M,) has its corners, in order.
+
+    They lie at ascending points (M,), or at 0, 1, …, M − 1. The ends are corners.
+    """
+    y = values.tolist()
+    x = list(range(len(y))) if points is None else points.tolist()
+    hull: list[int] = []
+    for c in range(len(y)):
+        while len(hull) > 1:
+            a, b = hull[-2], hull[-1]
+            if (y[b] - y[a]) * (x[c] - x[a]) > (y[c] - y[a]) * (x[b] - x[a]):
+                break  # b lies above the chord from a to c
+            hull.pop()
+        hull.append(c)
+    return np.array(hull)
 
 
 def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float]]:
