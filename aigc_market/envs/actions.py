@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy, clip, namespace, total
+from aigc_market._arrays import as_numpy, clip, contiguous, convert, namespace, total
 
 LEVELS = 96
 """Prices of the discrete games where no others are given, evenly from the cost to p_max."""
@@ -88,11 +89,14 @@ class NumberReader(_Reader):
         self, name: str, low: float, high: float, normalize: bool, grid: np.ndarray | None
     ) -> None:
         self.name = name
+        self.axes = ()
+        """Of what one action means: a number."""
         self._continuous, self._shapes = grid is None, ((), (1,))
         self._base = float(np.float32(low)), float(np.float32(high))
         self._normalize = normalize and grid is None
         self._bounds = (-1.0, 1.0) if self._normalize else self._base
         self.grid: list[float] | None = None if grid is None else grid.astype("f4").tolist()
+        self._tensor: Any = None  # of the grid, once it is brought somewhere
         self.space = self.make_space()
         self.low: Any
         self.high: Any
@@ -153,17 +157,35 @@ class NumberReader(_Reader):
         return values if self._as_space else np.clip(values, self.low, self.high)
 
     def meant(self, actions: Any, low: Any, high: Any) -> Any:
-        """The numbers that tensors of continuous actions mean, within an episode's bounds.
+        """The numbers that tensors of actions mean, within an episode's bounds.
 
         Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
 
         Args:
-            actions: (…).
+            actions: (…), numbers or indices.
             low, high: numbers, or what broadcasts with (…).
         """
+        if self._tensor is not None:
+            return clip(self._tensor[actions], low, high)
         if self._normalize:
             actions = from_unit(clip(actions, -1.0, 1.0), *self._base)
         return clip(actions, low, high)
+
+    def posts(self, actions: Any, low: Any, high: Any) -> Any:
+        """The numbers (N,) that tensors of one agent's actions mean, (N, 1) or indices (N,)."""
+        return self.meant(actions if self.grid else actions[..., 0], low, high)
+
+    def bring(self, like: Any) -> None:
+        """Lay out what tensors need where such a tensor lives."""
+        self._tensor = None if self.grid is None else convert(np.array(self.grid), like)
+
+    def at(self, share: Any, low: Any, high: Any) -> Any:
+        """Numbers (N,) at these shares of the way from the least to the most, as `draw`."""
+        if self._tensor is None:
+            return low + share * (high - low)
+        xp, count = namespace(share), len(self._tensor)
+        index = xp.astype(share * count, xp.int64)
+        return clip(self._tensor[clip(index, 0, count - 1)], low, high)
 
     def draw(self, rng: np.random.Generator) -> float:
         """One of the numbers that actions may mean, each as likely."""
@@ -179,11 +201,162 @@ class NumberReader(_Reader):
         return f"the action of {self.name} must be one finite number in [{low:g}, {high:g}]"
 
 
-class ChoiceReader(_Reader):
+class NumbersReader(_Reader):
+    """The action space of several numbers, and what an action means.
+
+    All are single-precision numbers.
+
+    Args:
+        name: whose action it is.
+        what: the numbers, in words.
+        low, high: bounds of each, (n,).
+        normalize: whether actions lie in [−1, 1].
+        grids: what the indices of a discrete space mean, for each number; None: actions are
+            continuous.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        low: Sequence[float],
+        high: Sequence[float],
+        normalize: bool,
+        grids: Sequence[list[float]] | None,
+    ) -> None:
+        self.name, self._what, self._grids = name, what, grids
+        self.axes = (len(low),)
+        self._shapes = (self.axes,)
+        self._continuous = grids is None
+        self._normalize = normalize and self._continuous
+        self._low, self._high = (np.array(bound, "f4").tolist() for bound in (low, high))
+        self._bounds = self._low, self._high
+        if self._normalize:
+            self._bounds = [-1.0] * len(low), [1.0] * len(low)
+        self._tensors: list[Any] = []  # of the grids, once they are brought somewhere
+        self._ends: list[Any] = []  # of the space, likewise
+        self.space = self.make_space()
+        self.low: Any
+        self.high: Any
+        self.limit(low, high)
+
+    def make_space(self) -> Any:
+        """A space of its own for an agent: sampling is independent from agent to agent."""
+        if self._grids is not None:
+            return MultiDiscrete([len(values) for values in self._grids])
+        if self._normalize:
+            return Box(-1.0, 1.0, self.axes, np.float32)
+        return Box(np.array(self._low, "f4"), np.array(self._high, "f4"), dtype=np.float32)
+
+    def limit(self, low: Any, high: Any) -> None:
+        """Hold what actions mean within an episode's bounds, (n,), or (n, N) for a batch."""
+        self.low, self.high = (np.asarray(bound, "f4").astype("f8") for bound in (low, high))
+        axes = (-1, *[1] * (self.low.ndim - 1))
+        least, most = (np.reshape(bound, axes) for bound in self._bounds_in())
+        self._narrowed = bool(np.any(self.low > least) or np.any(self.high < most))
+
+    def _bounds_in(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the space, in physical units."""
+        return np.array(self._low), np.array(self._high)
+
+    def read(self, action: Any) -> Any:
+        """The numbers (n) that one action means.
+
+        Finite values outside the space are clipped, with PettingZoo's warning.
+
+        Raises:
+            TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
+        """
+        values = self._numbers(action)
+        return np.clip(values, self.low, self.high).tolist() if self._narrowed else values
+
+    def _numbers(self, action: Any) -> list[float]:
+        """Within the space, whatever the episode's bounds."""
+        if self._grids is not None:
+            index = self._checked(action).tolist()
+            return [grid[i] for grid, i in zip(self._grids, index, strict=True)]
+        simple = type(action) is np.ndarray and action.dtype is _FLOAT32
+        given = action if simple and action.shape == self.axes else self._checked(action)
+        values: list[float] = given.tolist()
+        least, most = self._bounds
+        for low, value, high in zip(least, values, most):  # noqa: B905 (strict takes as long)
+            if not low <= value <= high:  # nor is NaN
+                values = self._clipped(action).tolist()
+                break
+        if not self._normalize:
+            return values
+        columns = zip(values, self._low, self._high, strict=True)
+        return array("f", [from_unit(*column) for column in columns]).tolist()
+
+    def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
+        """The numbers that a batch of actions means, (n, num_envs) float64; as `read`."""
+        shape = (num_envs, *self.axes)
+        if self._grids is not None:
+            index = self._checked(actions, shape).T
+            values = np.stack([np.array(g)[i] for g, i in zip(self._grids, index, strict=True)])
+        else:
+            simple = type(actions) is np.ndarray and actions.dtype is _FLOAT32
+            given = actions if simple and actions.shape == shape else self._checked(actions, shape)
+            if not ((given >= self.space.low) & (given <= self.space.high)).all():  # nor is NaN
+                given = self._clipped(actions, shape)
+            values = given.T.astype(np.float64)
+            if self._normalize:
+                low, high = (bound[:, None] for bound in self._bounds_in())
+                values = from_unit(values, low, high).astype(np.float32).astype(np.float64)
+        if self._narrowed:
+            low, high = (np.reshape(b, (len(b), -1)) for b in (self.low, self.high))
+            values = np.clip(values, low, high)
+        return values
+
+    def posts(self, actions: Any, low: Any, high: Any) -> Any:
+        """The numbers (n, N) that tensors of one agent's actions (N, n) mean; as `meant`."""
+        if self._tensors:
+            columns = zip(self._tensors, actions.mT, strict=True)
+            actions = namespace(actions).stack([grid[index] for grid, index in columns])
+            return clip(actions, low, high)
+        actions = contiguous(actions.mT)
+        if self._normalize:
+            least, most = (bound[:, None] for bound in self._ends)
+            actions = from_unit(clip(actions, -1.0, 1.0), least, most)
+        return clip(actions, low, high)
+
+    def bring(self, like: Any) -> None:
+        """Lay out what tensors need where such a tensor lives."""
+        self._tensors = [convert(np.array(grid), like) for grid in self._grids or ()]
+        self._ends = [convert(bound, like) for bound in self._bounds_in()]
+
+    def at(self, share: Any, low: Any, high: Any) -> Any:
+        """Numbers (n, N) at shares (N, n) of the way from the least to the most, as `draw`."""
+        if not self._tensors:
+            return low + share.mT * (high - low)
+        columns = zip(self._tensors, share.mT, strict=True)
+        xp = namespace(share)
+        drawn = [
+            grid[clip(xp.astype(part * len(grid), xp.int64), 0, len(grid) - 1)]
+            for grid, part in columns
+        ]
+        return clip(xp.stack(drawn), low, high)
+
+    def draw(self, rng: np.random.Generator) -> list[float]:
+        """Numbers that actions may mean, each as likely."""
+        if self._grids is not None:
+            values = [grid[rng.integers(len(grid))] for grid in self._grids]
+        else:
+            values = rng.uniform(self.low, self.high).astype(np.float32)
+        return np.clip(values, self.low, self.high).tolist()
+
+    @property
+    def _wanted(self) -> str:
+        if self._continuous:
+            return f"the action of {self.name} must be {self._what}, all finite"
+        return f"the action of {self.name} must be the indices of {self._what} in {self.space}"
+
+
+class ChoiceReader(NumbersReader):
     """The action space of VMUs of several providers, and the shares and steps that an action means.
 
     An action is a weight for each provider, one for the outside option if there is one, and then
-    the steps of a request for each provider. All are single-precision numbers.
+    the steps of a request for each provider.
 
     Args:
         providers: M.
@@ -203,53 +376,27 @@ class ChoiceReader(_Reader):
         continuous: bool,
     ) -> None:
         self._M = M = providers
-        self._weights = M + outside
-        self._continuous, self._normalize = continuous, normalize and continuous
-        self._shape = (self._weights + M,)
-        self._shapes = (self._shape,)
-        self._low = np.repeat(np.array([0.0, low], "f4"), [self._weights, M]).tolist()
-        self._high = np.repeat(np.array([1.0, high], "f4"), [self._weights, M]).tolist()
-        self._bounds = self._low, self._high
-        if self._normalize:
-            self._bounds = [-1.0] * len(self._low), [1.0] * len(self._low)
+        self._weights = W = M + outside
         self._least = float(np.ceil(low))
-        self.space = self.make_space()
-        self.limit(low, high)
+        grids = None
+        if not continuous:
+            steps = np.arange(self._least, np.floor(np.float32(high)) + 1).tolist()
+            grids = [[i / (WEIGHT_LEVELS - 1) for i in range(WEIGHT_LEVELS)]] * W + [steps] * M
+        bounds = [0.0] * W + [low] * M, [1.0] * W + [high] * M
+        what = f"{W} weights and {M} numbers of steps"
+        super().__init__("a VMU", what, *bounds, normalize, grids)
 
-    def make_space(self) -> Any:
-        """A space of its own for a VMU: sampling is independent from VMU to VMU."""
-        low, high = np.array(self._low, "f4"), np.array(self._high, "f4")
-        if not self._continuous:
-            steps = int(np.floor(self._high[-1])) - int(self._least) + 1
-            return MultiDiscrete([WEIGHT_LEVELS] * self._weights + [steps] * self._M)
-        if self._normalize:
-            return Box(-1.0, 1.0, low.shape, np.float32)
-        return Box(low, high, dtype=np.float32)
-
-    def limit(self, min_steps: float, max_steps: float) -> None:
+    def limit(self, low: Any, high: Any) -> None:
         """Hold steps within an episode's bounds."""
-        self.min_steps, self.max_steps = (float(np.float32(b)) for b in (min_steps, max_steps))
-        self._narrowed = self.min_steps > self._low[-1] or self.max_steps < self._high[-1]
+        self.low, self.high = (float(np.float32(np.max(bound))) for bound in (low, high))
+        self._narrowed = self.low > self._low[-1] or self.high < self._high[-1]
 
     def read(self, action: Any) -> tuple[list[float], list[float]]:
-        """The shares (M) and steps (M) that one action means.
-
-        Finite values outside the space are clipped, with PettingZoo's warning.
-
-        Raises:
-            TypeError, ValueError: a wrong type or shape, NaN, infinity, or an unknown index.
-        """
-        if not self._continuous:
-            index = self._checked(action).tolist()
-            values = [i / (WEIGHT_LEVELS - 1) for i in index[: self._weights]]
-            values += [self._least + i for i in index[self._weights :]]
-        else:
-            simple = type(action) is np.ndarray and action.dtype is _FLOAT32
-            given = action if simple and action.shape == self._shape else self._checked(action)
-            values = self._within(action, given.tolist())
+        """The shares (M) and steps (M) that one action means, as the numbers of the base."""
+        values = self._numbers(action)
         weights, steps = values[: self._weights], values[self._weights :]
         if self._narrowed:
-            steps = [min(max(s, self.min_steps), self.max_steps) for s in steps]
+            steps = [min(max(s, self.low), self.high) for s in steps]
         given = sum(weights)
         if given > 0:
             return [weight / given for weight in weights[: self._M]], steps
@@ -279,24 +426,41 @@ class ChoiceReader(_Reader):
         shares = weights[: self._M] / xp.where(given > 0, given, 1.0)
         return xp.where(given > 0, shares, 1.0 / self._weights), clip(steps, low, high)
 
-    def _within(self, action: Any, values: list[float]) -> list[float]:
-        """Weights and steps in physical units, within the space."""
-        least, most = self._bounds
-        for low, value, high in zip(least, values, most):  # noqa: B905 (strict takes as long)
-            if not low <= value <= high:  # nor is NaN
-                values = self._clipped(action).tolist()
-                break
-        if not self._normalize:
-            return values
-        columns = zip(values, self._low, self._high, strict=True)
-        return array("f", [from_unit(*column) for column in columns]).tolist()
+
+class ContractReader(_Reader):
+    """The action space of VMUs to whom contracts are offered: the number of one, or 0 for none.
+
+    Args:
+        contracts: L.
+    """
+
+    _continuous, _shapes = False, ((), (1,))
+
+    def __init__(self, contracts: int) -> None:
+        self._contracts = contracts
+        self.space = self.make_space()
+
+    def make_space(self) -> Any:
+        """A space of its own for a VMU: sampling is independent from VMU to VMU."""
+        return Discrete(self._contracts + 1)
+
+    def limit(self, low: Any, high: Any) -> None:
+        """Nothing is held within the bounds of steps: whatever is offered may be taken."""
+
+    def bring(self, like: Any) -> None:
+        """Nothing has to be laid out for tensors."""
+
+    def read(self, action: Any) -> int:
+        """The contract that one action means.
+
+        Raises:
+            TypeError, ValueError: a wrong type or shape, or an unknown index.
+        """
+        return int(self._checked(action).item())
 
     @property
     def _wanted(self) -> str:
-        weights = f"{self._weights} weights and {self._M} numbers of steps"
-        if self._continuous:
-            return f"the action of a VMU must be {weights}, all finite"
-        return f"the action of a VMU must be the indices of {weights} in {self.space}"
+        return f"the action of a VMU must be a whole number from 0 to {self._contracts}"
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:

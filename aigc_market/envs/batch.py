@@ -76,7 +76,7 @@ class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
         return self._episode.observation(0, False), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Post a price; the scripted VMUs buy at it.
+        """Post a price, or a menu; the scripted VMUs buy.
 
         Raises:
             gymnasium.error.ResetNeeded: before a reset, or after the last round.
@@ -199,10 +199,11 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     def step(
         self, actions: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Post a price in every game; the scripted VMUs buy at it.
+        """Post a price, or a menu, in every game; the scripted VMUs buy.
 
         Args:
-            actions: (N, 1) float32, or (N,) indices where `continuous_actions=False`.
+            actions: (N, 1) float32, or (N,) indices where `continuous_actions=False`; of menus
+                (N, 2L) of either kind.
 
         Returns:
             Observations (N, …), rewards, terminations and truncations (N,), and infos.
@@ -256,7 +257,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         )
 
     def _play(self, price: np.ndarray) -> np.ndarray:
-        """One round at these prices, (N,): the leader's rewards, (N,), fresh memory."""
+        """One round at what is posted, (…, N): the leader's rewards, (N,), fresh memory."""
         game, process, seat = self._game, self._process, self._seat
         prices = self._rivals.beside(price) if self._rivals.others else price[None]
         settled = game.settle(self._terms, prices, game.scripted(self._terms, prices, self._rng))
@@ -284,7 +285,8 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         told: dict[str, Any] = {"round": np.full(self.num_envs, infos.pop("round"))}
         for name, value in infos.items():
             own = value[seat]
-            told[name] = (own.copy() if self._copy else own).T
+            own = own.copy() if self._copy else own
+            told[name] = own.T if own.ndim < 3 else np.moveaxis(own, -1, 0)
         if self._rivals.told:
             told["rival_prices"] = self._settled.prices[self._rivals.others].T
         return told | self._judged() if self.settings.judged else told

@@ -62,7 +62,7 @@ class Episode:
         self.rewards: list[float] = []
         self.infos: list[dict[str, Any]] = []
         self._take_up()
-        self.post(np.ravel(self.market.cost).tolist())
+        self.post(game.before_any(self.market))
         # Plain arrays, for a call a VMU would be felt where there are a thousand.
         self._rows = [array("f") for _ in self._kept[: self._leaders + 1]]
         self._write_nothing()
@@ -81,10 +81,10 @@ class Episode:
         self._fronts = [fronts[m] for m in self._seats]
         if self._stated:
             front = game.state_front(oracle.market)
-            self._hidden = of_each(game.state.front[:-1], front, 1)[0]
+            self._hidden = of_each(game.state.front, front, 1)[0]
         if self._answered:
             front = game.follower_front(oracle.market)
-            self._fronts += of_each(game.follower.front[:-1], front, game.K)
+            self._fronts += of_each(game.follower.front, front, game.K)
             self._scales: list[float] | None = None
             if game.settings.scale_rewards:
                 self._scales = game.follower_scales(oracle.market).tolist()

@@ -15,9 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from aigc_market import followers
-from aigc_market._arrays import namespace
-from aigc_market.envs.actions import NumberReader
+from aigc_market import _checks, followers
+from aigc_market._arrays import clip, convert, device, holds, namespace, ndim
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import AGENTS, Settings
 from aigc_market.envs.spaces import Viewer
@@ -32,13 +31,14 @@ _DRAWS, _SEED = 256, 0
 class Game:
     """A game with what it was made with.
 
-    A game says beside this, of arrays:
+    What leaders post are prices, unless a game says otherwise by `post`, `bounds`, `before_any`,
+    `given` and `given_in_lanes`. A game says beside this, of arrays:
 
     * `terms(market, before)`: markets laid out for rounds; `before_first(terms, N)`: rounds at
       prices that are costs, in which nothing is sold;
     * `scripted(terms, prices, rng)`, `meant(terms, actions)`: choices of scripted followers, and
       those that tensors of actions mean; `settle(terms, prices, choices)`: the round;
-    * `prices_of`, `earned` (M, N) and `paid` (K, N) of a round;
+    * `prices_of` (M, …, N), `earned` (M, N) and `paid` (K, N) of a round;
       `follower_scales(market)`: (…, K) factors of what is paid;
     * `leader_row`, `follower_row`, `state_row`: what is seen of a round, and `leader_front`,
       `follower_front`, `state_front(market)`: what stands in front, batch axes first, each a list
@@ -60,6 +60,8 @@ class Game:
 
     name: ClassVar[str]
     """As PettingZoo's metadata have it."""
+    post: ClassVar[str] = "price"
+    """What leaders post: the reset option that sets the first ones."""
     settings_class: ClassVar[type[Any]]
     episode_class: ClassVar[type[Any]]
     """See `aigc_market.envs.episode`."""
@@ -68,8 +70,8 @@ class Game:
 
     M: int
     K: int
-    prices: list[NumberReader]
-    """Of each leader's actions."""
+    prices: Sequence[Any]
+    """Readers of each leader's actions."""
     choices: Any
     """Reader of the followers' actions."""
     leader: Viewer
@@ -98,16 +100,68 @@ class Game:
         if scripted:  # what options may be depends on it
             self.settings = dataclasses.replace(settings, followers=self.policy)
 
+    def bounds(self, market: Any) -> list[tuple[Any, Any]]:
+        """The least and the most that each leader may post in a market, or in a batch."""
+        low, high = market.cost, market.max_price
+        if "M" not in market.SIZES:
+            return [(low, high)]
+        return [(low[..., m], high[..., m]) for m in range(self.M)]
+
     def limit(self, market: Any) -> None:
-        """Hold prices within the bounds of an episode's market, or of a batch."""
+        """Hold what leaders post within the bounds of an episode's market, or of a batch."""
         if market is self._limited:
             return
         self._limited = market
-        bounds = np.asarray(market.cost), np.asarray(market.max_price)
-        if "M" not in market.SIZES:
-            bounds = bounds[0][..., None], bounds[1][..., None]
-        for m, reader in enumerate(self.prices):
-            reader.limit(*(bound[..., m] for bound in bounds))
+        for reader, bounds in zip(self.prices, self.bounds(market), strict=True):
+            reader.limit(*bounds)
+
+    def before_any(self, market: Any) -> list[Any]:
+        """(M) what is posted in the rounds before the first: costs."""
+        return np.ravel(market.cost).tolist()
+
+    def given(self, value: Any, market: Any) -> list[Any]:
+        """(M) what the reset option `post` has leaders post first.
+
+        Raises:
+            TypeError, ValueError: it is none that they may post.
+        """
+        M, name = self.M, f"reset option {self.post}"
+        low, high = (
+            np.broadcast_to(np.float32(bound), M) for bound in (market.cost, market.max_price)
+        )
+        given = np.asarray(_checks.numeric(name, value), np.float32)
+        fits = given.shape in ((), (1,), (M,))
+        if not fits or not np.all((given >= low) & (given <= high)):
+            bounds = {f"[{a:g}, {b:g}]" for a, b in zip(low, high, strict=True)}
+            raise ValueError(
+                f"{name} must be one number{f' or {M}' if M > 1 else ''} within "
+                f"{', '.join(sorted(bounds))}, got {value!r}"
+            )
+        return np.broadcast_to(given, M).tolist()
+
+    def given_in_lanes(self, value: Any, market: Any, like: Any) -> Any:
+        """As `given`, of N games on tensors, (M, N); `like` (N,) is one of them."""
+        name, N, M = f"reset option {self.post}", len(like), self.M
+        prices, xp = convert(_checks.numeric(name, value, above=0), like), namespace(like)
+        prices = xp.asarray(prices, dtype=like.dtype, device=device(like))
+        if prices.ndim == 1 and M == 1 and len(prices) == N:
+            prices = prices[:, None]
+        low, high = (
+            bound[..., None] if ndim(bound) and "M" not in market.SIZES else bound
+            for bound in (market.cost, market.max_price)
+        )
+        # In single precision, as prices are everywhere.
+        least, given, most = (
+            xp.asarray(v, dtype=xp.float32, device=device(like)) for v in (low, prices, high)
+        )
+        fits = tuple(prices.shape) in ((), (1,), (M,), (N, 1), (N, M))
+        if not fits or not holds((given >= least) & (given <= most)):
+            raise ValueError(
+                f"{name} must be one number, or one for each game and leader, ({N}, {M}), "
+                f"within {low} and {high}, got {value!r}"
+            )
+        every = xp.ones((N, M), dtype=like.dtype, device=device(like))
+        return clip(prices * every, low, high).mT
 
     def seats(self, seat: int, rivals: Any) -> Rivals:
         """Who is scripted where the leader at a seat is played.

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from aigc_market import _checks
 from aigc_market.envs.agents import Agents
-
-_PRICE = "price"
-"""The reset option that sets the first prices."""
 
 
 class SimultaneousEnv(Agents, ParallelEnv):
@@ -34,9 +30,9 @@ class SimultaneousEnv(Agents, ParallelEnv):
 
         Args:
             seed: of every random choice; None goes on with the stream of the last seed.
-            options: parameters of this episode's market, as for the AEC environment, and `price`:
-                the first, or one of each leader, in units of money whatever the units of actions,
-                instead of random ones.
+            options: parameters of this episode's market, as for the AEC environment, and what
+                leaders post first instead of something random, whatever the units of actions:
+                `price`, one number or one of each leader, or `menu`, (L, 2).
 
         Returns:
             Observations, and empty infos, of every agent.
@@ -44,7 +40,7 @@ class SimultaneousEnv(Agents, ParallelEnv):
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
-        self._begin(seed, options, *([_PRICE] if self._answered else []))
+        self._begin(seed, options, *([self._game.post] if self._answered else []))
         if self._answered:
             drawn = [reader.draw(self._rng) for reader in self._readers[: self._leaders]]
             self._episode.post(self._given or drawn)
@@ -52,22 +48,10 @@ class SimultaneousEnv(Agents, ParallelEnv):
         return self._observations(), {agent: {} for agent in self.agents}
 
     def _take_options(self, options: dict[str, Any], market: Any) -> None:
-        self._given: list[float] | None = None
-        name, M = _PRICE, self._leaders
-        if not self._answered or name not in options:
-            return
-        low, high = (
-            np.broadcast_to(np.float32(bound), M) for bound in (market.cost, market.max_price)
-        )
-        given = np.asarray(_checks.numeric(f"reset option {name}", options[name]), np.float32)
-        fits = given.shape in ((), (1,), (M,))
-        if not fits or not np.all((given >= low) & (given <= high)):
-            bounds = {f"[{a:g}, {b:g}]" for a, b in zip(low, high, strict=True)}
-            raise ValueError(
-                f"reset option {name} must be one number{f' or {M}' if M > 1 else ''} within "
-                f"{', '.join(sorted(bounds))}, got {options[name]!r}"
-            )
-        self._given = np.broadcast_to(given, M).tolist()
+        self._given: list[Any] | None = None
+        name = self._game.post
+        if self._answered and name in options:
+            self._given = self._game.given(options[name], market)
 
     def step(
         self, actions: dict[str, Any]

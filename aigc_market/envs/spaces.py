@@ -74,12 +74,15 @@ FLOAT32 = np.dtype(np.float32)
 
 
 def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list[array[float]]:
-    """What each agent sees once, in units: of each field (agents, count), or what broadcasts."""
-    if not fields:
+    """What each agent sees once, in units: of each field (agents, count), or what broadcasts.
+
+    Fields behind those that there are values of are left out.
+    """
+    if not values:
         return [array("f") for _ in range(agents)]
     parts = [
         np.broadcast_to(np.asarray(value) * field.scale, (agents, field.width))
-        for field, value in zip(fields, values, strict=True)
+        for field, value in zip(fields, values, strict=False)
     ]
     knows = np.concatenate(parts, axis=-1, dtype=np.float32)
     return [array("f", of_agent.tobytes()) for of_agent in knows]

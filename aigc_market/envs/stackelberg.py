@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from aigc_market import _checks, followers, rules, scalar, scenarios
-from aigc_market._arrays import clip, convert, is_array, larger, namespace
+from aigc_market._arrays import is_array, larger, namespace
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, NumberReader
 from aigc_market.envs.episode import ROUNDS_KEPT, Episode
@@ -265,7 +265,6 @@ class Stackelberg(Game):
         bounds = market.cost, market.max_price
         self.prices = [NumberReader("asp_0", *bounds, normalize, prices)]
         self.choices = NumberReader("a VMU", low, high, normalize, purchases)
-        self._grid: Any = None  # of purchases, as a tensor
 
         price = settings.field("price", 1, 0.0, market.max_price)
         steps = settings.field("steps", 1, 0.0, high)
@@ -320,8 +319,6 @@ class Stackelberg(Game):
     def terms(self, market: Market, before: rules.Terms | None) -> rules.Terms:
         """Markets laid out for rounds."""
         single = isinstance(market.satisfaction, np.ndarray)
-        if not single and self._grid is None and self.choices.grid is not None:
-            self._grid = convert(np.array(self.choices.grid), market.satisfaction)
         return rules.Terms(market, front=True, single=single, before=before)
 
     def before_first(self, terms: rules.Terms, num_envs: int) -> Settlement:
@@ -349,10 +346,8 @@ class Stackelberg(Game):
 
     def meant(self, terms: rules.Terms, actions: Any) -> tuple[Any, Any]:
         """What tensors of actions of the VMUs, (N, K, 1) or indices (N, K), mean: as `scripted`."""
-        low, high, reader = terms.min_steps, terms.max_steps, self.choices
-        if reader.grid is None:
-            return reader.meant(actions[..., 0].mT, low, high), None
-        return clip(self._grid[actions.mT], low, high), None
+        asked = actions[..., 0] if self.choices.grid is None else actions
+        return self.choices.meant(asked.mT, terms.min_steps, terms.max_steps), None
 
     def prices_of(self, settled: Settlement) -> Any:
         """(M, N)."""

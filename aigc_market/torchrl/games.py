@@ -7,22 +7,19 @@ move as everywhere (`envs.market_process`). Here tensors are laid out for it, an
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from aigc_market import _checks, followers
-from aigc_market._arrays import clip
+from aigc_market import _checks
 from aigc_market.envs.game import FOLLOWER, LEADER, Game
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.spaces import Field, Viewer
 from aigc_market.torchrl.draws import Draws
 
 STATE = "state"
-_PRICE = "price"
-"""The reset option that sets the first prices."""
-_RATIONAL = (followers.best_response, followers.rational_pairs)
 
 
 class Games:
@@ -40,7 +37,7 @@ class Games:
     """
 
     def __init__(self, game: Game, num_envs: int, draws: Draws, state: bool, told: bool) -> None:
-        if game.policy is not None and game.policy not in _RATIONAL:
+        if game.policy not in (None, game.scripted_followers["best_response"]):
             raise ValueError(
                 'followers must be "agents" or "best_response" on tensors, '
                 f"got {game.settings.followers!r}"
@@ -59,8 +56,11 @@ class Games:
             self.viewers[FOLLOWER] = game.follower
         if state:
             self.viewers[STATE] = game.state
-        # What indices mean, of each leader and of followers; none where actions are continuous.
-        self._grids = [self._tensor(r.grid) for r in game.prices if r.grid is not None]
+        for reader in (*game.prices, game.choices):
+            reader.bring(self._like)
+        scales = [field.scale for field in game.leader.row for _ in range(field.width)]
+        scales = scales[: game.M * math.prod(game.prices[0].axes)]
+        self._scale = None if set(scales) == {1.0} else self._tensor(scales)[:, None]
         self._rounds = self._integers(self.settings.max_cycles)
         self._process: Any = None  # a MarketProcess from the first reset on
         self._scales: Any = None  # of the leaders' rewards, likewise
@@ -97,15 +97,15 @@ class Games:
             name: value.to(self._like, copy=True) if torch.is_tensor(value) else value
             for name, value in _checks.instance("options", options, Mapping, "a dict").items()
         }
-        own = (_PRICE,) if self.answered else ()
+        own = (game.post,) if self.answered else ()
         self._process = MarketProcess(self.settings, self._draws, options, (N,), own)
         self.market = self._process.market
         self._take_up()
         self._round = torch.zeros_like(self._rounds)
         nothing = game.before_first(self._terms, N)
-        self.prices = game.prices_of(nothing).mT.contiguous()
+        self.posted = game.prices_of(nothing)
         if self.answered:
-            self.prices = self._first(options)
+            self.posted = self._first(options)
         n = self.settings.history
         # In pieces, and games last as they are settled: put together once, when they are looked at.
         # Memory of its own for each: compilers ask what is one and the same.
@@ -160,7 +160,7 @@ class Games:
         """Settle a round, and post the next prices.
 
         Args:
-            prices: actions (N, M, 1), or (N, M) where they are indices.
+            prices: actions (N, M, …), or (N, M) where they are indices of prices.
             choices: actions of the VMUs; None where they are scripted, who answer at once.
 
         Returns:
@@ -172,15 +172,14 @@ class Games:
         """
         assert self._process is not None, "reset() needs to be called before step."
         game, terms = self.game, self._terms
-        posted = self._read_prices(prices)
+        posted = self._each(prices.unbind(1), "posts")
         if not self.answered:
-            self.prices = posted
-        in_force = self.prices.mT.contiguous()
+            self.posted = posted
         if choices is None:
-            chosen = game.scripted(terms, in_force, None)
+            chosen = game.scripted(terms, self.posted, None)
         else:
             chosen = game.meant(terms, choices)
-        settled = game.settle(terms, in_force, chosen)
+        settled = game.settle(terms, self.posted, chosen)
         self._round = self._round + 1
         over = self._round >= self._rounds
         rewards = {LEADER: game.earned(settled).mT * self._scales}
@@ -196,22 +195,24 @@ class Games:
             self.market = _held(self._process.market, before, over)
             self._take_up()
         infos = self._infos(settled, oracle) if self._told else {}
-        self.prices = posted
+        self.posted = posted
         for group, rounds in self._seen_rounds.items():
             self._seen_rounds[group] = [*rounds[1:], self._row(group, settled)]
         return rewards, over, infos
 
     def seen(self) -> dict[str, torch.Tensor]:
         """What each group sees, (N, agents, …), and the state, (N, …), if it is; fresh memory."""
-        units = times(self.prices, self.game.leader.row[0]).mT
-        N, M, K = self.num_envs, self.game.M, self.game.K
+        N, K = self.num_envs, self.game.K
+        units = self.posted.reshape(-1, N)
+        if self._scale is not None:
+            units = units * self._scale
         seen = {}
         for group, rounds in self._seen_rounds.items():
             parts = [self._fronts[group]]
             if group == LEADER and self.answered:
                 parts.append(self.game.own_first(units))
             elif group != LEADER:
-                parts.append(units.expand(1 if group == STATE else K, M, N).contiguous())
+                parts.append(units.expand(1 if group == STATE else K, *units.shape).contiguous())
             for row in rounds:
                 parts += row
             together = torch.cat(parts, 1).movedim(-1, 0)
@@ -254,58 +255,26 @@ class Games:
 
     def detach(self) -> None:
         """Cut the way of gradients to earlier rounds."""
-        self.prices = self.prices.detach()
+        self.posted = self.posted.detach()
         self._seen_rounds = {
             group: [[part.detach() for part in row] for row in rounds]
             for group, rounds in self._seen_rounds.items()
         }
 
-    def _bounds(self) -> tuple[Any, Any]:
-        """Cost and p_max in force, numbers or (N or 1, M)."""
-        bounds = (self.market.cost, self.market.max_price)
-        several = "M" in self.market.SIZES
-        return tuple(  # pyright: ignore[reportReturnType]
-            b[..., None] if torch.is_tensor(b) and b.ndim and not several else b for b in bounds
-        )
-
-    def _read_prices(self, actions: torch.Tensor) -> torch.Tensor:
-        """(N, M)."""
-        low, high = self._bounds()
-        if not self._grids:
-            return self.game.prices[0].meant(actions[..., 0], low, high)
-        columns = zip(self._grids, actions.unbind(-1), strict=True)
-        return clip(torch.stack([grid[index] for grid, index in columns], -1), low, high)
-
     def _first(self, options: Mapping[str, Any]) -> torch.Tensor:
-        """(N, M) prices to begin with: those given, or drawn as the parallel environment does."""
-        low, high = self._bounds()
-        if _PRICE in options:
-            return self._given(options[_PRICE], low, high)
-        part = self._draws.random((self.num_envs, self.game.M))
-        if not self._grids:
-            return low + part * (high - low)
-        columns = zip(self._grids, part.unbind(-1), strict=True)
-        drawn = [grid[(p * len(grid)).long().clamp(max=len(grid) - 1)] for grid, p in columns]
-        return clip(torch.stack(drawn, -1), low, high)
+        """(M, …, N) to begin with: what is given, or drawn as the parallel environment does."""
+        game = self.game
+        if game.post in options:
+            lanes = self._like.new_zeros(self.num_envs)
+            return game.given_in_lanes(options[game.post], self.market, lanes).contiguous()
+        shares = self._draws.random((self.num_envs, game.M, *game.prices[0].axes))
+        return self._each(shares.unbind(1), "at")
 
-    def _given(self, value: Any, low: Any, high: Any) -> torch.Tensor:
-        name, N, M = f"reset option {_PRICE}", self.num_envs, self.game.M
-        prices = self._tensor(_checks.numeric(name, value, above=0))
-        if prices.ndim == 1 and M == 1 and len(prices) == N:
-            prices = prices[:, None]
-        # In single precision, as prices are everywhere.
-        least, given, most = (
-            torch.as_tensor(v, dtype=torch.float32, device=prices.device)
-            for v in (low, prices, high)
-        )
-        if tuple(prices.shape) not in ((), (1,), (M,), (N, 1), (N, M)) or not bool(
-            ((given >= least) & (given <= most)).all()
-        ):
-            raise ValueError(
-                f"{name} must be one number, or one for each game and leader, ({N}, {M}), "
-                f"within {low} and {high}, got {value!r}"
-            )
-        return clip(self._like.new_ones(N, M) * prices, low, high)
+    def _each(self, of_leaders: Sequence[torch.Tensor], what: str) -> torch.Tensor:
+        """(M, …, N): what the readers of the leaders make of tensors (N, …)."""
+        bounds = self.game.bounds(self.market)
+        readers = zip(self.game.prices, of_leaders, bounds, strict=True)
+        return torch.stack([getattr(reader, what)(part, *ends) for reader, part, ends in readers])
 
     def _tensor(self, value: Any) -> torch.Tensor:
         return torch.as_tensor(value, dtype=self._like.dtype, device=self._like.device)
