@@ -14,19 +14,20 @@ import numpy as np
 
 from aigc_market import _checks
 from aigc_market._files import parse_json, write_atomically
-from aigc_market.rendering import CompetitionRound, Round
+from aigc_market.rendering import CompetitionRound, MenuRound, Round
 from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW
-from aigc_market.rendering.rounds import EPISODE
+from aigc_market.rendering.rounds import Record
 
-__all__ = ["CompetitionRound", "Round", "collect", "read", "write", "write_video"]
+__all__ = ["CompetitionRound", "MenuRound", "Round", "collect", "read", "write", "write_video"]
 
-Rounds = Sequence[Round] | Sequence[CompetitionRound]
+Rounds = Sequence[Record]
 """Those of one episode, all of one kind."""
 _JUDGED = (("nash_prices", "nash_utility", "profit_gain"), ("cartel_prices", "cartel_utility"))
 """Fields of a round of several providers that say nothing where the first of them does not."""
 _HEADERS: dict[type, dict[str, Any]] = {
     Round: {"format": "aigc_market rounds", "version": 1},
     CompetitionRound: {"format": "aigc_market competition rounds", "version": 1},
+    MenuRound: {"format": "aigc_market menu rounds", "version": 1},
 }
 
 
@@ -45,9 +46,7 @@ def collect(env: Any, rounds: list[Any]) -> None:
         rounds.append(record)
 
 
-def write(
-    path: str | os.PathLike[str], rounds: Iterable[Round] | Iterable[CompetitionRound]
-) -> None:
+def write(path: str | os.PathLike[str], rounds: Iterable[Record]) -> None:
     """Write the rounds of one episode; the file appears whole or not at all.
 
     Args:
@@ -69,16 +68,23 @@ def write(
         if _episode(record) != _episode(first):
             raise ValueError(f"rounds[{i}] must be of the same episode as the round before it")
         _check_order(f"rounds[{i}]", record, played[max(i - 1, 0) : i])
-    lines = [{**_HEADERS[type(first)], **{name: getattr(first, name) for name in EPISODE}}]
-    own = first._fields[len(EPISODE) :]
+    episode, own = _parts(type(first))
+    lines = [{**_HEADERS[type(first)], **{name: getattr(first, name) for name in episode}}]
     lines += [{name: getattr(record, name) for name in own} for record in played]
     write_atomically(path, "".join(f"{json.dumps(line, allow_nan=False)}\n" for line in lines))
 
 
+def _parts(kind: Any) -> tuple[Sequence[str], Sequence[str]]:
+    """The fields that are the same in all rounds of an episode, and those of each round."""
+    first = kind._fields.index("number")
+    return kind._fields[:first], kind._fields[first:]
+
+
 def _episode(record: Any) -> tuple[Any, ...]:
-    """All that is the same in the rounds of an episode, the numbers of providers and VMUs too."""
-    lists = (getattr(record, name, ()) for name in ("asked", "prices", "vmu_utility"))
-    return type(record), *record[: len(EPISODE)], *map(len, lists)
+    """All that is the same in the rounds of an episode, the lengths of lists too."""
+    names = ("asked", "prices", "vmu_utility", "steps", "taken")
+    lists = (getattr(record, name, ()) for name in names)
+    return type(record), *record[: record._fields.index("number")], *map(len, lists)
 
 
 def _check_order(where: str, record: Any, before: Sequence[Any]) -> None:
@@ -92,23 +98,23 @@ def _check_order(where: str, record: Any, before: Sequence[Any]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> list[Any]:
-    """The rounds in a file that `write` has written, `Round` or `CompetitionRound` by its header.
+    """The rounds in a file that `write` has written; its header says of which kind they are.
 
     Raises:
         ValueError: anything else; the message names the file, the line and the field.
     """
     rounds: list[Any] = []
-    kind, episode, size = Round, {}, {}
+    kind, episode, own, size = Round, {}, (), {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
             values = parse_json(where, text.rstrip())
             if number == 1:
                 kind = _kind(where, values, text)
-                episode = _fields(where, kind, EPISODE, values, size)
+                names, own = _parts(kind)
+                episode = _fields(where, kind, names, values, size)
                 continue
-            own = _fields(where, kind, kind._fields[len(EPISODE) :], values, size)
-            record = kind(**episode, **own)
+            record = kind(**episode, **_fields(where, kind, own, values, size))
             for wrong in _contradictions(record):
                 raise ValueError(f"{where}: {wrong}")
             _check_order(where, record, rounds)
@@ -165,12 +171,10 @@ def _value(name: str, allowed: Any, value: Any, size: dict[str, int]) -> Any:
 
 def _contradictions(record: Any) -> Iterator[str]:
     """How fields do not fit each other."""
-    several = isinstance(record, CompetitionRound)
-    steps = {f"demand[{m}]": each for m, each in enumerate(record.demand)} if several else {}
-    for name, each in (steps or {n: getattr(record, n) for n in ("asked", "delivered")}).items():
-        if max(each) > record.max_steps * (1 + 1e-5):  # no picture has room for it
-            yield f"{name} must be at most max_steps = {record.max_steps:g}, got {max(each)!r}"
-    if not several:
+    for name, each, of, most in _limited(record):
+        if max(each) > most * (1 + 1e-5):
+            yield f"{name} must be at most {of} = {most:g}, got {max(each)!r}"
+    if not isinstance(record, CompetitionRound):
         return
     for m, (sold, asked) in enumerate(zip(record.sold, map(sum, record.demand), strict=True)):
         if sold > asked * (1 + 1e-5):
@@ -182,6 +186,22 @@ def _contradictions(record: Any) -> Iterator[str]:
         for name in names:
             if getattr(record, basis) is None and getattr(record, name) is not None:
                 yield f"{name} must be null where {basis} is"
+
+
+def _limited(record: Any) -> Iterator[tuple[str, Sequence[float], str, float]]:
+    """Lists that a picture has room for up to a limit: name and values, name and value of it."""
+    if isinstance(record, CompetitionRound):
+        for m, each in enumerate(record.demand):
+            yield f"demand[{m}]", each, "max_steps", record.max_steps
+        return
+    limits = {"max_steps": ("asked", "delivered")}
+    if isinstance(record, MenuRound):
+        limits = {"max_steps": ("steps", "best_steps"), "max_fee": ("fees",)}
+        for name in ("taken", "best_taken"):
+            yield name, getattr(record, name), "the number of contracts", len(record.steps)
+    for of, names in limits.items():
+        for name in names:
+            yield name, getattr(record, name), of, getattr(record, of)
 
 
 # -- films -----------------------------------------------------------------------------------------

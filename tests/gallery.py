@@ -1,6 +1,6 @@
-"""Rounds of all kinds to look at, of one provider and of several."""
+"""Rounds of all kinds to look at: at a price, of several providers, and from a menu."""
 
-from rounds import competition_record, record
+from rounds import competition_record, menu_record, record
 
 
 def even(K):
@@ -26,6 +26,11 @@ CALVANO = {
     "sold": [0.39, 0.36],
     "vmu_utility": [0.338],
 }
+
+
+NO_MENU = {"steps": [0.0] * 2, "fees": [0.0] * 2, "quality": [0.0] * 2, "taken": [0] * 2}
+MIXED = [1, 1, 0, 2, 2, 0, 1, 1, 0, 2, 2, 1]
+"""What twelve VMUs take if nobody's choice is that of its neighbours."""
 
 
 def scaled(scale, M=6, K=5):
@@ -78,4 +83,25 @@ GALLERY = {
     "six millions": scaled(1e7),
     "six millionths": scaled(1e-6),
     "many millions": scaled(1e7, 10, 1000),
+    "menu": menu_record(),
+    "menu waiting": menu_record(number=0, surplus=[0.0] * 2, utility=0.0, regret=0.0, **NO_MENU),
+    "menu of nothing": menu_record(surplus=[0.0] * 2, utility=0.0, **NO_MENU),
+    "one contract": menu_record(1, 1),
+    "four": menu_record(4, 12),
+    "eight": menu_record(8, 10),
+    "mixed": menu_record(3, 12, taken=MIXED, best_taken=MIXED[::-1]),
+    "eight, a thousand": menu_record(8, 1000),
+    "forty": menu_record(40, 1000),
+    "forty, ten": menu_record(40, 10),
+    "best": menu_record(steps=[158.046, 181.0], fees=[1126.0776, 1195.0]),
+    "one twice": menu_record(steps=[100.0] * 2, fees=[500.0] * 2),
+    "untaken": menu_record(taken=[0, 0], surplus=[0.0, 0.0]),
+    "worthless": menu_record(
+        best_steps=[0.0] * 2, best_fees=[0.0] * 2, best_taken=[0, 0], equilibrium_utility=0.0
+    ),
+    "at a loss": menu_record(cost=30.0, utility=-2000.0, regret=2500.0),
+    "low fees": menu_record(max_fee=1e7),
+    "menu of millions": menu_record(
+        fees=[1e7, 2e7], best_fees=[1.1e7, 2.2e7], max_fee=3e7, cost=5e4, utility=2.5e7
+    ),
 }

@@ -1,6 +1,6 @@
 """Records of rounds that nobody has played."""
 
-from aigc_market.rendering import CompetitionRound, Round
+from aigc_market.rendering import CompetitionRound, MenuRound, Round
 
 
 def record(K=2, **changes):
@@ -54,3 +54,27 @@ def competition_record(M=2, K=2, **changes):
         "places": None,
     }
     return CompetitionRound(**{**fields, **changes})
+
+
+def menu_record(L=2, K=2, **changes):
+    """A round as a leader with too dear a small contract plays it; VMUs of rising types."""
+    fields = {
+        "rounds": 100,
+        "cost": 1.0,
+        "max_fee": 2020.5,
+        "max_steps": 250.0,
+        "number": 7,
+        "steps": [240.0 * (i + 1) / (L + 1) for i in range(L)],
+        "fees": [1700.0 * (i + 1) / (L + 1) for i in range(L)],
+        "best_steps": [158.046 + 45.977 * i / L for i in range(L)],
+        "best_fees": [1126.0776 + 137.931 * i / L for i in range(L)],
+        "taken": [k * (L + 1) // K for k in range(K)],
+        "best_taken": [k * L // K + 1 for k in range(K)],
+        "satisfaction": [150.0 + 100 * k / K for k in range(K)],
+        "surplus": [k * 10.0 for k in range(K)],
+        "quality": [0.5 + i / 2 / L for i in range(L)],
+        "utility": 1379.31,
+        "equilibrium_utility": 2028.02,
+        "regret": 648.71,
+    }
+    return MenuRound(**{**fields, **changes})

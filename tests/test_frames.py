@@ -1,4 +1,4 @@
-"""Frames, of one provider and of several: what is seen where, and that it can be read."""
+"""Frames of all games: what is seen where, and that it can be read."""
 
 import builtins
 import copy
@@ -16,12 +16,12 @@ from gymnasium.wrappers import RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
 from looking import differs, overhear, rgb, seen
-from rounds import competition_record, record
+from rounds import competition_record, menu_record, record
 from views import VIEWS, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
 from aigc_market import palette, replay
-from aigc_market.rendering import CompetitionRound, Round, Screen
+from aigc_market.rendering import CompetitionRound, MenuRound, Round, Screen
 from aigc_market.rendering.canvas import WINDOW
 from aigc_market.rendering.frames import draw
 from aigc_market.rendering.purchases import stand_in
@@ -89,6 +89,19 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("two unsold", {"nobody buys at this price"}),
         ("Calvano", {"1 step a request", "25.0 % of requests buy nothing", "0.39 steps"}),
         ("far off", {"-5.67"}),
+        ("menu", {"2 VMUs", "2 contracts, fees up to 2,020.5", "posted", "80", "567", "50 %", "–"}),
+        ("menu", {"best menu", "158", "1,126", "32.0 % of best menu", "339", "taken by VMU"}),
+        ("menu", {"80 steps sold", "δ 150 to 200", "surplus of all VMUs 10.00", "250", "2,020"}),
+        ("menu waiting", {"no menu yet", "nothing sold yet", "best menu", "1,195", "δ 150 to 200"}),
+        ("menu of nothing", {"nobody takes a contract", "posted", "none", "0–1", "best menu"}),
+        ("four", {"0–2", "3–4", "5–7", "8–9", "10–11", "none", "3–5"}),
+        ("mixed", {"0–1 6–7 11", "3–4 9–10", "2 5 8", "cost of steps", "not taken"}),
+        ("eight, a thousand", {"111 VMUs", "125 VMUs", "0 VMUs", "taken by", "8"}),
+        ("forty", {"33 more", "800 VMUs", "825 VMUs", "25 VMUs"}),
+        ("forty, ten", {"10 VMUs", "40 contracts, fees up to 2,020.5", "33 more", "8–9"}),
+        ("worthless", {"no menu earns anything"}),
+        ("low fees", {"2 contracts, fees up to 10 M", "1,500"}),
+        ("menu of millions", {"30 M", "22 M", "2 contracts, fees up to 30 M"}),
     ],
 )
 def test_a_frame_says(shown, expected, words):
@@ -98,6 +111,7 @@ def test_a_frame_says(shown, expected, words):
 
 FRAME, STREET = (0, 0, 640, 960), (80, 24, 392, 936)
 PRICE, UTILITY, REGRET = (408, 24, 620, 318), (408, 333, 620, 628), (408, 643, 620, 936)
+LEFT = PRICE
 PRICES, GAIN = (408, 24, 620, 628), (408, 643, 620, 936)
 FIELDS = {
     Round: {
@@ -139,6 +153,25 @@ FIELDS = {
         "access_cost": ([[0.0, 30.0], [0.0, 0.0]], STREET),
         "places": ([0.2, 0.9], STREET),
     },
+    MenuRound: {
+        "rounds": (90, FRAME),
+        "cost": (1.5, FRAME),
+        "max_fee": (2000.0, FRAME),
+        "max_steps": (300.0, FRAME),
+        "number": (8, FRAME),
+        "steps": ([90.0, 160.0], (80, 24, 620, 936)),  # the board, and the chart of steps
+        "fees": ([500.0, 1133.3], STREET),
+        "best_steps": ([150.0, 181.0], (80, 24, 620, 936)),
+        "best_fees": ([1126.1, 1150.0], STREET),
+        "taken": ([0, 2], (80, 24, 620, 936)),
+        "best_taken": ([1, 1], (80, 24, 620, 936)),
+        "satisfaction": ([150.0, 250.0], STREET),
+        "surplus": ([5.0, 10.0], STREET),
+        "quality": ([0.5, 0.8], STREET),
+        "utility": (1300.0, LEFT),
+        "equilibrium_utility": (2100.0, (408, 24, 620, 628)),
+        "regret": (30.0, UTILITY),
+    },
 }
 
 
@@ -147,6 +180,7 @@ FIELDS = {
     [
         (record(active=[True, True]), {"ssim"}),  # of an image; else the quality says it
         (competition_record(), {"utility", "nash_utility", "cartel_utility"}),  # the gain says it
+        (menu_record(), set()),
     ],
 )
 def test_every_field_is_shown_where_it_belongs(first, elsewhere):
@@ -172,8 +206,9 @@ def test_what_is_measured_and_earned_is_shown_where_it_counts():
     [
         [record(number=n, price=5 + n / 10, regret=float(n)) for n in range(1, WINDOW + 21)],
         [competition_record(number=n, prices=[5 + n / 50, 5.0]) for n in range(1, WINDOW + 21)],
+        [menu_record(number=n, steps=[100.0, 100.0 + n]) for n in range(1, WINDOW + 21)],
     ],
-    ids=["one", "several"],
+    ids=["one", "several", "menu"],
 )
 def test_the_charts_show_the_last_rounds_and_no_more(rounds):
     assert (draw(rounds) == draw(rounds[-WINDOW:])).all()
@@ -189,14 +224,14 @@ def test_a_round_without_a_nash_point_leaves_a_gap():
         assert seen(gap, colour) < seen(whole, colour)
 
 
-@pytest.mark.parametrize("shown", ["nobody is there", "thousand", "thirty"])
-def test_a_market_that_waits_for_a_price_has_a_frame(shown):
+@pytest.mark.parametrize("shown", ["nobody is there", "thousand", "thirty", "menu", "forty"])
+def test_a_market_that_waits_for_an_offer_has_a_frame(shown):
     waiting = draw([GALLERY[shown]._replace(number=0)])
     assert (waiting != draw([GALLERY[shown]])).any()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e12])
-@pytest.mark.parametrize("make", [record, competition_record])
+@pytest.mark.parametrize("make", [record, competition_record, menu_record])
 def test_numbers_of_any_size_fit(make, scale):
     """The margins stay clean, which they would not if text ran out of its place."""
 
@@ -309,6 +344,33 @@ def test_nobody_there(K):
     assert draw([empty._replace(utility=0.0, equilibrium_utility=0.0, regret=0.0)]).shape == SHAPE
 
 
+# -- the board -------------------------------------------------------------------------------------
+
+PLANE = (slice(114, 317), slice(105, 392))
+
+
+def test_contracts_stand_where_their_steps_and_fees_are():
+    """Taken ones in the leader's colour, others grey; nothing else on the plane has these."""
+    frame = draw([menu_record(steps=[50.0, 200.0], fees=[1900.0, 900.0], taken=[2, 2])])[PLANE]
+    for colour, amount, fee in ((palette.MUTED, 50, 1900), (palette.LEADER, 200, 900)):
+        y, x = np.argwhere((frame == rgb(colour)).all(axis=-1))[:, :].T
+        near = (np.abs(x - amount / 250 * 288) < 12) & (np.abs(y - 202 * (1 - fee / 2020.5)) < 12)
+        assert near.sum() > 100
+        assert near.all() or colour == palette.MUTED  # the line of costs too
+
+
+def test_the_best_menu_is_seen_around_what_is_posted():
+    ring = seen(draw([GALLERY["menu"]])[PLANE], palette.EQUILIBRIUM)
+    assert seen(draw([GALLERY["best"]])[PLANE], palette.EQUILIBRIUM) > 0.7 * ring > 0
+    assert seen(draw([GALLERY["worthless"]])[PLANE], palette.EQUILIBRIUM) == 0
+
+
+def test_before_a_menu_is_posted_the_plane_shows_the_best_alone():
+    waiting = draw([menu_record(number=0)])[PLANE]  # whatever its fields say of a menu
+    assert seen(waiting, palette.LEADER) == 0
+    assert seen(waiting, palette.EQUILIBRIUM) > 0
+
+
 # -- of environments -------------------------------------------------------------------------------
 
 SINGLE = [name for name in VIEWS if not name.startswith(("vector", "tensors"))]
@@ -392,6 +454,7 @@ def test_every_round_changes_the_frame_which_then_stays(view):
 def test_a_screen_shows_what_is_drawn_from_all_rounds():
     several = {"places": even(4), "demand": [[40.0] * 4] * 3}
     for rounds in (
+        [menu_record(3, 4, number=n, steps=[9.0, n, 2.0 * n]) for n in range(60)],
         [record(4, number=n, active=[True] * 4) for n in range(60)],
         [competition_record(3, 4, number=n, **several) for n in range(60)],
     ):

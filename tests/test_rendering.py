@@ -4,7 +4,7 @@ import re
 
 import pytest
 from gallery import GALLERY
-from rounds import competition_record, record
+from rounds import competition_record, menu_record, record
 
 from aigc_market.rendering.numbers import (
     beside,
@@ -36,6 +36,18 @@ def test_rounds_as_text():
         "mean    6.05   5.5       8   129   645.50   600.00     704.00  0.425",
         "steps sold  258.6; utility of all VMUs 1,740",
     ]
+    assert ansi(menu_record()).splitlines() == [
+        "round 7 of 100",
+        "           steps       fee  quality  taken by VMU",
+        "1             80    566.67     50 %             1",
+        "2            160  1,133.33     75 %             –",
+        "none                                            0",
+        "best 1       158  1,126.08                      0",
+        "best 2       181  1,195.04                      1",
+        "best none                                       –",
+        "utility 1,379.31, of the best menu 2,028.02, regret 648.71",
+        "steps sold  0.0 80.0 = 80.0; δ 150 to 200; surplus of all VMUs 10.00",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +66,12 @@ def test_rounds_as_text():
         ("two unsold", "steps sold  0: nobody buys"),
         ("Calvano", "0.75; 25.0 % of requests buy nothing; utility of all VMUs 0.338"),
         ("ten", "(2 more)"),
+        ("menu waiting", "round 0 of 100: no menu yet"),
+        ("menu waiting", "utility –, of the best menu 2,028.02, regret –"),
+        ("menu of nothing", "steps sold  0: nobody takes a contract; δ 150 to 200; surplus"),
+        ("mixed", "0–1 6–7 11\n"),
+        ("forty", "best 33 more                            825 VMUs\n"),
+        ("worthless", "\nno menu earns anything\n"),
     ],
 )
 def test_text_says(shown, said):
@@ -82,6 +100,15 @@ def test_the_share_never_exceeds_what_there_is():
     assert summary([generous]).startswith("1 round: ")
     assert share([GALLERY["no trade"]]) == "none: nobody buys at any price"
     assert share([GALLERY["no trade"], record()]) == "98.0 %"
+
+
+def test_a_summary_of_menus_has_what_they_sold():
+    assert summary([menu_record(), menu_record(regret=1379.31)]).splitlines() == [
+        "2 rounds: you earned 2,758.62; the best menus earn 4,056.04 from rational VMUs.",
+        "Against rational VMUs: regret 2,028.02 in all, share 50.0 %.",
+        "You sold 160 steps.",
+    ]
+    assert share([GALLERY["worthless"]]) == "none: no menu earns anything"
 
 
 def test_a_summary_of_several_is_of_the_means():

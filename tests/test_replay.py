@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gallery import NO_NASH, UNJUDGED
 from imageio_ffmpeg import count_frames_and_secs, get_ffmpeg_exe
-from rounds import competition_record, record
+from rounds import competition_record, menu_record, record
 from views import VIEWS, pricing
 
 import aigc_market
@@ -77,6 +77,8 @@ RUNS = {
     "gaps": [competition_record(number=n, **(NO_NASH if n == 2 else {})) for n in (1, 2, 3)],
     "unjudged": [competition_record(number=1, **UNJUDGED)],
     "monopoly": [competition_record(1, 1, number=1, profit_gain=[None], mean_profit_gain=None)],
+    "menu": [menu_record(number=n, steps=[80.0, 100.0 + n]) for n in (1, 2, 3)],
+    "long menu": [menu_record(12, 30, number=n) for n in (1, 2)],
 }
 
 
@@ -89,9 +91,13 @@ def test_what_is_written_is_read_back(run, tmp_path):
 def test_a_file_of_an_earlier_version_is_read(tmp_path):
     """Whatever changes inside, these lines stay readable."""
     path = tmp_path / "run.jsonl"
-    for kind, rounds in (("rounds", RUNS["one"]), ("competition rounds", RUNS["usual"])):
+    priced = ("rounds", "cost", "max_price", "min_steps", "max_steps")
+    for kind, rounds, episode in (
+        ("rounds", RUNS["one"], priced),
+        ("competition rounds", RUNS["usual"], priced),
+        ("menu rounds", RUNS["menu"], ("rounds", "cost", "max_fee", "max_steps")),
+    ):
         first = rounds[0]._asdict()
-        episode = ("rounds", "cost", "max_price", "min_steps", "max_steps")
         header = {"format": f"aigc_market {kind}", "version": 1}
         header.update({name: first.pop(name) for name in episode})
         path.write_text(f"{json.dumps(header)}\n{json.dumps(first)}\n")
@@ -257,6 +263,27 @@ BAD = {
         (3, {"sold": [200.0, 1.0]}, r"sold\[0\] must be at most what was asked for there, 129"),
         (3, {"places": [0.5, 1.0]}, rf"places\[1\] {FINITE}.*below 1, got 1"),
     ],
+    "menu": [
+        (1, {"format": "aigc_market menu"}, "the header must hold .*aigc_market menu rounds"),
+        (1, {"max_fee": -1}, f"max_fee {FINITE} at least 0 and.*, got -1"),
+        (1, {"max_steps": 0}, f"max_steps {TINY} and.*, got 0"),
+        (2, {"steps": [80.0]}, "fees must hold 1 values, one a contract, got 2"),
+        (2, {"steps": 80.0}, "steps must be a list, one value a contract, got 80.0"),
+        (2, {"quality": [0.5, None]}, rf"quality\[1\] {FINITE}.*, got None"),
+        (3, {"steps": [80.0, 251]}, "steps must be at most max_steps = 250, got 251"),
+        (3, {"best_steps": [80.0, 251]}, "best_steps must be at most max_steps = 250, got 251"),
+        (3, {"fees": [80.0, 2021]}, "fees must be at most max_fee = 2020.5, got 2021"),
+        (3, {"fees": [80.0, -1]}, rf"fees\[1\] {FINITE} at least 0 and.*, got -1"),
+        (3, {"taken": [0, 3]}, "taken must be at most the number of contracts = 2, got 3"),
+        (3, {"best_taken": [0, 3]}, "best_taken must be at most the number of contracts = 2"),
+        (3, {"taken": [0, -1]}, r"taken\[1\] must be a whole number of at least 0, got -1"),
+        (3, {"taken": [0, 1.0]}, r"taken\[1\] must be a whole number of at least 0, got 1.0"),
+        (3, {"taken": [0, True]}, r"taken\[1\] must be a whole number of at least 0, got True"),
+        (3, {"taken": [0]}, "taken must hold 2 values, one a VMU, got 1"),
+        (4, {"satisfaction": None}, "satisfaction must be a list, one value a VMU, got None"),
+        (4, {"regret": -1}, f"regret {FINITE} at least 0"),
+        (4, '{"number": 3}', "steps is missing"),
+    ],
 }
 
 
@@ -291,7 +318,7 @@ def test_a_value_is_refused_however_deep_it_is(run):
         assert str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("kind", ["one", "crowd", "usual", "full"])
+@pytest.mark.parametrize("kind", ["one", "crowd", "usual", "full", "menu", "long menu"])
 @pytest.mark.parametrize("size", [1e100, 1e-100, 5e-324])
 def test_whatever_is_read_can_be_drawn(kind, size, tmp_path):
     path = tmp_path / "run.jsonl"
@@ -314,7 +341,7 @@ def test_whatever_is_read_can_be_drawn(kind, size, tmp_path):
             rounds = replay.read(path)
         except ValueError:  # no such market
             limited = {"max_steps", "asked", "delivered", "demand", "sold", "shares", "places"}
-            assert name in limited | {"capacity"}
+            assert name in limited | {"capacity", "steps", "fees", "best_steps", "max_fee"}
             continue
         assert draw(rounds).shape == (640, 960, 3)
 
@@ -327,7 +354,8 @@ def test_a_binary_file_is_refused(tmp_path):
 
 
 def test_what_is_no_episode_is_not_written(tmp_path):
-    one, several, path = RUNS["one"], RUNS["usual"], tmp_path / "run.jsonl"
+    one, several, menu = RUNS["one"], RUNS["usual"], RUNS["menu"]
+    path = tmp_path / "run.jsonl"
     for bad, complaint in (
         ([], "rounds must hold at least one round"),
         ([one[0], one[2]], r"rounds\[1\]: number must be 2, after 1, got 3"),
@@ -340,11 +368,15 @@ def test_what_is_no_episode_is_not_written(tmp_path):
         ([several[0], competition_record(3, number=2)], "must be of the same episode"),
         ([several[0], competition_record(K=3, number=2)], "must be of the same episode"),
         ([several[0], one[1]], r"rounds\[1\] must be of the same episode"),
+        ([menu[0], menu[2]], r"rounds\[1\]: number must be 2, after 1, got 3"),
+        ([menu[0], menu[1]._replace(max_fee=3e3)], "must be of the same episode"),
+        ([menu[0], menu_record(3, number=2)], "must be of the same episode"),
+        ([menu[0], menu_record(K=3, number=2)], "must be of the same episode"),
     ):
         with pytest.raises(ValueError, match=complaint):
             replay.write(path, bad)
         assert not path.exists()
-    with pytest.raises(TypeError, match="rounds must be records, Round or CompetitionRound, got 5"):
+    with pytest.raises(TypeError, match=r"rounds must be records, Round or .* or MenuRound, got 5"):
         replay.write(path, [5])
     replay.write(path, one[1:])  # a part of an episode is fine
     assert replay.read(path) == one[1:]
@@ -354,7 +386,7 @@ def test_what_is_no_episode_is_not_written(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["run.gif", "RUN.MP4"])
-@pytest.mark.parametrize("kind", ["one", "full", "monopoly"])
+@pytest.mark.parametrize("kind", ["one", "full", "monopoly", "menu"])
 def test_a_film(kind, name, tmp_path):
     rounds, path = RUNS[kind], tmp_path / name
     replay.write_video(rounds, path, fps=2.5)

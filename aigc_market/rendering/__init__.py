@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.rounds import CompetitionRound, MenuRound, Round
 from aigc_market.rendering.screen import Screen
 
-__all__ = ["CompetitionRound", "Round", "Screen"]
+__all__ = ["CompetitionRound", "MenuRound", "Round", "Screen"]

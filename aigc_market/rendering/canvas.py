@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 960, 640
 WINDOW = 50
 """The last rounds that a frame shows."""
 MARGIN, GAP = 24, 16
+STAGE = 80, 312
+"""Upper side and height of what stands between head and charts."""
 LARGE, MEDIUM, SMALL = 38, 21, 18
 """Sizes of text."""
 

@@ -1,8 +1,7 @@
-"""Charts of the last rounds: prices, and what they earned, beside what they are held against."""
+"""Charts of the last rounds: what was sold and earned, beside what it is held against."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -18,17 +17,18 @@ from aigc_market.rendering.canvas import (
     Canvas,
     Colour,
 )
-from aigc_market.rendering.numbers import percent, short, tick
+from aigc_market.rendering.numbers import percent, round_up, short, tick
 from aigc_market.rendering.shown import Benchmark, Shown, Values, mean
 
 _TOP, _HEIGHT = 408, 212
 _UPPER, _LOWER = _TOP + 84, _TOP + _HEIGHT - 32  # the ends of the axes
 _BESIDE = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
-"""The width of a chart; that of the prices takes what the others leave."""
+"""The width of a chart; the first takes what the others leave."""
 _APART = 6
 """As many providers have lines of their own; of more the mean and the range are drawn."""
 _TITLES = {
     "prices": "Price of a step",
+    "bought": "Steps sold",
     "utility": "Utility of a provider",
     "regret": "Regret against rational VMUs",
     "Δ": "Profit gain Δ",
@@ -41,6 +41,8 @@ Rounds = Sequence[Shown]
 def draw(canvas: Canvas, rounds: Rounds) -> None:
     """Charts of fields of the rounds, side by side."""
     fields = ["prices", "utility", "judged"]
+    if rounds[-1].menu:
+        fields = ["utility", "judged", "bought"]
     if rounds[-1].judge == "Δ":  # where it is known it says more than utilities
         known = any(each.mean_judged is not None for each in rounds)
         fields = ["prices", "judged" if known else "utility"]
@@ -68,7 +70,7 @@ def _chart(canvas: Canvas, field: str, x: float, width: float, rounds: Rounds) -
         ]
     elif kind != "regret":
         for mark in reversed(last.benchmarks):
-            if mark.prices is not None:
+            if getattr(mark, field) is not None:
                 words, colour = mark.name, mark.stroke.colour
                 stop -= canvas.text(stop, y, words, SMALL, colour, anchor=1) + 32
                 canvas.dashes(stop, stop + 26, y - 5, mark.stroke)
@@ -98,7 +100,7 @@ def _numbers(canvas: Canvas, field: str, left: float, right: float, last: Shown)
     else:
         colour, note, best = palette.REGRET, last.remark, _mean(last.benchmarks[0], "utility")
         if value is not None and best and not note:
-            note = f"{percent(value / best)} of equilibrium"
+            note = f"{percent(value / best)} of {last.benchmarks[0].name}"
         notes.append((note, palette.MUTED))
     words, x, y = "–" if value is None else short(value), right, _TOP + 66
     left += 4 + canvas.text(left, y, words, LARGE, colour, room=0.55 * (right - left))
@@ -181,7 +183,7 @@ def _ends(field: str, rounds: Rounds) -> tuple[float, float]:
         return max(low, -1.0) - 0.15, min(max(drawn), 2.0) + 0.15
     if field == "judged":  # a small regret looks small
         drawn += [0.1 * best for each in rounds for best in each.benchmarks[0].utility or ()]
-    return low, low + _round_up(1.02 * (max([low, *drawn]) - low))
+    return low, low + round_up(1.02 * (max([low, *drawn]) - low))
 
 
 def _height(value: float, ends: tuple[float, float]) -> float:
@@ -189,13 +191,3 @@ def _height(value: float, ends: tuple[float, float]) -> float:
     low, high = ends
     share = (value - low) / (high - low) if high > low else 0.0
     return _LOWER - min(max(share, 0.0), 1.0) * (_LOWER - _UPPER)
-
-
-def _round_up(value: float) -> float:
-    """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
-    if value < 1e-300:  # as good as 0: such a power of ten is none
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(
-        n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
-    )

@@ -1,4 +1,4 @@
-"""Rounds as pictures: a head, the street, and charts."""
+"""Rounds as pictures: a head, the street or the board with a menu, and charts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc_market import palette
-from aigc_market.rendering import charts, street
+from aigc_market.rendering import board, charts, street
 from aigc_market.rendering.canvas import GAP, LARGE, MARGIN, MEDIUM, WIDTH, WINDOW, Canvas
-from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.rounds import Record
 from aigc_market.rendering.shown import Shown, shown
 from aigc_market.rendering.text import facts
 
 
-def draw(rounds: Sequence[Round] | Sequence[CompetitionRound]) -> np.ndarray:
+def draw(rounds: Sequence[Record]) -> np.ndarray:
     """The frame of the last of these rounds; those before it are in its charts.
 
     Args:
         rounds: of one episode, in order; at least one, and the last `WINDOW` are enough. A round of
-            number 0 is a market that waits for its first price.
+            number 0 is a market that waits for a first price or menu.
 
     Returns:
         (640, 960, 3) uint8.
@@ -30,7 +30,10 @@ def draw(rounds: Sequence[Round] | Sequence[CompetitionRound]) -> np.ndarray:
     every = [shown(record) for record in rounds[-WINDOW:]]
     canvas, last = Canvas(), every[-1]
     _head(canvas, last)
-    street.draw(canvas, last)
+    if last.menu:
+        board.draw(canvas, last, last.menu)
+    else:
+        street.draw(canvas, last)
     charts.draw(canvas, [each for each in every if each.number] or [last])
     return canvas.finish()
 

@@ -91,6 +91,16 @@ def beside(value: float, whole: float) -> float:
     return value if abs(value) > 1e-9 * abs(whole) else 0.0
 
 
+def round_up(value: float) -> float:
+    """The next number of one digit, or 1.5, 2.5 of its power of ten: an axis ends there."""
+    if value < 1e-300:  # as good as 0: such a power of ten is none
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
+    )
+
+
 def _with_letter(value: float) -> str:
     """In millions and more: 2.5 M."""
     if abs(value) >= _MOST:

@@ -1,4 +1,7 @@
-"""The records of rounds: all that text and frames show of them, and what their fields may hold."""
+"""The records of rounds: all that text and frames show of them, and what their fields may hold.
+
+The fields of each before `number` are the same in all rounds of an episode.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,6 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 from aigc_market import _checks
-
-EPISODE = ("rounds", "cost", "max_price", "min_steps", "max_steps")
-"""The fields of a record that are the same in all rounds of an episode."""
 
 _LARGEST = 1e100
 """What can be drawn: far beyond what a game pays whose prices and steps are single-precision."""
@@ -41,12 +41,14 @@ def _image(name: str, value: Any) -> str:
 _Value = TypeVar("_Value")
 ByProvider = Annotated[list[_Value], "provider"]
 ByVMU = Annotated[list[_Value], "VMU"]
+ByContract = Annotated[list[_Value], "contract"]
 Count = Annotated[int, _count]
 Number = Annotated[float, _number(-_LARGEST)]
 NotNegative = Annotated[float, _number(0)]
 Positive = Annotated[float, _number(1 / _LARGEST)]  # it divides
 Share = Annotated[float, partial(_checks.number, at_least=0, at_most=1 + 1e-5)]
 Place = Annotated[float, partial(_checks.number, at_least=0, below=1)]
+Choice = Annotated[int, partial(_checks.integer, at_least=0)]
 Flag = Annotated[bool, _checks.flag]
 Image = Annotated[str, _image]
 
@@ -152,3 +154,51 @@ class CompetitionRound(NamedTuple):
     def without_vmus(self) -> Self:
         """With nothing about single VMUs: charts need no more of earlier rounds."""
         return self._replace(shares=[], demand=[], vmu_utility=[], access_cost=[], places=None)
+
+
+class MenuRound(NamedTuple):
+    """What happened in a round; numbers and lists only. L contracts, K VMUs."""
+
+    rounds: Count
+    """T, rounds of the episode."""
+    cost: NotNegative
+    """c, what a step costs the leader."""
+    max_fee: NotNegative
+    """F."""
+    max_steps: Positive
+    """S_max, the most steps of a contract."""
+    number: Count
+    """Of this round, from 1 on; 0 where none has been played and the market waits for a menu."""
+    steps: ByContract[NotNegative]
+    """(L) S of each contract, as posted; 0 before the first round."""
+    fees: ByContract[NotNegative]
+    """(L) T of each contract, as posted; 0 before the first round."""
+    best_steps: ByContract[NotNegative]
+    """(L) S of the best menu of as many contracts in the market in which the round was played, in
+    rising order; a row of 0 steps and fee 0 is no contract."""
+    best_fees: ByContract[NotNegative]
+    """(L) T of the best menu."""
+    taken: ByVMU[Choice]
+    """(K) the number of the contract that each VMU took, 1 to L, or 0 for none."""
+    best_taken: ByVMU[Choice]
+    """(K) what each takes of the best menu, counted alike."""
+    satisfaction: ByVMU[NotNegative]
+    """(K) δ."""
+    surplus: ByVMU[Number]
+    """(K) δ_k·(SSIM(S) − SSIM(0)) − T of what each VMU took."""
+    quality: ByContract[Number]
+    """(L) (SSIM(S) − SSIM(0)) / (max SSIM − SSIM(0)) of each contract, as posted."""
+    utility: Number
+    """Of the leader, Σ (T − c·S) over what was taken."""
+    equilibrium_utility: Number
+    """Of the leader with the best menu, from rational VMUs."""
+    regret: NotNegative
+    """What the menu costs the leader against rational followers."""
+
+    def without_vmus(self) -> Self:
+        """With nothing about single VMUs but what they take: charts need no more."""
+        return self._replace(satisfaction=[], surplus=[])
+
+
+Record = Round | CompetitionRound | MenuRound
+"""Of any game."""

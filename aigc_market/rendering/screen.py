@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW, load_pygame
-from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.rounds import Record
 from aigc_market.rendering.text import ansi
 
 
@@ -30,7 +30,7 @@ class Screen:
         self._rounds: deque[Any] = deque(maxlen=1 if mode == "ansi" else WINDOW)
         self._clock: Any = None  # of the window, while it is open
 
-    def add(self, record: Round | CompetitionRound) -> None:
+    def add(self, record: Record) -> None:
         """Take up a round; number 0 begins an episode. A window shows it at once."""
         if record.number == 0:
             self._rounds.clear()

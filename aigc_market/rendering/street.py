@@ -10,11 +10,11 @@ import numpy as np
 
 from aigc_market import palette
 from aigc_market.rendering import purchases
-from aigc_market.rendering.canvas import MARGIN, MEDIUM, SMALL, WIDTH, Canvas, Colour, Stroke
+from aigc_market.rendering.canvas import MARGIN, MEDIUM, SMALL, STAGE, WIDTH, Canvas, Colour, Stroke
 from aigc_market.rendering.numbers import part, short, steps
 from aigc_market.rendering.shown import Shown
 
-_TOP, _HEIGHT = 80, 312
+_TOP, _HEIGHT = STAGE
 _LEFT, _RIGHT, _WIDTH = MARGIN, WIDTH - MARGIN, WIDTH - 2 * MARGIN
 _PLATE, _PLATE_HEIGHT = _TOP + 10, 86
 _ANTENNA = _PLATE + _PLATE_HEIGHT + 6

@@ -1,4 +1,4 @@
-"""Rounds as text: a table of the providers, and what was sold."""
+"""Rounds as text: a table of the providers or of a menu, and what was sold."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aigc_market.rendering import contracts
 from aigc_market.rendering.numbers import beside, count, exact, in_a_row, paid, percent, span, steps
-from aigc_market.rendering.rounds import CompetitionRound, Round
+from aigc_market.rendering.rounds import MenuRound, Record, Round
 from aigc_market.rendering.shown import Shown, mean, shown
 
 if TYPE_CHECKING:
@@ -26,10 +27,16 @@ def facts(market: Any, K: int) -> list[str]:
     least, most = steps(market.min_steps), steps(market.max_steps)
     floor = "" if least == most else f"{least} to " if market.min_steps > 0 else "up to "
     providers = "" if len(cost) == 1 else f"{count(len(cost), 'provider')}, "
+    menu = getattr(market, "menu", None)
+    offer = (
+        f"price up to {span(max_price)}"
+        if menu is None
+        else f"{count(len(menu.steps), 'contract')}, fees up to {span([menu.max_fee])}"
+    )
     told = [
         f"{providers}{count(K, 'VMU')}",
         f"a step costs {span(cost)}",
-        f"price up to {span(max_price)}",
+        offer,
         f"{floor}{most} step{'' if most == '1' else 's'} a request",
     ]
     if market.capacity is not None:
@@ -37,11 +44,12 @@ def facts(market: Any, K: int) -> list[str]:
     return told
 
 
-def ansi(record: Round | CompetitionRound) -> str:
+def ansi(record: Record) -> str:
     """A round in a few lines."""
     last = shown(record)
     title = f"round {last.number:,} of {last.rounds:,}"
-    lines = [title if last.number else f"{title}: no price yet", *_table(last)]
+    title += "" if last.number else f": no {'menu' if last.menu else 'price'} yet"
+    lines = [title, *(_menu(last, last.menu) if last.menu else _table(last))]
     if last.remark:
         lines.append(last.remark)
     if last.number:
@@ -49,7 +57,7 @@ def ansi(record: Round | CompetitionRound) -> str:
     return "\n".join(lines)
 
 
-def sales(record: Round | CompetitionRound) -> str:
+def sales(record: Record) -> str:
     """What was delivered to whom and in all, and what was asked for where a capacity cut it."""
     last = shown(record)
     sold = sum(last.sold)
@@ -61,34 +69,37 @@ def sales(record: Round | CompetitionRound) -> str:
     return "; ".join([words, *last.facts()])
 
 
-def share(rounds: Sequence[Round]) -> str:
+def share(rounds: Sequence[Round] | Sequence[MenuRound]) -> str:
     """What is left of the equilibrium's utility, 1 − Σ regret / Σ U_p*: never above 100 %."""
     best = sum(record.equilibrium_utility for record in rounds)
     if best <= 0:
-        return "none: nobody buys at any price"
+        return f"none: {shown(rounds[-1]).remark}"
     return percent(1 - sum(record.regret for record in rounds) / best)
 
 
 def summary(rounds: Sequence[Any]) -> str:
     """What rounds of one kind have earned, and what that is held against.
 
-    Of one provider the sums, and its prices. Of several a table of the means, and their Δ over the
-    rounds with both benchmarks.
+    Of one provider the sums, and its prices, or what its menus sold. Of several a table of the
+    means, and their Δ over the rounds with both benchmarks.
     """
     number = count(len(rounds), "round")
-    if isinstance(rounds[0], Round):
+    played = [shown(record) for record in rounds]
+    if played[0].judge == "regret":
         best = sum(record.equilibrium_utility for record in rounds)
         regret = paid(beside(sum(record.regret for record in rounds), best))
-        price = span([record.equilibrium_price for record in rounds])
-        moved = " (it moved)" if " " in price else ""
-        asked = span([record.price for record in rounds])
+        held = "the best menus" if played[0].menu else "equilibrium prices"
+        words = f"You sold {steps(sum(sum(each.sold) for each in played))} steps."
+        if isinstance(rounds[0], Round):
+            price = span([record.equilibrium_price for record in rounds])
+            moved = " (it moved)" if " " in price else ""
+            asked = span([record.price for record in rounds])
+            words = f"The equilibrium price was {price}{moved}; you asked {asked}."
         return (
             f"{number}: you earned {paid(sum(record.utility for record in rounds))}; "
-            f"equilibrium prices earn {paid(best)} from rational VMUs.\n"
-            f"Against rational VMUs: regret {regret} in all, share {share(rounds)}.\n"
-            f"The equilibrium price was {price}{moved}; you asked {asked}."
+            f"{held} earn {paid(best)} from rational VMUs.\n"
+            f"Against rational VMUs: regret {regret} in all, share {share(rounds)}.\n{words}"
         )
-    played = [shown(record) for record in rounds]
     marks = zip(*(each.benchmarks for each in played), strict=True)
     earned = [[each.utility, *(mark.utility for mark in each.benchmarks)] for each in played]
     judged: list[Any] = [utilities for utilities in earned if None not in utilities]
@@ -139,7 +150,7 @@ def _gain(utility: float, nash: float, cartel: float) -> float | None:
 
 
 def _table(last: Shown) -> list[str]:
-    """A line for each provider and for the mean of all; columns as wide as what they hold."""
+    """A line for each provider and for the mean of all."""
     marks, M = [mark.name for mark in last.benchmarks], len(last.cost)
     head = ["", "price", *marks, "sold", "utility", *(f"at {name}" for name in marks), last.judge]
     rows = [head, *(_row(f"asp_{m}", last, [m], last.judged[m]) for m in range(M)[:_LISTED])]
@@ -147,6 +158,22 @@ def _table(last: Shown) -> list[str]:
         rows.append([f"({M - _LISTED:,} more)", *[""] * (len(head) - 1)])
     if M > 1:
         rows.append(_row("mean", last, range(M), last.mean_judged))
+    return _aligned(rows)
+
+
+def _menu(last: Shown, menu: MenuRound) -> list[str]:
+    """A line for each contract for sale and of the best menu, and what they earn."""
+    head, *best = contracts.best(menu).rows(menu, paid)
+    rows = contracts.posted(menu).rows(menu, paid) if menu.number else [head]
+    rows += [[f"best {name}", *row] for name, *row in best]
+    earned = "–" if last.utility is None else paid(last.utility[0])
+    regret = "–" if last.mean_judged is None else paid(last.mean_judged)
+    most = paid(menu.equilibrium_utility)
+    return [*_aligned(rows), f"utility {earned}, of the best menu {most}, regret {regret}"]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as what they hold."""
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(f"{cell:{'>' if i else '<'}{wide[i]}}" for i, cell in enumerate(row)).rstrip()
