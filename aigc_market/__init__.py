@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 import pettingzoo
 
-from aigc_market import ssim, stackelberg_v0
+from aigc_market import menus, ssim, stackelberg_v0
 from aigc_market.distributions import (
     DemandShare,
     Distribution,
@@ -23,6 +23,7 @@ from aigc_market.distributions import (
 )
 from aigc_market.equilibrium import Binding, Equilibrium, Gap, regret, solve
 from aigc_market.market import Market
+from aigc_market.menus import Menu, solve_menu
 from aigc_market.moves import Drift, Move, Road, Shift, Traffic
 from aigc_market.rules import best_response
 from aigc_market.scenarios import Scenario
@@ -30,9 +31,8 @@ from aigc_market.ssim import PAPER_SSIM
 from aigc_market.stackelberg_v0 import env, parallel_env, raw_env
 
 if TYPE_CHECKING:
-    from aigc_market import competition, competition_v0, menus, menus_v0, replay
+    from aigc_market import competition, competition_v0, menus_v0, replay
     from aigc_market.competition import Competition
-    from aigc_market.menus import Menu, solve_menu
 
 __version__ = "0.2.0"
 
@@ -77,33 +77,32 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # The other games take half as long to import as all else: for those alone who ask for them.
-    if name in ("competition", "competition_v0", "menus", "menus_v0", "replay"):
+    if name in ("competition", "competition_v0", "menus_v0", "replay"):
         return import_module(f"{__name__}.{name}")
-    module = {"Competition": "competition", "Menu": "menus", "solve_menu": "menus"}.get(name)
-    if module is not None:
-        return getattr(import_module(f"{__name__}.{module}"), name)
+    if name == "Competition":
+        return import_module(f"{__name__}.competition").Competition
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not register twice
     # Who takes an environment by its id gives it to a learner, which wants numbers near 1.
     _learners_units = {"normalize": True, "scale_rewards": True}
-    gymnasium.register(
-        id="aigc_market/Pricing-v0",
-        entry_point="aigc_market.envs.pages.single:PricingEnv",
-        vector_entry_point="aigc_market.envs.pages.vector:PricingVectorEnv",
-        kwargs=_learners_units,
-        order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
-    )
-    gymnasium.register(
-        id="aigc_market/Rival-v0",
-        entry_point="aigc_market.envs.pages.rival:RivalEnv",
-        vector_entry_point="aigc_market.envs.pages.rival_vector:RivalVectorEnv",
-        kwargs=_learners_units,
-        order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
-    )
+    for _id, _module, _class in (
+        ("Pricing", "single", "PricingEnv"),
+        ("Rival", "rival", "RivalEnv"),
+        ("Menu", "menu", "MenuEnv"),
+    ):
+        _vector = {"single": "vector"}.get(_module, f"{_module}_vector")
+        _vector_class = _class.replace("Env", "VectorEnv")
+        gymnasium.register(
+            id=f"aigc_market/{_id}-v0",
+            entry_point=f"aigc_market.envs.pages.{_module}:{_class}",
+            vector_entry_point=f"aigc_market.envs.pages.{_vector}:{_vector_class}",
+            kwargs=_learners_units,
+            order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
+        )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
-        for _game in ("stackelberg_v0", "competition_v0"):
+        for _game in ("stackelberg_v0", "competition_v0", "menus_v0"):
             pettingzoo.register("aec", f"aigc_market/{_game}", f"aigc_market.{_game}:env")
             pettingzoo.register(
                 "parallel", f"aigc_market/{_game}", f"aigc_market.{_game}:parallel_env"

@@ -7,6 +7,9 @@ nothing. By name: "best_response", "noisy", "quantal", "myopic_discount" and "ra
 Where providers compete it is a function (market, prices, rng) → (shares, steps): `prices` are
 (…, M), the answers (…, M, K). By name: "best_response", "noisy" and "random".
 
+Where contracts are sold it is a function (market, menu, rng) → numbers of contracts: `menu` is
+(…, L, 2), the answers are (…, K) whole numbers, 0 for none. By name: "best_response" and "quantal".
+
 Every random choice comes from `rng`.
 """
 
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_market import _checks, rules
+from aigc_market import _checks, menus, rules
 from aigc_market._arrays import as_numpy, clip
 from aigc_market.market import Competition, Market
 from aigc_market.rules import Answer, PairTerms
@@ -319,6 +322,83 @@ def choices(
     rules.check_shares("followers must answer with shares that", shares, market.outside is not None)
     terms = PairTerms(market)
     return Answer(shares, clip(steps.astype(np.float64), terms.min_steps, terms.max_steps))
+
+
+# Where contracts are sold.
+
+
+def rational_choice(market: Market, menu: Any, rng: np.random.Generator) -> Any:
+    """Rational VMUs."""
+    return menus.choose(market, menu)
+
+
+@dataclass(frozen=True)
+class QuantalChoice:
+    """VMUs that choose among the contracts, and none, by a logit (quantal response).
+
+    The odds of a contract are exp(U_k / (τ·δ_k·(max SSIM − SSIM(0)))), as those of `Quantal`. One
+    that is offered twice has twice the odds.
+
+    Args:
+        temperature: τ > 0; towards 0 followers are rational.
+    """
+
+    temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        _checks.number("temperature", self.temperature, above=0)
+
+    def __call__(self, market: Market, menu: Any, rng: np.random.Generator) -> np.ndarray:
+        """Numbers of contracts (…, K)."""
+        settled = menus.settle_rational(market, menu)
+        worth = settled.terms.worth(*menus.offers(settled.menu))
+        return np.moveaxis(self.among(worth, settled.terms.most, rng), 0, -1)
+
+    def among(self, worth: Any, most: Any, rng: np.random.Generator) -> np.ndarray:
+        """Numbers of contracts (K, …).
+
+        Args:
+            worth: (L + 1, K, …) what taking none and each contract gains.
+            most: (K, …) what free steps would gain, δ_k·(max SSIM − SSIM(0)).
+            rng: of the choices.
+        """
+        logits = worth / (self.temperature * np.where(most > 0, most, 1.0))
+        return np.argmax(logits + rng.gumbel(size=logits.shape), axis=0)  # draws by the logit
+
+
+SCRIPTED_MENUS: dict[str, FollowerPolicy] = {
+    "best_response": rational_choice,
+    "quantal": QuantalChoice(),
+}
+"""Follower policies by name, where contracts are sold."""
+
+
+def contracts_taken(
+    policy: FollowerPolicy, market: Market, menu: Any, rng: np.random.Generator
+) -> np.ndarray:
+    """What a follower policy takes, checked.
+
+    Args:
+        policy: is asked.
+        market: one market or a batch, of NumPy.
+        menu: (…, L, 2) posted.
+        rng: of its random choices.
+
+    Returns:
+        (…, K) numbers of contracts.
+
+    Raises:
+        ValueError: it answers with something else than whole numbers from 0 to L of that shape.
+    """
+    taken = as_numpy(policy(market, menu, rng))
+    shape = (*np.broadcast_shapes(np.shape(menu)[:-2], market.batch_shape), market.K)
+    last = np.shape(menu)[-2]
+    whole = taken.dtype.kind in "iu" and np.all((taken >= 0) & (taken <= last))
+    if taken.shape != shape or not whole:
+        raise ValueError(
+            f"followers must take whole numbers from 0 to {last} of shape {shape}, got {taken!r}"
+        )
+    return taken
 
 
 def resolve(

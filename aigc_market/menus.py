@@ -92,6 +92,12 @@ class MenuTerms:
         return xp.argmax(xp.where(good, pays, -float("inf")), axis=0)
 
 
+def offers(menu: Any) -> tuple[Any, Any]:
+    """(L + 1, …) steps and fees: of taking none, and of each contract of a menu (2L, …)."""
+    xp, none = namespace(menu), 0.0 * menu[:1]
+    return xp.concat([none, menu[::2]]), xp.concat([none, menu[1::2]])
+
+
 class MenuSettlement:
     """All that a round pays, with the axes of its terms.
 
@@ -122,8 +128,7 @@ class MenuSettlement:
             taken: (K, …); None: what is rational.
         """
         xp = namespace(menu)
-        none = 0.0 * menu[:1]
-        self._offers = [xp.concat([none, menu[i::2]]) for i in range(2)]
+        self._offers = offers(menu)
         self.terms, self.menu, self._rational = terms, menu, None
         if taken is None:
             taken = self._rational = terms.rational(*self._offers)
@@ -150,7 +155,7 @@ class MenuSettlement:
 def choose(market: Market, menu: Any) -> Any:
     """What rational VMUs take of a menu.
 
-    Ties go to what pays the leader more, see `TIE`.
+    Ties go to what pays the leader more, see `TIE`. O(K·L) in time and memory.
 
     Args:
         market: one market or a batch, of which `check_market` tells what it may be.
@@ -162,7 +167,7 @@ def choose(market: Market, menu: Any) -> Any:
     Raises:
         TypeError, ValueError: a bad market or menu.
     """
-    settled = _settled(market, menu)
+    settled = settle_rational(market, menu)
     return namespace(settled.taken).moveaxis(settled.taken, 0, -1)
 
 
@@ -180,7 +185,7 @@ def menu_regret(market: Market, menu: Any) -> MenuGap:
 
     Args and raises: as `choose`.
     """
-    earned = _settled(market, menu).asp_utility
+    earned = settle_rational(market, menu).asp_utility
     xp = namespace(earned)
     best = convert(solve_menu(market.like(earned), np.shape(menu)[-2]).asp_utility, earned)
     forgone = xp.maximum(best - earned, 0.0 * earned)
@@ -207,12 +212,14 @@ def assignment_gaps(market: Market, steps: Any, fees: Any) -> AssignmentGaps:
         TypeError, ValueError: as `choose`.
     """
     check_market(market)
-    parts = [_checks.numeric("steps", steps, at_least=0), _checks.numeric("fees", fees)]
-    for name, value in zip(("steps", "fees"), parts, strict=True):
+    given = {"steps": steps, "fees": fees}
+    parts = [_checks.numeric(name, value, at_least=0) for name, value in given.items()]
+    for name, value in zip(given, parts, strict=True):
         if np.shape(value)[-1:] != (market.K,):
             raise ValueError(f"{name} must hold K = {market.K} along the last axis, got {value!r}")
     market = market.like(parts[0]).like(parts[1])
     steps, fees = (convert(value, market.satisfaction) for value in parts)
+    _check_steps("steps", steps, market.per_vmu(market.max_steps))
     gains, xp = market.ssim.gain(steps), namespace(steps)
     worth = market.satisfaction[..., None] * gains[..., None, :] - fees[..., None, :]
     own = market.satisfaction * gains - fees
@@ -245,8 +252,8 @@ def check_market(market: Market) -> None:
         )
 
 
-def _settled(market: Market, menu: Any) -> MenuSettlement:
-    """Of rational VMUs: a checked menu (…, L, 2)."""
+def settle_rational(market: Market, menu: Any) -> MenuSettlement:
+    """The round that rational VMUs make of a menu. Args and raises: as `choose`."""
     check_market(market)
     single = "float32" in str(getattr(menu, "dtype", ""))
     menu = _checks.numeric("menu", menu, at_least=0)
@@ -254,17 +261,24 @@ def _settled(market: Market, menu: Any) -> MenuSettlement:
         raise ValueError(f"menu must be contracts (S, T) of shape (…, L, 2), got {menu!r}")
     market = market.like(menu)
     menu, xp = convert(menu, market.satisfaction), namespace(market.satisfaction)
-    most = market.max_steps[..., None] if ndim(market.max_steps) else market.max_steps
-    if not holds(menu[..., 0] <= most * (1 + 1e-6)):
+    try:
+        batch = np.broadcast_shapes(market.batch_shape, tuple(menu.shape[:-2]))
+    except ValueError:
         raise ValueError(
-            f"menu must hold steps of at most max_steps = {market.max_steps!r}, got {menu!r}"
-        )
-    batch = np.broadcast_shapes(market.batch_shape, tuple(menu.shape[:-2]))
+            f"menu must have leading axes that fit the market's batch {market.batch_shape}, "
+            f"got shape {tuple(menu.shape)}"
+        ) from None
+    _check_steps("menu", menu[..., 0], market.per_vmu(market.max_steps))
     market = market.replace(satisfaction=xp.broadcast_to(market.satisfaction, (*batch, market.K)))
     L = menu.shape[-2]
     flat = xp.reshape(xp.broadcast_to(menu, (*batch, L, 2)), (*batch, 2 * L))
     terms = MenuTerms(market, lanes=False, tie=SINGLE_TIE if single else TIE)
     return MenuSettlement(terms, xp.moveaxis(flat, -1, 0))
+
+
+def _check_steps(name: str, steps: Any, most: Any) -> None:
+    if not holds(steps <= most * (1 + 1e-6)):  # they may be single-precision numbers
+        raise ValueError(f"{name} must hold at most max_steps = {most!r} steps, got {steps!r}")
 
 
 # The best menu.
@@ -554,7 +568,7 @@ def best_tariff(market: Market) -> Tariff:
     buyers, delta = K - _counted(delta, K), delta[..., None, :]
 
     def demand(price: Any) -> Any:
-        return wide.ssim.demand(price / delta, 0.0, most + 0.0 * price)
+        return wide.ssim.demand(price / delta, 0.0, most)
 
     def earned(price: Any, steps: Any, sold: Any) -> tuple[Any, Any]:
         """Of each lowest buyer (…, P, K): what it can be made to pay, and what all pay."""

@@ -1,8 +1,9 @@
 """The rounds of the games on Python floats, one loop a game: for the few numbers of a turn.
 
 On a few numbers floats are ten times as fast as arrays. The rules are those of `aigc_market.rules`,
-and a test pins that the two agree; what is fixed for a market is laid out once, in `Terms` and
-`PairTerms`. Lists hold a float for each VMU, or for each pair: all VMUs of a provider together.
+of menus those of `aigc_market.menus`, and a test pins that the two agree; what is fixed for a
+market is laid out once, in `Terms`, `PairTerms` and `MenuTerms`. Lists hold a float for each VMU,
+or for each pair: all VMUs of a provider together.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from aigc_market._arrays import ndim
 from aigc_market.market import Competition, Market
+from aigc_market.menus import SINGLE_TIE
 from aigc_market.rules import LEAST_SHARE
 from aigc_market.ssim import QuadraticSSIM, SSIMModel, is_live
 
@@ -261,3 +263,57 @@ class PairTerms:
                 entropy -= rest * log(rest if rest > LEAST_SHARE else LEAST_SHARE)
             utilities.append(worth + self.temperature * entropy)
         return utilities
+
+
+class MenuTerms:
+    """The parameters of one market in which contracts are sold, for rounds on floats.
+
+    Arguments are as for `Terms`.
+    """
+
+    def __init__(self, market: Market, before: MenuTerms | None = None) -> None:
+        self.market, self.cost = market, market.cost
+        self.satisfaction: list[float] = market.satisfaction.tolist()
+        if before is not None and before.market.ssim is market.ssim:
+            self.model = before.model
+        else:
+            self.model = _models(market.ssim, 1)[0]
+        best = self.model.gain(self.model.demand(0.0, 0.0, market.max_steps))
+        self.most = [delta * best for delta in self.satisfaction]
+        """δ·(max SSIM − SSIM(0)) of each VMU."""
+
+    def worths(self, menu: list[float]) -> list[list[float]]:
+        """Of each VMU what it gains by none of the contracts S_1, T_1, S_2, …, and by each."""
+        offers = [(self.model.gain(s), fee) for s, fee in zip(menu[::2], menu[1::2], strict=True)]
+        return [[0.0, *(delta * g - fee for g, fee in offers)] for delta in self.satisfaction]
+
+    def rational(self, menu: list[float]) -> list[int]:
+        """The number of the contract that is best for each VMU; 0: none."""
+        pays = [0.0, *(fee - self.cost * s for s, fee in zip(menu[::2], menu[1::2], strict=True))]
+        taken = []
+        for worths, most in zip(self.worths(menu), self.most, strict=True):
+            least = max(worths) - SINGLE_TIE * most
+            chosen, best = 0, -inf
+            for number, worth in enumerate(worths):
+                if worth >= least and pays[number] > best:
+                    chosen, best = number, pays[number]
+            taken.append(chosen)
+        return taken
+
+    def settle(
+        self, menu: list[float], taken: list[int]
+    ) -> tuple[list[float], list[float], list[float], float]:
+        """Settle a round: `menus.MenuSettlement` on floats. No other code settles floats.
+
+        Args:
+            menu: S_1, T_1, S_2, ….
+            taken: of each VMU.
+
+        Returns:
+            Steps, fees and surplus of each VMU, Σ (T − c·S).
+        """
+        all_steps, all_fees = [0.0, *menu[::2]], [0.0, *menu[1::2]]
+        steps, fees = ([of[number] for number in taken] for of in (all_steps, all_fees))
+        columns = zip(self.satisfaction, steps, fees, strict=True)
+        surplus = [delta * self.model.gain(s) - fee for delta, s, fee in columns]
+        return steps, fees, surplus, sum(fees) - self.cost * sum(steps)

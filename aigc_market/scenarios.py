@@ -127,6 +127,17 @@ these costs moves with them. `hidden`: δ, α and β are drawn for each episode.
 """
 
 
+MENU_SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (Scenario("paper"), Scenario("hidden", "quantal", _HIDDEN))
+}
+"""The presets where contracts are sold.
+
+`paper`: the market of the source paper. `hidden`: δ, α and β are drawn for each episode, and
+scripted followers choose by a logit.
+"""
+
+
 def resolve(
     scenario: str | Scenario | None, presets: Mapping[str, Scenario] = SCENARIOS
 ) -> Scenario:

@@ -22,12 +22,17 @@ from aigc_market import _checks
 from aigc_market.distributions import function_in
 from aigc_market.envs.competition import CompetitionGame
 from aigc_market.envs.game import FOLLOWER, LEADER, Game
+from aigc_market.envs.menus import MenuGame
 from aigc_market.envs.stackelberg import Stackelberg
 from aigc_market.ssim import LiveSSIM
 from aigc_market.torchrl.draws import Draws
 from aigc_market.torchrl.games import STATE, Games
 
-_GAMES: dict[str, type[Game]] = {"stackelberg": Stackelberg, "competition": CompetitionGame}
+_GAMES: dict[str, type[Game]] = {
+    "stackelberg": Stackelberg,
+    "competition": CompetitionGame,
+    "menus": MenuGame,
+}
 
 
 class MarketEnv(EnvBase):
@@ -43,7 +48,7 @@ class MarketEnv(EnvBase):
     ## Arguments
 
     * `num_envs`: N, how many games.
-    * `game`: "stackelberg", one provider, or "competition", several.
+    * `game`: "stackelberg", one provider, "competition", several, or "menus", one by contract.
     * `device`: where all tensors live.
     * `dtype`: of real numbers; torch.float64 for gradients to compare with finite differences.
     * `state`: whether observations hold the full state, for centralised critics.
@@ -62,7 +67,8 @@ class MarketEnv(EnvBase):
     ## Actions
 
     `("asp", "action")`, (N, M, 1), and `("vmu", "action")`, (N, K, 1) or with a weight and steps
-    for each provider; indices where `continuous_actions=False`, (N, M) and (N, K, …). They mean
+    for each provider; indices where `continuous_actions=False`, (N, M) and (N, K, …). Of contracts
+    (N, 1, 2L) numbers, or indices, and (N, K) indices. They mean
     what they mean in the parallel environment. What is out of bounds is clipped without a warning,
     and nothing is checked, which would wait for the device: NaN goes in and comes out.
 
