@@ -1,4 +1,4 @@
-"""Draws the frames of docs/rendering.md, with one and with several providers."""
+"""Draws the frames of docs/rendering.md: of a price, of several providers, and of a menu."""
 
 from pathlib import Path
 
@@ -12,15 +12,15 @@ from aigc_market.rendering.frames import draw
 IMAGES = Path(__file__).parent / "images"
 
 
-def play(prices, game="Pricing", **arguments):
-    """The rounds of a leader that posts these prices."""
+def play(posted, game="Pricing", **arguments):
+    """The rounds of a leader that posts these prices or menus."""
     env = gymnasium.make(
-        f"aigc_market/{game}-v0", normalize=False, max_cycles=len(prices), **arguments
+        f"aigc_market/{game}-v0", normalize=False, max_cycles=len(posted), **arguments
     )
     env.reset(seed=3)
     rounds = []
-    for price in prices:
-        env.step(np.array([price], np.float32))
+    for offer in posted:
+        env.step(np.ravel(offer).astype(np.float32))
         aigc_market.replay.collect(env, rounds)
     return rounds
 
@@ -46,4 +46,10 @@ save(
         K=8,
         rivals=["best_reply", "tit_for_tat"],
     ),
+)
+market = {"K": 8, "satisfaction": np.arange(120, 280, 20)}
+best = aigc_market.solve_menu(aigc_market.Market(**market), contracts=3).menu
+save(
+    "menu-frame.png",
+    play(np.linspace([[60, 300], [120, 600], [240, 1400]], best, 45)[:40], "Menu", **market),
 )
