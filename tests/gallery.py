@@ -30,7 +30,6 @@ CALVANO = {
 
 NO_MENU = {"steps": [0.0] * 2, "fees": [0.0] * 2, "quality": [0.0] * 2, "taken": [0] * 2}
 MIXED = [1, 1, 0, 2, 2, 0, 1, 1, 0, 2, 2, 1]
-"""What twelve VMUs take if nobody's choice is that of its neighbours."""
 
 
 def scaled(scale, M=6, K=5):
@@ -95,7 +94,6 @@ GALLERY = {
     "forty, ten": menu_record(40, 10),
     "best": menu_record(steps=[158.046, 181.0], fees=[1126.0776, 1195.0]),
     "one twice": menu_record(steps=[100.0] * 2, fees=[500.0] * 2),
-    "untaken": menu_record(taken=[0, 0], surplus=[0.0, 0.0]),
     "worthless": menu_record(
         best_steps=[0.0] * 2, best_fees=[0.0] * 2, best_taken=[0, 0], equilibrium_utility=0.0
     ),

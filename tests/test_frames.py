@@ -17,7 +17,7 @@ from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
 from looking import differs, overhear, rgb, seen
 from rounds import competition_record, menu_record, record
-from views import VIEWS, pricing, pricing_lanes, rival_lanes
+from views import PHYSICAL, VIEWS, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
 from aigc_market import palette, replay
@@ -111,7 +111,6 @@ def test_a_frame_says(shown, expected, words):
 
 FRAME, STREET = (0, 0, 640, 960), (80, 24, 392, 936)
 PRICE, UTILITY, REGRET = (408, 24, 620, 318), (408, 333, 620, 628), (408, 643, 620, 936)
-LEFT = PRICE
 PRICES, GAIN = (408, 24, 620, 628), (408, 643, 620, 936)
 FIELDS = {
     Round: {
@@ -168,7 +167,7 @@ FIELDS = {
         "satisfaction": ([150.0, 250.0], STREET),
         "surplus": ([5.0, 10.0], STREET),
         "quality": ([0.5, 0.8], STREET),
-        "utility": (1300.0, LEFT),
+        "utility": (1300.0, PRICE),  # here the first chart
         "equilibrium_utility": (2100.0, (408, 24, 620, 628)),
         "regret": (30.0, UTILITY),
     },
@@ -407,7 +406,7 @@ def happened(monkeypatch):
 @every_view
 def test_text_is_of_the_last_round_and_is_not_printed(view, capsys):
     env = play(view, 0, render_mode="ansi")
-    assert env.render().startswith("round 0 of 30: no price yet")
+    assert re.match("round 0 of 30: no (price|menu) yet", env.render())
     env = play(view, 2, render_mode="ansi")
     assert env.render() == ansi(env.round_record())
     assert env.render().startswith("round 2 of 30\n")
@@ -549,12 +548,18 @@ def test_gymnasium_records_videos(tmp_path):
     assert list((tmp_path / "batch").glob("*.mp4"))
 
 
+def menu_lanes(num_envs, **arguments):
+    """The leader's view where contracts are sold, vectorised."""
+    return gymnasium.make_vec("aigc_market/Menu-v0", num_envs, **PHYSICAL, **arguments).unwrapped
+
+
 @pytest.mark.parametrize(("num_envs", "shown"), [(3, 3), (9, 4)])
 @pytest.mark.parametrize(
     ("make", "market"),
     [
         (pricing_lanes, {"satisfaction": aigc_market.Uniform(100, 300)}),
         (rival_lanes, {"scenario": "road"}),
+        (menu_lanes, {"satisfaction": aigc_market.Uniform(100, 300)}),
     ],
 )
 def test_a_batch_shows_its_first_environments(make, market, num_envs, shown):
@@ -563,6 +568,7 @@ def test_a_batch_shows_its_first_environments(make, market, num_envs, shown):
     opening = envs.render()
     assert [frame.shape for frame in opening] == [SHAPE] * shown
     actions = np.linspace(5, 15, num_envs, dtype="f4")[:, None]
+    actions = np.broadcast_to(actions, envs.action_space.shape)
     envs.step(actions)
     first = envs.render()
     envs.step(actions)
