@@ -351,19 +351,27 @@ class QuantalChoice:
     def __call__(self, market: Market, menu: Any, rng: np.random.Generator) -> np.ndarray:
         """Numbers of contracts (…, K)."""
         settled = menus.settle_rational(market, menu)
-        worth = settled.terms.worth(*menus.offers(settled.menu))
-        return np.moveaxis(self.among(worth, settled.terms.most, rng), 0, -1)
+        worths = settled.terms.worths(settled.menu)
+        return np.moveaxis(self.among(worths, settled.terms.most, rng), 0, -1)
 
-    def among(self, worth: Any, most: Any, rng: np.random.Generator) -> np.ndarray:
+    def among(self, worths: Any, most: Any, rng: np.random.Generator) -> np.ndarray:
         """Numbers of contracts (K, …).
 
         Args:
-            worth: (L + 1, K, …) what taking none and each contract gains.
+            worths: of none and of each contract (K, …), what it gains.
             most: (K, …) what free steps would gain, δ_k·(max SSIM − SSIM(0)).
-            rng: of the choices.
+            rng: of the choices, one number in single precision for each.
         """
-        logits = worth / (self.temperature * np.where(most > 0, most, 1.0))
-        return np.argmax(logits + rng.gumbel(size=logits.shape), axis=0)  # draws by the logit
+        width, best = self.temperature * np.where(most > 0, most, 1.0), np.max(worths, axis=0)
+        below, total = [], np.float32(0)
+        for worth in worths:
+            total = total + np.exp(((worth - best) / width).astype(np.float32))
+            below.append(total)
+        drawn = rng.random(best.shape, np.float32) * total
+        taken = np.zeros(best.shape, np.int64)
+        for odds in below[:-1]:
+            taken += drawn >= odds
+        return taken
 
 
 SCRIPTED_MENUS: dict[str, FollowerPolicy] = {

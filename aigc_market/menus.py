@@ -76,26 +76,29 @@ class MenuTerms:
         self.most = rules.best_surplus(self.satisfaction, self.ssim, 0.0, market.max_steps)
         """(K, …) δ·(max SSIM − SSIM(0)): what free steps would be worth."""
 
-    def worth(self, steps: Any, fees: Any) -> Any:
-        """(L, K, …) δ_k·(SSIM(S_l) − SSIM(0)) − T_l of contracts (L, …)."""
-        return self.satisfaction[None] * self.ssim.gain(steps)[:, None] - fees[:, None]
+    def worths(self, menu: Any) -> list[Any]:
+        """Of none and of each contract (K, …): δ_k·(SSIM(S_l) − SSIM(0)) − T_l."""
+        worths = [0.0 * self.satisfaction * menu[0]]
+        for steps, fee in zip(menu[::2], menu[1::2], strict=True):
+            worth = self.satisfaction * self.ssim.gain(steps)
+            worth -= fee
+            worths.append(worth)
+        return worths
 
-    def rational(self, steps: Any, fees: Any) -> Any:
-        """(K, …) the number of the contract that is best for each VMU.
-
-        Args:
-            steps, fees: (L + 1, …), of which the first stands for taking none: 0 steps, no fee.
-        """
-        worth, xp = self.worth(steps, fees), namespace(steps)
-        good = worth >= xp.max(worth, axis=0) - self.tie * self.most
-        pays = (fees - self.cost * steps)[:, None]
-        return xp.argmax(xp.where(good, pays, -float("inf")), axis=0)
-
-
-def offers(menu: Any) -> tuple[Any, Any]:
-    """(L + 1, …) steps and fees: of taking none, and of each contract of a menu (2L, …)."""
-    xp, none = namespace(menu), 0.0 * menu[:1]
-    return xp.concat([none, menu[::2]]), xp.concat([none, menu[1::2]])
+    def rational(self, menu: Any) -> Any:
+        """(K, …) the number of the contract of a menu (2L, …) that is best for each VMU."""
+        none, *worths = self.worths(menu)
+        xp, best = namespace(menu), none
+        for worth in worths:
+            best = xp.maximum(best, worth)
+        least = best - self.tie * self.most
+        taken, paid = xp.astype(none, xp.int64), xp.where(least <= 0, none, -float("inf"))
+        offers = zip(worths, menu[::2], menu[1::2], strict=True)
+        for number, (worth, steps, fee) in enumerate(offers, 1):
+            pays = fee - self.cost * steps
+            better = (worth >= least) & (pays > paid)
+            taken, paid = xp.where(better, number, taken), xp.where(better, pays, paid)
+        return taken
 
 
 class MenuSettlement:
@@ -104,7 +107,7 @@ class MenuSettlement:
     What costs as much as the round itself is worked out when it is asked for.
     """
 
-    __slots__ = ("_offers", "_rational", "asp_utility", "fees", "menu", "steps", "taken", "terms")
+    __slots__ = ("_rational", "asp_utility", "fees", "menu", "steps", "taken", "terms")
 
     terms: MenuTerms
     """Of the market in which the round was played."""
@@ -127,13 +130,15 @@ class MenuSettlement:
             menu: (2L, …).
             taken: (K, …); None: what is rational.
         """
-        xp = namespace(menu)
-        self._offers = offers(menu)
         self.terms, self.menu, self._rational = terms, menu, None
         if taken is None:
-            taken = self._rational = terms.rational(*self._offers)
-        self.taken = taken
-        self.steps, self.fees = (xp.take_along_axis(of, taken, axis=0) for of in self._offers)
+            taken = self._rational = terms.rational(menu)
+        self.taken, xp = taken, namespace(menu)
+        self.steps, self.fees = 0.0, 0.0
+        for number in range(len(menu) // 2):  # a few numbers are picked out faster so than by index
+            took = taken == number + 1
+            self.steps = xp.where(took, menu[2 * number], self.steps)
+            self.fees = xp.where(took, menu[2 * number + 1], self.fees)
         self.asp_utility = total(self.fees, 0) - terms.cost * total(self.steps, 0)
 
     def surplus(self) -> Any:
@@ -143,7 +148,7 @@ class MenuSettlement:
     def best_choice(self) -> Any:
         """(K, …) what it would have been rational to take."""
         if self._rational is None:
-            self._rational = self.terms.rational(*self._offers)
+            self._rational = self.terms.rational(self.menu)
         return self._rational
 
     def rational(self) -> MenuSettlement:
@@ -431,7 +436,8 @@ def _cuts_of_few(market: Market, revenue: Any, L: int) -> Any:
     K, xp = market.K, namespace(revenue)
     concave = sums_from_end(_ironed(revenue))
     concave = xp.concat([concave, 0.0 * concave[..., :1]], axis=-1)
-    corners = revenue >= concave - 1e-12 * concave[..., :1]
+    rounding = 16 * K * float(xp.finfo(revenue.dtype).eps)
+    corners = revenue >= concave - rounding * concave[..., :1]
     count = _counted(revenue, K + 1)
     paid = _paid(market, revenue[..., :, None], revenue[..., None, :], count - count[:, None])
     both = corners[..., :, None] & corners[..., None, :] & (count >= count[:, None])
@@ -450,7 +456,6 @@ def _cuts_of_few(market: Market, revenue: Any, L: int) -> Any:
 
 def _paid(market: Market, above: Any, beyond: Any, count: Any) -> Any:
     """What a contract for `count` neighbours earns, (…, I, J): R falls from `above` to `beyond`."""
-
     wide = _wide(market)
     gained = above - beyond
     steps = _purchases(wide, gained / larger(count, 1))
@@ -570,10 +575,10 @@ def best_tariff(market: Market) -> Tariff:
     def demand(price: Any) -> Any:
         return wide.ssim.demand(price / delta, 0.0, most)
 
-    def earned(price: Any, steps: Any, sold: Any) -> tuple[Any, Any]:
-        """Of each lowest buyer (…, P, K): what it can be made to pay, and what all pay."""
+    def earned(price: Any, steps: Any, sold: Any) -> Any:
+        """With each VMU as the lowest buyer, (…, P, K)."""
         fee = delta * wide.ssim.gain(steps) - price * steps
-        return fee, buyers * fee + (price - cost) * sold
+        return buyers * fee + (price - cost) * sold
 
     low, high = edges[..., :-1, :], edges[..., 1:, :]
     a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
@@ -587,17 +592,31 @@ def best_tariff(market: Market) -> Tariff:
     x = form.coordinate(peak)
     inside = earned(peak, slope * x + level, slopes * x + levels)
     steps = demand(edges)
-    at_edges = edges + 0.0 * steps, *earned(edges, steps, sums_from_end(steps))
-    price, fee, utility = (
-        xp.reshape(xp.concat(pair, axis=-2), (*market.batch_shape, -1))
-        for pair in zip((peak, *inside), at_edges, strict=True)
+    at_edges = edges + 0.0 * steps, earned(edges, steps, sums_from_end(steps))
+    pairs = zip((peak, inside), at_edges, strict=True)
+    price, utility = (
+        xp.reshape(xp.concat(pair, axis=-2), (*market.batch_shape, -1)) for pair in pairs
     )
     best = xp.argmax(utility, axis=-1)[..., None]
-    price, fee = pick(price, best), larger(pick(fee, best), 0.0)
-    served = _counted(delta, K) >= best % K
-    steps = market.ssim.demand(price / delta[..., 0, :], 0.0, market.per_vmu(market.max_steps))
-    steps = pick(xp.where(served, steps, 0.0), xp.argsort(order, axis=-1))
-    pays = xp.where(steps > 0, fee + price * steps, 0.0)
-    utility = xp.sum(pays, axis=-1) - market.cost * xp.sum(steps, axis=-1)
-    surplus = market.satisfaction * market.ssim.gain(steps) - pays
-    return Tariff(unwrap(fee[..., 0]), unwrap(price[..., 0]), steps, unwrap(utility), surplus)
+    price, lowest, delta = pick(price, best), best % K, delta[..., 0, :]
+    served, model = _counted(delta, K) >= lowest, market.ssim
+
+    def outcome(price: Any) -> tuple[Any, ...]:
+        """Fee, price, steps and utility, (…, 1) or (…, K)."""
+        steps = model.demand(price / delta, 0.0, market.per_vmu(market.max_steps))
+        steps = xp.where(served, steps, 0.0)
+        fee = larger(pick(delta * model.gain(steps) - price * steps, lowest), 0.0)
+        pays = xp.where(steps > 0, fee + (price - market.per_vmu(market.cost)) * steps, 0.0)
+        return fee, price + 0.0 * fee, steps, xp.sum(pays, axis=-1)[..., None]
+
+    # Rounding may have pushed the price past a jump of demand.
+    below = price * (1 - 4 * float(xp.finfo(price.dtype).eps))
+    pairs = [*zip(outcome(price), outcome(below), strict=True)]
+    jumped = pairs[-1][1] > pairs[-1][0]
+    fee, price, steps, utility = (xp.where(jumped, b, a) for a, b in pairs)
+    steps = pick(steps, xp.argsort(order, axis=-1))
+    surplus = xp.where(
+        steps > 0, market.satisfaction * model.gain(steps) - price * steps - fee, 0.0
+    )
+    fee, price, utility = (unwrap(part[..., 0]) for part in (fee, price, utility))
+    return Tariff(fee, price, steps, utility, surplus)

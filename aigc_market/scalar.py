@@ -287,22 +287,19 @@ class MenuTerms:
         offers = [(self.model.gain(s), fee) for s, fee in zip(menu[::2], menu[1::2], strict=True)]
         return [[0.0, *(delta * g - fee for g, fee in offers)] for delta in self.satisfaction]
 
-    def rational(self, menu: list[float]) -> list[int]:
+    def rational(self, menu: list[float], worths: list[list[float]]) -> list[int]:
         """The number of the contract that is best for each VMU; 0: none."""
         pays = [0.0, *(fee - self.cost * s for s, fee in zip(menu[::2], menu[1::2], strict=True))]
         taken = []
-        for worths, most in zip(self.worths(menu), self.most, strict=True):
-            least = max(worths) - SINGLE_TIE * most
-            chosen, best = 0, -inf
-            for number, worth in enumerate(worths):
-                if worth >= least and pays[number] > best:
-                    chosen, best = number, pays[number]
+        for of_vmu, most in zip(worths, self.most, strict=True):
+            least, paid, chosen = max(of_vmu) - SINGLE_TIE * most, -inf, 0
+            for number, worth in enumerate(of_vmu):
+                if worth >= least and pays[number] > paid:
+                    chosen, paid = number, pays[number]
             taken.append(chosen)
         return taken
 
-    def settle(
-        self, menu: list[float], taken: list[int]
-    ) -> tuple[list[float], list[float], list[float], float]:
+    def settle(self, menu: list[float], taken: list[int]) -> tuple[list[float], list[float], float]:
         """Settle a round: `menus.MenuSettlement` on floats. No other code settles floats.
 
         Args:
@@ -310,10 +307,8 @@ class MenuTerms:
             taken: of each VMU.
 
         Returns:
-            Steps, fees and surplus of each VMU, Σ (T − c·S).
+            Steps and fee of each VMU, Σ (T − c·S).
         """
-        all_steps, all_fees = [0.0, *menu[::2]], [0.0, *menu[1::2]]
-        steps, fees = ([of[number] for number in taken] for of in (all_steps, all_fees))
-        columns = zip(self.satisfaction, steps, fees, strict=True)
-        surplus = [delta * self.model.gain(s) - fee for delta, s, fee in columns]
-        return steps, fees, surplus, sum(fees) - self.cost * sum(steps)
+        steps = [menu[2 * number - 2] if number else 0.0 for number in taken]
+        fees = [menu[2 * number - 1] if number else 0.0 for number in taken]
+        return steps, fees, sum(fees) - self.cost * sum(steps)

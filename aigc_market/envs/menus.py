@@ -94,15 +94,18 @@ class Settings(settings.Settings):
                 "scenario must move nothing but satisfaction and ssim where contracts are sold: "
                 f"{self.scenario.name!r} has {list(self.scenario.moves)}"
             )
+        law = self.satisfaction
+        bounded = law is None or law.high < 1e30
         if self.max_fee is not None:
-            law, fixed = self.satisfaction, float(self.market.satisfaction.max())
-            least = self.best_gain * (fixed if law is None else self.seen_satisfaction_bounds[1])
-            if _checks.number("max_fee", self.max_fee, above=0) < least * (1 - 1e-9):
+            _checks.number("max_fee", self.max_fee, above=0)
+            most = float(self.market.satisfaction.max())
+            least = self.best_gain * (most if law is None else self.seen_satisfaction_bounds[1])
+            if bounded and self.max_fee < least * (1 - 1e-9):
                 raise ValueError(
                     f"max_fee must be at least {least:g}, what the best contract may be worth to a "
                     f"VMU, got {self.max_fee!r}"
                 )
-        elif self.satisfaction is not None and self.satisfaction.high > 1e30:
+        elif not bounded:
             raise ValueError(
                 "max_fee must be given where satisfaction has no bounds (or wrap the function as "
                 "aigc_market.Drawn(low, high, function)), got None"
@@ -164,16 +167,16 @@ class MenuEpisode(Episode):
         units = (self._price_unit, self._steps_unit) * self._game.contracts  # of S, of T
         self._seen = array("f", [number * unit for number, unit in zip(prices[0], units)])  # noqa: B905
 
-    def _scripted(self) -> tuple[list[int], list[int] | None]:
+    def _scripted(self, worths: list[list[float]]) -> tuple[list[int], list[int] | None]:
         """What scripted followers take, and what is rational, if that is known."""
         policy: Any = self._game.policy
         terms, menu = self._terms, self.prices[0]
         if policy is followers.rational_choice:
-            rational = terms.rational(menu)
+            rational = terms.rational(menu, worths)
             return rational, rational
         if type(policy) is followers.QuantalChoice:
-            worth = np.array(terms.worths(menu)).T
-            return policy.among(worth, np.array(terms.most), self._rng).tolist(), None
+            by_contract = np.array(worths).T
+            return policy.among(by_contract, np.array(terms.most), self._rng).tolist(), None
         offers = np.reshape(menu, (-1, 2))
         return followers.contracts_taken(policy, self.market, offers, self._rng).tolist(), None
 
@@ -185,18 +188,22 @@ class MenuEpisode(Episode):
             last: whether no round follows.
         """
         terms, menu = self._terms, self.prices[0]
-        taken, rational = self._scripted() if choices is None else (choices, None)
-        steps, fees, surplus, utility = terms.settle(menu, taken)
+        worths = terms.worths(menu)
+        taken, rational = self._scripted(worths) if choices is None else (choices, None)
+        steps, fees, utility = terms.settle(menu, taken)
+        surplus = [of_vmu[number] for of_vmu, number in zip(worths, taken, strict=True)]
         self.round += 1
         info: dict[str, Any] = {
             "round": self.round,
-            "menu": np.reshape(menu, (-1, 2)),
+            "menu": np.array(menu).reshape(-1, 2),
             "taken": np.array(taken),
             "utility": utility,
         }
         if self._judged:
-            rational = rational or terms.rational(menu)
-            reached = terms.settle(menu, rational)[-1]
+            reached = utility
+            if rational is None:
+                rational = terms.rational(menu, worths)
+                reached = terms.settle(menu, rational)[-1]
             best = self._known = self._known or self.oracle.best()[-1]
             info["equilibrium_utility"] = best
             info["regret"] = best - reached if best > reached else 0.0
@@ -240,7 +247,7 @@ class MenuEpisode(Episode):
             return record(rounds, game, self.oracle, 0, 0)
         oracle, menu, taken, surplus, utility = self._last
         terms = scalar.MenuTerms(oracle.market)
-        reached = terms.settle(menu, terms.rational(menu))[-1]
+        reached = terms.settle(menu, terms.rational(menu, terms.worths(menu)))[-1]
         return record(rounds, game, oracle, 0, self.round, (menu, taken, surplus, utility, reached))
 
 
@@ -368,8 +375,7 @@ class MenuGame(Game):
         if policy is followers.rational_choice:
             return None
         if type(policy) is followers.QuantalChoice:
-            worth = terms.worth(*menus.offers(prices[0]))
-            return policy.among(worth, terms.most, rng)
+            return policy.among(terms.worths(prices[0]), terms.most, rng)
         menu = np.moveaxis(prices[0], 0, -1).reshape(-1, self.contracts, 2)
         return followers.contracts_taken(policy, terms.market, menu, rng).T
 
