@@ -172,7 +172,7 @@ def _value(name: str, allowed: Any, value: Any, size: dict[str, int]) -> Any:
 def _contradictions(record: Any) -> Iterator[str]:
     """How fields do not fit each other."""
     for name, each, of, most in _limited(record):
-        if max(each) > most * (1 + 1e-5):
+        if max(each) > most * (1 + 1e-5 * isinstance(most, float)):
             yield f"{name} must be at most {of} = {most:g}, got {max(each)!r}"
     if not isinstance(record, CompetitionRound):
         return
@@ -194,14 +194,13 @@ def _limited(record: Any) -> Iterator[tuple[str, Sequence[float], str, float]]:
         for m, each in enumerate(record.demand):
             yield f"demand[{m}]", each, "max_steps", record.max_steps
         return
-    limits = {"max_steps": ("asked", "delivered")}
+    limits = {"asked": "max_steps", "delivered": "max_steps"}
     if isinstance(record, MenuRound):
-        limits = {"max_steps": ("steps", "best_steps"), "max_fee": ("fees",)}
+        limits = {"steps": "max_steps", "best_steps": "max_steps", "fees": "max_fee"}
         for name in ("taken", "best_taken"):
             yield name, getattr(record, name), "the number of contracts", len(record.steps)
-    for of, names in limits.items():
-        for name in names:
-            yield name, getattr(record, name), of, getattr(record, of)
+    for name, of in limits.items():
+        yield name, getattr(record, name), of, getattr(record, of)
 
 
 # -- films -----------------------------------------------------------------------------------------

@@ -93,6 +93,13 @@ GALLERY = {
     "forty": menu_record(40, 1000),
     "forty, ten": menu_record(40, 10),
     "best": menu_record(steps=[158.046, 181.0], fees=[1126.0776, 1195.0]),
+    "best twice": menu_record(
+        4,
+        3,
+        best_steps=[0.0, 150.0, 150.0 + 1e-9, 190.0],
+        best_fees=[0.0, 1100.0, 1100.0, 1250.0],
+        best_taken=[2, 4, 3],
+    ),
     "one twice": menu_record(steps=[100.0] * 2, fees=[500.0] * 2),
     "worthless": menu_record(
         best_steps=[0.0] * 2, best_fees=[0.0] * 2, best_taken=[0, 0], equilibrium_utility=0.0

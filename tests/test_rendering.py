@@ -70,6 +70,7 @@ def test_rounds_as_text():
         ("menu waiting", "utility –, of the best menu 2,028.02, regret –"),
         ("menu of nothing", "steps sold  0: nobody takes a contract; δ 150 to 200; surplus"),
         ("mixed", "0–1 6–7 11\n"),
+        ("best twice", "best 1       150  1,100.00                    0 2\nbest 2       190  1,"),
         ("forty", "best 33 more                            825 VMUs\n"),
         ("worthless", "\nno menu earns anything\n"),
     ],

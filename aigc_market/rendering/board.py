@@ -50,13 +50,12 @@ def _plane(canvas: Canvas, menu: MenuRound, posted: Menu, best: Menu) -> None:
     most = min(menu.max_steps, top / menu.cost) if menu.cost else menu.max_steps
     canvas.line([at(0, 0), at(most, menu.cost * most)], palette.MUTED, 1.5)
     canvas.line([(_AXIS, _UPPER), (_AXIS, _LOWER), (_END, _LOWER)], palette.LINE, 1)
-    canvas.text(_AXIS, _UPPER - 9, "fee of a contract", SMALL, palette.MUTED)
+    canvas.text(_AXIS, _UPPER - 14, "fee of a contract", SMALL, palette.MUTED)
     for y, words in ((_UPPER + 10, tick(top)), (_LOWER + 2, "0")):
         canvas.text(_AXIS - 14, y, words, SMALL, palette.MUTED, anchor=1, room=52)
-    for x, words in ((_AXIS, "0"), (_END, tick(menu.max_steps))):
-        canvas.text(x, _LOWER + 27, words, SMALL, palette.MUTED, anchor=0.5, room=70)
-    middle = (_AXIS + _END) / 2
-    canvas.text(middle, _LOWER + 27, "steps of a contract", SMALL, palette.MUTED, anchor=0.5)
+    ends = ("0", "steps of a contract", tick(menu.max_steps))
+    for x, words in zip((_AXIS, (_AXIS + _END) / 2, _END), ends, strict=True):
+        canvas.text(x, _LOWER + 27, words, SMALL, palette.MUTED, anchor=0.5, room=140)
     radius = _LARGE + 2.5 if len(best.contracts) == len(best.listed) else _SMALL + 1.5
     for each in best.contracts:
         _ring(canvas, *at(each.steps, each.fee), each, radius)
@@ -124,8 +123,7 @@ def _table(
             canvas.text(left, y, name, SMALL, hue)
         for cell, (start, end) in zip(cells, pairwise((20, *ends)), strict=True):
             if start < end:
-                room = end - start - 6
-                canvas.text(left + end, y, cell, SMALL, hue, anchor=1, room=room)
+                canvas.text(left + end, y, cell, SMALL, hue, anchor=1, room=end - start - 6)
 
 
 def _key(canvas: Canvas, last: Shown) -> None:
@@ -137,6 +135,6 @@ def _key(canvas: Canvas, last: Shown) -> None:
         x += 27 + canvas.text(x + 10, y, words, SMALL, palette.INK)
     canvas.line([(x - 6, y - 5), (x + 14, y - 5)], palette.MUTED, 1.5)
     canvas.text(x + 20, y, "cost of steps", SMALL, palette.INK)
-    words = last.unsold or f"{steps(sum(last.sold), last.max_steps)} steps sold"
-    words = "  ·  ".join([words, *last.facts()])
+    sold = last.unsold or f"{steps(sum(last.sold), last.max_steps)} steps sold"
+    words = "  ·  ".join([sold, *last.facts()])
     canvas.text(_LEFT, y + 19, words, SMALL, palette.MUTED, room=_TABLES - _LEFT - 20)

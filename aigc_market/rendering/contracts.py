@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
+
 from aigc_market.rendering.numbers import count, percent, steps
 from aigc_market.rendering.rounds import MenuRound
 
@@ -50,8 +52,7 @@ class Menu(NamedTuple):
             write: how fees are written.
         """
         listed, K = self.listed, len(last.taken)
-        named = "taken by VMU" if K <= _APART else "taken by"
-        rows = [["", "steps", "fee", "quality", named]]
+        rows = [["", "steps", "fee", "quality", "taken by VMU" if K <= _APART else "taken by"]]
         rows += [
             [
                 str(each.number),
@@ -63,9 +64,8 @@ class Menu(NamedTuple):
             for each in listed
         ]
         if more := len(self.contracts) - len(listed):
-            told = {each.number for each in listed}
-            others = [k for each in self.contracts if each.number not in told for k in each.takers]
-            rows.append([f"{more:,} more", "", "", "", _who(sorted(others), K)])
+            others = [k for each in self.contracts if each not in listed for k in each.takers]
+            rows.append([f"{more:,} more", "", "", "", _who(others, K)])
         return [*rows, ["none", "", "", "", _who(self.left, K)]]
 
 
@@ -75,8 +75,15 @@ def posted(last: MenuRound) -> Menu:
 
 
 def best(last: MenuRound) -> Menu:
-    """What would have earned the most."""
-    return _menu(last.best_taken, last.best_steps, last.best_fees)
+    """What would have earned the most; equal rows of it are one contract, and numbers its own."""
+    every, left = _menu(last.best_taken, last.best_steps, last.best_fees)
+    apart: list[Contract] = []
+    for each in every:
+        if apart and np.allclose(each[2:4], apart[-1][2:4], rtol=1e-6, atol=0.0):
+            apart[-1].takers.extend(each.takers)
+        else:
+            apart.append(each._replace(number=len(apart) + 1))
+    return Menu(apart, left)
 
 
 def _menu(taken: Sequence[int], *columns: Sequence[float]) -> Menu:
@@ -92,6 +99,6 @@ def _who(takers: Sequence[int], K: int) -> str:
     """By their numbers, neighbours as a range; how many, where there are too many for that."""
     if K > _APART:
         return count(len(takers), "VMU")
-    apart = groupby(enumerate(takers), lambda pair: pair[1] - pair[0])
+    apart = groupby(enumerate(sorted(takers)), lambda pair: pair[1] - pair[0])
     runs = [[k for _, k in run] for _, run in apart]
     return " ".join(f"{r[0]}–{r[-1]}" if r[1:] else f"{r[0]}" for r in runs) or "–"

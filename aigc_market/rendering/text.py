@@ -27,12 +27,10 @@ def facts(market: Any, K: int) -> list[str]:
     least, most = steps(market.min_steps), steps(market.max_steps)
     floor = "" if least == most else f"{least} to " if market.min_steps > 0 else "up to "
     providers = "" if len(cost) == 1 else f"{count(len(cost), 'provider')}, "
-    menu = getattr(market, "menu", None)
-    offer = (
-        f"price up to {span(max_price)}"
-        if menu is None
-        else f"{count(len(menu.steps), 'contract')}, fees up to {span([menu.max_fee])}"
-    )
+    if menu := getattr(market, "menu", None):
+        offer = f"{count(len(menu.steps), 'contract')}, fees up to {span([menu.max_fee])}"
+    else:
+        offer = f"price up to {span(max_price)}"
     told = [
         f"{providers}{count(K, 'VMU')}",
         f"a step costs {span(cost)}",
@@ -49,7 +47,7 @@ def ansi(record: Record) -> str:
     last = shown(record)
     title = f"round {last.number:,} of {last.rounds:,}"
     title += "" if last.number else f": no {'menu' if last.menu else 'price'} yet"
-    lines = [title, *(_menu(last, last.menu) if last.menu else _table(last))]
+    lines = [title, *(_menu(last.menu) if last.menu else _table(last))]
     if last.remark:
         lines.append(last.remark)
     if last.number:
@@ -161,15 +159,15 @@ def _table(last: Shown) -> list[str]:
     return _aligned(rows)
 
 
-def _menu(last: Shown, menu: MenuRound) -> list[str]:
+def _menu(menu: MenuRound) -> list[str]:
     """A line for each contract for sale and of the best menu, and what they earn."""
     head, *best = contracts.best(menu).rows(menu, paid)
     rows = contracts.posted(menu).rows(menu, paid) if menu.number else [head]
     rows += [[f"best {name}", *row] for name, *row in best]
-    earned = "–" if last.utility is None else paid(last.utility[0])
-    regret = "–" if last.mean_judged is None else paid(last.mean_judged)
-    most = paid(menu.equilibrium_utility)
-    return [*_aligned(rows), f"utility {earned}, of the best menu {most}, regret {regret}"]
+    most = menu.equilibrium_utility
+    known = map(paid, (menu.utility, beside(menu.regret, most)))
+    earned, regret = known if menu.number else ("–", "–")
+    return [*_aligned(rows), f"utility {earned}, of the best menu {paid(most)}, regret {regret}"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
