@@ -14,7 +14,7 @@ from command_line import misread, numbers, process, refused, run
 from rounds import record
 
 import aigc_market
-from aigc_market import cli, competition, replay, scenarios
+from aigc_market import cli, competition, menus, replay, scenarios
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 CYCLE = "--M 2 --temperature 10 --satisfaction 150 250 --access-cost 0 30 30 0"
@@ -271,8 +271,155 @@ def test_the_first_market_of_a_scenario_is_solved(capsys):
     assert found["market"]["K"] == 4
 
 
+# -- solve --menus ---------------------------------------------------------------------------------
+
+
+BESIDE = "Beside other ways to sell"
+
+
+def test_the_best_menu_of_the_reference_market(capsys):
+    out = run(capsys, "solve --menus --satisfaction 150 250")
+    assert cells(out, "Best menu") == [
+        ["ASP utility", "2,028.02"],
+        ["contracts", "2"],
+        ["VMUs that take one", "2 of 2"],
+        ["steps sold", "362.069"],
+    ]
+    assert cells(out, "Contracts") == [
+        ["1", "158.046", "1,126.08", "7.125", "0"],
+        ["2", "204.023", "1,264.01", "6.19542", "1"],
+    ]
+    assert cells(out, "VMUs") == [
+        ["0", "150", "1", "158.046", "1,126.08", "0"],
+        ["1", "250", "2", "204.023", "1,264.01", "750.72"],
+    ]
+    assert cells(out, BESIDE) == [
+        ["first best: the ASP sees each δ", "2,817.05", "138.9 %"],
+        ["best menu", "2,028.02", "100.0 %"],
+        ["best menu of 1 contract", "2,012.69", "99.2 %"],
+        ["two-part tariff: 941.96, and 1.33333 a step", "2,013.97", "99.3 %"],
+        ["price: 7.53125 a step", "1,307.50", "64.5 %"],
+    ]
+
+
+def test_menus_are_told_as_json(capsys):
+    delta = [200, 230, 260, 290, 320]
+    found = numbers(capsys, "solve --menus --contracts 2 --satisfaction", *delta)
+    market = aigc_market.Market(K=5, satisfaction=delta)
+    beside, told = found.pop("mechanisms"), found.pop("market")
+    assert told["satisfaction"] == delta
+    assert found == plain(vars(menus.solve_menu(market, 2)))
+    shares = {name: each.pop("share") for name, each in beside.items()}
+    best = menus.solve_menu(market)
+    assert len(beside["best_menu"]["menu"]) == 5
+    assert beside["first_best"] == plain(vars(menus.first_best(market)))
+    assert beside["best_menu"] == plain(vars(best))
+    assert beside["few_contracts"] == found
+    assert beside["one_contract"] == plain(vars(menus.solve_menu(market, 1)))
+    assert beside["two_part_tariff"] == plain(menus.best_tariff(market)._asdict())
+    price = aigc_market.solve(market)
+    assert beside["price"]["price"] == price.price
+    assert beside["price"]["vmu_surplus"] == price.vmu_surplus.tolist()
+    for name, each in beside.items():
+        assert shares[name] == pytest.approx(each["asp_utility"] / best.asp_utility)
+    assert sorted(shares.values(), reverse=True)[:2] == [shares["first_best"], 1]
+
+
+def test_contracts_that_are_alike_are_told_once(capsys):
+    """Those of pooled VMUs; and those of nothing, for VMUs that are left out, never."""
+    delta = [10, 300, 305, 400, 400, 12]
+    found = numbers(capsys, "solve --menus --satisfaction", *delta)
+    best = menus.solve_menu(aigc_market.Market(K=6, satisfaction=delta))
+    assert found["steps"] == best.steps.tolist()
+    offered = [tuple(row) for row in best.menu.tolist() if row[0] > 0]
+    assert len(set(offered)) < len(offered)
+    assert [tuple(row) for row in found["menu"]] == sorted(set(offered))
+    got = [(0, 0), *map(tuple, found["menu"])]
+    pairs = zip(found["steps"], found["fees"], strict=True)
+    assert [got[number] for number in found["taken"]] == [*pairs]
+    assert [number > 0 for number in found["taken"]] == [d > 12 for d in delta]
+
+
+def test_as_many_contracts_as_vmus_are_enough(capsys):
+    all_of_them = run(capsys, "solve --menus --satisfaction 150 250")
+    for contracts in (2, 10**9):
+        words = f"solve --menus --satisfaction 150 250 --contracts {contracts}"
+        assert run(capsys, words) == all_of_them
+    out = run(capsys, "solve --menus --satisfaction 150 250 --contracts 1")
+    assert cells(out, "Best menu of 1 contract")[0] == ["ASP utility", "2,012.69"]
+    assert cells(out, BESIDE) == cells(all_of_them, BESIDE)
+    out = run(capsys, "solve --menus --satisfaction 150 250 350 --contracts 2")
+    assert cells(out, "Best menu of at most 2 contracts")[1] == ["contracts", "2"]
+    assert cells(out, BESIDE)[2][0] == "best menu of at most 2 contracts"
+
+
+def test_where_no_contract_can_earn_anything(capsys):
+    out = run(capsys, "solve --menus --satisfaction 10")
+    nobody = "none: steps cost more than they are worth to anybody"
+    assert ["VMUs that take one", nobody] in cells(out, "Best menu")
+    assert "Contracts" not in out
+    assert [row[2] for row in cells(out, "VMUs")] == ["none", "none"]
+    assert [row[1:] for row in cells(out, BESIDE)] == [["0", "–"]] * 5
+    assert cells(out, BESIDE)[-1][0] == "price"
+    found = numbers(capsys, "solve --menus --satisfaction 10")
+    assert found["menu"] == []
+    assert found["mechanisms"]["price"]["share"] is None
+
+
+def test_a_price_beside_a_menu_is_bounded(capsys):
+    out = run(capsys, "solve --menus --max-price 5")
+    assert cells(out, BESIDE)[1] == ["best menu", "2,816.09", "100.0 %"]
+    price = aigc_market.solve(aigc_market.Market(max_price=5)).asp_utility
+    assert cells(out, BESIDE)[-1][:2] == [
+        "price: 5 a step, the highest allowed",
+        f"{price:,.2f}",
+    ]
+
+
+def test_the_menu_of_many_vmus(capsys):
+    out = run(capsys, "solve --menus --K 500 --contracts 3")
+    assert cells(out, "Contracts") == [["1", "201.149", "1,609.20", "8", "500 VMUs"]]
+    assert "488 more between these: see --json" in out
+    assert ["two-part tariff: up to 300 VMUs only", "–", "–"] in cells(out, BESIDE)
+    assert len(out.splitlines()) < 50
+    assert max(map(len, out.splitlines())) <= 80
+    found = numbers(capsys, "solve --menus --K 500")
+    assert found["mechanisms"]["two_part_tariff"] is None
+    assert len(found["steps"]) == 500
+    delta = np.geomspace(100, 300, 40)
+    out = run(capsys, "solve --menus --satisfaction", *delta)
+    number = int(dict(cells(out, "Best menu"))["contracts"])
+    assert number > 20
+    assert f"{number - 12} more between these: see --json" in out
+    assert [row[0] for row in cells(out, "Contracts")][-1] == str(number)
+
+
+def test_the_menu_of_a_measured_table(capsys, table):
+    found = numbers(capsys, "solve --menus --satisfaction 3000 4000 --ssim", table)
+    model = TabulatedSSIM.from_csv(table, values="mean")
+    best = menus.solve_menu(aigc_market.Market(satisfaction=[3000, 4000], ssim=model))
+    assert found["menu"] == best.menu.tolist()
+
+
+def test_the_menu_of_the_first_market_of_a_scenario(capsys):
+    found = numbers(capsys, "solve --menus --scenario hidden --seed 5")
+    env = gymnasium.make("aigc_market/Menu-v0", scenario="hidden", contracts=2).unwrapped
+    env.reset(seed=5)
+    assert found["asp_utility"] == env.best_menu.asp_utility
+    assert found["market"]["satisfaction"] == env.market.satisfaction.tolist()
+    unset = numbers(capsys, "solve --menus --scenario hidden")
+    assert unset == numbers(capsys, "solve --menus --scenario hidden --seed 0")
+    dearer = numbers(capsys, "solve --menus --scenario hidden --seed 5 --cost 2")
+    assert dearer["market"]["satisfaction"] == found["market"]["satisfaction"]
+    assert dearer["asp_utility"] < found["asp_utility"]
+
+
+# -- bad words of solve ----------------------------------------------------------------------------
+
+
 ONE = "where there is one provider (--M 1, or unset)"
 UNDRAWN = "--seed must be left out where nothing is drawn from it"
+SOLD = "where contracts are sold (--menus)"
 
 
 @pytest.mark.parametrize(
@@ -312,6 +459,21 @@ UNDRAWN = "--seed must be left out where nothing is drawn from it"
             "--M 2 --active 1",
             "--active must be left out where there are several providers (--M), got (1,)",
         ),
+        ("--contracts 3", "--contracts must be left out where none are sold (no --menus), got 3"),
+        ("--menus --contracts 0", "--contracts must be a whole number of at least 1, got 0"),
+        ("--menus --M 1", f"--M must be left out {SOLD}, got 1"),
+        ("--menus --capacity 100", f"--capacity must be left out {SOLD}, got (100.0,)"),
+        ("--menus --min-steps 0", f"--min-steps must be left out {SOLD}, got 0.0"),
+        ("--menus --active 1 0", f"--active must be left out {SOLD}, got (1, 0)"),
+        ("--menus --prices 5", f"--prices must be left out {SOLD}, got (5.0,)"),
+        ("--menus --temperature 9", f"--temperature must be left out {SOLD}, got 9.0"),
+        ("--menus --outside 9", f"--outside must be left out {SOLD}, got 9.0"),
+        ("--menus --access-cost 9", f"--access-cost must be left out {SOLD}, got (9.0,)"),
+        ("--menus --cost 1 2", "--cost must be of one market"),
+        ("--menus --cost 30", "--max-price must be at least cost = 30.0, got 20.0"),
+        ("--menus --scenario drift", "--scenario must be one of ['paper', 'hidden'], got 'drift'"),
+        ("--menus --ssim repaint", "--ssim must not be live where contracts are sold"),
+        ("--menus --seed 3", UNDRAWN),
     ],
 )
 def test_bad_flags_of_solve(capsys, flags, said):
@@ -427,11 +589,12 @@ def test_info_tells_what_is_there(capsys):
     assert found["dependencies"]["numpy"] == np.__version__
     assert set(found["dependencies"]) == {"numpy", "gymnasium", "pettingzoo", "array-api-compat"}
     assert found["extras"]["cli"] == []
-    assert found["environments"]["Gymnasium"] == ["aigc_market/Pricing-v0", "aigc_market/Rival-v0"]
+    ids = [f"aigc_market/{name}-v0" for name in ("Pricing", "Rival", "Menu")]
+    assert found["environments"]["Gymnasium"] == ids
     has_torch = importlib.util.find_spec("torch") is not None
     assert found["devices"][:1] == (["cpu"] if has_torch else [])
     out = run(capsys, "info")
-    for said in (np.__version__, "aigc_market/Pricing-v0", "extras cli"):
+    for said in (np.__version__, "aigc_market/Menu-v0", "extras cli"):
         assert said in out
 
 
@@ -508,6 +671,8 @@ def test_help(capsys, command):
     for presets in (scenarios.SCENARIOS, scenarios.COMPETITION_SCENARIOS):
         named = ", ".join(presets) in " ".join(out.replace("│", " ").split())
         assert named == (command in (["solve"], ["play"]))
+    sold = f"Where contracts are sold {', '.join(scenarios.MENU_SCENARIOS)}."
+    assert (sold in " ".join(out.replace("│", " ").split())) == (command in (["solve"], ["play"]))
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "info"])
@@ -519,7 +684,7 @@ def test_a_bad_value_of_any_flag_names_it(capsys, command, table, tmp_path):
         cli.main([command, "--help"])
     flags = set(re.findall(r"(?m)^\W*(--[a-zA-Z](?:-?\w)*)", capsys.readouterr().out))
     truths = {"--help", "--json", "--no-json", "--show-equilibrium", "--no-show-equilibrium"}
-    truths |= {"--text", "--no-text", "--browser", "--no-browser"}
+    truths |= {"--text", "--no-text", "--browser", "--no-browser", "--menus", "--no-menus"}
     assert len(flags - truths) >= 2
     for flag in flags - truths:
         bad = tmp_path / "no" / "where.txt" if flag in ("--plot", "--record", "--video") else "§"

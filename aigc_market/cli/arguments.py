@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import numpy as np
 from tyro.conf import arg
 
 from aigc_market import _checks, scenarios
 from aigc_market._files import read_table
+from aigc_market.envs.pages.menu import MenuEnv
 from aigc_market.envs.pages.rival import RivalEnv
 from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.market import Competition, Market
-from aigc_market.scenarios import COMPETITION_SCENARIOS, SCENARIOS
+from aigc_market.scenarios import COMPETITION_SCENARIOS, MENU_SCENARIOS, SCENARIOS, Scenario
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
-_MISPLACED = {
-    False: (
-        {*Competition.PARAMETERS, "prices", "rivals", "policy"} - {*Market.PARAMETERS},
-        "where there is one provider (--M 1, or unset)",
-    ),
-    True: ({"active"}, "where there are several providers (--M)"),
-}
-"""By whether there are several providers: flags that mean nothing."""
+
+class _Game(NamedTuple):
+    """One that is played or solved."""
+
+    env: Any
+    """The class of its environments of one leader."""
+    presets: Mapping[str, Scenario]
+    misplaced: Set[str]
+    """Flags that mean nothing in it."""
+    where: str
+    """How that is told."""
+
+
+_OF_SEVERAL = {*Competition.PARAMETERS, "prices", "rivals", "policy"} - {*Market.PARAMETERS}
+_ONE = _Game(PricingEnv, SCENARIOS, _OF_SEVERAL, "where there is one provider (--M 1, or unset)")
+_SEVERAL = _Game(
+    RivalEnv, COMPETITION_SCENARIOS, {"active"}, "where there are several providers (--M)"
+)
+_MENUS = _Game(
+    MenuEnv,
+    MENU_SCENARIOS,
+    _OF_SEVERAL | {"M", "active", "capacity", "min_steps"},
+    "where contracts are sold (--menus)",
+)
 _NAMED = (
     f"{', '.join(SCENARIOS)}; of several providers {', '.join(COMPETITION_SCENARIOS)}. A name that "
-    "both have is of one provider, unless --M says otherwise. Unset: the first of them."
+    "both have is of one provider, unless --M says otherwise. Where contracts are sold "
+    f"{', '.join(MENU_SCENARIOS)}. Unset: the first of them."
 )
 
 
@@ -88,22 +106,23 @@ def several(flags: Mapping[str, Any]) -> bool:
     return flags.get("scenario") in COMPETITION_SCENARIOS.keys() - SCENARIOS.keys()
 
 
-def environment(flags: Mapping[str, Any], **arguments: Any) -> Any:
+def environment(flags: Mapping[str, Any], menus: bool = False, **arguments: Any) -> Any:
     """The environment of one provider, alone or beside others, in physical units.
 
     Args:
         flags: as given.
-        arguments: further ones of `PricingEnv`, or of `RivalEnv` where there are several.
+        menus: whether it sells by contract, alone.
+        arguments: further ones of the environment: `MenuEnv`, or `RivalEnv` where there are
+            several, else `PricingEnv`.
 
     Raises:
         ImportError, OSError, TypeError, ValueError: flags that are no market, or that exclude each
             other.
     """
-    compete = several(flags)
-    misplaced, where = _MISPLACED[compete]
+    game = _MENUS if menus else _SEVERAL if several(flags) else _ONE
     for name, value in flags.items():
-        if name in misplaced:
-            raise ValueError(f"{name} must be left out {where}, got {value!r}")
+        if name in game.misplaced:
+            raise ValueError(f"{name} must be left out {game.where}, got {value!r}")
         if value == ():
             raise ValueError(f"{name} must be followed by a value or several, got nothing")
     names = ("M", "K", *Competition.PARAMETERS)
@@ -114,15 +133,13 @@ def environment(flags: Mapping[str, Any], **arguments: Any) -> Any:
                 given[name] = given[name][0]
             elif axes in ("M", "K"):
                 given.setdefault(axes, len(given[name]))
-    presets = COMPETITION_SCENARIOS if compete else SCENARIOS
-    preset = scenarios.resolve(flags.get("scenario"), presets)
+    preset = scenarios.resolve(flags.get("scenario"), game.presets)
     if isinstance(costs := given.get("access_cost"), tuple):
         M = {"M": Competition.M, **preset.arguments, **given}["M"]
         given["access_cost"] = np.reshape(costs, (M, -1)) if len(costs) % M == 0 else costs
-    if not compete:
+    if game is not _SEVERAL:
         given.pop("M", None)
-    made = RivalEnv if compete else PricingEnv
-    return made(continuous_actions=True, scenario=preset, **given, **_ssim(flags), **arguments)
+    return game.env(continuous_actions=True, scenario=preset, **given, **_ssim(flags), **arguments)
 
 
 def _ssim(flags: Mapping[str, Any]) -> dict[str, Any]:
