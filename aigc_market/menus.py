@@ -73,7 +73,8 @@ class MenuTerms:
             self.ssim = before.ssim
         else:
             self.ssim = market.ssim.map(own)
-        self.most = rules.best_surplus(self.satisfaction, self.ssim, 0.0, market.max_steps)
+        of_lanes = self.satisfaction + 0.0 * market.max_steps
+        self.most = rules.best_surplus(of_lanes, self.ssim, 0.0, market.max_steps)
         """(K, …) δ·(max SSIM − SSIM(0)): what free steps would be worth."""
 
     def worths(self, menu: Any) -> list[Any]:

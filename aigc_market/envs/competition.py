@@ -20,7 +20,7 @@ from aigc_market.competition import Competition, rivals
 from aigc_market.competition.metrics import SAME
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, ChoiceReader, NumberReader
-from aigc_market.envs.episode import ROUNDS_KEPT, Episode
+from aigc_market.envs.episode import Episode
 from aigc_market.envs.game import Game, Rivals, reciprocals
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.oracle import Solved
@@ -49,11 +49,6 @@ class Settings(settings.Settings):
     def oracle_of(self, market: Competition) -> Oracle:
         """What is best in a market, or in a batch."""
         return Oracle(market)
-
-    @cached_property
-    def oracle(self) -> Oracle:
-        """Of the market that the arguments describe."""
-        return Oracle(self.market)
 
     @property
     def capacity_bounds(self) -> tuple[float, float]:
@@ -279,13 +274,7 @@ class CompetitionEpisode(Episode):
         answer = followers.choices(policy, self.market, np.array(self.prices), self._rng)
         return answer.shares.ravel().tolist(), answer.steps.ravel().tolist()
 
-    def settle(self, choices: list[tuple[list[float], list[float]]] | None, last: bool) -> None:
-        """End the round, and move on to the next market unless it is the last.
-
-        Args:
-            choices: of each follower (M) shares and (M) steps; None: they are scripted.
-            last: whether no round follows.
-        """
+    def _play(self, choices: list[tuple[list[float], list[float]]] | None) -> tuple[Any, ...]:
         terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
         if choices is None:
             shares, steps = self._scripted()
@@ -294,7 +283,6 @@ class CompetitionEpisode(Episode):
             for k, (of_shares, of_steps) in enumerate(choices):
                 shares[k::K], steps[k::K] = of_shares, of_steps
         demand, delivered, sold, utility = terms.settle(prices, shares, steps)
-        self.round += 1
         if self._judged and self._known is None:
             self._known = self.oracle.of_providers
         self.rewards, self.infos = [], []
@@ -317,12 +305,7 @@ class CompetitionEpisode(Episode):
         self._last = terms, self.oracle, self._places, *played
         if self._answered:
             self._follow(shares, steps, delivered)
-        if self._moves and not last:
-            self._process.advance()
-            self._take_up()
-        self._write(shares, demand, delivered)
-        if not self.round % ROUNDS_KEPT:
-            self._forget()
+        return shares, demand, delivered
 
     def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
         """What the round pays to followers, and tells them."""
@@ -426,10 +409,6 @@ class CompetitionGame(Game):
         if _checks.integer("seat", seat, at_least=0) >= self.M:
             raise ValueError(f"seat must be one of M = {self.M} providers' from 0 on, got {seat!r}")
         return ScriptedRivals(seat, self.M, rivals)
-
-    def make_choice_space(self) -> Any:
-        """Of a follower's actions: sampling must be independent from VMU to VMU."""
-        return self.choices.make_space()
 
     def own_first(self, prices: Any) -> Any:
         """(M, …) as each leader sees them, (M, M, …): its own, then those of the seats after it."""

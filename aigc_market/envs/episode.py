@@ -17,8 +17,9 @@ ROUNDS_KEPT = 64
 class Episode:
     """Rounds of one market: what everybody is paid, sees and is told.
 
-    A game adds `settle(choices, last)`, which ends a round, `record(rounds)`, which says what
-    happened in the last one, and `_write_nothing()`: the row of a round before the first.
+    A game adds `_play(choices)`, which pays and tells of a round and answers with what `_write`
+    writes down of it, `record(rounds)`, which says what happened in the last one, and
+    `_write_nothing()`: the row of a round before the first.
 
     What a round pays and tells stands in `rewards` and `infos`, of the leaders that are looked at
     and then of each follower that is an agent.
@@ -36,6 +37,8 @@ class Episode:
     """Of `aigc_market.scalar`."""
     _state_rows: array[float]
     """Made where the first row is written."""
+    _write: Any
+    """Takes what `_play` answers with."""
 
     # At most 30 attributes: an object that has more is slower (Python 3.11).
     def __init__(
@@ -91,6 +94,25 @@ class Episode:
 
     def _write_nothing(self) -> None:
         raise NotImplementedError
+
+    def _play(self, choices: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def settle(self, choices: Any, last: bool) -> None:
+        """End the round, and move on to the next market unless it is the last.
+
+        Args:
+            choices: what followers do, each as their reader reads it; None: they are scripted.
+            last: whether no round follows.
+        """
+        self.round += 1
+        row = self._play(choices)
+        if self._moves and not last:
+            self._process.advance()
+            self._take_up()
+        self._write(*row)
+        if not self.round % ROUNDS_KEPT:
+            self._forget()
 
     def post(self, prices: list[float]) -> None:
         """The leaders' prices for the round to come."""

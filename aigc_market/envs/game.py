@@ -100,6 +100,10 @@ class Game:
         if scripted:  # what options may be depends on it
             self.settings = dataclasses.replace(settings, followers=self.policy)
 
+    def make_choice_space(self) -> Any:
+        """Of a follower's actions: sampling must be independent from VMU to VMU."""
+        return self.choices.make_space()
+
     def bounds(self, market: Any) -> list[tuple[Any, Any]]:
         """The least and the most that each leader may post in a market, or in a batch."""
         low, high = market.cost, market.max_price

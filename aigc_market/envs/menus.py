@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from aigc_market import _checks, followers, menus, rules, scalar
-from aigc_market._arrays import convert, holds, larger, namespace, ndim
+from aigc_market._arrays import convert, holds, larger, namespace
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, ContractReader, NumbersReader
-from aigc_market.envs.episode import ROUNDS_KEPT, Episode
+from aigc_market.envs.episode import Episode
 from aigc_market.envs.game import Game, reciprocals
-from aigc_market.envs.oracle import Solved
+from aigc_market.envs.oracle import MarketOracle, Solved
 from aigc_market.envs.spaces import Viewer
 from aigc_market.market import Market
 from aigc_market.menus import Menu, MenuSettlement, MenuTerms
@@ -52,12 +52,7 @@ class Settings(settings.Settings):
 
     def oracle_of(self, market: Market) -> Oracle:
         """What is best in a market, or in a batch."""
-        return Oracle(market, self.contracts)
-
-    @cached_property
-    def oracle(self) -> Oracle:
-        """Of the market that the arguments describe."""
-        return Oracle(self.market, self.contracts)
+        return Oracle(market, Solved(partial(menus.solve_menu, contracts=self.contracts), market))
 
     @cached_property
     def best_gain(self) -> float:
@@ -112,27 +107,13 @@ class Settings(settings.Settings):
             )
 
 
-class Oracle:
+class Oracle(MarketOracle):
     """The best menu of a market, solved when it is first asked for."""
-
-    def __init__(self, market: Market, contracts: int, solved: Solved | None = None) -> None:
-        self.market, self._contracts = market, contracts
-        solve = partial(menus.solve_menu, contracts=contracts)
-        self._solved = Solved(solve, market) if solved is None else solved
-
-    def followed_by(self, market: Market, changed: Any) -> Oracle:
-        """What stands in the next round, when these lanes have changed."""
-        return Oracle(market, self._contracts, self._solved.followed_by(market, changed))
 
     @property
     def menu(self) -> Menu:
         """The best menu of `market`."""
         return self._solved()
-
-    @property
-    def utility(self) -> Any:
-        """(…) what it earns."""
-        return self._solved().asp_utility
 
     def in_front(self, like: Any) -> list[Any]:
         """What the best menu of each market earns."""
@@ -180,19 +161,12 @@ class MenuEpisode(Episode):
         offers = np.reshape(menu, (-1, 2))
         return followers.contracts_taken(policy, self.market, offers, self._rng).tolist(), None
 
-    def settle(self, choices: list[int] | None, last: bool) -> None:
-        """End the round, and move on to the next market unless it is the last.
-
-        Args:
-            choices: what followers take; None: they are scripted.
-            last: whether no round follows.
-        """
+    def _play(self, choices: list[int] | None) -> tuple[Any, ...]:
         terms, menu = self._terms, self.prices[0]
         worths = terms.worths(menu)
         taken, rational = self._scripted(worths) if choices is None else (choices, None)
         steps, fees, utility = terms.settle(menu, taken)
         surplus = [of_vmu[number] for of_vmu, number in zip(worths, taken, strict=True)]
-        self.round += 1
         info: dict[str, Any] = {
             "round": self.round,
             "menu": np.array(menu).reshape(-1, 2),
@@ -219,12 +193,7 @@ class MenuEpisode(Episode):
                 for of_vmu in infos:
                     del of_vmu["best_choice"]
             self._add_followers(surplus, infos)
-        if self._moves and not last:
-            self._process.advance()
-            self._take_up()
-        self._write(taken, steps, fees)
-        if not self.round % ROUNDS_KEPT:
-            self._forget()
+        return taken, steps, fees
 
     def _write_nothing(self) -> None:
         self._state_rows = self._rows[0]  # it sees all there is of a round
@@ -292,19 +261,13 @@ class MenuGame(Game):
         hidden = [delta._replace(width=K), *coefficients]
         self.state = Viewer([*hidden, *menu], [*menu, taken], n)
 
-    def make_choice_space(self) -> Any:
-        """Of a follower's actions: sampling must be independent from VMU to VMU."""
-        return self.choices.make_space()
-
     def bounds(self, market: Market) -> list[tuple[Any, Any]]:
         """Of each number of a menu, (2L,), or (2L, N) of a batch."""
-        most, xp = market.max_steps, namespace(market.satisfaction)
-        fees = 0.0 * most + self.settings.fee_bound
-        if not ndim(most):
-            most, fees = (convert(np.array(end), market.satisfaction) for end in (most, fees))
-        high = xp.stack([most, fees] * self.contracts)
-        if not isinstance(high, np.ndarray):
-            high = high if high.ndim > 1 else high[:, None]
+        zero = 0.0 * market.satisfaction[..., 0] + 0.0 * market.max_steps
+        ends = zero + market.max_steps, zero + self.settings.fee_bound
+        high = namespace(market.satisfaction).stack([*ends] * self.contracts)
+        if not isinstance(high, np.ndarray) and high.ndim == 1:
+            high = high[:, None]
         return [(0.0 * high, high)]
 
     def before_any(self, market: Market) -> list[list[float]]:

@@ -76,3 +76,24 @@ def _merge(known: Any, found: Any, where: np.ndarray) -> Any:
     merged = known.copy()
     merged[where] = found
     return merged
+
+
+class MarketOracle:
+    """What is best in a market, of what a solver says, asked for when that is first needed.
+
+    Args:
+        market: one market or a batch.
+        solved: its solution, which has an `asp_utility`.
+    """
+
+    def __init__(self, market: Any, solved: Solved) -> None:
+        self.market, self._solved = market, solved
+
+    def followed_by(self, market: Any, changed: Any) -> Any:
+        """What stands in the next round, when these lanes have changed."""
+        return type(self)(market, self._solved.followed_by(market, changed))
+
+    @property
+    def utility(self) -> Any:
+        """(…) the most that the leader can earn."""
+        return self._solved().asp_utility

@@ -126,6 +126,15 @@ class Settings:
         """Parameters of the market that the options of a reset may set."""
         return tuple(name for name in self._parameters() if name in self.market.PARAMETERS)
 
+    def oracle_of(self, market: Any) -> Any:
+        """What is best in a market, or in a batch."""
+        raise NotImplementedError
+
+    @cached_property
+    def oracle(self) -> Any:
+        """What is best in the market that the arguments describe."""
+        return self.oracle_of(self.market)
+
     def _check(self) -> None:
         market = self.market
         for name in self.options:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,9 +17,9 @@ from aigc_market import _checks, followers, rules, scalar, scenarios
 from aigc_market._arrays import is_array, larger, namespace
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, NumberReader
-from aigc_market.envs.episode import ROUNDS_KEPT, Episode
+from aigc_market.envs.episode import Episode
 from aigc_market.envs.game import Game, reciprocals
-from aigc_market.envs.oracle import Solved
+from aigc_market.envs.oracle import MarketOracle, Solved
 from aigc_market.envs.spaces import FLOAT32, Viewer
 from aigc_market.equilibrium import Equilibrium, solve
 from aigc_market.market import Market
@@ -46,11 +45,6 @@ class Settings(settings.Settings):
         """What is best in a market, or in a batch."""
         return Oracle(market)
 
-    @cached_property
-    def oracle(self) -> Oracle:
-        """Of the market that the arguments describe."""
-        return Oracle(self.market)
-
     def _check(self) -> None:
         super()._check()
         _checks.choice("vmu_reward", self.vmu_reward, VMU_REWARDS)
@@ -66,27 +60,17 @@ class Settings(settings.Settings):
             )
 
 
-class Oracle:
+class Oracle(MarketOracle):
     """The equilibrium of a market, solved when it is first asked for."""
 
     def __init__(self, market: Market, solved: Solved | None = None) -> None:
-        self.market = market
-        self._solved = Solved(solve, market) if solved is None else solved
+        super().__init__(market, Solved(solve, market) if solved is None else solved)
         self._best: dict[int, tuple[float, float]] = {}
-
-    def followed_by(self, market: Market, changed: Any) -> Oracle:
-        """What stands in the next round, when these lanes have changed."""
-        return Oracle(market, self._solved.followed_by(market, changed))
 
     @property
     def equilibrium(self) -> Equilibrium:
         """The exact equilibrium of `market`."""
         return self._solved()
-
-    @property
-    def utility(self) -> Any:
-        """(…) U_p*."""
-        return self._solved().asp_utility
 
     def in_front(self, like: Any) -> list[Any]:
         """p* and U_p* of each market."""
@@ -143,17 +127,10 @@ class StackelbergEpisode(Episode):
         asked = followers.purchases(policy, self.market, price, self._rng)
         return scalar.in_single(asked.tolist()), None
 
-    def settle(self, choices: list[float] | None, last: bool) -> None:
-        """End the round, and move on to the next market unless it is the last.
-
-        Args:
-            choices: what followers ask for at the price in force; None: they are scripted.
-            last: whether no round follows.
-        """
+    def _play(self, choices: list[float] | None) -> tuple[list[float], list[float]]:
         terms, price = self._terms, self.prices[0]
         chosen, rational = self._scripted() if choices is None else (choices, None)
         asked, delivered, _, utility = terms.settle(price, chosen)
-        self.round += 1
         info: dict[str, Any] = {
             "round": self.round,
             "price": price,
@@ -176,16 +153,7 @@ class StackelbergEpisode(Episode):
         self._last = self.oracle, price, asked, delivered, utility, ()
         if self._answered:
             self._follow(delivered, rational)
-        if self._moves and not last:
-            self._process.advance()
-            self._take_up()
-        if self._active:
-            info["active"] = self.market.active.copy()
-            for info, active in zip(self.infos[1:], self._active, strict=False):
-                info["is_active"] = active
-        self._write(asked, delivered)
-        if not self.round % ROUNDS_KEPT:
-            self._forget()
+        return asked, delivered
 
     def _write_nothing(self) -> None:
         self._state_rows = self._rows[0]  # it sees all there is of a round
@@ -194,6 +162,10 @@ class StackelbergEpisode(Episode):
 
     def _write(self, asked: list[float], delivered: list[float]) -> None:
         """Write down the round for everyone who looks."""
+        if self._active and self.infos:  # of who will answer the next price
+            self.infos[0]["active"] = self.market.active.copy()
+            for info, active in zip(self.infos[1:], self._active, strict=False):
+                info["is_active"] = active
         unit, row = self._steps_unit, self._rows[0]
         if unit != 1.0:
             asked = [s * unit for s in asked]
@@ -280,10 +252,6 @@ class Stackelberg(Game):
         self.follower = Viewer([delta, *coefficients, *active, price], [price, steps], n)
         hidden = [delta._replace(width=K), *coefficients, *of_all[1:], *capacity]
         self.state = Viewer([*hidden, price], [price, *of_all], n)
-
-    def make_choice_space(self) -> Any:
-        """Of a follower's actions: sampling must be independent from VMU to VMU."""
-        return self.choices.make_space()
 
     def own_first(self, prices: Any) -> Any:
         """(1, …) as each leader sees them, (1, 1, …)."""
