@@ -47,6 +47,11 @@ class Settings(settings.Settings):
     """F, or None: what the best contract is worth at most."""
 
     @classmethod
+    def names(cls) -> list[str]:
+        """Of the keyword arguments."""
+        return [name for name in super().names() if name not in _NO_ARGUMENTS]
+
+    @classmethod
     def _parameters(cls) -> list[str]:
         return [name for name in super()._parameters() if name not in _NO_ARGUMENTS]
 
