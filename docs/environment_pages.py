@@ -71,6 +71,11 @@ SEVERAL = (
     "rendering",
     "Three providers and eight vehicles, after forty rounds.",
 )
+BY_CONTRACT = (
+    "menu-frame.png",
+    "rendering",
+    "Three contracts of a leader, who takes them, and the best menu as rings.",
+)
 
 
 @dataclass(frozen=True)
@@ -273,6 +278,36 @@ PAGES = {
         'gymnasium.make_vec("aigc_market/Rival-v0", num_envs=4096, M=2, K=2)',
         RANDOM_VECTOR,
         SEVERAL,
+    ),
+    "menus-aec": Page(
+        "By contract, AEC: `menus_v0`",
+        "aigc_market.menus_v0:raw_env",
+        'pettingzoo.make("aec", "aigc_market/menus_v0", K=2)',
+        RANDOM_AEC,
+        BY_CONTRACT,
+        other="aigc_market.menus_v0.env(K=2)",
+    ),
+    "menus-parallel": Page(
+        "By contract, parallel: `menus_v0`",
+        "aigc_market.menus_v0:parallel_env",
+        'pettingzoo.make("parallel", "aigc_market/menus_v0", K=2)',
+        RANDOM_PARALLEL,
+        BY_CONTRACT,
+        other="aigc_market.menus_v0.parallel_env(K=2)",
+    ),
+    "menu": Page(
+        "By contract, single agent: `aigc_market/Menu-v0`",
+        "aigc_market.envs.pages.menu:MenuEnv",
+        'gymnasium.make("aigc_market/Menu-v0", K=2)',
+        RANDOM_SINGLE.format(told='info["menu"], info["taken"], info["regret"]'),
+        BY_CONTRACT,
+    ),
+    "menu-vector": Page(
+        "By contract, vector: `aigc_market/Menu-v0`",
+        "aigc_market.envs.pages.menu_vector:MenuVectorEnv",
+        'gymnasium.make_vec("aigc_market/Menu-v0", num_envs=4096, K=2)',
+        RANDOM_VECTOR,
+        BY_CONTRACT,
     ),
 }
 """By the name of the file in docs/environments."""

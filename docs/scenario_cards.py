@@ -10,10 +10,11 @@ from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, 
 
 from aigc_market import Competition, Market, scenarios
 from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
+from aigc_market.scenarios import MENU_SCENARIOS
 
 
 def words(providers: str) -> dict[str, dict[str, str]]:
-    """What is hidden and what moves in the scenarios of `one` provider, or of `several`."""
+    """What is hidden and what moves: in scenarios of `one` provider, of `several`, of `menus`."""
     return tomllib.loads((measurements.DOCS / "scenarios/games.toml").read_text("utf-8"))[providers]
 
 
@@ -50,11 +51,11 @@ def _constant(name: str) -> str:
 
 
 def cards(providers: str) -> str:
-    """A card for each scenario of `one` provider, or of `several`."""
-    rows = _rows_of_one if providers == "one" else _rows_of_several
+    """A card for each scenario of `one` provider, of `several`, or of `menus`."""
+    rows, of = _CARDS[providers]
     made = []
     for name, said in words(providers).items():
-        title = f"### `{name}`" + ", several providers" * (providers == "several")
+        title = f"### `{name}`{of}"
         lines = [f"| {head} | {text} |" for head, text in rows(name, said)]
         made.append("\n".join([title, "", said["about"], "", "|  |  |", "|---|---|", *lines]))
     return "\n\n".join(made)
@@ -108,6 +109,23 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
     yield "Cartel price", _range(_prices("2", name, "cartel_price"), 2)
     conv, gain = measurements.least_exploitable(name)
     yield "Learners", conv if conv == NONE else f"lowest NashConv {conv}, at Δ = {gain}"
+
+
+def _rows_of_menus(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
+    scenario = MENU_SCENARIOS[name]
+    yield "Leader alone", f'`gymnasium.make("aigc_market/Menu-v0", scenario="{name}")`'
+    yield "All agents", f'`pettingzoo.make("aec", "aigc_market/menus_v0", scenario="{name}")`'
+    yield "In a terminal", f"`aigc-market solve --menus --scenario {name}`"
+    yield from _laws(said)
+    yield "Players", f"K = {Market().K}, L = 3; scripted followers are `{scenario.followers}`"
+    yield "U_p* of the best menu", _range(_prices("menus", name, "utility"), 0)
+
+
+_CARDS = {
+    "one": (_rows_of_one, ""),
+    "several": (_rows_of_several, ", several providers"),
+    "menus": (_rows_of_menus, ", by contract"),
+}
 
 
 def _laws(said: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ from functools import cache  # noqa: E402
 
 import benchmark_tables  # noqa: E402
 import both_sides_tables  # noqa: E402
+import contract_tables  # noqa: E402
 import field_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
@@ -137,6 +138,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "both-sides-table": both_sides_tables.both_sides_table,
     "both-sides-before": both_sides_tables.before,
     "both-sides-leader-first": both_sides_tables.leader_first,
+    "menus-reference": contract_tables.reference,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,

@@ -54,7 +54,7 @@ def test_an_environment_has_its_page(page, tmp_path):
     rows = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", text, re.MULTILINE))
     assert rows["Make"] == f"`{ENVIRONMENTS[page].make}`"
     assert rows["Rounds of an episode"] == "`max_cycles=100`"
-    by_id = page in ("pricing", "vector", "rival", "rival-vector")
+    by_id = page in ("pricing", "vector", "rival", "rival-vector", "menu", "menu-vector")
     assert ("learner's units" in text) is by_id
     assert ("`Box(-1, 1, (" in rows.get("Action space", "")) is by_id
     for image in re.findall(r"\.\./(images/\S+)", text):

@@ -1,7 +1,7 @@
 """Solve markets that each scenario draws: `python docs/scenarios/measure.py` writes prices.csv.
 
 Of each scenario the best price p* and what it earns, or the prices of the Nash equilibrium and of
-the cartel, as quantiles over markets; markets come from training seeds, and where they move, from
+the cartel, or what the best menu earns, as quantiles over markets; markets come from training seeds, and where they move, from
 every round.
 """
 
@@ -16,8 +16,10 @@ import numpy as np
 
 import aigc_market
 from aigc_market import competition, competition_v0, scenarios
+from aigc_market.envs.pages.menu_vector import MenuVectorEnv
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
+from aigc_market.scenarios import MENU_SCENARIOS
 from baselines.arena.seeds import training_seed
 
 MARKETS = 20_000
@@ -66,10 +68,18 @@ def several(name: str) -> Iterator[tuple[str, Any]]:
     yield "cartel_price", np.stack(cartel)
 
 
+def by_contract(name: str) -> Iterator[tuple[str, Any]]:
+    """Best menus."""
+    env = MenuVectorEnv(num_envs=1 if name == "paper" else MARKETS, scenario=name, judged=False)
+    env.reset(seed=training_seed(0))
+    yield "utility", env.best_menu.asp_utility
+
+
 def main() -> None:
     """Write the table."""
     rows = []
-    for providers, names, solve in (("1", scenarios.SCENARIOS, one), ("2", SEVERAL, several)):
+    games = ("1", scenarios.SCENARIOS, one), ("2", SEVERAL, several)
+    for providers, names, solve in (*games, ("menus", MENU_SCENARIOS, by_contract)):
         for name in names:
             for quantity, values in solve(name):
                 shown = [f"{x:.6g}" for x in np.quantile(values, list(QUANTILES.values()))]
