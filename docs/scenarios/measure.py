@@ -1,8 +1,8 @@
 """Solve markets that each scenario draws: `python docs/scenarios/measure.py` writes prices.csv.
 
 Of each scenario the best price p* and what it earns, or the prices of the Nash equilibrium and of
-the cartel, or what the best menu earns, as quantiles over markets; markets come from training seeds, and where they move, from
-every round.
+the cartel, or what the best menu earns, as quantiles over markets; markets come from training
+seeds, and where they move, from every round.
 """
 
 from __future__ import annotations
