@@ -12,6 +12,9 @@ different_agents = [
     pytest.mark.filterwarnings("ignore:Agents have different observation space sizes"),
 ]
 
+# A leader that offers contracts has nothing before the first round to look back on.
+nothing_yet = pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")
+
 # PettingZoo's api_test knows Box and Discrete; a VMU that chooses among providers has several.
 several_choices = pytest.mark.filterwarnings("ignore:Action space for each agent probably should")
 

@@ -11,6 +11,7 @@ from aigc_market.ssim import TabulatedSSIM
 SCENARIOS = [
     *(("stackelberg", name) for name in ["paper", "hidden", "drift", "shift", "crowd", "capacity"]),
     *(("competition", name) for name in ["duopoly", "calvano", "road", "hidden"]),
+    *(("menus", name) for name in ["paper", "hidden"]),
 ]
 """All that can be played on tensors."""
 
@@ -39,6 +40,10 @@ CASES = [
     ("competition", {"outside": 2.0, "capacity": 90.0, "normalize": True, "scale_rewards": True}),
     ("competition", {"continuous_actions": False, "M": 3}),
     ("competition", {"ssim": TABLE, "followers": "best_response"}),
+    ("menus", {"scenario": Scenario("all", "quantal", LAWS, (Drift(), Shift())), "contracts": 1}),
+    ("menus", {"normalize": True, "scale_rewards": True, "K": 5}),
+    ("menus", {"continuous_actions": False, "max_fee": 3e3}),
+    ("menus", {"ssim": TABLE, "followers": "best_response"}),
 ]
 NAMES = [
     " ".join([game, *(getattr(v, "name", str(v)) for v in arguments.values())])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import vector as wrappers
-from views import pricing, pricing_lanes, rival, rival_lanes
+from views import menu, menu_lanes, pricing, pricing_lanes, rival, rival_lanes
 
 N, ROUNDS = 3, 3
 GAMES = {
@@ -15,6 +15,7 @@ GAMES = {
     "discrete": (pricing, pricing_lanes, {"continuous_actions": False}),
     "scarce": (pricing, pricing_lanes, {"K": 7, "capacity": 300.0}),
     "rivals": (rival, rival_lanes, {"rivals": "tit_for_tat"}),
+    "contracts": (menu, menu_lanes, {"satisfaction": [150.0, 300.0]}),
 }
 every_game = pytest.mark.parametrize("game", GAMES)
 every_mode = pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
@@ -65,7 +66,8 @@ def test_every_mode_is_gymnasiums(game, mode):
 
 @every_mode
 def test_ids_take_the_mode(mode):
-    for name in ("aigc_market/Pricing-v0", "aigc_market/Rival-v0"):
+    for name in ("Pricing-v0", "Rival-v0", "Menu-v0"):
+        name = f"aigc_market/{name}"
         envs = gymnasium.make_vec(name, num_envs=2, autoreset_mode=mode.value)
         assert envs.metadata["autoreset_mode"] is mode
         again = gymnasium.make_vec(name, num_envs=2)

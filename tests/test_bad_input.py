@@ -11,10 +11,10 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from views import pricing, pricing_lanes, rival, rival_lanes
+from views import Service, menu, menu_lanes, pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import _checks, competition, competition_v0, followers
+from aigc_market import _checks, competition, competition_v0, followers, menus, menus_v0
 from aigc_market.distributions import DrawnSaturating
 from aigc_market.ssim import (
     QuadraticSSIM,
@@ -133,6 +133,14 @@ OF_PAIRS = [0.5, [0.5, 0.5], -np.ones((2, 2)), np.full((3, 2), 0.5), NAN, "1", N
 PRICES = {"market": [aigc_market.Market()], "prices": [*BAD_PRICES, None]}
 SOLVED = {"nash": [5, "nash", competition.Nash], "cartel": [5, "cartel", competition.Cartel]}
 SEARCHED = {"tolerance": [0, [0.1, 0.1]]}
+MENU = {
+    "market": [aigc_market.Market, aigc_market.Competition()],
+    "menu": [
+        *(NAN, "menu", None, 5.0, [5.0, 9.0], np.ones((1, 1)), np.ones((0, 2)), np.ones((4, 3))),
+        *(np.array([row]) for row in ([-1.0, 2.0], [1.0, -2.0], [1.0, NAN])),
+        [[251.0, 5.0]],
+    ],
+}
 UNFIT = {
     "steps": [[0, 1, 2], [0, 0, 1, 1], [-1, 0, 1, 2], [NAN, 1, 2, 3], "steps", None],
     "values": [[0, 3, 4], [NAN, 3, 4, 3], "values", None],
@@ -163,6 +171,15 @@ BAD = {
     competition.cartel: {},
     competition.profit_gain: {"asp_utility": [5.0, [5.0], [5.0] * 3, NAN], **SOLVED},
     competition.price_grid: {"levels": [0, 1, 2.5], "margin": [-0.1, [0.1, 0.1]], **SOLVED},
+    **dict.fromkeys((menus.choose, menus.menu_regret), MENU),
+    menus.solve_menu: {"market": MENU["market"], "contracts": [0, -1, 1.5, "2", True]},
+    menus.assignment_gaps: {
+        "market": MENU["market"],
+        "steps": [5.0, [5.0] * 3, [-1.0, 5.0], [251.0, 5.0], [NAN, 5.0], "5"],
+        "fees": [5.0, [5.0] * 3, [-1.0, 5.0], [NAN, 5.0], "5", None],
+    },
+    menus.first_best: {"market": MENU["market"]},
+    menus.best_tariff: {"market": MENU["market"]},
     QuadraticSSIM: {"alpha": [0, 1e-4], "beta": [0], "gamma": [NAN]},
     SaturatingSSIM: {"gain": [0], "scale": [0], "start": [NAN]},
     TabulatedSSIM: {
@@ -190,6 +207,7 @@ BAD = {
     followers.Noisy: {"sigma": AT_LEAST_0},
     followers.NoisyPairs: {"sigma": AT_LEAST_0},
     followers.Quantal: {"temperature": [0]},
+    followers.QuantalChoice: {"temperature": [0]},
     followers.MyopicDiscount: {"kappa": AT_LEAST_0},
 }
 """Of each parameter of a call what it alone refuses."""
@@ -197,6 +215,7 @@ BAD = {
 LEVELS = {"low": 100, "high": 300}
 TWO_PRICES = {"market": aigc_market.Competition(), "prices": [5.0, 6.0]}
 MEASURED = {"steps": [0, 1, 2, 3], "values": [0, 3, 4, 3.2]}
+ONE_MENU = {"market": aigc_market.Market(), "menu": [[9.0, 20.0]]}
 NEEDED = {
     aigc_market.best_response: {"market": aigc_market.Market(), "price": 8.0},
     aigc_market.regret: {"market": aigc_market.Market(), "price": 8.0, "steps": [100.0, 100.0]},
@@ -207,6 +226,9 @@ NEEDED = {
     competition.nash: {"market": aigc_market.Competition()},
     competition.profit_gain: {"market": aigc_market.Competition(), "asp_utility": [500.0, 600.0]},
     competition.price_grid: {"market": aigc_market.Competition()},
+    **dict.fromkeys((menus.choose, menus.menu_regret), ONE_MENU),
+    menus.solve_menu: {"market": aigc_market.Market()},
+    menus.assignment_gaps: {"market": aigc_market.Market(), "steps": [5.0] * 2, "fees": [1.0] * 2},
     QuadraticSSIM: {"alpha": -1e-4, "beta": 0.07},
     SaturatingSSIM: {"gain": 3.0, "scale": 40.0},
     TabulatedSSIM: {"steps": [10, 250], "values": [0.1, 0.9], "at_zero": 0.0},
@@ -259,6 +281,25 @@ VIEWS = {
         {},
     ),
     "rival lanes": (type(rival_lanes(2)), LANES, {}),
+    "env of menus": (
+        menus_v0.env,
+        {
+            **ROUNDS,
+            "followers": ["nobody", "noisy"],
+            "contracts": [0, 2.5],
+            "max_fee": [0, 1616.0],
+            "cost": [0, 20.5, [1.0, 2.0]],
+        },
+        {},
+    ),
+    "parallel_env of menus": (menus_v0.parallel_env, {"max_fee": [[2e3, 2e3]]}, {}),
+    "menu": (type(menu()), {"followers": ["nobody", "agents"]}, {}),
+    "menu lanes": (type(menu_lanes(2)), LANES, {}),
+    "tensors of menus": (
+        MarketEnv,
+        {"followers": ["quantal"], "contracts": [0], "max_fee": [1616.0]},
+        {"num_envs": 2, "game": "menus"},
+    ),
     "tensors": (
         MarketEnv,
         {
@@ -309,6 +350,7 @@ def test_every_parameter_refuses_what_means_nothing(label):
 def test_the_tables_have_every_public_call():
     answers = {"Binding", "Equilibrium", "Gap", "DemandCurve", "QuadraticFit", "SaturatingFit"}
     answers |= {"Result", "Cartel", "Deviation", "Nash", "ProfitGain", "Response", "Settlement"}
+    answers |= {"Menu"}
     to_be_subclassed = {"Distribution", "Move", "SSIMModel", "LiveSSIM"}
     # Below; by `ssim`; an instance; the same as `env`; in the tests of the service.
     elsewhere = {"Scenario", "resolve", "PAPER_SSIM", "raw_env", "RePaintSSIM"}
@@ -349,14 +391,54 @@ OF_SEVERAL = [
         "price_grid must be prices where the market is drawn",
     ),
 ]
+WIDE = {"satisfaction": aigc_market.Uniform(100, 400)}
+OF_MENUS = [
+    *(CONTRADICTIONS[i] for i in (0, 2, 3, 5)),
+    ({"capacity": 10.0}, "'capacity' is not a parameter; allowed: K, cost"),
+    ({"min_steps": 0}, "'min_steps' is not a parameter; allowed: K, cost"),
+    ({"ssim": SaturatingSSIM([2.0, 3.0], 40.0)}, "ssim must be the same for all VMUs .* got Satur"),
+    ({"ssim": Service([0, 250], [0, 1])}, "ssim must not be live where contracts are sold .* got"),
+    *(
+        (
+            {"scenario": aigc_market.Scenario("busy", moves=[move])},
+            "scenario must move nothing but satisfaction and ssim .*'busy' has",
+        )
+        for move in (aigc_market.Traffic(), aigc_market.Road())
+    ),
+    ({"scenario": "drift"}, r"scenario must be .*'paper', 'hidden'.* got 'drift'"),
+    ({"satisfaction": lambda rng: 200.0}, "max_fee must be given where satisfaction has no bounds"),
+    ({**WIDE, "max_fee": 3e3}, "max_fee must be at least 3232.76, .* got 3000"),
+    ({"followers": "myopic_discount"}, "followers must be .*'quantal'.* got 'myopic_discount'"),
+]
 
 
 @pytest.mark.parametrize("label", [label for label in VIEWS if "tensors" not in label])
-def test_contradictions(label):
+def test_contradictions(label, monkeypatch):
+    """Nothing is solved before they are found."""
+    monkeypatch.setattr(menus, "solve_menu", None)
     several = "several" in label or "rival" in label
-    for arguments, complaint in OF_SEVERAL if several else CONTRADICTIONS:
-        with pytest.raises(ValueError, match=complaint):
-            VIEWS[label][0](**arguments)
+    cases = OF_SEVERAL if several else OF_MENUS if "menu" in label else CONTRADICTIONS
+    for arguments, complaint in cases:
+        with pytest.raises((TypeError, ValueError), match=complaint):
+            VIEWS[label][0](**{"scale_rewards": "menu" in label, **arguments})
+
+
+def test_markets_without_menus_are_named():
+    for arguments, complaint in (
+        ({"min_steps": [0.0, 5.0], "cost": [1.0, 2.0]}, r"min_steps must be 0 .* got array"),
+        ({"capacity": 90.0}, "capacity must be None where contracts are sold, got 90"),
+        ({"active": [True, False]}, "active must be None where contracts are sold, got array"),
+        ({"ssim": SaturatingSSIM([2.0, 3.0], 40.0)}, "ssim must be the same for all VMUs"),
+        ({"ssim": Service([0, 250], [0, 1])}, "ssim must not be live"),
+    ):
+        market = aigc_market.Market(**arguments)
+        calls = (menus.solve_menu, menus.first_best, menus.best_tariff)
+        asks = [lambda call=call: call(market) for call in calls]  # noqa: B023
+        asks += [lambda: menus.choose(market, [[9.0, 20.0]])]  # noqa: B023
+        asks += [lambda: menus.assignment_gaps(market, [9.0] * 2, [5.0] * 2)]  # noqa: B023
+        for ask in asks:
+            with pytest.raises(ValueError, match=complaint):
+                ask()
 
 
 def test_vmus_cannot_buy_where_a_provider_alone_is_on_a_road():
@@ -432,6 +514,13 @@ OF_SEVERAL_OPTIONS = {
     "temperature": [0],
     "outside": [NAN],
 }
+OF_MENU_OPTIONS = {name: OPTIONS[name] for name in ("cost", "max_price", "max_steps")}
+OF_MENU_OPTIONS["satisfaction"] = [0, [1.0] * 3, 201.0, lambda rng: 200.0]
+NOT_A_MENU = [
+    *(NAN, "8", None, True, {}, 8.0, [1.0, 2.0, 3.0], [[9.0, 20.0]] * 2, np.ones((2, 3, 2))),
+    *([[251.0, 20.0]] * 3, [[9.0, 1617.0]] * 3, [[9.0, 20.0], [9.0, 20.0], [-1.0, 5.0]]),
+    [[9.0, 20.0], [9.0, 20.0], [9.0, NAN]],
+]
 NOT_A_PRICE = [NAN, "8", None, [1.0, 2.0, 3.0], 0.5, 20.5]
 RESETS = {
     "env": (aigc_market.env, OPTIONS),
@@ -446,6 +535,9 @@ RESETS = {
         competition_v0.parallel_env,
         {**OF_SEVERAL_OPTIONS, "price": [*NOT_A_PRICE, [0.5, 2.0], [2.0, 21.0]]},
     ),
+    **{label: (VIEWS[label][0], OF_MENU_OPTIONS) for label in ("env of menus", "menu")},
+    "menu lanes": (lambda: menu_lanes(2), OF_MENU_OPTIONS),
+    "parallel_env of menus": (menus_v0.parallel_env, {**OF_MENU_OPTIONS, "menu": NOT_A_MENU}),
     "rival": (rival, OF_SEVERAL_OPTIONS),
     "rival lanes": (lambda: rival_lanes(3), OF_SEVERAL_OPTIONS),
 }
@@ -466,7 +558,9 @@ def test_bad_resets_are_named(label):
             env.reset(seed=seed)
 
 
-@pytest.mark.parametrize("label", ["pricing", "pricing lanes", "rival", "rival lanes"])
+@pytest.mark.parametrize(
+    "label", ["pricing", "pricing lanes", "rival", "rival lanes", "menu", "menu lanes"]
+)
 def test_options_of_another_number_of_games_are_refused(label):
     for options in ({"max_steps": np.full(5, 99.0)}, {"satisfaction": np.ones((5, 2))}):
         with pytest.raises(ValueError, match="reset options must have batch axes"):
@@ -488,20 +582,27 @@ NOT_SHARES_AND_STEPS = [
     *(0.5, "abcd", None, [True] * 4, [1, 1, 10, "x"]),
 ]
 NOT_INDICES = [*([1, 1, 10], [1.0, 1, 1, 1], [11, 0, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 251], None, 3)]
+NOT_NUMBERS_OF_A_MENU = [
+    *(np.array([9, 20, 9, 20, 9, NAN], "f4"), np.full(6, INF), 8.0, [1.0, 2.0], np.ones((3, 2))),
+    *(None, "8", True, np.ones(6, bool), [9, 20, 9, 20, 9, "x"], np.ones(5), np.ones(7)),
+]
+NOT_INDICES_OF_A_MENU = [
+    *([-1, 0, 0, 0, 0, 0], [251, 0, 0, 0, 0, 0], [0, 96, 0, 0, 0, 0], np.ones(6), [1, 2], None, 3),
+]
 
 
-def at_turn_of(number, **arguments):
-    """The game of one provider, with an agent's turn to act."""
-    env = aigc_market.env(**arguments)
+def at_turn_of(number, make=aigc_market.env, **arguments):
+    """A game of one provider, with an agent's turn to act."""
+    env = make(**arguments)
     env.reset(seed=0)
     for _ in range(number):
         env.step(env.action_space(env.agent_selection).sample())
     return env
 
 
-def among_all(agent, **arguments):
+def among_all(agent, make=aigc_market.parallel_env, **arguments):
     """A step of the parallel game, in which an agent acts as it likes."""
-    env = aigc_market.parallel_env(**arguments)
+    env = make(**arguments)
     env.reset(seed=0)
     actions = {each: env.action_space(each).sample() for each in env.agents}
     return lambda action: env.step({**actions, agent: action})
@@ -520,6 +621,11 @@ ACTORS = {
     "a VMU at once": lambda **kw: among_all("vmu_1", **kw),
     "asp_0 alone": lambda **kw: stepping(pricing, **kw),
     "asp_0 among rivals": lambda **kw: stepping(rival, **kw),
+    "asp_0 with a menu at its turn": lambda **kw: at_turn_of(0, menus_v0.env, **kw).step,
+    "asp_0 with a menu at once": lambda **kw: among_all("asp_0", menus_v0.parallel_env, **kw),
+    "asp_0 with a menu alone": lambda **kw: stepping(menu, **kw),
+    "a VMU and a menu at its turn": lambda **kw: at_turn_of(1, menus_v0.env, **kw).step,
+    "a VMU and a menu at once": lambda **kw: among_all("vmu_1", menus_v0.parallel_env, **kw),
 }
 
 
@@ -528,7 +634,11 @@ ACTORS = {
 def test_a_bad_action_is_named(actor, continuous):
     step = ACTORS[actor](continuous_actions=continuous)
     name = re.match(r"asp_0|a VMU", actor)[0]
-    refused(step, f"the action of {name}", NOT_A_NUMBER if continuous else NOT_AN_INDEX)
+    numbers, indices = NOT_A_NUMBER, NOT_AN_INDEX
+    if "menu" in actor:
+        indices = NOT_AN_INDEX if name == "a VMU" else NOT_INDICES_OF_A_MENU
+        numbers = NOT_AN_INDEX if name == "a VMU" else NOT_NUMBERS_OF_A_MENU
+    refused(step, f"the action of {name}", numbers if continuous else indices)
 
 
 @pytest.mark.parametrize("continuous", [True, False])
@@ -558,7 +668,7 @@ def test_parallel_actions_of_other_agents(actions):
 
 
 @pytest.mark.parametrize("continuous", [True, False])
-@pytest.mark.parametrize("view", [pricing_lanes, rival_lanes])
+@pytest.mark.parametrize("view", [pricing_lanes, rival_lanes, menu_lanes])
 def test_bad_actions_of_a_batch(view, continuous):
     env = view(2, continuous_actions=continuous)
     env.reset(seed=0)
@@ -570,6 +680,9 @@ def test_bad_actions_of_a_batch(view, continuous):
         *(np.array([0, 96]), np.array([0, -1]), np.array([0.0, 1.0]), np.array([0])),
         *(np.array([[0], [1]]), [True, False], [[0], [1, 2]], None),
     ]
+    if view is menu_lanes:
+        numbers += [np.array([[9, 20] * 3, [9, 20, 9, 20, 9, NAN]]), np.ones((2, 7)), np.ones(6)]
+        indices += [np.full((2, 6), 96), np.full((2, 6), -1), np.ones((2, 6)), [[0] * 6]]
     for actions in numbers if continuous else indices:
         with pytest.raises((TypeError, ValueError), match=r"^actions must "):
             env.step(actions)
@@ -590,6 +703,22 @@ def test_followers_that_buy_badly_are_named():
             (TypeError, ValueError), match=r"followers must buy finite steps of shape"
         ):
             env.step(env.action_space.sample())
+
+
+@pytest.mark.parametrize("lanes", [None, 3])
+@pytest.mark.parametrize(
+    "taken", [None, "many", 1, 1.0, 4, -1, np.ones((5, 2), int), [[1], [2, 3]], NAN], ids=str
+)
+def test_followers_that_choose_badly_are_named(taken, lanes):
+    if isinstance(taken, (int, float)):
+        of_one = np.full(2, taken) if taken != 1 or isinstance(taken, float) else np.array(taken)
+        taken = of_one if lanes is None or not of_one.shape else np.tile(of_one, (lanes, 1))
+    make = menu if lanes is None else lambda **how: menu_lanes(lanes, **how)
+    env = make(followers=lambda market, menu, rng: taken)
+    env.reset(seed=0)
+    complaint = r"followers must take whole numbers from 0 to 3 of shape \((3, )?2,?\), got "
+    with pytest.raises((TypeError, ValueError), match=complaint):
+        env.step(env.action_space.sample())
 
 
 @pytest.mark.parametrize(
@@ -622,7 +751,7 @@ def test_rivals_that_post_badly_are_named():
 # Names
 
 
-@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env])
+@pytest.mark.parametrize("view", [aigc_market.env, aigc_market.parallel_env, menus_v0.env])
 @pytest.mark.parametrize("method", ["observation_space", "action_space"])
 def test_an_unknown_agent_is_a_key_error_as_everywhere_in_pettingzoo(view, method):
     with pytest.raises(KeyError, match="vmu_9"):

@@ -1,10 +1,11 @@
-"""What every view of both games keeps: seeds, copies, memory, spaces, options, refusals."""
+"""What every view of all games keeps: seeds, copies, memory, spaces, options, refusals."""
 
 import copy
 import itertools
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import allowed
 import cloudpickle
@@ -27,9 +28,12 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from torchrl.envs.utils import check_env_specs
 from views import (
     COMPETITION,
+    MENUS,
     PRICING,
     VIEWS,
     copied,
+    menu,
+    menu_lanes,
     numbers,
     pricing,
     pricing_lanes,
@@ -39,13 +43,14 @@ from views import (
 )
 
 import aigc_market
-from aigc_market import competition_v0, stackelberg_v0
+from aigc_market import competition_v0, menus_v0, stackelberg_v0
 from aigc_market.moves import Drift, Road, Shift, Traffic
 from aigc_market.scenarios import SCENARIOS
 
 pytestmark = [
     *allowed.different_agents,
     *allowed.physical_units,
+    allowed.nothing_yet,
     allowed.several_choices,
     allowed.unknown_option,
 ]
@@ -62,6 +67,12 @@ DRIVING = aigc_market.Scenario(
     "all that moves",
     arguments={**SCENARIOS["hidden"].arguments, "K": 3},
     moves=[Drift(), Shift(0.3), Road()],
+)
+MOVING_TYPES = aigc_market.Scenario(
+    "all that moves",
+    "quantal",
+    {**SCENARIOS["hidden"].arguments, "K": 3},
+    [Drift(), Shift(0.3)],
 )
 UNEQUAL = {"M": 3, "capacity": [40.0, 90.0, 500.0], "cost": [1.0, 1.5, 2.0]}
 
@@ -87,9 +98,24 @@ MARKETS = {
             "calvano": {"scenario": "calvano"},
         }.items()
     },
+    **{
+        f"{view}, {name}": (view, arguments)
+        for view in MENUS
+        for name, arguments in {
+            "paper": {},
+            "all that moves": {"scenario": MOVING_TYPES, "contracts": 2},
+            "hidden, normalised": {"scenario": "hidden", "normalize": True, "scale_rewards": True},
+            "discrete": {"continuous_actions": False, "K": 3, "contracts": 1},
+            "one VMU": {"continuous_actions": False, "normalize": True, "K": 1, "history": 1},
+        }.items()
+    },
     **{  # followers that are no agents where they might be
         f"{view}, scripted": (view, {"followers": "best_response", "judged": False, **arguments})
-        for views, arguments in ((PRICING, {"scenario": MOVING}), (COMPETITION, UNEQUAL))
+        for views, arguments in (
+            (PRICING, {"scenario": MOVING}),
+            (COMPETITION, UNEQUAL),
+            (MENUS, {"scenario": MOVING_TYPES}),
+        )
         for view in views
         if view.startswith(("aec", "parallel", "tensors"))
     },
@@ -100,7 +126,9 @@ every_market = pytest.mark.parametrize("market", MARKETS)
 
 def drawn(view):
     """Arguments of a market whose law is random, for each view."""
-    return {"scenario": MOVING} if view in PRICING else {"scenario": DRIVING, "judged": False}
+    if view in COMPETITION:
+        return {"scenario": DRIVING, "judged": False}
+    return {"scenario": MOVING if view in PRICING else MOVING_TYPES}
 
 
 def undecided(market, seat, last_prices, oracle, rng):
@@ -109,7 +137,7 @@ def undecided(market, seat, last_prices, oracle, rng):
 
 
 def made(view, **arguments):
-    if view.startswith(("rival", "vector of")):
+    if view in ("rival", "vector of rivals"):
         arguments = {"rivals": undecided, **arguments}
     # Episodes are longer than what is remembered of them.
     short = {"max_cycles": ROUNDS, "history": 2}
@@ -196,7 +224,8 @@ def test_a_copy_goes_on_alike_and_on_its_own(view, library):
 
 @pytest.mark.parametrize("view", [name for name in VIEWS if not name.startswith("tensors")])
 def test_a_bare_function_is_copied_with_the_game(view):
-    player, env = made(view, satisfaction=lambda rng: rng.uniform(100, 300, 2))
+    bound = {"max_fee": 5e3} if view in MENUS else {}
+    player, env = made(view, satisfaction=lambda rng: rng.uniform(100, 300, 2), **bound)
     twin = cloudpickle.loads(cloudpickle.dumps(env))
     same(copied(player.reset(env, seed=0)), copied(player.reset(twin, seed=0)))
     same(moves(player, env, 8), moves(player, twin, 8))
@@ -391,10 +420,14 @@ def test_pettingzoos_checks(market, capsys):
         assert "Passed Parallel API test" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("market", [m for m in MARKETS if m.startswith(("single", "rival"))])
+SINGLE = {"single": (pricing, pricing_lanes), "rival": (rival, rival_lanes)}
+SINGLE |= {"menu": (menu, menu_lanes)}
+
+
+@pytest.mark.parametrize("market", [name for name in MARKETS if MARKETS[name][0] in SINGLE])
 def test_gymnasiums_and_stable_baselines3s_checks(market):
     view, arguments = MARKETS[market]
-    make = pricing if view == "single" else rival
+    make, _ = SINGLE[view]
     check_env(make(**arguments), skip_render_check=True)
     sb3_check_env(make(**arguments))
 
@@ -416,6 +449,7 @@ def test_torchrls_checks(market, more):
 
 
 GAMES = {"stackelberg_v0": stackelberg_v0, "competition_v0": competition_v0}
+GAMES |= {"menus_v0": menus_v0}
 ID = "aigc_market/Pricing-v0"
 
 
@@ -425,7 +459,7 @@ def test_pettingzoos_registry(name, kind):
     env = pettingzoo.make(kind, f"aigc_market/{name}", K=3, max_cycles=4)
     raw = GAMES[name].raw_env if kind == "aec" else GAMES[name].parallel_env
     assert type(env.unwrapped) is raw
-    leaders = ["asp_0"] if name == "stackelberg_v0" else ["asp_0", "asp_1"]
+    leaders = ["asp_0", "asp_1"] if name == "competition_v0" else ["asp_0"]
     assert env.possible_agents == [*leaders, "vmu_0", "vmu_1", "vmu_2"]
     assert env.unwrapped.max_cycles == 4
     assert env.metadata["name"] == name
@@ -453,22 +487,26 @@ def test_pettingzoos_check_of_max_cycles(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("stackelberg_v0", {"capacity": 100}), ("competition_v0", {})]
+    ("name", "arguments"),
+    [("stackelberg_v0", {"capacity": 100}), ("competition_v0", {}), ("menus_v0", {})],
 )
 def test_pettingzoos_check_of_rendering(name, arguments):
     render_test(
         lambda render_mode: GAMES[name].env(render_mode=render_mode, max_cycles=4, **arguments),
         custom_tests={
-            "ansi": lambda frame: "price" in frame,
+            "ansi": lambda frame: ("menu" if name == "menus_v0" else "price") in frame,
             "rgb_array": lambda frame: frame.shape == (640, 960, 3),
         },
     )
 
 
-@pytest.mark.parametrize("name", ["Pricing-v0", "Rival-v0"])
-def test_gymnasiums_registry(name):
+@pytest.mark.parametrize(
+    ("name", "view", "seen"),
+    [("Pricing-v0", "single", 15), ("Rival-v0", "rival", 20), ("Menu-v0", "menu", 40)],
+)
+def test_gymnasiums_registry(name, view, seen):
     """Its own checker around it: `make` turns it on."""
-    one, many = (pricing, pricing_lanes) if name == "Pricing-v0" else (rival, rival_lanes)
+    one, many = SINGLE[view]
     env = gymnasium.make(f"aigc_market/{name}", max_cycles=3)
     assert type(env.unwrapped) is type(one())
     env.reset(seed=3)
@@ -481,7 +519,7 @@ def test_gymnasiums_registry(name):
         assert type(envs.unwrapped) is type(many(5))
         assert envs.reset(seed=3)[0].shape == (5, *envs.single_observation_space.shape)
     sync = gymnasium.make_vec(f"aigc_market/{name}", num_envs=3, vectorization_mode="sync", K=2)
-    assert sync.reset(seed=0)[0].shape == (3, 15 if name == "Pricing-v0" else 20)
+    assert sync.reset(seed=0)[0].shape == (3, seen)
     sync.close()
 
 
@@ -499,7 +537,10 @@ def test_gymnasiums_recorders_of_statistics_take_both():
     np.testing.assert_allclose(infos["episode"]["r"], sum(rewards))
 
 
-@pytest.mark.parametrize("make", [pricing, rival, lambda: pricing_lanes(2), lambda: rival_lanes(2)])
+@pytest.mark.parametrize(
+    "make",
+    [*(one for one, _ in SINGLE.values()), *(partial(many, 2) for _, many in SINGLE.values())],
+)
 def test_stepping_or_drawing_out_of_turn_asks_for_a_reset(make):
     env = make()
     with pytest.raises(gymnasium.error.ResetNeeded, match="before step"):
@@ -508,7 +549,7 @@ def test_stepping_or_drawing_out_of_turn_asks_for_a_reset(make):
         pricing(render_mode="ansi").render()
 
 
-@pytest.mark.parametrize("make", [pricing, rival])
+@pytest.mark.parametrize("make", [pricing, rival, menu])
 def test_a_single_environment_does_not_go_on_after_its_end(make):
     env = make(max_cycles=1)
     env.reset(seed=0)

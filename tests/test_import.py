@@ -28,6 +28,7 @@ def test_importing_is_light():
 
 
 def test_several_providers_come_with_their_first_use():
+    assert "aigc_market.envs.menus" not in run("import sys, aigc_market; print(*sys.modules)")
     for use in ("Competition", "competition.nash", "competition_v0.env"):
         code = f"import sys, aigc_market; aigc_market.{use}; print(*sys.modules)"
         loaded = run(code)
@@ -43,6 +44,8 @@ def test_playing_stays_light():
         "env = m.env(); env.reset(seed=0); env.step(env.action_space('asp_0').sample())\n"
         "gymnasium.make('aigc_market/Pricing-v0').reset(seed=0)\n"
         "gymnasium.make_vec('aigc_market/Pricing-v0', num_envs=2).reset(seed=0)\n"
+        "env = gymnasium.make('aigc_market/Menu-v0'); env.reset(seed=0)\n"
+        "env.step(env.action_space.sample())\n"
         "m.regret(m.Market(), 8.0, [100.0, 100.0])\n"
         "m.env(ssim='quadratic').reset(seed=0)\n"
         "print(*sys.modules)"

@@ -3,9 +3,19 @@
 import gymnasium
 import numpy as np
 import pytest
-from views import COMPETITION, PRICING, VIEWS, pricing_lanes, rival, rival_lanes, same
+from views import (
+    COMPETITION,
+    MENUS,
+    PRICING,
+    VIEWS,
+    menu_lanes,
+    pricing_lanes,
+    rival,
+    rival_lanes,
+    same,
+)
 
-from aigc_market import LogUniform, Scenario, Shift, competition, competition_v0
+from aigc_market import LogUniform, Scenario, Shift, competition, competition_v0, menus
 
 JUDGED = {"nash_price", "nash_utility", "cartel_price", "cartel_utility", "profit_gain"}
 
@@ -56,8 +66,11 @@ def test_without_a_judge_nothing_is_solved(solved, name, scenario):
         assert env.round_record().nash_prices is None
 
 
-COMPARES = ("nash", "cartel", "gain", "equilibrium", "regret", "best_response")
+COMPARES = ("nash", "cartel", "gain", "equilibrium", "regret", "best_response", "best_choice")
 """In names of infos that compare play with what is best."""
+
+
+TYPES = Scenario("types", arguments={"satisfaction": LogUniform(100, 300)}, moves=[Shift(0.3)])
 
 
 def parted(told):
@@ -80,6 +93,7 @@ def parted(told):
     [
         *((name, scenario) for name in PRICING for scenario in ("paper", "drift", "capacity")),
         *((name, scenario) for name in COMPETITION for scenario in ("duopoly", "road", "hidden")),
+        *((name, scenario) for name in MENUS for scenario in ("paper", "hidden", TYPES)),
     ],
 )
 def test_without_a_judge_the_game_is_the_same_and_infos_say_less(name, scenario):
@@ -94,11 +108,21 @@ def test_without_a_judge_the_game_is_the_same_and_infos_say_less(name, scenario)
     assert words[1] == {w for w in words[0] if not any(part in w for part in COMPARES)} < words[0]
 
 
-@pytest.mark.parametrize("scenario", ["paper", "hidden", "drift", "shift", "crowd", "capacity"])
-def test_what_is_not_in_the_infos_is_told_on_request(scenario):
-    price = np.linspace(2, 19, 6)[:, None].astype("f4")
+PRESETS = ["paper", "hidden", "drift", "shift", "crowd", "capacity"]
+PRICES = np.linspace(2, 19, 6)[:, None].astype("f4")
+OFFERS = np.tile(10 * PRICES, 6)
+
+
+@pytest.mark.parametrize(
+    ("make", "price", "scenario"),
+    [
+        *((pricing_lanes, PRICES, scenario) for scenario in PRESETS),
+        *((menu_lanes, OFFERS, scenario) for scenario in ("paper", "hidden", TYPES)),
+    ],
+)
+def test_what_is_not_in_the_infos_is_told_on_request(make, price, scenario):
     arguments = {"scenario": scenario, "max_cycles": 9, "autoreset_mode": "SameStep"}
-    full, bare = (pricing_lanes(6, judged=judged, **arguments) for judged in (True, False))
+    full, bare = (make(6, judged=judged, **arguments) for judged in (True, False))
     for env in (full, bare):
         env.reset(seed=0)
     for _ in range(20):
@@ -107,7 +131,8 @@ def test_what_is_not_in_the_infos_is_told_on_request(scenario):
         same(theirs, ours)
         infos, few = (d.get("final_info", d) for d in (infos, few))
         told = bare.judgement()
-        assert set(told) == {"equilibrium_price", "equilibrium_utility", "regret"}
+        of_price = {"equilibrium_price"} if make is pricing_lanes else set()
+        assert set(told) == {"equilibrium_utility", "regret"} | of_price
         assert set(infos) - set(few) == {*told, *(f"_{name}" for name in told)}
         for key, value in told.items():  # after an autoreset too
             np.testing.assert_array_equal(value, infos[key])
@@ -161,7 +186,28 @@ def test_where_there_is_no_nash_equilibrium_infos_are_nan(monkeypatch):
             rival(rivals=name).reset(seed=0)
 
 
-@pytest.mark.parametrize("make", [pricing_lanes, rival_lanes])
+@pytest.mark.parametrize("judged", [True, False])
+@pytest.mark.parametrize("view", [name for name in MENUS if name != "tensors of menus"])
+def test_the_best_menu_is_found_once_a_market_where_it_is_asked_for(monkeypatch, view, judged):
+    asked, solve = [], menus.solve_menu
+
+    def counted(market, contracts):
+        asked.append(market.batch_shape)
+        return solve(market, contracts=contracts)
+
+    monkeypatch.setattr(menus, "solve_menu", counted)
+    for scenario in ("paper", "hidden"):
+        env = MENUS[view].make(scenario=scenario, judged=judged, max_cycles=4)
+        MENUS[view].reset(env, seed=0)
+        for number in range(3):
+            MENUS[view].move(env, number)
+    before = len(asked)
+    assert before == (0 if not judged and "vector" not in view else 2)
+    assert env.best_menu.asp_utility is env.best_menu.asp_utility
+    assert len(asked) == max(before, 1)
+
+
+@pytest.mark.parametrize("make", [pricing_lanes, rival_lanes, menu_lanes])
 def test_nothing_is_judged_before_the_first_round(make):
     env = make(2, judged=False)
     env.reset(seed=0)

@@ -7,10 +7,10 @@ import pytest
 import supersuit
 from packaging.requirements import Requirement
 from pettingzoo.utils.env_logger import EnvLogger
-from views import pricing, pricing_lanes, rival
+from views import menu, pricing, pricing_lanes, rival
 
 import aigc_market
-from aigc_market import competition_v0
+from aigc_market import competition_v0, menus_v0
 
 MULTI_AGENT = [aigc_market.env, aigc_market.parallel_env]
 multi_agent = pytest.mark.parametrize("view", MULTI_AGENT, ids=["env", "parallel_env"])
@@ -43,7 +43,9 @@ def test_action_zero_is_clipped(zero):
     assert all("outside action space" in message for message in EnvLogger.mqueue)
 
 
-@pytest.mark.parametrize("view", [*MULTI_AGENT, competition_v0.env, pricing, rival])
+@pytest.mark.parametrize(
+    "view", [*MULTI_AGENT, competition_v0.env, menus_v0.env, pricing, rival, menu]
+)
 def test_render_modes_are_kept_and_listed(view):
     for render_mode in (None, "ansi", "human"):
         env = view(render_mode=render_mode)
@@ -173,10 +175,12 @@ AEC_WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize("game", [aigc_market.env, competition_v0.env])
-@pytest.mark.parametrize("wrap", AEC_WRAPPERS.values(), ids=AEC_WRAPPERS)
-def test_supersuits_wrappers_play_the_games_by_turns(wrap, game):
-    env = wrap(game(max_cycles=3, normalize=True))
+@pytest.mark.parametrize("game", [aigc_market.env, competition_v0.env, menus_v0.env])
+@pytest.mark.parametrize("name", AEC_WRAPPERS)
+def test_supersuits_wrappers_play_the_games_by_turns(name, game):
+    if name == "pad_action_space" and game is menus_v0.env:
+        pytest.skip("a menu is numbers, and a choice an index")
+    env = AEC_WRAPPERS[name](game(max_cycles=3, normalize=True))
     env.reset(seed=0)
     agents, turns = len(env.possible_agents), 0
     for agent in env.agent_iter():

@@ -11,7 +11,7 @@ from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 from gymnasium.wrappers.vector import NormalizeReward
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
-from views import pricing_lanes
+from views import menu_lanes, pricing_lanes
 
 from aigc_market.sb3 import GymnasiumVecEnv, TransformerPolicy
 
@@ -20,20 +20,24 @@ SB3_READS = ("terminal_observation", "TimeLimit.truncated")
 
 
 @pytest.mark.parametrize(
-    ("lanes", "drawn"),
-    [(3, {}), (1, {"satisfaction": lambda rng: rng.uniform(80, 400, 3)})],
-    ids=["told", "drawn"],
+    ("name", "many", "lanes", "drawn"),
+    [
+        ("Pricing-v0", pricing_lanes, 3, {}),
+        ("Pricing-v0", pricing_lanes, 1, {"satisfaction": lambda rng: rng.uniform(80, 400, 3)}),
+        ("Menu-v0", menu_lanes, 3, {"satisfaction": [80.0, 150.0, 300.0]}),
+    ],
+    ids=["told", "drawn", "contracts"],
 )
-def test_it_gives_what_dummy_vec_env_gives(lanes, drawn):
+def test_it_gives_what_dummy_vec_env_gives(name, many, lanes, drawn):
     arguments = {**ARGUMENTS, **drawn}
-    ours = GymnasiumVecEnv(pricing_lanes(lanes, **arguments))
-    sb3 = DummyVecEnv([lambda: gymnasium.make("aigc_market/Pricing-v0", **arguments)] * lanes)
+    ours = GymnasiumVecEnv(many(lanes, **arguments))
+    sb3 = DummyVecEnv([lambda: gymnasium.make(f"aigc_market/{name}", **arguments)] * lanes)
     ours.seed(5)
     sb3.seed(5)
     np.testing.assert_array_equal(ours.reset(), sb3.reset())
     rng = np.random.default_rng(0)
     for _ in range(10):  # over two autoresets
-        actions = rng.uniform(1, 20, (lanes, 1)).astype(np.float32)
+        actions = rng.uniform(1, 20, (lanes, *ours.action_space.shape)).astype(np.float32)
         for a, b in zip(ours.step(actions), sb3.step(actions), strict=True):
             if isinstance(a, list):
                 for mine, theirs in zip(a, b, strict=True):

@@ -10,7 +10,7 @@ from tensor_games import CASES, NAMES, agree, random_actions
 from aigc_market.torchrl import MarketEnv
 
 # The others take longer than all else that is tested of them.
-QUICK = ("stackelberg hidden", "competition calvano")
+QUICK = ("stackelberg hidden", "competition calvano", "menus hidden")
 ALL = [
     pytest.param(*case, id=name, marks=[] if name in QUICK else pytest.mark.slow)
     for case, name in zip(CASES, NAMES, strict=True)
@@ -95,9 +95,9 @@ def test_what_is_drawn_in_compiled_code_follows_torchs_seed():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("game", ["stackelberg", "competition", "menus"])
 def test_the_real_compiler(game):
-    env = MarketEnv(16, game, capacity=90.0)
+    env = MarketEnv(16, game, **({} if game == "menus" else {"capacity": 90.0}))
     now = env.reset()
     eager = copy.deepcopy(env)
     step = torch.compile(env.step, fullgraph=True, dynamic=False)

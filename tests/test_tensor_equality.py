@@ -12,12 +12,12 @@ import pytest
 import torch
 from tensor_games import TABLE, agree
 from tensordict import TensorDict
-from views import COMPETITION, PRICING
+from views import COMPETITION, MENUS, PRICING
 
-from aigc_market import Scenario
+from aigc_market import Scenario, menus_v0
 from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic
 from aigc_market.moves import Move
-from aigc_market.ssim import QuadraticSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM
 from aigc_market.torchrl import MarketEnv
 
 # What the parallel environment shows is of single precision, and so is what it takes for a rational
@@ -27,6 +27,7 @@ DOUBLE = {"rtol": 1e-6, "atol": 1e-6}
 N = 3
 TWO_MODELS = [QuadraticSSIM(-0.000174, 0.075), QuadraticSSIM(-0.0003, 0.09, 0.4)]
 PARALLEL = {"stackelberg": PRICING["parallel"], "competition": COMPETITION["parallel of several"]}
+PARALLEL |= {"menus": MENUS["parallel of menus"]}
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,8 @@ class Twins:
         """
         rounds, given = self.parallel[0].max_cycles, {**(options or {}), **of_each}
         if "vmu" in self.agents:
-            low = np.max(given.get("cost", self.market.cost))
-            high = np.min(given.get("max_price", self.market.max_price))
-            prices = np.random.default_rng(1).uniform(low, high, (N, *self.leaders))
-            of_each, given = {**of_each, "price": prices}, {**given, "price": prices}
+            first = self.first(given)
+            of_each, given = {**of_each, **first}, {**given, **first}
         told = [
             self.player.reset(env, options={**given, **{name: v[i] for name, v in of_each.items()}})
             for i, env in enumerate(self.parallel)
@@ -127,6 +126,16 @@ class Twins:
             agree(after, self.seen(told), **views, where=f"round {number}")
             agree(after, self.paid(told), **rewards, where=f"round {number}")
             assert after["truncated"].all() == (number == rounds - 1)
+
+    def first(self, options):
+        """The options by which leaders post something first, in every game something else."""
+        rng, market = np.random.default_rng(1), self.market
+        if isinstance(self.parallel[0], menus_v0.parallel_env):
+            high = [np.min(options.get("max_steps", market.max_steps)), 300.0]
+            return {"menu": rng.uniform(0, high, (N, *self.parallel[0].best_menu.menu.shape))}
+        low = np.max(options.get("cost", market.cost))
+        high = np.min(options.get("max_price", market.max_price))
+        return {"price": rng.uniform(low, high, (N, *self.leaders))}
 
     def step(self, number, stretch=1.0):
         """What the parallel environments tell of a round of random actions, and the tensors."""
@@ -185,14 +194,15 @@ def stacked(rows):
     [
         *(("stackelberg", moves) for moves in ({}, {"comings": False}, {"comings": True})),
         *(("competition", moves) for moves in ({}, {"ways": False}, {"ways": True})),
+        *(("menus", moves) for moves in ({}, {"comings": False})),
     ],
     ids=str,
 )
 def test_markets_that_are_drawn_and_move(game, moves, units):
-    if game == "stackelberg":
-        arguments = {"max_cycles": 9, "history": 2, "scale_rewards": not moves}
-    else:
+    if game == "competition":
         arguments = {"max_cycles": 9 if moves else 2, "M": 3, "judged": not moves}
+    else:
+        arguments = {"max_cycles": 9, "history": 2, "scale_rewards": not moves}
     twins = Twins(game, moves=moves, **arguments, **units)
     for _ in range(2):
         twins.play(DOUBLE, {"rtol": 1e-5 if game == "stackelberg" else 1e-4, "atol": 1e-2})
@@ -234,6 +244,17 @@ ARGUMENTS = {
         {"followers": "best_response", "normalize": True, "capacity": 50.0},
         {"followers": "best_response", "continuous_actions": False, "M": 3},
     ],
+    "menus": [
+        {"max_cycles": 1, "contracts": 1},
+        {"K": 100, "contracts": 7},
+        {"K": 3, "history": 1, "cost": 2.25, "max_steps": 99.5, "max_fee": 1e4},
+        {"normalize": True, "scale_rewards": True},
+        {"continuous_actions": False, "normalize": True, "max_steps": 20},
+        {"ssim": TABLE, "satisfaction": [100.0, 200.0, 300.0], "K": 3},
+        {"ssim": SaturatingSSIM(9.0, 40.0), "judged": False},
+        {"followers": "best_response", "scale_rewards": True},
+        {"followers": "best_response", "continuous_actions": False, "K": 7},
+    ],
 }
 
 
@@ -241,7 +262,7 @@ ARGUMENTS = {
     ("game", "arguments"), [(game, each) for game in ARGUMENTS for each in ARGUMENTS[game]], ids=str
 )
 def test_arguments(game, arguments):
-    twins = Twins(game, **{"judged": game == "stackelberg", "max_cycles": 3, **arguments})
+    twins = Twins(game, **{"judged": game != "competition", "max_cycles": 3, **arguments})
     twins.play(DOUBLE, {"rtol": 1e-4 if "judged" in arguments else 1e-5, "atol": 1e-2})
 
 
@@ -256,11 +277,14 @@ def uniform(low, high, *shape):
         ("stackelberg", torch.float32),
         ("stackelberg", torch.float64),
         ("competition", torch.float64),
+        ("menus", torch.float32),
+        ("menus", torch.float64),
     ],
 )
 def test_a_market_of_its_own_for_each_game(game, dtype, arguments):
     several, K = game == "competition", 3
     M, more = ((2,), {"outside": 1.0, "judged": False}) if several else ((), {})
+    more = {"max_fee": 4e3} if game == "menus" else more
     twins = Twins(game, dtype, K=K, max_cycles=2, max_steps=200, **more, **arguments)
     options = {
         "satisfaction": uniform(90, 390, K),
@@ -270,6 +294,8 @@ def test_a_market_of_its_own_for_each_game(game, dtype, arguments):
         "max_steps": uniform(50.0, 200.0),
         "capacity": uniform(60.0, 300.0, *M),
     }
+    if game == "menus":
+        del options["min_steps"], options["capacity"]
     if several:
         options["access_cost"] = uniform(0.0, 200.0, *M, K)
         options |= {name: uniform(1.0, 100.0) for name in ("temperature", "outside")}
@@ -294,9 +320,9 @@ def test_a_capacity_of_its_own_where_nothing_else_differs():
 def test_what_is_out_of_bounds_is_clipped(game, normalize):
     judged = {"judged": False} if game == "competition" else {}
     twins = Twins(game, normalize=normalize, **judged)
-    twins.tensors.reset(options={"price": 8.0})
-    for env in twins.parallel:
-        env.reset(options={"price": 8.0})
+    first = {name: value[0] for name, value in twins.first({}).items()}
+    for env in (twins.tensors, *twins.parallel):
+        env.reset(options=first)
     for number in range(3):
         told, after = twins.step(number, stretch=2.0)
         for group, paid in twins.paid(told).items():

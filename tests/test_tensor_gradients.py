@@ -140,13 +140,43 @@ def test_infos_carry_gradients_too():
     assert (grad != 0).any()
 
 
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("units", [{}, {"normalize": True, "scale_rewards": True}], ids=str)
+@pytest.mark.parametrize("followers", ["agents", "best_response"])
+def test_gradients_of_a_menu_are_what_is_sold(followers, units):
+    """∂U/∂T = how many take a contract, ∂U/∂S = −c times as many; a VMU loses what it pays."""
+    kept = {"dtype": torch.float64, "differentiable": True, "infos": True}
+    env = MarketEnv(N, "menus", K=3, contracts=2, cost=2.0, followers=followers, **kept, **units)
+    env.reset()
+    point = torch.tensor([[40.0, 300.0, 120.0, 900.0], [10.0, 500.0, 60.0, 500.0]])
+    half = torch.ones(4)
+    if units:  # half of the most steps, and of δ·(max SSIM − SSIM(0))
+        half = torch.tensor([125.0, 200 * 0.075**2 / 8 / 0.000174] * 2)
+    menus = (point / half - len(units) / 2)[:, None].double().requires_grad_()
+    chosen = {"vmu": torch.tensor([[1, 2, 2], [0, 2, 1]])} if followers == "agents" else {}
+    for _ in range(1 + len(chosen)):  # what VMUs choose from was posted a step before
+        after = step(env, asp=menus, **chosen)
+    taken = after["asp", "info", "taken"][:, 0]
+    assert taken.tolist() == ([[1, 2, 2], [0, 2, 1]] if chosen else [[2, 2, 2], [2, 2, 2]])
+    (found,) = torch.autograd.grad(after["asp", "info", "utility"].sum(), menus, retain_graph=True)
+    sold = torch.stack([(taken == number).sum(1) for number in (1, 2)], 1)
+    expected = torch.stack([-2.0 * sold, 1.0 * sold], -1).reshape(N, 4)
+    torch.testing.assert_close(found[:, 0], (expected * half).double())
+    if chosen:
+        surplus = after["vmu", "info", "surplus"].sum()
+        (found,) = torch.autograd.grad(surplus, menus)
+        slope = 200 * (0.075 - 2 * 0.000174 * point[:, ::2])
+        expected = torch.stack([slope * sold, -1.0 * sold], -1).reshape(N, 4)
+        torch.testing.assert_close(found[:, 0], (expected * half).double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("game", ["stackelberg", "competition", "menus"])
 def test_without_asking_there_are_none(game):
     env = MarketEnv(N, game, infos=True)
     now = env.reset()
     actions = env.action_spec.rand()
     for group in env.group_map:
-        actions[group, "action"].requires_grad_()
+        if actions[group, "action"].is_floating_point():
+            actions[group, "action"].requires_grad_()
     after = env.step(now.update(actions))["next"]
     assert not any(value.requires_grad for value in after.values(True, True))
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import stats
 from tensor_games import LAWS, SCENARIOS
-from views import pricing_lanes, rival_lanes
+from views import menu_lanes, pricing_lanes, rival_lanes
 
 from aigc_market import parallel_env
 from aigc_market.distributions import LogUniform, SharedLevel, Uniform
@@ -56,7 +56,8 @@ def course_of_numpy(game="stackelberg", **arguments):
     how = {"judged": False, "max_cycles": 10**6, "history": 1}
     if game == "competition":
         how |= {"rivals": lambda *_: 2.0, "followers": "best_response"}
-    env = (pricing_lanes if game == "stackelberg" else rival_lanes)(SAMPLES, **how, **arguments)
+    views = {"stackelberg": pricing_lanes, "competition": rival_lanes, "menus": menu_lanes}
+    env = views[game](SAMPLES, **how, **arguments)
     env.reset(seed=1)
     while True:
         yield env.market

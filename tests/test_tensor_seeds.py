@@ -68,7 +68,7 @@ def test_without_a_seed_it_follows_torchs():
     assert differs(runs[0], runs[1])
 
 
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("game", ["stackelberg", "competition", "menus"])
 def test_all_games_begin_anew_together(game):
     env = MarketEnv(3, game, max_cycles=3, infos=True, seed=0)
     told = env.rollout(8, break_when_any_done=False)

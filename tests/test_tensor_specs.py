@@ -10,7 +10,7 @@ import torch
 from tensor_games import random_actions, same
 from tensordict import TensorDict
 
-from aigc_market import Drawn, Uniform, competition_v0, parallel_env
+from aigc_market import Drawn, Uniform, competition_v0, menus_v0, parallel_env
 from aigc_market.distributions import Distribution, DrawnQuadratic, SharedLevel
 from aigc_market.torchrl import MarketEnv
 
@@ -19,6 +19,8 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     from torchrl.collectors import Collector
 
+GAMES = ["stackelberg", "competition", "menus"]
+
 
 @pytest.mark.parametrize(
     ("game", "make", "arguments"),
@@ -26,6 +28,8 @@ with warnings.catch_warnings():
         ("stackelberg", parallel_env, {"K": 3, "scenario": "crowd"}),
         ("stackelberg", parallel_env, {"K": 3, "normalize": True}),
         ("competition", competition_v0.parallel_env, {"M": 3, "outside": 1.0}),
+        ("menus", menus_v0.parallel_env, {"K": 3, "scenario": "hidden", "contracts": 2}),
+        ("menus", menus_v0.parallel_env, {"normalize": True, "followers": "best_response"}),
     ],
 )
 def test_groups_and_bounds_are_the_parallel_environments(game, make, arguments):
@@ -39,6 +43,9 @@ def test_groups_and_bounds_are_the_parallel_environments(game, make, arguments):
             spec = env.full_action_spec if kind == "action" else env.observation_spec
             spec = spec[group, kind]
             for i, agent in enumerate(agents):
+                if hasattr(spaces[agent], "n"):  # contracts are numbers for everybody
+                    assert spec.space.n == spaces[agent].n
+                    continue
                 np.testing.assert_array_equal(spec.space.low[0, i], spaces[agent].low)
                 np.testing.assert_array_equal(spec.space.high[0, i], spaces[agent].high)
     np.testing.assert_array_equal(
@@ -46,7 +53,7 @@ def test_groups_and_bounds_are_the_parallel_environments(game, make, arguments):
     )
 
 
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_collector_plays_on_from_episode_to_episode(game, dtype):
     env = MarketEnv(4, game, max_cycles=3, infos=True, dtype=dtype, seed=1)
@@ -109,6 +116,10 @@ def test_options_may_be_written_over():
         ),
         (
             {"game": "competition", "followers": "noisy"},
+            'followers must be "agents" or "best_response"',
+        ),
+        (
+            {"game": "menus", "followers": "quantal"},
             'followers must be "agents" or "best_response"',
         ),
         ({"game": "competition", "vmu_reward": "utility"}, "'vmu_reward' is not a parameter"),
@@ -184,6 +195,16 @@ def test_live_images_are_not_batched_over_games(arguments):
         ("competition", {"price": [2.0, 99.0]}, "price must be one number"),
         ("competition", {"price": [2.0, 3.0, 4.0]}, "price must be one number"),
         ("competition", {"outside": 1.0}, "outside must be None"),
+        (
+            "menus",
+            {"menu": [[9.0, 20.0]] * 2},
+            "menu must hold contracts (S, T) of shape (3, 3, 2)",
+        ),
+        ("menus", {"menu": [[251.0, 20.0]] * 3}, "menu must hold contracts (S, T)"),
+        ("menus", {"menu": [[25.0, 3e3]] * 3}, "fees of at most 1616.38"),
+        ("menus", {"menu": torch.full((3, 3, 2), float("nan"))}, "menu must be finite numbers"),
+        ("menus", {"menu": -np.ones((3, 2))}, "menu must be finite numbers at least 0"),
+        ("menus", {"max_steps": 251.0}, "max_steps must stay within"),
     ],
     ids=str,
 )
@@ -231,7 +252,7 @@ def test_games_stay_where_they_were_made():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
+@pytest.mark.parametrize("game", GAMES)
 def test_what_is_seen_at_the_highest_price_lies_in_its_spec(game, dtype):
     env = MarketEnv(2, game, dtype=dtype, normalize=True, seed=0, history=1)
     env.reset()

@@ -4,10 +4,11 @@ import gymnasium
 import numpy as np
 import pytest
 from views import (
-    COMPETITION,
-    PRICING,
+    VIEWS,
     Service,
     act,
+    menu,
+    menu_lanes,
     pricing,
     pricing_lanes,
     rival,
@@ -16,7 +17,7 @@ from views import (
 )
 
 import aigc_market
-from aigc_market import competition, competition_v0
+from aigc_market import competition, competition_v0, menus, menus_v0
 from aigc_market.moves import Drift, Road, Shift, Traffic
 from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
@@ -77,10 +78,38 @@ DRAWN = {
 ONE = STANDING | DRAWN
 every_market = pytest.mark.parametrize("market", ONE)
 
+TYPES = {**SCENARIOS["hidden"].arguments, "K": 4}
+CHANGING = aigc_market.Scenario("types", "quantal", TYPES, [Drift(), Shift(0.3)])
+MENUS = {
+    "paper": {},
+    "one contract": {"K": 1, "contracts": 1, "history": 1},
+    "seven VMUs": {**SEVEN, "contracts": 4, "history": 9},
+    "forty VMUs": {**FORTY, "contracts": 12},
+    "odd bounds": {"cost": 0.7, "max_steps": 77.7, "max_fee": 3333.3, "max_price": 19.9},
+    "saturating": {"ssim": SaturatingSSIM(9.0, 40.0), "satisfaction": [150.0, 260.0]},
+    "table": {"ssim": TABLE["ssim"], "max_steps": 256},
+    "scaled rewards": {"scale_rewards": True, "satisfaction": [150.0, 260.0]},
+    "discrete": {"continuous_actions": False, "max_steps": 99.5},
+    "normalised": {"normalize": True, "satisfaction": [150.0, 260.0]},
+    "discrete, normalised": {"normalize": True, "continuous_actions": False, **SEVEN},
+    "hidden": {"scenario": "hidden"},
+    "everything": {"scenario": CHANGING, "contracts": 2},
+    "everything, normalised": {"scenario": CHANGING, "normalize": True, "scale_rewards": True},
+}
+"""Games of contracts; markets of those that are called as in `DRAWN` are drawn too."""
+
 
 def actions_of(space, count, seed=0):
     space.seed(seed)
-    return [space.sample() for _ in range(count)]
+    return [reasonable(space, space.sample()) for _ in range(count)]
+
+
+def reasonable(space, action):
+    """The same, with fees so low that somebody may pay them where it is a menu."""
+    if isinstance(space, gymnasium.spaces.Box) and action.shape[-1] > 1:
+        share = np.float32(action.ravel()[0] % 0.37)
+        action[..., 1::2] = space.low[..., 1::2] + share * (action - space.low)[..., 1::2]
+    return action
 
 
 def same_info(info, expected, **tolerances):
@@ -93,7 +122,7 @@ def of_lane(infos, lane):
     return {key: value[lane] for key, value in infos.items() if not key.startswith("_")}
 
 
-# One provider: the single environment is the game by turns
+# One leader: the single environment is the game by turns
 
 
 def as_action(env, steps):
@@ -106,22 +135,38 @@ def as_action(env, steps):
     return np.array([steps], np.float32)
 
 
+def answers(env, info):
+    """The actions of VMUs that did what is told."""
+    if "taken" in info:
+        return info["taken"].tolist()
+    return [as_action(env, float(steps)) for steps in info["demand"]]
+
+
 ON_GRID = ("discrete", "normalised, scarce", "discrete, normalised", "all at once")
 """There the actions name no purchases but those of rational VMUs."""
 
 
+def eager(market, menu, rng):
+    """Everybody takes the last contract."""
+    taken = np.ones((*menu.shape[:-2], market.K), int)
+    return taken * menu.shape[-2]
+
+
 @pytest.mark.parametrize(
-    ("market", "followers"),
+    ("one", "market", "followers"),
     [
-        (market, followers)
+        (pricing, market, followers)
         for market in ONE
         for followers in ("best_response", *(("noisy", "random") if market not in ON_GRID else ()))
-    ],
+    ]
+    + [(menu, market, how) for market in MENUS for how in ("best_response", "quantal", eager)],
 )
-def test_the_single_environment_is_the_game_by_turns(market, followers):
-    arguments = {"max_cycles": ROUNDS, **ONE[market]}
-    close = {"rtol": 1e-4, "atol": 1e-2} if market == "everything, normalised" else {"rtol": 0}
-    single, turns = pricing(followers=followers, **arguments), aigc_market.env(**arguments)
+def test_the_single_environment_is_the_game_by_turns(one, market, followers):
+    cases, make = (ONE, aigc_market.env) if one is pricing else (MENUS, menus_v0.env)
+    arguments = {"max_cycles": ROUNDS, **cases[market]}
+    inexact = one is pricing and market == "everything, normalised"
+    close = {"rtol": 1e-4, "atol": 1e-2} if inexact else {"rtol": 0}
+    single, turns = one(followers=followers, **arguments), make(**arguments)
     for seed in (3, 5):
         seen, _ = single.reset(seed=seed)
         turns.reset(seed=seed)
@@ -130,8 +175,8 @@ def test_the_single_environment_is_the_game_by_turns(market, followers):
             same_market(single.market, turns.market)
             seen, reward, terminated, truncated, info = single.step(action)
             turns.step(action)
-            for steps in info["demand"]:
-                turns.step(as_action(turns, float(steps)))
+            for answer in answers(turns, info):
+                turns.step(answer)
             same_info(info, turns.infos["asp_0"], **close)
             np.testing.assert_allclose(reward, turns.rewards["asp_0"], **close)
             assert terminated == turns.terminations["asp_0"] is False
@@ -161,6 +206,21 @@ def test_regret_is_that_of_the_verifier_in_the_round_played(market):
         gap = aigc_market.regret(market, info["price"], demand)
         assert info["regret"] == pytest.approx(gap.leader, rel=1e-4, abs=2e-3)
         assert info["equilibrium_utility"] == best
+
+
+@pytest.mark.parametrize("market", MENUS)
+def test_regret_of_a_menu_is_that_of_the_verifier_in_the_round_played(market):
+    env = menu(max_cycles=ROUNDS, **{**MENUS[market], "scale_rewards": False})
+    env.reset(seed=2)
+    for action in actions_of(env.action_space, ROUNDS):
+        market = env.market
+        best = menus.solve_menu(market, len(env.best_menu.menu))
+        np.testing.assert_array_equal(env.best_menu.menu, best.menu)
+        *_, info = env.step(action)
+        posted = info["menu"].astype("f4")
+        gap = menus.menu_regret(market, posted)
+        assert info["regret"] == pytest.approx(gap.leader, rel=1e-4, abs=2e-3)
+        assert info["equilibrium_utility"] == best.asp_utility
 
 
 def test_regret_is_never_negative():
@@ -213,7 +273,11 @@ def samples(env, seed):
     """Actions of all agents for every round."""
     for i, agent in enumerate(env.possible_agents):
         env.action_space(agent).seed(seed + i)
-    return [{a: env.action_space(a).sample() for a in env.possible_agents} for _ in range(ROUNDS)]
+    spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
+    return [
+        {a: s.sample() if "vmu" in a else reasonable(s, s.sample()) for a, s in spaces.items()}
+        for _ in range(ROUNDS)
+    ]
 
 
 def meaning(env, actions, arguments):
@@ -318,10 +382,21 @@ def test_one_provider_alone_plays_the_game_of_one(name, weight):
         np.testing.assert_allclose(found.asp_utility[0], best.asp_utility, rtol=1e-6)
 
 
-# Both games at once are those by turns, one price ahead
+# All games at once are those by turns, one price or menu ahead
 
 AT_ONCE = [("aec", name, arguments) for name, arguments in ONE.items()]
 AT_ONCE += [("aec of several", name, arguments) for name, arguments in SEVERAL.items()]
+AT_ONCE += [("aec of menus", name, arguments) for name, arguments in MENUS.items()]
+
+
+def units(env, view, arguments):
+    """Of what leaders post, where it is seen."""
+    if env.state_space.high.max() > 1.0001:
+        return 1.0
+    if view == "aec of menus":
+        plain = {**arguments, "normalize": False, "continuous_actions": True}
+        return menus_v0.env(**plain).action_space("asp_0").high
+    return np.max(env.market.max_price)
 
 
 @pytest.mark.parametrize(
@@ -329,9 +404,8 @@ AT_ONCE += [("aec of several", name, arguments) for name, arguments in SEVERAL.i
     [pytest.param(view, arguments, id=f"{view}, {name}") for view, name, arguments in AT_ONCE],
 )
 def test_the_parallel_game_is_that_by_turns_one_price_ahead(view, arguments):
-    views = PRICING | COMPETITION
     arguments = {**arguments, "max_cycles": ROUNDS}
-    turns, at_once = (views[v].make(**arguments) for v in (view, view.replace("aec", "parallel")))
+    turns, at_once = (VIEWS[v].make(**arguments) for v in (view, view.replace("aec", "parallel")))
     agents = turns.possible_agents
     leaders = [agent for agent in agents if agent.startswith("asp")]
     turns.reset(seed=4)
@@ -346,22 +420,20 @@ def test_the_parallel_game_is_that_by_turns_one_price_ahead(view, arguments):
             turns.step(of_round[agent])
         told.append((before, state, turns.rewards, turns.truncations, turns.infos))
 
-    prices = [[infos[agent]["price"] for agent in leaders] for *_, infos in told]
-    first = {"price": prices[0][0] if view == "aec" else prices[0]}
+    post = "menu" if view == "aec of menus" else "price"
+    prices = [[infos[agent][post] for agent in leaders] for *_, infos in told]
+    first = {post: prices[0] if view == "aec of several" else prices[0][0]}
     seen, _ = at_once.reset(seed=4, options=first)
-    high = at_once.state_space.high.max() <= 1.0001 and turns.market.max_price
     for t, (before, state, rewards, truncations, infos) in enumerate(told):
         for m, leader in enumerate(leaders):
-            in_force = np.roll(prices[t], -m) / (np.max(high) if np.any(high) else 1.0)
-            own = len(before[leader])
+            in_force = np.roll(np.ravel(prices[t]), -m) / units(at_once, view, arguments)
+            own, many = len(before[leader]), len(in_force)
             front = next(
                 at
                 for at in range(own)
-                if np.array_equal(
-                    np.delete(seen[leader], slice(at, at + len(leaders))), before[leader]
-                )
+                if np.array_equal(np.delete(seen[leader], slice(at, at + many)), before[leader])
             )
-            np.testing.assert_allclose(seen[leader][front : front + len(leaders)], in_force, 1e-6)
+            np.testing.assert_allclose(seen[leader][front : front + many], in_force, 1e-6)
         for agent in agents[len(leaders) :]:
             np.testing.assert_array_equal(seen[agent], before[agent])
         np.testing.assert_array_equal(at_once.state(), state)
@@ -383,23 +455,25 @@ def test_the_first_parallel_price_is_drawn_from_the_seed():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("game", "arguments"),
     [
-        {"followers": "best_response"},
-        {"scenario": "calvano"},
-        {"scenario": "road", "followers": "best_response"},
-        {"followers": "noisy", "M": 3, "capacity": 100.0},
-        {"followers": "random", "outside": 1.0},
-        {"followers": "noisy", "K": 30},
+        (competition_v0, {"followers": "best_response"}),
+        (competition_v0, {"scenario": "calvano"}),
+        (competition_v0, {"scenario": "road", "followers": "best_response"}),
+        (competition_v0, {"followers": "noisy", "M": 3, "capacity": 100.0}),
+        (competition_v0, {"followers": "random", "outside": 1.0}),
+        (competition_v0, {"followers": "noisy", "K": 30}),
+        *((menus_v0, {"followers": how, "scenario": CHANGING}) for how in ("quantal", eager)),
+        (menus_v0, {"followers": "best_response", **MENUS["seven VMUs"]}),
     ],
     ids=str,
 )
-def test_with_scripted_vmus_providers_play_alone_and_are_answered_at_once(arguments):
+def test_with_scripted_vmus_providers_play_alone_and_are_answered_at_once(game, arguments):
     arguments = {**arguments, "max_cycles": ROUNDS}
-    turns, at_once = competition_v0.env(**arguments), competition_v0.parallel_env(**arguments)
+    turns, at_once = game.env(**arguments), game.parallel_env(**arguments)
     turns.reset(seed=3)
     seen, _ = at_once.reset(seed=3)
-    agents = [f"asp_{m}" for m in range(turns.market.M)]
+    agents = [f"asp_{m}" for m in range(getattr(turns.market, "M", 1))]
     assert turns.possible_agents == at_once.possible_agents == agents
     for actions in samples(turns, 7):
         market = turns.market
@@ -410,7 +484,7 @@ def test_with_scripted_vmus_providers_play_alone_and_are_answered_at_once(argume
         seen, rewards, _, truncations, infos = at_once.step(actions)
         assert (rewards, truncations) == (turns.rewards, turns.truncations)
         same(infos, turns.infos)
-        if arguments.get("followers") == "best_response":
+        if arguments.get("followers") == "best_response" and game is competition_v0:
             prices = [infos[agent]["price"] for agent in agents]
             answer = competition.respond(market, prices)
             settled = competition.settle(market, prices, answer.shares, answer.steps)
@@ -435,6 +509,8 @@ RIVALS = {
 }
 SIDE_BY_SIDE = [(pricing, pricing_lanes, name, ONE[name]) for name in ONE]
 SIDE_BY_SIDE += [(rival, rival_lanes, name, RIVALS[name]) for name in RIVALS]
+SIDE_BY_SIDE += [(menu, menu_lanes, name, MENUS[name]) for name in MENUS]
+SIDE_BY_SIDE += [(menu, menu_lanes, "eager", {"followers": eager, **FORTY})]
 
 
 @pytest.mark.parametrize(
@@ -453,7 +529,7 @@ def test_each_of_a_batch_is_the_single_environment(one, many, name, arguments):
     exact = {"rtol": 1e-6, "atol": 1e-9}
     lanes.action_space.seed(0)
     for t in range(2 * (ROUNDS - 1) + 1):
-        actions = lanes.action_space.sample()
+        actions = reasonable(lanes.action_space, lanes.action_space.sample())
         seen, rewards, terminations, truncations, infos = lanes.step(actions)
         assert not terminations.any()
         assert truncations.all() == ((t + 1) % (ROUNDS - 1) == 0)
@@ -478,23 +554,29 @@ OPTIONS = {
 }
 
 
+SOME = ["satisfaction", "max_price", "max_steps"]
+
+
 @pytest.mark.parametrize(
-    "names",
-    [*[[name] for name in OPTIONS], ["satisfaction", "max_price", "max_steps"]],
-    ids="+".join,
+    ("one", "many", "names"),
+    [
+        *((pricing, pricing_lanes, names) for names in (*([name] for name in OPTIONS), SOME)),
+        *((menu, menu_lanes, names) for names in (*([name] for name in SOME), ["cost"], SOME)),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("units", [{}, {"normalize": True, "scale_rewards": True}], ids=str)
-def test_options_may_differ_from_game_to_game(names, units):
-    arguments = {"max_cycles": ROUNDS, **units}
-    lanes = pricing_lanes(3, autoreset_mode="SameStep", **arguments)
-    singles = [pricing(**arguments) for _ in range(3)]
+def test_options_may_differ_from_game_to_game(one, many, names, units):
+    arguments = {"max_cycles": ROUNDS, **units, **({} if one is pricing else {"max_fee": 4e3})}
+    lanes = many(3, autoreset_mode="SameStep", **arguments)
+    singles = [one(**arguments) for _ in range(3)]
     observations, _ = lanes.reset(options={name: OPTIONS[name] for name in names})
     for lane, single in enumerate(singles):
         options = {name: OPTIONS[name][lane] for name in names}
         np.testing.assert_array_equal(observations[lane], single.reset(options=options)[0])
     lanes.action_space.seed(0)
     for _ in range(ROUNDS + 2):  # the options hold for one episode alone
-        actions = lanes.action_space.sample()
+        actions = reasonable(lanes.action_space, lanes.action_space.sample())
         observations, rewards, *_, infos = lanes.step(actions)
         infos = infos.get("final_info", infos)
         for lane, single in enumerate(singles):
@@ -531,6 +613,7 @@ def test_one_among_rivals_plays_the_parallel_game_of_providers_alone(name):
 
 
 IDS = {"Pricing-v0": (pricing, pricing_lanes), "Rival-v0": (rival, rival_lanes)}
+IDS |= {"Menu-v0": (menu, menu_lanes)}
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -539,10 +622,10 @@ def test_the_ids_are_in_a_learners_units_by_default(name):
     units = {"normalize": True, "scale_rewards": True, "max_cycles": 3}
     made = gymnasium.make(f"aigc_market/{name}", max_cycles=3)
     lanes = gymnasium.make_vec(f"aigc_market/{name}", num_envs=2, max_cycles=3)
-    assert (made.action_space.low, made.action_space.high) == (-1.0, 1.0)
+    assert made.action_space == gymnasium.spaces.Box(-1.0, 1.0, made.action_space.shape, np.float32)
     assert made.observation_space.high.max() == 1.0
     assert made.observation_space.low.min() >= 0.0
-    action = np.array([-0.94], "f4")
+    action = np.full(made.action_space.shape, -0.94, "f4")
     for env, ours, given in ((made, one(**units), action), (lanes, many(2, **units), [action] * 2)):
         assert env.action_space == ours.action_space
         same(env.reset(seed=0)[0], ours.reset(seed=0)[0])

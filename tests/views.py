@@ -1,4 +1,4 @@
-"""Every view of both games by public means, and each of them played in the same way.
+"""Every view of all games by public means, and each of them played in the same way.
 
 A view is made, reset, and moved: a move is one turn of the turn-based games and one step of all
 others. What it answers is all that is handed out, as nested dicts of numbers.
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import aigc_market
-from aigc_market import competition_v0
+from aigc_market import competition_v0, menus_v0
 from aigc_market.ssim import TabulatedSSIM
 from aigc_market.ssim.model import Result
 from aigc_market.torchrl import MarketEnv
@@ -31,6 +31,11 @@ def rival(**arguments):
     return _made("aigc_market/Rival-v0", arguments)
 
 
+def menu(**arguments):
+    """The view of a leader that offers contracts, single."""
+    return _made("aigc_market/Menu-v0", arguments)
+
+
 def pricing_lanes(num_envs, **arguments):
     """The leader's view, vectorised."""
     return _made_vector("aigc_market/Pricing-v0", num_envs, arguments)
@@ -39,6 +44,11 @@ def pricing_lanes(num_envs, **arguments):
 def rival_lanes(num_envs, **arguments):
     """One provider's view among scripted rivals, vectorised."""
     return _made_vector("aigc_market/Rival-v0", num_envs, arguments)
+
+
+def menu_lanes(num_envs, **arguments):
+    """The view of a leader that offers contracts, vectorised."""
+    return _made_vector("aigc_market/Menu-v0", num_envs, arguments)
 
 
 def _made(name, arguments):
@@ -60,9 +70,10 @@ def box_action(space, rng):
 
 
 def act(env, *actions):
-    """Turns of a turn-based game, by numbers or rows of them."""
+    """Turns of a turn-based game, by numbers or rows of them, or by indices."""
     for action in actions:
-        env.step(np.atleast_1d(np.float32(action)))
+        index = isinstance(env.action_space(env.agent_selection), gymnasium.spaces.Discrete)
+        env.step(action if index else np.atleast_1d(np.float32(action)))
 
 
 class Service(TabulatedSSIM):
@@ -222,7 +233,14 @@ COMPETITION = {
     "vector of rivals": Single(lambda **arguments: rival_lanes(3, **arguments)),
     "tensors of several": Tensors("competition"),
 }
-VIEWS = PRICING | COMPETITION
+MENUS = {
+    "aec of menus": Turns(menus_v0.env),
+    "parallel of menus": AtOnce(menus_v0.parallel_env),
+    "menu": Single(menu),
+    "vector of menus": Judged(lambda **arguments: menu_lanes(3, **arguments)),
+    "tensors of menus": Tensors("menus"),
+}
+VIEWS = PRICING | COMPETITION | MENUS
 
 
 def numbers(thing):
