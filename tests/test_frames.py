@@ -17,7 +17,7 @@ from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 from imageio_ffmpeg import count_frames_and_secs
 from looking import differs, overhear, rgb, seen
 from rounds import competition_record, menu_record, record
-from views import PHYSICAL, VIEWS, pricing, pricing_lanes, rival_lanes
+from views import VIEWS, menu_lanes, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
 from aigc_market import palette, replay
@@ -546,11 +546,6 @@ def test_gymnasium_records_videos(tmp_path):
     film = tmp_path / "one" / "rl-video-episode-0.mp4"
     assert count_frames_and_secs(film) == (6, pytest.approx(6 / 4))
     assert list((tmp_path / "batch").glob("*.mp4"))
-
-
-def menu_lanes(num_envs, **arguments):
-    """The leader's view where contracts are sold, vectorised."""
-    return gymnasium.make_vec("aigc_market/Menu-v0", num_envs, **PHYSICAL, **arguments).unwrapped
 
 
 @pytest.mark.parametrize(("num_envs", "shown"), [(3, 3), (9, 4)])

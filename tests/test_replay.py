@@ -5,16 +5,15 @@ import json
 import subprocess
 import sys
 
-import gymnasium
 import numpy as np
 import pytest
 from gallery import NO_NASH, UNJUDGED
 from imageio_ffmpeg import count_frames_and_secs, get_ffmpeg_exe
 from rounds import competition_record, menu_record, record
-from views import PHYSICAL, VIEWS, AtOnce, Single, Turns, pricing
+from views import VIEWS, menu, pricing
 
 import aigc_market
-from aigc_market import menus_v0, replay
+from aigc_market import replay
 from aigc_market.rendering.frames import draw
 
 COMPETITIONS = {
@@ -25,36 +24,24 @@ COMPETITIONS = {
     "unjudged": {"judged": False},
 }
 
-
-def menu(**arguments):
-    """The leader's view where contracts are sold, single."""
-    return gymnasium.make("aigc_market/Menu-v0", **PHYSICAL, **arguments).unwrapped
-
-
-MENUS = {
-    "aec of menus": Turns(menus_v0.env),
-    "parallel of menus": AtOnce(menus_v0.parallel_env),
-    "single of menus": Single(menu),
-}
-PLAYED = VIEWS | MENUS
 GAMES = [
     *((view, {"scenario": "crowd"}) for view in ("aec", "parallel", "single")),
     *(("single", {"scenario": name}) for name in ("paper", "hidden", "drift", "shift", "capacity")),
     *((view, COMPETITIONS["road"]) for view in ("aec of several", "parallel of several")),
     *(("rival", {"rivals": "cartel", **market}) for market in COMPETITIONS.values()),
-    *((view, {"satisfaction": [150, 250]}) for view in MENUS),
-    ("single of menus", {"scenario": "hidden", "K": 30, "contracts": 12}),
+    *((view, {"satisfaction": [150, 250]}) for view in ("aec of menus", "parallel of menus")),
+    ("menu", {"scenario": "hidden", "K": 30, "contracts": 12}),
 ]
 
 
 def play(view, cycles, frames=None, **arguments):
     """The first rounds of an episode, and their frames if asked for."""
     mode = None if frames is None else "rgb_array"
-    env = PLAYED[view].make(max_cycles=cycles + 1, render_mode=mode, **arguments)
-    PLAYED[view].reset(env, seed=0)
+    env = VIEWS[view].make(max_cycles=cycles + 1, render_mode=mode, **arguments)
+    VIEWS[view].reset(env, seed=0)
     rounds, moves = [], itertools.count()
     while len(rounds) < cycles:
-        PLAYED[view].move(env, next(moves))
+        VIEWS[view].move(env, next(moves))
         before = len(rounds)
         replay.collect(env, rounds)
         if frames is not None and len(rounds) > before:
