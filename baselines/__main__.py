@@ -15,6 +15,7 @@ from baselines.experiments.leaderboard.draw import draw_test_seeds
 from baselines.experiments.leaderboard.keep import keep
 from baselines.experiments.leaderboard.tune import tune
 from baselines.experiments.leaderboard.verify import verify
+from baselines.experiments.menus.menus_command import menus
 from baselines.experiments.paper.reproduce import reproduce
 from baselines.experiments.sessions.deep_command import sessions
 from baselines.experiments.train import train
@@ -76,6 +77,7 @@ def main() -> None:
                 "draw-test-seeds": draw_test_seeds,
                 "calvano": calvano,
                 "compete": compete,
+                "menus": menus,
                 "sessions": sessions,
             },
             prog="python -m baselines",

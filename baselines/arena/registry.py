@@ -40,6 +40,8 @@ class Entry:
     """A `Trainer` of the only provider."""
     sellers: str | None = None
     """A `Trainer` of all providers of a competition side by side."""
+    menus: str | None = None
+    """A `Trainer` of a provider that sells contracts; its policies answer what they see."""
 
     def __post_init__(self) -> None:
         if (self.factory is None) == (self.trainer is None and self.sellers is None):
@@ -95,7 +97,7 @@ class Entry:
 
     def code_digest(self) -> str:
         """Of the source of the rules and of the method, with what stands beside it."""
-        names = (self.factory, self.trainer, self.sellers)
+        names = (self.factory, self.trainer, self.sellers, self.menus)
         return code_digest(*(name.partition(":")[0] for name in names if name is not None))
 
     def get_trainer(self, game: Game = "stackelberg") -> Trainer:
@@ -106,7 +108,8 @@ class Entry:
         """
         if self.factory is not None:
             raise ValueError(f"{self.name} must be a method that is trained: it plays as it is")
-        reference = self.trainer if game == "stackelberg" else self.sellers
+        trainers = {"stackelberg": self.trainer, "competition": self.sellers, "menus": self.menus}
+        reference = trainers[game]
         if reference is None:
             raise ValueError(f"{self.name} must be a method that is trained for the game {game}")
         return imported(reference)
@@ -114,6 +117,7 @@ class Entry:
 
 _METHODS = "baselines.methods"
 _SB3 = f"{_METHODS}.sb3.trainer"
+_MENUS = f"{_METHODS}.sb3.menu_trainer"
 _SELLERS = f"{_METHODS}.sellers.seller_trainer"
 _SCRIPTED = f"{_METHODS}.sellers.scripted"
 
@@ -125,12 +129,12 @@ REGISTRY: dict[str, Entry] = {
             trainer=f"{_SB3}:TPPO",
             sellers=f"{_SELLERS}:TPPO",
         ),
-        Entry("ppo", trainer=f"{_SB3}:PPO_MLP", sellers=f"{_SELLERS}:PPO"),
+        Entry("ppo", trainer=f"{_SB3}:PPO_MLP", sellers=f"{_SELLERS}:PPO", menus=f"{_MENUS}:PPO"),
         Entry("recurrent_ppo", trainer=f"{_SB3}:RECURRENT_PPO"),
         Entry("a2c", trainer=f"{_SB3}:A2C_MLP"),
-        Entry("sac", trainer=f"{_SB3}:SAC_MLP"),
-        Entry("td3", trainer=f"{_SB3}:TD3_MLP"),
-        Entry("diffusion_td3", trainer=f"{_SB3}:DIFFUSION_TD3"),
+        Entry("sac", trainer=f"{_SB3}:SAC_MLP", menus=f"{_MENUS}:SAC"),
+        Entry("td3", trainer=f"{_SB3}:TD3_MLP", menus=f"{_MENUS}:TD3"),
+        Entry("diffusion_td3", trainer=f"{_SB3}:DIFFUSION_TD3", menus=f"{_MENUS}:DIFFUSION_TD3"),
         Entry("dqn", trainer=f"{_SB3}:DQN_MLP", sellers=f"{_SELLERS}:DQN"),
         Entry("filter_unfitted", "form", factory=f"{_METHODS}.filter.leader:unfitted"),
         Entry("filter", "form", trainer=f"{_METHODS}.filter.trainers:FILTER"),

@@ -14,18 +14,22 @@ from gymnasium.vector import AutoresetMode
 import aigc_market
 from aigc_market import _checks
 from aigc_market import followers as scripted
-from aigc_market.envs import competition, stackelberg
+from aigc_market.envs import competition, menus, stackelberg
+from aigc_market.envs.pages.menu_vector import MenuVectorEnv
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.scenarios import Scenario
 from baselines.arena.arguments import EnvArguments, given
 from baselines.arena.protocol import PublicParameters
 from baselines.runs.digest import code_digest, described, digest
 
-Game = Literal["stackelberg", "competition"]
+Game = Literal["stackelberg", "competition", "menus"]
 _SETTINGS: dict[str, Any] = {
     "stackelberg": stackelberg.Settings,
     "competition": competition.Settings,
+    "menus": menus.Settings,
 }
+_FOLLOWERS = {"stackelberg": scripted.SCRIPTED, "menus": scripted.SCRIPTED_MENUS}
+"""By name, of games with one provider."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +39,7 @@ class Task:
     Args:
         scenario: a preset's name, or a scenario of one's own.
         arguments: keyword arguments, as `EnvArguments.as_json` gives them.
-        game: of one provider, or of several that compete.
+        game: of one provider, of several that compete, or of one that sells contracts.
         seat: of the provider whose task it is, where there are several.
 
     Raises:
@@ -69,10 +73,13 @@ class Task:
         return cls(**kept)
 
     def as_json(self) -> dict[str, Any]:
-        """The scenario's name, the arguments, and the game and the seat where providers compete."""
+        """The scenario's name, the arguments, the game where it is not one of prices and of one
+        provider, and the seat where providers compete."""
         plain = {"scenario": self.scenario_name, "arguments": dict(self.arguments)}
+        if self.game != "stackelberg":
+            plain["game"] = self.game
         if self.game == "competition":
-            plain |= {"game": self.game, "seat": self.seat}
+            plain["seat"] = self.seat
         return plain
 
     @property
@@ -134,21 +141,22 @@ class Task:
         return PublicParameters(**known)
 
     def environment(self, num_envs: int, **more: Any) -> PricingVectorEnv:
-        """The task's markets side by side.
+        """The task's markets side by side: a `MenuVectorEnv` where contracts are sold.
 
         Args:
             num_envs: N.
             more: keyword arguments in place of the task's.
         """
         given = {"autoreset_mode": AutoresetMode.SAME_STEP, **self.keywords(), **more}
-        return PricingVectorEnv(num_envs, **given)
+        view: Any = MenuVectorEnv if self.game == "menus" else PricingVectorEnv
+        return view(num_envs, **given)
 
     def digest_parts(self) -> dict[str, Any]:
         """All of the task that results depend on, as JSON: its names, law and followers."""
         settings = self.settings()
         followers = self.arguments.get("followers", settings.scenario.followers)
-        if self.game == "stackelberg":
-            followers = scripted.resolve(followers)
+        if self.game in _FOLLOWERS:
+            followers = scripted.resolve(followers, _FOLLOWERS[self.game])
         return {**self.as_json(), "law": described(settings), "followers": described(followers)}
 
     def digest(self, *more: Any) -> str:
