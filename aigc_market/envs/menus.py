@@ -7,6 +7,7 @@ told of it is stated in `MenuGame` for arrays, and in `MenuEpisode` for floats.
 from __future__ import annotations
 
 import itertools
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,18 +73,23 @@ class Settings(settings.Settings):
 
     @property
     def satisfaction_bounds(self) -> tuple[float, float]:
-        """As in the base; of a fixed δ no more than a fee can take."""
+        """As in the base; of a fixed δ no more than the highest fee can take."""
         if self.satisfaction is not None:
             return super().satisfaction_bounds
         most = float(self.market.satisfaction.max())
-        return 0.0, most if self.max_fee is None else max(most, self.max_fee / self.best_gain)
+        return 0.0, most if self.max_fee is None else max(most, self.max_fee / self._worth(1.0))
 
     @cached_property
     def fee_bound(self) -> float:
         """F."""
         if self.max_fee is not None:
             return float(self.max_fee)
-        return self.seen_satisfaction_bounds[1] * self.best_gain
+        return self._worth(self.satisfaction_bounds[1])
+
+    def _worth(self, satisfaction: float) -> float:
+        """What the best contract may come to be worth to a VMU that begins with this δ."""
+        rises = math.prod(move.factor_bounds[1] for move in self.scenario.moves)
+        return satisfaction * rises * self.best_gain
 
     def _check(self) -> None:
         super()._check()
@@ -94,21 +100,20 @@ class Settings(settings.Settings):
                 "scenario must move nothing but satisfaction and ssim where contracts are sold: "
                 f"{self.scenario.name!r} has {list(self.scenario.moves)}"
             )
-        law = self.satisfaction
-        bounded = law is None or law.high < 1e30
-        if self.max_fee is not None:
-            _checks.number("max_fee", self.max_fee, above=0)
-            most = float(self.market.satisfaction.max())
-            least = self.best_gain * (most if law is None else self.seen_satisfaction_bounds[1])
-            if bounded and self.max_fee < least * (1 - 1e-9):
+        law, most = self.satisfaction, float(self.market.satisfaction.max())
+        if self.max_fee is None:
+            if law is not None and law.high > 1e30:
                 raise ValueError(
-                    f"max_fee must be at least {least:g}, what the best contract may be worth to a "
-                    f"VMU, got {self.max_fee!r}"
+                    "max_fee must be given where satisfaction has no bounds (or wrap the function "
+                    "as aigc_market.Drawn(low, high, function)), got None"
                 )
-        elif not bounded:
+            return
+        _checks.number("max_fee", self.max_fee, above=0)
+        least = self._worth(most)  # of a law the market holds the most
+        if most < 1e30 and self.max_fee < least * (1 - 1e-9):
             raise ValueError(
-                "max_fee must be given where satisfaction has no bounds (or wrap the function as "
-                "aigc_market.Drawn(low, high, function)), got None"
+                f"max_fee must be at least {least:g}, what the best contract may be worth to a "
+                f"VMU, got {self.max_fee!r}"
             )
 
 
