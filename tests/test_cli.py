@@ -671,7 +671,7 @@ def test_help(capsys, command):
     for presets in (scenarios.SCENARIOS, scenarios.COMPETITION_SCENARIOS):
         named = ", ".join(presets) in " ".join(out.replace("│", " ").split())
         assert named == (command in (["solve"], ["play"]))
-    sold = f"Where contracts are sold {', '.join(scenarios.MENU_SCENARIOS)}."
+    sold = f"With `solve --menus` {', '.join(scenarios.MENU_SCENARIOS)}."
     assert (sold in " ".join(out.replace("│", " ").split())) == (command in (["solve"], ["play"]))
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from functools import partial
 
+import gymnasium
 import numpy as np
 import pytest
 from command_line import refused, run, type_words
@@ -196,6 +197,27 @@ def test_a_game_of_several_is_recorded_and_replayed(capsys, tmp_path):
     assert "3 rounds in" in run(capsys, "replay", path, "--video", film)
     assert film.read_bytes().startswith(b"GIF89a")
     assert run(capsys, words) == out.split("Kept in")[0]  # a seed is a game
+
+
+def test_rounds_in_which_contracts_are_sold_are_replayed(capsys, tmp_path):
+    path, rounds = tmp_path / "run.jsonl", []
+    market = {"satisfaction": [150, 250], "contracts": 2, "max_cycles": 2}
+    env = gymnasium.make("aigc_market/Menu-v0", normalize=False, **market)
+    env.reset()
+    for menu in ([100, 800, 200, 1400], [158, 1125, 204, 1263]):
+        env.step(np.float32(menu))
+        replay.collect(env, rounds)
+    replay.write(path, rounds)
+    first, second = run(capsys, "replay --text", path).split("round 2 of 2")
+    assert re.search(r"(?m)^1 +100 +800.00 +71 % +0–1$", first)
+    assert re.search(r"(?m)^2 +200 +1,400.00 +99 % +–$", first)
+    assert re.search(r"(?m)^best 2 +204 +1,264.01 +1$", first)
+    assert "utility 1,400.00, of the best menu 2,028.02, regret 628.02" in first
+    assert "utility 2,026.00, of the best menu 2,028.02, regret 2.017" in second
+    assert "δ 150 to 250" in second
+    film = tmp_path / "run.gif"
+    assert "2 rounds in" in run(capsys, "replay", path, "--video", film)
+    assert film.read_bytes().startswith(b"GIF89a")
 
 
 @pytest.mark.parametrize(("ending", "kind"), [("gif", b"GIF89a"), ("mp4", b"ftyp")])

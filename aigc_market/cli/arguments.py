@@ -44,7 +44,7 @@ _MENUS = _Game(
 )
 _NAMED = (
     f"{', '.join(SCENARIOS)}; of several providers {', '.join(COMPETITION_SCENARIOS)}. A name that "
-    "both have is of one provider, unless --M says otherwise. Where contracts are sold "
+    "both have is of one provider, unless --M says otherwise. With `solve --menus` "
     f"{', '.join(MENU_SCENARIOS)}. Unset: the first of them."
 )
 

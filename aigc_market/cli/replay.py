@@ -26,7 +26,8 @@ def replay(
     Needs the extra `render`; without it the rounds are told as text.
 
     Args:
-        run_file: What `aigc-market play --record` kept.
+        run_file: What `aigc-market play --record` kept, or `aigc_market.replay.write` in Python,
+            also of a provider that sells contracts.
         video: A .gif or .mp4 to draw the rounds to, in place of the window.
         fps: Rounds a second.
         text: Tell the rounds as text, in place of the window.
