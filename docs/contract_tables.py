@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import pandas as pd
+from measurements import DOCS, only, percent, rounded
+
 import aigc_market
-from baselines.report import table as aligned
+from baselines.arena.statistics import mean_interval
+from baselines.experiments.menus.mechanisms import MECHANISMS
+from baselines.report import bracketed, number, table
 
 _REFERENCE = ([200, 200], [100, 300], [150, 250], [200, 210, 240, 260])
 """δ of the markets by which the oracle is pinned."""
+_SPREADS = (50, 100, 195)
 
 
 def reference() -> str:
@@ -15,7 +24,63 @@ def reference() -> str:
     for delta in _REFERENCE:
         market = aigc_market.Market(K=len(delta), satisfaction=delta)
         best, price = aigc_market.solve_menu(market), aigc_market.solve(market)
-        earned = [f"{solved.asp_utility:,.1f}" for solved in (best, price)]
+        earned = [f"{solved.asp_utility:.1f}" for solved in (best, price)]
         listed = [", ".join(f"{x:.1f}" for x in values) for values in (best.steps, best.fees)]
         rows.append((", ".join(map(str, delta)), *listed, *earned))
-    return aligned(("δ", "steps", "fees", "profit", "of a price"), rows, words=3)
+    return table(("δ", "steps", "fees", "profit", "of a price"), rows, words=3)
+
+
+def mechanisms() -> str:
+    """What each way to sell earns, as a share of the best menu."""
+    presets, spreads = ("paper", "hidden"), [f"{h:.1f}" for h in _SPREADS]
+    columns = [{"set": "preset", "market": name} for name in presets]
+    columns += [{"set": "spread", "spread": h} for h in spreads]
+    rows = []
+    for name in MECHANISMS:
+        found = [only("menus/mechanisms", mechanism=name, **of) for of in columns]
+        rows.append((name, *(percent(row["of_best"], 2) for row in found)))
+    header = [f"`{name}`" for name in presets] + [f"h = {h}" for h in _SPREADS]
+    return table(("of the best menu", *header), rows)
+
+
+def of_preset(scenario: str, mechanism: str) -> str:
+    """What a way to sell earns in a preset, as a share of the best menu."""
+    row = only("menus/mechanisms", set="preset", market=scenario, mechanism=mechanism)
+    return rounded(row["of_best"], 3)
+
+
+def learners() -> str:
+    """Sellers by preset: shares, gaps and costs, means of seeds."""
+    header = ("scenario", "L", "method", "share", "earned", "IC gap", "IR gap", "rounds", "seconds")
+    rows = []
+    for (scenario, contracts, method), runs in _sellers():
+        mean = runs.mean(numeric_only=True)
+        shares = [bracketed(mean_interval(runs[name]), 3) for name in ("share", "earned")]
+        gaps = [_percent(mean[f"{name}_share"]) for name in ("incentive", "participation")]
+        cost = [_count(mean["rounds"]), _count(mean["seconds"])]
+        rows.append((f"`{scenario}`", str(contracts), f"`{method}`", *shares, *gaps, *cost))
+    return table(header, rows, words=3)
+
+
+def best_learner(scenario: str) -> str:
+    """The highest mean share of learners of a preset, and whose it is."""
+    shares = {
+        method: runs["share"].mean()
+        for (name, _, method), runs in _sellers()
+        if name == scenario and not runs["rounds"].isna().any()  # nobody trains what is fixed
+    }
+    name = max(shares, key=lambda method: shares[method])
+    return f"{rounded(str(shares[name]), 3)} (`{name}`)"
+
+
+def _sellers() -> Any:
+    rows = pd.read_csv(DOCS / "menus" / "learners.csv")
+    return rows.groupby(["scenario", "contracts", "method"], sort=False)
+
+
+def _percent(share: float) -> str:
+    return number(100 * share, 1) + " %" * (not math.isnan(share))
+
+
+def _count(value: float) -> str:
+    return number(value) if math.isnan(value) else f"{value:,.0f}"
