@@ -42,7 +42,7 @@ def solve(
     Of several providers: their Nash equilibrium with its certificate, and their cartel. Where no
     equilibrium in pure strategies is found it says so, and tells the prices of the smallest gap and
     how best replies go round. With --menus: the contracts, so many steps for such a fee, by which
-    one provider earns most of VMUs that it cannot tell apart, and what it would earn by other means.
+    one provider earns most of VMUs that it cannot tell apart, and what other means would earn it.
     Of a scenario, the first market drawn from the seed; unset: 0.
 
     Args:
