@@ -72,8 +72,8 @@ def box_action(space, rng):
 def act(env, *actions):
     """Turns of a turn-based game, by numbers or rows of them, or by indices."""
     for action in actions:
-        index = isinstance(env.action_space(env.agent_selection), gymnasium.spaces.Discrete)
-        env.step(action if index else np.atleast_1d(np.float32(action)))
+        numbers = isinstance(env.action_space(env.agent_selection), gymnasium.spaces.Box)
+        env.step(np.atleast_1d(np.float32(action)) if numbers else action)
 
 
 class Service(TabulatedSSIM):
