@@ -408,6 +408,10 @@ OF_MENUS = [
     ({"scenario": "drift"}, r"scenario must be .*'paper', 'hidden'.* got 'drift'"),
     ({"satisfaction": lambda rng: 200.0}, "max_fee must be given where satisfaction has no bounds"),
     ({**WIDE, "max_fee": 3e3}, "max_fee must be at least 3232.76, .* got 3000"),
+    (
+        {"scenario": aigc_market.Scenario("level", moves=[aigc_market.Drift()]), "max_fee": 2e3},
+        "max_fee must be at least .*, what the best contract may be worth to a VMU, got 2000",
+    ),
     ({"followers": "myopic_discount"}, "followers must be .*'quantal'.* got 'myopic_discount'"),
 ]
 

@@ -7,13 +7,14 @@ import pytest
 import supersuit
 from packaging.requirements import Requirement
 from pettingzoo.utils.env_logger import EnvLogger
-from views import menu, pricing, pricing_lanes, rival
+from views import pricing, pricing_lanes, rival
 
 import aigc_market
 from aigc_market import competition_v0, menus_v0
 
 MULTI_AGENT = [aigc_market.env, aigc_market.parallel_env]
-multi_agent = pytest.mark.parametrize("view", MULTI_AGENT, ids=["env", "parallel_env"])
+BY_CONTRACT = [menus_v0.env, menus_v0.parallel_env]
+multi_agent = pytest.mark.parametrize("view", MULTI_AGENT + BY_CONTRACT, ids=range(4))
 
 ASP_INFOS = {"round", "price", "demand", "utility"}
 ASP_INFOS |= {"equilibrium_price", "equilibrium_utility", "regret"}
@@ -43,9 +44,7 @@ def test_action_zero_is_clipped(zero):
     assert all("outside action space" in message for message in EnvLogger.mqueue)
 
 
-@pytest.mark.parametrize(
-    "view", [*MULTI_AGENT, competition_v0.env, menus_v0.env, pricing, rival, menu]
-)
+@pytest.mark.parametrize("view", [*MULTI_AGENT, *BY_CONTRACT, competition_v0.env, pricing, rival])
 def test_render_modes_are_kept_and_listed(view):
     for render_mode in (None, "ansi", "human"):
         env = view(render_mode=render_mode)
@@ -93,7 +92,8 @@ def test_infos_can_be_written_to_and_are_kept_between_rounds():
 )
 @pytest.mark.parametrize("continuous", [True, False])
 def test_all_vmus_have_identical_spaces(view, satisfaction, continuous):
-    env = view(satisfaction=satisfaction, continuous_actions=continuous)
+    bound = {"max_fee": 4e3} if view in BY_CONTRACT else {}
+    env = view(satisfaction=satisfaction, continuous_actions=continuous, **bound)
     assert env.observation_space("vmu_0") == env.observation_space("vmu_1")
     assert env.action_space("vmu_0") == env.action_space("vmu_1")
     env.reset(seed=0)
