@@ -398,6 +398,12 @@ def test_ties_go_to_the_leader(menu, taken):
     assert menus.choose(market, menu)[0] in np.ravel(taken)
 
 
+@pytest.mark.parametrize(("fee", "taken"), [(1152.0, 0), (1152.0 - 1e-7, 0), (1151.9, 1)])
+def test_none_is_taken_where_the_leader_would_lose_by_a_tie(fee, taken):
+    market = paper(200.0, cost=15.0)
+    assert menus.choose(market, [[100, fee]])[0] == taken
+
+
 def answers(market, menu):
     """Everything that the oracle says of a market and a menu, by name."""
     found = {
