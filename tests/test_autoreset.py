@@ -65,6 +65,22 @@ def test_every_mode_is_gymnasiums(game, mode):
 
 
 @every_mode
+@every_game
+def test_what_is_not_copied_is_the_same_until_the_next_step(game, mode):
+    _, vector, arguments = GAMES[game]
+    arguments = {"max_cycles": ROUNDS, "autoreset_mode": mode, **arguments}
+    lent, copied = vector(N, copy=False, **arguments), vector(N, **arguments)
+    np.testing.assert_array_equal(lent.reset(seed=1)[0], copied.reset(seed=1)[0])
+    lent.action_space.seed(0)
+    for _ in range(ROUNDS if mode is AutoresetMode.DISABLED else 3 * ROUNDS):
+        actions = lent.action_space.sample()
+        one, two = lent.step(actions), copied.step(actions)
+        for answer, expected in zip(one[:4], two[:4], strict=True):
+            np.testing.assert_array_equal(answer, expected)
+        same_infos(one[4], two[4])
+
+
+@every_mode
 def test_ids_take_the_mode(mode):
     for name in ("Pricing-v0", "Rival-v0", "Menu-v0"):
         name = f"aigc_market/{name}"

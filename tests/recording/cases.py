@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aigc_market import PAPER_SSIM, Uniform
+from aigc_market import PAPER_SSIM, Drift, Scenario, Uniform
+from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 _TABLE = TabulatedSSIM([0, 1, 20, 60, 120, 250], [0.0, 0.4, 3.0, 7.0, 7.9, 8.05])
@@ -50,6 +51,17 @@ SEVERAL: dict[str, dict[str, Any]] = {
     "calvano": {"scenario": "calvano"},
     "road": {"scenario": "road", "max_price": 12.0},
     "road-units": {"scenario": "road", "judged": False, **_UNITS},
+}
+MENUS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "units": {"satisfaction": [120.0, 260.0], **_UNITS},
+    "discrete": {"continuous_actions": False, "history": 2, "contracts": 1},
+    "table": {"ssim": _TABLE, "contracts": 4, "max_fee": 3000.0, "K": 5},
+    "hidden": {"scenario": "hidden"},
+    "moving-units": {
+        "scenario": Scenario("types", arguments=SCENARIOS["shift"].arguments, moves=[Drift()]),
+        **_UNITS,
+    },
 }
 PHYSICAL = {"normalize": False, "scale_rewards": False}
 
@@ -99,6 +111,14 @@ def cases() -> dict[str, dict[str, Any]]:
         add(view, "options", {}, options={**given, "access_cost": 20.0, "temperature": 30.0})
     for view in ("parallel", "tensors-stackelberg"):
         add(view, "options", {}, options={**given, "price": 7.0})
+    for name, arguments in MENUS.items():
+        for view in ("aec-menus", "parallel-menus", "tensors-menus"):
+            add(view, name, arguments)
+        for view in ("single-Menu-v0", "vector-Menu-v0"):
+            add(view, name, {**PHYSICAL, **arguments})
+    for view in ("single-Menu-v0", "vector-Menu-v0"):
+        add(view, "followers-quantal", {"followers": "quantal", **PHYSICAL})
+    add("parallel-menus", "options", {}, options={"cost": 2.0, "menu": [[50.0, 300.0]] * 3})
     add("aec", "live", {"scenario": "live"}, rounds=3)
     add("single-Pricing-v0", "live", {"scenario": "live"}, rounds=3)
     return found

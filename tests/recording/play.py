@@ -12,6 +12,10 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 import aigc_market
 
 ROUNDS, SEED = 30, 7
+_GAMES: dict[str, Any] = {
+    "competition": aigc_market.competition_v0,
+    "menus": aigc_market.menus_v0,
+}
 
 
 def play(view: str, arguments: dict[str, Any], options: Any = None, rounds: int = ROUNDS) -> Any:
@@ -41,7 +45,7 @@ def _say(said: dict[str, list[Any]], name: str, value: Any) -> None:
 
 
 def _aec(said: Any, view: str, arguments: Any, options: Any, rounds: int) -> None:
-    module = aigc_market.competition_v0 if view.endswith("competition") else aigc_market
+    module = _GAMES.get(view.partition("-")[2], aigc_market)
     env, rng = module.env(max_cycles=rounds, **arguments), np.random.default_rng(SEED)
     for episode, seed in enumerate((SEED, None)):
         env.reset(seed=seed, options=None if episode else options)
@@ -58,7 +62,7 @@ def _aec(said: Any, view: str, arguments: Any, options: Any, rounds: int) -> Non
 
 
 def _parallel(said: Any, view: str, arguments: Any, options: Any, rounds: int) -> None:
-    module = aigc_market.competition_v0 if view.endswith("competition") else aigc_market
+    module = _GAMES.get(view.partition("-")[2], aigc_market)
     env, rng = module.parallel_env(max_cycles=rounds, **arguments), np.random.default_rng(SEED)
     for episode, seed in enumerate((SEED, None)):
         observations, _ = env.reset(seed=seed, options=None if episode else options)
