@@ -440,7 +440,8 @@ def _cuts_of_few(market: Market, revenue: Any, L: int) -> Any:
     rounding = 16 * K * float(xp.finfo(revenue.dtype).eps)
     corners = revenue >= concave - rounding * concave[..., :1]
     count = _counted(revenue, K + 1)
-    paid = _paid(market, revenue[..., :, None], revenue[..., None, :], count - count[:, None])
+    wide = _wide(market)
+    paid = _paid(wide, revenue[..., :, None], revenue[..., None, :], count - count[:, None])
     both = corners[..., :, None] & corners[..., None, :] & (count >= count[:, None])
     paid = xp.where(both, paid, -float("inf"))
     best, chosen = xp.where(corners, 0.0, -float("inf")), []
@@ -455,9 +456,8 @@ def _cuts_of_few(market: Market, revenue: Any, L: int) -> Any:
     return xp.concat(cuts[::-1], axis=-1)
 
 
-def _paid(market: Market, above: Any, beyond: Any, count: Any) -> Any:
+def _paid(wide: Market, above: Any, beyond: Any, count: Any) -> Any:
     """What a contract for `count` neighbours earns, (…, I, J): R falls from `above` to `beyond`."""
-    wide = _wide(market)
     gained = above - beyond
     steps = _purchases(wide, gained / larger(count, 1))
     return gained * wide.ssim.gain(steps) - wide.per_vmu(wide.cost) * count * steps
@@ -480,7 +480,7 @@ def _cuts_of_many(market: Market, revenue: Any, L: int) -> Any:
     """
 
     def of_one(revenue: np.ndarray, market: Market) -> np.ndarray:
-        corners = upper_envelope(revenue)
+        corners, wide = upper_envelope(revenue), _wide(market)
         last = len(corners) - 1
         best, chosen = np.zeros(last + 1), []
         for _ in range(L):
@@ -492,7 +492,7 @@ def _cuts_of_many(market: Market, revenue: Any, L: int) -> Any:
                 ends = np.arange(low, high + 1) if high - low < _FEW else np.array([middle])
                 begins = np.arange(first, min(final, ends[-1]) + 1)[:, None]
                 count = corners[ends] - corners[begins]
-                paid = _paid(market, revenue[corners[begins]], revenue[corners[ends]], count)
+                paid = _paid(wide, revenue[corners[begins]], revenue[corners[ends]], count)
                 totals = np.where(count >= 0, best[begins] + paid, -np.inf)
                 before[ends] = begins[totals.argmax(axis=0), 0]
                 now[ends] = totals.max(axis=0)
