@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market import menus, rules
+from aigc_market.followers import FollowerPolicy
 from baselines.arena.task import Task
 
 UNITS = {"normalize": True, "scale_rewards": True}
@@ -50,7 +51,14 @@ class PlayedMenus:
         return float(self.utility.sum() / self.best.sum())
 
 
-def play_menus(offer: Offer, task: Task, num_envs: int, seed: int, history: int = 1) -> PlayedMenus:
+def play_menus(
+    offer: Offer,
+    task: Task,
+    num_envs: int,
+    seed: int,
+    history: int = 1,
+    followers: FollowerPolicy | None = None,
+) -> PlayedMenus:
     """Play an episode in each of `num_envs` lanes.
 
     The markets depend on the seed and on `num_envs` alone, so that sellers played with the same two
@@ -62,11 +70,13 @@ def play_menus(offer: Offer, task: Task, num_envs: int, seed: int, history: int 
         num_envs: N, episodes side by side.
         seed: of the markets and of the VMUs' noise; see `baselines.arena.seeds`.
         history: rounds that are seen.
+        followers: choose, in place of the task's.
 
     Raises:
         TypeError, ValueError: bad arguments of the environment, or actions that are none.
     """
-    env: Any = task.environment(num_envs, history=history, **UNITS)
+    of_vmus = {} if followers is None else {"followers": followers}
+    env: Any = task.environment(num_envs, history=history, **UNITS, **of_vmus)
     seen, _ = env.reset(seed=seed)
     rounds = []
     for _ in range(env.max_cycles):

@@ -111,13 +111,14 @@ class LearningGames:
         """Settle the round in which this is bought, and begin the next one at what is posted.
 
         Args:
-            posted: (N, 1) prices.
-            bought: (N, K) purchases at the prices in force.
+            posted: (N, 1) prices, held within their bounds.
+            bought: (N, K) purchases at the prices in force, likewise.
 
         Returns:
             The leader's rewards (N,) for the prices in force, and whether the episode is over.
         """
-        actions = {"asp": {"action": posted[:, None]}, "vmu": {"action": bought[..., None]}}
+        posted = posted.clamp(-1.0, 1.0)[:, None]
+        actions = {"asp": {"action": posted}, "vmu": {"action": self._actions(bought)}}
         data: Any = self.env.step(TensorDict(actions, self.env.batch_size)).get("next")
         over = bool(data["done"][0])
         if over:
@@ -125,6 +126,10 @@ class LearningGames:
         else:
             self._observe(data)
         return data["asp", "reward"][:, 0, 0], over
+
+    def _actions(self, bought: Tensor) -> Tensor:
+        """Actions of the environment's VMUs."""
+        return bought.clamp(-1.0, 1.0)[..., None]
 
     def _money(self, prices: Tensor) -> Tensor:
         return from_unit(prices.clamp(-1.0, 1.0), *self._bounds)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
-from torch.distributions import Normal
 from torch.optim import Optimizer
 from torchrl.objectives.value.functional import generalized_advantage_estimate
 
@@ -75,7 +74,7 @@ class PPO(Sides):
                 seen = games.observed
                 prices, _, log_probs = self.leader(seen)
                 bought = games.rational(games.price) if answer is None else answer(games.seen)
-                earned, over = games.play(prices.clamp(-1.0, 1.0), bought.clamp(-1.0, 1.0))
+                earned, over = games.play(prices, bought)
             played.append((seen, prices, log_probs, earned, torch.tensor(over)))
         if leads:
             columns = [torch.stack(column) for column in zip(*played, strict=True)]
@@ -86,13 +85,13 @@ class PPO(Sides):
         prices = games.prices(self.explore)
         with torch.no_grad():
             seen = games.seen_at(prices)
-            tried = Normal(network(seen), deviation)
+            tried = network.tried(seen, deviation)
             bought = tried.sample((DRAWS,))
             before = tried.log_prob(bought)
             surplus = games.surplus(prices, bought)
             advantage = _standardized(surplus - surplus.mean(dim=0))
         for _ in range(STEPS):
-            ratio = Normal(network(seen), deviation).log_prob(bought) - before
+            ratio = network.tried(seen, deviation).log_prob(bought) - before
             _descend(self.optimizer, _clipped(ratio, advantage))
 
     def _lead(
@@ -182,7 +181,7 @@ class Pathwise(Sides):
             surplus = games.surplus(prices, alone).diagonal(dim1=0, dim2=-1)
             _climb(self.optimizer, self.followers, surplus.mean())
         with torch.no_grad():
-            _, over = games.play(posted.detach().clamp(-1.0, 1.0), self._answer(games.price))
+            _, over = games.play(posted.detach(), self._answer(games.price))
         return over
 
     def _lead(self, posted: Tensor) -> None:

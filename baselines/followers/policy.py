@@ -11,10 +11,13 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
+from torch.distributions import Normal
 from torchrl.modules import MLP, MultiAgentMLP
 
 from aigc_market import rules
+from aigc_market.envs import menus
 from aigc_market.envs.actions import from_unit
+from aigc_market.envs.menus import MenuGame
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.market import Market
 from baselines.runs.policy_files import read, write
@@ -46,9 +49,7 @@ class FollowerNetwork(nn.Module):
     def __init__(self, K: int, space: Box, shared: bool) -> None:
         super().__init__()
         self.K, self.shared = K, shared
-        low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
-        middle = (torch.maximum(low, USUAL * high) * high).sqrt().log()
-        self.register_buffer("middle", middle, persistent=False)
+        self.register_buffer("middle", middle_of(space), persistent=False)
         layers: dict[str, Any] = {"depth": 2, "num_cells": WIDTH, "activation_class": nn.Tanh}
         if not shared:
             layers |= {"centralized": False, "share_params": False, "use_td_params": False}
@@ -58,6 +59,16 @@ class FollowerNetwork(nn.Module):
     def forward(self, seen: Tensor) -> Tensor:
         """What is seen to purchases, not yet held within the bounds."""
         return self.mean(seen.clamp(min=LEAST).log() - self.middle)[..., 0]
+
+    def tried(self, seen: Tensor, deviation: float) -> Normal:
+        """What is bought in order to learn."""
+        return Normal(self(seen), deviation)
+
+
+def middle_of(space: Box) -> Tensor:
+    """Logarithms of what is in the middle of what is expected to be seen."""
+    low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
+    return (torch.maximum(low, USUAL * high) * high).sqrt().log()
 
 
 @dataclass(frozen=True)
@@ -120,26 +131,30 @@ class Followers:
         return cls(network, settings)
 
 
-def sees(settings: Settings) -> Box:
+def sees(settings: Any) -> Box:
     """The space of what a follower sees: it stands first in what environments show a VMU."""
     viewer = _normalized(settings).follower
     count = sum(field.width for field in viewer.front)
     return Box(viewer.space.low[:count], viewer.space.high[:count], dtype=np.float32)
 
 
-def observe(settings: Settings, market: Market, price: Any) -> np.ndarray:
-    """What each VMU sees at prices (…): (…, K, n), in the units of `normalize=True`."""
-    price, game = np.asarray(price, np.float64), _normalized(settings)
-    values = [*game.follower_front(market), price[..., None, None]]
+def observe(settings: Any, market: Market, *posted: Any) -> np.ndarray:
+    """What each VMU sees at prices (…): (…, K, n), in the units of `normalize=True`.
+
+    Of contracts, `posted` are the 2L numbers of menus, (…) each.
+    """
+    numbers, game = np.stack([np.asarray(of, np.float64) for of in posted]), _normalized(settings)
+    values = [*game.follower_front(market), *numbers[..., None, None]]
     columns = [
-        np.broadcast_to(value * field.scale, (*price.shape, market.K, 1))
+        np.broadcast_to(value * field.scale, (*numbers.shape[1:], market.K, 1))
         for field, value in zip(game.follower.front, values, strict=True)
     ]
     return np.concatenate(columns, axis=-1, dtype=np.float32)
 
 
-def _normalized(settings: Settings) -> Stackelberg:
-    return Stackelberg(dataclasses.replace(settings, normalize=True, followers=None), False)
+def _normalized(settings: Any) -> Stackelberg | MenuGame:
+    game: Any = MenuGame if isinstance(settings, menus.Settings) else Stackelberg
+    return game(dataclasses.replace(settings, normalize=True, followers=None), False)
 
 
 def to_steps(market: Market, actions: np.ndarray) -> np.ndarray:
