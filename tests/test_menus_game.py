@@ -214,6 +214,18 @@ def test_quantal_followers_choose_by_the_logit(lanes, temperature):
     np.testing.assert_allclose(np.transpose(counts), expected, atol=5 * np.sqrt(0.25 / 6000))
 
 
+def test_scenarios_bring_their_followers():
+    for scenario, by_default in (("paper", "best_response"), ("hidden", "quantal")):
+        taken = []
+        for policy in (None, "best_response", "quantal"):
+            env = menu_lanes(200, scenario=scenario, followers=policy)
+            env.reset(seed=0)
+            best = in_units(env, env.best_menu.menu)
+            taken.append(env.step(best)[-1]["taken"])
+        same = [np.array_equal(taken[0], other) for other in taken[1:]]
+        assert same == [by_default == "best_response", by_default == "quantal"]
+
+
 @pytest.mark.parametrize("satisfaction", [200.0, LogUniform(100, 300)], ids=["told", "drawn"])
 def test_a_function_decides_what_is_taken(satisfaction):
     shapes = []
