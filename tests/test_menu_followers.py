@@ -247,7 +247,7 @@ def test_units_keep_a_row_and_are_not_done_again(tmp_path, monkeypatch):
     mine = frame[(frame["market"] == "mine") & (frame["discount"] == 0)]
     earned = mine.pivot(index="seed", columns="learns", values="earned")
     difference = (earned["both"] - earned["leader"]).mean()
-    (row,) = [row for row in paired if row.startswith("| mine, L = 2 | both | leader ")]
+    (row,) = [row for row in paired if row.startswith("| mine | both | leader ")]
     assert float(row.split("|")[4].split("[")[0]) == pytest.approx(difference, abs=6e-4)
     monkeypatch.setattr(choosers, "train", None)  # nothing is trained again
     assert run(tmp_path, runner, 2, tuple(markets), 400)

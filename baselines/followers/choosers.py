@@ -248,7 +248,9 @@ MARKETS = {
     "δ = 200, 200": Task("paper", _TWO, "menus"),
     "δ = 150, 250": Task("paper", {**_TWO, "satisfaction": ["150", "250"]}, "menus"),
     "hidden": Task("hidden", _TWO, "menus"),
+    "hidden, L = 3": Task("hidden", {"contracts": 3}, "menus"),
 }
+"""Of two contracts where nothing else is said."""
 SIDES: tuple[tuple[Learns, float], ...] = (
     ("leader", 0.0),
     ("followers", 0.0),
@@ -290,7 +292,8 @@ def run(
 
 
 _WORDS = (
-    "VMUs share a network and see their own type and the menu. *Learns*: the others are rational "
+    "Menus have two contracts where nothing else is said. VMUs share a network and see their own "
+    "type and the menu. *Learns*: the others are rational "
     "VMUs, or the best menu of each market, or that menu with lower fees. *Share*: of the best "
     "menu's profit, against rational VMUs. *Earned*: against those who are there. *Forgone*: what "
     "a VMU loses against its best choice, over δ·(max SSIM − SSIM(0)). *Best*: how often it loses "
@@ -302,11 +305,10 @@ _WORDS = (
 def choosers_report(path: Path) -> list[str]:
     """Parts of a report, from choosers.csv: every case, and what is earned, paired by seed."""
     frame, found, rows = read_frame(path), {}, []
-    groups = ["market", "contracts", "learns", "discount"]
-    for (*where, learns, discount), of_one in frame.groupby(groups, sort=False):
+    groups = frame.groupby(["market", "learns", "discount"], sort=False)
+    for (market, learns, discount), of_one in groups:
         who = f"{learns}, best menu" if learns == "followers" else learns
         who += f" at {discount:.0%} less" if discount else ""
-        market = "{}, L = {}".format(*where)
         found.setdefault(market, {})[who] = of_one.set_index("seed")["earned"]
         shares = [bracketed(mean_interval(of_one[name]), 3) for name in ("share", "earned")]
         mean = of_one.mean(numeric_only=True)
