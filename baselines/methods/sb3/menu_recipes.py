@@ -58,17 +58,36 @@ _STANDING: dict[str, Any] = {
     "lanes": 10,
     "learning_rate": 3e-3,
     "least_rate": 0.0,
-    "batch_size": 256,
+    "batch_size": 64,
     "buffer_size": 40_000,
     "learning_starts": 1_000,
 }
 _DRAWN: dict[str, Any] = {
     **_STANDING,
-    "rounds": 400_000,
+    "rounds": 300_000,
     "history": 5,
+    "lanes": 32,
+    "batch_size": 128,
+    "buffer_size": 300_000,
+    "learning_starts": 5_000,
+}
+_SLOWER: dict[str, Any] = {
+    **_STANDING,
+    "rounds": 5_000,
+    "lanes": 1,
+    "learning_rate": 1e-3,
+    "batch_size": 256,
+    "learning_starts": 500,
+}
+"""With fewer steps of the gradient a round a diffusion policy stayed longer at the bounds."""
+_DIFFUSION_DRAWN: dict[str, Any] = {
+    **_DRAWN,
+    "rounds": 400_000,
     "lanes": 64,
+    "learning_rate": 1e-3,
+    "batch_size": 256,
     "buffer_size": 400_000,
-    "learning_starts": 20_000,
+    "learning_starts": 10_000,
 }
 _PPO = PpoRecipe(
     rounds=200_000,
@@ -77,12 +96,19 @@ _PPO = PpoRecipe(
     n_steps=20,
     batch_size=200,
     n_epochs=6,
-    learning_rate=3e-3,
+    learning_rate=5e-3,
     least_rate=0.0,
     log_std_init=-1.0,
 )
 _PPO_DRAWN = replace(
-    _PPO, rounds=1_000_000, history=5, lanes=128, n_steps=25, batch_size=800, n_epochs=4
+    _PPO,
+    rounds=1_000_000,
+    history=5,
+    lanes=128,
+    n_steps=25,
+    batch_size=800,
+    n_epochs=4,
+    learning_rate=1e-2,
 )
 _RECIPES: dict[str, dict[bool, Recipe]] = {
     "ppo": {True: _PPO, False: _PPO_DRAWN},
@@ -91,12 +117,17 @@ _RECIPES: dict[str, dict[bool, Recipe]] = {
         False: SacMenuRecipe(**_DRAWN, target_entropy=-2.0),
     },
     "td3": {
-        True: NoisyMenuRecipe(**_STANDING, exploration=0.1),
-        False: NoisyMenuRecipe(**_DRAWN, exploration=0.3),
+        True: NoisyMenuRecipe(**{**_STANDING, "batch_size": 256}, exploration=0.2),
+        False: NoisyMenuRecipe(**_DRAWN, exploration=0.1),
     },
     "diffusion_td3": {
-        True: NoisyMenuRecipe(**_STANDING, exploration=0.1),
-        False: NoisyMenuRecipe(**_DRAWN, exploration=0.3),
+        True: NoisyMenuRecipe(**_SLOWER, exploration=0.1),
+        False: NoisyMenuRecipe(**_DIFFUSION_DRAWN, exploration=0.05),
     },
 }
-"""By method, and by whether the market stands still."""
+"""By method, and by whether the market stands still: those that earned most of the ones tried.
+
+In validation episodes, by trainings of seeds from 1000 on: 16 of PPO, 8 of SAC, 14 of TD3, 17 of
+the diffusion policy. PPO in a market that stands still: at a rate of 1e-2 it earned as much, or
+went over the edge of what VMUs pay and never came back.
+"""
