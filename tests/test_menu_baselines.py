@@ -254,7 +254,7 @@ def test_the_command_writes_all_and_does_nothing_twice(monkeypatch, tmp_path, ca
     words = f"menus --scenario paper --learners ppo td3 random --quick --workers 1 --out {tmp_path}"
     run(monkeypatch, words)
     files = {path.name for path in tmp_path.iterdir() if path.is_file()}
-    tables = {"mechanisms.csv", "learners.csv", "curves.csv", "comparisons.csv"}
+    tables = {"mechanisms.csv", "learners.csv", "curves.csv", "comparisons.csv", "choosers.csv"}
     assert files == {*tables, "menus.md", "mechanisms.png", "learning.png"}
     learners = pd.read_csv(tmp_path / "learners.csv")
     assert list(learners.columns) == list(menu_tables.LEARNERS)
@@ -266,6 +266,7 @@ def test_the_command_writes_all_and_does_nothing_twice(monkeypatch, tmp_path, ca
     assert compared["difference"][0] == pytest.approx(shares["ppo"] - shares["td3"])
     page = (tmp_path / "menus.md").read_text("utf-8")
     assert f"{shares['ppo']:.3f}" in page
+    assert "## Both sides" in page
     written = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.suffix != ".png"}
     kept = [p for p in written if p.parent.name in ("trained", "sold")]
     assert len(kept) == 2 + 3
@@ -274,7 +275,7 @@ def test_the_command_writes_all_and_does_nothing_twice(monkeypatch, tmp_path, ca
 
 
 def test_ways_to_sell_need_no_learner(monkeypatch, tmp_path):
-    run(monkeypatch, f"menus --learners --out {tmp_path} --workers 1")
+    run(monkeypatch, f"menus --learners --no-both-sides --out {tmp_path} --workers 1")
     assert len(pd.read_csv(tmp_path / "mechanisms.csv")) > 100
     assert not len(pd.read_csv(tmp_path / "learners.csv"))
     assert not (tmp_path / "learning.png").exists()

@@ -39,7 +39,9 @@ _OF_LEARNERS = (
 )
 
 
-def write(out: Path, sold: Sequence[Selling], settings: Mapping[str, Any]) -> None:
+def write(
+    out: Path, sold: Sequence[Selling], more: Sequence[str], settings: Mapping[str, Any]
+) -> None:
     """Write the tables.
 
     `mechanisms.csv` has a row a mechanism and market, `learners.csv` one a seller and seed,
@@ -48,7 +50,8 @@ def write(out: Path, sold: Sequence[Selling], settings: Mapping[str, Any]) -> No
     Args:
         out: folder of the results, where the records are.
         sold: sellers that were played.
-        settings: listed at the end of `menus.md`.
+        more: parts of `menus.md` before its end.
+        settings: listed there.
     """
     write_csv(out / "mechanisms.csv", mechanisms.COLUMNS, mechanisms.rows())
     records = {one: one.record(out) for one in sold}
@@ -63,7 +66,7 @@ def write(out: Path, sold: Sequence[Selling], settings: Mapping[str, Any]) -> No
         parts += ["## Learners", _OF_LEARNERS.format(episodes=max(s.episodes for s in sold))]
         parts += [_learners(out, groups), "By how much shares differ, paired by seed and episode:"]
         parts.append(_compared(compared))
-    report.write(out / "menus.md", [*parts, report.settings(settings, _PACKAGES)])
+    report.write(out / "menus.md", [*parts, *more, report.settings(settings, _PACKAGES)])
 
 
 def _key(one: Selling) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.menus import menu_figures, menu_tables
 from baselines.experiments.menus.selling_units import FIXED, Selling
+from baselines.followers import choosers
 from baselines.runs.runner import Runner
 
 METHODS = tuple(name for name, entry in REGISTRY.items() if entry.menus is not None)
@@ -47,6 +48,7 @@ def menus(
     learners: tuple[str, ...] = (*METHODS, *FIXED, "ppo=3"),
     seeds: int = 5,
     episodes: int = 1000,
+    both_sides: bool = True,
     quick: bool = False,
     out: Path = Path("results/menus"),
     workers: int | None = None,
@@ -54,9 +56,10 @@ def menus(
     """Hold ways to sell, and learners of menus, against the exact best menu.
 
     First what a linear price, a two-part tariff, few contracts and the best menu earn; that needs
-    no learning. Then sellers learn menus, and are played in fresh episodes. Writes mechanisms.csv,
-    learners.csv, curves.csv, comparisons.csv, menus.md and figures. What is trained or played is
-    kept; a run that was cut short goes on where it stopped.
+    no learning. Then sellers learn menus, and are played in fresh episodes; then VMUs learn to
+    choose. Writes mechanisms.csv, learners.csv, curves.csv, comparisons.csv, choosers.csv, menus.md
+    and figures. What is trained or played is kept; a run that was cut short goes on where it
+    stopped.
 
     Args:
         scenario: paper, hidden, or both: in which sellers learn.
@@ -64,6 +67,7 @@ def menus(
             NAME=CONTRACTS is of more contracts than 2; "NAME FIELD=VALUE …" changes a recipe.
         seeds: trainings of each.
         episodes: in which each is measured.
+        both_sides: whether VMUs learn too, alone and beside a leader that learns.
         quick: one seed of 400 rounds, to see that all works; they teach nobody anything.
         out: folder of the results.
         workers: trainings at the same time; as many as there are cores by default.
@@ -90,7 +94,10 @@ def menus(
     trainings = [one.training for one in plan if one.training is not None]
     trained = {None, *run("trainings", sorted(trainings, key=lambda one: one.seed))}
     sold = run("sellers", [one for one in plan if one.training in trained])
-    menu_tables.write(run.out, sold, {"seeds": seeds, **recipes})
+    more: list[str] = []
+    if both_sides and choosers.run(run.out, run, seeds, rounds=_QUICK["rounds"] if quick else None):
+        more = ["## Both sides", *choosers.choosers_report(run.out / "choosers.csv")]
+    menu_tables.write(run.out, sold, more, {"seeds": seeds, **recipes})
     for path in menu_figures.draw(run.out):
         run.console.print(f"{path}", soft_wrap=True, highlight=False)
     run.console.print(Markdown((run.out / "menus.md").read_text("utf-8")))
