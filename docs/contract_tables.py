@@ -73,6 +73,22 @@ def best_learner(scenario: str) -> str:
     return f"{rounded(str(shares[name]), 3)} (`{name}`)"
 
 
+def choosers() -> str:
+    """Who learns, what is earned of whom, and what VMUs forgo: means of seeds."""
+    header = ("market", "learns", "share", "earned", "VMUs forgo", "best choices")
+    rows = []
+    frame = pd.read_csv(DOCS / "menus" / "choosers.csv")
+    for (market, learns, discount), runs in frame.groupby(
+        ["market", "learns", "discount"], sort=False
+    ):
+        less = f", fees {100 * discount:.0f} % lower" * (discount > 0)
+        shares = [bracketed(mean_interval(runs[name]), 3) for name in ("share", "earned")]
+        mean = runs.mean(numeric_only=True)
+        of_vmus = f"{100 * mean['forgone']:.2f} %", f"{100 * mean['best_choices']:.0f} %"
+        rows.append((market, f"{learns}{less}", *shares, *of_vmus))
+    return table(header, rows, words=2)
+
+
 def _sellers() -> Any:
     rows = pd.read_csv(DOCS / "menus" / "learners.csv")
     return rows.groupby(["scenario", "contracts", "method"], sort=False)
