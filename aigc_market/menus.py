@@ -52,6 +52,7 @@ class MenuTerms:
         market: one market or a batch.
         lanes: whether games are played side by side along a last axis, which one market gets too.
         tie: see `TIE`.
+        rounding: by how much fees may be rounded beside that.
         before: the terms of an earlier market, from which is taken what has not changed.
     """
 
@@ -60,6 +61,7 @@ class MenuTerms:
         market: Market,
         lanes: bool = True,
         tie: float = SINGLE_TIE,
+        rounding: float = 0.0,
         before: MenuTerms | None = None,
     ) -> None:
         def own(value: Any) -> Any:
@@ -67,7 +69,7 @@ class MenuTerms:
                 return rules.to_front(value, 1)
             return namespace(value).moveaxis(value, -1, 0)
 
-        self.market, self.cost, self.tie = market, market.cost, tie
+        self.market, self.cost = market, market.cost
         self.satisfaction = own(market.satisfaction)
         if before is not None and before.market.ssim is market.ssim:
             self.ssim = before.ssim
@@ -76,6 +78,8 @@ class MenuTerms:
         of_lanes = self.satisfaction + 0.0 * market.max_steps
         self.most = rules.best_surplus(of_lanes, self.ssim, 0.0, market.max_steps)
         """(K, …) δ·(max SSIM − SSIM(0)): what free steps would be worth."""
+        self.slack = tie * self.most + rounding
+        """(K, …) within which contracts are equally good."""
 
     def worths(self, menu: Any) -> list[Any]:
         """Of none and of each contract (K, …): δ_k·(SSIM(S_l) − SSIM(0)) − T_l."""
@@ -92,7 +96,7 @@ class MenuTerms:
         xp, best = namespace(menu), none
         for worth in worths:
             best = xp.maximum(best, worth)
-        least = best - self.tie * self.most
+        least = best - self.slack
         taken, paid = xp.astype(none, xp.int64), xp.where(least <= 0, none, -float("inf"))
         offers = zip(worths, menu[::2], menu[1::2], strict=True)
         for number, (worth, steps, fee) in enumerate(offers, 1):

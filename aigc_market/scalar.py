@@ -268,10 +268,12 @@ class PairTerms:
 class MenuTerms:
     """The parameters of one market in which contracts are sold, for rounds on floats.
 
-    Arguments are as for `Terms`.
+    Arguments are as for `Terms`, and `rounding` as for `menus.MenuTerms`.
     """
 
-    def __init__(self, market: Market, before: MenuTerms | None = None) -> None:
+    def __init__(
+        self, market: Market, before: MenuTerms | None = None, rounding: float = 0.0
+    ) -> None:
         self.market, self.cost = market, market.cost
         self.satisfaction: list[float] = market.satisfaction.tolist()
         if before is not None and before.market.ssim is market.ssim:
@@ -281,6 +283,7 @@ class MenuTerms:
         best = self.model.gain(self.model.demand(0.0, 0.0, market.max_steps))
         self.most = [delta * best for delta in self.satisfaction]
         """δ·(max SSIM − SSIM(0)) of each VMU."""
+        self.slack = [SINGLE_TIE * most + rounding for most in self.most]
 
     def worths(self, menu: list[float]) -> list[list[float]]:
         """Of each VMU what it gains by none of the contracts S_1, T_1, S_2, …, and by each."""
@@ -291,8 +294,8 @@ class MenuTerms:
         """The number of the contract that is best for each VMU; 0: none."""
         pays = [0.0, *(fee - self.cost * s for s, fee in zip(menu[::2], menu[1::2], strict=True))]
         taken = []
-        for of_vmu, most in zip(worths, self.most, strict=True):
-            least, paid, chosen = max(of_vmu) - SINGLE_TIE * most, -inf, 0
+        for of_vmu, slack in zip(worths, self.slack, strict=True):
+            least, paid, chosen = max(of_vmu) - slack, -inf, 0
             for number, worth in enumerate(of_vmu):
                 if worth >= least and pays[number] > paid:
                     chosen, paid = number, pays[number]

@@ -260,7 +260,8 @@ class Benchmarked:
 class CompetitionEpisode(Episode):
     """Rounds of M leaders and K followers on floats."""
 
-    terms_class = scalar.PairTerms
+    def _lay_out(self, market: Competition) -> scalar.PairTerms:
+        return scalar.PairTerms(market, self._terms)
 
     def _take_up(self) -> None:
         super()._take_up()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +33,6 @@ class Episode:
             unless these are scripted.
     """
 
-    terms_class: ClassVar[Any]
-    """Of `aigc_market.scalar`."""
     _state_rows: array[float]
     """Made where the first row is written."""
     _write: Any
@@ -78,7 +76,7 @@ class Episode:
         """Lay out the market that the process has come to."""
         game, oracle = self._game, self._process.oracle
         self.oracle, self.market = oracle, oracle.market
-        self._terms = self.terms_class(oracle.market, self._terms)
+        self._terms = self._lay_out(oracle.market)
         self._known: Any = None  # what infos compare play with, once that is asked for
         fronts = of_each(game.leader.front, game.leader_front(oracle.market), game.M)
         self._fronts = [fronts[m] for m in self._seats]
@@ -91,6 +89,10 @@ class Episode:
             self._scales: list[float] | None = None
             if game.settings.scale_rewards:
                 self._scales = game.follower_scales(oracle.market).tolist()
+
+    def _lay_out(self, market: Any) -> Any:
+        """Terms of `aigc_market.scalar`, with what has not changed of those before."""
+        raise NotImplementedError
 
     def _write_nothing(self) -> None:
         raise NotImplementedError

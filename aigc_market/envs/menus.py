@@ -86,6 +86,11 @@ class Settings(settings.Settings):
             return float(self.max_fee)
         return self._worth(self.satisfaction_bounds[1])
 
+    @property
+    def rounding(self) -> float:
+        """By how much a fee may be rounded: by so much of F where actions lie in [−1, 1]."""
+        return 1e-7 * self.fee_bound
+
     def _worth(self, satisfaction: float) -> float:
         """What the best contract may come to be worth to a VMU that begins with this δ."""
         rises = math.prod(move.factor_bounds[1] for move in self.scenario.moves)
@@ -150,7 +155,8 @@ class Contracted:
 class MenuEpisode(Episode):
     """Rounds of one leader that offers contracts, and its followers, on floats."""
 
-    terms_class = scalar.MenuTerms
+    def _lay_out(self, market: Market) -> scalar.MenuTerms:
+        return scalar.MenuTerms(market, self._terms, self._game.settings.rounding)
 
     def post(self, prices: list[Any]) -> None:
         """The menu of the one leader for the round to come, S_1, T_1, S_2, …."""
@@ -225,7 +231,7 @@ class MenuEpisode(Episode):
         if self._last is None:
             return record(rounds, game, self.oracle, 0, 0)
         oracle, menu, taken, surplus, utility = self._last
-        terms = scalar.MenuTerms(oracle.market)
+        terms = self._lay_out(oracle.market)
         reached = terms.settle(menu, terms.rational(menu, terms.worths(menu)))[-1]
         return record(rounds, game, oracle, 0, self.round, (menu, taken, surplus, utility, reached))
 
@@ -333,7 +339,7 @@ class MenuGame(Game):
 
     def terms(self, market: Market, before: MenuTerms | None) -> MenuTerms:
         """Markets laid out for rounds."""
-        return MenuTerms(market, before=before)
+        return MenuTerms(market, rounding=self.settings.rounding, before=before)
 
     def before_first(self, terms: MenuTerms, num_envs: int) -> MenuSettlement:
         """Rounds of empty contracts that nobody takes."""

@@ -99,7 +99,8 @@ class Equilibrated:
 class StackelbergEpisode(Episode):
     """Rounds of one leader and its followers on floats."""
 
-    terms_class = scalar.Terms
+    def _lay_out(self, market: Market) -> scalar.Terms:
+        return scalar.Terms(market, self._terms)
 
     def _take_up(self) -> None:
         super()._take_up()

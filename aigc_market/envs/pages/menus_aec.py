@@ -91,8 +91,9 @@ class raw_env(Contracted, TurnsEnv):  # noqa: N801 (PettingZoo's name)
     After a round, leader: `round`, `menu` (L, 2), `taken` (K,), `utility`, `equilibrium_utility`
     (of the best menu), and `regret`: what the menu forgoes against rational followers, whatever
     these ones did. Follower: `steps`, `fee`, `surplus`, and `best_choice`, what it would have been
-    best to take. A rational follower gives up as much as 10⁻⁶ of δ_k·(max SSIM − SSIM(0)) to take
-    what pays the leader more: so the best menu, rounded to single precision, earns what it should.
+    best to take. A rational follower gives up as much as 10⁻⁶ of δ_k·(max SSIM − SSIM(0)), and
+    10⁻⁷ of F, to take what pays the leader more: so the best menu, rounded to single precision,
+    earns what it should.
     `judged=False` leaves out `equilibrium_utility`, `regret` and `best_choice`, and solves nothing.
 
     ## Start
