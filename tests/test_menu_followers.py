@@ -91,6 +91,19 @@ def test_followers_see_the_same_on_arrays_and_on_tensors():
     assert games.seen_at(games.price) == pytest.approx(games.seen, abs=1e-6)
 
 
+def test_a_leader_sees_the_same_on_arrays_and_on_tensors():
+    task = Task("paper", {"contracts": 2, "satisfaction": ["150", "250"]}, "menus")
+    games, offer = begun(task, 1), best_offer(task, 0.05, 1, 0)(None)
+    env = task.environment(1, normalize=True, history=1)
+    env.reset(seed=0)
+    for _ in range(2):
+        posted = torch.from_numpy(offer.astype(np.float32))
+        games.play(posted, games.rational(games.price))
+    seen = env.step(offer.astype(np.float32))[0]
+    assert (seen[0, -2:] > 0).all()  # somebody takes something
+    assert games.observed == pytest.approx(torch.from_numpy(seen), abs=1e-6)
+
+
 def test_surplus_is_what_the_game_pays():
     games = begun()
     bought = torch.randint(4, (16, 2))
@@ -139,7 +152,9 @@ def test_menus_are_drawn_within_their_bounds():
     assert prices.shape == (200, 16, 6)
     assert prices.min() >= -1
     assert prices.max() == 1  # the bounds themselves, now and then
-    assert prices[..., ::2].median() > prices[..., 1::2].median()  # most fees are low
+    steps, fees = (0.5 + 0.5 * prices[..., part::2].median() for part in (0, 1))
+    assert steps == pytest.approx(0.55, abs=0.02)
+    assert fees == pytest.approx(0.55**3, abs=0.02)  # most are low
 
 
 # Training
@@ -173,6 +188,15 @@ def test_a_leader_of_rational_vmus_learns():
         return play_menus(choosers.offered(policy), UNLIKE, 1, 0).share
 
     assert share(recipe) > share(dataclasses.replace(recipe, rounds=96)) + 0.1
+
+
+def test_a_leader_begins_with_low_fees_and_ends_near_one_menu():
+    recipe = dataclasses.replace(choosers.DRAWN, rounds=96, **SMALL)
+    policy, _ = train(HIDDEN, "leader", 0.0, recipe, BOTH, 0)
+    assert policy.action_net.bias.data[1::2] == pytest.approx(choosers.LOW, abs=0.05)
+    assert policy.action_net.bias.data[::2] == pytest.approx(0.0, abs=0.05)
+    least = choosers.LEAST_LOG_STD  # of four updates the last is made three quarters of the way
+    assert policy.log_std == pytest.approx(recipe.log_std_init / 4 + 3 * least / 4)
 
 
 @pytest.mark.parametrize("learns", ["leader", "followers", "both"])
@@ -213,6 +237,12 @@ def test_followers_that_take_nothing_forgo_what_is_left_to_them():
     most = menus.first_best(market.replace(cost=1e-9)).fees
     assert found["forgone"] == pytest.approx((best.vmu_surplus / most).mean(), rel=1e-3)
     assert found["best_choices"] == 0.5  # the lower type is left nothing
+    steps, fees = np.random.default_rng(0).random((2, 20_000, 2)) * [[[250]], [[1]]]
+    fees = fees**3 * UNLIKE.settings().fee_bound
+    worth = np.max(market.satisfaction[:, None, None] * market.ssim.gain(steps) - fees, axis=-1)
+    assert found["best_choices_drawn"] == pytest.approx((worth <= 0).mean(), abs=0.02)
+    worth = np.maximum(worth, 0) / most[:, None]
+    assert found["forgone_drawn"] == pytest.approx(worth.mean(), rel=0.05)
     assert found["earned"] == 0
     assert found["share"] == pytest.approx(1.0, rel=1e-4)
 
