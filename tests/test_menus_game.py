@@ -132,34 +132,36 @@ def test_infos_and_rewards_by_hand():
     assert free.rewards["vmu_0"] == free.rewards["vmu_1"] == pytest.approx(1.0)
 
 
-def in_units(env, offers):
-    """Actions (…, 2L) of menus (…, L, 2), in single precision."""
+def in_units(env, offers, **law):
+    """Actions (…, 2L) of menus (…, L, 2), in single precision, in an environment of a law."""
     flat = np.reshape(offers, (*np.shape(offers)[:-2], -1))
     if env.action_space.low.min() < 0:
-        plain = menu(**{**PLAIN, "contracts": flat.shape[-1] // 2})
-        flat = 2 * flat / plain.action_space.high - 1
+        high = menu(**law, contracts=flat.shape[-1] // 2).action_space.high
+        flat = 2 * flat / high - 1
     return np.broadcast_to(flat.astype("f4"), env.action_space.shape)
 
 
 PLAIN = {"satisfaction": LogUniform(80, 400)}
+HIDDEN = {"scenario": "hidden", "followers": "best_response"}
 
 
+@pytest.mark.parametrize("law", [PLAIN, HIDDEN], ids=["plain", "hidden"])
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("K", range(1, 7))
-def test_the_best_menu_rounded_to_single_precision_earns_what_it_should(K, normalize):
+def test_the_best_menu_rounded_to_single_precision_earns_what_it_should(K, normalize, law):
     """Though nearly every VMU is indifferent between its contract and another one."""
     for L in {1, 2, K}:
-        env = menu_lanes(100, **PLAIN, K=K, contracts=L, normalize=normalize)
+        env = menu_lanes(300, **law, K=K, contracts=L, normalize=normalize)
         env.reset(seed=K)
-        infos = env.step(in_units(env, env.best_menu.menu))[-1]
+        infos = env.step(in_units(env, env.best_menu.menu, **law))[-1]
         best = infos["equilibrium_utility"]
         np.testing.assert_array_equal(best, env.best_menu.asp_utility)
         np.testing.assert_allclose(infos["utility"], best, rtol=1e-5)
         assert 0 <= infos["regret"].min() <= infos["regret"].max() <= 1e-5 * best.max()
         np.testing.assert_array_equal(infos["taken"] > 0, env.best_menu.taken > 0)
-        single = menu(**PLAIN, K=K, contracts=L, normalize=normalize)
+        single = menu(**law, K=K, contracts=L, normalize=normalize)
         single.reset(seed=K)
-        _, reward, *_, info = single.step(in_units(single, single.best_menu.menu))
+        _, reward, *_, info = single.step(in_units(single, single.best_menu.menu, **law))
         assert reward == info["utility"] == pytest.approx(info["equilibrium_utility"], rel=1e-5)
 
 
