@@ -133,14 +133,6 @@ OF_PAIRS = [0.5, [0.5, 0.5], -np.ones((2, 2)), np.full((3, 2), 0.5), NAN, "1", N
 PRICES = {"market": [aigc_market.Market()], "prices": [*BAD_PRICES, None]}
 SOLVED = {"nash": [5, "nash", competition.Nash], "cartel": [5, "cartel", competition.Cartel]}
 SEARCHED = {"tolerance": [0, [0.1, 0.1]]}
-MENU = {
-    "market": [aigc_market.Market, aigc_market.Competition()],
-    "menu": [
-        *(NAN, "menu", None, 5.0, [5.0, 9.0], np.ones((1, 1)), np.ones((0, 2)), np.ones((4, 3))),
-        *(np.array([row]) for row in ([-1.0, 2.0], [1.0, -2.0], [1.0, NAN])),
-        [[251.0, 5.0]],
-    ],
-}
 UNFIT = {
     "steps": [[0, 1, 2], [0, 0, 1, 1], [-1, 0, 1, 2], [NAN, 1, 2, 3], "steps", None],
     "values": [[0, 3, 4], [NAN, 3, 4, 3], "values", None],
@@ -171,15 +163,7 @@ BAD = {
     competition.cartel: {},
     competition.profit_gain: {"asp_utility": [5.0, [5.0], [5.0] * 3, NAN], **SOLVED},
     competition.price_grid: {"levels": [0, 1, 2.5], "margin": [-0.1, [0.1, 0.1]], **SOLVED},
-    **dict.fromkeys((menus.choose, menus.menu_regret), MENU),
-    menus.solve_menu: {"market": MENU["market"], "contracts": [0, -1, 1.5, "2", True]},
-    menus.assignment_gaps: {
-        "market": MENU["market"],
-        "steps": [5.0, [5.0] * 3, [-1.0, 5.0], [251.0, 5.0], [NAN, 5.0], "5"],
-        "fees": [5.0, [5.0] * 3, [-1.0, 5.0], [NAN, 5.0], "5", None],
-    },
-    menus.first_best: {"market": MENU["market"]},
-    menus.best_tariff: {"market": MENU["market"]},
+    aigc_market.solve_menu: {"contracts": [0, -1, 1.5, "2", True]},
     QuadraticSSIM: {"alpha": [0, 1e-4], "beta": [0], "gamma": [NAN]},
     SaturatingSSIM: {"gain": [0], "scale": [0], "start": [NAN]},
     TabulatedSSIM: {
@@ -215,7 +199,6 @@ BAD = {
 LEVELS = {"low": 100, "high": 300}
 TWO_PRICES = {"market": aigc_market.Competition(), "prices": [5.0, 6.0]}
 MEASURED = {"steps": [0, 1, 2, 3], "values": [0, 3, 4, 3.2]}
-ONE_MENU = {"market": aigc_market.Market(), "menu": [[9.0, 20.0]]}
 NEEDED = {
     aigc_market.best_response: {"market": aigc_market.Market(), "price": 8.0},
     aigc_market.regret: {"market": aigc_market.Market(), "price": 8.0, "steps": [100.0, 100.0]},
@@ -226,9 +209,7 @@ NEEDED = {
     competition.nash: {"market": aigc_market.Competition()},
     competition.profit_gain: {"market": aigc_market.Competition(), "asp_utility": [500.0, 600.0]},
     competition.price_grid: {"market": aigc_market.Competition()},
-    **dict.fromkeys((menus.choose, menus.menu_regret), ONE_MENU),
-    menus.solve_menu: {"market": aigc_market.Market()},
-    menus.assignment_gaps: {"market": aigc_market.Market(), "steps": [5.0] * 2, "fees": [1.0] * 2},
+    aigc_market.solve_menu: {"market": aigc_market.Market()},
     QuadraticSSIM: {"alpha": -1e-4, "beta": 0.07},
     SaturatingSSIM: {"gain": 3.0, "scale": 40.0},
     TabulatedSSIM: {"steps": [10, 250], "values": [0.1, 0.9], "at_zero": 0.0},
@@ -425,24 +406,6 @@ def test_contradictions(label, monkeypatch):
     for arguments, complaint in cases:
         with pytest.raises((TypeError, ValueError), match=complaint):
             VIEWS[label][0](**{"scale_rewards": "menu" in label, **arguments})
-
-
-def test_markets_without_menus_are_named():
-    for arguments, complaint in (
-        ({"min_steps": [0.0, 5.0], "cost": [1.0, 2.0]}, r"min_steps must be 0 .* got array"),
-        ({"capacity": 90.0}, "capacity must be None where contracts are sold, got 90"),
-        ({"active": [True, False]}, "active must be None where contracts are sold, got array"),
-        ({"ssim": SaturatingSSIM([2.0, 3.0], 40.0)}, "ssim must be the same for all VMUs"),
-        ({"ssim": Service([0, 250], [0, 1])}, "ssim must not be live"),
-    ):
-        market = aigc_market.Market(**arguments)
-        calls = (menus.solve_menu, menus.first_best, menus.best_tariff)
-        asks = [lambda call=call: call(market) for call in calls]  # noqa: B023
-        asks += [lambda: menus.choose(market, [[9.0, 20.0]])]  # noqa: B023
-        asks += [lambda: menus.assignment_gaps(market, [9.0] * 2, [5.0] * 2)]  # noqa: B023
-        for ask in asks:
-            with pytest.raises(ValueError, match=complaint):
-                ask()
 
 
 def test_vmus_cannot_buy_where_a_provider_alone_is_on_a_road():
