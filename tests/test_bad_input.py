@@ -387,8 +387,9 @@ OF_MENUS = [
         for move in (aigc_market.Traffic(), aigc_market.Road())
     ),
     ({"scenario": "drift"}, r"scenario must be .*'paper', 'hidden'.* got 'drift'"),
-    ({"satisfaction": lambda rng: 200.0}, "max_fee must be given where satisfaction has no bounds"),
+    ({"satisfaction": lambda rng: 200.0}, "satisfaction must have bounds where contracts are sold"),
     ({**WIDE, "max_fee": 3e3}, "max_fee must be at least 3232.76, .* got 3000"),
+    ({"ssim": aigc_market.ssim.TabulatedSSIM([0, 250], [5, 0])}, "ssim must gain something"),
     (
         {"scenario": aigc_market.Scenario("level", moves=[aigc_market.Drift()]), "max_fee": 2e3},
         "max_fee must be at least .*, what the best contract may be worth to a VMU, got 2000",

@@ -224,8 +224,11 @@ def test_a_copy_goes_on_alike_and_on_its_own(view, library):
 
 @pytest.mark.parametrize("view", [name for name in VIEWS if not name.startswith("tensors")])
 def test_a_bare_function_is_copied_with_the_game(view):
-    bound = {"max_fee": 5e3} if view in MENUS else {}
-    player, env = made(view, satisfaction=lambda rng: rng.uniform(100, 300, 2), **bound)
+    def law(rng):
+        return rng.uniform(100, 300, 2)
+
+    given = aigc_market.Drawn(100, 300, law) if view in MENUS else law
+    player, env = made(view, satisfaction=given)
     twin = cloudpickle.loads(cloudpickle.dumps(env))
     same(copied(player.reset(env, seed=0)), copied(player.reset(twin, seed=0)))
     same(moves(player, env, 8), moves(player, twin, 8))

@@ -92,8 +92,9 @@ def test_infos_can_be_written_to_and_are_kept_between_rounds():
 )
 @pytest.mark.parametrize("continuous", [True, False])
 def test_all_vmus_have_identical_spaces(view, satisfaction, continuous):
-    bound = {"max_fee": 4e3} if view in BY_CONTRACT else {}
-    env = view(satisfaction=satisfaction, continuous_actions=continuous, **bound)
+    if callable(satisfaction) and view in BY_CONTRACT:  # which need bounds
+        satisfaction = aigc_market.Drawn(1, 9, satisfaction)
+    env = view(satisfaction=satisfaction, continuous_actions=continuous)
     assert env.observation_space("vmu_0") == env.observation_space("vmu_1")
     assert env.action_space("vmu_0") == env.action_space("vmu_1")
     env.reset(seed=0)

@@ -105,21 +105,24 @@ class Settings(settings.Settings):
                 "scenario must move nothing but satisfaction and ssim where contracts are sold: "
                 f"{self.scenario.name!r} has {list(self.scenario.moves)}"
             )
-        law, most = self.satisfaction, float(self.market.satisfaction.max())
-        if self.max_fee is None:
-            if law is not None and law.high > 1e30:
-                raise ValueError(
-                    "max_fee must be given where satisfaction has no bounds (or wrap the function "
-                    "as aigc_market.Drawn(low, high, function)), got None"
-                )
-            return
-        _checks.number("max_fee", self.max_fee, above=0)
-        least = self._worth(most)  # of a law the market holds the most
-        if most < 1e30 and self.max_fee < least * (1 - 1e-9):
+        if not self.best_gain > 0:
             raise ValueError(
-                f"max_fee must be at least {least:g}, what the best contract may be worth to a "
-                f"VMU, got {self.max_fee!r}"
+                "ssim must gain something between 0 and max_steps where contracts are sold, "
+                f"got {self.market.ssim!r}"
             )
+        most = float(self.market.satisfaction.max())  # of a law the most that it draws
+        if most > 1e30:
+            raise ValueError(
+                "satisfaction must have bounds where contracts are sold: "
+                "wrap the function as aigc_market.Drawn(low, high, function)"
+            )
+        if self.max_fee is not None:
+            least = self._worth(most)
+            if _checks.number("max_fee", self.max_fee, above=0) < least * (1 - 1e-9):
+                raise ValueError(
+                    f"max_fee must be at least {least:g}, what the best contract may be worth to a "
+                    f"VMU, got {self.max_fee!r}"
+                )
 
 
 class Oracle(MarketOracle):
