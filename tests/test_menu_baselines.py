@@ -263,7 +263,7 @@ def test_the_command_writes_all_and_does_nothing_twice(monkeypatch, tmp_path, ca
     compared = pd.read_csv(tmp_path / "comparisons.csv")
     assert compared[["method", "against"]].to_numpy().tolist() == [["ppo", "td3"]]
     shares = learners.set_index("method")["share"]
-    assert compared["difference"][0] == pytest.approx(shares["ppo"] - shares["td3"])
+    assert compared["difference"][0] == pytest.approx(shares["ppo"] - shares["td3"], abs=1e-5)
     page = (tmp_path / "menus.md").read_text("utf-8")
     assert f"{shares['ppo']:.3f}" in page
     assert "## Both sides" in page

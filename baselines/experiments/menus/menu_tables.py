@@ -53,20 +53,31 @@ def write(
         more: parts of `menus.md` before its end.
         settings: listed there.
     """
-    write_csv(out / "mechanisms.csv", mechanisms.COLUMNS, mechanisms.rows())
     records = {one: one.record(out) for one in sold}
-    write_csv(out / "learners.csv", LEARNERS, (_row(*item) for item in records.items()))
-    curves = [_key(one) | point for one, of_one in records.items() for point in of_one["curve"]]
-    write_csv(out / "curves.csv", CURVES, curves)
     groups = _groups(records)
     compared = list(_comparisons(groups))
-    write_csv(out / "comparisons.csv", COMPARED, compared)
+    curves = [_key(one) | point for one, of_one in records.items() for point in of_one["curve"]]
+    for name, columns, rows in (
+        ("mechanisms", mechanisms.COLUMNS, mechanisms.rows()),
+        ("learners", LEARNERS, [_row(*item) for item in records.items()]),
+        ("curves", CURVES, curves),
+        ("comparisons", COMPARED, compared),
+    ):
+        write_csv(out / f"{name}.csv", columns, map(rounded, rows))
     parts = ["# Menus", "## Ways to sell", _OF_MECHANISMS, *_mechanisms(out)]
     if groups:
         parts += ["## Learners", _OF_LEARNERS.format(episodes=max(s.episodes for s in sold))]
         parts += [_learners(out, groups), "By how much shares differ, paired by seed and episode:"]
         parts.append(_compared(compared))
     report.write(out / "menus.md", [*parts, *more, report.settings(settings, _PACKAGES)])
+
+
+def rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it is written: fractions with six digits, nothing where there is no number."""
+    return {
+        name: ("" if np.isnan(value) else f"{value:.6g}") if isinstance(value, float) else value
+        for name, value in row.items()
+    }
 
 
 def _key(one: Selling) -> dict[str, Any]:
