@@ -139,6 +139,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "both-sides-before": both_sides_tables.before,
     "both-sides-leader-first": both_sides_tables.leader_first,
     "menus-reference": contract_tables.reference,
+    "menus-mechanisms": contract_tables.mechanisms,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
