@@ -32,9 +32,9 @@ def reference() -> str:
 
 def mechanisms() -> str:
     """What each way to sell earns, as a share of the best menu."""
-    presets, spreads = ("paper", "hidden"), [f"{h:.1f}" for h in _SPREADS]
+    presets = "paper", "hidden"
     columns = [{"set": "preset", "market": name} for name in presets]
-    columns += [{"set": "spread", "spread": h} for h in spreads]
+    columns += [{"set": "spread", "spread": str(h)} for h in _SPREADS]
     rows = []
     for name in MECHANISMS:
         found = [only("menus/mechanisms", mechanism=name, **of) for of in columns]
