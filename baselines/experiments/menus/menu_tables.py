@@ -56,7 +56,11 @@ def write(
     records = {one: one.record(out) for one in sold}
     groups = _groups(records)
     compared = list(_comparisons(groups))
-    curves = [_key(one) | point for one, of_one in records.items() for point in of_one["curve"]]
+    curves = [
+        _key(one) | point | {"rounds": int(point["rounds"])}
+        for one, of_one in records.items()
+        for point in of_one["curve"]
+    ]
     for name, columns, rows in (
         ("mechanisms", mechanisms.COLUMNS, mechanisms.rows()),
         ("learners", LEARNERS, [_row(*item) for item in records.items()]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -74,6 +75,40 @@ def episode_rewards(model: Any, start: int = 0) -> list[float]:
     """Mean reward a round of each training episode from the `start`-th on, as they ended."""
     episodes = islice(model.ep_info_buffer, start, None)
     return [float(episode["r"] / episode["l"]) for episode in episodes]
+
+
+class Watch:
+    """Measures a policy on the way of its training, in time that is not the training's.
+
+    Args:
+        rounds: of the training, which begins now.
+        shares: of the rounds, rising, after which it is measured.
+        measure: called with the policy; gives numbers by name.
+    """
+
+    def __init__(
+        self, rounds: int, shares: Sequence[float], measure: Callable[[Any], dict[str, float]]
+    ) -> None:
+        self.curve: list[dict[str, float]] = []
+        """What was measured, with `rounds` and `seconds` of training so far."""
+        self._left, self._measure = [share * rounds for share in shares], measure
+        self._began, self._spent = time.process_time(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        """CPU time of the training so far."""
+        return time.process_time() - self._began - self._spent
+
+    def __call__(self, model: Any) -> None:
+        """Measure, if it is time: see `learn`."""
+        done = model.num_timesteps
+        if not self._left or done < self._left[0]:
+            return
+        row = {"rounds": float(done), "seconds": self.seconds}
+        model.policy.set_training_mode(False)
+        self.curve.append(row | self._measure(model.policy))
+        self._spent += self.seconds - row["seconds"]
+        self._left = [rounds for rounds in self._left if rounds > done]
 
 
 class Remembering(VectorWrapper):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from baselines.arena.protocol import Report
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3 import menu_recipes
-from baselines.methods.sb3.learning import learn
+from baselines.methods.sb3.learning import Watch, learn
 from baselines.methods.sb3.recipes import Recipe, RolloutRecipe
 from baselines.methods.sb3.trainer import CURVE_EPISODES, KINDS, WATCHED
 from baselines.runs import policy_files
@@ -53,26 +52,13 @@ class MenuTrainer:
         """
         recipe, kind = recipe or self.recipe(task), KINDS[self.method]
         env: Any = task.environment(recipe.lanes, **UNITS, history=recipe.history, judged=False)
-        curve, left, spent = [], list(WATCHED), 0.0
-        began = time.process_time()
 
-        def seconds() -> float:
-            return time.process_time() - began - spent
+        def measure(policy: Any) -> dict[str, float]:
+            seed = validation_seed(0)
+            played = play_menus(offered(policy), task, CURVE_EPISODES, seed, recipe.history)
+            return {"share": played.share, "earned": played.earned}
 
-        def watch(model: Any) -> None:
-            nonlocal spent
-            if not left or model.num_timesteps < left[0] * recipe.rounds:
-                return
-            row = {"rounds": model.num_timesteps, "seconds": seconds()}
-            model.policy.set_training_mode(False)
-            offer = offered(model.policy)
-            played = play_menus(offer, task, CURVE_EPISODES, validation_seed(0), recipe.history)
-            curve.append(row | {"share": played.share, "earned": played.earned})
-            spent += seconds() - row["seconds"]
-            while left and model.num_timesteps >= left[0] * recipe.rounds:
-                del left[0]
-
-        arguments = _policy_arguments(recipe)
+        watch, arguments = Watch(recipe.rounds, WATCHED, measure), _policy_arguments(recipe)
         model = learn(env, kind.algorithm, kind.network, recipe, seed, report, arguments, watch)
         config = {
             "method": self.method,
@@ -80,8 +66,8 @@ class MenuTrainer:
             "seed": seed,
             "recipe": dataclasses.asdict(recipe),
             "rounds": model.num_timesteps,
-            "seconds": seconds(),
-            "curve": curve,
+            "seconds": watch.seconds,
+            "curve": watch.curve,
             "version": aigc_market.__version__,
         }
         policy_files.write(out, self._playing(model.policy).state_dict(), config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from baselines.arena.rollout import PHYSICAL, play, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
 from baselines.methods.sb3.features import SeenRows
-from baselines.methods.sb3.learning import Remembering, episode_rewards, learn
+from baselines.methods.sb3.learning import Remembering, Watch, episode_rewards, learn
 from baselines.methods.sb3.players import RecurrentMethod, WindowMethod, normalized, units
 from baselines.methods.sb3.recipes import (
     GridRecipe,
@@ -177,30 +176,18 @@ class Sb3Trainer:
         if recipe.statistics:
             env = with_statistics(env)
         arguments = _policy_arguments(self.method, recipe, settings)
-        curve, left, spent = [], list(watched), 0.0
-        began = time.process_time()
 
-        def seconds() -> float:
-            return time.process_time() - began - spent
-
-        def watch(model: Any) -> None:
-            nonlocal spent
-            if not left or model.num_timesteps < left[0] * recipe.rounds:
-                return
-            row = {"rounds": float(model.num_timesteps), "seconds": seconds()}
-            of_now = Trained(self.method, model.policy, settings, recipe, [], 0, 0.0)
-            model.policy.set_training_mode(False)
+        def measure(policy: Any) -> dict[str, float]:
+            of_now = Trained(self.method, policy, settings, recipe, [], 0, 0.0)
             played = play(of_now.player(CURVE_EPISODES), task, CURVE_EPISODES, validation_seed(0))
             earned = float(played.utility.sum() / played.equilibrium_utility.sum())
-            curve.append(row | {"share": played.share, "earned": earned})
-            spent += seconds() - row["seconds"]
-            while left and model.num_timesteps >= left[0] * recipe.rounds:
-                del left[0]
+            return {"share": played.share, "earned": earned}
 
+        watch = Watch(recipe.rounds, watched, measure)
         model = learn(env, kind.algorithm, kind.network, recipe, seed, report, arguments, watch)
-        of_training = episode_rewards(model), model.num_timesteps, seconds()
-        trained = Trained(self.method, model.policy, settings, recipe, *of_training)
-        return dataclasses.replace(trained, curve=tuple(curve))
+        of_training = episode_rewards(model), model.num_timesteps, watch.seconds
+        curve = tuple(watch.curve)
+        return Trained(self.method, model.policy, settings, recipe, *of_training, curve=curve)
 
     def train(
         self,
