@@ -10,7 +10,7 @@ from measurements import DOCS, only, percent, rounded
 
 import aigc_market
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.menus.mechanisms import MECHANISMS
+from baselines.experiments.menus.mechanisms import CONTRACTS, LINEAR, MECHANISMS
 from baselines.report import bracketed, number, table
 
 _REFERENCE = ([200, 200], [100, 300], [150, 250], [200, 210, 240, 260])
@@ -43,10 +43,13 @@ def mechanisms() -> str:
     return table(("of the best menu", *header), rows)
 
 
-def of_preset(scenario: str, mechanism: str) -> str:
-    """What a way to sell earns in a preset, as a share of the best menu."""
-    row = only("menus/mechanisms", set="preset", market=scenario, mechanism=mechanism)
-    return rounded(row["of_best"], 3)
+def scores(scenario: str) -> tuple[str, ...]:
+    """Shares of the best menu in a preset: of a price, of one contract, of the best learner."""
+    rows = [
+        only("menus/mechanisms", set="preset", market=scenario, mechanism=mechanism)
+        for mechanism in (LINEAR, CONTRACTS[1])
+    ]
+    return *(rounded(row["of_best"], 3) for row in rows), best_learner(scenario)
 
 
 def learners() -> str:
@@ -55,7 +58,7 @@ def learners() -> str:
     rows = []
     for (scenario, contracts, method), runs in _sellers():
         mean = runs.mean(numeric_only=True)
-        shares = [bracketed(mean_interval(runs[name]), 3) for name in ("share", "earned")]
+        shares = bracketed(mean_interval(runs["share"]), 3), number(mean["earned"], 3)
         gaps = [_percent(mean[f"{name}_share"]) for name in ("incentive", "participation")]
         cost = [_count(mean["rounds"]), _count(mean["seconds"])]
         rows.append((f"`{scenario}`", str(contracts), f"`{method}`", *shares, *gaps, *cost))
@@ -63,11 +66,12 @@ def learners() -> str:
 
 
 def best_learner(scenario: str) -> str:
-    """The highest mean share of learners of a preset, and whose it is."""
+    """The highest mean share of learners of two contracts in a preset, and whose it is."""
     shares = {
         method: runs["share"].mean()
-        for (name, _, method), runs in _sellers()
-        if name == scenario and not runs["rounds"].isna().any()  # nobody trains what is fixed
+        for (name, contracts, method), runs in _sellers()
+        # Nobody trains what is fixed.
+        if (name, contracts) == (scenario, 2) and not runs["rounds"].isna().any()
     }
     name = max(shares, key=lambda method: shares[method])
     return f"{rounded(str(shares[name]), 3)} (`{name}`)"
@@ -77,7 +81,7 @@ def choosers() -> str:
     """Who learns, what is earned of whom, and what VMUs forgo: means of seeds."""
     header = ("market", "learns", "share", "earned", "VMUs forgo", "best choices")
     rows = []
-    frame = pd.read_csv(DOCS / "menus" / "choosers.csv")
+    frame: Any = pd.read_csv(DOCS / "menus" / "choosers.csv")
     for (market, learns, discount), runs in frame.groupby(
         ["market", "learns", "discount"], sort=False
     ):
@@ -87,6 +91,13 @@ def choosers() -> str:
         of_vmus = f"{100 * mean['forgone']:.2f} %", f"{100 * mean['best_choices']:.0f} %"
         rows.append((market, f"{learns}{less}", *shares, *of_vmus))
     return table(header, rows, words=2)
+
+
+def difference(scenario: str, method: str, against: str) -> str:
+    """By how much two sellers' shares differ, paired by seed and episode."""
+    row = only("menus/comparisons", scenario=scenario, method=method, against=against)
+    mean, low, high = (rounded(row[name], 3) for name in ("difference", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def _sellers() -> Any:

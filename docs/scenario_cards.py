@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 
+import contract_tables
 import measurements
 from measurements import FAIR, NONE, Row, best, markdown, named, only, rounded, table
 
@@ -31,9 +32,14 @@ def games() -> str:
         (f"`{name}`", said["hidden"], said["moves"], *measurements.least_exploitable(name))
         for name, said in words("several").items()
     ]
+    by_contract = [
+        (f"`{name}`", said["hidden"], said["moves"], *contract_tables.scores(name))
+        for name, said in words("menus").items()
+    ]
     hidden = "game", "hidden from the leader", "moves"
     header = *hidden, "constant price", "best learner or rule not told the law", "best rule told it"
     of_several = *hidden, "lowest NashConv of learners", "their Δ"
+    of_menus = *hidden, "price per step", "one contract", "best learner of two contracts"
     return (
         f"{markdown(header, alone)}\n\n"
         "Scores are shares of what the oracle earns; *best* is of those tried. "
@@ -41,7 +47,9 @@ def games() -> str:
         f"{markdown(of_several, several)}\n\n"
         "NashConv is what the sellers could gain by deviating once from the prices that they post, "
         "over their profit in the Nash equilibrium: 0 is an equilibrium. Δ describes where they "
-        "stand: 0 at the Nash equilibrium's profit, 1 at the cartel's."
+        "stand: 0 at the Nash equilibrium's profit, 1 at the cartel's.\n\n"
+        "Sold by contract, as shares of what the best menu earns:\n\n"
+        f"{markdown(of_menus, by_contract)}"
     )
 
 
