@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_CEILING
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from baselines.report import bracketed, number, table
 
 _REFERENCE = ([200, 200], [100, 300], [150, 250], [200, 210, 240, 260])
 """δ of the markets by which the oracle is pinned."""
-_SPREADS = (50, 100, 195)
+_SPREADS = (50, 100)
 
 
 def reference() -> str:
@@ -38,9 +39,9 @@ def mechanisms() -> str:
     rows = []
     for name in MECHANISMS:
         found = [only("menus/mechanisms", mechanism=name, **of) for of in columns]
-        rows.append((name, *(percent(row["of_best"], 2) for row in found)))
+        rows.append((name, *(number(100 * float(row["of_best"]), 2) for row in found)))
     header = [f"`{name}`" for name in presets] + [f"h = {h}" for h in _SPREADS]
-    return table(("of the best menu", *header), rows)
+    return table(("of the best menu, %", *header), rows)
 
 
 def scores(scenario: str) -> tuple[str, ...]:
@@ -54,12 +55,22 @@ def scores(scenario: str) -> tuple[str, ...]:
 
 def learners() -> str:
     """Sellers by preset: shares, gaps and costs, means of seeds."""
-    header = ("scenario", "L", "method", "share", "earned", "IC gap", "IR gap", "rounds", "seconds")
+    header = (
+        "scenario",
+        "L",
+        "method",
+        "share",
+        "earned",
+        "IC gap, %",
+        "IR gap, %",
+        "rounds",
+        "seconds",
+    )
     rows = []
     for (scenario, contracts, method), runs in _sellers():
         mean = runs.mean(numeric_only=True)
         shares = bracketed(mean_interval(runs["share"]), 3), number(mean["earned"], 3)
-        gaps = [_percent(mean[f"{name}_share"]) for name in ("incentive", "participation")]
+        gaps = [number(100 * mean[f"{name}_share"], 1) for name in ("incentive", "participation")]
         cost = [_count(mean["rounds"]), _count(mean["seconds"])]
         rows.append((f"`{scenario}`", str(contracts), f"`{method}`", *shares, *gaps, *cost))
     return table(header, rows, words=3)
@@ -78,19 +89,23 @@ def best_learner(scenario: str) -> str:
 
 
 def choosers() -> str:
-    """Who learns, what is earned of whom, and what VMUs forgo: means of seeds."""
-    header = ("market", "learns", "share", "earned", "VMUs forgo", "best choices")
-    rows = []
-    frame: Any = pd.read_csv(DOCS / "menus" / "choosers.csv")
-    for (market, learns, discount), runs in frame.groupby(
-        ["market", "learns", "discount"], sort=False
-    ):
+    """Who learns, and what the leader then earns by market, over the best menu: means of seeds."""
+    frame, rows = _choosers(), []
+    for (learns, discount), runs in frame.groupby(["learns", "discount"], sort=False):
         less = f", fees {100 * discount:.0f} % lower" * (discount > 0)
-        shares = [bracketed(mean_interval(runs[name]), 3) for name in ("share", "earned")]
-        mean = runs.mean(numeric_only=True)
-        of_vmus = f"{100 * mean['forgone']:.2f} %", f"{100 * mean['best_choices']:.0f} %"
-        rows.append((market, f"{learns}{less}", *shares, *of_vmus))
-    return table(header, rows, words=2)
+        earned = runs.groupby("market", sort=False)["earned"]
+        rows.append((f"{learns}{less}", *(bracketed(mean_interval(of), 2) for _, of in earned)))
+    return table(("learns", *frame["market"].unique()), rows)
+
+
+def forgone() -> str:
+    """The most that VMUs that learn forgo, in the mean of a case's seeds; rounded up."""
+    means = _choosers().groupby(["market", "learns", "discount"])["forgone"].mean()
+    return percent(str(means.max()), 1, ROUND_CEILING)
+
+
+def _choosers() -> Any:
+    return pd.read_csv(DOCS / "menus" / "choosers.csv")
 
 
 def difference(scenario: str, method: str, against: str) -> str:
@@ -103,10 +118,6 @@ def difference(scenario: str, method: str, against: str) -> str:
 def _sellers() -> Any:
     rows = pd.read_csv(DOCS / "menus" / "learners.csv")
     return rows.groupby(["scenario", "contracts", "method"], sort=False)
-
-
-def _percent(share: float) -> str:
-    return number(100 * share, 1) + " %" * (not math.isnan(share))
 
 
 def _count(value: float) -> str:

@@ -143,6 +143,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "menus-learners": contract_tables.learners,
     "menus-difference": contract_tables.difference,
     "menus-choosers": contract_tables.choosers,
+    "menus-forgone": contract_tables.forgone,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
