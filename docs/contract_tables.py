@@ -12,7 +12,7 @@ from measurements import DOCS, only, percent, rounded
 import aigc_market
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.menus.mechanisms import CONTRACTS, LINEAR, MECHANISMS
-from baselines.report import bracketed, number, table
+from baselines.report import number, table
 
 _REFERENCE = ([200, 200], [100, 300], [150, 250], [200, 210, 240, 260])
 """δ of the markets by which the oracle is pinned."""
@@ -69,7 +69,7 @@ def learners() -> str:
     rows = []
     for (scenario, contracts, method), runs in _sellers():
         mean = runs.mean(numeric_only=True)
-        shares = bracketed(mean_interval(runs["share"]), 3), number(mean["earned"], 3)
+        shares = _estimate(runs["share"], 3), number(mean["earned"], 3)
         gaps = [number(100 * mean[f"{name}_share"], 1) for name in ("incentive", "participation")]
         cost = [_count(mean["rounds"]), _count(mean["seconds"])]
         rows.append((f"`{scenario}`", str(contracts), f"`{method}`", *shares, *gaps, *cost))
@@ -94,7 +94,7 @@ def choosers() -> str:
     for (learns, discount), runs in frame.groupby(["learns", "discount"], sort=False):
         less = f", fees {100 * discount:.0f} % lower" * (discount > 0)
         earned = runs.groupby("market", sort=False)["earned"]
-        rows.append((f"{learns}{less}", *(bracketed(mean_interval(of), 2) for _, of in earned)))
+        rows.append((f"{learns}{less}", *(_estimate(of, 2) for _, of in earned)))
     return table(("learns", *frame["market"].unique()), rows)
 
 
@@ -118,6 +118,12 @@ def difference(scenario: str, method: str, against: str) -> str:
 def _sellers() -> Any:
     rows = pd.read_csv(DOCS / "menus" / "learners.csv")
     return rows.groupby(["scenario", "contracts", "method"], sort=False)
+
+
+def _estimate(values: Any, digits: int) -> str:
+    """The mean of seeds, and half the width of its 95 % interval by Student's t."""
+    mean, low, _ = mean_interval(values)
+    return f"{number(mean, digits)} ± {number(mean - low, digits)}"
 
 
 def _count(value: float) -> str:
