@@ -6,12 +6,14 @@ Figures are drawn from CSV files alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from scipy.optimize import isotonic_regression
 
 from aigc_market import palette
@@ -147,10 +149,15 @@ def save(figure: Figure, path: Path) -> Path:
     Returns:
         Its path.
     """
-    kind = path.suffix.removeprefix(".")
-    metadata = {"Date": None} if kind == "svg" else None  # equal figures are equal files
-    with mpl.rc_context({"svg.hashsalt": "aigc_market"}):
+    if path.suffix == ".png":
+        drawn = BytesIO()
+        figure.savefig(drawn, format="png", dpi=150)
+        # In 256 colours it looks the same, and takes a third of the space.
+        few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        write_atomically(path, lambda file: few.save(file, "png", optimize=True))
+        return path
+    with mpl.rc_context({"svg.hashsalt": "aigc_market"}):  # equal figures are equal files
         write_atomically(
-            path, lambda file: figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+            path, lambda file: figure.savefig(file, format="svg", dpi=150, metadata={"Date": None})
         )
     return path
