@@ -117,9 +117,10 @@ class TurnsEnv(Agents, AECEnv):
         agents = self.possible_agents
         self._settle(self._moves)
         episode = self._episode
-        self.rewards = dict(zip(agents, episode.rewards, strict=True))
+        # A strict zip takes longer than all else that is done here.
+        self.rewards = dict(zip(agents, episode.rewards))  # noqa: B905
         self._cumulative_rewards = self.rewards.copy()
-        self.infos = dict(zip(agents, episode.infos, strict=True))
+        self.infos = dict(zip(agents, episode.infos))  # noqa: B905
         self.agent_selection = agents[0]
         self._turn = 0
         self._moves = []

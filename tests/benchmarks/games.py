@@ -165,6 +165,12 @@ ROWS = [
         lambda: (steps("aigc_market/Rival-v0"), cartpole()),
     ),
     Row(
+        "single-menu",
+        "",
+        "steps of `Menu-v0` against `CartPole-v1`",
+        lambda: (steps("aigc_market/Menu-v0"), cartpole()),
+    ),
+    Row(
         "vector-2",
         "≥ 0.25",
         "rounds of 4,096 games, K = 2, physical units, against a compiled loop",
@@ -193,6 +199,12 @@ ROWS = [
         "≥ 2.5",
         "rounds of 4,096 games of `Pricing-v0` against Gymnasium's own batch of `CartPole-v1`",
         lambda: (rounds(4096), rounds(4096, "CartPole-v1")),
+    ),
+    Row(
+        "vector-menu",
+        "",
+        "rounds of 4,096 games of `Menu-v0` against Gymnasium's own batch of `CartPole-v1`",
+        lambda: (rounds(4096, "aigc_market/Menu-v0"), rounds(4096, "CartPole-v1")),
     ),
     Row(
         "vector-sync",
