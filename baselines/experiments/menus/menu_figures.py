@@ -36,7 +36,7 @@ def draw(folder: Path) -> list[Path]:
 
 def _mechanisms(table: Any) -> Figure:
     """What is earned of the first best as types spread; and what is forgone of the best menu."""
-    figure, axes = panels(3, 3, width=4.3, height=3.6)
+    figure, axes = panels(3, 2, width=4.4, height=3.2)
     spread, cost = (table[table["set"] == name] for name in ("spread", "cost"))
     labels = [
         (axes[0], _lines(axes[0], spread, "spread", "of_first", [LINEAR, BEST, FIRST_BEST])),
@@ -49,7 +49,7 @@ def _mechanisms(table: Any) -> Figure:
     axes[0].fill_between(by.index, by[LINEAR], by[BEST], color=palette.VERMILLION, alpha=0.18, lw=0)
     axes[0].set(title="earned, share of the first best", ylim=(0.0, 1.04))
     axes[1].set(title="forgone, share of the best menu's profit")
-    axes[2].set(title="the same, types of U(100, 300)", xscale="log", xlabel="cost of a step, c")
+    axes[2].set(title="forgone, types of U(100, 300)", xscale="log", xlabel="cost of a step, c")
     axes[2].set_xticks([0.25, 0.5, 1, 2, 4, 8], ["¼", "½", "1", "2", "4", "8"])
     axes[2].minorticks_off()
     for one in axes[:2]:
@@ -89,7 +89,7 @@ def _forgone(axes: Any, table: Any, x: str) -> dict[str, Any]:
 def _learning(curves: Any, learners: Any) -> Figure:
     """Share of U* of the policy without noise, by rounds of training: each seed and the mean."""
     names = list(curves["scenario"].unique())
-    figure, axes = panels(len(names), 2, width=5.2, height=3.6)
+    figure, axes = panels(len(names), 2, width=4.4, height=3.2)
     labels = []
     for one, scenario in zip(axes, names, strict=True):
         rows, ends = curves[curves["scenario"] == scenario], {}
