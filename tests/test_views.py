@@ -563,7 +563,7 @@ SOME = ["satisfaction", "max_price", "max_steps"]
         *((pricing, pricing_lanes, names) for names in (*([name] for name in OPTIONS), SOME)),
         *((menu, menu_lanes, names) for names in (*([name] for name in SOME), ["cost"], SOME)),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 @pytest.mark.parametrize("units", [{}, {"normalize": True, "scale_rewards": True}], ids=str)
 def test_options_may_differ_from_game_to_game(one, many, names, units):
