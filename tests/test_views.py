@@ -457,16 +457,20 @@ def test_the_first_parallel_price_is_drawn_from_the_seed():
 @pytest.mark.parametrize(
     ("game", "arguments"),
     [
-        (competition_v0, {"followers": "best_response"}),
-        (competition_v0, {"scenario": "calvano"}),
-        (competition_v0, {"scenario": "road", "followers": "best_response"}),
-        (competition_v0, {"followers": "noisy", "M": 3, "capacity": 100.0}),
-        (competition_v0, {"followers": "random", "outside": 1.0}),
-        (competition_v0, {"followers": "noisy", "K": 30}),
-        *((menus_v0, {"followers": how, "scenario": CHANGING}) for how in ("quantal", eager)),
-        (menus_v0, {"followers": "best_response", **MENUS["seven VMUs"]}),
+        pytest.param(competition_v0, {"followers": "best_response"}, id="best_response"),
+        pytest.param(competition_v0, {"scenario": "calvano"}, id="calvano"),
+        pytest.param(competition_v0, {"scenario": "road", "followers": "best_response"}, id="road"),
+        pytest.param(
+            competition_v0, {"followers": "noisy", "M": 3, "capacity": 100.0}, id="three, noisy"
+        ),
+        pytest.param(competition_v0, {"followers": "random", "outside": 1.0}, id="outside, random"),
+        pytest.param(competition_v0, {"followers": "noisy", "K": 30}, id="many, noisy"),
+        pytest.param(menus_v0, {"followers": "quantal", "scenario": CHANGING}, id="menus, quantal"),
+        pytest.param(menus_v0, {"followers": eager, "scenario": CHANGING}, id="menus, eager"),
+        pytest.param(
+            menus_v0, {"followers": "best_response", **MENUS["seven VMUs"]}, id="menus, seven VMUs"
+        ),
     ],
-    ids=str,
 )
 def test_with_scripted_vmus_providers_play_alone_and_are_answered_at_once(game, arguments):
     arguments = {**arguments, "max_cycles": ROUNDS}
