@@ -35,6 +35,7 @@ class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
         self._game = game
         self.settings = settings = game.settings
         self._rivals = game.seats(seat, rivals)
+        self._rivals_told = self._rivals.told  # a step is short enough to feel the way to it
         self._seat, self._reader = seat, game.prices[seat]
         self.render_mode = mode = settings.render_mode
         self._screen = screen(mode)
@@ -85,17 +86,17 @@ class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
         episode = self._episode
         if episode is None or episode.round >= self.max_cycles:
             raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
-        rivals = self._rivals
-        price = self._reader.read(action)
-        prices = rivals.beside_one(price) if rivals.others else [price]
+        prices = [self._reader.read(action)]
+        if self._rivals_told:
+            prices = self._rivals.beside_one(prices[0])
         episode.post(prices)
         over = episode.round + 1 >= self.max_cycles
         episode.settle(None, over)
         info = episode.infos[0]
-        if rivals.told:
-            info["rival_prices"] = rivals.posted.copy()
+        if self._rivals_told:
+            info["rival_prices"] = self._rivals.posted.copy()
             if not over:
-                rivals.post(self._process, prices)
+                self._rivals.post(self._process, prices)
         if self._screen is not None:
             self._take_frame()
         return episode.observation(0, False), episode.rewards[0], False, over, info
