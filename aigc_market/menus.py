@@ -479,30 +479,29 @@ def _wide(market: Market) -> Market:
 def _cuts_of_many(market: Market, revenue: Any, L: int) -> Any:
     """As `_cuts_of_few`, of one market after another.
 
-    The best beginning of a last group rises with its end, so that each half of the ends needs a
-    part of the beginnings only.
+    The best beginning of a last group rises with its end: between two ends that are known, only
+    what lies between their beginnings is tried, at ever closer ends.
     """
 
     def of_one(revenue: np.ndarray, market: Market) -> np.ndarray:
-        corners, wide = upper_envelope(revenue), _wide(market)
-        last = len(corners) - 1
+        corners = upper_envelope(revenue)
+        revenue, last = revenue[corners], len(corners) - 1
         best, chosen = np.zeros(last + 1), []
         for _ in range(L):
-            now, before = np.empty(last + 1), np.empty(last + 1, np.int64)
-            parts = [(0, last, 0, last)]
-            while parts:
-                low, high, first, final = parts.pop()
-                middle = (low + high) // 2
-                ends = np.arange(low, high + 1) if high - low < _FEW else np.array([middle])
-                begins = np.arange(first, min(final, ends[-1]) + 1)[:, None]
-                count = corners[ends] - corners[begins]
-                paid = _paid(wide, revenue[corners[begins]], revenue[corners[ends]], count)
-                totals = np.where(count >= 0, best[begins] + paid, -np.inf)
-                before[ends] = begins[totals.argmax(axis=0), 0]
-                now[ends] = totals.max(axis=0)
-                if len(ends) == 1:
-                    at = before[middle]
-                    parts += [(low, middle - 1, first, at), (middle + 1, high, at, final)]
+            before, now, step = np.zeros(last + 1, np.int64), best.copy(), 1 << last.bit_length()
+            while step := step // 2:
+                ends = np.arange(step, last + 1, 2 * step)
+                first, beyond = before[ends - step], ends + step
+                final = np.where(beyond <= last, before[np.minimum(beyond, last)], ends)
+                widths = np.minimum(final, ends) - first + 1
+                starts = np.cumsum(widths) - widths
+                end = np.repeat(ends, widths)
+                begin = np.arange(len(end)) - np.repeat(starts - first, widths)
+                count = corners[end] - corners[begin]
+                totals = best[begin] + _paid(market, revenue[begin], revenue[end], count)
+                now[ends] = np.maximum.reduceat(totals, starts)
+                found = np.flatnonzero(totals == now[end])
+                before[ends] = begin[found[np.searchsorted(found, starts)]]
             best = now
             chosen.append(before)
         cuts = [last]
