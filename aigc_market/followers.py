@@ -350,9 +350,8 @@ class QuantalChoice:
 
     def __call__(self, market: Market, menu: Any, rng: np.random.Generator) -> np.ndarray:
         """Numbers of contracts (…, K)."""
-        settled = menus.settle_rational(market, menu)
-        worths = settled.terms.worths(settled.menu)
-        return np.moveaxis(self.among(worths, settled.terms.most, rng), 0, -1)
+        terms, menu = menus.laid_out(market, menu)
+        return np.moveaxis(self.among(terms.worths(menu), terms.most, rng), 0, -1)
 
     def among(self, worths: Any, most: Any, rng: np.random.Generator) -> np.ndarray:
         """Numbers of contracts (K, …).

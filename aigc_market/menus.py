@@ -264,6 +264,11 @@ def check_market(market: Market) -> None:
 
 def settle_rational(market: Market, menu: Any) -> MenuSettlement:
     """The round that rational VMUs make of a menu. Args and raises: as `choose`."""
+    return MenuSettlement(*laid_out(market, menu))
+
+
+def laid_out(market: Market, menu: Any) -> tuple[MenuTerms, Any]:
+    """Terms and a menu (2L, …) for a round, both checked. Args and raises: as `choose`."""
     check_market(market)
     single = "float32" in str(getattr(menu, "dtype", ""))
     menu = _checks.numeric("menu", menu, at_least=0)
@@ -283,7 +288,7 @@ def settle_rational(market: Market, menu: Any) -> MenuSettlement:
     L = menu.shape[-2]
     flat = xp.reshape(xp.broadcast_to(menu, (*batch, L, 2)), (*batch, 2 * L))
     terms = MenuTerms(market, lanes=False, tie=SINGLE_TIE if single else TIE)
-    return MenuSettlement(terms, xp.moveaxis(flat, -1, 0))
+    return terms, xp.moveaxis(flat, -1, 0)
 
 
 def _check_steps(name: str, steps: Any, most: Any) -> None:

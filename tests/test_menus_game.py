@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,16 @@ def test_in_the_parallel_game_a_menu_in_force_stands_first():
     first = np.array([TWO, WORSE, TWO]).reshape(3, 2, 2)
     of_tensors = tensors.reset(options={"menu": first})["asp", "observation"][:, 0]
     np.testing.assert_array_equal(of_tensors[:, :4], first.reshape(3, 4))
+
+
+def test_gradients_flow_to_a_first_menu_that_is_given():
+    env = MarketEnv(3, "menus", satisfaction=DELTA, contracts=2, differentiable=True)
+    first = torch.tensor(TWO, dtype=torch.float32).reshape(2, 2).requires_grad_()
+    state = env.reset(options={"menu": first})
+    state["asp", "action"] = torch.zeros(3, 1, 4)
+    state["vmu", "action"] = torch.tensor([[1, 2]] * 3)
+    env.step(state)["next", "asp", "reward"].sum().backward()
+    np.testing.assert_array_equal(first.grad, [[-3, 3], [-3, 3]])  # each sold once in three games
 
 
 @pytest.mark.parametrize(("K", "L", "n"), [(1, 1, 1), (2, 3, 5), (7, 4, 2)])

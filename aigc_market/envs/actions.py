@@ -309,7 +309,10 @@ class NumbersReader(_Reader):
         return values
 
     def posts(self, actions: Any, low: Any, high: Any) -> Any:
-        """The numbers (n, N) that tensors of one agent's actions (N, n) mean; as `meant`."""
+        """The numbers (n, N) that tensors of one agent's actions (N, n) mean, as `read`.
+
+        Nothing is checked, for that would wait for the device: what is out of bounds is clipped.
+        """
         if self._tensors:
             columns = zip(self._tensors, actions.mT, strict=True)
             actions = namespace(actions).stack([grid[index] for grid, index in columns])
@@ -387,8 +390,8 @@ class ChoiceReader(NumbersReader):
         super().__init__("a VMU", what, *bounds, normalize, grids)
 
     def limit(self, low: Any, high: Any) -> None:
-        """Hold steps within an episode's bounds."""
-        self.low, self.high = (float(np.float32(np.max(bound))) for bound in (low, high))
+        """Hold steps, the last of the numbers, within an episode's bounds."""
+        self.low, self.high = (float(np.float32(np.ravel(bound)[-1])) for bound in (low, high))
         self._narrowed = self.low > self._low[-1] or self.high < self._high[-1]
 
     def read(self, action: Any) -> tuple[list[float], list[float]]:

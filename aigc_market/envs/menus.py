@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from aigc_market import _checks, followers, menus, rules, scalar
-from aigc_market._arrays import convert, holds, larger, namespace
+from aigc_market._arrays import convert, larger, namespace, to_numpy
 from aigc_market.envs import settings
 from aigc_market.envs.actions import LEVELS, ContractReader, NumbersReader
 from aigc_market.envs.episode import Episode
@@ -165,7 +165,8 @@ class MenuEpisode(Episode):
         """The menu of the one leader for the round to come, S_1, T_1, S_2, …."""
         self.prices = prices
         units = (self._price_unit, self._steps_unit) * self._game.contracts  # of S, of T
-        self._seen = array("f", [number * unit for number, unit in zip(prices[0], units)])  # noqa: B905
+        columns = zip(prices[0], units)  # noqa: B905 (strict takes as long)
+        self._seen = array("f", [number * unit for number, unit in columns])
 
     def _scripted(self, worths: list[list[float]]) -> tuple[list[int], list[int] | None]:
         """What scripted followers take, and what is rational, if that is known."""
@@ -307,16 +308,16 @@ class MenuGame(Game):
     def _given(self, value: Any, market: Market, shapes: Sequence[tuple[int, ...]]) -> Any:
         menu: Any = _checks.numeric("reset option menu", value, at_least=0)
         ((_, high),) = self.bounds(market)
-        high = np.asarray(high, np.float32)
+        high, given = (np.asarray(to_numpy(value), np.float32) for value in (high, menu))
         high = np.moveaxis(high, 0, -1).reshape(*high.shape[1:], -1, 2)
         fits = tuple(np.shape(menu)) in shapes
-        if not fits or not holds(np.asarray(menu, np.float32) <= high):
+        if not fits or not np.all(given <= high):
             raise ValueError(
                 f"reset option menu must hold contracts (S, T) of shape {shapes[-1]}, steps of at "
                 f"most {market.max_steps} and fees of at most {self.settings.fee_bound:g}, "
                 f"got {value!r}"
             )
-        return menu.astype(np.float32) if isinstance(menu, np.ndarray) else menu
+        return given if isinstance(menu, np.ndarray) else menu
 
     def own_first(self, prices: Any) -> Any:
         """(2L, N) as the leader sees them, (1, 2L, N)."""

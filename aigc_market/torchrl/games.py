@@ -117,7 +117,7 @@ class Games:
     def _take_up(self) -> None:
         """Lay out the market in force, and what is seen of it."""
         game, market = self.game, self.market
-        self._terms = game.terms(market, None)
+        self._terms, self._bounds = game.terms(market, None), game.bounds(market)
         self._there = None if self.active is None else self.active.mT  # to answer
         self._fronts: dict[str, torch.Tensor] = {
             LEADER: self._front(LEADER, game.leader_front(market), game.M)
@@ -272,8 +272,7 @@ class Games:
 
     def _each(self, of_leaders: Sequence[torch.Tensor], what: str) -> torch.Tensor:
         """(M, …, N): what the readers of the leaders make of tensors (N, …)."""
-        bounds = self.game.bounds(self.market)
-        readers = zip(self.game.prices, of_leaders, bounds, strict=True)
+        readers = zip(self.game.prices, of_leaders, self._bounds, strict=True)
         return torch.stack([getattr(reader, what)(part, *ends) for reader, part, ends in readers])
 
     def _tensor(self, value: Any) -> torch.Tensor:
