@@ -1,6 +1,7 @@
 # make baselines: reproduce the paper's figures into results/.
 # make calibrate: measure SSIM against diffusion steps on repainted images.
-# make test: the tests, less the few that are marked slow, ray, browser or benchmarl. make test-all: all.
+# make test: the tests, less those marked slow, ray, browser, benchmarl or peers. make test-all: all.
+# make peers: holds the answers against those of other packages, and writes the differences for the docs.
 # All set themselves up in .venv from nothing but python3 (3.11 or newer, with venv) and pip.
 # CONSTRAINTS=constraints.txt installs the versions last seen green, in tests too; without it, the newest.
 
@@ -12,7 +13,7 @@ ifneq ($(CONSTRAINTS),)
 export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 endif
 
-.PHONY: baselines calibrate test test-all coverage wheel lint types docs examples libraries \
+.PHONY: baselines calibrate test test-all peers coverage wheel lint types docs examples libraries \
 	benchmarks newest constraints clean
 
 baselines: $(VENV)/baselines
@@ -24,10 +25,14 @@ calibrate: $(VENV)/baselines $(VENV)/repaint
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(VENV)/test
-	$(PYTEST) -m "not (slow or ray or browser or benchmarl)"
+	$(PYTEST) -m "not (slow or ray or browser or benchmarl or peers)"
 
-test-all: test $(VENV)/dev
-	$(PYTEST) -m "slow or ray or browser or benchmarl"
+test-all: test $(VENV)/dev $(VENV)/peers
+	$(PYTEST) -m "slow or ray or browser or benchmarl or peers"
+
+peers: $(VENV)/peers
+	$(PYTEST) tests/peers --record docs/peers.csv
+	$(BIN)/python docs/write_numbers.py
 
 coverage: $(VENV)/dev
 	$(PYTEST) --cov --cov-report=term:skip-covered

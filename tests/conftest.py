@@ -20,7 +20,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
-MARKS = ("slow", "ray", "browser", "benchmarl")
+MARKS = ("slow", "ray", "browser", "benchmarl", "peers")
 _left_out = dict.fromkeys(MARKS, 0)
 
 
