@@ -102,8 +102,8 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
             order_enforce=False,  # it is enforced inside: a wrapper takes a twentieth of a step
         )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
-        for _game in ("stackelberg_v0", "competition_v0", "menus_v0"):
-            pettingzoo.register("aec", f"aigc_market/{_game}", f"aigc_market.{_game}:env")
-            pettingzoo.register(
-                "parallel", f"aigc_market/{_game}", f"aigc_market.{_game}:parallel_env"
-            )
+        for _game in ("stackelberg", "competition", "menus"):
+            for _kind, _view in (("aec", "env"), ("parallel", "parallel_env")):
+                pettingzoo.register(
+                    _kind, f"aigc_market/{_game}-v0", f"aigc_market.{_game}_v0:{_view}"
+                )

@@ -74,7 +74,7 @@ def _rows_of_one(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield "Leader alone", f'`gymnasium.make("aigc_market/Pricing-v0", scenario="{name}")`'
     yield (
         "All agents",
-        f'`pettingzoo.make("aec", "aigc_market/stackelberg_v0", scenario="{name}")`',
+        f'`pettingzoo.make("aec", "aigc_market/stackelberg-v0", scenario="{name}")`',
     )
     yield "In a terminal", f"`aigc-market play --scenario {name}`"
     yield from _laws(said)
@@ -105,7 +105,7 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
     yield "One provider", f'`gymnasium.make("aigc_market/Rival-v0", scenario="{name}")`'
     yield (
         "All agents",
-        f'`pettingzoo.make("aec", "aigc_market/competition_v0", scenario="{name}")`',
+        f'`pettingzoo.make("aec", "aigc_market/competition-v0", scenario="{name}")`',
     )
     yield "In a terminal", f"`aigc-market solve --M {M} --scenario {name}`"
     yield from _laws(said)
@@ -122,7 +122,7 @@ def _rows_of_several(name: str, said: dict[str, str]) -> Iterator[tuple[str, str
 def _rows_of_menus(name: str, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     scenario = MENU_SCENARIOS[name]
     yield "Leader alone", f'`gymnasium.make("aigc_market/Menu-v0", scenario="{name}")`'
-    yield "All agents", f'`pettingzoo.make("aec", "aigc_market/menus_v0", scenario="{name}")`'
+    yield "All agents", f'`pettingzoo.make("aec", "aigc_market/menus-v0", scenario="{name}")`'
     yield "In a terminal", f"`aigc-market solve --menus --scenario {name}`"
     yield from _laws(said)
     yield "Players", f"K = {Market().K}, L = 3; scripted followers are `{scenario.followers}`"

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+import re
 import subprocess
 import sys
 from functools import partial
@@ -454,19 +455,37 @@ def test_torchrls_checks(market, more):
 GAMES = {"stackelberg_v0": stackelberg_v0, "competition_v0": competition_v0}
 GAMES |= {"menus_v0": menus_v0}
 ID = "aigc_market/Pricing-v0"
+registry = pytest.mark.skipif(
+    not hasattr(pettingzoo, "register"), reason="PettingZoo has a registry from version 1.27 on"
+)
 
 
+@registry
 @pytest.mark.parametrize("name", GAMES)
 @pytest.mark.parametrize("kind", ["aec", "parallel"])
 def test_pettingzoos_registry(name, kind):
-    env = pettingzoo.make(kind, f"aigc_market/{name}", K=3, max_cycles=4)
-    raw = GAMES[name].raw_env if kind == "aec" else GAMES[name].parallel_env
-    assert type(env.unwrapped) is raw
-    leaders = ["asp_0", "asp_1"] if name == "competition_v0" else ["asp_0"]
-    assert env.possible_agents == [*leaders, "vmu_0", "vmu_1", "vmu_2"]
-    assert env.unwrapped.max_cycles == 4
-    assert env.metadata["name"] == name
-    assert env.metadata["is_parallelizable"] is False
+    env_id = f"aigc_market/{name.removesuffix('_v0')}-v0"
+    spec = pettingzoo.spec(kind, env_id)
+    assert (spec.id, spec.version) == (env_id, 0)
+    assert pettingzoo.spec(kind, f"aigc_market/{name}") is spec  # as ids were written before
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    for make in (partial(pettingzoo.make, kind, env_id), spec.make):
+        env = make(K=3, max_cycles=4)
+        raw = GAMES[name].raw_env if kind == "aec" else GAMES[name].parallel_env
+        assert type(env.unwrapped) is raw
+        leaders = ["asp_0", "asp_1"] if name == "competition_v0" else ["asp_0"]
+        assert env.possible_agents == [*leaders, "vmu_0", "vmu_1", "vmu_2"]
+        assert env.unwrapped.max_cycles == 4
+        assert env.metadata["name"] == name
+        assert env.metadata["is_parallelizable"] is False
+
+
+@registry
+def test_pettingzoos_list_has_each_game_once(capsys):
+    """In the form that it gives its own: `aigc_market/stackelberg-v0`."""
+    pettingzoo.pprint_registry()
+    listed = re.findall(r"^ +(aigc_market/\S+)$", capsys.readouterr().out, re.MULTILINE)
+    assert listed == sorted(f"aigc_market/{name.replace('_v0', '-v0')}" for name in GAMES) * 2
 
 
 @pytest.mark.parametrize("name", GAMES)
