@@ -1,4 +1,4 @@
-"""RePaint's sampler: its chains, its batches, and other people's versions of the same algorithm."""
+"""RePaint's sampler: its chains, its batches, and the paper's algorithm written once more."""
 
 import dataclasses
 import heapq
@@ -12,7 +12,7 @@ from painting import SIZE, rounding
 
 from aigc_market.ssim.repaint import diffusion as checkpoints
 from aigc_market.ssim.repaint import sampler, scene
-from aigc_market.ssim.repaint.sampler import Job, Schedule, respaced, with_jumps
+from aigc_market.ssim.repaint.sampler import Job, respaced, with_jumps
 
 CPU = torch.device("cpu")
 LINEAR = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
@@ -128,7 +128,7 @@ def test_absurdly_many_jumps_take_no_time(levels):
     assert len(with_jumps(levels, 250, 10, 10**12)) <= 250
 
 
-# -- the algorithm, against others' -----------------------------------------------------------
+# -- the algorithm, against the paper's -------------------------------------------------------
 
 
 def algorithm_1(network, schedule, image, unknown, seed):
@@ -170,27 +170,6 @@ def test_a_whole_chain_is_the_papers_algorithm(network, jump_length, jump_n_samp
         assert difference(painted[0, i + 1], picture) < rounding(chain), i
         known = torch.where(task.unknown, 0.0, painted[0, i + 1])
         assert torch.equal(known, torch.where(task.unknown, 0.0, task.image))  # to the last bit
-
-
-def test_it_agrees_with_diffusers_repaint_scheduler(network):
-    from diffusers import RePaintScheduler
-
-    theirs = RePaintScheduler(1000, beta_schedule="linear", eta=1.0)
-    theirs.set_timesteps(20, jump_length=10, jump_n_sample=1)
-    times = theirs.timesteps.numpy()
-    assert times.tolist() == list(range(950, -1, -50))
-    chain = Schedule(times, LINEAR[times], np.append(LINEAR[times[1:]], 1.0))
-    task = job(chain, list(range(1, 21)), seed=8)
-    painted, _ = paint(network, [task])
-    generator = torch.Generator().manual_seed(8)
-    x = torch.randn(task.image.shape, generator=generator)[None]
-    known = (~task.unknown).float()[None]
-    for i, t in enumerate(theirs.timesteps):
-        noise = network(x, t[None])
-        step = theirs.step(noise, int(t), x, task.image[None], known, generator=generator)
-        clean = torch.where(task.unknown, step.pred_original_sample[0], task.image)
-        assert difference(painted[0, i + 1], clean) < rounding(chain), i
-        x = step.prev_sample
 
 
 def test_predictions_are_clipped_only_where_the_schedule_says_so(network, levels):
