@@ -5,6 +5,7 @@ import copy
 import itertools
 import pickle
 import re
+import subprocess
 import sys
 
 import gymnasium
@@ -14,10 +15,11 @@ import pytest
 from gallery import GALLERY, NO_NASH, UNJUDGED, even
 from gymnasium.wrappers import RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
-from imageio_ffmpeg import count_frames_and_secs
+from imageio_ffmpeg import count_frames_and_secs, get_ffmpeg_exe
 from looking import differs, overhear, rgb, seen
+from pettingzoo.utils import wrappers
 from rounds import competition_record, menu_record, record
-from views import VIEWS, menu_lanes, pricing, pricing_lanes, rival_lanes
+from views import VIEWS, box_action, menu_lanes, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
 from aigc_market import palette, replay
@@ -529,7 +531,7 @@ def test_text_needs_no_pygame(no_pygame):
     assert "round 1 of 30" in play("aec", 1, render_mode="ansi").render()
 
 
-# -- Gymnasium's recorders and the vector environments ---------------------------------------------
+# -- recorders and the vector environments ---------------------------------------------------------
 
 
 def test_gymnasium_records_videos(tmp_path):
@@ -546,6 +548,37 @@ def test_gymnasium_records_videos(tmp_path):
     film = tmp_path / "one" / "rl-video-episode-0.mp4"
     assert count_frames_and_secs(film) == (6, pytest.approx(6 / 4))
     assert list((tmp_path / "batch").glob("*.mp4"))
+
+
+@pytest.mark.skipif(
+    not hasattr(wrappers, "RecordVideo"), reason="PettingZoo records from version 1.27 on"
+)
+@pytest.mark.parametrize("view", ["aec", "parallel", "aec of several", "parallel of menus"])
+def test_pettingzoo_records_videos(view, tmp_path):
+    env, folder = VIEWS[view].make(max_cycles=3, K=2, render_mode="rgb_array"), tmp_path / "films"
+    rng = np.random.default_rng(0)
+    moves = {agent: box_action(env.action_space(agent), rng) for agent in env.possible_agents}
+    if view.startswith("aec"):
+        film = wrappers.RecordVideo(env, str(folder))
+        film.reset(seed=0)
+        for agent in film.agent_iter():
+            film.step(None if film.truncations[agent] else moves[agent])
+        frames = 1 + 4 * len(moves)  # one a turn: of three rounds, and where agents leave
+    else:
+        film = wrappers.RecordVideoParallel(env, str(folder))
+        film.reset(seed=0)
+        while film.agents:
+            film.step(moves)
+        frames = 1 + 3  # one a round
+    last = env.render()
+    film.close()
+    [path] = folder.iterdir()
+    assert count_frames_and_secs(path) == (frames, pytest.approx(frames / 4))
+    command = [get_ffmpeg_exe(), "-loglevel", "error", "-i", path]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    content = subprocess.run(command, capture_output=True, check=True).stdout
+    shown = np.frombuffer(content, np.uint8).reshape(-1, *SHAPE)[-1]
+    assert np.abs(shown.astype(int) - last).mean() < 4
 
 
 @pytest.mark.parametrize(("num_envs", "shown"), [(3, 3), (9, 4)])
