@@ -2,11 +2,16 @@
 
 import copy
 import csv
+import importlib
 import pickle
+import re
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from torchrl.envs import SerialEnv
 
 import aigc_market
 from aigc_market import competition
@@ -270,3 +275,29 @@ def test_bad_configs_are_refused_by_name(config, error, message):
 def test_an_unknown_game_is_refused():
     with pytest.raises(ValueError, match=r"game must be one of \['stackelberg', .* got 'chess'"):
         MarketClass("CHESS")
+
+
+@pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using")
+@pytest.mark.parametrize("algorithm", [IppoConfig, MappoConfig])
+def test_the_task_of_the_questions_trains(algorithm, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "faq.md").read_text()
+    [block] = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        if "class OwnTask" in block
+    )
+    (tmp_path / "own_task.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "own_task", None)
+    del sys.modules["own_task"]  # whatever is imported now is forgotten at the end
+    task = importlib.import_module("own_task").task
+    hidden = type(task)("hidden", {**task.config, "scenario": "hidden"})
+    games = SerialEnv(2, hidden.get_env_fun(2, True, 0, "cpu"))
+    own, other = games.reset()["vmu", "observation"][..., 0]  # δ
+    assert (own != other).all()
+    learned = experiment(task, algorithm, tmp_path)
+    before = weights(learned)
+    learned.run()
+    assert learned.group_map == {"asp": ["asp_0"], "vmu": ["vmu_0", "vmu_1"]}
+    assert (weights(learned) != before).any()
+    assert len(logged(tmp_path, "eval_reward_episode_reward_mean")) == 2

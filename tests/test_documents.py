@@ -33,6 +33,7 @@ def name(page):
     return str(page.relative_to(ROOT))
 
 
+@pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using")  # an older version
 @pytest.mark.parametrize("page", WITH_CODE, ids=name)
 def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
