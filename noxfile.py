@@ -3,6 +3,9 @@
 `nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
 docs/libraries.json, from which docs/libraries.md is written. An argument after `--` shortens the
 training, and nothing is recorded.
+
+`nox -s beside` measures steps a second of this package and of others of the field, all in one
+environment, and writes docs/beside.csv and docs/benchmarks.md. `-- --quick` prints few rows.
 """
 
 import json
@@ -16,6 +19,11 @@ import nox
 ROOT = Path(__file__).parent
 TABLE = tomllib.loads((ROOT / "examples" / "libraries.toml").read_text())
 RECORDS = ROOT / "docs" / "libraries.json"
+BESIDE = (
+    *("algocomp", "econgym", "envpool", "jax", "jaxmarl", "mpe2", "pettingzoo[classic]", "pgx"),
+    "vmas",
+)
+"""What is measured beside this package, in its newest release."""
 
 
 @nox.session(venv_backend="venv")
@@ -60,3 +68,10 @@ def tests_tensors(session: nox.Session, torchrl: str) -> None:
     session.install("-e", ".[torchrl]", torchrl, "hypothesis", "pytest", "scipy")
     files = sorted((ROOT / "tests").glob("test_tensor_*.py"))
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def beside(session: nox.Session) -> None:
+    """Measure this package beside others of the field."""
+    session.install("-e", ".[baselines]", *BESIDE)
+    session.run("python", ROOT / "tests" / "benchmarks" / "beside.py", *session.posargs)
