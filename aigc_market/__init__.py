@@ -103,7 +103,6 @@ if "aigc_market/Pricing-v0" not in gymnasium.registry:  # a reload must not regi
         )
     if hasattr(pettingzoo, "register"):  # PettingZoo has a registry from version 1.27 on
         for _game in ("stackelberg", "competition", "menus"):
-            for _kind, _view in (("aec", "env"), ("parallel", "parallel_env")):
-                pettingzoo.register(
-                    _kind, f"aigc_market/{_game}-v0", f"aigc_market.{_game}_v0:{_view}"
-                )
+            _id, _module = f"aigc_market/{_game}-v0", f"aigc_market.{_game}_v0"
+            pettingzoo.register("aec", _id, f"{_module}:env")
+            pettingzoo.register("parallel", _id, f"{_module}:parallel_env")
