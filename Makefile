@@ -14,7 +14,7 @@ export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 endif
 
 .PHONY: baselines calibrate test test-all peers coverage wheel lint types docs examples libraries \
-	benchmarks newest constraints clean
+	benchmarks newest lowest core constraints clean
 
 baselines: $(VENV)/baselines
 	$(BIN)/python -m baselines reproduce
@@ -68,13 +68,28 @@ newest:
 	rm -rf .venv-newest
 	env -u PIP_CONSTRAINT $(MAKE) VENV=.venv-newest CONSTRAINTS= test-all lint types docs examples constraints
 
+# The tests on the lowest versions that pyproject.toml admits, on the lowest Python, for which they have
+# wheels; then those of the core with nothing else beside it. What the lowest need in turn is new, and
+# deprecates what they call: that says nothing of ours.
+lowest: PYTHON = python3.11
+lowest:
+	rm -rf .venv-lowest
+	PYTEST_ADDOPTS="-W ignore::DeprecationWarning" $(MAKE) PYTHON=$(PYTHON) VENV=.venv-lowest \
+		CONSTRAINTS=.venv-lowest/constraints.txt test core
+
+.venv-lowest/constraints.txt: pyproject.toml | .venv-lowest/bin/python
+	grep -oE '[a-z0-9_-]+>=[0-9.]+' $< | sed 's/>=/==/' > $@
+
+core: $(VENV)/test
+	$(BIN)/python -m pytest tests/test_wheel.py -k nothing_else
+
 # Names and versions: without the name of a build, such as +cpu.
 constraints: $(VENV)/dev
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > constraints.txt.tmp
 	mv constraints.txt.tmp constraints.txt
 
 clean:
-	rm -rf .venv .venv-newest docs/_build docs/.jupyter_cache docs/jupyter_execute
+	rm -rf .venv .venv-newest .venv-lowest docs/_build docs/.jupyter_cache docs/jupyter_execute
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

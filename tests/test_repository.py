@@ -23,6 +23,7 @@ import aigc_market
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOWS = ["ci", "newest", "lowest", "release", "docs"]
 SCHEMAS = {
     "github-workflows": sorted((GITHUB / "workflows").glob("*")),
     "github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
@@ -45,7 +46,7 @@ def test_files_for_the_hosting_site_keep_their_schemas(schema):
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("workflow", ["ci", "newest", "release", "docs"])
+@pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_what_workflows_run_is_there(workflow):
     commands = "\n".join(step.get("run", "") for step in steps(workflow))
     goals = set(re.findall(r"^([\w/.]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -68,13 +69,20 @@ def test_exact_versions_stand_in_the_constraints_alone():
     assert not [each for extra in required for each in extra if "==" in each]
 
 
+def test_each_package_has_one_lower_bound_and_no_other():
+    """`make lowest` reads them from the text, and installs all of them side by side."""
+    text = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = text["build-system"]["requires"], PROJECT["dependencies"]
+    extras = PROJECT["optional-dependencies"].values()
+    required = {each for group in (*groups, *extras) for each in group}
+    bounds = {each for each in required if not each.startswith("aigc-market[")}
+    assert all(re.fullmatch(r"[a-z0-9_-]+>=[0-9.]+", each) for each in bounds)
+    names = [each.partition(">=")[0].replace("_", "-") for each in bounds]
+    assert len(names) == len(set(names))
+
+
 def test_actions_are_pinned_by_their_major_version():
-    used = [
-        step["uses"]
-        for name in ("ci", "newest", "release", "docs")
-        for step in steps(name)
-        if "uses" in step
-    ]
+    used = [step["uses"] for name in WORKFLOWS for step in steps(name) if "uses" in step]
     assert all(re.search(r"@(release/)?v\d+$", action) for action in used)
 
 

@@ -10,6 +10,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import gymnasium
 import pytest
 from shipping import ROOT, built, install, installed, run
 
@@ -110,6 +111,43 @@ def test_the_readmes_oracle_runs_where_nothing_else_is_installed(python, tmp_pat
     (tmp_path / "oracle.py").write_text(code)
     printed = run(python, "-W", "error", "oracle.py", cwd=tmp_path).split()
     assert [float(number) for number in printed] == pytest.approx([8.0, 1408.05, 28.74], abs=0.01)
+
+
+GAMES = """\
+import gymnasium
+
+from aigc_market import competition_v0, menus_v0, stackelberg_v0
+
+for game in (stackelberg_v0, competition_v0, menus_v0):
+    by_turns = game.env(max_cycles=3)
+    by_turns.reset(seed=0)
+    for agent in by_turns.agent_iter():
+        *_, truncated, _ = by_turns.last()
+        by_turns.step(None if truncated else by_turns.action_space(agent).sample())
+
+    at_once = game.parallel_env(max_cycles=3)
+    at_once.reset(seed=0)
+    while at_once.agents:
+        at_once.step({agent: at_once.action_space(agent).sample() for agent in at_once.agents})
+
+ids = sorted(name for name in gymnasium.registry if name.startswith("aigc_market/"))
+for name in ids:
+    single = gymnasium.make(name, max_cycles=3)
+    vector = gymnasium.make_vec(name, num_envs=2, max_cycles=3)
+    for env in (single, vector):
+        env.reset(seed=0)
+        for _ in range(3):
+            over = env.step(env.action_space.sample())[3]
+        assert over if env is single else over.all(), name
+print(*ids)
+"""
+
+
+@pytest.mark.slow
+def test_games_of_each_kind_are_played_where_nothing_else_is_installed(python, tmp_path):
+    (tmp_path / "games.py").write_text(GAMES)
+    ids = {name for name in gymnasium.registry if name.startswith("aigc_market/")}
+    assert set(run(python, "-W", "error", "games.py", cwd=tmp_path).split()) == ids
 
 
 @pytest.mark.slow
