@@ -22,6 +22,8 @@ where the agents ended:
   surplus. Where followers are scripted there is none (–).
 
 On tensors 1,024 games are played at once, and the gap is the mean over 1,024 prices from 2 to 12.
+`minari_offline.py` plays the scenario `hidden`, a market unknown and new in each game, and its
+share is of all rounds of 100 games; *behaviour* is the share of the policy that it learns from.
 
 `nox -s examples` runs all of them, each in an environment of its own, and `nox -s
 "examples(torchrl_ippo)"` runs one. `docs/write_libraries.py` writes this page from what they print.

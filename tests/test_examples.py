@@ -21,8 +21,8 @@ import aigc_market
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TABLE = tomllib.loads((EXAMPLES / "libraries.toml").read_text())
-ALONE = {"cleanrl_ppo", "rllib_ppo", "train_sb3"}
-"""They train the leader among scripted followers, and print the regret of one episode."""
+ALONE = {"cleanrl_ppo", "minari_offline", "rllib_ppo", "train_sb3"}
+"""They train the leader among scripted followers, and print its regret."""
 ON_TENSORS = {"benchmarl_task", "tensors_pathwise", "tensors_ppo"}
 """They measure themselves by the infos of their games."""
 BOTH = sorted(set(TABLE) - ALONE - ON_TENSORS)
