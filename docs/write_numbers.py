@@ -37,6 +37,7 @@ import contract_tables  # noqa: E402
 import field_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
 import measurements  # noqa: E402
+import model_cards  # noqa: E402
 import scenario_cards  # noqa: E402
 import seller_tables  # noqa: E402
 from measurements import delta, only, percent, rounded, table  # noqa: E402
@@ -66,7 +67,8 @@ RESULTS = {
 def libraries() -> str:
     """How near the examples with other libraries come, in a sentence."""
     runs = json.loads((measurements.DOCS / "libraries.json").read_text("utf-8"))
-    lines = [run["line"] for name, run in runs.items() if "--leader-first" not in name]
+    # What is learned from recorded games is of another scenario.
+    lines = [run["line"] for run in runs.values() if not run["line"].startswith("behaviour")]
     shares = [x for line in lines for x in re.findall(r"share (\d\.\d+)", line)]
     gaps = [x for line in lines for x in re.findall(r"gap (\d+\.\d+)%", line)]
     return (
@@ -144,6 +146,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "menus-difference": contract_tables.difference,
     "menus-choosers": contract_tables.choosers,
     "menus-forgone": contract_tables.forgone,
+    "weights": model_cards.weights,
+    "bundled": model_cards.bundled,
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
@@ -205,7 +209,12 @@ def pages() -> list[Path]:
     """All that may have regions."""
     return [
         path
-        for path in (ROOT / "README.md", *sorted(measurements.DOCS.rglob("*.md")))
+        for path in (
+            ROOT / "README.md",
+            *sorted(measurements.DOCS.rglob("*.md")),
+            *sorted(ROOT.glob("baselines/weights/*.md")),
+            *sorted(ROOT.glob("aigc_market/ssim/repaint/bundled/*.md")),
+        )
         if not {"_build", "environments"} & set(path.relative_to(ROOT).parts)
         and "<!-- numbers:" in path.read_text("utf-8")
     ]
