@@ -266,7 +266,7 @@ def test_best_replies(compared):
 def test_where_no_prices_are_an_equilibrium(compared, outside):
     """PyBLP rests where no small change of a price pays; a certificate looks at all prices.
 
-    What we certify is where PyBLP rests. Where we certify nothing PyBLP rests all the same, mostly
+    What we certify is where PyBLP rests. Where we certify nothing PyBLP mostly rests too, often
     on a hill of every provider's profits; but by PyBLP's own profits some provider earns more at
     the price that `best_deviation` names.
     """
