@@ -11,7 +11,7 @@ from torchrl.collectors import Collector
 from torchrl.envs import PettingZooWrapper, check_env_specs
 from torchrl.envs.utils import ExplorationType, set_exploration_type
 from torchrl.modules import MLP, ProbabilisticActor, TanhNormal, ValueOperator
-from torchrl.objectives import ClipPPOLoss
+from torchrl.objectives.multiagent import IPPOLoss
 
 import aigc_market
 
@@ -51,20 +51,6 @@ def make_actor(group: str, width: int) -> ProbabilisticActor:
     )
 
 
-# Glue: the loss is to see a reward with the action that it is for.
-def turns_of(group: str, batch: TensorDict) -> TensorDict:
-    """A group's own turns, with the reward of the round that each belongs to, one row a turn.
-
-    All rewards come with the last turn of a round, and batches hold whole rounds.
-    """
-    rewards = batch["next", group, "reward"].unflatten(0, (-1, K + 1)).sum(1)
-    rewards = rewards.repeat_interleave(K + 1, 0)
-    acting = batch[group, "mask"]
-    return TensorDict(
-        {group: batch[group][acting], "value_target": rewards[acting]}, int(acting.sum())
-    )
-
-
 torch.manual_seed(0)
 env = make_env()
 check_env_specs(env)
@@ -78,12 +64,14 @@ for group in GROUPS:
         in_keys=[(group, "observation")],
         out_keys=[(group, "state_value")],
     )
-    losses[group] = ClipPPOLoss(
-        actors[group], critics[group], normalize_advantage=True, entropy_bonus=False
+    losses[group] = IPPOLoss(  # its rows will be turns of one agent each
+        actors[group], critics[group], entropy_bonus=False, normalize_advantage_exclude_dims=()
     )
-    losses[group].set_keys(
-        action=(group, "action"), value=(group, "state_value"), sample_log_prob=(group, "log_prob")
-    )
+    names = "action", "reward", "done", "terminated", "advantage", "value_target"
+    keys = {name: (group, name) for name in names} | {"value": (group, "state_value")}
+    losses[group].set_keys(**keys, sample_log_prob=(group, "log_prob"))
+    # A turn is paid with the round's last, so γ must be above 0.
+    losses[group].make_value_estimator(gamma=0.5, lmbda=1.0)
     optimizers[group] = torch.optim.Adam(losses[group].parameters(), lr=LEARNING_RATES[group])
 
 policy = TensorDictSequential(*actors.values())
@@ -92,10 +80,9 @@ collector = Collector(
 )
 for batch in collector:
     for group, loss in losses.items():
-        own = turns_of(group, batch)
-        with torch.no_grad():  # an action moves nothing but the reward of its own round: γ = 0
-            value = critics[group](own.copy())[group, "state_value"]
-        own["advantage"] = own["value_target"] - value
+        loss.value_estimator(batch)
+        acting = batch[group, "mask"]
+        own = TensorDict({group: batch[group][acting]}, [int(acting.sum())])
         for _ in range(6):
             for rows in torch.randperm(len(own)).chunk(2):
                 parts = loss(own[rows])
