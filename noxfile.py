@@ -4,6 +4,9 @@
 docs/libraries.json, from which docs/libraries.md is written. An argument after `--` shortens the
 training, and nothing is recorded.
 
+`nox -s peers` holds our answers against those of other packages and writes docs/peers.csv and
+docs/how-we-know.md.
+
 `nox -s beside` measures steps a second of this package and of others of the field, all in one
 environment, and writes docs/beside.csv and docs/benchmarks.md. `-- --quick` prints few rows.
 """
@@ -75,3 +78,12 @@ def beside(session: nox.Session) -> None:
     """Measure this package beside others of the field."""
     session.install("-e", ".[baselines]", *BESIDE)
     session.run("python", ROOT / "tests" / "benchmarks" / "beside.py", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def peers(session: nox.Session) -> None:
+    """Hold our answers against those of other packages."""
+    session.install("-e", ".[peers]")
+    folder, record = ROOT / "tests" / "peers", ROOT / "docs" / "peers.csv"
+    session.run("python", "-m", "pytest", "-n", "auto", folder, "--record", record)
+    session.run("python", ROOT / "docs" / "write_numbers.py")

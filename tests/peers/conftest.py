@@ -1,7 +1,7 @@
-"""What all checks against other packages share: how two answers are compared, and what is kept of it.
+"""What checks against other packages share: how answers are compared, and what is kept of it.
 
-    pytest tests/peers                            # checks
-    pytest tests/peers --record docs/peers.csv    # and writes the differences that the docs show
+pytest tests/peers                            # checks
+pytest tests/peers --record docs/peers.csv    # and writes the differences that the docs show
 """
 
 import csv
@@ -78,7 +78,9 @@ class Recorder:
             version = importlib.metadata.version(package)
             largest = f"{max(differences):.1e}"
             tests = " ".join(sorted(set(tests)))
-            table.writerow((claim, package, version, len(kept), largest, max(tolerances), tests))
+            table.writerow(
+                (claim, package, version, len(kept), largest, f"{max(tolerances):.0e}", tests)
+            )
         write_atomically(Path(self.file), text.getvalue())
 
 
