@@ -10,6 +10,7 @@ import tyro
 from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
+from baselines.experiments.leaderboard.ceiling import ceiling
 from baselines.experiments.leaderboard.command import leaderboard
 from baselines.experiments.leaderboard.draw import draw_test_seeds
 from baselines.experiments.leaderboard.keep import keep
@@ -75,6 +76,7 @@ def main() -> None:
                 "keep": keep,
                 "verify": verify,
                 "draw-test-seeds": draw_test_seeds,
+                "ceiling": ceiling,
                 "calvano": calvano,
                 "compete": compete,
                 "menus": menus,
