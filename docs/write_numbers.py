@@ -33,6 +33,7 @@ from functools import cache  # noqa: E402
 
 import benchmark_tables  # noqa: E402
 import both_sides_tables  # noqa: E402
+import certificate_tables  # noqa: E402
 import contract_tables  # noqa: E402
 import field_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
@@ -118,6 +119,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "played": leaderboard_tables.played,
     "share": leaderboard_tables.share,
     "lost": leaderboard_tables.lost,
+    "certificates": certificate_tables.certificates,
+    "certificate-cases": certificate_tables.cases,
     "calvano": seller_tables.calvano,
     "calvano-table": seller_tables.calvano_table,
     "compete": seller_tables.compete,
@@ -151,6 +154,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "libraries": libraries,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
+    "beside": benchmark_tables.beside,
     "ratio": benchmark_tables.ratio,
     "tensors": benchmark_tables.tensors,
     "scale": benchmark_tables.scale,
