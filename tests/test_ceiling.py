@@ -128,6 +128,21 @@ def test_the_bound_of_two_markets_is_below_their_optimum_and_near_it(tell, round
     assert least >= best * (0.9 if rounds == 1 else 0.6)
 
 
+def test_a_list_of_one_pair_over_and_over_is_bounded_by_its_optimum(tell):
+    """Purchases of the first round sampled, then those of the second, then the pair is told."""
+    copies, rounds, pair = 100, 3, two()
+    later = lost_later(pair.lost, tell(pair), [True] * (rounds - 2)).T
+    listed = pair.some(np.tile([0, 1], copies))
+    first = np.maximum(pair.lost.mean(axis=0), 0)
+    rng, least = np.random.default_rng(0), []
+    for cell in range(50, 118, 2):
+        mass = ceiling.purchases_of_a_cell(listed, cell, SIGMA, rng)
+        after = ceiling.lost_after_two(mass, listed.lost, np.stack([later] * copies))
+        least.append(min(first[cell : cell + 2]) + after / (2 * copies))
+    best = brute_force(pair, rounds, np.geomspace(1, 20, 150))
+    assert 0.6 * best < min(least) <= best * 1.02
+
+
 def test_partners_are_partners_of_each_other_and_keep_the_law():
     low, high = np.log([1.2e-4, 80]), np.log([4e-4, 400])
     place = np.random.default_rng(0).uniform(low, high, (100_000, 2))

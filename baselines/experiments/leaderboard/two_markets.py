@@ -82,7 +82,7 @@ class Demands:
         It may be below 0; what is expected of it may be raised to 0, which no price falls below.
         """
 
-    def some(self, where: slice) -> Self:
+    def some(self, where: slice | np.ndarray) -> Self:
         """Some of the markets."""
         other = copy.copy(self)
         for name in ("free", "choke", "best", "lost"):
