@@ -66,7 +66,7 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("large", {"77.9 % of equilibrium", "548,973", "2.2 M", "2.5 M"}),
         ("cut", {"50 of 86 steps", "100 steps sold", "72 more asked for", "capacity 100"}),
         ("ten cut", {"50 of 158", "60 %", "500 steps sold", "1,082 more asked for"}),
-        ("twelve", {"empty", "8 of 12 VMUs are there"}),
+        ("twelve", {"empty", "8 of 12 VMUs", "8 of 12 VMUs are there"}),
         ("cut crowd", {"20,000 steps sold", "66,200 more asked for", "capacity 20,000"}),
         ("thirteen", {"13 VMUs", "1,121 steps sold"}),
         ("thousand", {"1,000 VMUs", "a car stands for 25 VMUs", "median", "best", "quality 60 %"}),
@@ -80,11 +80,11 @@ def test_words_fit_and_do_not_meet(shown, words):
         ("live twelve", {"0.50", "a full bar is 250 steps, below it steps and SSIM"}),
         ("duopoly", {"2 providers, 2 VMUs", "RSU 0", "6.00", "6.10", "0.425", "5.50", "8.00"}),
         ("duopoly", {"50 steps asked for", "utility of all VMUs 1,740"}),
-        ("duopoly waiting", {"no price yet", "nothing sold yet", "Utility of a provider"}),
+        ("duopoly waiting", {"no price yet", "nothing sold yet", "Utility"}),
         ("three", {"a ring road: its ends meet", "to reach an RSU costs 20.00 a request"}),
         ("ten", {"mean of 10, 6.00 to 6.90"}),
         ("thirty", {"RSU 0–2", "5.00–5.20", "lines: all VMUs on a twelfth of the road"}),
-        ("no Nash", {"no Nash equilibrium was found", "cartel", "Utility of a provider"}),
+        ("no Nash", {"no Nash equilibrium was found", "cartel", "Utility"}),
         ("unjudged", {"not judged"}),
         ("two cut", {"100 of 129 steps", "229 steps sold", "capacity 100 to 10,000"}),
         ("two unsold", {"nobody buys at this price"}),
@@ -110,6 +110,12 @@ def test_a_frame_says(shown, expected, words):
     assert expected <= {part for text, *_ in words for part in text.split("  ·  ")}
 
 
+@pytest.mark.parametrize("shown", ["waiting", "duopoly waiting"])
+def test_before_the_first_round_charts_have_no_number(shown, words):
+    draw([GALLERY[shown]])
+    assert "–" not in {said for said, *_ in words}
+
+
 FRAME, STREET = (0, 0, 640, 960), (80, 24, 392, 936)
 PRICE, UTILITY, REGRET = (408, 24, 620, 318), (408, 333, 620, 628), (408, 643, 620, 936)
 PRICES, GAIN = (408, 24, 620, 628), (408, 643, 620, 936)
@@ -130,7 +136,7 @@ FIELDS = {
         "asked": ([86.2, 100.0], STREET),
         "delivered": ([86.2, 80.0], STREET),
         "quality": ([0.6, 0.5], (80, 570, 276, 936)),
-        "active": ([True, False], STREET),
+        "active": ([True, False], (0, 0, 392, 936)),
         "images": (["00" * 48, "80" * 48], STREET),
     },
     CompetitionRound: {

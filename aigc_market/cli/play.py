@@ -13,7 +13,7 @@ from tyro.conf import arg
 from aigc_market import _checks, replay
 from aigc_market.cli.arguments import MarketFlags, begin, check_folder, environment
 from aigc_market.competition import rivals
-from aigc_market.rendering.numbers import exact, in_a_row, paid
+from aigc_market.rendering.numbers import count, exact, in_a_row, paid
 from aigc_market.rendering.shown import shown
 from aigc_market.rendering.text import facts, sales, share, summary
 
@@ -149,7 +149,7 @@ def _introduction(market: Any, asked: bool) -> str:
     lines = [
         f"{who}." if asked else "You watch.",
         "Each round providers post the price of a step; VMUs buy steps: they improve images.",
-        f"Here: {', '.join(facts(market, market.K))}.",
+        f"Here: {', '.join(facts(market, count(market.K, 'VMU')))}.",
     ]
     if getattr(market, "active", None) is not None:
         lines.append("VMUs come and go.")

@@ -29,7 +29,7 @@ _APART = 6
 _TITLES = {
     "prices": "Price of a step",
     "bought": "Steps sold",
-    "utility": "Utility of a provider",
+    "utility": "Utility",
     "regret": "Regret against rational VMUs",
     "Δ": "Profit gain Δ",
 }
@@ -102,7 +102,8 @@ def _numbers(canvas: Canvas, field: str, left: float, right: float, last: Shown)
         if value is not None and best and not note:
             note = f"{percent(value / best)} of {last.benchmarks[0].name}"
         notes.append((note, palette.MUTED))
-    words, x, y = "–" if value is None else short(value), right, _TOP + 66
+    unknown = "–" if last.number else ""  # before the first round there is nothing to know
+    words, x, y = unknown if value is None else short(value), right, _TOP + 66
     left += 4 + canvas.text(left, y, words, LARGE, colour, room=0.55 * (right - left))
     for words, hue in reversed(notes):
         if canvas.measure(words, SMALL) > x - left:

@@ -43,7 +43,7 @@ def _head(canvas: Canvas, last: Shown) -> None:
     title = f"Round {last.number:,} of {last.rounds:,}"
     left = MARGIN + canvas.text(MARGIN, 46, title, LARGE, palette.INK, room=420)
     right, width = WIDTH - MARGIN, WIDTH - 2 * MARGIN
-    words, room = "  ·  ".join(facts(last, len(last.here))), right - left - 2 * GAP
+    words, room = "  ·  ".join(facts(last, last.vmus)), right - left - 2 * GAP
     canvas.text(right, 46, words, MEDIUM, palette.MUTED, anchor=1, room=room)
     canvas.rectangle(MARGIN, 60, width, 5, palette.PALE, radius=2)
     if last.number:

@@ -10,7 +10,7 @@ import numpy as np
 
 from aigc_market import palette
 from aigc_market.rendering.canvas import Stroke
-from aigc_market.rendering.numbers import beside, percent, short
+from aigc_market.rendering.numbers import beside, count, percent, short
 from aigc_market.rendering.rounds import CompetitionRound, MenuRound, Record, Round
 
 Values = Sequence[float | None]
@@ -78,6 +78,12 @@ class Shown(NamedTuple):
         return [True] * len(self.demand[0]) if self.active is None else self.active
 
     @property
+    def vmus(self) -> str:
+        """How many there are, and how many could be."""
+        K = count(len(self.here), "VMU")
+        return K if self.active is None else f"{sum(self.active):,} of {K}"
+
+    @property
     def measured(self) -> str:
         """What says how good images are: SSIM if they are really made, else a share of gains."""
         return "SSIM" if self.images else "quality"
@@ -102,7 +108,7 @@ class Shown(NamedTuple):
         """What else is to be said of the VMUs."""
         facts, K = [], len(self.here)
         if self.active is not None:
-            facts.append(f"{sum(self.active):,} of {K:,} VMUs are there")
+            facts.append(f"{self.vmus} are there")
         if self.number and self.shares is not None and self.access_cost is not None:
             if (idle := 1 - sum(map(sum, self.shares)) / K) > 5e-4:
                 facts.append(f"{percent(idle)} of requests buy nothing")

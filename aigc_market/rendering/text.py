@@ -21,8 +21,8 @@ _LISTED = 8
 """So many providers, VMUs, and steps of a cycle."""
 
 
-def facts(market: Any, K: int) -> list[str]:
-    """The fixed numbers of a market, or of a round that is shown."""
+def facts(market: Any, vmus: str) -> list[str]:
+    """The fixed numbers of a market, or of a round that is shown, and how many VMUs there are."""
     cost, max_price = np.ravel(market.cost).tolist(), np.ravel(market.max_price).tolist()
     least, most = steps(market.min_steps), steps(market.max_steps)
     floor = "" if least == most else f"{least} to " if market.min_steps > 0 else "up to "
@@ -32,7 +32,7 @@ def facts(market: Any, K: int) -> list[str]:
     else:
         offer = f"price up to {span(max_price)}"
     told = [
-        f"{providers}{count(K, 'VMU')}",
+        f"{providers}{vmus}",
         f"a step costs {span(cost)}",
         offer,
         f"{floor}{most} step{'' if most == '1' else 's'} a request",
