@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from measurements import Row, only, rounded, table
+from measurements import NONE, Row, only, rounded, table
 
 from baselines.report import table as markdown
 
@@ -47,6 +48,49 @@ def ratio(name: str) -> str:
     if name not in ratios:
         raise ValueError(f"a benchmark must be one of {', '.join(ratios)}, got {name!r}")
     return ratios[name]
+
+
+# docs/beside.csv, which tests/benchmarks/beside.py writes
+
+
+def beside(name: str) -> str:
+    """Steps of this package and of others of the field: one kind of them, or where and when."""
+    if name == "where":
+        return _beside_where()
+    kinds = dict.fromkeys(row["kind"] for row in table("beside"))
+    return _made({kind: partial(_beside, kind) for kind in kinds}, name)
+
+
+def _beside(kind: str) -> str:
+    """The rows of a kind, and those that were not measured with their reasons."""
+    rows = table("beside", kind=kind)
+    shown = [
+        (
+            row["package"],
+            row["what"],
+            f"{int(row['games']):,}",
+            row["agents"],
+            row["cores"] + {"threads": " (t)", "processes": " (p)", "": ""}[row["how"]],
+            *map(_rate, (row["steps_per_second"], row["agent_steps_per_second"])),
+            f"{_rate(row['low'])} … {_rate(row['high'])}" if row["low"] else row["note"],
+        )
+        for row in rows
+    ]
+    header = ("package", "what is played", "games", "agents", "cores", "steps/s", "agent-steps/s")
+    return markdown((*header, "slices"), shown, words=2)
+
+
+def _rate(number: str) -> str:
+    """Three digits of a count a second, with commas; "–" where nothing was measured."""
+    return f"{int(number):,}" if number else NONE
+
+
+def _beside_where() -> str:
+    """Versions of all packages, the processor and the date."""
+    rows = table("beside")
+    versions = sorted({each for row in rows for each in row["versions"].split(", ")})
+    said = (f"{row['processor']}, Python {row['python']}, {row['date']}" for row in rows)
+    return f"Measured on {'; on '.join(dict.fromkeys(said))}. Versions: {', '.join(versions)}."
 
 
 def _where(rows: Sequence[Row], machine: str = "machine") -> str:
