@@ -189,6 +189,8 @@ def test_every_scenario_has_a_card_whose_code_runs(providers):
     for code in re.findall(r"`((?:gymnasium|pettingzoo)\.make\(.*\))`", cards):
         if "live" in code:  # loads a diffusion model
             continue
+        if "pettingzoo.make" in code and not hasattr(pettingzoo, "make"):  # before 1.27
+            continue
         env = eval(code, {"gymnasium": gymnasium, "pettingzoo": pettingzoo})
         env.close()
     for line in re.findall(r"`aigc-market (.*)`", cards):
