@@ -14,7 +14,7 @@ export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 endif
 
 .PHONY: baselines calibrate test test-all peers coverage wheel lint types docs examples libraries \
-	benchmarks newest lowest core constraints clean
+	benchmarks beside newest lowest core constraints clean
 
 baselines: $(VENV)/baselines
 	$(BIN)/python -m baselines reproduce
@@ -61,6 +61,10 @@ libraries: $(VENV)/dev
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python tests/benchmarks
+
+# Steps a second beside other packages, in an environment of their own, on a quiet machine.
+beside: $(VENV)/dev
+	$(BIN)/nox -s beside
 
 # All checks on the newest versions of everything, in an environment of its own: what releases of
 # others break is seen here first. Where all is well, these versions become the constraints.
