@@ -176,7 +176,7 @@ def _faster_and_higher(name: str, one: Any, than: str, other: Any) -> Iterator[C
 
 def _higher(text: str, column: str, one: Any, other: Any) -> Claim:
     when = {
-        "end": "last tenth of training, exploration included",
+        "end": "last tenth of training",
         "exploiting": "without exploring",
     }
     return Claim(text, f"share of U_p*, {when[column]}", _difference(one, other, column))

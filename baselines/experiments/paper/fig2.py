@@ -31,11 +31,15 @@ _BIN = 20
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw `fig2a.png` … `fig2d.png` beside the CSV files that they are drawn from."""
+    """Draw `fig2a.png` … `fig2d.png`, and the last three side by side as `fig2bcd.png`.
+
+    They stand beside the CSV files that they are drawn from.
+    """
     runs: Any = read_frame(folder / "runs.csv", dtype={"figure": str})
     curves: Any = read_frame(folder / "curves.csv")
     figures = {"2a": _learning_curves(runs, curves)}
-    figures |= {name: _against(runs, name, *words) for name, words in _AGAINST.items()}
+    figures |= {name: _against(runs, [name]) for name in _AGAINST}
+    figures["2bcd"] = _against(runs, list(_AGAINST), width=2.9, height=3.2)
     return [save(figure, folder / f"fig{name}.png") for name, figure in figures.items()]
 
 
@@ -80,9 +84,21 @@ def _second_half(axes: Any, by_method: dict[str, Any], best: float) -> None:
     inset.grid(alpha=0.3)
 
 
-def _against(runs: Any, name: str, x: str, y: str, x_label: str, y_label: str) -> Figure:
-    figure, [axes] = panels(1)
-    rows = runs[runs["figure"] == name]
+def _against(runs: Any, names: list[str], **size: float) -> Figure:
+    """A panel for each of these figures."""
+    figure, panel = panels(len(names), len(names), **size)
+    for name, axes in zip(names, panel, strict=True):
+        _means(axes, runs[runs["figure"] == name], *_AGAINST[name])
+        if len(names) > 1:
+            axes.set_title(f"({name[-1]})")
+    legend_below(figure, panel, columns=3 if len(names) == 1 else 5)
+    tppo = runs[runs["figure"].isin(names) & (runs["method"] == "tppo")]
+    if (seeds := tppo["seed"].nunique()) > 1:
+        figure.suptitle(f"Mean of {seeds} seeds, bars from lowest to highest", fontsize=10)
+    return figure
+
+
+def _means(axes: Any, rows: Any, x: str, y: str, x_label: str, y_label: str) -> None:
     for method in [name for name in NAMES if name in set(rows["method"])]:
         groups = rows[rows["method"] == method].groupby(x)[y]
         mean, style = groups.mean(), {"label": NAMES[method], **_STYLES[method]}
@@ -94,8 +110,3 @@ def _against(runs: Any, name: str, x: str, y: str, x_label: str, y_label: str) -
     axes.set(xticks=sorted(rows[x].unique()), xlabel=x_label, ylabel=y_label)
     if y == "utility":
         axes.set_ylim(bottom=0)
-    legend_below(figure, [axes], columns=3)
-    seeds = rows[rows["method"] == "tppo"]["seed"].nunique()
-    if seeds > 1:
-        axes.set_title(f"Mean of {seeds} seeds, bars from lowest to highest", fontsize=10)
-    return figure

@@ -26,11 +26,11 @@ from baselines.runs.files import read_frame
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "pettingzoo", "stable-baselines3", "torch")
 RULE = (
     "A claim *holds* where the 95 % interval (Student's t) of the mean difference over paired "
-    "seeds lies above 0, *fails* where it lies below, and is *undecided* where it holds 0; *by "
-    f"less than* is added where the whole interval lies within ± {100 * MARGIN:g} % of U_p* or p* "
-    f"(for speed: ± {100 * SPEED_MARGIN:g} % of training). That a method tracks the equilibrium "
-    "holds where the interval lies within that margin, and fails where it lies outside. Speed is "
-    "read off the means of episodes that were played side by side, and interpolated between them."
+    "seeds lies above 0, *fails* where it lies below, and is *undecided* otherwise. *By less "
+    f"than* says that all of it lies within ± {100 * MARGIN:g} % of U_p* or p* (for speed: "
+    f"± {100 * SPEED_MARGIN:g} % of training). A method tracks the equilibrium where the interval "
+    "lies within that margin. Speed is read off means of episodes played side by side, "
+    "interpolated between them."
 )
 
 
@@ -123,10 +123,9 @@ def _exploring(learning: Any) -> str:
     )
     return (
         f"Greedy never stops exploring (ε = 0.1). Of U_p* it gets {percent(greedy['end'].mean())} "
-        f"in the last tenth of its rounds, and {percent(greedy['exploiting'].mean())} in those of "
-        f"them in which it did not explore (worst seed {percent(greedy['exploiting'].min())}): "
-        f"exploring alone costs it {cost} of U_p*. A learner's noise shrinks as it learns: in the "
-        f"last tenth of training it costs PPO {noise[0]} and TPPO {noise[1]}."
+        f"in the last tenth of its rounds, and {percent(greedy['exploiting'].mean())} in those in "
+        f"which it did not explore: exploring alone costs it {cost}. Learners' noise shrinks: "
+        f"there it costs PPO {noise[0]} and TPPO {noise[1]}."
     )
 
 
@@ -134,11 +133,9 @@ def _arms_table(learning: Any) -> str:
     header = (
         "method",
         "γ",
-        "query of the decoder",
-        "seeds",
+        "decoder's query",
         f"episodes to {100 * NEAR:g} %",
-        "all of training",
-        "its last tenth",
+        "last tenth of training",
         "without exploring",
         "worst seed",
     )
@@ -146,27 +143,24 @@ def _arms_table(learning: Any) -> str:
     queries = {"price": "last price", "learnt": "learnt vector", "": ""}
     for (method, gamma, query), arm in arms_of(learning).items():
         discount = "" if gamma is None else f"{gamma:g}"
-        shares = arm[["training", "end", "exploiting"]].mean()
+        shares = arm[["end", "exploiting"]].mean()
         reached = number(arm["reached"].mean(), 1)
-        cells = [NAMES[method], discount, queries[query], str(len(arm)), reached]
+        cells = [NAMES[method], discount, queries[query], reached]
         rows.append([*cells, *map(percent, [*shares, arm["exploiting"].min()])])
     return table(header, rows, words=3)
 
 
 def _claims_table(claims: Iterable[Claim]) -> str:
-    header = ("claim", "measured", "mean difference [95 % interval]", "verdict")
+    header = ("claim", "measured", "mean difference ± 95 % (seeds above 0)", "verdict")
     rows = []
     for claim in claims:
-        mean, low, high = claim.interval()
+        mean, low, _ = claim.interval()
         seeds = len(claim.differences)
         if seeds == 1:
-            text, verdict = f"{_points(mean)} [one seed]", "undecided (one seed)"
+            text, verdict = f"{_points(mean)} (one seed)", "undecided (one seed)"
         else:
             above = int((claim.differences > 0).sum())
-            text = (
-                f"{_points(mean)} [{_points(low)}, {_points(high)}]; "
-                f"above 0 in {above} of {seeds} seeds"
-            )
+            text = f"{_points(mean)} ± {_points(mean - low)} ({above} of {seeds})"
             verdict = claim.verdict()
         rows.append((claim.text, claim.measure, text, verdict))
     return table(header, rows, words=4)
