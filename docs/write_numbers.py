@@ -104,6 +104,7 @@ def _of_paper(name: str) -> Callable[[], str]:
 
 REGIONS: dict[str, Callable[..., str]] = {
     "games": scenario_cards.games,
+    "presets": scenario_cards.presets,
     "cards": scenario_cards.cards,
     "seeds": measurements.seeds_said,
     "hidden": leaderboard_tables.hidden,
