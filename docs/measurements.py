@@ -10,12 +10,6 @@ from pathlib import Path
 from baselines.arena.registry import KNOWS, REGISTRY
 
 DOCS = Path(__file__).resolve().parent
-TRACKS = {
-    "nothing": "told nothing",
-    "form": "the form of demand, fitted",
-    "gradient": "the simulator's gradient",
-    "law": "told the law",
-}
 FAIR = tuple(track for track in KNOWS if track != "law")
 HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity", "saturating")
 NONE = "–"
@@ -100,8 +94,8 @@ def paper_score() -> str:
     return f"{rounded(shares[name], 5, ROUND_FLOOR)} (`{name}`)"
 
 
-def least_exploitable(scenario: str) -> tuple[str, str]:
-    """The lowest mean NashConv of learners against themselves and whose it is, and their Δ."""
+def least_exploitable(scenario: str) -> str:
+    """The lowest mean NashConv of learners against themselves, and whose it is."""
     by_method: dict[str, list[Row]] = {}
     # On Calvano's grid some learners end at its lowest price, which says more about the grid.
     played = {"calvano": "calvano-max_price2.4"}.get(scenario, scenario)
@@ -109,11 +103,10 @@ def least_exploitable(scenario: str) -> tuple[str, str]:
         if int(row["rounds"]):  # a scripted one learns nothing
             by_method.setdefault(row["method"], []).append(row)
     if not by_method:
-        return NONE, NONE
+        return NONE
     conv = {name: mean([r["nash_conv"] for r in rows]) for name, rows in by_method.items()}
     name = min(conv, key=lambda method: conv[method])
-    gain = rounded(mean([row["profit_gain"] for row in by_method[name]]), 2)
-    return f"{rounded(conv[name], 3)} (`{name}`)", gain
+    return f"NashConv {rounded(conv[name], 5)} (`{name}`)"
 
 
 def gains(scenario: str, method: str) -> list[str]:
