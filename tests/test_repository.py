@@ -104,7 +104,7 @@ def test_the_citation_is_of_this_package_and_of_the_paper():
     assert citation["keywords"] == PROJECT["keywords"]
     (paper,) = citation["references"]
     assert PROJECT["urls"]["Paper"] == f"https://doi.org/{paper['doi']}"
-    bibtex = (ROOT / "docs" / "cite.md").read_text()
+    bibtex = (ROOT / "docs" / "project.md").read_text()
     assert paper["doi"] in bibtex
     assert paper["title"] in re.sub("[{}]", "", bibtex)
     names = [f"{author['family-names']}, {author['given-names']}" for author in paper["authors"]]
