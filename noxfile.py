@@ -1,8 +1,8 @@
 """Run the examples with third-party libraries, each in an environment of its own.
 
 `nox -s examples` runs all, `nox -s "examples(rllib_aec)"` one. What they print last is recorded in
-docs/libraries.json, from which docs/libraries.md is written. An argument after `--` shortens the
-training, and nothing is recorded.
+docs/libraries.json; `python docs/write_numbers.py` then writes docs/libraries.md. An argument after
+`--` shortens the training, and nothing is recorded.
 
 `nox -s peers` holds our answers against those of other packages and writes docs/peers.csv and
 docs/how-we-know.md.
@@ -59,7 +59,6 @@ def examples(session: nox.Session, name: str) -> None:
         record |= {"seconds": round(seconds), "cpu_seconds": round(cpu)}
         records[name] = record
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        session.run("python", ROOT / "docs" / "write_libraries.py")
 
 
 @nox.session(name="tests-tensors", venv_backend="venv")

@@ -24,11 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import argparse  # noqa: E402
-import json  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # noqa: E402
+from decimal import Decimal  # noqa: E402
 from functools import cache  # noqa: E402
 
 import benchmark_tables  # noqa: E402
@@ -37,11 +36,12 @@ import certificate_tables  # noqa: E402
 import contract_tables  # noqa: E402
 import field_tables  # noqa: E402
 import leaderboard_tables  # noqa: E402
+import library_tables  # noqa: E402
 import measurements  # noqa: E402
 import model_cards  # noqa: E402
 import scenario_cards  # noqa: E402
 import seller_tables  # noqa: E402
-from measurements import delta, only, percent, rounded, table  # noqa: E402
+from measurements import delta, only, rounded, table  # noqa: E402
 
 from baselines.experiments.paper import paper_report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
@@ -63,21 +63,6 @@ RESULTS = {
     ),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
-
-
-def libraries() -> str:
-    """How near the examples with other libraries come, in a sentence."""
-    runs = json.loads((measurements.DOCS / "libraries.json").read_text("utf-8"))
-    # What is learned from recorded games is of another scenario.
-    lines = [run["line"] for run in runs.values() if not run["line"].startswith("behaviour")]
-    shares = [x for line in lines for x in re.findall(r"share (\d\.\d+)", line)]
-    gaps = [x for line in lines for x in re.findall(r"gap (\d+\.\d+)%", line)]
-    return (
-        f"Leaders end at {percent(min(shares, key=Decimal), 0, ROUND_FLOOR)} to "
-        f"{percent(max(shares, key=Decimal), 0)} of U_p*, and followers within "
-        f"{rounded(max(gaps, key=Decimal), 1, ROUND_CEILING)} % of their best responses "
-        f"({len(lines)} examples, one run each)."
-    )
 
 
 def speed() -> str:
@@ -152,7 +137,8 @@ REGIONS: dict[str, Callable[..., str]] = {
     "menus-forgone": contract_tables.forgone,
     "weights": model_cards.weights,
     "bundled": model_cards.bundled,
-    "libraries": libraries,
+    "libraries": library_tables.sentence,
+    "libraries-table": library_tables.results,
     "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
     "beside": benchmark_tables.beside,

@@ -1,7 +1,6 @@
-"""The examples with third-party libraries: how they measure, some of them run, their page."""
+"""The examples with third-party libraries: how they measure, some of them run, their table."""
 
 import ast
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,11 @@ import supersuit
 
 import aigc_market
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+
+import library_tables
+import measurements
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TABLE = tomllib.loads((EXAMPLES / "libraries.toml").read_text())
@@ -27,9 +31,6 @@ ON_TENSORS = {"benchmarl_task", "tensors_pathwise", "tensors_ppo"}
 """They measure themselves by the infos of their games."""
 BOTH = sorted(set(TABLE) - ALONE - ON_TENSORS)
 LINE = re.compile(r"leader's share (-?\d\.\d{4}), followers' gap (–|[\d.]+%)")
-spec = importlib.util.spec_from_file_location("write_libraries", ROOT / "docs/write_libraries.py")
-write_libraries = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(write_libraries)
 
 
 def run(name, folder, *arguments):
@@ -134,23 +135,18 @@ def test_every_example_has_an_entry_and_needs_no_other():
         assert not imports & names
 
 
-def test_the_page_is_what_the_runs_say():
-    records = json.loads((ROOT / "docs" / "libraries.json").read_text())
-    written = (ROOT / "docs" / "libraries.md").read_text()
-    assert written == write_libraries.page(TABLE, records)
-    assert all(LINE.search(record["line"]) for record in records.values())
-    assert set(records) <= set(TABLE)
-
-
-def test_the_page_says_what_was_not_run():
-    run = {"version": "1.2", "aigc_market": "3.4", "line": "near", "seconds": 9, "cpu_seconds": 7}
-    page = write_libraries.page(TABLE, {"rllib_aec": run})
-    assert " (ray 1.2, with 3.4) | " in page
-    assert re.search(r"\| near \| \d+ \(0\) \| 7 \|", page)
-    assert page.count("not run yet") == len(TABLE) - 1
-
-
-def test_lines_of_code_and_of_glue_are_counted():
-    code = ["import a", "", "# Glue: why.", "def f(x):", '    """F."""', "    return [", "    ]"]
-    source = "\n".join(['"""Title."""', *code, 'z = """', '"""', ""])
-    assert write_libraries.count(source) == (6, 3)
+def test_the_page_says_what_was_not_run(tmp_path, monkeypatch):
+    run = {
+        "version": "1.2",
+        "line": "leader's share 0.9876, followers' gap 0.50%",
+        "cpu_seconds": 7,
+    }
+    recorded = {"line": "behaviour 0.5; leader's share 0.75, followers' gap –"}
+    runs = {"rllib_aec": run, "minari_offline": run | recorded}
+    (tmp_path / "libraries.json").write_text(json.dumps(runs))
+    monkeypatch.setattr(measurements, "DOCS", tmp_path)
+    rows = library_tables.results()
+    assert re.search(r"`rllib_aec.py` \| ray 1.2 \| .* \| .988 \| .50 \| 7 \|", rows)
+    assert re.search(r"`minari_offline.py` .* \| .750, from .500 \| – \| 7 \|", rows)
+    assert rows.count("not run yet") == len(TABLE) - 2
+    assert library_tables.sentence().startswith("Leaders end at 98 % to 99 % of U_p*, and foll")

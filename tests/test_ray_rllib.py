@@ -1,6 +1,7 @@
 """RLlib's env runners on a Ray cluster of two nodes.
 
-RLlib pins an older Gymnasium, so this wants an environment of its own: docs/scale.md says how.
+RLlib pins an older Gymnasium, so this wants an environment of its own: `pip install -e . 'ray[rllib]'
+torch pytest`, then `python -m pytest --noconftest tests/test_ray_rllib.py`.
 """
 
 import numpy as np
