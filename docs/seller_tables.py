@@ -1,7 +1,8 @@
-"""What docs/learning-sellers.md says of sellers that learn, by numbers."""
+"""What docs/learning-sellers.md and docs/deep-sellers.md say of sellers that learn, by numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING
 from typing import Any
 
@@ -9,11 +10,17 @@ import measurements
 import pandas as pd
 from measurements import delta, rounded
 
-from baselines.arena.statistics import mean_interval
-from baselines.experiments.calvano import session_report
-from baselines.experiments.compete import contest_tables
-from baselines.experiments.sessions import deep_tables, verdicts
-from baselines.report import bracketed
+from baselines.arena.statistics import Interval, mean_interval
+from baselines.experiments.calvano.session_figures import label
+from baselines.experiments.sessions.verdicts import ABOVE, COLLUDES, FAILS
+from baselines.report import NONE, number, table
+
+MARKETS = {
+    "duopoly": "`duopoly`",
+    "calvano": "`calvano`",
+    "calvano-max_price2.4": "`calvano`, all prices",
+    "road": "`road`",
+}
 
 
 def calvano() -> str:
@@ -28,133 +35,173 @@ def calvano() -> str:
     )
 
 
-def calvano_table(name: str) -> str:
-    """A table of the experiment: gains, source, patterns, deviations, equilibria or cycles."""
-    return session_report.sections(_kept("calvano-summary"), _kept("calvano-cycles"))[name]
+def calvano_table() -> str:
+    """What the sessions of each design do."""
+    header = (
+        *("sellers", "Δ", "less the usual", "punished", "does not pay", "returns"),
+        *("Nash, one shot", "Nash, best reply", "a best reply gains"),
+    )
+    lines = []
+    for _, row in _designs().iterrows():
+        shares = (number(row[name], 2) for name in ("punished", "unprofitable", "returned"))
+        lines.append(
+            (
+                label(row).removeprefix("n = "),
+                _summed(row, "profit_gain"),
+                _summed(row, "change"),
+                *shares,
+                _summed(row, "one_shot_nash"),
+                *(number(row["reply_nash"], 3), number(row["reply_gain"], 2)),
+            )
+        )
+    return table(header, lines)
 
 
-def compete_table(scenario: str) -> str:
-    """What sellers of each kind do in a scenario, against themselves and against strangers."""
-    return contest_tables.summary(*(_of(scenario, name) for name in ("sellers", "crossplay")))
+def calvano_gap(design: str) -> str:
+    """The share of sessions that are Nash by one shot, less that by a best reply, paired."""
+    [(_, row)] = _designs().query("design == @design").iterrows()
+    return _summed(row, "nash_gap")
 
 
-def compete_differences(scenario: str) -> str:
-    """Trained sellers against the first of them, paired by seed."""
-    return contest_tables.differences(_of(scenario, "sellers"))
+def compete_table() -> str:
+    """What learners of each kind earn, beside their like and beside strangers, by market."""
+    rows: dict[str, Callable[[str], str]] = {
+        "`q_learning`": lambda market: _said(_runs(market, "q_learning")["profit_gain"]),
+        "less `q_learning_myopic`": lambda market: _less(market, "q_learning", "q_learning_myopic"),
+        "with a stranger of its kind": _unacquainted,
+        "against `ppo`": lambda market: _met(market, "ppo"),
+        "against `tit_for_tat`": lambda market: _met(market, "tit_for_tat"),
+        "`ppo_myopic` less `ppo`": lambda market: _less(market, "ppo_myopic", "ppo"),
+        "`q_learning` answers": lambda market: _answers(market, "q_learning"),
+        "`q_learning_myopic` answers": lambda market: _answers(market, "q_learning_myopic"),
+        "`q_learning` loses by deviating": _losses,
+    }
+    lines = ((name, *map(of_market, MARKETS)) for name, of_market in rows.items())
+    return table(("", *MARKETS.values()), lines)
 
 
-def compete_crossplay(scenario: str) -> str:
-    """Who earns what from whom."""
-    return contest_tables.crossplay(_of(scenario, "crossplay"))
-
-
-def compete(scenario: str, method: str, column: str) -> str:
+def compete(market: str, method: str, column: str) -> str:
     """What a method that meets itself does, the mean over seeds with its interval."""
-    return _said(_runs(scenario, method)[column])
-
-
-def compete_less(scenario: str, method: str, other: str, column: str) -> str:
-    """A method's less another's, paired by seed."""
-    return _said(_runs(scenario, method)[column].sub(_runs(scenario, other)[column]).dropna())
-
-
-def compete_met(scenario: str, row: str, column: str) -> str:
-    """Δ of a method at the first seat against another that it never met in training."""
-    met = _of(scenario, "crossplay").query("met_in_training == 0")
-    return _said(met[(met["row"] == row) & (met["column"] == column)]["row_gain"])
-
-
-def compete_answers(scenario: str, method: str) -> str:
-    """In how many cases a rival answers a forced deviation by a lower price in two rounds."""
-    rows = _of(scenario, "deviations")
-    rows = rows[(rows["method"] == method) & rows["round"].between(1, 2)]
-    lower = rows["others_price"] < rows["others_undisturbed"] - 1e-6
-    cases = lower.groupby([rows["seed"], rows["deviator"]]).any()
-    return f"{cases.sum()} of {len(cases)}"
-
-
-def compete_losses(scenario: str, method: str) -> str:
-    """In how many cases who was forced to deviate loses by it."""
-    rows = _of(scenario, "sellers")
-    profit = rows[rows["method"] == method]["deviation_profit"]
-    return f"{(profit < 0).sum()} of {len(profit)}"
+    return _said(_runs(market, method)[column])
 
 
 def deep_table(scenario: str) -> str:
     """What deep sellers that learned together do, and what each could still gain."""
-    return deep_tables.summary(_deep(scenario, "itself"))
+    header = (
+        *("learner", "Δ", "with a stranger", "a best reply gains", "punished"),
+        *("above", "collude", "fail"),
+    )
+    lines = []
+    for learner, rows in _of(scenario, "deep-sessions").groupby("learner", sort=False):
+        alone, strangers = (rows[rows["against"] == name] for name in ("itself", "stranger"))
+        above = alone[alone["profit_gain"] > ABOVE]
+        means = alone["profit_gain"], strangers["profit_gain"], alone["reply_gain"]
+        punished = number(alone["punished"].mean(), 2)
+        called = (str((above["verdict"] == name).sum()) for name in (COLLUDES, FAILS))
+        lines.append((f"`{learner}`", *map(_said, means), punished, str(len(above)), *called))
+    return table(header, lines)
 
 
-def deep(scenario: str, learner: str, column: str, against: str = "itself") -> str:
-    """What deep sellers do, the mean over sessions with its interval."""
-    return _said(_learned(scenario, learner, against)[column].dropna())
+def deep() -> str:
+    """What else was found of deep sellers, a sentence each."""
+    blind = _deep_less("sac_average", "sac_average_blind")
+    myopic = _deep_less("sac", "sac_myopic")
+    frozen = _learned("calvano", "sac_average", "frozen")
+    slow = _learned("duopoly", "sac_average_slow")
+    error = _of("calvano", "deep-sessions")["reply_error"].max()
+    return "\n".join(
+        (
+            f"- SAC needs memory and a future, as collusion would: Δ is lower by {blind} without "
+            f"memory and by {myopic} with discount 0 (paired by session).",
+            "- Beside the frozen rival of another session SAC learns on to Δ = "
+            f"{_said(frozen['seat_gain_0'])}; a best reply gains {_said(frozen['reply_gain_0'])}.",
+            f"- In `duopoly` `sac_average_slow` ends at Δ = {_said(slow['profit_gain'])}; a best "
+            f"reply gains {_said(slow['reply_gain'])} times the profit at Nash.",
+            "- Frick's own program (kmfrick/price_simulator, 02c8295, unmodified) with networks of "
+            f"2 × 64 ends whole sessions at Δ = {_frick('2x64')}. With its published widths it was "
+            f"cut short, at {_frick('2x1024', whole=False)}.",
+            "- Best replies are found on 201 prices. With 101 their gains differ by at most "
+            f"{rounded(f'{error:.10f}', 3, ROUND_CEILING)}.",
+        )
+    )
 
 
-def deep_less(scenario: str, learner: str, other: str, column: str) -> str:
-    """What deep sellers do less what others do, paired by session."""
-    one, two = (_learned(scenario, name, "itself")[column] for name in (learner, other))
-    return _said(one.sub(two).dropna())
+def _deep_less(learner: str, other: str) -> str:
+    one, two = (_learned("calvano", name)["profit_gain"] for name in (learner, other))
+    return _said(one.sub(two))
 
 
-def deep_count(scenario: str, learner: str, called: str) -> str:
-    """How many sessions of deep sellers end above the Nash points of the grid, or are called so.
-
-    Args:
-        scenario: of the table.
-        learner: of the table.
-        called: `above`, `punished` (every deviation of those above), or a verdict, its words
-            joined by hyphens.
-    """
-    found = _learned(scenario, learner, "itself")
-    above = found[found["profit_gain"] > verdicts.ABOVE]
-    if called == "punished":
-        return f"{(above['punished'] == 1).sum()} of {len(above)}"
-    if called != "above":
-        above = found[found["verdict"] == called.replace("-", " ")]
-    return f"{len(above)} of {len(found)}"
-
-
-def deep_error(scenario: str) -> str:
-    """By how much what a best reply gains differs between two grids, at most."""
-    error = _deep(scenario, "itself")["reply_error"].max()
-    return measurements.rounded(f"{error:.10f}", 4, ROUND_CEILING)
-
-
-def deep_answer(scenario: str, learner: str) -> str:
-    """By how much the rival's price changes in the round after a deviation, on average."""
-    rows = _of(scenario, "responses", "deep").query("against == 'itself' and who == 'rival'")
-    [change] = rows[(rows["learner"] == learner) & (rows["round"] == 1)]["mean"]
-    return measurements.rounded(f"{change:.10f}", 2)
-
-
-def frick(hidden: str, periods: str) -> str:
-    """Δ of each session of Frick's own program, by its hidden layers and the periods it ran."""
+def _frick(hidden: str, whole: bool = True) -> str:
+    """Δ of each session of Frick's own program, by its hidden layers."""
     rows = measurements.table("learning-sellers/frick", actor_hidden=hidden)
-    whole = [row for row in rows if (row["periods"] == "50000") == (periods == "whole")]
-    return ", ".join(measurements.rounded(row["delta_last_1000"], 2) for row in whole)
+    rows = [row for row in rows if (row["periods"] == "50000") == whole]
+    return " and ".join(rounded(row["delta_last_1000"], 2) for row in rows)
 
 
-def _learned(scenario: str, learner: str, against: str) -> Any:
-    rows = _deep(scenario, against)
-    return rows[rows["learner"] == learner].set_index(["seed", "session"])
+def _designs() -> Any:
+    rows = _kept("calvano-summary")
+    return rows[rows["part"] != "heat map"]
 
 
-def _deep(scenario: str, against: str) -> Any:
-    rows = _of(scenario, "sessions", "deep")
-    return rows[rows["against"] == against]
+def _unacquainted(market: str) -> str:
+    rows = _of(market, "compete-crossplay").query("met_in_training == 0")
+    return _said(rows.query("row == 'q_learning' and column == 'q_learning'")["profit_gain"])
 
 
-def _said(values: Any) -> str:
-    return bracketed(mean_interval(values.to_numpy()), 2).replace("-", "−")
+def _met(market: str, rival: str) -> str:
+    rows = _of(market, "compete-crossplay").query("row == 'q_learning' and column == @rival")
+    return _said(rows["row_gain"])
 
 
-def _runs(scenario: str, method: str) -> Any:
-    rows = _of(scenario, "sellers")
+def _answers(market: str, method: str) -> str:
+    """In how many cases a rival answers a forced deviation by a lower price in two rounds."""
+    rows = _of(market, "compete-deviations")
+    rows = rows[(rows["method"] == method) & rows["round"].between(1, 2)]
+    lower = rows["others_price"] < rows["others_undisturbed"] - 1e-6
+    cases = lower.groupby([rows["seed"], rows["deviator"]]).any()
+    return f"{cases.sum()} of {len(cases)}" if len(cases) else NONE
+
+
+def _losses(market: str) -> str:
+    """In how many cases who was forced to deviate loses by it."""
+    profit = _of(market, "compete-sellers").query("method == 'q_learning'")["deviation_profit"]
+    profit = profit.dropna()
+    return f"{(profit < 0).sum()} of {len(profit)}" if len(profit) else NONE
+
+
+def _less(market: str, method: str, other: str) -> str:
+    one, two = (_runs(market, name)["profit_gain"] for name in (method, other))
+    return _said(one.sub(two))
+
+
+def _runs(market: str, method: str) -> Any:
+    rows = _of(market, "compete-sellers")
     return rows[rows["method"] == method].drop_duplicates("seed").set_index("seed")
 
 
-def _of(scenario: str, name: str, part: str = "compete") -> Any:
-    rows = _kept(f"{part}-{name}")
+def _learned(scenario: str, learner: str, against: str = "itself") -> Any:
+    rows = _of(scenario, "deep-sessions")
+    found = rows[(rows["learner"] == learner) & (rows["against"] == against)]
+    return found.set_index(["seed", "session"])
+
+
+def _summed(row: Any, name: str) -> str:
+    return _estimate(Interval(row[name], row[f"{name}_low"], row[f"{name}_high"]), 3)
+
+
+def _said(values: Any) -> str:
+    known = values.dropna().to_numpy()
+    return _estimate(mean_interval(known), 2) if len(known) else NONE
+
+
+def _estimate(estimate: Interval, digits: int) -> str:
+    """A mean and half the width of its 95 % interval by Student's t."""
+    mean = number(estimate.mean, digits).replace("-", "−")
+    return mean if mean == NONE else f"{mean} ± {number(estimate.mean - estimate.low, digits)}"
+
+
+def _of(scenario: str, name: str) -> Any:
+    rows = _kept(name)
     return rows[rows["scenario"] == scenario]
 
 

@@ -301,7 +301,7 @@ def test_what_was_kept_is_taken_up(tmp_path):
     assert {"sellers.csv", "crossplay.csv", "curves.csv", "deviations.csv", "compete.md"} <= {
         path.name for path in files
     }
-    assert {"learning.png", "gains.png", "deviation.png"} <= {path.name for path in files}
+    assert {"learning.png", "gains.png"} <= {path.name for path in files}
     tables = {path.name: path.read_text("utf-8") for path in files if path.suffix == ".csv"}
     kept = {p: p.stat().st_mtime_ns for p in files if p.parent.name in ("trained", "met")}
     lost = next(p for p in kept if "nash-q_learning-seed1" in p.name)

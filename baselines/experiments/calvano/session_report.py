@@ -113,7 +113,6 @@ def write(folder: Path, made_by: dict[str, Any]) -> Path:
         "*Against usual*: the difference to the usual learners, as many, paired by session.",
         made["gains"],
         *map(_grid, sorted(set(summary["sellers"]))),
-        "![Profit gains](profit_gain.png)",
         "## Beside the source",
         "Ours / the source's: what the programs of its replication package printed (openICPSR "
         "119462). Of deviations these are means over all alike, below over sessions.",
@@ -145,7 +144,7 @@ def write(folder: Path, made_by: dict[str, Any]) -> Path:
 
 
 def sections(summary: Any, cycles: Any) -> dict[str, str]:
-    """The tables that docs/learning-sellers.md has too, as Markdown by name."""
+    """The tables of designs, as Markdown by name."""
     rows = summary[summary["part"] != "heat map"]
     compared = rows[rows["design"].isin(SOURCE)]
     return {

@@ -97,7 +97,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
         parts += [f"## {name}", summary(rows, strangers), differences(rows)]
         parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
         parts.append(crossplay(strangers))
-    parts += [f"![{name}]({name}.png)" for name in ("learning", "gains", "deviation")]
+    parts += [f"![{name}]({name}.png)" for name in ("learning", "gains")]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 

@@ -31,7 +31,7 @@ _COLOURS = {
 _WHO = {"deviator": ("the deviator", palette.VERMILLION), "rival": ("its rival", palette.BLUE)}
 _COLUMNS = {
     "profit_gain": "profit gain Δ (0 Nash, 1 cartel)",
-    "reply_gain": "gain of a best reply, share of the Nash profit",
+    "reply_gain": "a best reply gains, of the Nash profit",
 }
 
 
@@ -55,8 +55,10 @@ def _gains(sessions: Any) -> Figure:
     """Of each session Δ and what a best reply gains, coloured by its verdict; a scenario a row."""
     scenarios = list(sessions["scenario"].unique())
     names = sessions.groupby("scenario")["learner"].nunique()
-    height = 0.26 * names.max() + 1.0
-    figure, axes = panels(2 * len(scenarios), columns=2, width=4.6, height=height)
+    sizes = [0.25 * names[scenario] + 0.9 for scenario in scenarios]
+    figure, axes = panels(
+        2 * len(scenarios), 2, width=3.8, height=float(np.mean(sizes)), height_ratios=sizes
+    )
     for i, one in enumerate(axes):
         scenario, column = scenarios[i // 2], list(_COLUMNS)[i % 2]
         rows = sessions[sessions["scenario"] == scenario]
@@ -90,7 +92,7 @@ def _response(responses: Any) -> Figure:
     """By how much prices leave what they would have been, by learner, in the first scenario."""
     first = responses[responses["scenario"] == responses["scenario"].iloc[0]]
     groups = list(first.groupby("learner", sort=False))
-    figure, axes = panels(len(groups), 4, width=2.6, height=2.2, sharex=True, sharey=True)
+    figure, axes = panels(len(groups), 3, width=2.5, height=1.8, sharex=True, sharey=True)
     for i, (one, (learner, rows)) in enumerate(zip(axes, groups, strict=True)):
         one.axhline(0.0, color=palette.LINE, linewidth=1)
         for who, (label, colour) in _WHO.items():
@@ -98,9 +100,10 @@ def _response(responses: Any) -> Figure:
             quartiles = path["lower_quartile"], path["upper_quartile"]
             one.fill_between(path["round"], *quartiles, color=colour, alpha=0.15, linewidth=0)
             one.plot(path["round"], path["mean"], "o-", markersize=2.5, color=colour, label=label)
-        one.set_title(str(learner).replace(" ", "\n"), fontsize=9)
-        if i >= len(groups) - 4:
-            one.set_xlabel("rounds after", fontsize=9)
-    figure.supylabel("change of price, share of the way from Nash to cartel", fontsize=9)
+        one.set_title(str(learner))
+        if i >= len(groups) - 3:
+            one.set_xlabel("rounds after")
+            one.tick_params(labelbottom=True)
+    figure.supylabel("change of price, of the way from Nash to cartel", fontsize=10)
     legend_below(figure, axes)
     return figure
