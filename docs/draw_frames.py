@@ -35,7 +35,6 @@ save(
     "render-10.png",
     play([9, 8, 7, 6, 5], K=10, capacity=1000, satisfaction=np.arange(100, 300, 20)),
 )
-save("render-1000.png", play(np.linspace(14, 9, 24), K=1000, scenario="crowd"))
 save(
     "competition-frame.png",
     play(
