@@ -1,86 +1,20 @@
-"""The leaderboard's page: its tables, and the numbers of its sentences."""
+"""Tables of the leaderboard's pages, and the numbers of their sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
 
-from measurements import (
-    FAIR,
-    HIDDEN,
-    NONE,
-    TRACKS,
-    Row,
-    best,
-    markdown,
-    named,
-    only,
-    rounded,
-    standing,
-    table,
-)
+from measurements import HIDDEN, NONE, Row, markdown, only, percent, rounded, standing, table
 
-from baselines.arena.registry import KNOWS, REGISTRY
+from aigc_market.scenarios import SCENARIOS
+from baselines.arena.registry import REGISTRY, Entry
+from baselines.experiments.leaderboard.changes import UNCHANGED
+from baselines.experiments.leaderboard.result import is_classical, is_learner
+from baselines.experiments.paper.claims import MARGIN
 
-UNCHANGED = "unchanged"
-
-
-def hidden() -> str:
-    """The best of each track in each hidden market."""
-    header = ("", *(TRACKS[track] for track in KNOWS))
-    rows = [
-        (f"`{scenario}`", *(named(best(scenario, track)) for track in KNOWS)) for scenario in HIDDEN
-    ]
-    return markdown(header, rows)
-
-
-def share(scenario: str, method: str) -> str:
-    """A method's share."""
-    return rounded(standing(scenario, method)["share"], 3)
-
-
-def compared(scenario: str, method: str, of: str, window: str = "all") -> Row | None:
-    """A row of differences.csv, if there is one: a method's share less a reference's.
-
-    The method may be `best-learner`; so may the reference, or `best-classical`, `filter`,
-    `best-told-the-law`, and the names of some learners.
-    """
-    if method == "best-learner":
-        learner = best_learner(scenario)
-        method = learner["method"] if learner else ""
-    where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
-    rows = table("hidden-markets/differences", **where)
-    return rows[0] if rows else None
-
-
-def best_learner(scenario: str) -> Row | None:
-    """Of the methods that were trained and are told nothing, the one with the highest share."""
-    rows = table("hidden-markets/leaderboard", scenario=scenario, knows="nothing", window="all")
-    return max(filter(_is_trained, rows), key=lambda row: Decimal(row["share"]), default=None)
-
-
-def difference(row: Row) -> str:
-    """A row of differences.csv as it is shown, with its 95 % interval."""
-    mean = rounded(row["difference"], 4)
-    sign = "" if mean.startswith("−") else "+"
-    return f"{sign}{mean} [{rounded(row['low'], 4)}, {rounded(row['high'], 4)}]"
-
-
-def differences(of: str, window: str, *methods: str) -> str:
-    """Some methods' shares less a reference's in a window of rounds, a preset a row."""
-    made = []
-    for scenario in HIDDEN:
-        found = [compared(scenario, method, of, window) for method in methods]
-        if any(found):
-            cells = (difference(row) if row else NONE for row in found)
-            made.append((f"`{scenario}`", *cells))
-    return markdown(("", *(f"`{method}`" for method in methods)), made)
-
-
-def lost(scenario: str, method: str, *change: str) -> str:
-    """What a method loses where the law changes."""
-    where = {"scenario": scenario, "method": method, "change": " ".join(change)}
-    return rounded(only("hidden-markets/outside", **where)["lost"], 2)
+HIGHER, LOWER, UNDECIDED = "higher", "lower", "undecided"
+EQUAL = f"equal within {percent(str(MARGIN), 1)}"
 
 
 def played() -> str:
@@ -99,83 +33,153 @@ def played() -> str:
     )
 
 
-def trained() -> str:
-    """Which methods were trained for which scenarios."""
-    methods: dict[str, list[str]] = {}
-    for row in table("hidden-markets/leaderboard", window="all"):
-        if _is_trained(row) and "-K" not in row["scenario"]:
-            methods.setdefault(row["scenario"], []).append(row["method"])
-    scenarios: dict[tuple[str, ...], list[str]] = {}
-    for scenario, names in methods.items():
-        scenarios.setdefault(tuple(sorted(names)), []).append(scenario)
-    rows = [(_names(where), _names(names)) for names, where in scenarios.items()]
-    return markdown(("trained for", "methods"), rows)
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def leaderboard() -> str:
-    """A table for each scenario: by track, and within one the best first."""
-    names = dict.fromkeys(row["scenario"] for row in table("hidden-markets/leaderboard"))
-    return "\n\n".join(map(_standings, names))
-
-
-def _standings(scenario: str) -> str:
-    rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
-    rows.sort(key=lambda row: (KNOWS.index(row["knows"]), -Decimal(row["share"])))
-    header = "track", "method", "share [95 %]", "per market", "seeds", "rounds", "CPU s", "µs"
-    fair, law = best(scenario, *FAIR), best(scenario, "law")
-    assert fair is not None
-    told = f"best {_said(fair)}" + (f"; told the law {_said(law)}" if law else "")
-    return (
-        f"<details>\n<summary><code>{scenario}</code>: {told}</summary>\n\n"
-        + markdown(header, [_standing(row) for row in rows])
-        + "\n\n</details>"
-    )
-
-
-def _standing(row: Row) -> tuple[str, ...]:
-    """Methods next to each other differ in the fourth digit."""
-    share, low, high = (rounded(row[name], 4) for name in ("share", "low", "high"))
-    training = [NONE] * 3
-    if _is_trained(row):
-        cost = (rounded(row[f"train_{unit}"], 0) for unit in ("rounds", "seconds"))
-        training = [_seeds(row), *cost]
-    return (
-        *(row["knows"], f"`{row['method']}`", f"{share} [{low}, {high}]"),
-        rounded(row["market_share"], 4) if row["market_share"] else NONE,
-        *(*training, rounded(row["decision_microseconds"], 0)),
-    )
-
-
-def _seeds(row: Row) -> str:
-    """Of how many trainings, and of how many that were asked for, if those are more."""
-    count = len(row["seeds"].split())
-    return str(count) if count >= int(row["seeds_asked"]) else f"{count} of {row['seeds_asked']}"
-
-
-def _said(row: Row) -> str:
-    return f"{rounded(row['share'], 3)} (<code>{row['method']}</code>)"
-
-
 def _is_trained(row: Row) -> bool:
     return row["method"] in REGISTRY and REGISTRY[row["method"]].trainer is not None
 
 
-def outside(scenario: str) -> str:
-    """Shares where the law changes, and what is lost by it."""
+# --- what they earn
+
+
+def takes() -> str:
+    """What earns most in each scenario, by what it is told, and what its training cost."""
+    columns: dict[str, Callable[[Entry], bool]] = {
+        "told nothing, untrained": lambda e: e.knows == "nothing" and not e.trainer,
+        "told nothing, trained": is_learner,
+        "the form, classical": is_classical,
+        "the form, fitted": lambda e: e.knows == "form" and bool(e.trainer),
+        "the gradient": lambda e: e.knows == "gradient",
+        "the law": lambda e: e.knows == "law",
+    }
+    rows = [
+        (f"`{name}`", *(_cost(_best(name, among)) for among in columns.values())) for name in HIDDEN
+    ]
+    return markdown(("", *columns), rows)
+
+
+def _best(scenario: str, among: Callable[[Entry], bool]) -> Row | None:
+    rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
+    rows = [row for row in rows if row["method"] in REGISTRY and among(REGISTRY[row["method"]])]
+    return max(rows, key=lambda row: Decimal(row["share"]), default=None)
+
+
+def _cost(row: Row | None) -> str:
+    if row is None:
+        return NONE
+    seconds = f", {rounded(row['train_seconds'], 0)} s" if _is_trained(row) else ""
+    return f"{rounded(row['share'], 3)} (`{row['method']}`{seconds})"
+
+
+def share(scenario: str, method: str) -> str:
+    """A method's share."""
+    return rounded(standing(scenario, method)["share"], 3)
+
+
+def ceiling() -> str:
+    """What no rule told the law earns more of than on `hidden`: a 95 % upper end, rounded up."""
+    return rounded(only("hidden-markets/ceiling", window="all")["high"], 4, ROUND_CEILING)
+
+
+def sizes(*methods: str) -> str:
+    """Shares in crowds of as many slots as were trained with, and of other numbers."""
+    other = {
+        row["scenario"]: row["scenario"].removeprefix("crowd-K")
+        for row in table("hidden-markets/leaderboard", window="all")
+        if row["scenario"].startswith("crowd-K")
+    }
+    slots = {"crowd": SCENARIOS["crowd"].arguments["K"], **other}
+    rows = [
+        (f"`{method}`", *(with_interval(standing(name, method), "share") for name in slots))
+        for method in methods
+    ]
+    return markdown(("", *(f"K = {K}" for K in slots.values())), rows)
+
+
+def outside(scenario: str, *methods: str) -> str:
+    """Shares by the law of training, and what is lost of them where it is another."""
     rows = table("hidden-markets/outside", scenario=scenario)
-    changes = list(dict.fromkeys(row["change"] for row in rows))
+    changes = [name for name in dict.fromkeys(row["change"] for row in rows) if name != UNCHANGED]
     made = []
-    for method in dict.fromkeys(row["method"] for row in rows):
+    for method in methods:
         of = {row["change"]: row for row in rows if row["method"] == method}
-        cells = [
-            rounded(of[change]["share"], 3)
-            if change == UNCHANGED
-            else f"{rounded(of[change]['share'], 3)} ({rounded(of[change]['lost'], 3)})"
-            for change in changes
-        ]
-        made.append((f"`{method}`", *cells))
-    return markdown(("method", *changes), made)
+        lost = (rounded(of[change]["lost"], 3) for change in changes)
+        made.append((f"`{method}`", rounded(of[UNCHANGED]["share"], 3), *lost))
+    return markdown(("", "share", *changes), made)
+
+
+# --- one less the other
+
+
+def verdicts(*pairs: str) -> str:
+    """Shares less shares, `METHOD/REFERENCE` a row: what the interval says, and the interval."""
+    found = {
+        pair: {name: row for name in HIDDEN if (row := compared(name, *pair.split("/")))}
+        for pair in pairs
+    }
+    shown = [name for name in HIDDEN if any(name in rows for rows in found.values())]
+    made = [
+        (
+            *map(_named, pair.split("/")),
+            *(f"{verdict(of[s])}, {difference(of[s])}" if s in of else NONE for s in shown),
+        )
+        for pair, of in found.items()
+    ]
+    return markdown(("share of", "less that of", *(f"`{name}`" for name in shown)), made)
+
+
+def _named(name: str) -> str:
+    return f"`{name}`" if name in REGISTRY else name.replace("-", " ")
+
+
+def windows(method: str, reference: str) -> str:
+    """A method's share less a reference's in the first rounds and in all, a scenario a row."""
+    parts = {"rounds 1–10": "1-10", "all rounds": "all"}
+    made = []
+    for name in HIDDEN:
+        found = [compared(name, method, reference, window) for window in parts.values()]
+        if any(found):
+            made.append((f"`{name}`", *(difference(row) if row else NONE for row in found)))
+    return markdown(("", *parts), made)
+
+
+def compared(scenario: str, method: str, of: str, window: str = "all") -> Row | None:
+    """A row of differences.csv, if there is one: a method's share less a reference's.
+
+    The method may be `best-learner`; so may the reference, or `best-classical`, `filter`,
+    `best-told-the-law`, and the names of some learners.
+    """
+    if method == "best-learner":
+        learner = _best(scenario, is_learner)
+        method = learner["method"] if learner else ""
+    where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
+    rows = table("hidden-markets/differences", **where)
+    return rows[0] if rows else None
+
+
+def verdict(row: Row) -> str:
+    """What the 95 % interval of a difference of shares says.
+
+    *Equal* is what lies within the margin on both sides of 0, on whichever of them it is.
+    """
+    low, high = float(row["low"]), float(row["high"])
+    if low >= -MARGIN and high <= MARGIN:
+        return EQUAL
+    return HIGHER if low > 0 else LOWER if high < 0 else UNDECIDED
+
+
+def difference(row: Row) -> str:
+    """A row of differences.csv as it is shown, with its 95 % interval."""
+    shown = with_interval(row, "difference")
+    return shown if shown.startswith("−") else f"+{shown}"
+
+
+def with_interval(row: Row, name: str) -> str:
+    """A value with its 95 % interval.
+
+    ± is the longer side; where the other is shorter by more than a fifth, or where ± would hold 0
+    and the interval does not, both ends stand.
+    """
+    mean, low, high = (Decimal(row[column]) for column in (name, "low", "high"))
+    short, long = sorted((mean - low, high - mean))
+    if short >= Decimal("0.8") * long and (abs(mean) > long) == (low > 0 or high < 0):
+        return f"{rounded(mean, 4)} ± {rounded(long, 4)}"
+    return f"{rounded(mean, 4)} [{rounded(low, 4)}, {rounded(high, 4)}]"

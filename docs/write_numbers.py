@@ -53,14 +53,15 @@ REGION = re.compile(
 )
 RESULTS = {
     "": ("docs/results", ("runs.csv", "learning.csv", "curves.csv")),
-    ".": ("docs/images", tuple(f"fig2{x}.png" for x in "abcd")),
+    ".": ("docs/images", ("fig2a.png", "fig2bcd.png")),
     "leaderboard": (
         "docs/hidden-markets",
         (
             *("leaderboard.csv", "seeds.csv", "differences.csv", "curves.csv", "outside.csv"),
-            *("regret.png", "prices.png", "sizes.png", "learning.png"),
+            "regret.png",
         ),
     ),
+    "ceiling": ("docs/hidden-markets", ("ceiling.csv",)),
 }
 """Files of a folder of results that are kept, by the folder in it and where they go."""
 
@@ -92,19 +93,18 @@ REGIONS: dict[str, Callable[..., str]] = {
     "presets": scenario_cards.presets,
     "cards": scenario_cards.cards,
     "seeds": measurements.seeds_said,
-    "hidden": leaderboard_tables.hidden,
-    "leaderboard": leaderboard_tables.leaderboard,
-    "differences": leaderboard_tables.differences,
-    "comparisons": field_tables.comparisons,
-    "verdicts": field_tables.verdicts,
+    "played": leaderboard_tables.played,
+    "takes": leaderboard_tables.takes,
+    "verdicts": leaderboard_tables.verdicts,
+    "windows": leaderboard_tables.windows,
+    "share": leaderboard_tables.share,
+    "ceiling": leaderboard_tables.ceiling,
+    "sizes": leaderboard_tables.sizes,
+    "outside": leaderboard_tables.outside,
     "faster": field_tables.faster,
     "near": field_tables.near,
-    "takes": field_tables.takes,
-    "trained": leaderboard_tables.trained,
-    "outside": leaderboard_tables.outside,
-    "played": leaderboard_tables.played,
-    "share": leaderboard_tables.share,
-    "lost": leaderboard_tables.lost,
+    "tracking": field_tables.tracking,
+    "worst": field_tables.worst,
     "certificates": certificate_tables.certificates,
     "certificate-cases": certificate_tables.cases,
     "calvano": seller_tables.calvano,
@@ -139,7 +139,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "modes": benchmark_tables.modes,
     **{
         f"paper-{name}": _of_paper(name)
-        for name in ("summary", "claims", "rule", "exploring", "arms", "variants", "others")
+        for name in ("summary", "claims", "rule", "exploring", "arms", "variants")
     },
 }
 """What makes a region, by the first word of its name; the words that follow are its arguments."""

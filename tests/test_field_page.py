@@ -8,17 +8,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
-FIELD = WRITE["field_tables"]
+LEADERBOARD = WRITE["leaderboard_tables"]
 
 
 @pytest.fixture
 def docs(tmp_path, monkeypatch):
     """Writes tables of the leaderboard in place of the kept ones."""
     monkeypatch.setattr(WRITE["measurements"], "DOCS", tmp_path)
-    (tmp_path / "hidden-markets").mkdir()
 
-    def write(name, rows):
-        with (tmp_path / "hidden-markets" / f"{name}.csv").open("w", newline="") as file:
+    def write(name, rows, folder="hidden-markets"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        with (tmp_path / folder / f"{name}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
@@ -29,7 +29,7 @@ def docs(tmp_path, monkeypatch):
 def standing(scenario, method, knows, share, seconds=0.0):
     return {
         **{"scenario": scenario, "method": method, "knows": knows, "window": "all"},
-        **{"share": share, "train_seconds": seconds, "train_rounds": 10 * seconds},
+        **{"share": share, "train_seconds": seconds},
     }
 
 
@@ -54,28 +54,46 @@ def difference(scenario, method, of, mean, width, reference=None):
     ],
 )
 def test_one_rule_of_verdict(low, high, said):
-    assert FIELD.verdict({"low": str(low), "high": str(high)}) == said
+    assert LEADERBOARD.verdict({"low": str(low), "high": str(high)}) == said
 
 
-def test_verdicts_name_the_scenarios_in_which_both_were_measured(docs):
-    names = "hidden", "drift", "capacity", "paper"
-    docs("leaderboard", [standing(name, "sac", "nothing", 0.9) for name in (*names, "crowd-K40")])
+@pytest.mark.parametrize(
+    ("low", "mean", "high", "shown"),
+    [
+        (0.005, 0.01, 0.015, "+.0100 ± .0050"),
+        (-0.0182, -0.01, -0.0, "−.0100 ± .0100"),
+        (0.002, 0.01, 0.0163, "+.0100 [.0020, .0163]"),  # a side shorter by more than a fifth
+        (0.001, 0.009, 0.0185, "+.0090 [.0010, .0185]"),  # ± would hold 0
+    ],
+)
+def test_an_interval_is_one_number_where_its_sides_are_alike(low, mean, high, shown):
+    row = {"difference": str(mean), "low": str(low), "high": str(high)}
+    assert LEADERBOARD.difference(row) == shown
+
+
+def test_verdicts_stand_where_both_were_measured(docs):
     docs(
         "differences",
         [
             difference("hidden", "td3", "sac", 0.01, 0.005),
-            difference("capacity", "td3", "sac", 0.02, 0.005),
-            difference("paper", "td3", "sac", 0.0, 0.0005),
+            difference("drift", "ppo", "sac", -0.001, 0.005),
+            difference("capacity", "td3", "sac", 0.0, 0.0005),
             difference("crowd-K40", "td3", "sac", 0.1, 0.01),
         ],
     )
-    said = WRITE["made"]("verdicts td3 sac")
-    assert said == "higher in `hidden`, `capacity`; equal within .1 % in `paper`"
-    assert WRITE["made"]("verdicts sac td3") == "not measured"
-    [header, _, *rows] = WRITE["made"]("comparisons td3/sac").splitlines()
-    assert header == "|  | `td3` − `sac` |"
-    assert rows[0] == "| `hidden` | +.0100 [.0050, .0150], higher |"
-    assert len(rows) == 3
+    assert WRITE["made"]("verdicts td3/sac ppo/sac").splitlines() == [
+        "| share of | less that of | `hidden` | `drift` | `capacity` |",
+        "| --- | --- | --- | --- | --- |",
+        "| `td3` | `sac` | higher, +.0100 ± .0050 | – | equal within .1 %, +.0000 ± .0005 |",
+        "| `ppo` | `sac` | – | undecided, −.0010 ± .0050 | – |",
+    ]
+
+
+def test_windows_are_the_first_rounds_and_all(docs):
+    first = difference("hidden", "td3", "sac", -0.02, 0.01) | {"window": "1-10"}
+    docs("differences", [first, difference("hidden", "td3", "sac", 0.01, 0.005)])
+    [_, _, *rows] = WRITE["made"]("windows td3 sac").splitlines()
+    assert rows == ["| `hidden` | −.0200 ± .0100 | +.0100 ± .0050 |"]
 
 
 def test_the_best_learner_is_the_best_of_those_that_are_trained_and_told_nothing(docs):
@@ -88,6 +106,7 @@ def test_the_best_learner_is_the_best_of_those_that_are_trained_and_told_nothing
             standing("hidden", "filter", "form", 0.98, 40.4),
             standing("hidden", "cils", "form", 0.97),
             standing("drift", "cils", "form", 0.97),
+            standing("drift", "bayes", "law", 0.99),
         ],
     )
     of = "best classical"
@@ -98,13 +117,13 @@ def test_the_best_learner_is_the_best_of_those_that_are_trained_and_told_nothing
             difference("hidden", "ppo", of, -0.02, 0.01, "cils"),
         ],
     )
-    [_, _, row] = WRITE["made"]("comparisons best-learner/best-classical").splitlines()
-    assert row == "| `hidden` | `ppo` − `cils`: −.0200 [−.0300, −.0100], lower |"
+    [_, _, row] = WRITE["made"]("verdicts best-learner/best-classical").splitlines()
+    assert row == "| best learner | best classical | lower, −.0200 ± .0100 |"
     [_, _, *rows] = WRITE["made"]("takes").splitlines()
-    assert rows == [
+    assert rows[:2] == [
         "| `hidden` | .960 (`epsilon_greedy`) | .950 (`ppo`, 50 s) | .970 (`cils`) "
-        "| .980 (`filter`, 40 s) | – |",
-        "| `drift` | – | – | .970 (`cils`) | – | – |",
+        "| .980 (`filter`, 40 s) | – | – |",
+        "| `drift` | – | – | .970 (`cils`) | – | – | .990 (`bayes`) |",
     ]
 
 
@@ -114,8 +133,6 @@ def curve(method, seed, *points, scenario="hidden"):
 
 
 def test_speed_is_interpolated_between_checkpoints(docs):
-    names = "hidden", "drift"
-    docs("leaderboard", [standing(name, "sac", "nothing", 0.9) for name in names])
     docs(
         "curves",
         [
@@ -145,34 +162,61 @@ def test_speed_is_interpolated_between_checkpoints(docs):
 
 def trained(scenario, method, knows, share, seeds="0 1"):
     return standing(scenario, method, knows, share, 3600) | {
-        **{"low": share - 0.01, "high": share + 0.01, "market_share": "", "seeds": seeds},
-        **{"seeds_asked": 2, "episodes": 2000, "decision_microseconds": 12.4},
+        **{"low": share - 0.01, "high": share + 0.01, "seeds": seeds, "episodes": 2000},
     }
 
 
-def test_standings_are_by_track_and_say_what_training_cost(docs):
+def test_how_much_was_played_is_counted(docs):
     rows = [
         trained("hidden", "filter", "form", 0.98),
         trained("hidden", "ppo", "nothing", 0.9, seeds="0"),
-        trained("hidden", "random", "nothing", 0.6, seeds="0"),
-        trained("hidden", "tppo", "nothing", 0.95),
         trained("drift", "filter", "form", 0.97),
     ]
     docs("leaderboard", rows)
     docs("seeds", [{"window": "all", "train_seconds": 1800}] * 5)
-    [table, _] = WRITE["made"]("leaderboard").split("</details>")[:2]
-    shown = [line for line in table.splitlines() if line.startswith("| ")][2:]
-    assert shown == [
-        "| nothing | `tppo` | .9500 [.9400, .9600] | – | 2 | 36,000 | 3,600 | 12 |",
-        "| nothing | `ppo` | .9000 [.8900, .9100] | – | 1 of 2 | 36,000 | 3,600 | 12 |",
-        "| nothing | `random` | .6000 [.5900, .6100] | – | – | – | – | 12 |",
-        "| form | `filter` | .9800 [.9700, .9900] | – | 2 | 36,000 | 3,600 | 12 |",
-    ]
-    assert WRITE["made"]("trained").splitlines()[2:] == [
-        "| `hidden` | `filter`, `ppo`, `tppo` |",
-        "| `drift` | `filter` |",
-    ]
     assert WRITE["made"]("played") == (
         "Learned methods have 1 to 2 training seeds in each scenario. There are 2,000 test "
         "episodes. All 5 trainings together took 2.5 CPU hours."
     )
+
+
+def test_sizes_of_crowds_stand_side_by_side(docs):
+    names = {"crowd": 0.9, "crowd-K40": 0.95, "hidden": 0.5}
+    docs("leaderboard", [trained(name, "filter", "form", x) for name, x in names.items()])
+    assert WRITE["made"]("sizes filter").splitlines() == [
+        "|  | K = 10 | K = 40 |",
+        "| --- | --- | --- |",
+        "| `filter` | .9000 ± .0100 | .9500 ± .0100 |",
+    ]
+
+
+def test_what_another_law_costs(docs):
+    of = {"scenario": "drift", "method": "filter"}
+    docs(
+        "outside",
+        [
+            of | {"change": "unchanged", "share": 0.95, "lost": 0},
+            of | {"change": "quantal", "share": 0.96, "lost": -0.01},
+            of | {"change": "quantal", "share": 0.5, "lost": 0.4, "scenario": "hidden"},
+        ],
+    )
+    assert WRITE["made"]("outside drift filter").splitlines() == [
+        "|  | share | quantal |",
+        "| --- | --- | --- |",
+        "| `filter` | .950 | −.010 |",
+    ]
+
+
+def test_a_ceiling_is_rounded_up(docs):
+    docs("ceiling", [{"window": "1-10", "high": 0.97}, {"window": "all", "high": 0.99601}])
+    assert WRITE["made"]("ceiling") == ".9961"
+
+
+def test_learners_track_the_papers_equilibrium_or_not(docs):
+    market = {"figure": "2b", "num_vmus": 2, "cost": 1.0, "equilibrium_utility": 100.0}
+    utility = {("ppo", 0): 99.99, ("ppo", 1): 99.98, ("td3", 0): 99.9, ("td3", 1): 95.0}
+    rows = [market | {"method": m, "seed": s, "utility": x} for (m, s), x in utility.items()]
+    docs("runs", rows, folder="results")
+    assert WRITE["made"]("tracking ppo td3") == "holds for `ppo`; undecided for `td3`"
+    assert WRITE["made"]("worst ppo td3") == "5.0 %"
+    assert WRITE["made"]("worst ppo") == ".1 %"  # rounded up

@@ -25,7 +25,7 @@ from baselines.arena.training import Training
 from baselines.experiments.leaderboard import command, costs, draw, evaluation, tables
 from baselines.experiments.leaderboard import plots as figures
 from baselines.experiments.leaderboard.evaluation import Evaluation
-from baselines.experiments.leaderboard.result import Result, is_classical, is_learner, merit_of
+from baselines.experiments.leaderboard.result import Result, is_classical, merit_of
 from baselines.runs.files import write_json
 
 # --- what was played, and tables
@@ -44,7 +44,6 @@ def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes
     regret = np.repeat(np.array(lost or LOST[method])[:, None], episodes, axis=1)
     best = np.repeat(np.array([[100.0], [900.0]]), episodes, axis=1)
     rounds = np.repeat(regret.sum(axis=1) / [10, 90], [10, 90])
-    moving = 8 + np.arange(100)[:, None] % 50 / 10 * np.ones(evaluation.TRACES)
     np.savez(
         path,
         regret=regret,
@@ -52,8 +51,6 @@ def made_up(out, method, task="hidden", lost=None, seed=0, policy=None, episodes
         utility=best - 2 * regret,
         round_regret=rounds,
         round_equilibrium_utility=np.full(100, 10.0 * episodes),
-        price=moving + 0.5,
-        equilibrium_price=moving,
         seconds=np.array(2.0),
         decision_microseconds=np.array(12.0),
     )
@@ -272,42 +269,35 @@ def test_one_rule_of_choice():
         assert merit_of(track, earned=0.7, share=0.9) == merit
 
 
-def test_figures_are_drawn_from_the_csvs_alone(tmp_path):
+def test_the_figure_is_drawn_from_the_csvs_alone(tmp_path):
     played = [
         result(tmp_path, made_up(tmp_path, name, task))
-        for task in ("hidden", "shift", "drift", "crowd", Task("crowd", {"K": 40}))
+        for task in ("hidden", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
-    policy = tmp_path / "played" / "policy.safetensors"
-    points = [{"rounds": 10.0 * i, "seconds": i, "share": 0.2 * i} for i in (1, 2, 3)]
-    kept(policy, 6.0, method="ppo", curve=points)
-    played.append(result(tmp_path, made_up(tmp_path, "ppo", lost=(40.0, 100.0), policy=policy)))
     tables.write_leaderboard(tmp_path, played, {})
     shutil.rmtree(tmp_path / "played")
-    paths = figures.draw(tmp_path)
-    names = ["regret.png", "prices.png", "sizes.png", "learning.png"]
-    assert [path.name for path in paths] == names
-    for path in paths:
-        pixels = image.imread(path)[..., :3]
-        assert 0.005 < (pixels.min(axis=-1) < 0.5).mean() < 0.3  # lines on white
+    path = figures.draw(tmp_path)
+    assert path == tmp_path / "regret.png"
+    pixels = image.imread(path)[..., :3]
+    assert 0.005 < (pixels.min(axis=-1) < 0.5).mean() < 0.3  # lines on white
 
 
-def test_figures_without_data_are_left_out(tmp_path):
-    tables.write_leaderboard(tmp_path, [result(tmp_path, made_up(tmp_path, "constant"))], {})
-    assert [path.name for path in figures.draw(tmp_path)] == ["regret.png"]
+def test_regret_without_noise_is_not_drawn(tmp_path):
+    played = result(tmp_path, made_up(tmp_path, "constant", "paper"))
+    tables.write_leaderboard(tmp_path, [played], {})
+    assert figures.draw(tmp_path) is None
 
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Draws the figures of tables, and gives them by name."""
+    """Draws the figure of tables, and gives it."""
 
     def draw(**tables_of):
         for name, table in tables_of.items():
             table.to_csv(tmp_path / f"{name}.csv", index=False)
-        shown = {}
-        monkeypatch.setattr(figures, "save", lambda figure, path: shown.update({path.stem: figure}))
-        figures.draw(tmp_path)
-        return shown
+        monkeypatch.setattr(figures, "save", lambda figure, path: figure)
+        return figures.draw(tmp_path)
 
     return draw
 
@@ -325,43 +315,7 @@ def ends_in(figure):
     return said
 
 
-def csvs(lost, scenarios):
-    """All that is drawn, from the share that each method loses; learners lose half in each step."""
-    played = [(s, m, REGISTRY[m].knows, x) for s in scenarios for m, x in lost.items()]
-    steps = range(1, 101)
-    return {
-        "leaderboard": pd.DataFrame(
-            [
-                (s, m, knows, "all", 1 - x, 500, 7, *(2 * [400 * bool(REGISTRY[m].trainer)]))
-                for s, m, knows, x in played
-            ],
-            columns=[
-                *("scenario", "method", "knows", "window", "share", "episodes", "first_seed"),
-                *("train_rounds", "train_seconds"),
-            ],
-        ),
-        "rounds": pd.DataFrame(
-            [(s, m, t, 10 * x, 10.0) for s, m, _, x in played for t in steps],
-            columns=["scenario", "method", "round", "regret", "equilibrium_utility"],
-        ),
-        "prices": pd.DataFrame(
-            [(s, m, e, t, 8 + x, 8.0) for s, m, _, x in played for e in (1, 2) for t in steps],
-            columns=["scenario", "method", "episode", "round", "price", "equilibrium_price"],
-        ),
-        "curves": pd.DataFrame(
-            [
-                (s, m, seed, 100 * i, i, 1 - x * 2 ** (3 - i) - 0.01 * seed)
-                for s, m, _, x in played
-                for seed in (0, 1)
-                for i in (1, 2, 3)
-                if is_learner(REGISTRY[m]) and "-K" not in s
-            ],
-            columns=["scenario", "method", "seed", "rounds", "seconds", "share"],
-        ),
-    }
-
-
-def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_floor(drawn):
+def test_the_figure_shows_the_best_of_each_track_the_best_classical_rule_and_the_floor(drawn):
     lost = {
         "constant": 0.25,
         "ppo": 0.1,
@@ -373,36 +327,26 @@ def test_figures_show_the_best_of_each_track_the_best_classical_rule_and_the_flo
         "filter_pathwise": 0.049,
         "bayes": 0.048,
     }
-    shown = drawn(**csvs(lost, ("shift", "crowd", "crowd-K40")))
+    scenarios = "shift", "crowd", "crowd-K40"
+    played = [(s, m, REGISTRY[m].knows, x) for s in scenarios for m, x in lost.items()]
+    columns = ["scenario", "method", "knows", "window", "share", "episodes", "first_seed"]
+    table = [(s, m, knows, "all", 1 - x, 500, 7) for s, m, knows, x in played]
+    rounds = [(s, m, t, 10 * x, 10.0) for s, m, _, x in played for t in range(1, 101)]
+    figure = drawn(
+        leaderboard=pd.DataFrame(table, columns=columns),
+        rounds=pd.DataFrame(
+            rounds, columns=["scenario", "method", "round", "regret", "equilibrium_utility"]
+        ),
+    )
     best = {"constant", "tppo", "likelihood_grid", "filter", "filter_pathwise", "bayes"}
-    assert ends_in(shown["regret"]) == {"shift": best, "crowd": best}
-    prices = ends_in(shown["prices"])
-    assert set(map(frozenset, prices.values())) == {frozenset({"p*", "tppo", "filter_pathwise"})}
-    assert ends_in(shown["sizes"]) == {"": best | {"kalman_total"}}
-    # All that was trained, the best classical rule and the best told the law.
-    trained = {"ppo", "tppo", "filter", "filter_pathwise", "likelihood_grid", "bayes"}
-    assert ends_in(shown["learning"]) == {"shift": trained, "crowd": trained}
-
-
-def test_learning_is_drawn_against_rounds_and_seconds(drawn):
-    lost = {"ppo": 0.1, "filter": 0.05, "cils": 0.06, "kalman": 0.08, "bayes": 0.0}
-    [by_rounds, by_seconds] = drawn(**csvs(lost, ("hidden",)))["learning"].axes
-    for axes, unit in ((by_rounds, 100), (by_seconds, 1)):
-        curve, cross, *level = axes.lines
-        assert curve.get_xdata() == pytest.approx([unit, 2 * unit, 3 * unit])
-        # The mean of two seeds, of which one is ahead by .01.
-        assert curve.get_ydata() == pytest.approx([0.405, 0.205, 0.105])
-        assert (cross.get_xdata(), cross.get_ydata()) == (400, pytest.approx(0.05))
-        assert [line.get_ydata()[0] for line in level] == pytest.approx([0.06, 0.0005])
-        assert axes.yaxis_inverted()
-    assert [label.get_text() for label in by_rounds.get_yticklabels()][-1] == "80 %"
+    assert ends_in(figure) == {"shift": best, "crowd": best}
 
 
 def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path, drawn):
     tables.write_leaderboard(tmp_path, [result(tmp_path, made_up(tmp_path, "constant"))], {})
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     share = table[table["window"] == "all"]["share"].item()
-    [line] = drawn()["regret"].axes[0].lines
+    [line] = drawn().axes[0].lines
     assert line.get_ydata()[-1] == pytest.approx(1 - share, abs=1e-4)
 
 
@@ -559,9 +503,10 @@ def test_new_weights_are_played_anew(tmp_path, counted):
         kept(policy, price)
         played.execute(tmp_path)
         files.append(np.load(played.file(tmp_path)))
-        assert (files[-1]["price"] == price).all()
+        by_hand = play(Always(price, 3), Task("hidden"), 3, FIRST)
+        np.testing.assert_allclose(files[-1]["round_regret"], by_hand.regret.sum(axis=1))
     one, other = files
-    np.testing.assert_array_equal(one["equilibrium_price"], other["equilibrium_price"])
+    np.testing.assert_array_equal(one["equilibrium_utility"], other["equilibrium_utility"])
 
 
 def test_other_parameters_are_other_results(tmp_path, monkeypatch):

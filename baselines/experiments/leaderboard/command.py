@@ -1,4 +1,4 @@
-"""`python -m baselines leaderboard`: train, play, and write the tables and figures."""
+"""`python -m baselines leaderboard`: train, play, and write the tables and the figure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def leaderboard(
     workers: int | None = None,
     engine: Engine = "local",
 ) -> None:
-    """Play every method in every scenario, and write leaderboard.csv, leaderboard.md and figures.
+    """Play every method in every scenario, and write leaderboard.csv, leaderboard.md and a figure.
 
     Before it starts it prints what it is going to do, and in how many seconds. What is trained or
     played is kept; a run that was cut short goes on where it stopped. Trainings go seed by seed,
@@ -140,7 +140,7 @@ def leaderboard(
     tables.write_leaderboard(out, [r for r in results if not r.change], made_by)
     tables.write_outside(out, [r for r in results if r.change])
     plots.draw(out)
-    console.print(f"leaderboard.md, CSV files and figures are in {out}/", soft_wrap=True)
+    console.print(f"leaderboard.md, CSV files and a figure are in {out}/", soft_wrap=True)
     run.report()
 
 

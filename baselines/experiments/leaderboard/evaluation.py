@@ -32,8 +32,6 @@ BLOCK = 500
 """Episodes played side by side."""
 WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}
 """Rounds of an episode that are measured apart."""
-TRACES = 8
-"""Episodes whose prices are kept, for the figures."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,8 @@ class Evaluation:
         Returns:
             For each episode and each window but the last, sums over its rounds (2, N) of `regret`,
             `utility` and `equilibrium_utility`; for each round, sums over episodes (T,) of
-            `round_regret` and `round_equilibrium_utility`; the first episodes' `price` and
-            `equilibrium_price`, (T, TRACES); `seconds` of all; and `decision_microseconds` of one
-            episode played alone.
+            `round_regret` and `round_equilibrium_utility`; `seconds` of all; and
+            `decision_microseconds` of one episode played alone.
         """
         began = time.perf_counter()
         sizes = [min(BLOCK, self.episodes - i) for i in range(0, self.episodes, BLOCK)]
@@ -127,6 +124,4 @@ def _summed(blocks: list[Played]) -> dict[str, Any]:
         arrays[name] = np.stack([rounds[part].sum(axis=0) for part in parts])
         if name != "utility":
             arrays[f"round_{name}"] = rounds.sum(axis=1)
-    for name in ("price", "equilibrium_price"):
-        arrays[name] = getattr(blocks[0], name)[:, :TRACES]
     return arrays

@@ -34,7 +34,6 @@ CHANGE_COLUMNS = (
 )
 CURVE_COLUMNS = ("scenario", "method", "seed", "rounds", "seconds", "share")
 ROUND_COLUMNS = ("scenario", "method", "round", "regret", "equilibrium_utility")
-PRICE_COLUMNS = ("scenario", "method", "episode", "round", "price", "equilibrium_price")
 RIVALS = ("ppo", "sac", "td3")
 """Learners with which all others are compared, one by one."""
 _PACKAGES = ("aigc-market", "gymnasium", "numpy", "sb3-contrib", "stable-baselines3", "torch")
@@ -42,7 +41,7 @@ _LAW = "Told the law, the best of the rules tried; no bound:"
 
 
 def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, Any]) -> Path:
-    """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`, `prices.csv`.
+    """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`.
 
     And `differences.csv`, of each method to the references of its task; and `curves.csv`, of each
     training: share of the oracle's utility in validation episodes, after so many rounds and CPU
@@ -62,7 +61,6 @@ def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, A
     write_csv(out / "differences.csv", DIFFERENCE_COLUMNS, differences(results))
     write_csv(out / "curves.csv", CURVE_COLUMNS, [row for r in results for row in _curves(r)])
     write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for r in results for row in _by_round(r)])
-    write_csv(out / "prices.csv", PRICE_COLUMNS, [row for r in results for row in _prices(r)])
     return write(out / "leaderboard.md", _page(results, made_by))
 
 
@@ -135,15 +133,6 @@ def _by_round(result: Result) -> Iterator[dict[str, Any]]:
         yield dict(zip(ROUND_COLUMNS, values, strict=True))
 
 
-def _prices(result: Result) -> Iterator[dict[str, Any]]:
-    """The first seed's prices in the first episodes."""
-    arrays = result.played[0]
-    for (t, episode), value in np.ndenumerate(arrays["price"]):
-        oracle = arrays["equilibrium_price"][t, episode]
-        key = result.task.name, result.entry.name, episode + 1, t + 1
-        yield dict(zip(PRICE_COLUMNS, (*key, f"{value:.4f}", f"{oracle:.4f}"), strict=True))
-
-
 # --- leaderboard.md
 
 
@@ -175,12 +164,7 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     for name, of_task in grouped(lambda r: r.task.name, results).items():
         yield f"## {name}"
         yield from _one_preset(of_task)
-    yield "## Figures"
-    yield (
-        "![Regret through an episode](regret.png)\n![Prices in some episodes](prices.png)\n"
-        "![Share against the number of VMUs](sizes.png)\n"
-        "![Share against rounds and seconds of training](learning.png)"
-    )
+    yield "![Regret through an episode](regret.png)"
     yield "## Settings"
     yield settings(made_by, _PACKAGES)
 
