@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from measurements import NONE, Row, only, rounded, table
 
 from baselines.report import table as markdown
 
-LIBRARIES = {
-    "numpy": "NumPy",
-    "gymnasium": "Gymnasium",
-    "pettingzoo": "PettingZoo",
-    "torch": "torch",
-    "torchrl": "TorchRL",
-}
 MILLIONTH = 1e-6
 """What counts as short, as a share of the larger of two totals."""
 
 
-def benchmarks() -> str:
-    """Every row, and where and when it was measured; what misses its goal is bold."""
+def benchmarks(*names: str) -> str:
+    """How many goals are met, the rows of these names and all that miss their goals, in bold.
+
+    Raises:
+        ValueError: there is no such row.
+    """
     rows = table("benchmarks")
+    for name in names:
+        ratio(name)
     shown = [
-        (
-            f"`{row['name']}`",
-            row["what"],
-            f"**{row['ratio']}**" if row["met"] == "no" else row["ratio"],
-            f"{row['low']} … {row['high']}",
-            row["goal"],
-        )
+        (row["what"], f"**{row['ratio']}**" if row["met"] == "no" else row["ratio"], row["goal"])
         for row in rows
+        if row["name"] in names or row["met"] == "no"
     ]
-    header = ("row", "what", "ratio", "slices", "goal")
-    return f"{markdown(header, shown, words=2)}\n\n{_where(rows, 'processor')}"
+    goals = [row["met"] for row in rows if row["goal"]]
+    return "\n\n".join(
+        (
+            f"Of {len(goals)} rows with goals {goals.count('yes')} meet theirs.",
+            markdown(("what", "ratio", "goal"), shown),
+            _where(rows, "processor"),
+        )
+    )
 
 
 def ratio(name: str) -> str:
@@ -54,53 +53,37 @@ def ratio(name: str) -> str:
 
 
 def beside(name: str) -> str:
-    """Steps of this package and of others of the field: one kind of them, or where and when."""
-    if name == "where":
-        return _beside_where()
-    kinds = dict.fromkeys(row["kind"] for row in table("beside"))
-    return _made({kind: partial(_beside, kind) for kind in kinds}, name)
+    """What this package and others play on one core (`steps`), or `where` and when."""
+    made_by = {"steps": _beside_steps, "where": lambda: _where(table("beside"), "processor")}
+    return _made(made_by, name)
 
 
-def _beside(kind: str) -> str:
-    """The rows of a kind, and those that were not measured with their reasons."""
-    rows = table("beside", kind=kind)
+def _beside_steps() -> str:
+    """On one core, of what was measured: all rows of this package, the fastest of each other."""
+    rows = [row for row in table("beside", cores="1") if row["agent_steps_per_second"]]
+    fastest: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        ours = row["package"] == "aigc-market"
+        key = row["kind"], row["package"], row["name"] if ours else ""
+        fastest[key] = max(fastest.get(key, row), row, key=_agent_steps)
     shown = [
-        (
-            row["package"],
-            row["what"],
-            f"{int(row['games']):,}",
-            row["agents"],
-            row["cores"] + {"threads": " (t)", "processes": " (p)", "": ""}[row["how"]],
-            *map(_rate, (row["steps_per_second"], row["agent_steps_per_second"])),
-            f"{_rate(row['low'])} … {_rate(row['high'])}" if row["low"] else row["note"],
-        )
-        for row in rows
+        (row["package"], row["what"], f"{int(row['games']):,}", f"{_agent_steps(row):,}")
+        for row in fastest.values()
     ]
-    header = ("package", "what is played", "games", "agents", "cores", "steps/s", "agent-steps/s")
-    return markdown((*header, "slices"), shown, words=2)
+    return markdown(("package", "what is played", "games", "agent-steps/s"), shown, words=2)
 
 
-def _rate(number: str) -> str:
-    """Three digits of a count a second, with commas; "–" where nothing was measured."""
-    return f"{int(number):,}" if number else NONE
-
-
-def _beside_where() -> str:
-    """Versions of all packages, the processor and the date."""
-    rows = table("beside")
-    versions = sorted({each for row in rows for each in row["versions"].split(", ")})
-    said = (f"{row['processor']}, Python {row['python']}, {row['date']}" for row in rows)
-    return f"Measured on {'; on '.join(dict.fromkeys(said))}. Versions: {', '.join(versions)}."
+def _agent_steps(row: Row) -> int:
+    return int(row["agent_steps_per_second"])
 
 
 def _where(rows: Sequence[Row], machine: str = "machine") -> str:
-    """On which machines, with which versions, and when."""
-
-    def said(row: Row) -> str:
-        versions = [f"{LIBRARIES[name]} {row[name]}" for name in LIBRARIES if name in row]
-        return ", ".join([row[machine], f"Python {row['python']}", *versions, row["date"]])
-
-    return f"Measured on {'; on '.join(dict.fromkeys(map(said, rows)))}."
+    """On which machines, by which Python, and on which days; versions are in the tables."""
+    days: dict[str, set[str]] = {}
+    for row in rows:
+        days.setdefault(f"{row[machine]}, Python {row['python']}", set()).add(row["date"])
+    said = (f"{made_with}, {' and '.join(sorted(dates))}" for made_with, dates in days.items())
+    return f"Measured on {'; on '.join(said)}."
 
 
 def _made(tables: Mapping[str, Callable[[], str]], name: str) -> str:
@@ -128,23 +111,20 @@ def _seconds(what: str, batch: int, size: str | int, of: str) -> float:
     return float(row["seconds"])
 
 
-def _one_provider() -> str:
+def _by_size() -> str:
+    """Rounds a second of one game in turns and of the vector environment, and `solve`, by K."""
     rows = []
     for row in table("scale", table="one provider", what="solve"):
-        K, speed = int(row["size"]), ("not measured", "not measured")
-        if found := table("scale", table="one provider", what="turn", size=row["size"]):
-            turns = 1 / float(found[0]["seconds"])
-            speed = short(turns / (1 + K)), short(turns)
-        rows.append((f"{K:,}", *speed, short(1e3 * float(row["seconds"]))))
-    return markdown(("K", "AEC rounds/s", "AEC turns/s", "`solve`, ms"), rows, words=0)
-
-
-def _vector() -> str:
-    rows = []
-    for row in table("scale", table="vector"):
-        games, K, spent = int(row["batch"]), int(row["size"]), float(row["seconds"])
-        rows.append((f"{games:,}", f"{K:,}", short(games / spent), short(games * K / spent)))
-    return markdown(("games", "K", "rounds/s, all games", "purchases/s"), rows, words=0)
+        K, turns, games, rounds = int(row["size"]), NONE, NONE, NONE
+        if one := table("scale", table="one provider", what="turn", size=row["size"]):
+            turns = short(1 / float(one[0]["seconds"]) / (1 + K))
+        if many := table("scale", table="vector", size=row["size"]):
+            most = max(many, key=lambda each: int(each["batch"]))
+            games = f"{int(most['batch']):,}"
+            rounds = short(int(most["batch"]) / float(most["seconds"]))
+        rows.append((f"{K:,}", turns, games, rounds, short(1e3 * float(row["seconds"]))))
+    header = ("K", "AEC, rounds/s", "games at once", "their rounds/s", "`solve`, ms")
+    return markdown(header, rows, words=0)
 
 
 def _solvers() -> str:
@@ -163,44 +143,20 @@ def _solvers() -> str:
     return f"{markdown(header, rows)}\n\n{_where(table('scale', table='several providers'))}"
 
 
-def _calls() -> str:
-    rows = []
-    for row in table("scale", table="live", what="call"):
-        batch, spent = int(row["batch"]), float(row["seconds"])
-        rows.append((row["batch"], short(1e3 * spent), short(batch / spent)))
-    return markdown(("pictures in a call", "ms a call", "pictures × calls/s"), rows, words=0)
-
-
-def _rounds() -> str:
-    rows = []
-    for row in table("scale", table="live"):
-        if not row["what"][0].isdigit():
-            continue
-        steps, spent = [int(step) for step in row["what"].split()], float(row["seconds"])
-        bought = ", ".join(
-            f"{steps.count(step)} × {step}" for step in sorted({*steps}, reverse=True)
-        )
-        total = sum(steps)
-        rows.append((bought, str(max(steps)), str(total), short(spent), short(1e3 * spent / total)))
-    header = ("VMUs × steps", "max S", "ΣS", "s", "ms a picture and call")
-    return markdown(header, rows)
-
-
-def _picture() -> str:
-    rows = [
-        (f"{n} × {n}", *(short(1e3 * _seconds(what, 1, n, "live")) for what in ("noise", "ssim")))
-        for n in (32, 256)
-    ]
-    return markdown(("pixels", "noise, ms a picture and call", "SSIM, ms a picture"), rows)
+def _live() -> str:
+    """What live images cost, in a sentence."""
+    call = {n: short(1e3 * _seconds("call", n, 32, "live")) for n in (1, 16)}
+    return (
+        f"One of the bundled model (32 × 32 pixels) takes {call[1]} ms for one picture and "
+        f"{call[16]} ms for 16, and the SSIM of a picture "
+        f"{short(1e3 * _seconds('ssim', 1, 32, 'live'))} ms."
+    )
 
 
 _SCALE: dict[str, Callable[[], str]] = {
-    "one-provider": _one_provider,
-    "vector": _vector,
+    "by-size": _by_size,
     "solvers": _solvers,
-    "calls": _calls,
-    "rounds": _rounds,
-    "picture": _picture,
+    "live": _live,
     "where": lambda: _where(table("scale")),
 }
 
@@ -270,49 +226,17 @@ def _cartels() -> str:
 # docs/tensors/, which docs/tensors/measure.py writes
 
 
-def tensors(name: str) -> str:
-    """Speed and memory of games on tensors, in sentences and a table."""
-    return _made({"games": _games, "vmus": _vmus, "memory": _memory}, name)
-
-
-def _games() -> str:
-    """From how many games on more of them bring nothing."""
-    said = []
-    views = {"tensors": "one provider", "competition": "two providers"}
-    for view, who in views.items():
-        rows = table("tensors/speed", view=view, K="2")
-        best = max(rows, key=lambda row: float(row["rounds_per_second"]))
-        few = {row["games"]: float(row["rounds_per_second"]) for row in rows}
-        said.append(
-            f"- Games of {who} (K = 2) play {short(few['16'])} rounds a second when 16 are side by "
-            f"side, {short(few['4096'])} when 4,096 are, and most, "
-            f"{short(float(best['rounds_per_second']))}, when {int(best['games']):,} are."
-        )
-    return "\n".join(said)
-
-
-def _vmus() -> str:
-    """How 1,024 games slow down with K, and where purchases are most."""
-    rows = {int(row["K"]): row for row in table("tensors/speed", view="tensors", games="1024")}
-    speed = {K: float(row["rounds_per_second"]) for K, row in sorted(rows.items())}
-    most = max(speed, key=lambda K: K * speed[K])
+def tensors() -> str:
+    """How fast games on tensors are by their number, and what memory they take, in sentences."""
+    rows = table("tensors/speed", view="tensors", K="2")
+    best = max(rows, key=lambda row: float(row["rounds_per_second"]))
+    speed = {row["games"]: short(float(row["rounds_per_second"])) for row in rows}
+    full, bare = (only("tensors/memory", game="stackelberg", K="2", state=x) for x in "10")
     return (
-        f"- 1,024 games play {short(speed[2])} rounds a second with K = 2, {short(speed[20])} with "
-        f"K = 20 and {short(speed[1000])} with K = 1,000. Of the K measured, purchases a second "
-        f"are most at K = {most}: {short(most * speed[most])}."
+        f"With K = 2, 16 play {speed['16']} rounds a second, 4,096 play {speed['4096']}, and "
+        f"{int(best['games']):,} the most, {speed[best['games']]}. Each takes {full['env']} bytes, "
+        f"and {full['step']} a step that is kept ({bare['step']} with `state=False`)."
     )
-
-
-def _memory() -> str:
-    """Bytes a game, with the state and without."""
-    who = {"stackelberg": "one provider", "competition": "two providers"}
-    rows = []
-    for row in table("tensors/memory", state="1"):
-        bare = only("tensors/memory", game=row["game"], K=row["K"], state="0")
-        steps = [f"{int(each['step']):,}" for each in (row, bare)]
-        rows.append((f"{who[row['game']]}, K = {row['K']}", f"{int(row['env']):,}", *steps))
-    header = ("game", "an environment after a step", "a step kept", "the same, `state=False`")
-    return markdown(header, rows)
 
 
 # docs/repaint/modes.csv, which docs/repaint/measure.py writes

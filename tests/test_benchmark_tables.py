@@ -25,14 +25,43 @@ def tables(tmp_path, monkeypatch):
     return write
 
 
-def test_purchases_are_most_where_the_table_has_them(tables):
-    speeds = {1: 90, 2: 80, 20: 10, 100: 6, 200: 2, 1000: 0.1}
-    rows = [f"tensors,1024,{K},{1000 * speed}" for K, speed in speeds.items()]
+def test_the_number_of_games_that_plays_most_is_the_tables(tables):
+    rows = [f"tensors,{games},2,{speed}" for games, speed in ((16, 100), (4096, 900), (65536, 80))]
     tables("tensors/speed", "view,games,K,rounds_per_second", *rows)
-    assert (
-        "Of the K measured, purchases a second are most at K = 100: 600,000."
-        in benchmark_tables.tensors("vmus")
-    )
+    tables("tensors/memory", "game,K,state,env,step", "stackelberg,2,1,9,8", "stackelberg,2,0,9,7")
+    said = benchmark_tables.tensors()
+    assert "and 4,096 the most, 900." in said
+    assert "9 bytes, and 8 a step that is kept (7 with" in said
+
+
+def test_missed_goals_are_shown_and_counted(tables):
+    header = "name,what,ratio,goal,met,processor,python,date"
+    row = "{0},what of {0},1.5,{1},{2},X,3.11,2026-0{3}-01"
+    rows = row.format("a", "≥ 1", "yes", 2), row.format("b", "≥ 2", "no", 1)
+    tables("benchmarks", header, *rows, row.format("c", "", "yes", 1))
+    said = benchmark_tables.benchmarks()
+    assert said.startswith("Of 2 rows with goals 1 meet theirs.")
+    assert "| what of b | **1.5** | ≥ 2 |" in said
+    assert "what of a" not in said
+    assert "| what of a | 1.5 | ≥ 1 |" in benchmark_tables.benchmarks("a")
+    assert said.endswith("Measured on X, Python 3.11, 2026-01-01 and 2026-02-01.")
+
+
+def test_of_others_the_fastest_is_shown(tables):
+    rows = [
+        "single,a,aigc-market,A,1,1,10",
+        "single,b,aigc-market,B,1,1,20",
+        "single,x,other,X,1,1,7",
+        "single,y,other,Y,1,1,8",
+        "single,z,other,Z,1,1,",
+        "single,x,other,X,1,2,90",
+    ]
+    tables("beside", "kind,name,package,what,games,cores,agent_steps_per_second", *rows)
+    assert benchmark_tables.beside("steps").splitlines()[2:] == [
+        "| aigc-market | A | 1 | 10 |",
+        "| aigc-market | B | 1 | 20 |",
+        "| other | Y | 1 | 8 |",
+    ]
 
 
 def test_certificates_that_fail_are_counted(tables):
