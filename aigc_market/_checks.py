@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import numbers
 import operator
 from collections.abc import Iterable
@@ -110,5 +111,12 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if value is not None and not isinstance(value, str):
         raise _wrong_type(name, f"one of {allowed}", value)
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be one of {allowed}, got {value!r}{meant(value, allowed)}")
     return value
+
+
+def meant(word: Any, names: Iterable[Any]) -> str:
+    """How an error about an unknown name ends: with the known one that is most like it, if any."""
+    known = [name for name in names if isinstance(name, str)]
+    near = difflib.get_close_matches(word, known, 1) if isinstance(word, str) else []
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -43,8 +43,12 @@ def write_atomically(
         partial.unlink(missing_ok=True)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str], expected: str = "a file of text") -> str:
     """A file of text, its line ends as they are.
+
+    Args:
+        path: the file.
+        expected: what it is to be, for the error where it cannot be read.
 
     Raises:
         OSError: it cannot be read.
@@ -52,6 +56,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise type(error)(f"{path}: must be {expected} ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: must be text in UTF-8 ({error})") from None
 
@@ -84,13 +90,17 @@ def read_json(path: str | os.PathLike[str], kind: type[dict] | type[list] = dict
         OSError: it cannot be read.
         ValueError: see `read_text` and `parse_json`.
     """
-    return parse_json(str(path), read_text(path), kind)
+    return parse_json(str(path), read_text(path, "a file of JSON"), kind)
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], expected: str = "a CSV table"
 ) -> tuple[list[str], list[tuple[int, dict[str, str | None]]]]:
     """A CSV file with a header row.
+
+    Args:
+        path: the file.
+        expected: see `read_text`.
 
     Returns:
         The columns, and of each row the line that it ends in and its cells by column; None for
@@ -100,7 +110,7 @@ def read_table(
         OSError: it cannot be read.
         ValueError: it is no UTF-8, or no CSV, or a cell is too long.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path, expected), newline=""))
     try:
         columns = list(reader.fieldnames or ())
         return columns, [(reader.line_num, row) for row in reader]
@@ -120,7 +130,7 @@ def read_arrays(path: str | os.PathLike[str]) -> Any:
         with open(path, "rb") as file:
             found = np.load(file, allow_pickle=False)
             return found if isinstance(found, np.ndarray) else dict(found)
-    except OSError:
-        raise
+    except OSError as error:
+        raise type(error)(f"{path}: must be arrays of NumPy ({error.strerror})") from None
     except Exception as error:  # of many kinds, by what is wrong with the file
         raise ValueError(f"{path}: must be arrays that NumPy has written ({error})") from None

@@ -10,7 +10,8 @@ Where providers compete it is a function (market, prices, rng) → (shares, step
 Where contracts are sold it is a function (market, menu, rng) → numbers of contracts: `menu` is
 (…, L, 2), the answers are (…, K) whole numbers, 0 for none. By name: "best_response" and "quantal".
 
-Every random choice comes from `rng`.
+Every random choice comes from `rng`. A policy is asked for all markets of a batch at once. An
+answer without the axes of the batch, (K,) or (M, K), is taken where the batch is of one market.
 """
 
 from __future__ import annotations
@@ -219,12 +220,19 @@ def purchases(
     Raises:
         ValueError: it answers with something else than finite numbers of that shape.
     """
-    steps = as_numpy(policy(market, price, rng))
     shape = (*np.broadcast_shapes(np.shape(price), market.batch_shape), market.K)
+    steps = _of_one(as_numpy(policy(market, price, rng)), shape, 1)
     numbers = steps.dtype.kind in "fiu" and np.isfinite(steps).all()
     if steps.shape != shape or not numbers:
         raise ValueError(f"followers must buy finite steps of shape {shape}, got {steps!r}")
     return within_bounds(market, steps.astype(np.float64))
+
+
+def _of_one(answer: np.ndarray, shape: tuple[int, ...], own: int) -> np.ndarray:
+    """An answer in its shape, where that of one market (`own` axes) is given for a batch of one."""
+    if answer.shape == shape or answer.shape != shape[-own:] or set(shape[:-own]) != {1}:
+        return answer
+    return answer.reshape(shape)
 
 
 def within_bounds(market: Market, steps: Any) -> Any:
@@ -312,7 +320,7 @@ def choices(
         raise TypeError(f"followers must answer with (shares, steps), got {answer!r}")
     batch = np.broadcast_shapes(np.shape(prices)[:-1], market.batch_shape)
     shape = (*batch, market.M, market.K)
-    shares, steps = (as_numpy(value) for value in answer)
+    shares, steps = (_of_one(as_numpy(value), shape, 2) for value in answer)
     for name, value in (("shares", shares), ("steps", steps)):
         if value.shape != shape or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
             raise ValueError(
@@ -397,8 +405,8 @@ def contracts_taken(
     Raises:
         ValueError: it answers with something else than whole numbers from 0 to L of that shape.
     """
-    taken = as_numpy(policy(market, menu, rng))
     shape = (*np.broadcast_shapes(np.shape(menu)[:-2], market.batch_shape), market.K)
+    taken = _of_one(as_numpy(policy(market, menu, rng)), shape, 1)
     last = np.shape(menu)[-2]
     whole = taken.dtype.kind in "iu" and np.all((taken >= 0) & (taken <= last))
     if taken.shape != shape or not whole:

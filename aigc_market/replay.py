@@ -101,11 +101,19 @@ def read(path: str | os.PathLike[str]) -> list[Any]:
     """The rounds in a file that `write` has written; its header says of which kind they are.
 
     Raises:
+        OSError: the file cannot be read.
         ValueError: anything else; the message names the file, the line and the field.
     """
     rounds: list[Any] = []
     kind, episode, own, size = Round, {}, (), {}
-    with open(path, encoding="utf-8", errors="replace") as file:
+    try:
+        file = open(path, encoding="utf-8", errors="replace")  # noqa: SIM115
+    except OSError as error:
+        raise type(error)(
+            f"{path}: must be rounds kept by `aigc-market play --record` or "
+            f"`aigc_market.replay.write` ({error.strerror})"
+        ) from None
+    with file:
         for number, text in enumerate(file, 1):
             where = f"{path}, line {number}"
             values = parse_json(where, text.rstrip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,44 @@ from aigc_market.distributions import (
     SharedLevel,
     Uniform,
 )
+from aigc_market.market import Competition
 from aigc_market.moves import Drift, Move, Road, Shift, Traffic
 from aigc_market.ssim import QuadraticSSIM
+
+ARGUMENTS = (
+    *(one.name for one in fields(Competition)),
+    *("followers", "history", "max_cycles", "continuous_actions", "normalize", "scale_rewards"),
+    *("judged", "render_mode", "vmu_reward", "price_grid", "contracts", "max_fee"),
+)
+"""What a scenario may set: keyword arguments of the environments of one game at least."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A named set of arguments; those given to an environment beside it override them."""
+    """A named set of arguments; those given to an environment beside it override them.
+
+    Raises:
+        TypeError: a field of another type, or an argument that no environment has. Values are
+            checked by the environment.
+    """
 
     name: str
     followers: str = "best_response"
     """Scripted followers of the single-agent views, by name (see `aigc_market.followers`)."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of the environments (K, cost, satisfaction, …)."""
+    """Keyword arguments of the environments (K, cost, satisfaction, …), see `ARGUMENTS`."""
     moves: Sequence[Move] = ()
     """How the market moves between rounds, in this order."""
 
     def __post_init__(self) -> None:
         _checks.instance("name", self.name, str, "a string")
         _checks.instance("arguments", self.arguments, Mapping, "a mapping of keyword arguments")
+        for name in self.arguments:
+            if name not in ARGUMENTS:
+                raise TypeError(
+                    f"arguments must name parameters of an environment, {', '.join(ARGUMENTS)}, "
+                    f"got {name!r}{_checks.meant(name, ARGUMENTS)}"
+                )
         _checks.instance("moves", self.moves, Sequence, "a sequence of Moves")
         for move in self.moves:
             _checks.instance("moves", move, Move, "a sequence of Moves")

@@ -14,8 +14,11 @@ import torch
 from views import Service, menu, menu_lanes, pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import _checks, competition, competition_v0, followers, menus, menus_v0
+from aigc_market import _checks, competition, competition_v0, followers, menus, menus_v0, scenarios
 from aigc_market.distributions import DrawnSaturating
+from aigc_market.envs import competition as several
+from aigc_market.envs import menus as contracts
+from aigc_market.envs import stackelberg
 from aigc_market.ssim import (
     QuadraticSSIM,
     SaturatingSSIM,
@@ -456,11 +459,42 @@ def test_a_bad_scenario_is_refused_at_the_latest_where_it_is_used(name):
     refused(use, name, SCENARIO[name])
 
 
-@pytest.mark.parametrize(("name", "value"), [("cost", -1.0), ("prize", 1.0), ("history", 0)])
+@pytest.mark.parametrize(("name", "value"), [("cost", -1.0), ("history", 0), ("contracts", 2)])
 def test_bad_arguments_of_a_scenario_are_named(name, value):
     scenario = aigc_market.Scenario("mine", arguments={name: value})
     with pytest.raises((TypeError, ValueError), match=name):
         aigc_market.env(scenario=scenario)
+
+
+@pytest.mark.parametrize("name", ["foo", "scenario", "active", 5])
+def test_a_scenario_with_arguments_of_no_environment_is_refused_where_it_is_made(name):
+    with pytest.raises(TypeError, match=rf"arguments must name .* cost, .* got {name!r}"):
+        aigc_market.Scenario("mine", arguments={name: 3})
+
+
+def test_a_scenario_may_set_what_an_environment_takes():
+    settings = (stackelberg.Settings, several.Settings, contracts.Settings)
+    known = {name for each in settings for name in each.names()}
+    assert set(scenarios.ARGUMENTS) == known - {"scenario"}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"scenario": "hiden"}, "hidden"),
+        ({"followers": "noisi"}, "noisy"),
+        ({"max_cycle": 5}, "max_cycles"),
+    ],
+)
+def test_a_misspelt_name_is_met_with_the_one_most_like_it(given, meant):
+    """Gymnasium adds words of its own behind a TypeError."""
+    with pytest.raises((TypeError, ValueError), match=f"; did you mean '{meant}'[?]"):
+        pricing(**given)
+
+
+def test_what_is_like_no_name_is_met_with_none():
+    with pytest.raises(ValueError, match=r"got 'xyz'$"):
+        _checks.choice("scenario", "xyz", scenarios.SCENARIOS)
 
 
 # Resets

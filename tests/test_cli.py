@@ -434,7 +434,11 @@ SOLD = "where contracts are sold (--menus)"
         ),
         ("--M 1 --cost 1 2", "--cost must be of one market"),
         ("--min-steps 10 --capacity 15", "--capacity must be at least K · min_steps = 20.0"),
-        ("--ssim nowhere.csv", "--ssim must be `quadratic`, `repaint` or a CSV file: [Errno 2]"),
+        (
+            "--ssim nowhere.csv",
+            "--ssim must be `quadratic`, `repaint` or a CSV file: nowhere.csv: must be a CSV table "
+            "with a column `steps` and one of `ssim` or `mean` (No such file or directory)",
+        ),
         ("--alpha 1", "--alpha must be finite numbers below 0, got 1.0"),
         ("--gamma inf", "--gamma must be finite numbers, got inf"),
         ("--at-zero .1", "--at-zero must be left out"),
@@ -567,7 +571,8 @@ def test_fit_draws(capsys, table, tmp_path, ending, begins):
 
 
 def test_bad_words_of_fit(capsys, table, tmp_path, monkeypatch):
-    assert "No such file or directory: 'nowhere.csv'" in refused(capsys, "fit nowhere.csv")
+    line = refused(capsys, "fit nowhere.csv")
+    assert "nowhere.csv: must be a CSV table with a column `steps` and one of `ssim` or" in line
     assert "at least 4 measurements" in refused(capsys, "fit --min-steps 240", table)
     assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "fit.docx")
     assert "--plot" in refused(capsys, "fit", table, "--plot", tmp_path / "no" / "fit.png")

@@ -257,7 +257,13 @@ def test_without_a_display_it_says_how_to_read_the_run(capsys, kept, monkeypatch
 
     monkeypatch.setattr(pygame.display, "init", init)
     line = refused(capsys, "replay", kept)
-    assert "--text must be given where no window opens (No available video device)" in line
+    assert "take render_mode='ansi' or 'rgb_array' (of `aigc-market replay` --text or" in line
+    assert line.endswith("(No available video device)\n")
+    monkeypatch.undo()
+    for variable in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert "$WAYLAND_DISPLAY are unset" in refused(capsys, "replay", kept)
 
 
 def test_ctrl_c_keeps_what_was_played(capsys, monkeypatch, tmp_path):
@@ -292,7 +298,8 @@ def test_bad_flags_of_replay(capsys, kept, monkeypatch, flags, said):
 
 
 def test_bad_runs(capsys, tmp_path, kept, monkeypatch):
-    assert "No such file or directory" in refused(capsys, "replay", tmp_path / "no.jsonl")
+    line = refused(capsys, "replay", tmp_path / "no.jsonl")
+    assert "no.jsonl: must be rounds kept by `aigc-market play --record` or" in line
     path = tmp_path / "other.jsonl"
     path.write_text("{}\n")
     assert f"{path}, line 1: the header must hold" in refused(capsys, "replay", path)

@@ -576,5 +576,17 @@ def test_a_single_environment_does_not_go_on_after_its_end(make):
     env = make(max_cycles=1)
     env.reset(seed=0)
     assert env.step(env.action_space.sample())[3]
-    with pytest.raises(gymnasium.error.ResetNeeded, match="before step"):
+    with pytest.raises(gymnasium.error.ResetNeeded, match="the episode is over: reset"):
         env.step(env.action_space.sample())
+
+
+@pytest.mark.parametrize("make", [stackelberg_v0, competition_v0, menus_v0])
+def test_a_parallel_environment_says_that_its_episode_is_over(make):
+    env = make.parallel_env(max_cycles=1)
+    with pytest.raises(AssertionError, match=r"^reset.. needs to be called before step"):
+        env.step({})
+    env.reset(seed=0)
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+    assert all(env.step(actions)[3].values())
+    with pytest.raises(AssertionError, match=r"^the episode is over: reset"):
+        env.step(actions)

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from aigc_market import replay
 from aigc_market._files import (
     parse_json,
     read_arrays,
@@ -14,6 +15,7 @@ from aigc_market._files import (
     read_text,
     write_atomically,
 )
+from aigc_market.ssim import TabulatedSSIM
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,25 @@ def refused(read, path, complaint):
         read(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (read_text, "a file of text"),
+        (read_json, "a file of JSON"),
+        (read_table, "a CSV table"),
+        (TabulatedSSIM.from_csv, "a CSV table with columns 'steps' and 'ssim'"),
+        (read_arrays, "arrays of NumPy"),
+        (replay.read, "rounds kept by `aigc-market play --record` or"),
+    ],
+)
+def test_where_no_file_is_it_says_what_was_expected(tmp_path, read, expected):
+    path = tmp_path / "nowhere"
+    with pytest.raises(FileNotFoundError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: must be {expected}")
+    assert str(error.value).endswith("(No such file or directory)")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])

@@ -499,6 +499,21 @@ def test_a_window_shows_every_round_unasked(view, happened):
     env.close()
 
 
+@two_views
+def test_without_a_display_no_window_is_feigned(view, monkeypatch):
+    """SDL would draw off the screen, and say nothing."""
+    for variable in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(RuntimeError, match="a window needs a display, and there is none: take"):
+        play(view, 1, render_mode="human")
+    monkeypatch.setenv("DISPLAY", ":where-nobody-is")
+    monkeypatch.setattr(pygame.display, "init", lambda: None)
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(RuntimeError, match="it does not answer"):
+        play(view, 1, render_mode="human")
+
+
 def test_two_windows_share_the_display():
     a, b = play("single", 1, render_mode="human"), play("aec", 1, render_mode="human")
     a.close()

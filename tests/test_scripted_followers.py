@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from views import pricing, pricing_lanes
+from views import menu_lanes, pricing, pricing_lanes, rival_lanes
 
 import aigc_market
 from aigc_market import Competition, competition, followers
@@ -57,6 +57,32 @@ def test_a_batch_gives_the_policy_markets_and_prices_of_every_lane(satisfaction)
     rational = aigc_market.best_response(env.market, np.full(5, 9.0))
     np.testing.assert_allclose(infos["demand"], 0.9 * rational, rtol=1e-6)
     np.testing.assert_allclose(rewards, 8.0 * infos["demand"].sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("view", "answer"),
+    [
+        (pricing_lanes, lambda market, price, rng: np.full(market.K, 20.0)),
+        (rival_lanes, lambda market, prices, rng: (np.full((2, 2), 0.5), np.full((2, 2), 20.0))),
+        (menu_lanes, lambda market, menu, rng: np.array([1, 0])),
+    ],
+)
+def test_a_batch_of_one_takes_the_answer_of_one_market(view, answer):
+    def batched(market, posted, rng):
+        told = answer(market, posted, rng)
+        return (told[0][None], told[1][None]) if isinstance(told, tuple) else told[None]
+
+    paid = []
+    for policy in (answer, batched):
+        env = view(1, followers=policy)
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        paid.append(env.step(env.action_space.sample())[1])
+    assert paid[0] == paid[1] != 0
+    env = view(2, followers=answer)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"of shape \(2, .*2\), got"):
+        env.step(env.action_space.sample())
 
 
 def test_a_scenario_brings_its_followers(monkeypatch):

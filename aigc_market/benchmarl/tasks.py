@@ -175,7 +175,7 @@ class MarketTask(Task):
 
 def _read_yaml(path: str) -> dict[str, Any] | None:
     """A config's arguments; None where the file holds nothing."""
-    text = read_text(path)
+    text = read_text(path, "YAML of a mapping")
     try:
         config = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

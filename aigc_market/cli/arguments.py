@@ -192,5 +192,5 @@ def check_folder(name: str, path: Path | None) -> None:
 
 def ssim_column(path: str | Path) -> str:
     """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
-    header, _ = read_table(path)
+    header, _ = read_table(path, "a CSV table with a column `steps` and one of `ssim` or `mean`")
     return "mean" if "mean" in header and "ssim" not in header else "ssim"

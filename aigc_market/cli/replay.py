@@ -48,7 +48,7 @@ def replay(
             screen.add(record)
             if not window:
                 print(screen.show(), end="\n\n")
-    except RuntimeError as error:  # pygame's own is one
-        raise ValueError(f"text must be given where no window opens ({error})") from None
+    except RuntimeError as error:  # no window opens
+        raise ValueError(str(error)) from None
     finally:
         screen.close()

@@ -17,7 +17,7 @@ from aigc_market.envs.game import Game
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
 from aigc_market.envs.spaces import Viewer
-from aigc_market.envs.view import View, screen
+from aigc_market.envs.view import NOT_BEGUN, OVER, View, screen
 
 SHOWN_LANES = 4
 """Environments of a batch that are drawn: a frame takes longer than a round of them all."""
@@ -85,7 +85,7 @@ class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
         """
         episode = self._episode
         if episode is None or episode.round >= self.max_cycles:
-            raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
+            raise gymnasium.error.ResetNeeded(OVER if episode else NOT_BEGUN)
         prices = [self._reader.read(action)]
         if self._rivals_told:
             prices = self._rivals.beside_one(prices[0])
@@ -164,6 +164,12 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
     def autoreset_mode(self) -> AutoresetMode:
         """When the next episodes begin by themselves; may be set. A string stands for its mode.
 
+        | mode | after the last round |
+        |---|---|
+        | `NEXT_STEP` | the next `step` ignores its actions, begins the next episodes and pays 0 |
+        | `SAME_STEP` | that step begins them; infos `final_obs`, `final_info` hold what has ended |
+        | `DISABLED` | `reset` has to be called |
+
         Raises:
             TypeError, ValueError: set to something else than one of Gymnasium's modes.
         """
@@ -216,7 +222,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         """
         ended = self._round >= self.max_cycles
         if self._round < 0 or (ended and self._autoreset is AutoresetMode.DISABLED):
-            raise gymnasium.error.ResetNeeded("reset() needs to be called before step")
+            raise gymnasium.error.ResetNeeded(OVER if ended else NOT_BEGUN)
         N = self.num_envs
         if ended:
             self._begin(None)

@@ -81,7 +81,10 @@ class Settings:
         for name in (*chosen.arguments, *arguments):
             if name not in known:
                 allowed = dict.fromkeys([*known, *_named_by(_view)])
-                raise TypeError(f"{name!r} is not a parameter; allowed: {', '.join(allowed)}")
+                raise TypeError(
+                    f"{name!r} is not a parameter; allowed: {', '.join(allowed)}"
+                    f"{_checks.meant(name, allowed)}"
+                )
         arguments = {**chosen.arguments, **arguments}
         of_market = {name: arguments.pop(name) for name in cls._parameters() if name in arguments}
         drawn = distribution(of_market.get("satisfaction"))

@@ -9,6 +9,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from aigc_market.envs.agents import Agents
+from aigc_market.envs.view import NOT_BEGUN, OVER
 
 
 class SimultaneousEnv(Agents, ParallelEnv):
@@ -74,10 +75,10 @@ class SimultaneousEnv(Agents, ParallelEnv):
             Observations, rewards, terminations, truncations and infos of every agent.
 
         Raises:
-            AssertionError: before a reset.
+            AssertionError: before a reset, or after the last round.
             TypeError, ValueError: an agent without an action, an unknown agent, or a bad action.
         """
-        assert self.agents, "reset() needs to be called before step."
+        assert self.agents, OVER if self._episode else NOT_BEGUN
         if not isinstance(actions, Mapping) or actions.keys() != self._numbers.keys():
             given = list(actions) if isinstance(actions, Mapping) else actions
             raise ValueError(

@@ -9,6 +9,9 @@ from gymnasium import logger
 
 from aigc_market.envs.settings import RENDER_FPS
 
+NOT_BEGUN = "reset() needs to be called before step"
+OVER = "the episode is over: reset() needs to be called before the next step"
+
 
 class View:
     """A mixin of the environments that play one game on floats."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from typing import Any
 
@@ -10,6 +12,11 @@ import numpy as np
 from aigc_market.rendering.canvas import HEIGHT, WIDTH, WINDOW, load_pygame
 from aigc_market.rendering.rounds import Record
 from aigc_market.rendering.text import ansi
+
+NO_WINDOW = (
+    "a window needs a display, and there is none: take render_mode='ansi' or 'rgb_array' "
+    "(of `aigc-market replay` --text or --video), or set SDL_VIDEODRIVER=dummy to draw unseen"
+)
 
 
 class Screen:
@@ -23,6 +30,7 @@ class Screen:
 
     Pygame is imported when the first frame is drawn, not before: Stable-Baselines3's `make_vec_env`
     asks every environment for frames that nobody may draw. Without it, drawing raises ImportError.
+    Where no window opens, mode "human" raises RuntimeError at the first round, which is a reset's.
     """
 
     def __init__(self, mode: str, fps: float) -> None:
@@ -65,8 +73,7 @@ class Screen:
         pygame = load_pygame()
         window = pygame.display.get_surface() if pygame.display.get_init() else None
         if self._clock is None or window is None or window.get_size() != (WIDTH, HEIGHT):
-            pygame.display.init()
-            window = pygame.display.set_mode((WIDTH, HEIGHT))
+            window = _open_window(pygame)
             pygame.display.set_caption("aigc_market")
             self._clock = pygame.time.Clock()
         pygame.surfarray.blit_array(window, frame.swapaxes(0, 1))
@@ -76,3 +83,28 @@ class Screen:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_clock": None}
+
+
+def _open_window(pygame: Any) -> Any:
+    """The surface of a new window.
+
+    Without a display SDL draws where nobody looks and says nothing; that is done only for those who
+    ask for it by its variable SDL_VIDEODRIVER.
+
+    Raises:
+        RuntimeError: there is no display.
+    """
+    found, unseen = os.environ.get, "SDL_VIDEODRIVER" in os.environ
+    # Asked before SDL is, which would write a line of its own.
+    x_or_wayland = os.name == "posix" and sys.platform != "darwin"
+    if x_or_wayland and not (unseen or found("DISPLAY") or found("WAYLAND_DISPLAY")):
+        raise RuntimeError(f"{NO_WINDOW} ($DISPLAY and $WAYLAND_DISPLAY are unset)")
+    try:
+        pygame.display.init()
+        driver = pygame.display.get_driver()
+        if driver in ("offscreen", "dummy") and not unseen:
+            pygame.display.quit()
+            raise pygame.error("it does not answer")
+        return pygame.display.set_mode((WIDTH, HEIGHT))
+    except pygame.error as error:
+        raise RuntimeError(f"{NO_WINDOW} ({error})") from None

@@ -77,6 +77,7 @@ class TabulatedSSIM(Measured):
             at_zero: as for the class.
 
         Raises:
+            OSError: the file cannot be read.
             ValueError: a missing column or a bad cell, or no table for the class; the message names
                 the file, and the line if it is one's.
         """
@@ -206,10 +207,11 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
         (line, steps, SSIM) of each row.
 
     Raises:
+        OSError: the file cannot be read.
         ValueError: no table, a missing column, a bad cell or no rows; the message names the file
             and line.
     """
-    header, rows = read_table(path)
+    header, rows = read_table(path, f"a CSV table with columns {steps!r} and {values!r}")
     for column in (steps, values):
         if column not in header:
             raise ValueError(
