@@ -43,8 +43,7 @@ def _is_trained(row: Row) -> bool:
 def takes() -> str:
     """What earns most in each scenario, by what it is told, and what its training cost."""
     columns: dict[str, Callable[[Entry], bool]] = {
-        "told nothing, untrained": lambda e: e.knows == "nothing" and not e.trainer,
-        "told nothing, trained": is_learner,
+        "told nothing": lambda e: e.knows == "nothing",
         "the form, classical": is_classical,
         "the form, fitted": lambda e: e.knows == "form" and bool(e.trainer),
         "the gradient": lambda e: e.knows == "gradient",
@@ -110,20 +109,14 @@ def outside(scenario: str, *methods: str) -> str:
 
 
 def verdicts(*pairs: str) -> str:
-    """Shares less shares, `METHOD/REFERENCE` a row: what the interval says, and the interval."""
-    found = {
-        pair: {name: row for name in HIDDEN if (row := compared(name, *pair.split("/")))}
-        for pair in pairs
-    }
-    shown = [name for name in HIDDEN if any(name in rows for rows in found.values())]
-    made = [
-        (
-            *map(_named, pair.split("/")),
-            *(f"{verdict(of[s])}, {difference(of[s])}" if s in of else NONE for s in shown),
-        )
-        for pair, of in found.items()
-    ]
-    return markdown(("share of", "less that of", *(f"`{name}`" for name in shown)), made)
+    """Shares less shares, `METHOD/REFERENCE` a column: what the interval says, and the interval."""
+    made = []
+    for name in HIDDEN:
+        found = [compared(name, *pair.split("/")) for pair in pairs]
+        if any(found):
+            cells = (f"{verdict(row)}, {difference(row)}" if row else NONE for row in found)
+            made.append((f"`{name}`", *cells))
+    return markdown(("", *(" − ".join(map(_named, pair.split("/"))) for pair in pairs)), made)
 
 
 def _named(name: str) -> str:

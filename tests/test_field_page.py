@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from baselines.arena.registry import REGISTRY
+from baselines.experiments.leaderboard.result import is_learner
+
 ROOT = Path(__file__).resolve().parents[1]
 WRITE = runpy.run_path(str(ROOT / "docs/write_numbers.py"))
 LEADERBOARD = WRITE["leaderboard_tables"]
@@ -82,10 +85,11 @@ def test_verdicts_stand_where_both_were_measured(docs):
         ],
     )
     assert WRITE["made"]("verdicts td3/sac ppo/sac").splitlines() == [
-        "| share of | less that of | `hidden` | `drift` | `capacity` |",
-        "| --- | --- | --- | --- | --- |",
-        "| `td3` | `sac` | higher, +.0100 ± .0050 | – | equal within .1 %, +.0000 ± .0005 |",
-        "| `ppo` | `sac` | – | undecided, −.0010 ± .0050 | – |",
+        "|  | `td3` − `sac` | `ppo` − `sac` |",
+        "| --- | --- | --- |",
+        "| `hidden` | higher, +.0100 ± .0050 | – |",
+        "| `drift` | – | undecided, −.0010 ± .0050 |",
+        "| `capacity` | equal within .1 %, +.0000 ± .0005 | – |",
     ]
 
 
@@ -117,13 +121,13 @@ def test_the_best_learner_is_the_best_of_those_that_are_trained_and_told_nothing
             difference("hidden", "ppo", of, -0.02, 0.01, "cils"),
         ],
     )
-    [_, _, row] = WRITE["made"]("verdicts best-learner/best-classical").splitlines()
-    assert row == "| best learner | best classical | lower, −.0200 ± .0100 |"
+    [header, _, row] = WRITE["made"]("verdicts best-learner/best-classical").splitlines()
+    assert header == "|  | best learner − best classical |"
+    assert row == "| `hidden` | lower, −.0200 ± .0100 |"
     [_, _, *rows] = WRITE["made"]("takes").splitlines()
     assert rows[:2] == [
-        "| `hidden` | .960 (`epsilon_greedy`) | .950 (`ppo`, 50 s) | .970 (`cils`) "
-        "| .980 (`filter`, 40 s) | – | – |",
-        "| `drift` | – | – | .970 (`cils`) | – | – | .990 (`bayes`) |",
+        "| `hidden` | .960 (`epsilon_greedy`) | .970 (`cils`) | .980 (`filter`, 40 s) | – | – |",
+        "| `drift` | – | .970 (`cils`) | – | – | .990 (`bayes`) |",
     ]
 
 
@@ -220,3 +224,13 @@ def test_learners_track_the_papers_equilibrium_or_not(docs):
     assert WRITE["made"]("tracking ppo td3") == "holds for `ppo`; undecided for `td3`"
     assert WRITE["made"]("worst ppo td3") == "5.0 %"
     assert WRITE["made"]("worst ppo") == ".1 %"  # rounded up
+
+
+def test_the_leaderboards_page_says_where_learners_were_trained():
+    rows = WRITE["table"]("hidden-markets/leaderboard", window="all")
+    where = {}
+    for row in rows:
+        where.setdefault(row["method"], set()).add(row["scenario"])
+    learners = [name for name in where if is_learner(REGISTRY[name])]
+    assert set().union(*map(where.get, learners)) == {"hidden", "capacity", "saturating"}
+    assert where["filter"] - where["filter_pathwise"] == {"crowd", "crowd-K40"}
