@@ -1,34 +1,18 @@
-"""What docs/menus.md says in numbers: of the oracle itself, and of kept results."""
+"""What docs/menus.md says in numbers, from kept results."""
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_CEILING
 from typing import Any
 
 import pandas as pd
 from measurements import DOCS, only, percent, rounded
 
-import aigc_market
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.menus.mechanisms import CONTRACTS, LINEAR, MECHANISMS
+from baselines.experiments.menus.mechanisms import BEST, CONTRACTS, LINEAR, MECHANISMS
 from baselines.report import number, table
 
-_REFERENCE = ([200, 200], [100, 300], [150, 250], [200, 210, 240, 260])
-"""δ of the markets by which the oracle is pinned."""
 _SPREADS = (50, 100)
-
-
-def reference() -> str:
-    """The best menus of a few markets, and what a price per step earns there."""
-    rows = []
-    for delta in _REFERENCE:
-        market = aigc_market.Market(K=len(delta), satisfaction=delta)
-        best, price = aigc_market.solve_menu(market), aigc_market.solve(market)
-        earned = [f"{solved.asp_utility:.1f}" for solved in (best, price)]
-        listed = [", ".join(f"{x:.1f}" for x in values) for values in (best.steps, best.fees)]
-        rows.append((", ".join(map(str, delta)), *listed, *earned))
-    return table(("δ", "steps", "fees", "profit", "of a price"), rows, words=3)
 
 
 def mechanisms() -> str:
@@ -38,6 +22,8 @@ def mechanisms() -> str:
     columns += [{"set": "spread", "spread": str(h)} for h in _SPREADS]
     rows = []
     for name in MECHANISMS:
+        if name == BEST:
+            continue  # it is 100 everywhere
         found = [only("menus/mechanisms", mechanism=name, **of) for of in columns]
         rows.append((name, *(number(100 * float(row["of_best"]), 2) for row in found)))
     header = [f"`{name}`" for name in presets] + [f"h = {h}" for h in _SPREADS]
@@ -53,27 +39,10 @@ def scores(scenario: str) -> tuple[str, ...]:
     return *(rounded(row["of_best"], 3) for row in rows), best_learner(scenario)
 
 
-def learners() -> str:
-    """Sellers by preset: shares, gaps and costs, means of seeds."""
-    header = (
-        "scenario",
-        "L",
-        "method",
-        "share",
-        "earned",
-        "IC gap, %",
-        "IR gap, %",
-        "rounds",
-        "seconds",
-    )
-    rows = []
-    for (scenario, contracts, method), runs in _sellers():
-        mean = runs.mean(numeric_only=True)
-        shares = _estimate(runs["share"], 3), number(mean["earned"], 3)
-        gaps = [number(100 * mean[f"{name}_share"], 1) for name in ("incentive", "participation")]
-        cost = [_count(mean["rounds"]), _count(mean["seconds"])]
-        rows.append((f"`{scenario}`", str(contracts), f"`{method}`", *shares, *gaps, *cost))
-    return table(header, rows, words=3)
+def learner(scenario: str, method: str) -> str:
+    """The share of the best menu that a learner of two contracts ends at."""
+    [runs] = [runs for name, runs in _sellers() if name == (scenario, 2, method)]
+    return _estimate(runs["share"], 3)
 
 
 def best_learner(scenario: str) -> str:
@@ -124,7 +93,3 @@ def _estimate(values: Any, digits: int) -> str:
     """The mean of seeds, and half the width of its 95 % interval by Student's t."""
     mean, low, _ = mean_interval(values)
     return f"{number(mean, digits)} ± {number(mean - low, digits)}"
-
-
-def _count(value: float) -> str:
-    return number(value) if math.isnan(value) else f"{value:,.0f}"
