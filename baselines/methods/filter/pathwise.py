@@ -30,7 +30,7 @@ from baselines.runs.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class PathwiseRecipe:
-    """How a leader is trained. docs/hidden-markets.md tells what else was tried."""
+    """How a leader is trained."""
 
     updates: int = 12
     """Gradient steps."""

@@ -60,7 +60,7 @@ class FilterTrainer:
     """How the network is trained once the filter is fitted."""
 
     def recipe(self, task: Task) -> FilterRecipe:
-        """The recipe in use; docs/hidden-markets.md tells what else was tried."""
+        """The recipe in use."""
         K, improvement = task.public().K, None
         if self.improvement is PathwiseRecipe:
             improvement = PathwiseRecipe(lanes=_lanes(128, 480, K))
