@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from measurements import NONE, Row, only, rounded, table
+from measurements import NONE, Row, only, table
 
 from baselines.report import table as markdown
 
@@ -237,14 +237,3 @@ def tensors() -> str:
         f"{int(best['games']):,} the most, {speed[best['games']]}. Each takes {full['env']} bytes, "
         f"and {full['step']} a step that is kept ({bare['step']} with `state=False`)."
     )
-
-
-# docs/repaint/modes.csv, which docs/repaint/measure.py writes
-
-
-def modes() -> str:
-    """SSIM by the steps bought, under two readings of a step."""
-    rows = table("repaint/modes", mode="executed"), table("repaint/modes", mode="respaced")
-    header = ["S", *(row["steps"] for row in rows[0])]
-    shown = [[each[0]["mode"], *(rounded(row["mean"], 3) for row in each)] for each in rows]
-    return markdown(header, shown)

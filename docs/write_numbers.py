@@ -136,7 +136,6 @@ REGIONS: dict[str, Callable[..., str]] = {
     "tensors": benchmark_tables.tensors,
     "scale": benchmark_tables.scale,
     "solvers": benchmark_tables.solvers,
-    "modes": benchmark_tables.modes,
     **{
         f"paper-{name}": _of_paper(name)
         for name in ("summary", "claims", "rule", "exploring", "arms", "variants")
