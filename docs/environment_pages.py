@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,10 @@ import pettingzoo
 from gymnasium.spaces import Box, Space
 
 import aigc_market  # registers the environments
+from aigc_market.envs.batch import LeaderVectorEnv
+
+sys.path.append(str(Path(__file__).parent))
+from environment_tables import TABULAR, Tables, notes, sections
 
 TENSORS = "from aigc_market.torchrl import MarketEnv"
 RANDOM_AEC = """\
@@ -50,22 +56,21 @@ for _ in range(100):
 print(rewards.shape)  # (4096,)
 env.close()"""
 PHYSICAL = (
-    "**Units.** Actions, observations and rewards are prices, steps and money: in these units the "
-    "oracle answers and people think, and each agent has its own. `normalize=True` gives actions "
-    "in [−1, 1] and observations in [0, 1], `scale_rewards=True` gives rewards near 1. Most "
-    "learners need both."
+    "**Units.** Actions, observations and rewards are prices, steps and money, and each agent has "
+    "its own. `normalize=True` gives actions in [−1, 1] and observations in [0, 1], "
+    "`scale_rewards=True` gives rewards near 1. Most learners need both."
 )
 SCALED = (
-    "**Units.** Actions lie in [−1, 1], observations in [0, 1], and rewards are near 1: these are "
-    "a learner's units, with which the defaults of most libraries learn. `normalize=False, "
-    "scale_rewards=False` gives prices, steps and money. Infos and the options of `reset` are "
-    "prices, steps and money in either case."
+    "**Units.** Actions lie in [−1, 1], observations in [0, 1], and rewards are near 1, as most "
+    "learners want them. Tables show prices, steps and money, which `normalize=False, "
+    "scale_rewards=False` gives; infos and the options of `reset` have these units in either case."
 )
 ONE = (
     "render.gif",
     "rendering",
     "A leader posts prices on a road; vehicles buy steps for their images.",
 )
+TEN = ("render-10.png", "rendering", "A leader and ten vehicles, which ask for more than it has.")
 SEVERAL = (
     "competition-frame.png",
     "rendering",
@@ -92,24 +97,31 @@ class Page:
     imports: str = "import aigc_market"
     other: str = ""
     """Another way to make it."""
+    relatives: tuple[str, ...] = ()
+    """Pages of those that its docstring refers to, nearest first."""
+    tables: tuple[str, ...] = TABULAR
+    """Sections that have a table made for them."""
+
+    @property
+    def described(self) -> Any:
+        """The class that has the docstring."""
+        return resolve_name(self.documented)
 
     def text(self) -> str:
         """The page, in Markdown."""
         env = eval(self.make, self._names())
-        documented = inspect.getdoc(resolve_name(self.documented)) or ""
-        summary, _, rest = documented.partition("\n\n")
+        documented = inspect.getdoc(self.described) or ""
         image, made, caption = self.picture
         rows = [("Import", f"`{self.imports}`"), ("Make", f"`{self.make}`")]
         rows += [("or", f"`{self.other}`")] * bool(self.other)
         rows += spec(env)
-        env.close()
         made_with = self.make.split(".")[0].split("(")[0]
         lines = [f"import {made_with}"] * (made_with != "MarketEnv") + [self.imports]
-        return "\n".join(
+        text = "\n".join(
             [
                 f"# {self.title}",
                 "",
-                summary,
+                documented.partition("\n\n")[0],
                 "",
                 f"```{{figure}} ../images/{image}",
                 f":alt: {caption}",
@@ -121,7 +133,7 @@ class Page:
                 "|---|---|",
                 *(f"| {name} | {value} |" for name, value in rows),
                 "",
-                SCALED if _is_scaled(env) else PHYSICAL,
+                SCALED if settings_of(env).normalize else PHYSICAL,
                 "",
                 "See the [glossary](../glossary.md) for words and [scenarios](../scenarios.md) for "
                 "markets.",
@@ -135,10 +147,39 @@ class Page:
                 self.usage,
                 "```",
                 "",
-                rest,
-                "",
+                *self._sections(env, documented),
             ]
         )
+        env.close()
+        return self._linked(text)
+
+    def _sections(self, env: Any, documented: str) -> Iterator[str]:
+        """Those of the docstring, with tables in place of what they say in words."""
+        spec = getattr(env, "spec", None)
+        by_id = gymnasium.spec(spec.id).kwargs if spec else {}
+        known = [self.described, *(PAGES[name].described for name in self.relatives)]
+        tables = Tables(env, known, by_id)
+        for name, said in sections(documented).items():
+            parts = [tables[name], notes(said)] if name in self.tables else [said]
+            if name == "Arguments" and "raw_env" not in self.documented:
+                parts.append(f"[More on arguments and laws]({self.relatives[-1]}.md#arguments)")
+            if name == "Start":
+                options = ", ".join(f"`{option}`" for option in settings_of(env).options)
+                parts.append(f"Options of `reset`, for one episode, in physical units: {options}.")
+            if name == "End" and isinstance(env, gymnasium.vector.VectorEnv):
+                modes = inspect.getdoc(LeaderVectorEnv.autoreset_mode) or ""
+                parts.append("\n".join(x for x in modes.splitlines() if x.startswith("|")))
+            yield f"## {name}\n"
+            yield "\n\n".join(filter(None, parts)) + "\n"
+
+    def _linked(self, text: str) -> str:
+        """Classes that a docstring refers to lead to their pages."""
+        for name in self.relatives:
+            page = PAGES[name]
+            module, _, known = page.documented.partition(":")
+            said = f"{module}.{known}" if module.count(".") < 2 else known
+            text = re.sub(rf"(?<!\[)`{re.escape(said)}`", f"[`{said}`]({name}.md)", text)
+        return text
 
     def _names(self) -> dict[str, Any]:
         names = {"pettingzoo": pettingzoo, "gymnasium": gymnasium, "aigc_market": aigc_market}
@@ -182,7 +223,7 @@ def spec(env: Any) -> Iterator[tuple[str, str]]:
             for key, leaf in specs.items(include_nested=True, leaves_only=True):
                 named = key if isinstance(key, str) else ", ".join(key)
                 yield f"{kind} `{named}`", f"{tuple(leaf.shape)}, {leaf.dtype}"
-    yield "Rounds of an episode", f"`max_cycles={_max_cycles(env)}`"
+    yield "Rounds of an episode", f"`max_cycles={settings_of(env).max_cycles}`"
     yield "Deterministic", "yes: all that is random follows from the seed"
     modes = getattr(env, "metadata", {}).get("render_modes", [])
     yield "Render modes", ", ".join(f'`"{mode}"`' for mode in modes) or "none"
@@ -198,12 +239,9 @@ def shown(space: Space) -> str:
     return box if same else f"{box}, bounds differ by entry"
 
 
-def _max_cycles(env: Any) -> int:
-    return getattr(env, "unwrapped", env).settings.max_cycles
-
-
-def _is_scaled(env: Any) -> bool:
-    return getattr(env, "unwrapped", env).settings.normalize
+def settings_of(env: Any) -> Any:
+    """What an environment was made with."""
+    return getattr(env, "unwrapped", env).settings
 
 
 PAGES = {
@@ -222,32 +260,33 @@ PAGES = {
         RANDOM_PARALLEL,
         ONE,
         other="aigc_market.parallel_env(K=2)",
+        relatives=("aec",),
     ),
     "pricing": Page(
         "Single agent: `aigc_market/Pricing-v0`",
         "aigc_market.envs.pages.single:PricingEnv",
         'gymnasium.make("aigc_market/Pricing-v0", K=2)',
         RANDOM_SINGLE.format(told='info["price"], info["equilibrium_price"], info["regret"]'),
-        (
-            "render-10.png",
-            "rendering",
-            "A leader and ten vehicles, which ask for more than it has.",
-        ),
+        TEN,
+        relatives=("aec",),
     ),
     "vector": Page(
         "Vector: `aigc_market/Pricing-v0`",
         "aigc_market.envs.pages.vector:PricingVectorEnv",
         'gymnasium.make_vec("aigc_market/Pricing-v0", num_envs=4096, K=2)',
         RANDOM_VECTOR,
-        ("tensors-games.png", "benchmarks", "Rounds a second of all games, by their number."),
+        TEN,
+        relatives=("pricing", "aec"),
     ),
     "tensors": Page(
         "Tensors: `MarketEnv`",
         "aigc_market.torchrl:MarketEnv",
         "MarketEnv(num_envs=4096, K=2, seed=0)",
         'rounds = env.rollout(20)  # random play\nprint(rounds["next", "asp", "reward"].mean())',
-        ("tensors-vmus.png", "benchmarks", "Rounds a second of 1,024 games, by followers a game."),
+        ONE,
         imports=TENSORS,
+        relatives=("parallel", "aec"),
+        tables=TABULAR[:-1],  # it tells nothing by default
     ),
     "competition-aec": Page(
         "Several providers, AEC: `aigc_market/competition-v0`",
@@ -256,6 +295,7 @@ PAGES = {
         RANDOM_AEC,
         SEVERAL,
         other="aigc_market.competition_v0.env(M=2, K=2)",
+        relatives=("aec",),
     ),
     "competition-parallel": Page(
         "Several providers, parallel: `aigc_market/competition-v0`",
@@ -264,6 +304,7 @@ PAGES = {
         RANDOM_PARALLEL,
         SEVERAL,
         other="aigc_market.competition_v0.parallel_env(M=2, K=2)",
+        relatives=("competition-aec",),
     ),
     "rival": Page(
         "One among several providers: `aigc_market/Rival-v0`",
@@ -271,6 +312,7 @@ PAGES = {
         'gymnasium.make("aigc_market/Rival-v0", M=2, K=2, rivals="tit_for_tat")',
         RANDOM_SINGLE.format(told='info["price"], info["nash_price"], info["profit_gain"]'),
         SEVERAL,
+        relatives=("competition-aec",),
     ),
     "rival-vector": Page(
         "Vector: `aigc_market/Rival-v0`",
@@ -278,6 +320,7 @@ PAGES = {
         'gymnasium.make_vec("aigc_market/Rival-v0", num_envs=4096, M=2, K=2)',
         RANDOM_VECTOR,
         SEVERAL,
+        relatives=("rival", "competition-aec"),
     ),
     "menus-aec": Page(
         "By contract, AEC: `aigc_market/menus-v0`",
@@ -286,6 +329,7 @@ PAGES = {
         RANDOM_AEC,
         BY_CONTRACT,
         other="aigc_market.menus_v0.env(K=2)",
+        relatives=("aec",),
     ),
     "menus-parallel": Page(
         "By contract, parallel: `aigc_market/menus-v0`",
@@ -294,6 +338,7 @@ PAGES = {
         RANDOM_PARALLEL,
         BY_CONTRACT,
         other="aigc_market.menus_v0.parallel_env(K=2)",
+        relatives=("menus-aec",),
     ),
     "menu": Page(
         "By contract, single agent: `aigc_market/Menu-v0`",
@@ -301,6 +346,7 @@ PAGES = {
         'gymnasium.make("aigc_market/Menu-v0", K=2)',
         RANDOM_SINGLE.format(told='info["menu"], info["taken"], info["regret"]'),
         BY_CONTRACT,
+        relatives=("menus-aec",),
     ),
     "menu-vector": Page(
         "By contract, vector: `aigc_market/Menu-v0`",
@@ -308,6 +354,7 @@ PAGES = {
         'gymnasium.make_vec("aigc_market/Menu-v0", num_envs=4096, K=2)',
         RANDOM_VECTOR,
         BY_CONTRACT,
+        relatives=("menu", "menus-aec"),
     ),
 }
 """By the name of the file in docs/environments."""

@@ -1,7 +1,9 @@
 """Every block of Python in the README and the docs runs; every local link leads somewhere."""
 
 import contextlib
+import dataclasses
 import importlib
+import inspect
 import os
 import re
 import runpy
@@ -12,6 +14,7 @@ from unittest import SkipTest
 
 import pettingzoo
 import pytest
+from gymnasium.vector import AutoresetMode
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from sybil.parsers.myst import CodeBlockParser
@@ -57,20 +60,66 @@ def test_code_runs(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", ENVIRONMENTS)
 def test_an_environment_has_its_page(page, tmp_path):
     """In Farama's order, with what the environment says of itself, and code that runs."""
-    skip_what_is_not_there(ENVIRONMENTS[page].make)
     text = ENVIRONMENTS[page].text()
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ORDER
     rows = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", text, re.MULTILINE))
     assert rows["Make"] == f"`{ENVIRONMENTS[page].make}`"
     assert rows["Rounds of an episode"] == "`max_cycles=100`"
     by_id = page in ("pricing", "vector", "rival", "rival-vector", "menu", "menu-vector")
-    assert ("learner's units" in text) is by_id
+    assert ("as most learners want them. Tables" in text) is by_id
     assert ("`Box(-1, 1, (" in rows.get("Action space", "")) is by_id
+    assert rows["`normalize`"].startswith(f"`{by_id}`")
+    assert not re.search(r"\b(Those (of|that)|As for|As `)", text)
     for image in re.findall(r"\.\./(images/\S+)", text):
         assert (ROOT / "docs" / image).exists()
+    for linked in re.findall(r"\]\((\w+[\w-]*)\.md", text):
+        assert linked in ENVIRONMENTS
     (tmp_path / "page.md").write_text(text)
     [example] = SYBIL.parse(tmp_path / "page.md").examples()
     example.evaluate()
+
+
+def below(text, heading):
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase")
+@pytest.mark.parametrize("page", ENVIRONMENTS)
+def test_its_tables_hold_for_other_sizes(page):
+    """M, K and L are told apart, so that shapes in symbols are compared with what is there."""
+    known = ENVIRONMENTS[page]
+    make = known.make.replace("M=2", "M=4").replace("K=2", "K=5").replace("4096", "3")
+    text = dataclasses.replace(known, make=make).text()
+    for name in known.tables:
+        assert below(text, name).startswith("\n| ")
+    names = re.findall(r"^\| `(\w+)`", below(text, "Arguments"), re.MULTILINE)
+    assert {"K", "judged", "scenario"} <= set(names)
+
+
+@pytest.mark.parametrize("page", ["vector", "rival-vector", "menu-vector"])
+def test_vector_pages_say_what_each_autoreset_mode_does(page):
+    modes = re.findall(r"^\| `(\w+)` \|", below(ENVIRONMENTS[page].text(), "End"), re.MULTILINE)
+    assert modes == [mode.name for mode in AutoresetMode]
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        ("| `history` | 5 |", "| `history` | 6 |"),
+        ("each round | `steps` | K |", "each round | `steps` | 1 |"),
+        ("| leader | price | 1 |", "| leader | price | 2 |"),
+        ("| `demand` | (K,) |", "| `demand` | |"),
+        ("| leader | `utility` |", "| leader | `usefulness` |"),
+        ("| follower | `surplus` | | money | U_k(S_k) − U_k(0) |\n", ""),
+    ],
+)
+def test_a_docstring_that_is_wrong_makes_no_page(said, instead, monkeypatch):
+    documented = ENVIRONMENTS["aec"].described
+    docstring = inspect.getdoc(documented)
+    assert said in docstring
+    monkeypatch.setattr(documented, "__doc__", docstring.replace(said, instead))
+    with pytest.raises(ValueError, match=r"is said to|no docstring describes"):
+        ENVIRONMENTS["aec"].text()
 
 
 def test_the_pages_are_found():

@@ -166,8 +166,8 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
 
         | mode | after the last round |
         |---|---|
-        | `NEXT_STEP` | the next `step` ignores its actions, begins the next episodes and pays 0 |
-        | `SAME_STEP` | that step begins them; infos `final_obs`, `final_info` hold what has ended |
+        | `NEXT_STEP` | the next `step` begins new episodes: it ignores its actions and pays 0 |
+        | `SAME_STEP` | the last `step` begins them; infos `final_obs`, `final_info` hold the ends |
         | `DISABLED` | `reset` has to be called |
 
         Raises:

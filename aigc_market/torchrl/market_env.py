@@ -47,44 +47,52 @@ class MarketEnv(EnvBase):
 
     ## Arguments
 
-    * `num_envs`: N, how many games.
-    * `game`: "stackelberg", one provider, "competition", several, or "menus", one by contract.
-    * `device`: where all tensors live.
-    * `dtype`: of real numbers; torch.float64 for gradients to compare with finite differences.
-    * `state`: whether observations hold the full state, for centralised critics.
-    * `infos`: whether a step gives infos too.
-    * `differentiable`: whether rewards, observations and infos carry gradients to actions.
-    * `seed`: as for `set_seed`; None: drawn from torch's global generator. Compiled code
-      (`torch.compile`) draws from that generator itself.
+    Those that `aigc_market.parallel_env` describes, and
 
-    All others are those of the parallel environment. With several providers and `judged=True` the
-    Nash equilibrium and the cartel are solved by NumPy at each reset, and in each step where the
-    market moves, which waits for the device. The SSIM model (image quality by steps) cannot
-    be live: images are not batched over games. Nor can a function draw δ, what quality is worth to
-    a VMU, for it draws by NumPy. Where VMUs are scripted (`followers="best_response"`) there is no
-    group `vmu`.
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `num_envs` | required | | N, how many games |
+    | `game` | "stackelberg" | | one provider; "competition", several; "menus", one by contract |
+    | `device` | "cpu" | | where all tensors live |
+    | `dtype` | torch.float32 | | torch.float64, for gradients to compare with differences |
+    | `state` | True | | whether observations hold the full state, for centralised critics |
+    | `infos` | False | | whether a step gives infos too |
+    | `differentiable` | False | | whether what a step gives carries gradients to actions |
+    | `seed` | None | | as for `set_seed`; None: drawn from torch's global generator |
+
+    Compiled code (`torch.compile`) draws from torch's generator itself. With several providers and
+    `judged=True` the Nash equilibrium and the cartel are solved by NumPy at each reset, and in each
+    step where the market moves, which waits for the device. The SSIM model (image quality by steps)
+    cannot be live: images are not batched over games. Nor can a function draw δ, what quality is
+    worth to a VMU, for it draws by NumPy. Where VMUs are scripted (`followers="best_response"`)
+    there is no group `vmu`.
 
     ## Actions
 
+    As `aigc_market.parallel_env` describes them, of every game and agent.
+
     `("asp", "action")`, (N, M, 1), and `("vmu", "action")`, (N, K, 1) or with a weight and steps
     for each provider; indices where `continuous_actions=False`, (N, M) and (N, K, …). Of contracts
-    (N, 1, 2L) numbers, or indices, and (N, K) indices. They mean
-    what they mean in the parallel environment. What is out of bounds is clipped without a warning,
-    and nothing is checked, which would wait for the device: NaN goes in and comes out.
+    (N, 1, 2L) numbers, or indices, and (N, K) indices. What is out of bounds is clipped without a
+    warning, and nothing is checked, which would wait for the device: NaN goes in and comes out.
 
     ## Observations
+
+    As `aigc_market.parallel_env` describes them, of every game and agent.
 
     `("asp", "observation")`, (N, M, …), `("vmu", "observation")`, (N, K, …), and `state`, (N, …).
     Where VMUs come and go also `("vmu", "active")`, (N, K) bool.
 
     ## Rewards
 
+    As `aigc_market.parallel_env` describes them, of every game and agent.
+
     `("asp", "reward")`, (N, M, 1), and `("vmu", "reward")`, (N, K, 1). A leader's price is paid
     one step later.
 
     ## Infos
 
-    None by default; with `infos=True` those of the parallel environment, under
+    None by default; with `infos=True` those of `aigc_market.parallel_env`, under
     `(group, "info", name)`.
 
     ## Start

@@ -31,79 +31,101 @@ class raw_env(Equilibrated, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Arguments
 
-    | name | default | meaning |
-    |---|---|---|
-    | `K` | 2 | number of followers |
-    | `cost` | 1.0 | c, what a step costs the leader |
-    | `max_price` | 20.0 | p_max, the highest price |
-    | `satisfaction` | 200.0 | δ: a number, K numbers, or a distribution redrawn at each reset |
-    | `min_steps`, `max_steps` | 0, 250 | bounds of a purchase (Eq. 5); at 0 a VMU may decline |
-    | `capacity` | None | R, steps that can be run in a round (Eq. 7), or a law of it |
-    | `ssim` | None | SSIM model, or a law of it; None or "quadratic" for the paper's fit |
-    | `followers` | None | "agents", or scripted: a policy or its name; None: agents |
-    | `history` | 5 | n, the rounds observed |
-    | `max_cycles` | 100 | T, the rounds of an episode |
-    | `scenario` | None | a name or a `Scenario`: arguments (those given override them), moves |
-    | `continuous_actions` | True | False: a grid of 96 prices, and whole numbers of steps |
-    | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
-    | `scale_rewards` | False | rewards near 1, see below |
-    | `judged` | True | infos compare play with what is best |
-    | `vmu_reward` | "surplus" | or "utility": Eq. 4 as printed, with SSIM's constant |
-    | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `K` | 2 | | number of followers |
+    | `cost` | 1.0 | money a step | c, what a step costs the leader |
+    | `max_price` | 20.0 | money a step | p_max, the highest price |
+    | `satisfaction` | 200.0 | money per SSIM | δ: a number, K numbers, or a law |
+    | `min_steps` | 0.0 | steps | the least of a purchase (Eq. 5); at 0 a VMU may decline |
+    | `max_steps` | 250.0 | steps | the most of a purchase |
+    | `capacity` | None | steps a round | R, the most that can be run (Eq. 7), or a law |
+    | `ssim` | None | | SSIM model, or a law; None or "quadratic": the paper's fit |
+    | `scenario` | None | | a name or a `Scenario`: arguments that those given override, and moves |
+    | `followers` | None | | "agents", or scripted: a policy or its name; None: agents |
+    | `history` | 5 | rounds | n, how many are observed |
+    | `max_cycles` | 100 | rounds | T, the length of an episode |
+    | `continuous_actions` | True | | False: a grid of 96 prices, and whole numbers of steps |
+    | `normalize` | False | | True: actions in [−1, 1] and observations in [0, 1] |
+    | `scale_rewards` | False | | True: rewards near 1, see Rewards |
+    | `judged` | True | | whether infos compare play with what is best |
+    | `render_mode` | None | | "ansi": text, "rgb_array": frames, "human": a window |
+    | `vmu_reward` | "surplus" | | or "utility": Eq. 4 as printed, with SSIM's constant |
 
-    Distributions of δ are `Uniform(low, high)`, `LogUniform(low, high)`, `Drawn(low, high,
-    function)`, `SharedLevel(level, spread)`, or a bare function of a `numpy.random.Generator` that
-    returns one number or K. `DrawnQuadratic(alpha, beta)` draws α and β, and
-    `DrawnSaturating(gain, scale)` A and τ, shared by the followers of a market,
-    `DemandShare(share)` a capacity. Scripted followers (see `aigc_market.followers`) are no agents:
-    the leader plays alone, and a round ends with its turn. Scenarios may move the market between
-    rounds: `env.market` is always the one that answers the next price.
+    A *law* is drawn from at each reset. Laws of δ are `Uniform(low, high)`,
+    `LogUniform(low, high)`, `Drawn(low, high, function)`, `SharedLevel(level, spread)`, or a bare
+    function of a `numpy.random.Generator` that returns one number or K. `DrawnQuadratic(alpha,
+    beta)` and `DrawnSaturating(gain, scale)` draw the SSIM model of a market, `DemandShare(share)`
+    a capacity. Scripted followers (see `aigc_market.followers`) are no agents: a round ends with
+    the leader's turn. Scenarios may move the market between rounds: `env.market` is the one that
+    answers the next price.
 
     ## Actions
 
-    Leader: `Box(cost, max_price, (1,), float32)`. Follower: `Box(min_steps, max_steps, (1,),
-    float32)`. Finite values outside are clipped with a warning; NaN, infinities and wrong shapes
-    raise. In an episode whose options narrow the bounds, actions are held within the narrower ones.
-    Where followers come and go (`Traffic`), those who are not there take their turn too: what they
-    do is ignored, and they buy 0.
+    | agent | action | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader | price | 1 | money a step | p, from `cost` to `max_price` |
+    | follower | steps | 1 | steps | S_k, from `min_steps` to `max_steps` |
+
+    Float32 boxes. Finite values outside are clipped with a warning; NaN, infinities and wrong
+    shapes raise. In an episode whose options narrow the bounds, actions are held within the
+    narrower ones. Where followers come and go (`Traffic`), those who are not there take their turn
+    too: what they do is ignored, and they buy 0.
 
     ## Observations
 
-    Flat float32 boxes with finite bounds. Leader: the last n rounds, oldest first, each
-    (p, S_1 … S_K), shape (n·(K+1),) (Eq. 16). Follower k: its δ_k, the price posted, then its last
-    n rounds of (p, S_k), shape (2 + 2n,). Rounds before the first are (cost, 0 … 0). `state()`
-    holds every δ, the price in force and the history. All followers have equal spaces: the bound
-    of a fixed δ is [0, 2·max δ], that of a drawn one its distribution's, and wider where it drifts.
+    | agent | field | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader, in front | `capacity` | 1 | steps a round | R, where there is one |
+    | leader, each round | `price` | 1 | money a step | p, what it posted |
+    | leader, each round | `steps` | K | steps | what each follower asked for |
+    | leader, each round | `active` | K | | 1 or 0, who answers next, where VMUs come and go |
+    | follower, in front | `satisfaction` | 1 | money per SSIM | its δ; 0 where it is not there |
+    | follower, in front | `alpha`, `beta` | 2 | | α and β (or A and τ) of a drawn SSIM model |
+    | follower, in front | `active` | 1 | | 1 or 0, whether it is there, where VMUs come and go |
+    | follower, in front | `price` | 1 | money a step | p, the price posted |
+    | follower, each round | `price` | 1 | money a step | p of that round |
+    | follower, each round | `steps` | 1 | steps | what was delivered to it |
 
-    Where the SSIM model is drawn a follower sees its coefficients (α and β, or A and τ) behind its
-    δ. Where followers come and go
-    it sees 1 or 0 behind these, for being there or not (δ is then shown as 0), and the leader's
-    rows are (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price; rows before the
-    first carry the first m. `state()` then holds, in order: every δ, α and β, who is there, and R,
-    as far as they are drawn or change, the price in force and the history.
-
-    Where there is a capacity the leader sees R in front, shape (1 + n·(K+1),), and its rows hold
-    the steps that were asked for; a follower's rows, those that it was delivered. A fixed R is
-    shown too, and bounds of R leave room for one that the options of a reset set.
+    Flat float32 boxes: the fields in front, then the last n rounds, oldest first (Eq. 16). Rounds
+    before the first are (cost, 0 … 0). All followers have equal spaces: the bound of a fixed δ is
+    2·max δ, that of a drawn one its law's, and wider where it drifts. `state()` holds every δ, what
+    else is drawn, who is there, R, the price in force, and the leader's rounds.
 
     ## Rewards
 
-    Of a round, paid when its last follower has acted. Leader: U_p = (p − c)·ΣS_k (Eq. 6).
-    Follower: its surplus U_k(S_k) − U_k(0). `scale_rewards=True` divides a follower's by
-    δ_k·(max SSIM − SSIM(0)), and the leader's by a constant of the environment: U_p* of the market
-    that the arguments describe or, where markets are drawn or move, the mean U_p* over their law at
-    reset (of 256 draws of a fixed seed). Where ΣS_k exceeds the capacity, all get the same share
-    of what they asked for, and pay for what they got. A follower that is not there is paid 0.
+    | agent | reward | divided by, where `scale_rewards=True` |
+    |---|---|---|
+    | leader | U_p = (p − c)·ΣS_k (Eq. 6) | U_p*, its equilibrium's |
+    | follower | its surplus U_k(S_k) − U_k(0) | δ_k·(max SSIM − SSIM(0)) |
+
+    Paid when the last follower of a round has acted. Where ΣS_k exceeds the capacity, all get the
+    same share of what they asked for, and pay for what they got. A follower that is not there is
+    paid 0. U_p* is that of the market that the arguments describe, a constant, so that 1 is
+    equilibrium play; where markets are drawn or move, it is the mean over their law at reset (of
+    256 draws of a fixed seed).
 
     ## Infos
 
-    After a round, leader: `round`, `price`, `demand` (K,) as asked for, `utility`,
-    `equilibrium_price`, `equilibrium_utility`, and `regret`: what the price forgoes against
-    rational followers, whatever these ones did. Follower: `steps` as delivered, `ssim`, `surplus`,
-    `best_response`. All of these are of the market in which the round was played. Where followers
-    come and go also who will answer the next price, leader: `active` (K,), follower: `is_active`.
-    `judged=False` leaves out `equilibrium_price`, `equilibrium_utility`, `regret` and
-    `best_response`, and solves nothing.
+    | agent | info | shape | unit | meaning |
+    |---|---|---|---|---|
+    | leader | `round` | | | its number, from 1 |
+    | leader | `price` | | money a step | p |
+    | leader | `demand` | (K,) | steps | what each follower asked for |
+    | leader | `utility` | | money | U_p |
+    | leader | `equilibrium_price` | | money a step | p* |
+    | leader | `equilibrium_utility` | | money | U_p* |
+    | leader | `regret` | | money | what p forgoes against rational followers, whatever these did |
+    | leader | `active` | (K,) | | who answers the next price, where VMUs come and go |
+    | follower | `steps` | | steps | what was delivered |
+    | follower | `ssim` | | | SSIM(S_k) |
+    | follower | `surplus` | | money | U_k(S_k) − U_k(0) |
+    | follower | `best_response` | | steps | what would have been best |
+    | follower | `is_active` | | | whether it answers the next price, where VMUs come and go |
+
+    After a round, in physical units, of the market in which it was played. `judged=False` leaves
+    out `equilibrium_price`, `equilibrium_utility`, `regret` and `best_response`, and solves
+    nothing.
 
     ## Start
 

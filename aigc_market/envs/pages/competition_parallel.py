@@ -15,33 +15,40 @@ class parallel_env(Benchmarked, SimultaneousEnv):  # noqa: N801 (PettingZoo's na
 
     ## Description
 
-    The moves of the AEC game of several providers, in the same order, in other groups. Where the
-    users (VMUs) are agents, first prices are posted at reset; in step t all VMUs answer the prices
-    in force while the providers (ASPs) post those of step t + 1. Where VMUs are scripted they
-    answer within the step. `aigc_market.competition_v0.raw_env` describes the game.
+    The moves of the AEC game of several providers, `aigc_market.competition_v0.raw_env`, in the
+    same order, in other groups. Where the users (VMUs) are agents, first prices are posted at
+    reset; in step t all VMUs answer the prices in force while the providers (ASPs) post those of
+    step t + 1. Where VMUs are scripted they answer within the step.
 
     ## Arguments
 
-    As for the AEC environment, `competition_v0.raw_env`.
+    Those that `aigc_market.competition_v0.raw_env` describes.
 
     ## Actions
 
-    As for the AEC environment. Where VMUs are agents prices take force in the next step, and the
-    last ones are never played.
+    As `aigc_market.competition_v0.raw_env` describes them.
+
+    Where VMUs are agents prices take force in the next step, and the last ones are never played.
 
     ## Observations
 
-    As in the AEC game; where VMUs are agents a provider sees in front the M prices in force, its
-    own first, shape (M + n·(M + K),).
+    As `aigc_market.competition_v0.raw_env` describes them; where VMUs are agents a provider sees
+    the prices in force before the rounds:
+
+    | agent | field | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | provider, in front | `prices` | M | money a step | the prices in force, its own first |
 
     ## Rewards
 
-    Of the round that the step settles. Where VMUs are agents a price is therefore paid one step
-    later: a learner needs a discount factor above 0 (or to shift rewards by one step).
+    As `aigc_market.competition_v0.raw_env` describes them, of the round that the step settles.
+
+    Where VMUs are agents a price is paid one step later: a learner needs a discount factor above 0,
+    or to shift rewards by one step.
 
     ## Infos
 
-    As for the AEC environment, of the round that the step settles.
+    As `aigc_market.competition_v0.raw_env` describes them, of the round that the step settles.
 
     ## Start
 

@@ -22,17 +22,23 @@ class MenuEnv(Contracted, LeaderEnv):
 
     ## Arguments
 
-    As for `menus_v0.raw_env`, but that followers have to be scripted: `followers` is a policy or
-    its name, "best_response" in `paper` and "quantal" in `hidden` by default.
+    Those that `aigc_market.menus_v0.raw_env` describes, but that followers have to be scripted:
+
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `followers` | None | | a policy or its name; None: the scenario's own |
 
     `gymnasium.make("aigc_market/Menu-v0")` and `make_vec` set `normalize=True` and
     `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as most
-    learners want them. Both are False by default in this class.
+    learners want them. Both are False by default in the class `MenuEnv`. Scripted followers are
+    "best_response" in the scenario `paper` and "quantal" in `hidden`.
 
     ## Actions
 
     `Box((2L,), float32)`, contract by contract S_1, T_1, S_2, T_2, …: S in [0, S_max] and T in
-    [0, F], or all in [−1, 1] where `normalize=True`; `MultiDiscrete([S_max + 1, 96] * L)` where
+    [0, F].
+
+    All in [−1, 1] where `normalize=True`; `MultiDiscrete([S_max + 1, 96] * L)` where
     `continuous_actions=False`.
 
     ## Observations
@@ -42,15 +48,14 @@ class MenuEnv(Contracted, LeaderEnv):
 
     ## Rewards
 
-    Σ_k (T − c·S) over what was taken in the round; it may be a loss. `scale_rewards=True` divides
-    it by a constant of the environment: what the best menu earns in the market that the arguments
-    describe. Where markets are drawn, or move, it is the mean of it over their law at reset (of
-    256 draws of a fixed seed), so that 1 is the best menu on average.
+    Σ_k (T − c·S) over what was taken in the round, divided by what the best menu earns where
+    `scale_rewards=True`; it may be a loss.
+
+    Scaled rewards are 1 for the best menu; where markets are drawn or move, on average.
 
     ## Infos
 
-    `round, menu (L, 2), taken (K,), utility, equilibrium_utility, regret`, of the market in which
-    the round was played: see `menus_v0.raw_env`.
+    The leader's of `aigc_market.menus_v0.raw_env`, of the market in which the round was played.
 
     ## Start
 

@@ -22,31 +22,38 @@ class MenuVectorEnv(Contracted, LeaderVectorEnv):
 
     ## Arguments
 
-    As for `MenuEnv`, and
+    Those of `MenuEnv`, and
 
-    * `num_envs=1`: N, how many games. With `judged=False` infos leave out what the best menu says,
-      and the method `judgement()` computes it for the round just played.
-    * `copy=True`: whether arrays that are handed out are the caller's own; with False they may be
-      views that the next step writes over.
-    * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `num_envs` | 1 | | N, how many games |
+    | `autoreset_mode` | "NextStep" | | Gymnasium's `AutoresetMode`, or its value, see End |
+    | `copy` | True | | False: arrays handed out may be views that the next step writes over |
 
-    The id sets `normalize=True` and `scale_rewards=True` here too.
+    The id sets `normalize=True` and `scale_rewards=True` here too. With `judged=False` infos leave
+    out what the best menu says, and the method `judgement()` computes it for the round just played.
 
     ## Actions
 
-    Those of `MenuEnv`, one for each game: shape (N, 2L).
+    A menu for each game.
+
+    Shape (N, 2L).
 
     ## Observations
 
-    Those of `MenuEnv`, shape (N, n·(2L + K)).
+    What the leader sees in each game, shape (N, n·(2L + K)).
 
     ## Rewards
 
-    Those of `MenuEnv`, shape (N,), float64.
+    What the leader earns in each game.
+
+    Shape (N,), float64.
 
     ## Infos
 
-    Those of `MenuEnv`, an array each with N in front: `menu` has shape (N, L, 2).
+    What the leader is told in each game, with N in front: `menu` has shape (N, L, 2).
+
+    Gymnasium's mask `_name`, (N,) bool, stands beside each: here it is always True.
 
     ## Start
 
@@ -54,11 +61,7 @@ class MenuVectorEnv(Contracted, LeaderVectorEnv):
 
     ## End
 
-    All games are truncated together, after `max_cycles` rounds. What follows is Gymnasium's
-    `autoreset_mode`. In `NEXT_STEP` the next call of `step` ignores the actions, begins the next
-    episodes and pays 0. In `SAME_STEP` the step that ends the episodes does so, and returns the
-    first observations; the last ones of the old episodes stand in `infos["final_obs"]`, and their
-    infos in `infos["final_info"]`. In `DISABLED` a call of `reset` has to follow.
+    All games are truncated together, after `max_cycles` rounds. `autoreset_mode` says what follows.
 
     ## Version history
 

@@ -31,38 +31,43 @@ class raw_env(Contracted, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Arguments
 
-    | name | default | meaning |
-    |---|---|---|
-    | `K` | 2 | number of followers |
-    | `contracts` | 3 | L, number of contracts in a menu |
-    | `max_fee` | None | F, the highest fee; None: what the best contract is worth at most |
-    | `cost` | 1.0 | c, what a step costs the leader |
-    | `satisfaction` | 200.0 | δ: a number, K numbers, or a distribution redrawn at each reset |
-    | `max_steps` | 250 | S_max, the most steps of a contract |
-    | `ssim` | None | SSIM model, or a law of it; None or "quadratic" for the paper's fit |
-    | `max_price` | 20.0 | of the linear price that a menu is compared with by `solve(env.market)` |
-    | `followers` | None | "agents", or scripted: a policy or its name; None: agents |
-    | `history` | 5 | n, the rounds observed |
-    | `max_cycles` | 100 | T, the rounds of an episode |
-    | `scenario` | None | "paper", "hidden", or a `Scenario` |
-    | `continuous_actions` | True | False: whole numbers of steps, and a grid of 96 fees |
-    | `normalize` | False | actions in [−1, 1] and observations in [0, 1] |
-    | `scale_rewards` | False | rewards near 1, see below |
-    | `judged` | True | infos compare play with what is best |
-    | `render_mode` | None | "ansi": text, "rgb_array": frames, "human": a window |
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `K` | 2 | | number of followers |
+    | `cost` | 1.0 | money a step | c, what a step costs the leader |
+    | `max_price` | 20.0 | money a step | the highest linear price, with which a menu is compared |
+    | `satisfaction` | 200.0 | money per SSIM | δ: a number, K numbers, or a law |
+    | `max_steps` | 250.0 | steps | S_max, the most of a contract |
+    | `ssim` | None | | SSIM model, or a law; None or "quadratic": the paper's fit |
+    | `scenario` | None | | "paper", "hidden", or a `Scenario` |
+    | `followers` | None | | "agents", or scripted: a policy or its name; None: agents |
+    | `history` | 5 | rounds | n, how many are observed |
+    | `max_cycles` | 100 | rounds | T, the length of an episode |
+    | `continuous_actions` | True | | False: whole numbers of steps, and a grid of 96 fees |
+    | `normalize` | False | | True: actions in [−1, 1] and observations in [0, 1] |
+    | `scale_rewards` | False | | True: rewards near 1, see Rewards |
+    | `judged` | True | | whether infos compare play with what is best |
+    | `render_mode` | None | | "ansi": text, "rgb_array": frames, "human": a window |
+    | `contracts` | 3 | | L, how many are in a menu |
+    | `max_fee` | None | money | F, the highest fee; None: what the best contract is worth at most |
 
-    All followers have one SSIM model, and none has to buy: `min_steps`, a capacity and an SSIM
-    model of each follower are refused. Scripted followers ("best_response", "quantal", or functions
-    (market, menu, rng) → numbers of contracts, see `aigc_market.followers`) are no agents: the
-    leader plays alone. Scenarios may move δ and the SSIM model between rounds (`Drift`, `Shift`).
+    A *law* is drawn from at each reset, see `aigc_market.raw_env`. All followers have one SSIM
+    model, and none has to buy: `min_steps`, a capacity and an SSIM model of each follower are
+    refused. Scripted followers ("best_response", "quantal", or functions (market, menu, rng) →
+    numbers of contracts, see `aigc_market.followers`) are no agents: the leader plays alone.
+    Scenarios may move δ and the SSIM model between rounds (`Drift`, `Shift`). `solve(env.market)`
+    is the best linear price.
 
     ## Actions
 
-    Leader: `Box((2L,), float32)`, contract by contract S_1, T_1, S_2, T_2, …, each S in
-    [0, S_max] and each T in [0, F]; `MultiDiscrete` where `continuous_actions=False`. Follower:
-    `Discrete(L + 1)`, 0 for none and l for the l-th contract. Finite values outside are clipped
-    with a warning; NaN, infinities and wrong shapes raise. A contract of 0 steps for no fee is as
-    good as none.
+    | agent | action | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader | menu | 2L | steps, money | S_1, T_1, … S_L, T_L: S in [0, `max_steps`], T in [0, F] |
+    | follower | contract | 1 | | 0 for none, l for the l-th contract |
+
+    Leader: a float32 box; `MultiDiscrete` where `continuous_actions=False`. Follower:
+    `Discrete(L + 1)`. Finite values outside are clipped with a warning; NaN, infinities and wrong
+    shapes raise. A contract of 0 steps for no fee is as good as none.
 
     F leaves room for every fee that anybody would pay: δ·(max SSIM − SSIM(0)) at the highest δ and
     the best SSIM that the arguments admit. Options of a reset that would go beyond it are refused,
@@ -70,31 +75,51 @@ class raw_env(Contracted, TurnsEnv):  # noqa: N801 (PettingZoo's name)
 
     ## Observations
 
-    Flat float32 boxes with finite bounds. Leader: the last n rounds, oldest first, each
-    (S_1, T_1, … S_L, T_L, what each follower took), shape (n·(2L + K),). Follower k: its δ_k, the
-    menu posted, then its last n rounds of (steps, fee) that it took, shape (1 + 2L + 2n,). Where
-    the SSIM model is drawn a follower sees its coefficients behind its δ. Rounds before the first
-    are all 0. `state()` holds every δ, the coefficients that are drawn, the menu in force and the
-    leader's rounds.
+    | agent | field | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader, each round | `steps_1` … `fee_L` | 2L | steps, money | the menu S_1, T_1, … S_L, T_L |
+    | leader, each round | `taken` | K | | which contract each follower took, 0 for none |
+    | follower, in front | `satisfaction` | 1 | money per SSIM | its δ |
+    | follower, in front | `alpha`, `beta` | 2 | | α and β (or A and τ) of a drawn SSIM model |
+    | follower, in front | `steps_1` … `fee_L` | 2L | steps, money | the menu posted |
+    | follower, each round | `steps` | 1 | steps | what it took |
+    | follower, each round | `fee` | 1 | money | what it paid |
+
+    Flat float32 boxes: the fields in front, then the last n rounds, oldest first. Rounds before the
+    first are all 0. `state()` holds every δ, the coefficients that are drawn, the menu in force and
+    the leader's rounds.
 
     ## Rewards
 
-    Of a round, paid when its last follower has acted. Leader: Σ_k (T − c·S) over what was taken,
-    which may be a loss. Follower: its surplus δ_k·(SSIM(S) − SSIM(0)) − T, and 0 for none.
-    `scale_rewards=True` divides a follower's by δ_k·(max SSIM − SSIM(0)), and the leader's by a
-    constant of the environment: what the best menu earns in the market that the arguments describe
-    or, where markets are drawn or move, the mean of it over their law at reset (of 256 draws of a
-    fixed seed).
+    | agent | reward | divided by, where `scale_rewards=True` |
+    |---|---|---|
+    | leader | Σ_k (T − c·S) over what was taken; it may be a loss | what the best menu earns |
+    | follower | δ_k·(SSIM(S) − SSIM(0)) − T, its surplus; 0 for none | δ_k·(max SSIM − SSIM(0)) |
+
+    Paid when the last follower of a round has acted. The best menu is that of the market that the
+    arguments describe, and what it earns a constant; where markets are drawn or move, it is the
+    mean over their law at reset (of 256 draws of a fixed seed).
 
     ## Infos
 
-    After a round, leader: `round`, `menu` (L, 2), `taken` (K,), `utility`, `equilibrium_utility`
-    (of the best menu), and `regret`: what the menu forgoes against rational followers, whatever
-    these ones did. Follower: `steps`, `fee`, `surplus`, and `best_choice`, what it would have been
-    best to take. A rational follower gives up as much as 10⁻⁶ of δ_k·(max SSIM − SSIM(0)), and
-    10⁻⁷ of F, to take what pays the leader more: so the best menu, rounded to single precision,
-    earns what it should.
-    `judged=False` leaves out `equilibrium_utility`, `regret` and `best_choice`, and solves nothing.
+    | agent | info | shape | unit | meaning |
+    |---|---|---|---|---|
+    | leader | `round` | | | its number, from 1 |
+    | leader | `menu` | (L, 2) | steps, money | the contracts (S, T) |
+    | leader | `taken` | (K,) | | which contract each follower took, 0 for none |
+    | leader | `utility` | | money | what the leader earned |
+    | leader | `equilibrium_utility` | | money | what the best menu earns |
+    | leader | `regret` | | money | what the menu forgoes against rational followers |
+    | follower | `steps` | | steps | what it took |
+    | follower | `fee` | | money | what it paid |
+    | follower | `surplus` | | money | what it was worth to it |
+    | follower | `best_choice` | | | what it would have been best to take |
+
+    After a round, in physical units, of the market in which it was played. `judged=False` leaves
+    out `equilibrium_utility`, `regret` and `best_choice`, and solves nothing. A rational follower
+    gives up as much as 10⁻⁶ of δ_k·(max SSIM − SSIM(0)), and 10⁻⁷ of F, to take what pays the
+    leader more: so the best menu, rounded to single precision, earns what it should. `regret` does
+    not depend on what these followers did.
 
     ## Start
 

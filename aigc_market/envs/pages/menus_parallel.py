@@ -15,33 +15,41 @@ class parallel_env(Contracted, SimultaneousEnv):  # noqa: N801 (PettingZoo's nam
 
     ## Description
 
-    The moves of the AEC game of contracts, in the same order, in other groups: a first menu is
-    posted at reset; in step t all followers (VMUs) choose from the menu in force while the leader
-    (ASP) posts that of step t + 1. Where followers are scripted they choose within the step.
-    `aigc_market.menus_v0.raw_env` describes the game.
+    The moves of the AEC game of contracts, `aigc_market.menus_v0.raw_env`, in the same order, in
+    other groups: a first menu is posted at reset; in step t all followers (VMUs) choose from the
+    menu in force while the leader (ASP) posts that of step t + 1. Where followers are scripted they
+    choose within the step.
 
     ## Arguments
 
-    As for the AEC environment, `menus_v0.raw_env`.
+    Those that `aigc_market.menus_v0.raw_env` describes.
 
     ## Actions
 
-    As for the AEC environment. Where followers are agents a menu takes force in the next step, and
-    the last one is never played.
+    As `aigc_market.menus_v0.raw_env` describes them.
+
+    Where followers are agents a menu takes force in the next step, and the last one is never
+    played.
 
     ## Observations
 
-    As in the AEC game; where followers are agents the leader sees in front the menu in force,
-    shape (2L + n·(2L + K),).
+    As `aigc_market.menus_v0.raw_env` describes them; where followers are agents the leader sees the
+    menu in force before the rounds:
+
+    | agent | field | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader, in front | `steps_1` … `fee_L` | 2L | steps, money | the menu in force |
 
     ## Rewards
 
-    Of the round that the step settles. Where followers are agents a menu is therefore paid one step
-    later: a learner needs a discount factor above 0 (or to shift rewards by one step).
+    As `aigc_market.menus_v0.raw_env` describes them, of the round that the step settles.
+
+    Where followers are agents a menu is paid one step later: a learner needs a discount factor
+    above 0, or to shift rewards by one step.
 
     ## Infos
 
-    As for the AEC environment, of the round that the step settles.
+    As `aigc_market.menus_v0.raw_env` describes them, of the round that the step settles.
 
     ## Start
 

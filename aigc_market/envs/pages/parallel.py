@@ -15,34 +15,41 @@ class parallel_env(Equilibrated, SimultaneousEnv):  # noqa: N801 (PettingZoo's n
 
     ## Description
 
-    The moves of the AEC game, in the same order (the leader ASP, the followers VMUs, the ASP, the
-    VMUs, …), in other groups. A first price is posted at reset. In step t all followers answer the
-    price in force, p_t, while the leader posts the next one, p_{t+1}. PettingZoo's own conversion
-    would make followers answer a price that they have not seen. `aigc_market.raw_env` describes
-    the game.
+    The moves of the AEC game, `aigc_market.raw_env`, in the same order (the leader ASP, the
+    followers VMUs, the ASP, the VMUs, …), in other groups. A first price is posted at reset. In
+    step t all followers answer the price in force, p_t, while the leader posts the next one,
+    p_{t+1}. PettingZoo's own conversion would make followers answer a price that they have not
+    seen.
 
     ## Arguments
 
-    As for the AEC environment, `raw_env`.
+    Those that `aigc_market.raw_env` describes.
 
     ## Actions
 
-    As for the AEC environment. The leader's takes force in the next step; its last one is never
-    played.
+    As `aigc_market.raw_env` describes them.
+
+    The leader's price takes force in the next step; its last one is never played.
 
     ## Observations
 
-    Leader: the price in force, then the last n rounds, shape (1 + n·(K+1),) where nobody comes or
-    goes; in front of both R, where there is a capacity. Followers: as in the AEC game.
+    As `aigc_market.raw_env` describes them, and the leader sees the price in force before the
+    rounds:
+
+    | agent | field | numbers | unit | meaning |
+    |---|---|---|---|---|
+    | leader, in front | `price` | 1 | money a step | the price in force, answered now |
 
     ## Rewards
 
-    Of the round (p_t, S_t) that the step settles. A leader's price is therefore paid one step
-    later: a learner needs a discount factor above 0 (or to shift rewards by one step).
+    As `aigc_market.raw_env` describes them, of the round (p_t, S_t) that the step settles.
+
+    A leader's price is paid one step later: a learner needs a discount factor above 0, or to shift
+    rewards by one step.
 
     ## Infos
 
-    As for the AEC environment, of the round that the step settles.
+    As `aigc_market.raw_env` describes them, of the round that the step settles.
 
     ## Start
 

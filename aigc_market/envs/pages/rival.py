@@ -21,13 +21,16 @@ class RivalEnv(Benchmarked, LeaderEnv):
 
     ## Arguments
 
-    As for `competition_v0.raw_env`, and
+    Those that `aigc_market.competition_v0.raw_env` describes, but that followers have to be
+    scripted, and who the provider and its rivals are:
 
-    * `seat=0`: which of the M providers is played.
-    * `rivals="nash"`: a policy or its name for all rivals, or a list of M − 1 of them, in the order
-      of the seats after the provider's own (m + 1 … M − 1, 0 … m − 1).
-    * `followers`: a scripted policy or its name; the scenario's own by default, "best_response" in
-      `duopoly`.
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `seat` | 0 | | which of the M providers is played |
+    | `rivals` | "nash" | | a policy or its name for all rivals, or a list of M − 1 of them |
+    | `followers` | None | | a policy or its name; None: the scenario's own |
+
+    Rivals are listed in the order of the seats after the provider's own (m + 1 … M − 1, 0 … m − 1):
 
     | rival | its price |
     |---|---|
@@ -44,12 +47,14 @@ class RivalEnv(Benchmarked, LeaderEnv):
     the market moves, the step that leads there) raises ValueError.
 
     `gymnasium.make("aigc_market/Rival-v0")` and `make_vec` set `normalize=True` and
-    `scale_rewards=True`; both are False by default in this class.
+    `scale_rewards=True`; both are False by default in the class `RivalEnv`.
 
     ## Actions
 
-    `Box(cost, max_price, (1,), float32)`; `Box(-1, 1, (1,), float32)` where `normalize=True`;
-    `Discrete(96)`, or as many as `price_grid` has, where `continuous_actions=False`.
+    A price: `Box(cost, max_price, (1,), float32)`.
+
+    `Box(-1, 1, (1,), float32)` where `normalize=True`; `Discrete(96)`, or as many as `price_grid`
+    has, where `continuous_actions=False`.
 
     ## Observations
 
@@ -60,15 +65,20 @@ class RivalEnv(Benchmarked, LeaderEnv):
 
     ## Rewards
 
-    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round. `scale_rewards=True` divides it by a constant of
-    the environment, the provider's mean U_Nash (see `competition_v0.raw_env`).
+    U_m = (p_m − c_m)·Σ_k q_km·S_km of the round, divided by its mean U_Nash where
+    `scale_rewards=True`.
 
     ## Infos
 
-    `round, price, sold, demand (K,), utility, rival_prices (M − 1,)` of the round, and what it is
-    measured by in the market in which it was played: `nash_price, nash_utility, cartel_price,
-    cartel_utility, profit_gain` of the provider; NaN in what Nash says where no equilibrium is
-    found. `judged=False` leaves these out: where a market moves they cost more than the round.
+    A provider's of `aigc_market.competition_v0.raw_env`, of the market in which the round was
+    played, and
+
+    | agent | info | shape | unit | meaning |
+    |---|---|---|---|---|
+    | provider | `rival_prices` | (M − 1,) | money a step | of the seats after its own |
+
+    `judged=False` leaves out what Nash and cartel say: where a market moves it costs more than the
+    round.
 
     ## Start
 

@@ -22,31 +22,39 @@ class RivalVectorEnv(Benchmarked, LeaderVectorEnv):
 
     ## Arguments
 
-    As for `RivalEnv`, and
+    Those of `RivalEnv`, and
 
-    * `num_envs=1`: N, how many games. With `judged=False` infos leave out what Nash equilibrium and
-      cartel say, and the method `judgement()` computes it for the round just played.
-    * `copy=True`: whether arrays that are handed out are the caller's own; with False they may be
-      views that the next step writes over.
-    * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `num_envs` | 1 | | N, how many games |
+    | `autoreset_mode` | "NextStep" | | Gymnasium's `AutoresetMode`, or its value, see End |
+    | `copy` | True | | False: arrays handed out may be views that the next step writes over |
 
-    The id sets `normalize=True` and `scale_rewards=True` here too.
+    The id sets `normalize=True` and `scale_rewards=True` here too. With `judged=False` infos leave
+    out what Nash equilibrium and cartel say, and the method `judgement()` computes it for the round
+    just played.
 
     ## Actions
 
-    Those of `RivalEnv`, one for each game: shape (N, 1), or (N,) where `continuous_actions=False`.
+    A price for each game.
+
+    Shape (N, 1), or (N,) where `continuous_actions=False`.
 
     ## Observations
 
-    Those of `RivalEnv`, shape (N, n·(M + K)).
+    What the provider sees in each game, shape (N, n·(M + K)) in the plain case.
 
     ## Rewards
 
-    Those of `RivalEnv`, shape (N,), float64.
+    What the provider earns in each game.
+
+    Shape (N,), float64.
 
     ## Infos
 
-    Those of `RivalEnv`, an array each with N in front: `rival_prices` has shape (N, M − 1).
+    What the provider is told in each game, with N in front: `rival_prices` has shape (N, M − 1).
+
+    Gymnasium's mask `_name`, (N,) bool, stands beside each: here it is always True.
 
     ## Start
 
@@ -54,11 +62,7 @@ class RivalVectorEnv(Benchmarked, LeaderVectorEnv):
 
     ## End
 
-    All games are truncated together, after `max_cycles` rounds. What follows is Gymnasium's
-    `autoreset_mode`. In `NEXT_STEP` the next call of `step` ignores the actions, begins the next
-    episodes and pays 0. In `SAME_STEP` the step that ends the episodes does so, and returns the
-    first observations; the last ones of the old episodes stand in `infos["final_obs"]`, and their
-    infos in `infos["final_info"]`. In `DISABLED` a call of `reset` has to follow.
+    All games are truncated together, after `max_cycles` rounds. `autoreset_mode` says what follows.
 
     ## Version history
 

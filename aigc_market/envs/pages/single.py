@@ -21,38 +21,38 @@ class PricingEnv(Equilibrated, LeaderEnv):
 
     ## Arguments
 
-    As for `raw_env`, but that followers have to be scripted: `followers` is a policy or its name,
-    see `aigc_market.followers`. By default the scenario says it: "best_response" in `paper`,
-    "noisy" in `hidden`.
+    Those that `aigc_market.raw_env` describes, but that followers have to be scripted:
+
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `followers` | None | | a policy or its name; None: the scenario's own |
 
     `gymnasium.make("aigc_market/Pricing-v0")` and `make_vec` set `normalize=True` and
     `scale_rewards=True`: actions in [−1, 1], observations in [0, 1] and rewards near 1, as most
-    learners want them. Both are False by default in this class.
+    learners want them. Both are False by default in the class `PricingEnv`. Scripted followers are
+    those of `aigc_market.followers`: "best_response" in the scenario `paper`, "noisy" in `hidden`.
 
     ## Actions
 
-    `Box(cost, max_price, (1,), float32)`; `Box(-1, 1, (1,), float32)` where `normalize=True`;
-    `Discrete(96)` where `continuous_actions=False`.
+    A price: `Box(cost, max_price, (1,), float32)`.
+
+    `Box(-1, 1, (1,), float32)` where `normalize=True`; `Discrete(96)` where
+    `continuous_actions=False`.
 
     ## Observations
 
-    The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16). Where
-    followers come and go each is (p, S_1 … S_K, m_1 … m_K), m being who will answer the next price:
-    shape (n·(2K+1),). Where there is a capacity R stands in front, and rows hold what was
-    asked for.
+    The last n rounds, oldest first, each (p, S_1 … S_K): `Box` of shape (n·(K+1),) (Eq. 16), and
+    more where there is a capacity or followers come and go, see `aigc_market.raw_env`.
 
     ## Rewards
 
-    U_p = (p − c)·ΣS_k of the round (Eq. 6). `scale_rewards=True` divides it by a constant of the
-    environment: U_p* of the market that the arguments describe, so that 1 is equilibrium play.
-    Where markets are drawn, or move, it is the mean U_p* over their law at reset (of 256 draws of
-    a fixed seed), so that 1 is equilibrium play on average.
+    U_p = (p − c)·ΣS_k of the round (Eq. 6), divided by U_p* where `scale_rewards=True`.
+
+    Scaled rewards are 1 at equilibrium play; where markets are drawn or move, on average.
 
     ## Infos
 
-    `round, price, demand (K,), utility, equilibrium_price, equilibrium_utility, regret`, of the
-    market in which the round was played; where followers come and go also `active (K,)`, who will
-    answer the next price.
+    The leader's of `aigc_market.raw_env`, of the market in which the round was played.
 
     ## Start
 

@@ -22,35 +22,39 @@ class PricingVectorEnv(Equilibrated, LeaderVectorEnv):
 
     ## Arguments
 
-    As for `PricingEnv`, and
+    Those of `PricingEnv`, and
 
-    * `num_envs=1`: N, how many games.
-    * `copy=True`: whether arrays that are handed out are the caller's own; with False they may be
-      views that the next step writes over.
+    | name | default | unit | meaning |
+    |---|---|---|---|
+    | `num_envs` | 1 | | N, how many games |
+    | `autoreset_mode` | "NextStep" | | Gymnasium's `AutoresetMode`, or its value, see End |
+    | `copy` | True | | False: arrays handed out may be views that the next step writes over |
 
-    Where the market moves, what `judged=True` tells costs more than the round itself. With
-    `judged=False` the method `judgement()` computes it for the round just played.
-
-    * `autoreset_mode="NextStep"`: Gymnasium's `AutoresetMode`, or its value; see below.
-
-    The id sets `normalize=True` and `scale_rewards=True` here too, see `PricingEnv`.
+    The id sets `normalize=True` and `scale_rewards=True` here too. Where the market moves, what
+    `judged=True` tells costs more than the round itself. With `judged=False` the method
+    `judgement()` computes it for the round just played.
 
     ## Actions
 
-    Those of `PricingEnv`, one for each game: shape (N, 1), or (N,) where
-    `continuous_actions=False`.
+    A price for each game.
+
+    Shape (N, 1), or (N,) where `continuous_actions=False`.
 
     ## Observations
 
-    Those of `PricingEnv`, shape (N, n·(K+1)) in the plain case.
+    What the leader sees in each game, shape (N, n·(K+1)) in the plain case.
 
     ## Rewards
 
-    Those of `PricingEnv`, shape (N,), float64.
+    What the leader earns in each game.
+
+    Shape (N,), float64.
 
     ## Infos
 
-    Those of `PricingEnv`, an array each with N in front: `demand` has shape (N, K).
+    What the leader is told in each game, with N in front: `demand` has shape (N, K).
+
+    Gymnasium's mask `_name`, (N,) bool, stands beside each: here it is always True.
 
     ## Start
 
@@ -58,11 +62,7 @@ class PricingVectorEnv(Equilibrated, LeaderVectorEnv):
 
     ## End
 
-    All games are truncated together, after `max_cycles` rounds. What follows is Gymnasium's
-    `autoreset_mode`. In `NEXT_STEP` the next call of `step` ignores the actions, begins the next
-    episodes and pays 0. In `SAME_STEP` the step that ends the episodes does so, and returns the
-    first observations; the last ones of the old episodes stand in `infos["final_obs"]`, and their
-    infos in `infos["final_info"]`. In `DISABLED` a call of `reset` has to follow.
+    All games are truncated together, after `max_cycles` rounds. `autoreset_mode` says what follows.
 
     ## Version history
 
