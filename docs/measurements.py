@@ -78,13 +78,6 @@ def named(row: Row | None) -> str:
     return NONE if row is None else f"{rounded(row['share'], 3)} (`{row['method']}`)"
 
 
-def delta(design: str) -> str:
-    """Calvano's Δ of a design: n2, n3, n4, n2-memory0, …"""
-    rows = table("learning-sellers/calvano-summary", design=design)
-    [row] = [row for row in rows if row["part"] != "heat map"]
-    return rounded(row["profit_gain"], 2)
-
-
 def paper_score() -> str:
     """The best learner in the paper's market. Rounded down: what falls short of 1 is not 1."""
     arms = {"ppo": table("results/learning", method="ppo", gamma="0.0", query="")}
@@ -107,12 +100,6 @@ def least_exploitable(scenario: str) -> str:
     conv = {name: mean([r["nash_conv"] for r in rows]) for name, rows in by_method.items()}
     name = min(conv, key=lambda method: conv[method])
     return f"NashConv {rounded(conv[name], 5)} (`{name}`)"
-
-
-def gains(scenario: str, method: str) -> list[str]:
-    """Profit gains, one a training."""
-    rows = table("learning-sellers/compete-sellers", scenario=scenario, method=method, seat="0")
-    return [row["profit_gain"] for row in rows]
 
 
 def seeds_said() -> str:

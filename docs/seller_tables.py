@@ -8,7 +8,7 @@ from typing import Any
 
 import measurements
 import pandas as pd
-from measurements import delta, rounded
+from measurements import rounded
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.experiments.calvano.session_figures import label
@@ -23,22 +23,11 @@ MARKETS = {
 }
 
 
-def solver_speed() -> str:
-    """What the solvers of several providers take, in two sentences."""
-    rows = measurements.table("scale", table="several providers", size="100", batch="1")
-    deviation, nash, cartel = (rounded(str(1e3 * float(row["seconds"])), 1) for row in rows)
-    return (
-        f"With 3 providers and 100 VMUs a best deviation takes {deviation} ms of one thread, a "
-        f"Nash equilibrium with its certificate {nash} ms and the cartel {cartel} ms. Measured on "
-        f"{rows[0]['machine']}, {rows[0]['date']} ([scale.csv](scale.csv))."
-    )
-
-
 def calvano() -> str:
     """Where Q-learners end, in two sentences."""
-    two, three, four = map(delta, ("n2", "n3", "n4"))
-    [usual] = measurements.table("learning-sellers/calvano-summary", design="n2", part="sellers")
-    once, ever = (rounded(usual[f"{test}_nash"], 3) for test in ("one_shot", "reply"))
+    rows = measurements.table("learning-sellers/calvano-summary", part="sellers")
+    two, three, four = (rounded(row["profit_gain"], 2) for row in rows)
+    once, ever = (rounded(rows[0][f"{test}_nash"], 3) for test in ("one_shot", "reply"))
     return (
         f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
         f"Nash equilibrium to the cartel. Of the sessions with two, {once} are Nash equilibria if "

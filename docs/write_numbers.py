@@ -41,7 +41,7 @@ import measurements  # noqa: E402
 import model_cards  # noqa: E402
 import scenario_cards  # noqa: E402
 import seller_tables  # noqa: E402
-from measurements import delta, only, rounded, table  # noqa: E402
+from measurements import only, rounded, table  # noqa: E402
 
 from baselines.experiments.paper import paper_report  # noqa: E402
 from baselines.runs.files import write_atomically  # noqa: E402
@@ -107,7 +107,6 @@ REGIONS: dict[str, Callable[..., str]] = {
     "worst": field_tables.worst,
     "certificates": certificate_tables.certificates,
     "certificate-cases": certificate_tables.cases,
-    "solver-speed": seller_tables.solver_speed,
     "calvano": seller_tables.calvano,
     "calvano-table": seller_tables.calvano_table,
     "calvano-gap": seller_tables.calvano_gap,
@@ -115,7 +114,6 @@ REGIONS: dict[str, Callable[..., str]] = {
     "compete-table": seller_tables.compete_table,
     "deep": seller_tables.deep,
     "deep-table": seller_tables.deep_table,
-    "delta": delta,
     "both-sides": both_sides_tables.both_sides,
     "both-sides-table": both_sides_tables.both_sides_table,
     "both-sides-before": both_sides_tables.before,

@@ -343,6 +343,9 @@ def test_figures_are_drawn_from_the_tables_alone(tmp_path):
     for name in ("sellers", "crossplay", "curves", "deviations"):
         (tmp_path / f"{name}.csv").write_text("scenario,met_in_training\n", "utf-8")
     assert contest_figures.draw(tmp_path) == []
+    told = "scenario,method,seed,knows,profit_gain\nduopoly,nash,,law,0\n"
+    (tmp_path / "sellers.csv").write_text(told, "utf-8")
+    assert contest_figures.draw(tmp_path) == []  # nobody learns
 
 
 def test_a_training_names_what_it_depends_on(tmp_path):
