@@ -11,34 +11,29 @@ import pandas as pd
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.report import table
 
-GRADIENTS = {"ppo": "PPO", "pathwise": "pathwise"}
-FOLLOWERS = {"shared-ppo": "", "independent-ppo": ", a network for each VMU"}
 AIMS = {
-    "of rational's": ("of_control", ">=", 0.99, 2),
-    "mean gap": ("gap", "<=", 0.005, 3),
-    "worst gap": ("worst_gap", "<=", 0.05, 2),
+    "the leader's": ("of_control", ">=", 0.99),
+    "the mean gap's": ("gap", "<=", 0.005),
+    "the worst gap's": ("worst_gap", "<=", 0.05),
 }
-"""Of a column: whether it should be at least a bound or at most; and the digits that it is shown
-with."""
-_PAIR = ["market", "leader", "followers"]
+"""Of a column: whether it should be at least a bound or at most."""
+_PAIR = ["market", "leader", "followers", "gradient"]
 
 
-def both_sides_table() -> str:
-    """Every pair that was trained, and whether it reaches the aims."""
-    header = ("market", "leader", "gradient", *AIMS, "aims", "seeds", "seconds")
-    rows = []
-    for (*pair, gradient), runs in _groups([*_PAIR, "gradient"]):
-        shown, unmet = [], []
-        for name, (column, sign, bound, digits) in AIMS.items():
-            estimate = mean_interval(runs[column])
-            shown.append(_percent(estimate, digits))
-            said = verdict(estimate, sign, bound)
-            unmet += [f"{name} {said}"] if said != "met" else []
-        cost = str(len(runs)), f"{runs['cpu_seconds'].mean():.0f}"
-        rows.append(
-            (*_named(*pair), GRADIENTS[gradient], *shown, ", ".join(unmet) or "all met", *cost)
-        )
-    return table(header, rows, words=3)
+def aims() -> str:
+    """How many of all pairs meet each aim, and which do not."""
+    pairs = _rows().groupby(_PAIR, sort=False)
+    said = []
+    for name, (column, sign, bound) in AIMS.items():
+        verdicts = {pair: verdict(mean_interval(x), sign, bound) for pair, x in pairs[column]}
+        unmet = [f"{_named(*pair)} {found}" for pair, found in verdicts.items() if found != "met"]
+        count = len(verdicts) - len(unmet)
+        said.append(f"{count} meet {name}" + (f" ({', '.join(unmet)})" if unmet else ""))
+    worst = pairs["worst_gap"].mean().idxmax()
+    return (
+        f"Of {pairs.ngroups} pairs {', '.join(said)}. The greatest worst gap is "
+        f"{_percent(pairs['worst_gap'].get_group(worst))} %: {_named(*worst)}."
+    )
 
 
 def verdict(estimate: Interval, sign: str, bound: float) -> str:
@@ -50,60 +45,57 @@ def verdict(estimate: Interval, sign: str, bound: float) -> str:
 
 
 def both_sides() -> str:
-    """The leaders of PPO beside pathwise ones, paired by seed."""
-    header = ("market", "leader", "share of U_p*", "worst gap", "seeds")
-    rows = []
-    for pair, runs in _groups(_PAIR):
-        by_seed = runs.pivot(index="seed", columns="gradient").dropna()
-        apart = [
-            _percent(mean_interval(by_seed[name]["ppo"] - by_seed[name]["pathwise"]))
-            for name in ("share", "worst_gap")
-        ]
-        rows.append((*_named(*pair), *apart, str(len(by_seed))))
-    return table(header, rows, words=2)
+    """PPO's leaders and pathwise ones with shared followers, and the first less the second."""
+    rows = _rows().query("leader == 'ppo' and followers == 'shared-ppo'")
+    shown = []
+    for market, runs in rows.groupby("market", sort=False):
+        of = runs.pivot(index="seed", columns="gradient")
+        apart = (of["share"]["ppo"] - of["share"]["pathwise"]).dropna()
+        both = (of["of_control"][gradient].dropna() for gradient in ("ppo", "pathwise"))
+        shown.append((str(market), *map(_percent, (*both, apart))))
+    return table(("market", "PPO, %", "pathwise, %", "PPO − pathwise, points"), shown)
 
 
 def before() -> str:
     """The worst gap of PPO's followers on `hidden` with a critic, and today, paired by seed."""
     then, now = (
-        _read(name).query("market == 'hidden' and gradient == 'ppo'").set_index("seed")["worst_gap"]
-        for name in ("critic", "both")
+        rows.query("market == 'hidden' and gradient == 'ppo'").set_index("seed")["worst_gap"]
+        for rows in map(_read, ("critic", "both"))
     )
-    shown = [_percent(mean_interval(values)) for values in (then, now, (now - then).dropna())]
-    return table(("with a critic", "today", "today − with a critic"), [shown], words=0)
+    shown = [_percent(values) for values in (then, now, (now - then).dropna())]
+    return "from {} % to {} %, a difference of {} points".format(*shown)
 
 
 def leader_first() -> str:
     """Where both end if the leader learns faster, with a least purchase of 0 and of 10 steps."""
-    names = ("price", "share", "share_learned", "gap")
-    curves = [_read(f"leader-first-{least}").iloc[::5] for least in (0, 10)]
+    names = ("share", "share_learned", "gap")
     rows = []
-    for first, second in zip(*(curve.itertuples() for curve in curves), strict=True):
-        row = [f"{first.rounds:,.0f}"]
-        for point in (first, second):
-            values = [getattr(point, name) for name in names]
-            row += [f"{values[0]:.2f}", *(f"{100 * value:.0f} %" for value in values[1:])]
-        rows.append(row)
-    header = ["rounds", *names, *names]
-    header[1], header[5] = "S_min = 0: price", "S_min = 10: price"
-    return table(header, rows)
+    for least in ("0", "10"):
+        end = _read(f"leader-first-{least}").iloc[-1]
+        shares = (f"{100 * end[name]:.0f} %" for name in names)
+        rows.append((least, f"{end['price']:.2f}", *shares))
+    return table(("S_min", "price", *names), rows, words=0)
 
 
 def _read(name: str) -> Any:
     return pd.read_csv(measurements.DOCS / "both-sides" / f"{name}.csv")
 
 
-def _groups(by: list[str]) -> Any:
+def _rows() -> Any:
     shown = _read("both")
     shown["of_control"] = shown["share"] / shown["control"]
-    return shown.groupby(by, sort=False)
+    return shown
 
 
-def _named(market: str, leader: str, followers: str) -> tuple[str, str]:
-    return market, leader.upper() + FOLLOWERS[followers]
+def _named(market: str, leader: str, followers: str, gradient: str) -> str:
+    own = ", a network for each VMU," if followers == "independent-ppo" else ""
+    by = {"ppo": "PPO's gradient", "pathwise": "the pathwise gradient"}[gradient]
+    return f"{leader.upper()}{own} on {market} by {by}"
 
 
-def _percent(estimate: Interval, digits: int = 2) -> str:
-    """An estimate with its interval, in percent."""
-    mean, low, high = (f"{100 * value:.{digits}f}".replace("-", "−") for value in estimate)
-    return f"{mean} %" if math.isnan(estimate.low) else f"{mean} % [{low}, {high}]"
+def _percent(values: Any) -> str:
+    """A mean of shares in percent, with half the width of its interval where it has one."""
+    estimate = mean_interval(values)
+    mean = f"{100 * estimate.mean:.2f}".replace("-", "−")
+    half = 50 * (estimate.high - estimate.low)
+    return mean if math.isnan(half) else f"{mean} ± {half:.2f}"

@@ -115,7 +115,7 @@ REGIONS: dict[str, Callable[..., str]] = {
     "deep": seller_tables.deep,
     "deep-table": seller_tables.deep_table,
     "both-sides": both_sides_tables.both_sides,
-    "both-sides-table": both_sides_tables.both_sides_table,
+    "both-sides-aims": both_sides_tables.aims,
     "both-sides-before": both_sides_tables.before,
     "both-sides-leader-first": both_sides_tables.leader_first,
     "menus-mechanisms": contract_tables.mechanisms,
