@@ -8,7 +8,7 @@ from typing import Any
 
 import measurements
 import pandas as pd
-from measurements import rounded
+from measurements import percent, rounded
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.experiments.calvano.session_figures import label
@@ -27,7 +27,7 @@ def calvano() -> str:
     """Where Q-learners end, in two sentences."""
     rows = measurements.table("learning-sellers/calvano-summary", part="sellers")
     two, three, four = (rounded(row["profit_gain"], 2) for row in rows)
-    once, ever = (rounded(rows[0][f"{test}_nash"], 3) for test in ("one_shot", "reply"))
+    once, ever = (percent(rows[0][f"{test}_nash"], 1) for test in ("one_shot", "reply"))
     return (
         f"Two, three and four Q-learners end at Δ = {two}, {three} and {four} of the way from the "
         f"Nash equilibrium to the cartel. Of the sessions with two, {once} are Nash equilibria if "
