@@ -69,7 +69,7 @@ def panels(
         count: of the axes.
         columns: side by side, at most.
         width, height: of one panel, in inches.
-        shared: `sharex` and `sharey`, as matplotlib has them.
+        shared: `sharex`, `sharey` and `height_ratios`, as matplotlib has them.
     """
     columns = min(columns, count)
     down = -(-count // columns)
