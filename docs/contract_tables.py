@@ -9,7 +9,7 @@ import pandas as pd
 from measurements import DOCS, only, percent, rounded
 
 from baselines.arena.statistics import mean_interval
-from baselines.experiments.menus.mechanisms import BEST, CONTRACTS, LINEAR, MECHANISMS
+from baselines.experiments.menus.mechanisms import BEST, MECHANISMS
 from baselines.report import number, table
 
 _SPREADS = (50, 100)
@@ -28,15 +28,6 @@ def mechanisms() -> str:
         rows.append((name, *(number(100 * float(row["of_best"]), 2) for row in found)))
     header = [f"`{name}`" for name in presets] + [f"h = {h}" for h in _SPREADS]
     return table(("of the best menu, %", *header), rows)
-
-
-def scores(scenario: str) -> tuple[str, ...]:
-    """Shares of the best menu in a preset: of a price, of one contract, of the best learner."""
-    rows = [
-        only("menus/mechanisms", set="preset", market=scenario, mechanism=mechanism)
-        for mechanism in (LINEAR, CONTRACTS[1])
-    ]
-    return *(rounded(row["of_best"], 3) for row in rows), best_learner(scenario)
 
 
 def learner(scenario: str, method: str) -> str:
