@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
+from aigc_market import _checks
 from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
@@ -62,31 +64,42 @@ def calibrate(
     run(service, out)
 
 
+_COMMANDS = {
+    "reproduce": reproduce,
+    "train": train,
+    "evaluate": evaluate,
+    "tune": tune,
+    "calibrate": calibrate,
+    "leaderboard": leaderboard,
+    "keep": keep,
+    "verify": verify,
+    "draw-test-seeds": draw_test_seeds,
+    "ceiling": ceiling,
+    "calvano": calvano,
+    "compete": compete,
+    "menus": menus,
+    "sessions": sessions,
+}
+
+
 def main() -> None:
-    """Run the command line. Bad arguments end it with their message, without a traceback."""
+    """Run the command line.
+
+    Raises:
+        SystemExit: 2 where arguments are bad, with their message on standard error.
+    """
     try:
+        if sys.argv[1:] and not sys.argv[1].startswith("-"):
+            _checks.choice("command", sys.argv[1], _COMMANDS)
         tyro.extras.subcommand_cli_from_dict(
-            {
-                "reproduce": reproduce,
-                "train": train,
-                "evaluate": evaluate,
-                "tune": tune,
-                "calibrate": calibrate,
-                "leaderboard": leaderboard,
-                "keep": keep,
-                "verify": verify,
-                "draw-test-seeds": draw_test_seeds,
-                "ceiling": ceiling,
-                "calvano": calvano,
-                "compete": compete,
-                "menus": menus,
-                "sessions": sessions,
-            },
+            _COMMANDS,
             prog="python -m baselines",
             description="Baselines of the AIGC pricing game.",
+            config=(tyro.conf.DisallowNone,),  # what is left out is None
         )
     except (ValueError, TypeError, ImportError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

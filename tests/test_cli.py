@@ -251,6 +251,29 @@ def test_providers_alike_charge_as_one_where_they_are_a_cartel(capsys):
     assert sum(cartel["asp_utility"]) == pytest.approx(alone["asp_utility"])
 
 
+@pytest.mark.parametrize("words", ["", "--seed 5", "--M 2", "--menus --seed 5"])
+def test_which_market_of_a_law_is_solved_is_told(capsys, words):
+    seed = 5 if "--seed" in words else 0
+    told = run(capsys, "solve --scenario hidden", words).splitlines()[0]
+    assert told.startswith("One market of many: the first that scenario hidden draws from seed ")
+    assert f"seed {seed} " in told
+    found = numbers(capsys, "solve --scenario hidden", words)["market"]
+    assert (found["scenario"], found["seed"]) == ("hidden", seed)
+
+
+@pytest.mark.parametrize("words", ["", "--K 3", "--M 2", "--menus"])
+def test_where_nothing_is_drawn_no_seed_is_told(capsys, words):
+    assert "seed" not in run(capsys, "solve", words)
+    assert numbers(capsys, "solve", words)["market"]["seed"] is None
+
+
+def test_a_misspelt_command_is_met_with_the_one_most_like_it(capsys):
+    line = refused(capsys, "slove")
+    assert "command must be one of ['solve', 'fit', 'play', " in line
+    assert line.endswith("got 'slove'; did you mean 'solve'?\n")
+    assert "got 'compete'\n" in refused(capsys, "compete --help")
+
+
 def test_the_first_market_of_a_scenario_is_solved(capsys):
     words = "solve --scenario hidden --seed 5"
     found = numbers(capsys, words)
@@ -488,8 +511,6 @@ def test_bad_flags_of_solve(capsys, flags, said):
     ("words", "said"),
     [
         ("", "Expected one of {solve, fit, play, explore, replay, info}"),
-        ("slove", "Unrecognized options: slove"),
-        ("compete", "Available subcommands: solve, fit, play, explore, replay, info"),
         ("solve --K", "Missing value for argument"),
         ("solve --satisfaction 1 b", "--satisfaction: Could not find valid parse for arguments"),
         ("solve --active 1 2", "invalid choice '2' for argument '--active'. Expected one of ('0'"),

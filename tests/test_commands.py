@@ -169,6 +169,11 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
         ("evaluate greedy --seed -1", "--seed must be a whole number of at least 0"),
         ("train filter_ppo --seed -1", "--seed must be a whole number of at least 0"),
         ("train nobody", "method must be one of"),
+        ("train tpo", "got 'tpo'; did you mean 'tppo'?"),
+        ("evaluate kalmann", "got 'kalmann'; did you mean 'kalman'?"),
+        ("evaluate greedy --scenario hiden", "got 'hiden'; did you mean 'hidden'?"),
+        ("evluate greedy", "command must be one of ['reproduce', 'train', 'evaluate'"),
+        ("solve --help", "command must be one of ['reproduce', 'train', 'evaluate'"),
         ("train greedy", "greedy must be a method that is trained"),
         ("train ppo --leader ppo", "--leader and --networks are for `train both`"),
         ("train ppo --recipe colour=3", "--recipe must set one of rounds, history"),
@@ -176,20 +181,34 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
         ("train filter_pathwise --scenario live", "cannot be trained on live"),
     ],
 )
-def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, words, message):
+def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, words)
-    assert message in str(ended.value)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())  # nothing was begun
 
 
-def test_a_run_plays_no_market_that_looks_otherwise(tmp_path, monkeypatch):
+@pytest.mark.parametrize("command", command_line._COMMANDS)
+def test_every_command_has_help_of_its_own(monkeypatch, capsys, command):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, f"{command} --help")
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: python -m baselines {command} ")
+    assert "{None}" not in told
+
+
+def test_a_run_plays_no_market_that_looks_otherwise(tmp_path, monkeypatch, capsys):
     run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
-    with pytest.raises(SystemExit, match="K is 2 there, got 4"):
-        run(monkeypatch, f"evaluate {tmp_path} --K 4")
-    with pytest.raises(SystemExit, match="whether VMUs come and go is False there, got True"):
-        run(monkeypatch, f"evaluate {tmp_path} --scenario crowd --K 2")
+    for words, message in (
+        ("--K 4", "K is 2 there, got 4"),
+        ("--scenario crowd --K 2", "whether VMUs come and go is False there, got True"),
+    ):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, f"evaluate {tmp_path} {words}")
+        assert message in capsys.readouterr().err
 
 
 # --- recipes

@@ -679,15 +679,23 @@ def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
     assert "against the followers that it was trained with" in printed
     [share] = [line for line in printed.splitlines() if "leader's share of U_p*" in line]
     assert f"{pd.read_csv(out / 'curve.csv')['share'].iloc[-1]:.2%}" in share
-    with pytest.raises(SystemExit, match=r"K is 2 there, got 3"):
+    with pytest.raises(SystemExit):
         run(monkeypatch, "evaluate", str(out), "--K", "3")
+    assert "K is 2 there, got 3" in capsys.readouterr().err
 
 
-def test_errors_are_one_line(monkeypatch):
-    with pytest.raises(SystemExit, match="--leader and --networks are for"):
-        run(monkeypatch, "train", "ppo", "--leader", "ppo")
-    with pytest.raises(SystemExit, match="followers must be left out"):
-        run(monkeypatch, "train", "both", "--followers", "noisy")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train ppo --leader ppo", "--leader and --networks are for"),
+        ("train both --followers noisy", "followers must be left out"),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, capsys, words, message):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, *words.split())
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_what_best_responders_gain_is_shown(monkeypatch, capsys):

@@ -179,9 +179,14 @@ def begin(env: Any, flags: Mapping[str, Any], rounds: int = 0) -> None:
         return
     for _ in range(rounds):
         env.step(env.action_space.high)
-    if env.np_random.bit_generator.state == np.random.default_rng(seed).bit_generator.state:
+    if not draws(env, seed):
         raise ValueError(f"seed must be left out where nothing is drawn from it, got {seed}")
     env.reset(seed=seed)
+
+
+def draws(env: Any, seed: int) -> bool:
+    """Whether something was drawn since an environment was reset by this seed."""
+    return env.np_random.bit_generator.state != np.random.default_rng(seed).bit_generator.state
 
 
 def check_folder(name: str, path: Path | None) -> None:

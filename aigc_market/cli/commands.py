@@ -10,6 +10,7 @@ from typing import get_type_hints, is_typeddict
 from tyro.extras import subcommand_cli_from_dict
 
 import aigc_market
+from aigc_market import _checks
 from aigc_market.cli.explore import explore
 from aigc_market.cli.fit import fit
 from aigc_market.cli.info import info
@@ -29,6 +30,11 @@ def run(words: Sequence[str]) -> None:
     if list(words[:1]) == ["--version"]:
         print(f"aigc-market {aigc_market.__version__}")
         return
+    if words and not words[0].startswith("-"):
+        try:
+            _checks.choice("command", words[0], _COMMANDS)
+        except ValueError as error:
+            _end(str(error), 2)
     try:
         subcommand_cli_from_dict(
             _COMMANDS,

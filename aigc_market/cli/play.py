@@ -118,7 +118,9 @@ def _policy(name: str, word: str) -> rivals.RivalPolicy:
         price = float(word)
     except ValueError:
         names = list(rivals.SCRIPTED)
-        raise ValueError(f"{name} must be one of {names} or a price, got {word!r}") from None
+        raise ValueError(
+            f"{name} must be one of {names} or a price, got {word!r}{_checks.meant(word, names)}"
+        ) from None
     return lambda *_: price
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from tyro.conf import arg
 
-from aigc_market.cli.arguments import MarketFlags, begin, environment, several
+from aigc_market.cli.arguments import MarketFlags, begin, draws, environment, several
 from aigc_market.cli.solve_menus import of_menus
 from aigc_market.cli.solve_price import of_one
 from aigc_market.cli.solve_several import of_several
@@ -43,7 +43,8 @@ def solve(
     equilibrium in pure strategies is found it says so, and tells the prices of the smallest gap and
     how best replies go round. With --menus: the contracts, so many steps for such a fee, by which
     one provider earns most of VMUs that it cannot tell apart, and what other means would earn it.
-    Of a scenario, the first market drawn from the seed; unset: 0.
+    A scenario whose markets are drawn is a law: solved is the first market that the seed draws from
+    it, which is told; unset: 0.
 
     Args:
         market: The market.
@@ -55,20 +56,27 @@ def solve(
         raise ValueError(
             f"contracts must be left out where none are sold (no --menus), got {flags['contracts']}"
         )
-    found = _market({**market, **flags}, menus)
+    found, of = _market({**market, **flags}, menus)
     if isinstance(found, Competition):
         numbers, shown = of_several(found, flags.get("prices"))
     else:
         numbers, shown = of_menus(found, flags.get("contracts")) if menus else of_one(found)
     if json:
-        told = {"market": fields(found), **numbers}
+        told = {"market": {**of, **fields(found)}, **numbers}
         print(jsons.dumps(told, indent=2, ensure_ascii=False, allow_nan=False, default=plain))
     else:
-        Console(highlight=False).print(*shown, sep="\n")
+        console = Console(highlight=False)
+        if of["seed"] is not None:
+            console.print(
+                f"One market of many: the first that scenario {of['scenario']} draws from seed "
+                f"{of['seed']} (--seed draws another).",
+                soft_wrap=True,
+            )
+        console.print(*shown, sep="\n")
 
 
-def _market(flags: dict[str, Any], menus: bool) -> Market | Competition:
-    """The first that is drawn."""
+def _market(flags: dict[str, Any], menus: bool) -> tuple[Market | Competition, dict[str, Any]]:
+    """The first that is drawn; of which scenario, and from which seed, None where none is drawn."""
     active = flags.get("active")
     if active and "satisfaction" not in flags:
         flags.setdefault("K", len(active))
@@ -76,6 +84,9 @@ def _market(flags: dict[str, Any], menus: bool) -> Market | Competition:
     rivals = {"rivals": "cartel"} if not menus and several(flags) else {}
     env = environment(flags, menus, **rivals)
     begin(env, flags)
+    seed = flags.get("seed", 0)
     if "seed" not in flags:
-        env.reset(seed=0)
-    return dataclasses.replace(env.market, active=np.array(active, bool)) if active else env.market
+        env.reset(seed=seed)
+    of = {"scenario": env.settings.scenario.name, "seed": seed if draws(env, seed) else None}
+    market = env.market
+    return dataclasses.replace(market, active=np.array(active, bool)) if active else market, of

@@ -193,7 +193,8 @@ def resolve(name: str, knows: Knows = "nothing") -> Entry:
     known = REGISTRY | RIVALS
     if name not in known:
         raise ValueError(
-            f"method must be one of {', '.join(known)}, or module:factory, got {name!r}"
+            f"method must be one of {', '.join(known)}, or module:factory, "
+            f"got {name!r}{_checks.meant(name, known)}"
         )
     return known[name]
 

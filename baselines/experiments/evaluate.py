@@ -91,7 +91,7 @@ def _run(path: Path, env: EnvArguments) -> tuple[Player, Task]:
     if not path.exists():
         raise ValueError(
             f"leader must be one of {', '.join(REGISTRY)}, or a run kept by `train`, "
-            f"got {str(path)!r}"
+            f"got {str(path)!r}{_checks.meant(str(path), REGISTRY)}"
         )
     policy = policies.load(path)
     task = policy.task.changed(env)

@@ -109,7 +109,7 @@ def _read(table: Path) -> list[_Claim]:
         FileNotFoundError: there is no such file.
         ValueError: it is no leaderboard.csv.
     """
-    columns, rows = read_table(table)
+    columns, rows = read_table(table, "a leaderboard.csv, as `leaderboard` writes it")
     if tuple(columns) != tables.COLUMNS:
         raise ValueError(
             f"table must have the columns {', '.join(tables.COLUMNS)}, "
