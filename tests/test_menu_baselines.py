@@ -1,9 +1,9 @@
 """`python -m baselines menus`: ways to sell, learners of menus, what is kept and reported."""
 
-import re
 import dataclasses
 import itertools
 import json
+import re
 
 import numpy as np
 import pandas as pd
