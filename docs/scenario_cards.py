@@ -38,7 +38,7 @@ def games() -> str:
         rows.append(("a price, among rivals", name, said, scores))
     for name, said in words("menus").items():
         rows.append(("two contracts", name, said, (contract_tables.best_learner(name), NONE)))
-    return markdown(
+    shown = markdown(
         ("you post", "scenario", "hidden from you", "told nothing", "told the form"),
         [
             (mechanism, f"`{name}`", _hidden(said), *scores)
@@ -46,6 +46,7 @@ def games() -> str:
             if set(scores) != {NONE}
         ],
     )
+    return f"{shown}\n\n{measurements.seeds_said()}"
 
 
 def _hidden(said: dict[str, str]) -> str:

@@ -27,7 +27,6 @@ import argparse  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from decimal import Decimal  # noqa: E402
 from functools import cache  # noqa: E402
 
 import benchmark_tables  # noqa: E402
@@ -66,21 +65,6 @@ RESULTS = {
 """Files of a folder of results that are kept, by the folder in it and where they go."""
 
 
-def speed() -> str:
-    """Rounds a second of 4,096 games in each view, in a sentence."""
-    tensors, vector = (
-        only("tensors/speed", view=view, games="4096", K="2") for view in ("tensors", "vector")
-    )
-    [alone] = table("tensors/speed", view="wrapper", K="2")
-    counts = [Decimal(row["rounds_per_second"]) for row in (vector, tensors, alone)]
-    return (
-        f"On one core 4,096 games play {rounded(counts[0] / 1_000_000, 0)} million rounds a second "
-        f"in the vector environment, and {rounded(counts[1] / 1_000_000, 1)} million on tensors, "
-        f"where followers act too. One parallel game in TorchRL's wrapper plays "
-        f"{rounded(counts[2], 0)}."
-    )
-
-
 _sections = cache(paper_report.sections)
 
 
@@ -92,7 +76,6 @@ REGIONS: dict[str, Callable[..., str]] = {
     "games": scenario_cards.games,
     "presets": scenario_cards.presets,
     "cards": scenario_cards.cards,
-    "seeds": measurements.seeds_said,
     "played": leaderboard_tables.played,
     "takes": leaderboard_tables.takes,
     "verdicts": leaderboard_tables.verdicts,
@@ -127,7 +110,6 @@ REGIONS: dict[str, Callable[..., str]] = {
     "bundled": model_cards.bundled,
     "libraries": library_tables.sentence,
     "libraries-table": library_tables.results,
-    "speed": speed,
     "benchmarks": benchmark_tables.benchmarks,
     "beside": benchmark_tables.beside,
     "ratio": benchmark_tables.ratio,
