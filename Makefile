@@ -1,4 +1,5 @@
-# make baselines: reproduce the paper's figures into results/.
+# make baselines: trains and plays the methods of the paper's Fig. 2, and writes its figures, tables and
+# report.md into results/. All other methods have commands of their own: python -m baselines --help.
 # make calibrate: measure SSIM against diffusion steps on repainted images.
 # make test: the tests, less those marked slow, ray, browser, benchmarl or peers. make test-all: all.
 # make peers: holds the answers against those of other packages, and writes the differences for the docs.
@@ -13,7 +14,7 @@ ifneq ($(CONSTRAINTS),)
 export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 endif
 
-.PHONY: baselines calibrate test test-all peers coverage wheel lint types docs examples libraries \
+.PHONY: baselines calibrate test test-all peers coverage wheel lint types docs links examples libraries \
 	benchmarks beside newest lowest core constraints clean
 
 baselines: $(VENV)/baselines
@@ -48,8 +49,13 @@ lint: $(VENV)/lint
 types: $(VENV)/types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# The first build runs the tutorials, some minutes; later ones run those that have changed.
 docs: $(VENV)/docs
-	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
+
+# Whether other sites still have what the docs link to.
+links: $(VENV)/docs
+	$(BIN)/sphinx-build -b linkcheck -D nb_execution_mode=off docs build/links
 
 examples: $(VENV)/sb3 $(VENV)/torchrl
 	$(BIN)/python examples/play_by_hand.py

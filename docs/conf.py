@@ -1,6 +1,7 @@
 """Sphinx: `make docs`."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_output_stderr = "remove"  # what libraries warn of is not the tutorial's
 logging.getLogger("traitlets").setLevel(logging.WARNING)  # it tells of each kernel's start
+# Kernels of docs/jupyter, which are started as others are, but without their warning of TCP.
+os.environ["JUPYTER_PATH"] = str(Path(__file__).parent / "jupyter")
 html_theme = "furo"
 html_title = f"aigc_market {release}"
 html_static_path = ["_static"]
@@ -44,6 +47,8 @@ html_sidebars = {
 }
 default_role = "code"
 exclude_patterns = ["hidden-markets/*", "_build", ".jupyter_cache", "jupyter_execute"]
+linkcheck_ignore = [r"https://doi\.org/"]  # publishers turn robots away
+autodoc_mock_imports = ["benchmarl"]  # what it needs besides is large, and two classes want it
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = True

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     path
     for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
-    if not {"_build", "environments"} & set(path.parts)
+    if not {"_build", "environments", ".jupyter_cache", "jupyter_execute"} & set(path.parts)
 )
 ENVIRONMENTS = runpy.run_path(str(ROOT / "docs/environment_pages.py"))["PAGES"]
 MADE = {ROOT / "docs" / "environments" / f"{name}.md" for name in ENVIRONMENTS}

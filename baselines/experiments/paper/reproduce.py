@@ -41,7 +41,7 @@ def reproduce(
     engine: Engine = "local",
     ssim: Literal["quadratic", "repaint"] = "quadratic",
 ) -> None:
-    """Train and play every method, and write the tables, fig2a–d and report.md.
+    """Train and play the methods of the paper's Fig. 2, and write tables, figures and report.md.
 
     What was killed goes on where it stopped.
 
