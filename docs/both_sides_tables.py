@@ -12,9 +12,9 @@ from baselines.arena.statistics import Interval, mean_interval
 from baselines.report import table
 
 AIMS = {
-    "the leader's": ("of_control", ">=", 0.99),
-    "the mean gap's": ("gap", "<=", 0.005),
-    "the worst gap's": ("worst_gap", "<=", 0.05),
+    "the leader's aim": ("of_control", ">=", 0.99),
+    "that of the mean gap": ("gap", "<=", 0.005),
+    "that of the worst gap": ("worst_gap", "<=", 0.05),
 }
 """Of a column: whether it should be at least a bound or at most."""
 _PAIR = ["market", "leader", "followers", "gradient"]
@@ -32,7 +32,7 @@ def aims() -> str:
     worst = pairs["worst_gap"].mean().idxmax()
     return (
         f"Of {pairs.ngroups} pairs {', '.join(said)}. The greatest worst gap is "
-        f"{_percent(pairs['worst_gap'].get_group(worst))} %: {_named(*worst)}."
+        f"{_percent(pairs['worst_gap'].get_group(worst))} %, of {_named(*worst)}."
     )
 
 

@@ -41,7 +41,7 @@ def test_the_pages_with_regions_are_found():
     ],
 )
 def test_numbers_are_rounded_once(number, digits, shown):
-    assert WRITE["rounded"](number, digits) == shown
+    assert WRITE["measurements"].rounded(number, digits) == shown
 
 
 def test_bounds_are_rounded_outwards():
@@ -57,7 +57,7 @@ def elsewhere(tmp_path, monkeypatch):
             copy = tmp_path / "docs" / path.relative_to(ROOT / "docs")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
-    monkeypatch.setitem(WRITE["table"].__globals__, "DOCS", tmp_path / "docs")
+    monkeypatch.setattr(WRITE["measurements"], "DOCS", tmp_path / "docs")
     monkeypatch.setitem(WRITE["main"].__globals__, "ROOT", tmp_path)
     return tmp_path
 
@@ -134,8 +134,8 @@ def test_an_aim_is_met_or_missed_where_the_whole_interval_says_so(elsewhere):
         "here,ppo,shared-ppo,pathwise,1,2.6,1.0,0.8,0.003,0.05\n"
     )
     aims = WRITE["made"]("both-sides-aims")
-    assert "Of 2 pairs 1 meet the leader's (PPO on here by the pathwise gradient undecided)" in aims
-    assert "0 meet the worst gap's (PPO on here by PPO's gradient missed, PPO on here" in aims
+    assert "Of 2 pairs 1 meet the leader's aim (PPO on here by the pathwise gradient und" in aims
+    assert "0 meet that of the worst gap (PPO on here by PPO's gradient missed, PPO" in aims
     [row] = WRITE["made"]("both-sides").splitlines()[2:]
     assert row == "| here | 100.00 ± 0.00 | 90.00 ± 127.06 | 0.00 ± 0.00 |"
 
@@ -184,7 +184,7 @@ def test_prices_of_cards_are_those_of_the_oracle(monkeypatch):
     monkeypatch.setitem(measure["one"].__globals__, "MARKETS", 400)
     kept = {
         (row["providers"], row["scenario"], row["quantity"]): row
-        for row in WRITE["table"]("scenarios/prices")
+        for row in WRITE["measurements"].table("scenarios/prices")
     }
     assert set(kept) >= {("1", name, "price") for name in scenarios.SCENARIOS}
     for quantity, prices in measure["several"]("calvano"):
