@@ -1,7 +1,8 @@
 """RLlib's env runners on a Ray cluster of two nodes.
 
-RLlib pins an older Gymnasium, so this wants an environment of its own: `pip install -e . 'ray[rllib]'
-torch pytest`, then `python -m pytest --noconftest tests/test_ray_rllib.py`.
+RLlib pins an older Gymnasium, so this wants an environment of its own:
+`pip install -e . 'ray[rllib]' torch pytest`, then
+`python -m pytest --noconftest tests/test_ray_rllib.py`.
 """
 
 import numpy as np
