@@ -227,7 +227,7 @@ def test_learners_track_the_papers_equilibrium_or_not(docs):
 
 
 def test_the_leaderboards_page_says_where_learners_were_trained():
-    rows = WRITE["table"]("hidden-markets/leaderboard", window="all")
+    rows = WRITE["measurements"].table("hidden-markets/leaderboard", window="all")
     where = {}
     for row in rows:
         where.setdefault(row["method"], set()).add(row["scenario"])

@@ -60,7 +60,7 @@ def test_every_kept_method_is_described_with_what_it_plays():
 
 @pytest.mark.parametrize(("column", "value"), [("train_rounds", "1"), ("train_seconds", "0.1")])
 def test_a_share_of_another_training_is_refused(column, value, monkeypatch):
-    only = WRITE["only"]
+    only = WRITE["measurements"].only
 
     def other(name, **where):
         return {**only(name, **where), column: value}
