@@ -58,6 +58,10 @@ class LeaderEnv(View, gymnasium.Env[np.ndarray, Any]):
                 the episode, but for what moves: a drift starts from a `satisfaction` given, and a
                 newcomer or a market drawn again has another.
 
+        Returns:
+            What the leader sees, and an empty info: nothing has been played. What is best in the
+            new market is told by `market` and `oracle` of the unwrapped environment.
+
         Raises:
             TypeError, ValueError: an option with a bad value, or one that would leave the spaces.
         """
@@ -189,7 +193,9 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         """Begin an episode in every game.
 
         Args:
-            seed: of every random choice; None goes on with the stream of the last seed.
+            seed: of every random choice; None goes on with the stream of the last seed. All games
+                draw from one stream: game i is not that of a single environment, nor of Gymnasium's
+                `SyncVectorEnv`, that was reset by seed + i.
             options: as for the single environment's reset; each value may also hold one entry for
                 each game, along an axis in front: `satisfaction` (N, K), `max_steps` (N,).
                 Gymnasium's `reset_mask` (N,) has to be True everywhere: all games begin together.

@@ -59,6 +59,9 @@ class MenuVectorEnv(Contracted, LeaderVectorEnv):
 
     A market is drawn for each game. An option of `reset` has one value for all games, or N.
 
+    An equal seed gives other markets than under `vectorization_mode="sync"`, though of the same
+    law: there each game has a generator of its own.
+
     ## End
 
     All games are truncated together, after `max_cycles` rounds. `autoreset_mode` says what follows.
