@@ -75,7 +75,7 @@ def tests_tensors(session: nox.Session, torchrl: str) -> None:
 @nox.session(venv_backend="venv")
 def beside(session: nox.Session) -> None:
     """Measure this package beside others of the field."""
-    session.install("-e", ".[baselines]", *BESIDE)
+    session.install("-e", ".[baselines,repaint]", *BESIDE)  # numbers of docs/ need both
     session.run("python", ROOT / "tests" / "benchmarks" / "beside.py", *session.posargs)
 
 

@@ -54,13 +54,17 @@ def test_of_others_the_fastest_is_shown(tables):
         "single,x,other,X,1,1,7",
         "single,y,other,Y,1,1,8",
         "single,z,other,Z,1,1,",
+        "single,w,other,X in a wrapper,1,1,3",
         "single,x,other,X,1,2,90",
+        "single,y,other,Y,1,2,11",
+        "single,b,aigc-market,B,1,2,",
     ]
     tables("beside", "kind,name,package,what,games,cores,agent_steps_per_second", *rows)
     assert benchmark_tables.beside("steps").splitlines()[2:] == [
-        "| aigc-market | A | 1 | 10 |",
-        "| aigc-market | B | 1 | 20 |",
-        "| other | Y | 1 | 8 |",
+        "| aigc-market | A | 1 | 10 | – |",
+        "| aigc-market | B | 1 | 20 | – |",
+        "| other | Y | 1 | 8 | 11 |",
+        "| other | X in a wrapper | 1 | 3 | – |",
     ]
 
 
