@@ -14,12 +14,10 @@ class Claim(NamedTuple):
 
     Attributes:
         sentence: what is claimed.
-        ours: the file of our own check, in tests/.
         by: for each package how it computes the same, and the keys of what was compared.
     """
 
     sentence: str
-    ours: str
     by: dict[str, tuple[str, ...]]
 
 
@@ -27,22 +25,18 @@ CLAIMS = {
     "price": (
         Claim(
             "No purchase is worth more to a VMU than `best_response`",
-            "equilibrium_search",
             {"cvxpy": ("convex programme", "best response", "best response's surplus")},
         ),
         Claim(
             "No price earns more than `solve`'s: capacity, S_min, ties; tables and parabolas",
-            "equilibrium_search",
             {"scipy": ("bilevel programme, HiGHS", "price of a table", "price of a parabola")},
         ),
         Claim(
             "`solve` is what a leader commits to, and drawing prices at random earns no more",
-            "equilibrium",
             {"open-spiel": ("`stackelberg_lp`", "commitment")},
         ),
         Claim(
             "`solve` where demand is linear, and where it is what rivals leave of it",
-            "equilibrium",
             {
                 "econgym": (
                     "`BertrandDiffEnv`, its `equilibrium()`",
@@ -56,7 +50,6 @@ CLAIMS = {
     "several": (
         Claim(
             "Shares and profits at any prices",
-            "competition_oracle",
             {
                 "pyblp": ("`compute_profits`, its logit", "any prices"),
                 "econgym": ("`BertrandEnv`, as μ goes to 0", "payoffs without taste"),
@@ -64,7 +57,6 @@ CLAIMS = {
         ),
         Claim(
             "`nash`: prices, shares, profits and users' utility",
-            "competition_oracle",
             {
                 "pyblp": (
                     "`replace_endogenous`, ζ-markup",
@@ -81,7 +73,6 @@ CLAIMS = {
         ),
         Claim(
             "`best_deviation` and `nash_conv`: what a provider could still gain",
-            "competition_oracle",
             {
                 "pyblp": (
                     "`compute_profits`; ζ-markup of one firm",
@@ -93,7 +84,6 @@ CLAIMS = {
         ),
         Claim(
             "`cartel`: prices and profits",
-            "competition_oracle",
             {
                 "pyblp": ("joint ownership, best of six starts", "cartel", "Calvano's cartel"),
                 "econgym": ("monopoly, as μ goes to 0", "cartel without taste"),
@@ -103,12 +93,10 @@ CLAIMS = {
     "learning": (
         Claim(
             "The 15 prices and the profits of Calvano's duopoly",
-            "calvano",
             {"scipy": ("`brentq`, `lambertw`, the printed logit", "price table")},
         ),
         Claim(
             "All pure equilibria of a round on a grid, no more and no fewer",
-            "calvano",
             {
                 "nashpy": ("`is_best_response`", "pure price equilibria"),
                 "open-spiel": ("`nash_conv`, `iterated_dominance`", "pure price equilibria"),
@@ -117,56 +105,46 @@ CLAIMS = {
         ),
         Claim(
             "The compiled Q-learner: tables and greedy prices after 20,000 periods",
-            "calvano",
             {"econgym": ("`QLearner`, given Calvano's rules", "Q-learning")},
         ),
         Claim(
             "Profits of a run, and its profit gain Δ",
-            "calvano",
             {"econgym": ("`run_episode`, `delta_index`", "profits of a run", "profit gain")},
         ),
         Claim(
             "The best reply for ever to a learned strategy",
-            "calvano",
             {"scipy": ("linear programme of the MDP, HiGHS", "best reply for ever")},
         ),
     ),
     "menus": (
         Claim(
             "No menu earns more than `solve_menu`'s, with one contract for each VMU",
-            "menus_oracle",
             {"cvxpy": ("all constraints, Clarabel", "best menu")},
         ),
         Claim(
             "… with few contracts",
-            "menus_oracle",
             {"scipy": ("mixed-integer programme, HiGHS", "menu of few contracts")},
         ),
         Claim(
             "… with an entry fee and a price per step (`best_tariff`)",
-            "menus_oracle",
             {"scipy": ("mixed-integer programme, HiGHS", "two-part tariff")},
         ),
         Claim(
             "… where types are seen (`first_best`)",
-            "menus_oracle",
             {"cvxpy": ("convex programme", "first best")},
         ),
     ),
     "pictures": (
         Claim(
             "A chain paints what RePaint paints from the same noise",
-            "repaint_sampler",
             {"diffusers": ("`RePaintScheduler`", "RePaint chain")},
         ),
         Claim(
             "It calls the network at the same times",
-            "repaint_sampler",
             {"diffusers": ("`RePaintScheduler`", "RePaint timetable")},
         ),
         Claim(
             "A picture's SSIM, of all of it and of what was painted",
-            "repaint_service",
             {"scikit-image": ("`structural_similarity`", "SSIM of a picture")},
         ),
     ),
@@ -192,17 +170,17 @@ def certificates(game: str) -> str:
         raise ValueError(f"docs/peers.csv and CLAIMS must hold the same, got {sorted(different)}")
     shown = []
     for claim in CLAIMS[game]:
-        sentence, ours = claim.sentence, f"`test_{claim.ours}.py`"
+        sentence = claim.sentence
         for package, (way, *keys) in claim.by.items():
             rows = [found[package, key] for key in keys]
             cases = f"{sum(int(row['cases']) for row in rows):,}"
             largest = max((row["largest"] for row in rows), key=float)
             largest = "0" if float(largest) == 0 else largest
             theirs = f"{package} {rows[0]['version']}: {way}"
-            shown.append((sentence, ours, theirs, cases, largest))
-            sentence = ours = ""  # said once
-    header = ("claim", "our own check", "foreign check", "cases", "largest difference")
-    return markdown(header, shown, words=3)
+            shown.append((sentence, theirs, cases, largest))
+            sentence = ""  # said once
+    header = ("claim", "foreign check", "cases", "largest difference")
+    return markdown(header, shown, words=2)
 
 
 def cases(package: str, *claim: str) -> str:
