@@ -53,35 +53,48 @@ def ratio(name: str) -> str:
 
 
 def beside(name: str) -> str:
-    """What this package and others play on one core (`steps`), or `where` and when."""
-    made_by = {"steps": _beside_steps, "where": lambda: _where(table("beside"), "processor")}
+    """What this package and others play: `single` games, a `batch`, `learning`; and `where`."""
+    made_by = {
+        "single": lambda: _beside_one("single"),
+        "batch": _beside_many,
+        "learning": lambda: _beside_one("learning"),
+        "where": lambda: _where(table("beside"), "processor"),
+    }
     return _made(made_by, name)
 
 
-def _beside_steps() -> str:
+def _beside_one(kind: str) -> str:
+    shown = [(row["package"], row["what"], _agent_steps(row)) for row in _fastest(kind)]
+    return markdown(("package", "what is played", "agent-steps/s"), shown, words=2)
+
+
+def _beside_many() -> str:
+    twice = {row["name"]: row for row in table("beside", kind="batch", cores="2")}
+    shown = [
+        (row["package"], row["what"], _agent_steps(row), _agent_steps(twice[row["name"]]))
+        for row in _fastest("batch", games="4096")
+    ]
+    return markdown(("package", "what is played", "agent-steps/s", "on two cores"), shown, words=2)
+
+
+def _fastest(kind: str, **of: str) -> list[Row]:
     """All rows of this package, and the fastest of each other, measured in the same way."""
-    rows = [row for row in table("beside", cores="1") if row["agent_steps_per_second"]]
     fastest: dict[tuple[str, ...], Row] = {}
-    for row in rows:
+    for row in table("beside", kind=kind, cores="1", **of):
+        if not row["agent_steps_per_second"]:
+            continue
         ours = row["package"] == "aigc-market"
         through = [by for by in ("benchmark_step", "wrapper") if by in row["what"]]
-        key = row["kind"], row["package"], *([row["name"]] if ours else through)
-        fastest[key] = max(fastest.get(key, row), row, key=_agent_steps)
-    shown = []
-    twice = {row["name"]: row for row in table("beside", cores="2")}
-    for row in fastest.values():
-        two = [twice[row["name"]]] if row["name"] in twice else []
-        speeds = [
-            f"{_agent_steps(each):,}" for each in (row, *two) if each["agent_steps_per_second"]
-        ]
-        names = row["package"], row["what"], f"{int(row['games']):,}"
-        shown.append((*names, *(speeds + [NONE])[:2]))
-    header = ("package", "what is played", "games", "agent-steps/s", "on two cores")
-    return markdown(header, shown, words=2)
+        key = row["package"], *([row["name"]] if ours else through)
+        fastest[key] = max(
+            fastest.get(key, row), row, key=lambda each: int(each["agent_steps_per_second"])
+        )
+    return list(fastest.values())
 
 
-def _agent_steps(row: Row) -> int:
-    return int(row["agent_steps_per_second"])
+def _agent_steps(row: Row) -> str:
+    speed = row["agent_steps_per_second"]
+    return f"{int(speed):,}" if speed else NONE
 
 
 def _where(rows: Sequence[Row], machine: str = "machine") -> str:

@@ -5,27 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import measurements
-from measurements import NONE, percent, rounded
+from measurements import NONE, rounded
 
 from baselines.report import table
 
 EXAMPLES = measurements.DOCS.parent / "examples"
-
-
-def sentence() -> str:
-    """How near the examples come. What is learned from recorded games is of another scenario."""
-    lines = [run["line"] for run in _runs().values() if not run["line"].startswith("behaviour")]
-    shares = [share for line in lines for share in _shares(line)]
-    gaps = [gap for line in lines for gap in _gaps(line)]
-    return (
-        f"Leaders end at {percent(min(shares, key=Decimal), 0, ROUND_FLOOR)} to "
-        f"{percent(max(shares, key=Decimal), 0)} of U_p*, and followers within "
-        f"{rounded(max(gaps, key=Decimal), 1, ROUND_CEILING)} % of their best responses "
-        f"({len(lines)} examples, one run each)."
-    )
 
 
 def results() -> str:
@@ -45,19 +31,11 @@ def _runs() -> dict[str, dict[str, str]]:
     return json.loads((measurements.DOCS / "libraries.json").read_text("utf-8"))
 
 
-def _shares(line: str) -> list[str]:
-    return re.findall(r"share (\d\.\d+)", line)
-
-
-def _gaps(line: str) -> list[str]:
-    return re.findall(r"gap (\d+\.\d+)%", line)
-
-
 def _share(line: str) -> str:
-    shown = " / ".join(rounded(share, 3) for share in _shares(line))
+    shown = " / ".join(rounded(share, 3) for share in re.findall(r"share (\d\.\d+)", line))
     behaviour = re.match(r"behaviour (\d\.\d+)", line)
     return f"{shown}, from {rounded(behaviour[1], 3)}" if behaviour else shown
 
 
 def _gap(line: str) -> str:
-    return " / ".join(rounded(gap, 2) for gap in _gaps(line)) or NONE
+    return " / ".join(rounded(gap, 2) for gap in re.findall(r"gap (\d+\.\d+)%", line)) or NONE

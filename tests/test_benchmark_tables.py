@@ -48,23 +48,32 @@ def test_missed_goals_are_shown_and_counted(tables):
 
 
 def test_of_others_the_fastest_is_shown(tables):
-    rows = [
+    single = [
         "single,a,aigc-market,A,1,1,10",
         "single,b,aigc-market,B,1,1,20",
         "single,x,other,X,1,1,7",
         "single,y,other,Y,1,1,8",
         "single,z,other,Z,1,1,",
         "single,w,other,X in a wrapper,1,1,3",
-        "single,x,other,X,1,2,90",
-        "single,y,other,Y,1,2,11",
-        "single,b,aigc-market,B,1,2,",
     ]
+    batch = [
+        "batch,p,other,P,4096,1,9",
+        "batch,p,other,P,4096,2,5",
+        "batch,p-64,other,P,64,1,10",
+        "batch,q,more,Q,4096,1,4",
+        "batch,q,more,Q,4096,2,",
+    ]
+    rows = *single, *batch
     tables("beside", "kind,name,package,what,games,cores,agent_steps_per_second", *rows)
-    assert benchmark_tables.beside("steps").splitlines()[2:] == [
-        "| aigc-market | A | 1 | 10 | – |",
-        "| aigc-market | B | 1 | 20 | – |",
-        "| other | Y | 1 | 8 | 11 |",
-        "| other | X in a wrapper | 1 | 3 | – |",
+    assert benchmark_tables.beside("single").splitlines()[2:] == [
+        "| aigc-market | A | 10 |",
+        "| aigc-market | B | 20 |",
+        "| other | Y | 8 |",
+        "| other | X in a wrapper | 3 |",
+    ]
+    assert benchmark_tables.beside("batch").splitlines()[2:] == [
+        "| other | P | 9 | 5 |",
+        "| more | Q | 4 | – |",
     ]
 
 

@@ -149,4 +149,3 @@ def test_the_page_says_what_was_not_run(tmp_path, monkeypatch):
     assert re.search(r"`rllib_aec.py` \| ray 1.2 \| .* \| .988 \| .50 \| 7 \|", rows)
     assert re.search(r"`minari_offline.py` .* \| .750, from .500 \| – \| 7 \|", rows)
     assert rows.count("not run yet") == len(TABLE) - 2
-    assert library_tables.sentence().startswith("Leaders end at 98 % to 99 % of U_p*, and foll")
