@@ -41,18 +41,27 @@ def _is_trained(row: Row) -> bool:
 
 
 def takes() -> str:
-    """What earns most in each scenario, by what it is told, and what its training cost."""
-    columns: dict[str, Callable[[Entry], bool]] = {
-        "told nothing": lambda e: e.knows == "nothing",
-        "the form, classical": is_classical,
-        "the form, fitted": lambda e: e.knows == "form" and bool(e.trainer),
-        "the gradient": lambda e: e.knows == "gradient",
-        "the law": lambda e: e.knows == "law",
+    """The best share in each scenario, by what methods are told.
+
+    A kind of which one method is the best everywhere is named once, below.
+    """
+    kinds: dict[str, Callable[[Entry], bool]] = {
+        "nothing": lambda e: e.knows == "nothing",
+        "form, classical": is_classical,
+        "form, fitted": lambda e: e.knows == "form" and bool(e.trainer),
+        "gradient": lambda e: e.knows == "gradient",
+        "law": lambda e: e.knows == "law",
     }
-    rows = [
-        (f"`{name}`", *(_cost(_best(name, among)) for among in columns.values())) for name in HIDDEN
-    ]
-    return markdown(("", *columns), rows)
+    columns, everywhere = [], []
+    for kind, among in kinds.items():
+        best = [_best(name, among) for name in HIDDEN]
+        methods = sorted({row["method"] for row in best if row})
+        if len(methods) == 1:
+            everywhere.append(f"`{methods[0]}` ({kind})")
+        columns.append([_share(row, named=len(methods) > 1) for row in best])
+    rows = [(f"`{name}`", *cells) for name, *cells in zip(HIDDEN, *columns, strict=True)]
+    told = f"\n\nWhere no name stands: {', '.join(everywhere)}." if everywhere else ""
+    return markdown(("", *kinds), rows) + told
 
 
 def _best(scenario: str, among: Callable[[Entry], bool]) -> Row | None:
@@ -61,11 +70,10 @@ def _best(scenario: str, among: Callable[[Entry], bool]) -> Row | None:
     return max(rows, key=lambda row: Decimal(row["share"]), default=None)
 
 
-def _cost(row: Row | None) -> str:
+def _share(row: Row | None, named: bool) -> str:
     if row is None:
         return NONE
-    seconds = f", {rounded(row['train_seconds'], 0)} s" if _is_trained(row) else ""
-    return f"{rounded(row['share'], 3)} (`{row['method']}`{seconds})"
+    return rounded(row["share"], 3) + (f" (`{row['method']}`)" if named else "")
 
 
 def share(scenario: str, method: str) -> str:

@@ -70,7 +70,6 @@ def compete_table() -> str:
         "less `q_learning_myopic`": lambda market: _less(market, "q_learning", "q_learning_myopic"),
         "with a stranger of its kind": _unacquainted,
         "against `ppo`": lambda market: _met(market, "ppo"),
-        "against `tit_for_tat`": lambda market: _met(market, "tit_for_tat"),
         "`ppo_myopic` less `ppo`": lambda market: _less(market, "ppo_myopic", "ppo"),
         "`q_learning` answers": lambda market: _answers(market, "q_learning"),
         "`q_learning_myopic` answers": lambda market: _answers(market, "q_learning_myopic"),

@@ -124,10 +124,24 @@ def test_the_best_learner_is_the_best_of_those_that_are_trained_and_told_nothing
     [header, _, row] = WRITE["made"]("verdicts best-learner/best-classical").splitlines()
     assert header == "|  | best learner − best classical |"
     assert row == "| `hidden` | lower, −.0200 ± .0100 |"
+    [_, _, *rows, _, told] = WRITE["made"]("takes").splitlines()
+    assert rows[:2] == [
+        "| `hidden` | .960 | .970 | .980 | – | – |",
+        "| `drift` | – | .970 | – | – | .990 |",
+    ]
+    assert told == (
+        "Where no name stands: `epsilon_greedy` (nothing), `cils` (form, classical), "
+        "`filter` (form, fitted), `bayes` (law)."
+    )
+
+
+def test_the_best_are_named_by_scenario_where_they_differ(docs):
+    rows = [("hidden", "cils", 0.97), ("hidden", "kalman", 0.96), ("drift", "kalman", 0.97)]
+    docs("leaderboard", [standing(name, method, "form", x) for name, method, x in rows])
     [_, _, *rows] = WRITE["made"]("takes").splitlines()
     assert rows[:2] == [
-        "| `hidden` | .960 (`epsilon_greedy`) | .970 (`cils`) | .980 (`filter`, 40 s) | – | – |",
-        "| `drift` | – | .970 (`cils`) | – | – | .990 (`bayes`) |",
+        "| `hidden` | – | .970 (`cils`) | – | – | – |",
+        "| `drift` | – | .970 (`kalman`) | – | – | – |",
     ]
 
 
