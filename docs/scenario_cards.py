@@ -55,7 +55,7 @@ def _hidden(said: dict[str, str]) -> str:
 
 def presets() -> str:
     """All scenarios in a table, read from what their environments were made with."""
-    header = "scenario", "hidden from the leader", "moves", "K, R", "followers", "sees"
+    header = "scenario", "hidden from the leader", "moves", "K, R", "followers"
     return markdown(header, [row for providers in _KINDS for row in _compared(providers)])
 
 
@@ -63,14 +63,12 @@ def _compared(providers: str) -> Iterator[tuple[str, ...]]:
     known, env, of = _KINDS[providers]
     for name, said in words(providers).items():
         made: Any = env(scenario=name, followers="agents")
-        sees = (made.observation_space(agent).shape[0] for agent in ("asp_0", "vmu_0"))
         yield (
             f"`{name}`{of}",
             said["hidden"].partition(";")[0],  # behind it, that followers are noisy
             said["moves"],
             f"{made.settings.market.K}{', drawn' if made.settings.rationed else ''}",
             f"`{known[name].followers}`",
-            ", ".join(map(str, sees)),
         )
 
 
