@@ -23,7 +23,11 @@ def benchmarks(*names: str) -> str:
     for name in names:
         ratio(name)
     shown = [
-        (row["what"], f"**{row['ratio']}**" if row["met"] == "no" else row["ratio"], row["goal"])
+        (
+            row["what"],
+            f"**{row['ratio']}**" if row["met"] == "no" else row["ratio"],
+            row["goal"].replace(" ", "\N{NO-BREAK SPACE}"),
+        )
         for row in rows
         if row["name"] in names or row["met"] == "no"
     ]
