@@ -60,6 +60,7 @@ def test_code_runs(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", ENVIRONMENTS)
 def test_an_environment_has_its_page(page, tmp_path):
     """In Farama's order, with what the environment says of itself, and code that runs."""
+    skip_what_is_not_there(ENVIRONMENTS[page].make)
     text = ENVIRONMENTS[page].text()
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ORDER
     rows = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", text, re.MULTILINE))
@@ -88,6 +89,7 @@ def below(text, heading):
 def test_its_tables_hold_for_other_sizes(page):
     """M, K and L are told apart, so that shapes in symbols are compared with what is there."""
     known = ENVIRONMENTS[page]
+    skip_what_is_not_there(known.make)
     make = known.make.replace("M=2", "M=4").replace("K=2", "K=5").replace("4096", "3")
     text = dataclasses.replace(known, make=make).text()
     for name in known.tables:
@@ -114,6 +116,7 @@ def test_vector_pages_say_what_each_autoreset_mode_does(page):
     ],
 )
 def test_a_docstring_that_is_wrong_makes_no_page(said, instead, monkeypatch):
+    skip_what_is_not_there(ENVIRONMENTS["aec"].make)
     documented = ENVIRONMENTS["aec"].described
     docstring = inspect.getdoc(documented)
     assert said in docstring
