@@ -1,7 +1,7 @@
 """What every view of the games says, recorded once and played again after each change.
 
-    python -m tests.recording record    # play all cases, and write recording.npz
-    python -m tests.recording compare   # play them again: what differs by more than 1e-6, relative
+    python tests/recording record   # play all cases, and write recording.npz
+    python tests/recording compare  # play them again: what differs by more than 1e-6, relative
 
 A recording is of one machine and one set of packages: streams of random numbers and last digits
 are theirs. It serves whoever rebuilds the package's inside, and is no test.
@@ -17,9 +17,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-
-from tests.recording.cases import cases
-from tests.recording.play import play
+from cases import cases
+from play import play
 
 FILE = Path(__file__).with_name("recording.npz")
 TOLERANCE = 1e-6
