@@ -9,6 +9,7 @@ from baselines.experiments.leaderboard import tune
 from baselines.followers.both_learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.methods.sb3.recipes import GridRecipe, NoisyRecipe, PpoRecipe
+from baselines.methods.sellers.deep_recipe import DeepRecipe
 from baselines.methods.sellers.recipe import SellerRecipe
 
 WHOLE = "must be a whole number of at least"
@@ -46,6 +47,24 @@ COMMANDS = {
         "--method nobody": "--method must be module:factory, got 'nobody'",
         "--method no_module:Thing": "no_module",
     },
+    "menus": {
+        "--scenario drift": "--scenario must be one of",
+        "--learners dqn": "--learners must be one of ['ppo', 'sac', 'td3', 'diffusion_td3', 'const",
+        "--learners ppo=x": "--learners must be NAME[=CONTRACTS]",
+        "--learners ppo=0": f"--learners CONTRACTS {WHOLE} 1, got 0",
+        "--seeds 0": f"--seeds {WHOLE} 1, got 0",
+        "--episodes 0": f"--episodes {WHOLE} 1, got 0",
+    },
+    "sessions": {
+        "--learners nobody": "--learners must be one of ['sac_average', 'sac',",
+        "--learners sac=many": "--learners must be NAME",
+        "--learners sac=0": f"--learners SESSIONS {WHOLE} 1, got 0",
+        "--learners": "must name one at least",
+        "--frozen nobody": "--frozen must be one of ['sac_average', 'sac',",
+        "--scenario paper": "--scenario must be one of ['duopoly', 'calvano', 'road']",
+        "--sessions 0": f"--sessions {WHOLE} 1",
+        "--periods 0": f"--periods {WHOLE} 1",
+    },
 }
 
 
@@ -66,6 +85,7 @@ SB3 |= {"learning_rate": 1e-3, "least_rate": 0.0, "log_std_init": -1.5, "history
 REPLAY = {"rounds": 800, "history": 2, "lanes": 4, "learning_rate": 1e-3, "least_rate": 0.0}
 REPLAY |= {"batch_size": 16, "buffer_size": 100}
 GOOD = {PpoRecipe: SB3, NoisyRecipe: {**REPLAY, "exploration": 0.1}, GridRecipe: REPLAY}
+GOOD[DeepRecipe] = {"batch_size": 8, "buffer_size": 32}
 RECIPES = {
     QRecipe: {
         "alpha": [0.0, 1.1],
@@ -74,6 +94,20 @@ RECIPES = {
         "memory": [2, True],
         "stable": [0],
         "max_periods": [1.5],
+    },
+    DeepRecipe: {
+        "learner": ["dqn"],
+        "objective": ["total"],
+        "prices": ["some"],
+        "critic_value": ["max"],
+        "gamma": [1.0],
+        "periods": [0],
+        "warm_up": [-1],
+        "actor_rate": [0.0],
+        "tau": [1.5],
+        "noise": [-0.1],
+        "clip": [0.0],
+        "batch_size": [64],
     },
     SellerRecipe: {"rounds": [0], "prices": ["some"], "learning_rate": [-1.0], "n_steps": [True]},
     PpoRecipe: {

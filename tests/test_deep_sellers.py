@@ -486,28 +486,6 @@ def test_learning_goes_on_from_what_was_learned(policies):
 # Bad input.
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"learner": "dqn"}, r"learner must be one of \['sac'"),
-        ({"objective": "total"}, "objective must be one of"),
-        ({"prices": "some"}, "prices must be one of"),
-        ({"critic_value": "max"}, "critic_value must be one of"),
-        ({"gamma": 1.0}, "gamma must be finite numbers at least 0 and below 1, got 1.0"),
-        ({"periods": 0}, "periods must be a whole number of at least 1, got 0"),
-        ({"warm_up": -1}, "warm_up must be a whole number"),
-        ({"actor_rate": 0.0}, "actor_rate must be"),
-        ({"tau": 1.5}, "tau must be"),
-        ({"noise": -0.1}, "noise must be"),
-        ({"clip": 0.0}, "clip must be"),
-        ({"batch_size": 64}, "batch_size must be at most buffer_size = 32, got 64"),
-    ],
-)
-def test_a_bad_recipe_is_named(given, message):
-    with pytest.raises(ValueError, match=message):
-        small(**given)
-
-
 def test_a_task_or_policies_that_do_not_fit_are_named(policies):
     three = Task("calvano", {"M": 3}, game="competition")
     cheap = Task("calvano", {"max_price": 1.9}, game="competition")

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from aigc_market import competition
-from baselines import __main__ as command_line
 from baselines.arena.task import Task
 from baselines.experiments.compete.measures import GAMMA, benchmark
 from baselines.experiments.sessions import session_measures
@@ -299,28 +298,6 @@ def test_words_of_the_command():
         False,
         5,
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("--learners nobody", "--learners must be one of ['sac_average', 'sac',"),
-        ("--learners sac=many", "--learners must be NAME"),
-        ("--learners sac=0", "--learners SESSIONS must be a whole number of at least 1, got 0"),
-        ("--learners", "must name one at least"),
-        ("--frozen nobody", "--frozen must be one of ['sac_average', 'sac',"),
-        ("--scenario paper", "--scenario must be one of ['duopoly', 'calvano', 'road']"),
-        ("--sessions 0", "--sessions must be a whole number of at least 1"),
-        ("--periods 0", "--periods must be a whole number of at least 1"),
-    ],
-)
-def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, capsys, words, message):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["baselines", "sessions", *words.split()])
-    with pytest.raises(SystemExit):
-        command_line.main()
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())  # nothing was begun
 
 
 @pytest.mark.parametrize(
