@@ -98,9 +98,8 @@ def spoiled(out, of, /, **values):
 # --- a method of one's own
 
 
-@pytest.mark.parametrize("quick", [False, True])
-def test_ones_own_method_is_played_alone_and_under_each_seed(tmp_path, counted, own, quick):
-    run(tmp_path, method="my_method:Own", track="form", quick=quick)
+def test_ones_own_method_is_played_alone_and_under_each_seed(tmp_path, counted, own):
+    run(tmp_path, method="my_method:Own", track="form", quick=True)
     table = whole(tmp_path)
     assert list(table.index) == ["my_method:Own"]
     row = table.loc["my_method:Own"]
@@ -165,15 +164,7 @@ def test_a_row_that_says_more_than_was_played_does_not_hold(tmp_path, counted, c
     verify(tmp_path / "leaderboard.csv", rows=("hidden/constant",), workers=1)
     with pytest.raises(SystemExit):
         verify(tmp_path / "leaderboard.csv", rows=("hidden/random",), workers=1)
-
-
-def test_a_wider_tolerance_is_for_other_machines(tmp_path, counted):
-    run(tmp_path, methods=("random",))
-    share = pd.read_csv(tmp_path / "leaderboard.csv")["share"] + 5e-4
-    spoiled(tmp_path, "random", share=share.map("{:.8f}".format))
-    with pytest.raises(SystemExit):
-        verify(tmp_path / "leaderboard.csv", workers=1)
-    verify(tmp_path / "leaderboard.csv", tolerance=1e-3, workers=1)
+    verify(tmp_path / "leaderboard.csv", tolerance=1e-5, workers=1)  # of another machine
 
 
 def test_other_code_is_told_from_the_rows_own(tmp_path, counted, own, capsys):
