@@ -9,6 +9,7 @@ import re
 
 import gymnasium
 import numpy as np
+import pettingzoo
 import pytest
 import torch
 from views import Service, menu, menu_lanes, pricing, pricing_lanes, rival, rival_lanes
@@ -136,6 +137,15 @@ OF_PAIRS = [0.5, [0.5, 0.5], -np.ones((2, 2)), np.full((3, 2), 0.5), NAN, "1", N
 PRICES = {"market": [aigc_market.Market()], "prices": [*BAD_PRICES, None]}
 SOLVED = {"nash": [5, "nash", competition.Nash], "cartel": [5, "cartel", competition.Cartel]}
 SEARCHED = {"tolerance": [0, [0.1, 0.1]]}
+NO_MARKET = {"market": [None, "paper", 3, aigc_market.Competition()]}
+BAD_OFFER = {
+    **NO_MARKET,
+    "menu": [
+        *(None, "menu", 5j, [100.0, 900.0], [[100.0, 900.0, 1.0]], [[100.0]], np.zeros((0, 2))),
+        *([[-1.0, 900.0]], [[250.1, 900.0]], [[100.0, -0.1]], [[NAN, 900.0]], [[100.0, INF]]),
+        *([["100", "900"]], [[True, False]]),
+    ],
+}
 UNFIT = {
     "steps": [[0, 1, 2], [0, 0, 1, 1], [-1, 0, 1, 2], [NAN, 1, 2, 3], "steps", None],
     "values": [[0, 3, 4], [NAN, 3, 4, 3], "values", None],
@@ -162,11 +172,20 @@ BAD = {
     competition.best_deviation: {**PRICES, **SEARCHED, "seat": [-1, 2, 0.0]},
     competition.deviation_gains: {**PRICES, **SEARCHED},
     competition.nash_conv: PRICES,
-    competition.nash: {"start": BAD_PRICES, **SEARCHED},
+    competition.nash: {"start": [*BAD_PRICES, [0.5, 3.0], [3.0, 20.5]], **SEARCHED},
     competition.cartel: {},
     competition.profit_gain: {"asp_utility": [5.0, [5.0], [5.0] * 3, NAN], **SOLVED},
     competition.price_grid: {"levels": [0, 1, 2.5], "margin": [-0.1, [0.1, 0.1]], **SOLVED},
-    aigc_market.solve_menu: {"contracts": [0, -1, 1.5, "2", True]},
+    aigc_market.solve_menu: {**NO_MARKET, "contracts": [0, -1, 1.5, "2", True]},
+    menus.first_best: NO_MARKET,
+    menus.best_tariff: NO_MARKET,
+    menus.choose: BAD_OFFER,
+    menus.menu_regret: BAD_OFFER,
+    menus.assignment_gaps: {
+        **NO_MARKET,
+        "steps": [[1.0], [1.0, 2.0, 3.0], [-1.0, 2.0], [1.0, 251.0], [1.0, NAN], None, "12"],
+        "fees": [[1.0], [1.0, 2.0, 3.0], [1.0, -2.0], [1.0, NAN], None, "12"],
+    },
     QuadraticSSIM: {"alpha": [0, 1e-4], "beta": [0], "gamma": [NAN]},
     SaturatingSSIM: {"gain": [0], "scale": [0], "start": [NAN]},
     TabulatedSSIM: {
@@ -200,19 +219,23 @@ BAD = {
 """Of each parameter of a call what it alone refuses."""
 
 LEVELS = {"low": 100, "high": 300}
-TWO_PRICES = {"market": aigc_market.Competition(), "prices": [5.0, 6.0]}
+PAPER = {"market": aigc_market.Market()}
+OFFER = {**PAPER, "menu": [[100.0, 900.0]]}
+DUOPOLY = {"market": aigc_market.Competition()}
+TWO_PRICES = {**DUOPOLY, "prices": [5.0, 6.0]}
 MEASURED = {"steps": [0, 1, 2, 3], "values": [0, 3, 4, 3.2]}
 NEEDED = {
-    aigc_market.best_response: {"market": aigc_market.Market(), "price": 8.0},
-    aigc_market.regret: {"market": aigc_market.Market(), "price": 8.0, "steps": [100.0, 100.0]},
+    aigc_market.best_response: {**PAPER, "price": 8.0},
+    aigc_market.regret: {**PAPER, "price": 8.0, "steps": [100.0, 100.0]},
     **dict.fromkeys((competition.respond, competition.nash_conv), TWO_PRICES),
     competition.deviation_gains: TWO_PRICES,
     competition.settle: {**TWO_PRICES, "shares": [[0.5] * 2] * 2, "steps": [[100.0] * 2] * 2},
     competition.best_deviation: {**TWO_PRICES, "seat": 0},
-    competition.nash: {"market": aigc_market.Competition()},
-    competition.profit_gain: {"market": aigc_market.Competition(), "asp_utility": [500.0, 600.0]},
-    competition.price_grid: {"market": aigc_market.Competition()},
-    aigc_market.solve_menu: {"market": aigc_market.Market()},
+    **dict.fromkeys((competition.nash, competition.price_grid), DUOPOLY),
+    competition.profit_gain: {**DUOPOLY, "asp_utility": [500.0, 600.0]},
+    **dict.fromkeys((aigc_market.solve_menu, menus.first_best, menus.best_tariff), PAPER),
+    **dict.fromkeys((menus.choose, menus.menu_regret), OFFER),
+    menus.assignment_gaps: {**PAPER, "steps": [1.0, 2.0], "fees": [3.0, 4.0]},
     QuadraticSSIM: {"alpha": -1e-4, "beta": 0.07},
     SaturatingSSIM: {"gain": 3.0, "scale": 40.0},
     TabulatedSSIM: {"steps": [10, 250], "values": [0.1, 0.9], "at_zero": 0.0},
@@ -309,26 +332,20 @@ VIEWS = {
 CALLS = VIEWS | {call.__name__: (call, BAD[call], NEEDED.get(call, {})) for call in BAD}
 
 
-@pytest.mark.parametrize(
-    ("label", "name"),
-    [(label, name) for label, (_, parameters, _) in CALLS.items() for name in parameters],
-)
-def test_a_bad_argument_is_named(label, name):
-    call, parameters, good = CALLS[label]
-    refused(lambda value: call(**{**good, name: value}), name, parameters[name])
-
-
 @pytest.mark.parametrize("label", CALLS)
-def test_every_parameter_refuses_what_means_nothing(label):
-    call, _, good = CALLS[label]
+def test_bad_arguments_are_named(label):
+    """Every parameter refuses what it must not be, and what means nothing anywhere."""
+    call, parameters, good = CALLS[label]
     with pytest.raises(TypeError, match="prize") as error:
         call(**good, prize=1.0)
     names = list(inspect.signature(call).parameters)
     if label in VIEWS:  # they take any, and list those that they know
         names = str(error.value).split("'prize' is not a parameter; allowed: ")[1].split(", ")
     assert len(set(names)) == len(names)
+    assert parameters.keys() <= set(names)
     for name in names:
-        refused(lambda value, name=name: call(**{**good, name: value}), name, [{}])
+        bad = [{}, *parameters.get(name, ())]
+        refused(lambda value, name=name: call(**{**good, name: value}), name, bad)
 
 
 def test_the_tables_have_every_public_call():
@@ -593,54 +610,45 @@ NOT_INDICES_OF_A_MENU = [
 ]
 
 
-def at_turn_of(number, make=aigc_market.env, **arguments):
-    """A game of one provider, with an agent's turn to act."""
+def acting(make, agent, **arguments):
+    """The step of a game by which this agent acts, after or beside the others."""
     env = make(**arguments)
     env.reset(seed=0)
-    for _ in range(number):
+    while getattr(env, "agent_selection", agent) != agent:
         env.step(env.action_space(env.agent_selection).sample())
-    return env
-
-
-def among_all(agent, make=aigc_market.parallel_env, **arguments):
-    """A step of the parallel game, in which an agent acts as it likes."""
-    env = make(**arguments)
-    env.reset(seed=0)
+    if not isinstance(env, pettingzoo.ParallelEnv):
+        return env.step
     actions = {each: env.action_space(each).sample() for each in env.agents}
     return lambda action: env.step({**actions, agent: action})
 
 
-def stepping(make, **arguments):
-    env = make(**arguments)
-    env.reset(seed=0)
-    return env.step
-
-
 ACTORS = {
-    "asp_0 at its turn": lambda **kw: at_turn_of(0, **kw).step,
-    "a VMU at its turn": lambda **kw: at_turn_of(1, **kw).step,
-    "asp_0 at once": lambda **kw: among_all("asp_0", **kw),
-    "a VMU at once": lambda **kw: among_all("vmu_1", **kw),
-    "asp_0 alone": lambda **kw: stepping(pricing, **kw),
-    "asp_0 among rivals": lambda **kw: stepping(rival, **kw),
-    "asp_0 with a menu at its turn": lambda **kw: at_turn_of(0, menus_v0.env, **kw).step,
-    "asp_0 with a menu at once": lambda **kw: among_all("asp_0", menus_v0.parallel_env, **kw),
-    "asp_0 with a menu alone": lambda **kw: stepping(menu, **kw),
-    "a VMU and a menu at its turn": lambda **kw: at_turn_of(1, menus_v0.env, **kw).step,
-    "a VMU and a menu at once": lambda **kw: among_all("vmu_1", menus_v0.parallel_env, **kw),
+    "asp_0 at its turn": aigc_market.env,
+    "vmu_0 at its turn": aigc_market.env,
+    "asp_0 at once": aigc_market.parallel_env,
+    "vmu_1 at once": aigc_market.parallel_env,
+    "asp_0 alone": pricing,
+    "asp_0 among rivals": rival,
+    "asp_0 with a menu at its turn": menus_v0.env,
+    "asp_0 with a menu at once": menus_v0.parallel_env,
+    "asp_0 with a menu alone": menu,
+    "vmu_0 and a menu at its turn": menus_v0.env,
+    "vmu_1 and a menu at once": menus_v0.parallel_env,
 }
 
 
 @pytest.mark.parametrize("continuous", [True, False])
 @pytest.mark.parametrize("actor", ACTORS)
 def test_a_bad_action_is_named(actor, continuous):
-    step = ACTORS[actor](continuous_actions=continuous)
-    name = re.match(r"asp_0|a VMU", actor)[0]
+    agent = actor.split()[0]
+    step = acting(ACTORS[actor], agent, continuous_actions=continuous)
     numbers, indices = NOT_A_NUMBER, NOT_AN_INDEX
     if "menu" in actor:
-        indices = NOT_AN_INDEX if name == "a VMU" else NOT_INDICES_OF_A_MENU
-        numbers = NOT_AN_INDEX if name == "a VMU" else NOT_NUMBERS_OF_A_MENU
-    refused(step, f"the action of {name}", numbers if continuous else indices)
+        numbers, indices = NOT_NUMBERS_OF_A_MENU, NOT_INDICES_OF_A_MENU
+        if agent != "asp_0":
+            numbers = indices = NOT_AN_INDEX
+    named = "asp_0" if agent == "asp_0" else "a VMU"
+    refused(step, f"the action of {named}", numbers if continuous else indices)
 
 
 @pytest.mark.parametrize("continuous", [True, False])
