@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from measurements import NONE, Row, only, table
 
@@ -56,29 +56,31 @@ def ratio(name: str) -> str:
 # docs/beside.csv, which tests/benchmarks/beside.py writes
 
 
-def beside(name: str) -> str:
-    """What this package and others play: `single` games, a `batch`, `learning`; and `where`."""
-    made_by = {
-        "single": lambda: _beside_one("single"),
-        "batch": _beside_many,
-        "learning": lambda: _beside_one("learning"),
-        "where": lambda: _where(table("beside"), "processor"),
-    }
-    return _made(made_by, name)
+def beside(kind: str) -> str:
+    """What this package and others play: `single` games, or `learning`.
 
-
-def _beside_one(kind: str) -> str:
+    Raises:
+        ValueError: there is no such kind.
+    """
     shown = [(row["package"], row["what"], _agent_steps(row)) for row in _fastest(kind)]
+    if not shown:
+        raise ValueError(f"docs/beside.csv has no rows of the kind {kind!r}")
     return markdown(("package", "what is played", "agent-steps/s"), shown, words=2)
 
 
-def _beside_many() -> str:
+def beside_batch() -> str:
+    """What they play on one core and on two."""
     twice = {row["name"]: row for row in table("beside", kind="batch", cores="2")}
     shown = [
         (row["package"], row["what"], _agent_steps(row), _agent_steps(twice[row["name"]]))
         for row in _fastest("batch", games="4096")
     ]
     return markdown(("package", "what is played", "agent-steps/s", "on two cores"), shown, words=2)
+
+
+def beside_where() -> str:
+    """Where this was measured."""
+    return _where(table("beside"), "processor")
 
 
 def _fastest(kind: str, **of: str) -> list[Row]:
@@ -110,12 +112,6 @@ def _where(rows: Sequence[Row], machine: str = "machine") -> str:
     return f"Measured on {'; on '.join(said)}."
 
 
-def _made(tables: Mapping[str, Callable[[], str]], name: str) -> str:
-    if name not in tables:
-        raise ValueError(f"a table must be one of {', '.join(tables)}, got {name!r}")
-    return tables[name]()
-
-
 def short(value: float) -> str:
     """Two digits of a number: 0.11, 2.5, 110,000."""
     rounded = float(f"{value:.2g}")
@@ -125,17 +121,12 @@ def short(value: float) -> str:
 # docs/scale.csv, which tests/benchmarks/scale.py writes
 
 
-def scale(name: str) -> str:
-    """One table of what a core does, by the size of the problem."""
-    return _made(_SCALE, name)
-
-
 def _seconds(what: str, batch: int, size: str | int, of: str) -> float:
     row = only("scale", table=of, what=what, batch=str(batch), size=str(size))
     return float(row["seconds"])
 
 
-def _by_size() -> str:
+def scale_by_size() -> str:
     """Rounds a second of one game in turns and of the vector environment, and `solve`, by K."""
     rows = []
     for row in table("scale", table="one provider", what="solve"):
@@ -151,7 +142,7 @@ def _by_size() -> str:
     return markdown(header, rows, words=0)
 
 
-def _solvers() -> str:
+def scale_solvers() -> str:
     """What the solvers of several providers take, in two sentences."""
     spent = {
         what: short(1e3 * _seconds(what, 1, 100, "several providers"))
@@ -164,7 +155,7 @@ def _solvers() -> str:
     )
 
 
-def _live() -> str:
+def scale_live() -> str:
     """What live images cost, in a sentence."""
     call = {n: short(1e3 * _seconds("call", n, 32, "live")) for n in (1, 16)}
     return (
@@ -174,27 +165,13 @@ def _live() -> str:
     )
 
 
-_SCALE: dict[str, Callable[[], str]] = {
-    "by-size": _by_size,
-    "solvers": _solvers,
-    "live": _live,
-    "where": lambda: _where(table("scale")),
-}
-
-
 # docs/solvers/, which docs/solvers/measure.py writes
 
 BANDS = (5, 10, 20, 40, 80, 160)
 """Bounds of temperatures by which random markets are grouped."""
 
 
-def solvers(name: str) -> str:
-    """What the solvers of several providers find in random markets."""
-    made_by = {"found": _found, "certificates": _certificates, "hard": _hard, "cartels": _cartels}
-    return _made(made_by, name)
-
-
-def _found() -> str:
+def solvers_found() -> str:
     """In how many random markets an equilibrium is found, by temperature."""
     rows = table("solvers/nash", markets="random")
     bands = [
@@ -208,7 +185,7 @@ def _found() -> str:
     return markdown(header, [counts, ["with an equilibrium", *found]])
 
 
-def _certificates() -> str:
+def solvers_certificates() -> str:
     """Whether a price of a grid earns more than a certificate allows."""
     rows = [row for row in table("solvers/nash") if row["converged"] == "1"]
     beyond = sum(float(row["beyond"]) > 1e-9 for row in rows)
@@ -218,13 +195,14 @@ def _certificates() -> str:
     )
 
 
-def _hard() -> str:
+def solvers_hard() -> str:
+    """In how many hard markets no equilibrium is found."""
     rows = table("solvers/nash", markets="hard")
     left = sum(row["converged"] == "0" for row in rows)
     return f"In {left} of {len(rows)} such markets `nash` finds none."
 
 
-def _cartels() -> str:
+def solvers_cartels() -> str:
     """Totals of `cartel` beside those of differential evolution."""
     said = []
     for drawn, which in (

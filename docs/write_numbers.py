@@ -110,13 +110,20 @@ REGIONS: dict[str, Callable[..., str]] = {
     "libraries": library_tables.results,
     "benchmarks": benchmark_tables.benchmarks,
     "beside": benchmark_tables.beside,
+    "beside-batch": benchmark_tables.beside_batch,
+    "beside-where": benchmark_tables.beside_where,
     "ratio": benchmark_tables.ratio,
     "tensors": benchmark_tables.tensors,
-    "scale": benchmark_tables.scale,
-    "solvers": benchmark_tables.solvers,
+    "scale-by-size": benchmark_tables.scale_by_size,
+    "scale-solvers": benchmark_tables.scale_solvers,
+    "scale-live": benchmark_tables.scale_live,
+    "solvers-found": benchmark_tables.solvers_found,
+    "solvers-certificates": benchmark_tables.solvers_certificates,
+    "solvers-hard": benchmark_tables.solvers_hard,
+    "solvers-cartels": benchmark_tables.solvers_cartels,
     **{
         f"paper-{name}": _of_paper(name)
-        for name in ("summary", "claims", "rule", "exploring", "arms", "variants")
+        for name in ("summary", "claims", "rule", "exploring", "arms")
     },
 }
 """What makes a region, by the first word of its name; the words that follow are its arguments."""

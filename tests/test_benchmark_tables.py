@@ -71,7 +71,7 @@ def test_of_others_the_fastest_is_shown(tables):
         "| other | Y | 8 |",
         "| other | X in a wrapper | 3 |",
     ]
-    assert benchmark_tables.beside("batch").splitlines()[2:] == [
+    assert benchmark_tables.beside_batch().splitlines()[2:] == [
         "| other | P | 9 | 5 |",
         "| more | Q | 4 | – |",
     ]
@@ -81,11 +81,11 @@ def test_certificates_that_fail_are_counted(tables):
     header = "markets,seed,M,K,temperature,converged,beyond,seconds"
     good, left, bad = "random,0,2,2,7,1,-1e-7,1", "hard,0,2,2,9,0,.5,1", "hard,1,2,2,50,1,1e-6,1"
     tables("solvers/nash", header, good, left)
-    assert benchmark_tables.solvers("certificates").startswith("Of 1 equilibria found, none let")
+    assert benchmark_tables.solvers_certificates().startswith("Of 1 equilibria found, none let")
     tables("solvers/nash", header, good, left, bad)
-    assert benchmark_tables.solvers("certificates").startswith("Of 2 equilibria found, 1 let")
-    assert benchmark_tables.solvers("hard") == "In 1 of 2 such markets `nash` finds none."
-    assert benchmark_tables.solvers("found").splitlines()[-1] == (
+    assert benchmark_tables.solvers_certificates().startswith("Of 2 equilibria found, 1 let")
+    assert benchmark_tables.solvers_hard() == "In 1 of 2 such markets `nash` finds none."
+    assert benchmark_tables.solvers_found().splitlines()[-1] == (
         "| with an equilibrium | 1 | 0 | 0 | 0 | 0 | 1 |"
     )
 
@@ -93,7 +93,7 @@ def test_certificates_that_fail_are_counted(tables):
 def test_cartels_that_fall_short_are_counted(tables):
     rows = ["random,100,100", "random,99,100", "scarce,100,99.9", "scarce,100,100.00001"]
     tables("solvers/cartels", "markets,ours,evolution", *rows)
-    assert benchmark_tables.solvers("cartels").splitlines() == [
+    assert benchmark_tables.solvers_cartels().splitlines() == [
         "- Of 2 random markets the search was more than a millionth short in 1, by 10,000 "
         "millionths at most, and found more in none.",
         "- Of 2 markets with scarce capacities the search was more than a millionth short in none, "
@@ -102,7 +102,7 @@ def test_cartels_that_fall_short_are_counted(tables):
 
 
 def test_a_table_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match=r"a table must be one of found, .* got 'nothing'"):
-        benchmark_tables.solvers("nothing")
+    with pytest.raises(ValueError, match=r"docs/beside.csv has no rows of the kind 'nothing'"):
+        benchmark_tables.beside("nothing")
     with pytest.raises(ValueError, match=r"a benchmark must be one of aec-rps, .* got 'nothing'"):
         benchmark_tables.ratio("nothing")
