@@ -94,11 +94,6 @@ def legend_below(figure: Figure, axes: Sequence[Any], columns: int = 4) -> None:
     )
 
 
-def title_above(figure: Figure, text: str) -> None:
-    """What the figure shows, in muted ink at its upper left."""
-    figure.suptitle(text, x=0.01, ha="left", color=palette.MUTED)
-
-
 def label_ends(
     figure: Figure, labels: Sequence[tuple[Any, Mapping[str, tuple[float, dict[str, Any]]]]]
 ) -> None:
@@ -144,20 +139,14 @@ def _label(axes: Any, ends: Mapping[str, tuple[float, dict[str, Any]]], height: 
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, or by the path's ending as SVG; the file appears as a whole.
+    """Write a figure as PNG; the file appears as a whole.
 
     Returns:
         Its path.
     """
-    if path.suffix == ".png":
-        drawn = BytesIO()
-        figure.savefig(drawn, format="png", dpi=150)
-        # In 256 colours it looks the same, and takes a third of the space.
-        few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        write_atomically(path, lambda file: few.save(file, "png", optimize=True))
-        return path
-    with mpl.rc_context({"svg.hashsalt": "aigc_market"}):  # equal figures are equal files
-        write_atomically(
-            path, lambda file: figure.savefig(file, format="svg", dpi=150, metadata={"Date": None})
-        )
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=150)
+    # In 256 colours it looks the same, and takes a third of the space.
+    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    write_atomically(path, lambda file: few.save(file, "png", optimize=True))
     return path

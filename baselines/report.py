@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.arena.statistics import Interval
+from baselines.arena.statistics import Interval, mean_interval
 from baselines.runs.files import write_atomically
 
 NONE = "–"
@@ -25,6 +25,12 @@ def bracketed(estimate: Interval, digits: int = 4) -> str:
     """An estimate with its interval, where there is one."""
     mean, low, high = (number(value, digits) for value in estimate)
     return mean if math.isnan(estimate.low) else f"{mean} [{low}, {high}]"
+
+
+def mean(values: Any, digits: int = 2) -> str:
+    """The mean of a column with Student's 95 % interval; `NONE` where there is no number."""
+    known = values.dropna().to_numpy()
+    return bracketed(mean_interval(known), digits) if len(known) else NONE
 
 
 def percent(share: float, digits: int = 3) -> str:

@@ -43,6 +43,12 @@ def read_frame(path: Path, **options: Any) -> Any:
         raise ValueError(f"{path}: must be a CSV table ({error})") from None
 
 
+def write_frame(path: Path, frame: Any) -> None:
+    """Write a frame of pandas, numbers with six digits."""
+    text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(path, text)
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table with a header.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from baselines.arena.statistics import mean_interval
 from baselines.methods.q_learning.oligopoly import oligopoly
-from baselines.runs.files import write_atomically
+from baselines.runs.files import write_frame
 
 DESIGN = ["part", "design", "sellers", "alpha", "beta", "discount", "memory"]
 """Columns that the sessions of a design share. Its part of the experiment is `sellers`, `checks` or
@@ -48,8 +48,7 @@ def write(out: Path, sessions: Any) -> None:
         "response": _of_designs(shown, _response),
     }
     for name, table in tables.items():
-        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_atomically(out / f"{name}.csv", text)
+        write_frame(out / f"{name}.csv", table)
 
 
 def _of_designs(sessions: Any, rows_of: Callable[[Any], list[dict[str, Any]]]) -> Any:

@@ -30,7 +30,8 @@ def draw(folder: Path) -> list[Path]:
     return drawn
 
 
-def _title(scenario: str) -> str:
+def title(scenario: str) -> str:
+    """What a scenario is called above its panel."""
     return scenario.replace("-max_price", ", all prices to ")
 
 
@@ -57,7 +58,7 @@ def _learning(curves: Any) -> Figure:
         for label, style in (("Nash", NASH), ("cartel", CARTEL)):
             ends[label] = rows[f"{label.lower()}_price"].mean(), style
             one.axhline(ends[label][0], **style)
-        one.set(title=_title(name), xlabel="thousand rounds", ylabel="mean price, exploring")
+        one.set(title=title(name), xlabel="thousand rounds", ylabel="mean price, exploring")
         one.set_xlim(0, curves["rounds"].max() / 1000)
         labels.append((one, ends))
     label_ends(figure, labels)
@@ -84,6 +85,6 @@ def _gains(sellers: Any) -> Figure:
         one.axvline(0.0, **NASH)
         one.axvline(1.0, **CARTEL)
         one.set_yticks(range(len(names)), names)
-        one.set_title(_title(name))
+        one.set_title(title(name))
     figure.supxlabel("profit gain Δ (0 Nash, 1 cartel)", fontsize=10)
     return figure

@@ -11,9 +11,8 @@ import pandas as pd
 
 from aigc_market._files import read_json
 from baselines import report
-from baselines.arena.statistics import mean_interval
 from baselines.experiments.compete.meeting import Meeting
-from baselines.runs.files import read_frame, write_atomically
+from baselines.runs.files import read_frame, write_frame
 
 _OF_SEATS = [
     *("price", "nash_price", "cartel_price", "utility", "nash_utility", "cartel_utility"),
@@ -70,8 +69,7 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
         rows["deviations"] += [{**key, **row, **way} for row in result.get("deviations", [])]
     for name, of_table in rows.items():
         frame = pd.DataFrame(of_table, columns=None if of_table else ["scenario", "method"])
-        text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_atomically(out / f"{name}.csv", text)
+        write_frame(out / f"{name}.csv", frame)
     report.write(out / "compete.md", _page(out, settings))
 
 
@@ -122,20 +120,16 @@ def summary(rows: Any, met: Any) -> str:
             (
                 str(method),
                 str(len(runs)) if runs["seed"].notna().all() else report.NONE,
-                _mean(by_seed["price"].mean()),
-                *(_mean(runs[name]) for name in _COMPARED),
-                _mean(strangers["profit_gain"]),
-                _mean(runs["users_loss"]),
-                _mean(by_seed["deviation_profit"].mean().dropna()),
+                report.mean(by_seed["price"].mean()),
+                *(report.mean(runs[name]) for name in _COMPARED),
+                report.mean(strangers["profit_gain"]),
+                report.mean(runs["users_loss"]),
+                report.mean(by_seed["deviation_profit"].mean()),
                 ", ".join(report.number(value, 0) for value in runs["period"]),
                 report.number(runs["seconds"].mean(), 0),
             )
         )
     return report.table(header, lines)
-
-
-def _mean(values: Any) -> str:
-    return report.bracketed(mean_interval(values.to_numpy()), 2) if len(values) else report.NONE
 
 
 def differences(rows: Any) -> str:
@@ -150,7 +144,7 @@ def differences(rows: Any) -> str:
     lines = []
     for name in others:
         apart = found[name].sub(found[first]).dropna()
-        values = (_mean(apart[column]) for column in _COMPARED)
+        values = (report.mean(apart[column]) for column in _COMPARED)
         lines.append((f"{name} − {first}", str(len(apart)), *values))
     return report.table(("difference", "seeds", "profit", "Δ", "NashConv"), lines) if lines else ""
 

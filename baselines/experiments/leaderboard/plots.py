@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
 from baselines.experiments.leaderboard.result import is_classical
-from baselines.figures import OWN, STYLES, label_ends, panels, save, title_above
+from baselines.figures import OWN, STYLES, label_ends, panels, save
 from baselines.runs.files import read_frame
 
 FLOOR = "constant"
@@ -56,11 +57,13 @@ def draw(folder: Path) -> Path | None:
         labels.append((one, ends))
     for one in axes[::2]:
         one.set_ylabel("Lost so far, of U*")
-    title_above(
-        figure,
+    figure.suptitle(
         "Utility lost up to a round, as a share of the oracle's: one best price (constant),\n"
         "best classical rule, best of each track. "
         f"{_episodes_of(table[table['scenario'].isin(names)])}.",
+        x=0.01,
+        ha="left",
+        color=palette.MUTED,
     )
     label_ends(figure, labels)
     return save(figure, folder / "regret.png")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from baselines import report
-from baselines.arena.statistics import mean_interval
 from baselines.experiments.paper.claims import (
     MARGIN,
     NAMES,
@@ -195,8 +194,7 @@ def _live(folder: Path) -> list[str]:
         mean = group.mean(numeric_only=True)
         digits = {"price": 3, "steps": 1, "ssim": 4, "table": 4}
         numbers = (number(mean[name], of) for name, of in digits.items())
-        luck = report.bracketed(mean_interval(group["luck"].to_numpy()), 1)
-        rows.append((method, str(len(group)), *numbers, luck))
+        rows.append((method, str(len(group)), *numbers, report.mean(group["luck"], 1)))
     return [
         "## Live rounds",
         "After training on the measured table, images were really repainted for the VMUs, who buy "

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from aigc_market import palette
 from baselines.arena.statistics import mean_interval
+from baselines.experiments.compete.contest_figures import title
 from baselines.experiments.sessions.verdicts import (
     ABOVE,
     COLLUDES,
@@ -47,10 +48,6 @@ def draw(folder: Path) -> list[Path]:
     return drawn
 
 
-def _title(scenario: str) -> str:
-    return scenario.replace("-max_price", ", all prices to ")
-
-
 def _gains(sessions: Any) -> Figure:
     """Of each session Δ and what a best reply gains, coloured by its verdict; a scenario a row."""
     scenarios = list(sessions["scenario"].unique())
@@ -77,7 +74,7 @@ def _gains(sessions: Any) -> Figure:
             one.axvline(0.0, **NASH)
             one.axvline(1.0, **CARTEL)
             one.axvline(ABOVE, color=palette.LINE, linewidth=1)
-            one.set_title(_title(scenario), loc="left")
+            one.set_title(title(scenario), loc="left")
         else:
             for threshold in (SMALL, LARGE):
                 one.axvline(threshold, color=palette.LINE, linewidth=1)

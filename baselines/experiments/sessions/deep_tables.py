@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from baselines import report
-from baselines.arena.statistics import mean_interval
 from baselines.experiments.compete.measures import GAMMA
 from baselines.experiments.sessions.session_measures import ANSWER, POINTS, SOON
 from baselines.experiments.sessions.verdicts import (
@@ -21,7 +20,7 @@ from baselines.experiments.sessions.verdicts import (
     SMALL,
     judged,
 )
-from baselines.runs.files import read_frame, write_atomically
+from baselines.runs.files import read_frame, write_frame
 
 _OF_SEATS = ["price", "seat_gain", "one_shot_gain", "reply_gain", "reply_error", "reply_played"]
 _OF_SEATS += ["answered", "unprofitable", "punished", "deviation_profit"]
@@ -82,8 +81,7 @@ def write(
         "curves": pd.DataFrame(curves),
     }
     for name, table in tables.items():
-        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_atomically(out / f"{name}.csv", text)
+        write_frame(out / f"{name}.csv", table)
     report.write(out / "sessions.md", _page(out, settings))
 
 
@@ -158,22 +156,19 @@ def summary(rows: Any) -> str:
         *("answered", "does not pay", "punished", "users lose", "colludes", "fails"),
     )
     lines = []
-    for learner, of_learner in rows.groupby("learner", sort=False):
-        above = of_learner[of_learner["profit_gain"] > ABOVE]
-        known = above["verdict"].notna().any()
+    for learner, of in rows.groupby("learner", sort=False):
+        above = of[of["profit_gain"] > ABOVE]
+        judged_ones = above["verdict"].dropna()
         lines.append(
             (
                 f"`{learner}`",
-                str(len(of_learner)),
-                *(_mean(of_learner[name]) for name in ("profit_gain", "noisy_gain")),
-                report.number(len(above) / len(of_learner), 2),
-                *(_mean(of_learner[f], 3) for f in ("nash_conv", "one_shot_gain", "reply_gain")),
-                *(_share(of_learner[f]) for f in ("answered", "unprofitable", "punished")),
-                _mean(of_learner["users_loss"]),
-                *(
-                    report.number((above["verdict"] == one).mean() if known else np.nan, 2)
-                    for one in (COLLUDES, FAILS)
-                ),
+                str(len(of)),
+                *(report.mean(of[name]) for name in ("profit_gain", "noisy_gain")),
+                report.number(len(above) / len(of), 2),
+                *(report.mean(of[f], 3) for f in ("nash_conv", "one_shot_gain", "reply_gain")),
+                *(report.number(of[f].mean(), 2) for f in ("answered", "unprofitable", "punished")),
+                report.mean(of["users_loss"]),
+                *(report.number((judged_ones == one).mean(), 2) for one in (COLLUDES, FAILS)),
             )
         )
     return report.table(header, lines)
@@ -190,21 +185,12 @@ def strangers(rows: Any) -> str:
         found = dict(list(of_learner.groupby("against")))
         line = [f"`{learner}`"]
         for name in ("itself", "stranger"):
-            line.append(_mean(found[name]["profit_gain"]) if name in found else report.NONE)
+            line.append(report.mean(found[name]["profit_gain"]) if name in found else report.NONE)
         frozen = found.get("frozen")
         for name in ("seat_gain_0", "seat_gain_1", "reply_gain_0"):
-            line.append(report.NONE if frozen is None else _mean(frozen[name]))
+            line.append(report.NONE if frozen is None else report.mean(frozen[name]))
         lines.append(line)
     header = ("learner", "Δ of both", "Δ of strangers")
     return report.table(
         (*header, "Δ beside a frozen rival", "Δ of that rival", "best reply gains"), lines
     )
-
-
-def _mean(values: Any, digits: int = 2) -> str:
-    values = values.dropna().to_numpy()
-    return report.bracketed(mean_interval(values), digits) if len(values) else report.NONE
-
-
-def _share(values: Any) -> str:
-    return report.number(values.mean(), 2)
