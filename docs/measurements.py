@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 from baselines.arena.registry import KNOWS, REGISTRY
+from baselines.runs.files import write_csv
 
 DOCS = Path(__file__).resolve().parent
 FAIR = tuple(track for track in KNOWS if track != "law")
@@ -22,6 +24,30 @@ def table(name: str, **where: str) -> list[Row]:
     """Rows of a CSV file in docs/, those that have the values asked for."""
     with (DOCS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if where.items() <= row.items()]
+
+
+def measure(
+    name: str,
+    columns: tuple[str, ...],
+    keys: Iterable[tuple[Any, ...]],
+    function: Callable[..., dict[str, Any]],
+) -> None:
+    """Write a row of a CSV file in docs/ for each key that it does not have yet, one at a time.
+
+    Args:
+        name: of the file.
+        columns: of the keys.
+        keys: arguments of the function.
+        function: gives the other columns.
+    """
+    path = DOCS / f"{name}.csv"
+    rows: list[dict[str, Any]] = list(table(name)) if path.exists() else []
+    done = {tuple(row[column] for column in columns) for row in rows}
+    for key in keys:
+        if tuple(map(str, key)) not in done:
+            rows.append(dict(zip(columns, key, strict=True)) | function(*key))
+            print(*rows[-1].values(), flush=True)
+            write_csv(path, list(rows[0]), rows)
 
 
 def only(name: str, **where: str) -> Row:

@@ -5,16 +5,14 @@ bought, where S calls of one chain are executed and where a whole chain is respa
 same seeds in both; about a minute.
 """
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from aigc_market._files import write_atomically
 from aigc_market.ssim import RePaintSSIM
 from aigc_market.ssim.repaint import Request, pictures
+from baselines.runs.files import write_csv
 
 STEPS = (10, 20, 40, 60, 80, 120, 160, 200, 250)
 PICTURES = 5
@@ -23,9 +21,7 @@ PICTURES = 5
 def main() -> None:
     """Measure and write."""
     torch.set_num_threads(1)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("mode", "steps", "mean", "std", "pictures"))
+    rows = []
     for mode in ("executed", "respaced"):
         service = RePaintSSIM(mode=mode)
         scenes = list(enumerate(service.pool[:PICTURES]))
@@ -35,10 +31,11 @@ def main() -> None:
                 for i, scene in scenes
             ]
             values = [result.ssim for result in service.serve(asked)]
-            row = mode, steps, f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}", PICTURES
-            table.writerow(row)
-            print(*row, flush=True)
-    write_atomically(Path(__file__).with_name("modes.csv"), text.getvalue())
+            mean, std = f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}"
+            row = {"mode": mode, "steps": steps, "mean": mean, "std": std, "pictures": PICTURES}
+            rows.append(row)
+            print(*row.values(), flush=True)
+    write_csv(Path(__file__).with_name("modes.csv"), list(rows[0]), rows)
 
 
 if __name__ == "__main__":

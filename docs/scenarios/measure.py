@@ -7,7 +7,6 @@ seeds, and where they move, from every round.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.scenarios import COMPETITION_SCENARIOS as SEVERAL
 from aigc_market.scenarios import MENU_SCENARIOS
 from baselines.arena.seeds import training_seed
+from baselines.runs.files import write_csv
 
 MARKETS = 20_000
 """Of one provider; of several a hundredth of these."""
@@ -83,11 +83,10 @@ def main() -> None:
         for name in names:
             for quantity, values in solve(name):
                 shown = [f"{x:.6g}" for x in np.quantile(values, list(QUANTILES.values()))]
-                rows.append((providers, name, quantity, np.size(values), *shown))
-                print(*rows[-1])
-    with (Path(__file__).parent / "prices.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows])
+                row = providers, name, quantity, np.size(values), *shown
+                rows.append(dict(zip(COLUMNS, row, strict=True)))
+                print(*row)
+    write_csv(Path(__file__).with_name("prices.csv"), COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -8,25 +8,22 @@ Markets are those of the tests (`tests/competition_by_hand.py`), and so is the c
 answers are compared with, which has no line in common with the solvers.
 """
 
-import csv
-import io
 import sys
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.optimize import differential_evolution
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+DOCS = Path(__file__).parents[1]
+sys.path[:0] = [str(DOCS), str(DOCS.parent / "tests")]
 
 import competition_by_hand as by_hand  # noqa: E402
+from measurements import measure  # noqa: E402
 from test_competition_game import made  # noqa: E402
 
 from aigc_market import competition  # noqa: E402
-from aigc_market._files import write_atomically  # noqa: E402
 
 POINTS = 2_500
 """Prices of each seat at which a certificate is tried."""
@@ -122,32 +119,10 @@ def evolution(plain: Plain, seed: int) -> float:
     return -float(found.fun)
 
 
-def measure(
-    path: Path, keys: Iterable[tuple[str, int]], function: Callable[[str, int], Plain]
-) -> None:
-    """Write a row for each market that the file does not have yet; it is saved every ten."""
-    rows: list[Plain] = []
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    done = {(row["markets"], int(row["seed"])) for row in rows}
-    missing = [key for key in keys if key not in done]
-    for i, (drawn, seed) in enumerate(missing, 1):
-        rows.append({"markets": drawn, "seed": seed} | function(drawn, seed))
-        if i % 10 and i < len(missing):
-            continue
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_atomically(path, text.getvalue())
-        print(f"{path.name}: {i} of {len(missing)}", flush=True)
-
-
 def main() -> None:
     """Measure what is missing."""
-    measure(HERE / "nash.csv", NASH, nash)
-    measure(HERE / "cartels.csv", CARTELS, cartel)
+    measure("solvers/nash", ("markets", "seed"), NASH, nash)
+    measure("solvers/cartels", ("markets", "seed"), CARTELS, cartel)
 
 
 if __name__ == "__main__":

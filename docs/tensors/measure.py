@@ -8,14 +8,13 @@ Rounds are of random play, drawn by each library itself, and times are CPU secon
 one thread, so that other work on the machine counts little. Each is the median of five.
 """
 
-import csv
 import gc
-import io
 import platform
 import statistics
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,13 @@ import torch
 from torchrl.envs import PettingZooWrapper
 
 import aigc_market
-from aigc_market._files import write_atomically
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.torchrl import MarketEnv
 
-HERE = Path(__file__).parent
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from measurements import measure
+
 SEED = 0
 ENOUGH = 0.3
 """CPU seconds of each of the five measurements, at least."""
@@ -145,32 +146,11 @@ def machine() -> dict[str, str]:
 MACHINE = machine()
 
 
-def measure(
-    path: Path, names: tuple[str, ...], keys: Iterable[tuple[Any, ...]], function: Callable
-) -> None:
-    """Write a row for each key that the file does not have yet."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    done = {tuple(row[name] for name in names) for row in rows}
-    for key in keys:
-        if tuple(map(str, key)) in done:
-            continue
-        rows.append(dict(zip(names, key, strict=True)) | function(*key))
-        print(*rows[-1].values(), flush=True)
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_atomically(path, text.getvalue())
-
-
 def main() -> None:
     """Measure what is missing."""
     torch.set_num_threads(1)
-    measure(HERE / "memory.csv", ("game", "K", "state"), MEMORY, memory)
-    measure(HERE / "speed.csv", ("view", "games", "K"), SPEED, speed)
+    measure("tensors/memory", ("game", "K", "state"), MEMORY, memory)
+    measure("tensors/speed", ("view", "games", "K"), SPEED, speed)
 
 
 if __name__ == "__main__":
