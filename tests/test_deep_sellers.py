@@ -385,8 +385,6 @@ def test_kept_sellers_post_the_same_prices(policies, tmp_path):
 
 def test_a_file_of_another_kind_is_refused(policies, tmp_path):
     path = tmp_path / "other.safetensors"
-    with pytest.raises(FileNotFoundError, match="path must be"):
-        deep_policies.load(path)
     policies.save(path)
     config, weights = policy_files.read(path)
     for name, value in (("recipe", {"learner": "dqn"}), ("sessions", 3), ("seats", [0])):

@@ -1,7 +1,5 @@
 """The network on the filter: learnt on tensors and played on arrays, at any number of VMUs."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -197,12 +195,7 @@ def test_a_leader_plays_with_the_noise_that_its_policy_has():
 
 
 def test_bad_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="path must be a file"):
-        load(tmp_path / "none.safetensors")
     bad = tmp_path / "bad.safetensors"
-    bad.write_bytes(json.dumps({}).encode())
-    with pytest.raises(ValueError, match="path must be a file of trained weights"):
-        load(bad)
     write(bad, {"embed_bias": torch.zeros(3)}, {"public": {}})
     with pytest.raises(ValueError, match="path must be a leader's file"):
         load(bad)
