@@ -162,16 +162,6 @@ def test_play_ends_in_its_cycle(M, levels):
         assert after[-1] in cycle
 
 
-def test_values_are_discounted_sums():
-    strategies = random_strategies(2, 4)
-    path = strategies.path(np.arange(16), 401)[1:]
-    weights = 0.9 ** np.arange(400)
-    summed = np.einsum("t,tsi->si", weights, strategies.payoffs[path])
-    np.testing.assert_allclose(strategies.values, summed, rtol=1e-9)
-    never = replace(strategies, discount=0.0)
-    np.testing.assert_array_equal(never.values, strategies.payoffs[strategies.following])
-
-
 @pytest.mark.parametrize("seat", [0, 1])
 @pytest.mark.parametrize("discount", [0.0, 0.9])
 def test_the_best_reply_is_the_best_of_all_policies(seat, discount):
@@ -303,15 +293,6 @@ def test_who_cannot_see_a_deviation_does_not_answer_it():
     assert found["round_equilibrium"]
     assert (found["deviations"], found["response"]) == (0, [])
     assert np.isnan(found["punished"])
-
-
-def test_periods_are_counted_until_play_is_back():
-    _, strategies = punishers()
-    cycle = np.array([15 * HIGH + HIGH])
-    starts = (15 * HIGH + HIGH, 15 * LOW + LOW, 0)
-    assert [strategies.returns(start, cycle) for start in starts] == [1, 2, 3]
-    _, grim = punishers(forgiving=False)
-    assert np.isnan(grim.returns(0, cycle))
 
 
 # The experiment

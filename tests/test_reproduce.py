@@ -74,7 +74,6 @@ def folder(tmp_path_factory):
         write_results(run, out, lambda _, share=worse * usual: share, 0.005 * worse)
     reproduce.write_csvs(out, runs, variants, market_seeds=3)
     paper_report.write(out, {"seeds": 4})
-    figures.draw(out)
     return out
 
 
@@ -117,16 +116,15 @@ def test_what_is_measured_of_a_curve(folder):
 
 
 def test_figures_are_drawn_from_the_csvs_alone(folder, tmp_path):
-    names = {f"fig2{x}.png" for x in ("a", "b", "c", "d", "bcd")}
-    assert {path.name for path in folder.glob("fig*")} == names
     for table in ("runs.csv", "curves.csv"):
         shutil.copy(folder / table, tmp_path)
     figures.draw(tmp_path)
+    names = {f"fig2{x}.png" for x in ("a", "b", "c", "d", "bcd")}
+    assert {path.name for path in tmp_path.glob("fig*")} == names
     for name in names:
         pixels = image.imread(tmp_path / name)
         assert pixels.shape[:2] == ((480, 1305) if "bcd" in name else (720, 960))
         assert 0.01 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.3  # lines on white
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
 def verdicts(text):

@@ -55,7 +55,7 @@ def test_a_training_cut_short_ends_with_the_same_weights(tmp_path, monkeypatch, 
     ).read_bytes()
 
 
-def test_what_is_trained_can_be_painted_with_and_trained_no_further(tmp_path):
+def test_what_is_trained_can_be_painted_with_and_trained_no_further_nor_otherwise(tmp_path):
     from aigc_market.ssim import RePaintSSIM
 
     train(TINY, tmp_path)
@@ -65,9 +65,5 @@ def test_what_is_trained_can_be_painted_with_and_trained_no_further(tmp_path):
     assert service.calibrate().max_steps == 5
     train(TINY, tmp_path)  # nothing is left to do
     assert results(tmp_path) == before
-
-
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
-    train(TINY, tmp_path)
     with pytest.raises(SystemExit, match="belongs to another recipe"):
         train(Recipe(**{**vars(TINY), "learning_rate": 1e-4}), tmp_path)
