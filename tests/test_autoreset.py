@@ -36,48 +36,38 @@ def same_infos(ours, theirs):
 @every_mode
 @every_game
 def test_every_mode_is_gymnasiums(game, mode):
+    """Also where what is told is lent until the next step, not copied."""
     single, vector, arguments = GAMES[game]
     arguments = {"max_cycles": ROUNDS, **arguments}
     ours = vector(N, autoreset_mode=mode, **arguments)
+    lent = vector(N, autoreset_mode=mode, copy=False, **arguments)
     theirs = SyncVectorEnv([lambda: single(**arguments)] * N, autoreset_mode=mode)
     assert ours.metadata["autoreset_mode"] is ours.autoreset_mode is mode
     assert ours.action_space == theirs.action_space
     assert ours.observation_space == theirs.observation_space
-    np.testing.assert_array_equal(ours.reset(seed=1)[0], theirs.reset(seed=1)[0])
+    first = ours.reset(seed=1)[0]
+    for env in (theirs, lent):
+        np.testing.assert_array_equal(first, env.reset(seed=1)[0])
     theirs.action_space.seed(0)
     ends = 0
     for _ in range(3 * ROUNDS):
         actions = theirs.action_space.sample()
-        one, two = ours.step(actions), theirs.step(actions)
-        for answer, expected in zip(one[:4], two[:4], strict=True):
+        one, two, three = (env.step(actions) for env in (ours, theirs, lent))
+        for answer, expected, same in zip(one[:4], two[:4], three[:4], strict=True):
             np.testing.assert_allclose(answer, expected, rtol=1e-6)
             assert answer.dtype == expected.dtype
+            np.testing.assert_array_equal(answer, same)
         same_infos(one[4], two[4])
+        same_infos(one[4], three[4])
         ends += one[3].all()
         if one[3].all() and mode is AutoresetMode.DISABLED:
             with pytest.raises(gymnasium.error.ResetNeeded, match="the episode is over"):
                 ours.step(actions)
-            options = ({"reset_mask": np.ones(N, bool)} for _ in range(2))  # Gymnasium takes it out
-            again = [env.reset(options=next(options))[0] for env in (ours, theirs)]
-            np.testing.assert_array_equal(*again)
+            options = ({"reset_mask": np.ones(N, bool)} for _ in range(3))  # Gymnasium takes it out
+            again = [env.reset(options=next(options))[0] for env in (ours, theirs, lent)]
+            np.testing.assert_array_equal(again[1:], [again[0]] * 2)
     assert ends == (2 if mode is AutoresetMode.NEXT_STEP else 3)
     theirs.close()
-
-
-@every_mode
-@every_game
-def test_what_is_not_copied_is_the_same_until_the_next_step(game, mode):
-    _, vector, arguments = GAMES[game]
-    arguments = {"max_cycles": ROUNDS, "autoreset_mode": mode, **arguments}
-    lent, copied = vector(N, copy=False, **arguments), vector(N, **arguments)
-    np.testing.assert_array_equal(lent.reset(seed=1)[0], copied.reset(seed=1)[0])
-    lent.action_space.seed(0)
-    for _ in range(ROUNDS if mode is AutoresetMode.DISABLED else 3 * ROUNDS):
-        actions = lent.action_space.sample()
-        one, two = lent.step(actions), copied.step(actions)
-        for answer, expected in zip(one[:4], two[:4], strict=True):
-            np.testing.assert_array_equal(answer, expected)
-        same_infos(one[4], two[4])
 
 
 @every_mode
