@@ -16,13 +16,11 @@ import numpy as np
 import pettingzoo
 from gymnasium.spaces import Box, Space
 
-import aigc_market  # registers the environments
 from aigc_market.envs.batch import LeaderVectorEnv
 
 sys.path.append(str(Path(__file__).parent))
 from environment_tables import TABULAR, Tables, notes, sections
 
-TENSORS = "from aigc_market.torchrl import MarketEnv"
 RANDOM_AEC = """\
 env.reset(seed=0)
 for agent in env.agent_iter():
@@ -109,14 +107,16 @@ class Page:
 
     def text(self) -> str:
         """The page, in Markdown."""
-        env = eval(self.make, self._names())
+        module = self.make.split(".")[0]  # "MarketEnv(…" has none
+        imports = [f"import {module}"] * module.isidentifier() + [self.imports]
+        names: dict[str, Any] = {}
+        exec("\n".join([*imports, f"env = {self.make}"]), names)
+        env = names["env"]
         documented = inspect.getdoc(self.described) or ""
         image, made, caption = self.picture
         rows = [("Import", f"`{self.imports}`"), ("Make", f"`{self.make}`")]
         rows += [("or", f"`{self.other}`")] * bool(self.other)
         rows += spec(env)
-        made_with = self.make.split(".")[0].split("(")[0]
-        lines = [f"import {made_with}"] * (made_with != "MarketEnv") + [self.imports]
         text = "\n".join(
             [
                 f"# {self.title}",
@@ -141,7 +141,7 @@ class Page:
                 "## Usage",
                 "",
                 "```python",
-                *lines,
+                *imports,
                 "",
                 f"env = {self.make}",
                 self.usage,
@@ -181,12 +181,6 @@ class Page:
             text = re.sub(rf"(?<!\[)`{re.escape(said)}`", f"[`{said}`]({name}.md)", text)
         return text
 
-    def _names(self) -> dict[str, Any]:
-        names = {"pettingzoo": pettingzoo, "gymnasium": gymnasium, "aigc_market": aigc_market}
-        if self.imports == TENSORS:
-            names["MarketEnv"] = resolve_name("aigc_market.torchrl:MarketEnv")
-        return names
-
 
 def spec(env: Any) -> Iterator[tuple[str, str]]:
     """Rows of the table: what the environment that was made says of itself."""
@@ -198,23 +192,20 @@ def spec(env: Any) -> Iterator[tuple[str, str]]:
         yield "State", shown(env.state_space)  # type: ignore[attr-defined]
         in_turn = isinstance(env, pettingzoo.AECEnv)
         yield "API", "AEC: agents act in turns" if in_turn else "parallel: all act at once"
-    elif isinstance(env, gymnasium.vector.VectorEnv):
-        yield "Agents", f"`asp_0`, in {env.num_envs:,} environments"
+    elif isinstance(env, gymnasium.vector.VectorEnv | gymnasium.Env):
+        many = isinstance(env, gymnasium.vector.VectorEnv)
+        others = f", in {env.num_envs:,} environments" if many else "; all others are scripted"
+        yield "Agents", f"`asp_0`{others}"
         yield "Action space", shown(env.action_space)
         yield "Observation space", shown(env.observation_space)
-        yield "Autoreset", f"`{env.metadata['autoreset_mode']}`"
-    elif isinstance(env, gymnasium.Env):
-        yield "Agents", "`asp_0`; all others are scripted"
-        yield "Action space", shown(env.action_space)
-        yield "Observation space", shown(env.observation_space)
+        if many:
+            yield "Autoreset", f"`{env.metadata['autoreset_mode']}`"
     else:
-        yield (
-            "Agents",
-            "; ".join(
-                f"`{group}`: {', '.join(f'`{agent}`' for agent in agents)}"
-                for group, agents in env.group_map.items()
-            ),
+        groups = (
+            f"`{group}`: {', '.join(f'`{agent}`' for agent in agents)}"
+            for group, agents in env.group_map.items()
         )
+        yield "Agents", "; ".join(groups)
         for kind, specs in (
             ("Action", env.full_action_spec),
             ("Observation", env.full_observation_spec),
@@ -244,24 +235,38 @@ def settings_of(env: Any) -> Any:
     return getattr(env, "unwrapped", env).settings
 
 
+def both_apis(
+    game: str, titles: tuple[str, str], sizes: str, picture: tuple[str, str, str]
+) -> dict[str, Page]:
+    """The pages of a game whose agents act in turns, and of one where they act at once."""
+    module, prefix = f"aigc_market.{game}_v0", f"{game}-"
+    if game == "stackelberg":
+        module, prefix = "aigc_market", ""
+    turns = f"{prefix}aec"
+    return {
+        turns: Page(
+            f"{titles[0]}: `aigc_market/{game}-v0`",
+            f"{module}:raw_env",
+            f'pettingzoo.make("aec", "aigc_market/{game}-v0", {sizes})',
+            RANDOM_AEC,
+            picture,
+            other=f"{module}.env({sizes})",
+            relatives=("aec",) if prefix else (),
+        ),
+        f"{prefix}parallel": Page(
+            f"{titles[1]}: `aigc_market/{game}-v0`",
+            f"{module}:parallel_env",
+            f'pettingzoo.make("parallel", "aigc_market/{game}-v0", {sizes})',
+            RANDOM_PARALLEL,
+            picture,
+            other=f"{module}.parallel_env({sizes})",
+            relatives=(turns,),
+        ),
+    }
+
+
 PAGES = {
-    "aec": Page(
-        "AEC: `aigc_market/stackelberg-v0`",
-        "aigc_market:raw_env",
-        'pettingzoo.make("aec", "aigc_market/stackelberg-v0", K=2)',
-        RANDOM_AEC,
-        ONE,
-        other="aigc_market.env(K=2)",
-    ),
-    "parallel": Page(
-        "Parallel: `aigc_market/stackelberg-v0`",
-        "aigc_market:parallel_env",
-        'pettingzoo.make("parallel", "aigc_market/stackelberg-v0", K=2)',
-        RANDOM_PARALLEL,
-        ONE,
-        other="aigc_market.parallel_env(K=2)",
-        relatives=("aec",),
-    ),
+    **both_apis("stackelberg", ("AEC", "Parallel"), "K=2", ONE),
     "pricing": Page(
         "Single agent: `aigc_market/Pricing-v0`",
         "aigc_market.envs.pages.single:PricingEnv",
@@ -284,27 +289,15 @@ PAGES = {
         "MarketEnv(num_envs=4096, K=2, seed=0)",
         'rounds = env.rollout(20)  # random play\nprint(rounds["next", "asp", "reward"].mean())',
         ONE,
-        imports=TENSORS,
+        imports="from aigc_market.torchrl import MarketEnv",
         relatives=("parallel", "aec"),
         tables=TABULAR[:-1],  # it tells nothing by default
     ),
-    "competition-aec": Page(
-        "Several providers, AEC: `aigc_market/competition-v0`",
-        "aigc_market.competition_v0:raw_env",
-        'pettingzoo.make("aec", "aigc_market/competition-v0", M=2, K=2)',
-        RANDOM_AEC,
+    **both_apis(
+        "competition",
+        ("Several providers, AEC", "Several providers, parallel"),
+        "M=2, K=2",
         SEVERAL,
-        other="aigc_market.competition_v0.env(M=2, K=2)",
-        relatives=("aec",),
-    ),
-    "competition-parallel": Page(
-        "Several providers, parallel: `aigc_market/competition-v0`",
-        "aigc_market.competition_v0:parallel_env",
-        'pettingzoo.make("parallel", "aigc_market/competition-v0", M=2, K=2)',
-        RANDOM_PARALLEL,
-        SEVERAL,
-        other="aigc_market.competition_v0.parallel_env(M=2, K=2)",
-        relatives=("competition-aec",),
     ),
     "rival": Page(
         "One among several providers: `aigc_market/Rival-v0`",
@@ -322,24 +315,7 @@ PAGES = {
         SEVERAL,
         relatives=("rival", "competition-aec"),
     ),
-    "menus-aec": Page(
-        "By contract, AEC: `aigc_market/menus-v0`",
-        "aigc_market.menus_v0:raw_env",
-        'pettingzoo.make("aec", "aigc_market/menus-v0", K=2)',
-        RANDOM_AEC,
-        BY_CONTRACT,
-        other="aigc_market.menus_v0.env(K=2)",
-        relatives=("aec",),
-    ),
-    "menus-parallel": Page(
-        "By contract, parallel: `aigc_market/menus-v0`",
-        "aigc_market.menus_v0:parallel_env",
-        'pettingzoo.make("parallel", "aigc_market/menus-v0", K=2)',
-        RANDOM_PARALLEL,
-        BY_CONTRACT,
-        other="aigc_market.menus_v0.parallel_env(K=2)",
-        relatives=("menus-aec",),
-    ),
+    **both_apis("menus", ("By contract, AEC", "By contract, parallel"), "K=2", BY_CONTRACT),
     "menu": Page(
         "By contract, single agent: `aigc_market/Menu-v0`",
         "aigc_market.envs.pages.menu:MenuEnv",
