@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_methods import answers
 
 from aigc_market.ssim.model import Lines as OfPrice
 from aigc_market.ssim.saturating import Logarithms
@@ -142,20 +143,26 @@ def test_least_squares_comes_down_to_where_somebody_buys(name, choke):
     assert np.mean(earned[30:]) > 0.25 * ((choke - 1) / 2) ** 2  # of what is best
 
 
+def priced(method, capacity, asked, rounds):
+    """The price after some rounds in which each of two followers asks for so much at a price."""
+    known = None if capacity is None else np.array([capacity])
+    everybody = np.ones((1, 2), bool)
+    history = History(np.empty((1, 0)), np.empty((1, 0, 2)), everybody, known)
+    for _ in range(rounds):
+        price = method.act(history)
+        history = History(price[:, None], np.full((1, 1, 2), asked(price.item())), everybody, known)
+    return method.act(history).item()
+
+
 @pytest.mark.parametrize("capacity", [None, 30.0])
 def test_least_squares_of_demand_on_the_logarithm_of_the_price(capacity):
     """Demand is 40·ln(15/p) without noise: three rounds tell all of it."""
     method = made("log_cils", Task(), kappa=0.01, first=(3.0, 12.0))
-    known = None if capacity is None else np.array([capacity])
     prices = np.linspace(1, 15, 14_001)[1:]
-    asked = 40 * np.log(15 / prices)
-    best = prices[((prices - 1) * sold(2 * asked[None], known)[0]).argmax()]
-    history = History(np.empty((1, 0)), np.empty((1, 0, 2)), np.ones((1, 2), bool), known)
-    for _ in range(3):
-        price = method.act(history)
-        steps = np.full((1, 1, 2), 40 * np.log(15 / price.item()))
-        history = History(price[:, None], steps, np.ones((1, 2), bool), known)
-    assert method.act(history).item() == pytest.approx(best, rel=0.012)
+    asked = 2 * 40 * np.log(15 / prices)
+    best = prices[((prices - 1) * np.minimum(asked, capacity or np.inf)).argmax()]
+    posted = priced(method, capacity, lambda price: 40 * np.log(15 / price), rounds=3)
+    assert posted == pytest.approx(best, rel=0.012)
 
 
 # Kalman filters.
@@ -201,14 +208,11 @@ def test_kalman_forgets_a_slot_that_is_left():
     task, T, K = Task("crowd"), 3, 10
     prices, steps = np.full((T, 1), 10.0), np.zeros((T, 1, K))
     steps[:, :, 0] = 240.0
-    active = np.zeros((T + 1, 1, K), bool)
+    active = np.zeros((T, 1, K), bool)
     active[:, :, 0] = True
 
     def last():
-        method = made("kalman", task, spread=0.0)
-        posted = [method.act(History(np.empty((1, 0)), np.empty((1, 0, K)), active[0]))]
-        for t in range(T - 1):
-            posted.append(method.act(History(prices[t][:, None], steps[t][:, None], active[t + 1])))
+        posted = answers(made("kalman", task, spread=0.0), prices, steps, active)
         return posted[0].item(), posted[-1].item()
 
     first, stays = last()
@@ -262,19 +266,6 @@ def test_priors_do_not_depend_on_how_markets_are_drawn(name):
 
 # A known capacity.
 
-LEVEL, SLOPE, R = 180.0, 10.0, 90.0
-
-
-def priced(method, capacity, rounds=60):
-    """The last price, where each of two followers asks for LEVEL − SLOPE·p."""
-    known = None if capacity is None else np.array([capacity])
-    history = History(np.empty((1, 0)), np.empty((1, 0, 2)), np.ones((1, 2), bool), known)
-    for _ in range(rounds):
-        price = method.act(history)
-        steps = np.full((1, 1, 2), np.maximum(LEVEL - SLOPE * price.item(), 0.0))
-        history = History(price[:, None], steps, np.ones((1, 2), bool), known)
-    return method.act(history).item()
-
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
@@ -288,10 +279,10 @@ def priced(method, capacity, rounds=60):
 )
 def test_methods_with_a_model_of_demand_price_what_can_be_run(name, parameters):
     """The vertex is (18 + 1)/2 = 9.5, where 170 are asked for; 90 are at a price of 13.5."""
-    make = REGISTRY[name].make
-    free = priced(make(Task(), 1, 0, **parameters), None)
-    bound = priced(make(Task(), 1, 0, **parameters), R)
-    loose = priced(make(Task(), 1, 0, **parameters), 400.0)
+    free, bound, loose = (
+        priced(made(name, Task(), **parameters), R, lambda p: max(180.0 - 10.0 * p, 0.0), 60)
+        for R in (None, 90.0, 400.0)
+    )
     off = 0.6 if name == "likelihood_grid" else 0.3  # its lines are an eighth apart
     assert free == pytest.approx(9.5, abs=off)
     assert loose == pytest.approx(9.5, abs=off)
@@ -302,7 +293,7 @@ def test_methods_with_a_model_of_demand_price_what_can_be_run(name, parameters):
 def test_methods_without_a_model_value_a_price_by_what_it_sold(name):
     """200 were asked for at the lower price and 90 at the higher one; 90 can be sold."""
     method = made(name, Task(), epsilon=0.2, **({"arms": 2, "start": 10.5} if "_" in name else {}))
-    here, known = np.ones((1, 2), bool), np.array([R])
+    here, known = np.ones((1, 2), bool), np.array([90.0])
     low = method.act(History(np.empty((1, 0)), np.empty((1, 0, 2)), here, known)).item()
     high, asked = low, np.full((1, 1, 2), 100.0)
     while high <= low:  # until it tries a higher one

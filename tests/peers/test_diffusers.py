@@ -67,6 +67,13 @@ def theirs(network, scheduler, image, unknown, seed):
     return torch.stack(delivered).numpy()
 
 
+def held_against(compared, network, chain, scheduler, seed):
+    image, unknown = task(seed)
+    mine = ours(network, chain, image, unknown, seed)
+    other = theirs(network, scheduler, image, unknown, seed)
+    compared("RePaint chain", "diffusers", mine, other, rounding(chain))
+
+
 def calls_of(scheduler):
     """The times at which the network is called, without the steps back."""
     times = scheduler.timesteps.numpy()
@@ -81,14 +88,7 @@ def test_a_respaced_chain_paints_the_same(network, seed, compared):
     assert times.tolist() == list(range(950, -1, -50))
     alphas = levels(np.linspace(1e-4, 0.02, 1000))
     chain = Schedule(times, alphas[times], np.append(alphas[times[1:]], 1.0))
-    arguments = *task(seed), seed
-    compared(
-        "RePaint chain",
-        "diffusers",
-        ours(network, chain, *arguments),
-        theirs(network, scheduler, *arguments),
-        rounding(chain),
-    )
+    held_against(compared, network, chain, scheduler, seed)
 
 
 @pytest.mark.parametrize("samples", [2, 3])
@@ -103,14 +103,7 @@ def test_a_chain_with_jumps_paints_the_same(network, samples, seed, compared):
     times = calls_of(scheduler)
     chain = with_jumps(levels(betas), len(times), 1, samples)
     np.testing.assert_array_equal(chain.times, times)
-    arguments = *task(seed), seed
-    compared(
-        "RePaint chain",
-        "diffusers",
-        ours(network, chain, *arguments),
-        theirs(network, scheduler, *arguments),
-        rounding(chain),
-    )
+    held_against(compared, network, chain, scheduler, seed)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 11, 40, 250])
