@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,12 @@ def meant(word: Any, names: Iterable[Any]) -> str:
     known = [name for name in names if isinstance(name, str)]
     near = difflib.get_close_matches(word, known, 1) if isinstance(word, str) else []
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@contextlib.contextmanager
+def needed(extra: str, what: str) -> Iterator[None]:
+    """Around an import of what an extra of this package brings: an error says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"{what}: pip install 'aigc-market[{extra}]' ({error})") from error

@@ -234,15 +234,10 @@ def write_video(rounds: Rounds, path: str | os.PathLike[str], *, fps: float = 4.
     if not rounds:
         raise ValueError("rounds must hold at least one round, got none")
     write = _write_gif if kind == ".gif" else _write_mp4
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            film = Path(folder) / f"film{kind}"
-            write(rounds, film, fps)
-            write_atomically(path, film.read_bytes())
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"videos need more packages: pip install 'aigc-market[render]' ({error})"
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / f"film{kind}"
+        write(rounds, film, fps)
+        write_atomically(path, film.read_bytes())
 
 
 def _frames(rounds: Rounds, numbers: Iterable[int]) -> Iterator[np.ndarray]:
@@ -253,7 +248,8 @@ def _frames(rounds: Rounds, numbers: Iterable[int]) -> Iterator[np.ndarray]:
 
 
 def _write_gif(rounds: Rounds, path: Path, fps: float) -> None:
-    from PIL import Image
+    with _checks.needed("render", "videos need more packages"):
+        from PIL import Image
 
     # One palette for all, of a few frames: its choice takes as long as many frames, and what stands
     # still keeps its colours. Without dithering it takes no space either.
@@ -269,7 +265,8 @@ def _write_gif(rounds: Rounds, path: Path, fps: float) -> None:
 
 
 def _write_mp4(rounds: Rounds, path: Path, fps: float) -> None:
-    from imageio_ffmpeg import write_frames
+    with _checks.needed("render", "videos need more packages"):
+        from imageio_ffmpeg import write_frames
 
     # The command line that fps goes to takes fractions, whatever its annotation says.
     film = write_frames(str(path), (WIDTH, HEIGHT), fps=fps, quality=8)  # pyright: ignore[reportArgumentType]

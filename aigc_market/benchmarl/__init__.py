@@ -3,12 +3,10 @@
 `MarketTask` lists them. Importing this package without the extra `benchmarl` raises ImportError.
 """
 
-try:
+from aigc_market._checks import needed
+
+with needed("benchmarl", "aigc_market.benchmarl needs BenchMARL"):
     import benchmarl  # noqa: F401 (whether it is there)
-except ImportError as error:
-    raise ImportError(
-        f"aigc_market.benchmarl needs BenchMARL: pip install 'aigc-market[benchmarl]' ({error})"
-    ) from error
 
 from aigc_market.benchmarl.tasks import MarketClass, MarketTask
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aigc_market import palette
+from aigc_market._checks import needed
 from aigc_market._files import write_atomically
 from aigc_market.cli.arguments import check_folder, ssim_column
 from aigc_market.market import Market
@@ -82,12 +83,8 @@ def fit(
 
 
 def _draw(path: Path, steps: np.ndarray, values: np.ndarray, fit: QuadraticFit) -> None:
-    try:
+    with needed("plot", "plot needs matplotlib"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            f"plot needs matplotlib: pip install 'aigc-market[plot]' ({error})"
-        ) from error
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     line = np.linspace(steps.min(), steps.max(), 200)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from aigc_market._checks import needed
+
 NOTEBOOK = Path(__file__).with_name("app.py")
 """The app; `marimo edit` opens it too."""
 
@@ -15,11 +17,7 @@ def asgi_app() -> Any:
     Raises:
         ImportError: without the extra `app`.
     """
-    try:
+    with needed("app", "explore needs marimo and altair"):
         import altair  # noqa: F401
         import marimo
-    except ImportError as error:
-        raise ImportError(
-            f"explore needs marimo and altair: pip install 'aigc-market[app]' ({error})"
-        ) from error
     return marimo.create_asgi_app(quiet=True).with_app(path="", root=str(NOTEBOOK)).build()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market import palette
+from aigc_market._checks import needed
 
 WIDTH, HEIGHT = 960, 640
 """Of a frame, in pixels; multiples of 16, as video codecs like them."""
@@ -44,12 +45,8 @@ def load_pygame() -> Any:
     Raises:
         ImportError: it is not there; the message says what to install.
     """
-    try:
+    with needed("render", "pictures need pygame"):
         import pygame
-    except ImportError as error:
-        raise ImportError(
-            f"pictures need pygame: pip install 'aigc-market[render]' ({error})"
-        ) from error
     return pygame
 
 

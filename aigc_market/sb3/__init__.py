@@ -6,12 +6,10 @@ a few steps. `GymnasiumVecEnv` is a vector environment of Gymnasium's as a `VecE
 Importing this package without the extra `sb3` raises ImportError.
 """
 
-try:
+from aigc_market._checks import needed
+
+with needed("sb3", "aigc_market.sb3 needs Stable-Baselines3"):
     import stable_baselines3  # noqa: F401 (whether it is there)
-except ImportError as error:
-    raise ImportError(
-        f"aigc_market.sb3 needs Stable-Baselines3: pip install 'aigc-market[sb3]' ({error})"
-    ) from error
 
 from aigc_market.sb3.diffusion import DiffusionActor, DiffusionPolicy
 from aigc_market.sb3.transformer import EncoderDecoder, TransformerPolicy

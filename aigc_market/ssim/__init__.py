@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from aigc_market._checks import needed
 from aigc_market.ssim.model import DemandCurve, LiveSSIM, Result, SSIMModel
 from aigc_market.ssim.quadratic import PAPER_SSIM, QuadraticFit, QuadraticSSIM, fit_quadratic
 from aigc_market.ssim.saturating import SaturatingFit, SaturatingSSIM, fit_saturating
@@ -32,13 +33,8 @@ def __getattr__(name: str) -> Any:
     # torch and diffusers are imported only by those who repaint.
     if name != "RePaintSSIM":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with needed("repaint", "live repainting needs torch, diffusers and scikit-image"):
         from aigc_market.ssim.repaint import RePaintSSIM
-    except ImportError as error:
-        raise ImportError(
-            "live repainting needs torch, diffusers and scikit-image: "
-            f"pip install 'aigc-market[repaint]' ({error})"
-        ) from error
     return RePaintSSIM
 
 

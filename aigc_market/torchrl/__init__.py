@@ -3,12 +3,10 @@
 Importing this package without the extra `torchrl` raises ImportError.
 """
 
-try:
+from aigc_market._checks import needed
+
+with needed("torchrl", "aigc_market.torchrl needs TorchRL"):
     import torchrl  # noqa: F401 (whether it is there)
-except ImportError as error:
-    raise ImportError(
-        f"aigc_market.torchrl needs TorchRL: pip install 'aigc-market[torchrl]' ({error})"
-    ) from error
 
 from aigc_market.torchrl.market_env import MarketEnv
 
