@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import aigc_market
-from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 ALPHA, BETA = -0.000174, 0.075
 
@@ -29,16 +29,6 @@ def test_the_papers_market(cost, price, steps, utility):
     assert not any(np.any(bound) for bound in equilibrium.binding)
 
 
-@pytest.mark.parametrize("satisfaction", [[200.0], [180.0, 230.0], [150.0, 200.0, 250.0]])
-@pytest.mark.parametrize("cost", [0.5, 3.0])
-def test_theorem_2_where_nothing_binds(satisfaction, cost):
-    market = aigc_market.Market(K=len(satisfaction), satisfaction=satisfaction, cost=cost)
-    equilibrium = aigc_market.solve(market)
-    by_hand = cost / 2 + BETA * market.K / (2 * sum(1 / delta for delta in satisfaction))
-    assert equilibrium.price == pytest.approx(by_hand, rel=1e-12)
-    assert equilibrium.closed_form
-
-
 @pytest.mark.parametrize("cost", [1, 2, 3, 4, 5])
 def test_captive_demand_pays_the_highest_price(cost):
     market = aigc_market.Market(cost=cost, min_steps=120, max_steps=160)
@@ -49,35 +39,6 @@ def test_captive_demand_pays_the_highest_price(cost):
     assert equilibrium.binding.max_price
     assert np.all(equilibrium.binding.min_steps)
     assert not np.any(equilibrium.binding.max_steps)
-
-
-@pytest.mark.parametrize(("cost", "threshold"), [(1, 37.05), (5, 23.95)])
-def test_captive_demand_wins_above_a_threshold(cost, threshold):
-    def price(min_steps):
-        return aigc_market.solve(aigc_market.Market(cost=cost, min_steps=min_steps)).price
-
-    assert price(threshold - 0.02) == pytest.approx(7.5 + cost / 2)
-    assert price(threshold + 0.02) == 20.0
-
-
-def test_theorem_2_is_not_global():
-    market = aigc_market.Market(satisfaction=[50, 400], min_steps=0)
-    equilibrium = aigc_market.solve(market)
-    assert equilibrium.price == pytest.approx(15.5)
-    assert equilibrium.asp_utility == pytest.approx(1510.4, abs=0.05)
-    assert not equilibrium.closed_form
-    np.testing.assert_array_equal(equilibrium.binding.min_steps, [True, False])
-    formula = 0.5 + BETA * 2 / (2 * (1 / 50 + 1 / 400))
-    assert formula == pytest.approx(3.83, abs=0.005)
-
-
-def test_the_price_clears_a_scarce_market():
-    equilibrium = aigc_market.solve(aigc_market.Market(min_steps=0, capacity=150))
-    assert equilibrium.price == pytest.approx(9.78)
-    assert equilibrium.asp_utility == pytest.approx(1317.0)
-    assert equilibrium.steps.sum() == pytest.approx(150)
-    assert equilibrium.binding.capacity
-    assert not equilibrium.closed_form
 
 
 def test_capacity_just_met_is_not_taken_for_slack():
@@ -118,34 +79,49 @@ def test_ties_between_purchases_go_to_the_leader():
 BATCHED = {
     "cost": (0.5, 3.0),
     "max_price": (6.0, 25.0),
-    "min_steps": (0.0, 40.0),
-    "max_steps": (60.0, 300.0),
-    "capacity": (150.0, 900.0),
+    "min_steps": (0.0, 20.0),
+    "max_steps": (30.0, 300.0),
+    "capacity": (70.0, 600.0),
 }
 
 
-@pytest.mark.parametrize("batch", [(12,), (2, 3)])
-def test_a_batch_is_solved_like_its_markets_one_by_one(batch):
+def model(kind, rng, batch, K):
+    """With coefficients of each market and VMU; but for a table, which has none."""
+    if kind == "quadratic":
+        alpha, beta = rng.uniform(-3e-4, -1e-4, (*batch, K)), rng.uniform(0.05, 0.09, (*batch, 1))
+        return QuadraticSSIM(alpha, beta)
+    if kind == "saturating":
+        return SaturatingSSIM(rng.uniform(2, 5, (*batch, 1)), rng.uniform(20, 60, (*batch, K)))
+    return TabulatedSSIM([0, 50, 120, 250], [0.0, 3.0, 5.0, 6.0])
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "saturating", "table"])
+@pytest.mark.parametrize(("batch", "K"), [((12,), 3), ((2, 3), 3), ((2, 3), 2)])
+def test_a_batch_is_solved_like_its_markets_one_by_one(batch, K, kind):
     rng = np.random.default_rng(5)
     arguments = {name: rng.uniform(*limits, batch) for name, limits in BATCHED.items()}
-    delta = 10 ** rng.uniform(1, 3, (*batch, 3))
-    alpha, beta = rng.uniform(-3e-4, -1e-4, (*batch, 3)), rng.uniform(0.05, 0.09, (*batch, 1))
-    market = aigc_market.Market(
-        K=3, satisfaction=delta, ssim=QuadraticSSIM(alpha, beta), **arguments
-    )
+    if kind == "table":  # it has no bounds of each market
+        arguments |= {"min_steps": 10.0, "max_steps": 250.0}
+    arguments["satisfaction"] = 10 ** rng.uniform(1, 3, (*batch, K))
+    arguments["active"] = rng.random((*batch, K)) < 0.7
+    ssim = model(kind, rng, batch, K)
+    market = aigc_market.Market(K=K, ssim=ssim, **arguments)
     together = aigc_market.solve(market)
     assert together.price.shape == together.closed_form.shape == batch
+    tensors = aigc_market.solve(market.like(torch.ones(1, dtype=torch.float64)))
     gaps = aigc_market.regret(market, together.price, aigc_market.best_response(market, 5.0))
     for lane in np.ndindex(batch):
-        one = aigc_market.Market(
-            K=3,
-            satisfaction=delta[lane],
-            ssim=QuadraticSSIM(alpha[lane], beta[lane]),
-            **{name: values[lane] for name, values in arguments.items()},
-        )
+
+        def own(value, lane=lane):
+            return value[lane] if np.ndim(value) else value
+
+        given = {name: own(value) for name, value in arguments.items()}
+        one = aigc_market.Market(K=K, ssim=ssim.map(own), **given)
         alone = aigc_market.solve(one)
         for name in ("price", "steps", "asp_utility", "vmu_utility", "vmu_surplus", "closed_form"):
             np.testing.assert_allclose(getattr(together, name)[lane], getattr(alone, name))
+            found = np.asarray(getattr(tensors, name)[lane])
+            np.testing.assert_allclose(found, getattr(alone, name), rtol=1e-10, atol=1e-9)
         for bounds, bound in zip(together.binding, alone.binding, strict=True):
             np.testing.assert_array_equal(bounds[lane], bound)
         gap = aigc_market.regret(one, alone.price, aigc_market.best_response(one, 5.0))
@@ -174,15 +150,6 @@ def test_one_satisfaction_for_all_may_be_a_tensor():
     assert delta.grad.item() > 0
 
 
-def test_a_batch_of_markets_for_one_table():
-    table = TabulatedSSIM([0, 50, 120, 250], [0.0, 3.0, 5.0, 6.0])
-    costs = np.array([1.0, 2.0, 4.0])
-    together = aigc_market.solve(aigc_market.Market(cost=costs, ssim=table))
-    alone = [aigc_market.solve(aigc_market.Market(cost=cost, ssim=table)) for cost in costs]
-    np.testing.assert_array_equal(together.price, [one.price for one in alone])
-    np.testing.assert_array_equal(together.steps, [one.steps for one in alone])
-
-
 MARKETS = {
     "paper": {},
     "captive": {"min_steps": 120, "max_steps": 160},
@@ -208,38 +175,12 @@ def test_torch_agrees_with_numpy(arguments):
     np.testing.assert_allclose(gap.followers, verdict.followers, rtol=1e-9, atol=1e-9)
 
 
-def test_gradient_of_the_optimum_follows_the_envelope_theorem():
+@pytest.mark.parametrize("ssim", [None, SaturatingSSIM(3.0975, 41.3)])
+def test_gradient_of_the_optimum_follows_the_envelope_theorem(ssim):
     cost = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    equilibrium = aigc_market.solve(aigc_market.Market(cost=cost))
+    equilibrium = aigc_market.solve(aigc_market.Market(cost=cost, ssim=ssim))
     equilibrium.asp_utility.backward()
     assert cost.grad.item() == pytest.approx(-equilibrium.steps.sum().item())
-
-
-def test_a_hundred_thousand_vmus():
-    rng = np.random.default_rng(0)
-    K = 100_000
-    delta = 10 ** rng.uniform(1, 3, K)
-    market = aigc_market.Market(K=K, satisfaction=delta, min_steps=0, capacity=40.0 * K)
-    equilibrium = aigc_market.solve(market)
-
-    def utility(price):
-        bought = np.clip((price / delta - BETA) / (2 * ALPHA), 0, 250)
-        return (price - 1) * min(bought.sum(), 40.0 * K)
-
-    assert equilibrium.asp_utility == pytest.approx(utility(equilibrium.price), rel=1e-9)
-    best_tried = max(utility(price) for price in np.linspace(1, 20, 400))
-    assert best_tried <= equilibrium.asp_utility * (1 + 1e-9)
-
-
-def test_regret_of_the_papers_market_by_hand():
-    market = aigc_market.Market()
-    steps = np.array([100.0, 120.0])
-    gap = aigc_market.regret(market, 9.0, steps)
-    rational = (9 / 200 - BETA) / (2 * ALPHA)
-    assert gap.leader == pytest.approx(1408.0459770 - 8 * 2 * rational)
-    assert gap.leader_relative == pytest.approx(gap.leader / 1408.0459770)
-    # A quadratic loses |α|·δ·(S − S*)² away from its peak.
-    np.testing.assert_allclose(gap.followers, -ALPHA * 200 * (steps - rational) ** 2)
 
 
 def test_regret_of_many_rounds_at_once():

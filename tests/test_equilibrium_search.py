@@ -208,6 +208,17 @@ def test_no_rounding_is_sold_where_prices_may_be_high_or_vmus_differ_much(
         assert brute_force.utility(market, equilibrium.price) == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.parametrize("market", [PAPER | {"capacity": 4e6}, SATURATING | {"capacity": 2e6}])
+def test_a_hundred_thousand_vmus(market):
+    delta = 10 ** np.random.default_rng(0).uniform(1, 3, 100_000)
+    market = market | {"satisfaction": delta}
+    equilibrium = aigc_market.solve(of_package(market))
+    best = equilibrium.asp_utility
+    assert best == pytest.approx(brute_force.utility(market, equilibrium.price), rel=1e-9)
+    tried = (brute_force.utility(market, price) for price in np.linspace(1, 20, 400))
+    assert max(tried) <= best * (1 + 1e-9)
+
+
 any_market = st.one_of(quadratic_markets(), saturating_markets(), table_markets())
 
 
