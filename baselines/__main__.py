@@ -64,22 +64,11 @@ def calibrate(
     run(service, out)
 
 
-_COMMANDS = {
-    "reproduce": reproduce,
-    "train": train,
-    "evaluate": evaluate,
-    "tune": tune,
-    "calibrate": calibrate,
-    "leaderboard": leaderboard,
-    "keep": keep,
-    "verify": verify,
-    "draw-test-seeds": draw_test_seeds,
-    "ceiling": ceiling,
-    "calvano": calvano,
-    "compete": compete,
-    "menus": menus,
-    "sessions": sessions,
-}
+_ORDER = (
+    *(reproduce, train, evaluate, tune, calibrate, leaderboard, keep, verify, draw_test_seeds),
+    *(ceiling, calvano, compete, menus, sessions),
+)
+_COMMANDS = {command.__name__.replace("_", "-"): command for command in _ORDER}
 
 
 def main() -> None:

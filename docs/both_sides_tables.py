@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import measurements
@@ -93,9 +92,5 @@ def _named(market: str, leader: str, followers: str, gradient: str) -> str:
     return f"{leader.upper()}{own} on {market} by {by}"
 
 
-def _percent(values: Any) -> str:
-    """A mean of shares in percent, with half the width of its interval where it has one."""
-    estimate = mean_interval(values)
-    mean = f"{100 * estimate.mean:.2f}".replace("-", "−")
-    half = 50 * (estimate.high - estimate.low)
-    return mean if math.isnan(half) else f"{mean} ± {half:.2f}"
+def _percent(shares: Any) -> str:
+    return measurements.plus_minus(mean_interval(100 * shares), 2)

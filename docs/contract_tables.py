@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING
 from typing import Any
 
 import pandas as pd
-from measurements import DOCS, only, percent, rounded
+from measurements import DOCS, only, percent, plus_minus, rounded
 
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.menus.mechanisms import BEST, MECHANISMS
@@ -34,7 +34,7 @@ def mechanisms() -> str:
 def learner(scenario: str, method: str) -> str:
     """The share of the best menu that a learner of two contracts ends at."""
     [runs] = [runs for name, runs in _sellers() if name == (scenario, 2, method)]
-    return _estimate(runs["share"], 3)
+    return plus_minus(mean_interval(runs["share"]), 3)
 
 
 def best_learner(scenario: str) -> str:
@@ -55,7 +55,7 @@ def choosers() -> str:
     for (learns, discount), runs in frame.groupby(["learns", "discount"], sort=False):
         less = f", fees {100 * discount:.0f} % lower" * (discount > 0)
         earned = runs.groupby("market", sort=False)["earned"]
-        rows.append((f"{learns}{less}", *(_estimate(of, 2) for _, of in earned)))
+        rows.append((f"{learns}{less}", *(plus_minus(mean_interval(of), 2) for _, of in earned)))
     return table(("learns", *frame["market"].unique()), rows)
 
 
@@ -79,9 +79,3 @@ def difference(scenario: str, method: str, against: str) -> str:
 def _sellers() -> Any:
     rows = pd.read_csv(DOCS / "menus" / "learners.csv")
     return rows.groupby(["scenario", "contracts", "method"], sort=False)
-
-
-def _estimate(values: Any, digits: int) -> str:
-    """The mean of seeds, and half the width of its 95 % interval by Student's t."""
-    mean, low, _ = mean_interval(values)
-    return f"{number(mean, digits)} ± {number(mean - low, digits)}"

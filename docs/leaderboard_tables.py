@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
+import measurements
 from measurements import HIDDEN, NONE, Row, markdown, only, percent, rounded, standing, table
 
 from aigc_market.scenarios import SCENARIOS
@@ -54,26 +55,14 @@ def takes() -> str:
     }
     columns, everywhere = [], []
     for kind, among in kinds.items():
-        best = [_best(name, among) for name in HIDDEN]
-        methods = sorted({row["method"] for row in best if row})
+        found = [measurements.best(name, among) for name in HIDDEN]
+        methods = sorted({row["method"] for row in found if row})
         if len(methods) == 1:
             everywhere.append(f"`{methods[0]}` ({kind})")
-        columns.append([_share(row, named=len(methods) > 1) for row in best])
+        columns.append([measurements.named(row, whose=len(methods) > 1) for row in found])
     rows = [(f"`{name}`", *cells) for name, *cells in zip(HIDDEN, *columns, strict=True)]
     told = f"\n\nWhere no name stands: {', '.join(everywhere)}." if everywhere else ""
     return markdown(("", *kinds), rows) + told
-
-
-def _best(scenario: str, among: Callable[[Entry], bool]) -> Row | None:
-    rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
-    rows = [row for row in rows if row["method"] in REGISTRY and among(REGISTRY[row["method"]])]
-    return max(rows, key=lambda row: Decimal(row["share"]), default=None)
-
-
-def _share(row: Row | None, named: bool) -> str:
-    if row is None:
-        return NONE
-    return rounded(row["share"], 3) + (f" (`{row['method']}`)" if named else "")
 
 
 def share(scenario: str, method: str) -> str:
@@ -149,7 +138,7 @@ def compared(scenario: str, method: str, of: str, window: str = "all") -> Row | 
     `best-told-the-law`, and the names of some learners.
     """
     if method == "best-learner":
-        learner = _best(scenario, is_learner)
+        learner = measurements.best(scenario, is_learner)
         method = learner["method"] if learner else ""
     where = {"scenario": scenario, "method": method, "of": of.replace("-", " "), "window": window}
     rows = table("hidden-markets/differences", **where)

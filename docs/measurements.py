@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from baselines.arena.registry import KNOWS, REGISTRY
+from baselines.arena.registry import REGISTRY, Entry
+from baselines.arena.statistics import Interval
+from baselines.report import NONE, number
 from baselines.runs.files import write_csv
 
 DOCS = Path(__file__).resolve().parent
-FAIR = tuple(track for track in KNOWS if track != "law")
 HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity", "saturating")
-NONE = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Row = dict[str, str]
@@ -64,14 +65,21 @@ def only(name: str, **where: str) -> Row:
 
 def rounded(value: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
     """A number as it is shown: .985, −.03, 1.00, 1,408."""
-    number = Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding)
-    sign = "−" if number < 0 else ""
-    return sign + f"{abs(number):,f}".removeprefix("0" if digits else "")
+    exact = Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding)
+    sign = "−" if exact < 0 else ""
+    return sign + f"{abs(exact):,f}".removeprefix("0" if digits else "")
 
 
 def percent(share: str | Decimal, digits: int, rounding: str = ROUND_HALF_UP) -> str:
     """A share in percent: 99.8 %, .04 %."""
     return f"{rounded(100 * Decimal(share), digits, rounding)} %"
+
+
+def plus_minus(estimate: Interval, digits: int) -> str:
+    """A mean and half the width of its 95 % interval, where there is one."""
+    shown, half = number(estimate.mean, digits), estimate.mean - estimate.low
+    shown = shown.replace("-", "−")
+    return shown if math.isnan(half) else f"{shown} ± {number(half, digits)}"
 
 
 def mean(values: Sequence[str]) -> Decimal:
@@ -89,19 +97,18 @@ def standing(scenario: str, method: str) -> Row:
     return only("hidden-markets/leaderboard", scenario=scenario, method=method, window="all")
 
 
-def best(scenario: str, *tracks: str) -> Row | None:
-    """The best row of these tracks."""
-    rows = [
-        row
-        for row in table("hidden-markets/leaderboard", scenario=scenario, window="all")
-        if row["knows"] in tracks
-    ]
+def best(scenario: str, among: Callable[[Entry], bool]) -> Row | None:
+    """The best row of some of the registry's methods."""
+    rows = table("hidden-markets/leaderboard", scenario=scenario, window="all")
+    rows = [row for row in rows if row["method"] in REGISTRY and among(REGISTRY[row["method"]])]
     return max(rows, key=lambda row: Decimal(row["share"]), default=None)
 
 
-def named(row: Row | None) -> str:
-    """A share and whose it is."""
-    return NONE if row is None else f"{rounded(row['share'], 3)} (`{row['method']}`)"
+def named(row: Row | None, whose: bool = True) -> str:
+    """A share and, if asked for, whose it is."""
+    if row is None:
+        return NONE
+    return rounded(row["share"], 3) + f" (`{row['method']}`)" * whose
 
 
 def paper_score() -> str:
@@ -130,11 +137,8 @@ def least_exploitable(scenario: str) -> str:
 
 def seeds_said() -> str:
     """Of how many training seeds the scores of hidden markets are, in a sentence."""
-    learned = [
-        row
-        for name in HIDDEN
-        if (row := best(name, *FAIR)) and REGISTRY[row["method"]].trainer is not None
-    ]
-    counts = sorted({len(row["seeds"].split()) for row in learned})
+    found = [best(name, lambda entry: entry.knows != "law") for name in HIDDEN]
+    seeds = [row["seeds"] for row in found if row and REGISTRY[row["method"]].trainer is not None]
+    counts = sorted({len(of_row.split()) for of_row in seeds})
     said = " to ".join(WORDS[count] for count in {counts[0], counts[-1]})
     return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)}."

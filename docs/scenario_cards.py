@@ -31,7 +31,9 @@ def games() -> str:
         if name == "paper":
             scores = measurements.paper_score(), NONE
         else:
-            scores = named(best(name, "nothing")), named(best(name, "form"))
+            nothing = best(name, lambda entry: entry.knows == "nothing")
+            form = best(name, lambda entry: entry.knows == "form")
+            scores = named(nothing), named(form)
         rows.append(("a price", name, said, scores))
     for name, said in words("several").items():
         scores = measurements.least_exploitable(name), NONE

@@ -8,7 +8,7 @@ from typing import Any
 
 import measurements
 import pandas as pd
-from measurements import percent, rounded
+from measurements import percent, plus_minus, rounded
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.experiments.calvano.session_figures import label
@@ -185,18 +185,12 @@ def _learned(scenario: str, learner: str, against: str = "itself") -> Any:
 
 
 def _summed(row: Any, name: str) -> str:
-    return _estimate(Interval(row[name], row[f"{name}_low"], row[f"{name}_high"]), 3)
+    return plus_minus(Interval(row[name], row[f"{name}_low"], row[f"{name}_high"]), 3)
 
 
 def _said(values: Any) -> str:
     known = values.dropna().to_numpy()
-    return _estimate(mean_interval(known), 2) if len(known) else NONE
-
-
-def _estimate(estimate: Interval, digits: int) -> str:
-    """A mean and half the width of its 95 % interval by Student's t."""
-    mean = number(estimate.mean, digits).replace("-", "−")
-    return mean if mean == NONE else f"{mean} ± {number(estimate.mean - estimate.low, digits)}"
+    return plus_minus(mean_interval(known), 2) if len(known) else NONE
 
 
 def _of(scenario: str, name: str) -> Any:
