@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aigc_market.envs import batch
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
@@ -56,10 +57,8 @@ class WindowMethod:
     ) -> None:
         self._policy, self._noise = policy, noise
         game = Stackelberg(settings, scripted=True)
-        self._prices, self._viewer = game.prices[0], game.leader
-        scales = [np.full(field.width, field.scale, np.float32) for field in game.leader.row]
-        self._scales, self._cost = np.concatenate(scales), settings.market.cost
-        self._rows = np.zeros((num_envs, settings.history, len(self._scales)), np.float32)
+        self._prices, self._cost = game.prices[0], settings.market.cost
+        self._fields, self._seen = len(game.leader.row), batch.History(game.leader, num_envs)
         self._statistics = Statistics(settings, num_envs) if statistics else None
 
     def act(self, history: History) -> np.ndarray:
@@ -85,23 +84,15 @@ class WindowMethod:
 
     def _observe(self, history: History, begins: bool) -> np.ndarray:
         """The observation before the next price: R, if there is one, and rounds, (N, f + n·row)."""
-        active = history.active
         if begins:
-            price, steps = np.full((len(active), 1), self._cost), np.zeros(active.shape)
+            price, steps, keep = self._cost, 0.0, self._seen.fill
         else:
-            price, steps = history.prices[:, -1:], history.steps[:, -1]
-        row = np.hstack([price, steps, active][: len(self._viewer.row)])
-        row = row.astype(np.float32) * self._scales
-        if begins:
-            self._rows[:] = row[:, None]
-        else:
-            self._rows[:, :-1] = self._rows[:, 1:]
-            self._rows[:, -1] = row
-        rows = self._rows.reshape(len(row), -1)
-        if history.capacity is None:
-            return rows.copy()
-        capacity = history.capacity[:, None].astype(np.float32)
-        return np.hstack([capacity * np.float32(self._viewer.front[0].scale), rows])
+            price, steps, keep = history.prices[:, -1:], history.steps[:, -1], self._seen.add
+        row = price, steps, history.active
+        keep([np.asarray(part, np.float32).T for part in row[: self._fields]])
+        capacity = [] if history.capacity is None else [history.capacity.astype("f4")[:, None]]
+        seen = self._seen.seen(self._seen.front(capacity), copy=True)
+        return np.ascontiguousarray(seen)
 
 
 class RecurrentMethod(WindowMethod):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
 from stable_baselines3.common.noise import NormalActionNoise
 
 from aigc_market import _checks
@@ -48,6 +49,12 @@ class Recipe:
         """Of the algorithm."""
         return {"learning_rate": self.rate, "gamma": self.gamma}
 
+    def policy_arguments(self) -> dict[str, Any]:
+        """Of the policy's class: an MLP, and its optimizer."""
+        fused = {"fused": True}  # one call for all weights
+        adam = {"optimizer_class": torch.optim.Adam, "optimizer_kwargs": fused}
+        return {"net_arch": [self.width, self.width], **adam}
+
     def rate(self, left: float) -> float:
         """The learning rate when this share of the training is left."""
         return self.learning_rate * max(left, self.least_rate)
@@ -65,6 +72,11 @@ class RolloutRecipe(Recipe):
     def arguments(self) -> dict[str, Any]:
         """Of A2C."""
         return {**super().arguments(), "n_steps": self.n_steps}
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """With the deviation, and SB3's ε for PPO."""
+        adam = {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}
+        return {**super().policy_arguments(), **adam, "log_std_init": self.log_std_init}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium.spaces import Box
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -62,6 +61,10 @@ class Kind:
     recipe: type[Recipe]
     plays: str = ""
     """The part of the network that plays, where the others are of use in training alone."""
+
+    def kept(self, policy: Any) -> Any:
+        """The part of a policy that is kept."""
+        return getattr(policy, self.plays) if self.plays else policy
 
 
 KINDS = {
@@ -130,7 +133,7 @@ class Trained:
             "curve": self.curve,
             "version": aigc_market.__version__,
         }
-        policy_files.write(out, _playing(self.method, self.policy).state_dict(), config)
+        policy_files.write(out, KINDS[self.method].kept(self.policy).state_dict(), config)
 
 
 @dataclass(frozen=True)
@@ -227,11 +230,11 @@ class Sb3Trainer:
         config, weights = policy_files.read(path)
         try:
             method = config["method"]
-            recipe = KINDS[method].recipe(**config["recipe"])
-            task, continuous = Task.from_json(config["task"]), KINDS[method].algorithm is not DQN
-            settings = normalized(task, recipe.history, continuous)
+            kind, task = KINDS[method], Task.from_json(config["task"])
+            recipe = kind.recipe(**config["recipe"])
+            settings = normalized(task, recipe.history, kind.algorithm is not DQN)
             policy = make_policy(method, recipe, settings)
-            _playing(method, policy).load_state_dict(weights)
+            kind.kept(policy).load_state_dict(weights)
             of_training = [], config["rounds"], config["seconds"], config["noise"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: torch's
             raise ValueError(
@@ -272,12 +275,6 @@ def make_policy(method: str, recipe: Recipe, settings: Settings) -> Any:
     return KINDS[method].network(seen, action, recipe.rate, **arguments)
 
 
-def _playing(method: str, policy: Any) -> Any:
-    """The part of a policy that is kept."""
-    part = KINDS[method].plays
-    return getattr(policy, part) if part else policy
-
-
 def _policy_arguments(method: str, recipe: Any, settings: Settings) -> dict[str, Any]:
     """Of the policy's class, beside its spaces.
 
@@ -285,34 +282,26 @@ def _policy_arguments(method: str, recipe: Any, settings: Settings) -> dict[str,
         ValueError: statistics for a transformer, which reads rows alone.
     """
     network, width = KINDS[method].network, recipe.width
-    of_network: dict[str, Any] = {"net_arch": [width, width]}
+    behind = Statistics.size(settings.market.K) if recipe.statistics else 0
+    given = recipe.policy_arguments()
+    given["features_extractor_class"] = SeenRows
+    given["features_extractor_kwargs"] = {"settings": settings, "statistics": behind}
     if network is RecurrentActorCriticPolicy:
         # The critic reads the actor's LSTM: as good as one of its own, in half the time.
-        of_network = {
+        given |= {
             "net_arch": [width],
             "lstm_hidden_size": width,
             "shared_lstm": True,
             "enable_critic_lstm": False,
         }
     elif network is RowsPolicy:
-        if recipe.statistics:
+        if behind:
             raise ValueError("statistics must be False for tppo, which reads rows, got True")
-        of_network = {
+        given |= {
             "history": recipe.history,
             "in_front": 0,  # a capacity stands in each row: see `SeenRows`
             "query_size": int(recipe.query_price),
             "width": width,
             "feedforward": 2 * width,
         }
-    optimizer: dict[str, Any] = {"fused": True}  # one call for all weights
-    if isinstance(recipe, RolloutRecipe):
-        of_network["log_std_init"] = recipe.log_std_init
-        optimizer["eps"] = 1e-5  # SB3's for PPO
-    behind = Statistics.size(settings.market.K) if recipe.statistics else 0
-    return {
-        "optimizer_class": torch.optim.Adam,
-        "optimizer_kwargs": optimizer,
-        "features_extractor_class": SeenRows,
-        "features_extractor_kwargs": {"settings": settings, "statistics": behind},
-        **of_network,
-    }
+    return given
