@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import datetime
 import importlib.metadata
-import io
 import json
 import os
 import platform
@@ -30,7 +28,7 @@ from pathlib import Path
 from beside_rows import OURS, QUICK, ROWS, Peer
 from measure import NotMeasuredError, processor
 
-from baselines.runs.files import write_atomically
+from baselines.runs.files import write_csv
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -204,11 +202,7 @@ def main() -> int:
         numbers = f"{line['agent_steps_per_second']:>10} ({line['low']} … {line['high']})"
         print(f"{line['name']:28}{line['cores']:3}{numbers:36}{line['note'] or line['versions']}")
     if not (arguments.quick or arguments.names):
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(lines)
-        write_atomically(TABLE, text.getvalue())
+        write_csv(TABLE, list(lines[0]), lines)
         subprocess.run([sys.executable, DOCS / "write_numbers.py"], check=True)
     return int(any(run.failed for run in runs if run.row.packages[0] == OURS))
 

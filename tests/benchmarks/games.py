@@ -52,9 +52,10 @@ def steps(name, **options):
     return repeat(step)
 
 
-def batch(num_envs, name="aigc_market/Pricing-v0", mode="vector_entry_point", **options):
+def batch(num_envs, name="aigc_market/Pricing-v0", **options):
     """A batch of games, and actions for its rounds, over and over."""
-    envs = gymnasium.make_vec(name, num_envs=num_envs, vectorization_mode=mode, **options)
+    native = {"vectorization_mode": "vector_entry_point"}
+    envs = gymnasium.make_vec(name, num_envs=num_envs, **native, **options)
     envs.reset(seed=1)
     envs.action_space.seed(1)
     return envs, cycle([envs.action_space.sample() for _ in range(16)])
@@ -165,12 +166,6 @@ ROWS = [
         lambda: (steps("aigc_market/Rival-v0"), cartpole()),
     ),
     Row(
-        "single-menu",
-        "",
-        "steps of `Menu-v0` against `CartPole-v1`",
-        lambda: (steps("aigc_market/Menu-v0"), cartpole()),
-    ),
-    Row(
         "vector-2",
         "≥ 0.25",
         "rounds of 4,096 games, K = 2, physical units, against a compiled loop",
@@ -199,18 +194,6 @@ ROWS = [
         "≥ 2.5",
         "rounds of 4,096 games of `Pricing-v0` against Gymnasium's own batch of `CartPole-v1`",
         lambda: (rounds(4096), rounds(4096, "CartPole-v1")),
-    ),
-    Row(
-        "vector-menu",
-        "",
-        "rounds of 4,096 games of `Menu-v0` against Gymnasium's own batch of `CartPole-v1`",
-        lambda: (rounds(4096, "aigc_market/Menu-v0"), rounds(4096, "CartPole-v1")),
-    ),
-    Row(
-        "vector-sync",
-        "",
-        "rounds of 4,096 games against `SyncVectorEnv` of 64",
-        lambda: (rounds(4096), rounds(64, mode="sync")),
     ),
     Row(
         "rival-2",

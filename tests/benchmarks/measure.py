@@ -20,7 +20,7 @@ class Row:
 
     Attributes:
         name: by which it is chosen.
-        goal: "≥ 3" of our speed against the peer's, "≤ 3" of our time, or "" where there is none.
+        goal: "≥ 3" of our speed against the peer's, or "≤ 3" of our time.
         what: what is compared with what.
         sides: makes ours and the peer's.
         slices: at most so many, where one takes long.
@@ -40,9 +40,9 @@ class Row:
             yield mine / theirs if self.goal.startswith("≤") else theirs / mine
 
     def met(self, ratio: float) -> bool:
-        """Whether a ratio reaches the goal, if there is one."""
-        sign, _, bound = self.goal.partition(" ")
-        return not sign or (ratio >= float(bound) if sign == "≥" else ratio <= float(bound))
+        """Whether a ratio reaches the goal."""
+        sign, bound = self.goal.split()
+        return ratio >= float(bound) if sign == "≥" else ratio <= float(bound)
 
 
 def processor() -> str:

@@ -5,9 +5,7 @@ CPU seconds of the process on one thread, so that other work on the machine coun
 the median of three. It takes about two minutes.
 """
 
-import csv
 import datetime
-import io
 import os
 import platform
 import statistics
@@ -24,8 +22,8 @@ from measure import Side, processor, repeat
 
 import aigc_market
 from aigc_market import competition
-from aigc_market._files import write_atomically
 from aigc_market.ssim import RePaintSSIM
+from baselines.runs.files import write_csv
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -123,16 +121,14 @@ def main() -> None:
         "torch": torch.__version__.partition("+")[0],
         "date": datetime.date.today().isoformat(),
     }
-    text = io.StringIO()
-    header = ("table", "what", "batch", "size", "seconds", *machine)
-    file = csv.DictWriter(text, header, lineterminator="\n")
-    file.writeheader()
+    rows = []
     for table, measured in TABLES.items():
         for what, batch, size, spent in measured():
             row = {"table": table, "what": what, "batch": batch, "size": size}
-            file.writerow(row | {"seconds": f"{spent:.4g}"} | machine)
-            print(*row.values(), f"{spent:.4g}", flush=True)
-    write_atomically(DOCS / "scale.csv", text.getvalue())
+            row["seconds"] = f"{spent:.4g}"
+            print(*row.values(), flush=True)
+            rows.append(row | machine)
+    write_csv(DOCS / "scale.csv", list(rows[0]), rows)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Games on tensors: beside NumPy's vector environment and TorchRL's wrapper, compiled, on a GPU."""
+"""Games on tensors: beside NumPy's vector environment and TorchRL's wrapper."""
 
 import time
 import warnings
 
-import torch
-from games import SCENARIOS, batch
-from measure import NotMeasuredError, Row, repeat
+from games import batch
+from measure import Row, repeat
 from torchrl.envs import PettingZooWrapper
 
 import aigc_market
@@ -50,29 +49,17 @@ def one_by_one():
         return random_play(PettingZooWrapper(aigc_market.parallel_env()))
 
 
-def steps_alone(games, compiled=False, device="cpu", clock=time.process_time, **options):
+def steps_alone(games, clock=time.process_time):
     """Rounds with actions that are there already."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise NotMeasuredError("there is no GPU")
-    env = MarketEnv(games, device=device, **options)
-    # Not by CUDA graphs: these overwrite what a step leaves for the next one.
-    step = torch.compile(env.step, fullgraph=True, dynamic=False) if compiled else env.step
+    env = MarketEnv(games)
     tensors, rounds = env.rand_action(env.reset()), rounds_of(games)
 
     def play():
         env.reset()
         for _ in range(rounds):
-            step(tensors)
-        if device == "cuda":
-            torch.cuda.synchronize()
+            env.step(tensors)
 
     return repeat(play, rounds * games, clock)
-
-
-def on_a_gpu(games, compiled):
-    """The same on a GPU and on the CPU, by the clock."""
-    clock = time.perf_counter
-    return steps_alone(games, compiled, "cuda", clock), steps_alone(games, clock=clock)
 
 
 ROWS = [
@@ -93,44 +80,5 @@ ROWS = [
         "≥ 1000",
         "random play of 4,096 games, K = 2, against TorchRL's wrapper of one parallel game",
         lambda: (random_play(MarketEnv(4096)), one_by_one()),
-    ),
-    Row(
-        "tensors-competition",
-        "",
-        "steps of 65,536 games of two providers × two VMUs against one × four",
-        lambda: (
-            steps_alone(65_536, game="competition", M=2, K=2),
-            steps_alone(65_536, K=4),
-        ),
-    ),
-    *(
-        Row(
-            f"tensors-{scenario}",
-            "",
-            f"steps of 4,096 games of `{scenario}` against `paper` with as many VMUs",
-            lambda scenario=scenario: (
-                steps_alone(4096, scenario=scenario),
-                steps_alone(4096, K=10 if scenario == "crowd" else 2),
-            ),
-        )
-        for scenario in SCENARIOS
-    ),
-    *(
-        Row(
-            f"tensors-compiled-{games}",
-            "",
-            f"steps of {games:,} games, K = 2, compiled by `torch.compile` against not",
-            lambda games=games: (steps_alone(games, compiled=True), steps_alone(games)),
-        )
-        for games in (4096, 65_536)
-    ),
-    *(
-        Row(
-            f"tensors-gpu{'-compiled' if compiled else ''}",
-            "",
-            f"steps of 10⁶ games, K = 2, {'compiled ' if compiled else ''}on a GPU against a CPU",
-            lambda compiled=compiled: on_a_gpu(10**6, compiled),
-        )
-        for compiled in (False, True)
     ),
 ]
