@@ -19,10 +19,19 @@ def test_theorem_2_of_the_papers_markets(cost, price):
     assert theorem_2(aigc_market.Market(cost=cost)) == pytest.approx(price)
 
 
-def test_theorem_2_looks_at_no_bound():
-    market = aigc_market.Market(satisfaction=[50, 400], min_steps=0)
-    assert theorem_2(market) == pytest.approx(3.8333, abs=1e-4)
-    assert aigc_market.solve(market).price == pytest.approx(15.5)
+@pytest.mark.parametrize(
+    ("arguments", "formula", "price"),
+    [
+        ({"satisfaction": [50, 400], "min_steps": 0}, 3.8333, 15.5),
+        ({"satisfaction": [200, 400], "max_steps": 120}, 10.5, 12.176),
+    ],
+)
+def test_theorem_2_looks_at_no_bound(arguments, formula, price):
+    market = aigc_market.Market(**arguments)
+    equilibrium = aigc_market.solve(market)
+    assert theorem_2(market) == pytest.approx(formula, abs=1e-4)
+    assert equilibrium.price == pytest.approx(price)
+    assert not equilibrium.closed_form
 
 
 @given(
