@@ -11,10 +11,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from aigc_market.cli.arguments import MarketFlags, begin, draws, environment, several
-from aigc_market.cli.solve_menus import of_menus
-from aigc_market.cli.solve_price import of_one
-from aigc_market.cli.solve_several import of_several
-from aigc_market.cli.tables import fields, plain
+from aigc_market.cli.tables import fields, of_menus, of_one, of_several, plain
 from aigc_market.market import Competition, Market
 
 
