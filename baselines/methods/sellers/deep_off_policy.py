@@ -57,27 +57,13 @@ class OffPolicy(nn.Module):
         self.actor_update = Update([*actor], self.G, recipe.actor_rate, recipe.clip)
         self.critic_update = Update([*critics], self.G, recipe.critic_rate, recipe.clip)
         self.updates = [self.actor_update, self.critic_update]
-
-    @property
-    def normal(self) -> dict[str, tuple[int, ...]]:
+        n, k = recipe.batch_size, self.actor.numbers
+        self.normal = {"act": (1, k), "next": (n, k), "own": (n, k)}
         """By name the shape of the normal numbers that a seller draws in a period."""
-        n, k = self._recipe.batch_size, self.actor.numbers
-        return {"act": (1, k), "next": (n, k), "own": (n, k)}
-
-    @property
-    def uniform(self) -> dict[str, tuple[int, ...]]:
+        self.uniform = {"periods": (n,)}
         """As `normal`, of numbers in [0, 1)."""
-        return {"periods": (self._recipe.batch_size,)}
-
-    @property
-    def warm_up(self) -> int:
-        """Periods before it plays."""
-        return self._recipe.warm_up
-
-    @property
-    def remembers(self) -> int:
-        """Periods that it learns from."""
-        return min(self._recipe.buffer_size, self._recipe.periods)
+        self.warm_up, self.remembers = recipe.warm_up, min(recipe.buffer_size, recipe.periods)
+        """Periods before it plays, and periods that it learns from."""
 
     @torch.no_grad()
     def act(self, states: Tensor, draws: dict[str, Tensor], t: int) -> Tensor:
@@ -153,10 +139,8 @@ class OffPolicy(nn.Module):
 class SAC(OffPolicy):
     """Soft actor-critic (Haarnoja et al. 2018), its temperature learned, of each seller its own."""
 
-    def __init__(
-        self, recipe: DeepRecipe, rngs: Sequence[np.random.Generator], count: int, M: int
-    ) -> None:
-        super().__init__(recipe, rngs, count, M)
+    def __init__(self, recipe: DeepRecipe, *given: Any) -> None:
+        super().__init__(recipe, *given)
         self.log_alpha = nn.Parameter(torch.zeros(self.G))
         self.alpha_update = Update([self.log_alpha], self.G, recipe.temperature_rate)
         self.updates.append(self.alpha_update)
@@ -184,10 +168,8 @@ class SAC(OffPolicy):
 class TD3(OffPolicy):
     """TD3 (Fujimoto, van Hoof & Meger 2018): smoothed targets, a delayed actor."""
 
-    def __init__(
-        self, recipe: DeepRecipe, rngs: Sequence[np.random.Generator], count: int, M: int
-    ) -> None:
-        super().__init__(recipe, rngs, count, M)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.target_actor: Any = copy.deepcopy(self.actor).requires_grad_(False)
 
     def following(self, states: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

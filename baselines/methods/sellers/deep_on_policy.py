@@ -21,11 +21,7 @@ class PPO(nn.Module):
     With average reward, advantages are of r − ρ + V(s′) − V(s) without a discount; ρ follows the
     mean reward at the pace of `average_step` a period.
 
-    Args:
-        recipe: hyperparameters.
-        rngs: of each session.
-        count: sellers that learn in a session; G of all sessions together.
-        M: prices that a seller sees.
+    Arguments and attributes are those of `OffPolicy`.
     """
 
     rho: Tensor
@@ -44,26 +40,8 @@ class PPO(nn.Module):
         self.actor_update = Update([*actor], self.G, recipe.actor_rate, recipe.clip)
         self.critic_update = Update([*critics], self.G, recipe.critic_rate, recipe.clip)
         self.updates = [self.actor_update, self.critic_update]
-
-    @property
-    def normal(self) -> dict[str, tuple[int, ...]]:
-        """By name the shape of the normal numbers that a seller draws in a period."""
-        return {"act": (1, 1)}
-
-    @property
-    def uniform(self) -> dict[str, tuple[int, ...]]:
-        """As `normal`, of numbers in [0, 1)."""
-        return {}
-
-    @property
-    def warm_up(self) -> int:
-        """Periods before it plays: none."""
-        return 0
-
-    @property
-    def remembers(self) -> int:
-        """Periods that it learns from."""
-        return self._recipe.n_steps
+        self.normal, self.uniform = {"act": (1, 1)}, {}
+        self.warm_up, self.remembers = 0, recipe.n_steps
 
     @torch.no_grad()
     def act(self, states: Tensor, draws: dict[str, Tensor], t: int) -> Tensor:

@@ -75,15 +75,18 @@ class Policies:
 
     @torch.no_grad()
     def _prices(self, seat: int, last: np.ndarray, noise: Tensor | None) -> np.ndarray:
-        if seat not in self.seats:
-            raise ValueError(f"seat must be one of {list(self.seats)}, got {seat}")
+        actor = self._actors[self._place(seat)]
         low, high = self.prices
         position = 2.0 * (np.asarray(last, np.float64) - low) / (high - low) - 1.0
         states = np.roll(position.clip(-1.0, 1.0), -seat, axis=-1)  # strangers may leave the range
         seen = torch.as_tensor(states * self.recipe.memory, dtype=torch.float32)
-        given = seen, noise
-        played = functional_call(self.learner.actor, self._actors[self.seats.index(seat)], given)
+        played = functional_call(self.learner.actor, actor, (seen, noise))
         return price_at(played[..., 0].numpy(), self.prices)
+
+    def _place(self, seat: int) -> int:
+        if seat not in self.seats:
+            raise ValueError(f"seat must be one of {list(self.seats)}, got {seat}")
+        return self.seats.index(seat)
 
     @cached_property
     def _actors(self) -> list[dict[str, Tensor]]:
@@ -103,12 +106,10 @@ class Policies:
             ValueError: a seat that did not learn.
         """
         count, chosen = len(self.seats), list(self.seats if seats is None else seats)
-        for seat in chosen:
-            if seat not in self.seats:
-                raise ValueError(f"seat must be one of {list(self.seats)}, got {seat}")
+        places = [self._place(seat) for seat in chosen]
         rows = torch.arange(self.learner.G).view(-1, count)
         rows = rows if sessions is None else rows[list(sessions)]
-        rows = rows[:, [self.seats.index(seat) for seat in chosen]].flatten()
+        rows = rows[:, places].flatten()
         G = self.learner.G
 
         def taken(value: Tensor) -> Tensor:  # (C·G, …): each seller has C networks of a kind

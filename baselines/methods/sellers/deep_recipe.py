@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from aigc_market import _checks
@@ -74,12 +74,13 @@ class DeepRecipe:
         _checks.choice("objective", self.objective, ("average", "discounted"))
         _checks.choice("prices", self.prices, ("grid", "all"))
         _checks.choice("critic_value", self.critic_value, ("mean", "min"))
-        _checks.flag("memory", self.memory)
-        _checks.flag("remember_warm_up", self.remember_warm_up)
         _checks.number("gamma", self.gamma, at_least=0, below=1)
-        for name in _COUNTS:
-            _checks.integer(name, getattr(self, name), at_least=1)
-        _checks.integer("warm_up", self.warm_up, at_least=0)
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type == "bool":
+                _checks.flag(name, value)
+            elif field.type == "int":
+                _checks.integer(name, value, at_least=0 if name == "warm_up" else 1)
         for name in ("actor_rate", "critic_rate", "temperature_rate", "clip_range"):
             _checks.number(name, getattr(self, name), above=0)
         for name in ("tau", "average_step"):
@@ -96,18 +97,6 @@ class DeepRecipe:
                 f"got {self.batch_size}"
             )
 
-
-_COUNTS = (
-    "periods",
-    "update_every",
-    "batch_size",
-    "buffer_size",
-    "actor_width",
-    "critic_width",
-    "denoising_steps",
-    "n_steps",
-    "n_epochs",
-)
 
 SOBER = DeepRecipe()
 """Small networks at usual rates: an update of 40 SAC sellers takes some 4 ms of a core."""

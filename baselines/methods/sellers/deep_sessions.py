@@ -150,7 +150,8 @@ class Sessions(nn.Module):
         total = self.recipe.periods
         for t in range(self._done, total if until is None else min(until, total)):
             if t % EPISODE == 0:
-                self._env.reset(self._market_seed(t // EPISODE))
+                drawn = np.random.SeedSequence((self._seed, 0, t // EPISODE)).generate_state(1)
+                self._env.reset(training_seed(int(drawn[0]) // 2))
             self._period(t)
             self._done = t + 1
             if self._done % EVERY == 0:
@@ -186,10 +187,6 @@ class Sessions(nn.Module):
         rewards = 2.0 * (utility - self._nash) / self._gain - 1.0
         self.memory.keep(t, torch.as_tensor(positions.clip(-1.0, 1.0)), torch.as_tensor(rewards))
         learner.learn(self.memory, t, draws)
-
-    def _market_seed(self, episode: int) -> int:
-        drawn = np.random.SeedSequence((self._seed, 0, episode)).generate_state(1)[0]
-        return training_seed(int(drawn) // 2)
 
     def curve(self) -> Curve:
         """Of the windows that are over."""

@@ -176,7 +176,6 @@ class ActorCritic:
         recipe, gamma: hyperparameters.
         seed: of the weights and of the draws.
         history: rounds that are seen, for TPPO's transformer; None for PPO's MLP.
-        other: arguments of SB3's PPO in place of the recipe's.
     """
 
     def __init__(
@@ -187,12 +186,10 @@ class ActorCritic:
         gamma: float,
         seed: int,
         history: int | None = None,
-        **other: Any,
     ) -> None:
-        given = {"learning_rate": recipe.learning_rate, "n_steps": recipe.n_steps, **other}
-        rate, width = given.pop("learning_rate"), recipe.transformer_width
         network: dict[str, Any] = {"net_arch": [recipe.mlp_width] * 2}
         if history is not None:
+            width = recipe.transformer_width
             network = {"history": history, "in_front": 0}
             network |= {"width": width, "feedforward": 2 * width}
         self._model = _without_environment(
@@ -200,13 +197,13 @@ class ActorCritic:
             ActorCriticPolicy if history is None else TransformerPolicy,
             spaces,
             rows,
-            learning_rate=lambda left: rate * max(left, 0.05),
-            batch_size=min(recipe.batch_size, rows * given["n_steps"]),
+            learning_rate=lambda left: recipe.learning_rate * max(left, 0.05),
+            n_steps=recipe.n_steps,
+            batch_size=min(recipe.batch_size, rows * recipe.n_steps),
             n_epochs=recipe.n_epochs,
             gamma=gamma,
             policy_kwargs={"log_std_init": recipe.log_std_init, **network},
             seed=seed,
-            **given,
         )
         self.module = self._model.policy
         self._begins = np.ones(rows, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,10 @@ class LearningVMUs:
         # What stands in front of the rows: δ, costs and prices; the rows are of no use to them.
         self._fields = game.follower.front
         count, space = sum(field.width for field in self._fields), game.follower.space
-        self.learner = ActorCritic(
-            (Box(space.low[:count], space.high[:count]), game.choices.space),
-            2 * num_envs * game.K,
-            recipe,
-            gamma=0.0,
-            seed=seed,
-            n_steps=recipe.vmu_steps,
-            learning_rate=recipe.vmu_learning_rate,
-        )
+        spaces = Box(space.low[:count], space.high[:count]), game.choices.space
+        rate = recipe.vmu_learning_rate
+        own = dataclasses.replace(recipe, n_steps=recipe.vmu_steps, learning_rate=rate)
+        self.learner = ActorCritic(spaces, 2 * num_envs * game.K, own, gamma=0.0, seed=seed)
         self.left: float | None = None
         """Share of the training that is left, while they explore; None: they do not."""
 
