@@ -63,20 +63,11 @@ SCALED = (
     "learners want them. Tables show prices, steps and money, which `normalize=False, "
     "scale_rewards=False` gives; infos and the options of `reset` have these units in either case."
 )
-ONE = (
-    "render.gif",
-    "rendering",
-    "A leader posts prices on a road; vehicles buy steps for their images.",
-)
-TEN = ("render-10.png", "rendering", "A leader and ten vehicles, which ask for more than it has.")
-SEVERAL = (
-    "competition-frame.png",
-    "rendering",
-    "Three providers and eight vehicles, after forty rounds.",
-)
+ONE = "render.gif", "A leader posts prices on a road; vehicles buy steps for their images."
+TEN = "render-10.png", "A leader and ten vehicles, which ask for more than it has."
+SEVERAL = "competition-frame.png", "Three providers and eight vehicles, after forty rounds."
 BY_CONTRACT = (
     "menu-frame.png",
-    "rendering",
     "Three contracts of a leader, who takes them, and the best menu as rings.",
 )
 
@@ -90,8 +81,8 @@ class Page:
     """What has the docstring, as "module:name"."""
     make: str
     usage: str
-    picture: tuple[str, str, str]
-    """File in docs/images, the page that says how it was made, and caption."""
+    picture: tuple[str, str]
+    """File in docs/images, and caption."""
     imports: str = "import aigc_market"
     other: str = ""
     """Another way to make it."""
@@ -113,7 +104,7 @@ class Page:
         exec("\n".join([*imports, f"env = {self.make}"]), names)
         env = names["env"]
         documented = inspect.getdoc(self.described) or ""
-        image, made, caption = self.picture
+        image, caption = self.picture
         rows = [("Import", f"`{self.imports}`"), ("Make", f"`{self.make}`")]
         rows += [("or", f"`{self.other}`")] * bool(self.other)
         rows += spec(env)
@@ -126,7 +117,7 @@ class Page:
                 f"```{{figure}} ../images/{image}",
                 f":alt: {caption}",
                 "",
-                f"{caption} [How it was made](../{made}.md)",
+                f"{caption} [How it was made](../rendering.md)",
                 "```",
                 "",
                 "|  |  |",
@@ -236,7 +227,7 @@ def settings_of(env: Any) -> Any:
 
 
 def both_apis(
-    game: str, titles: tuple[str, str], sizes: str, picture: tuple[str, str, str]
+    game: str, titles: tuple[str, str], sizes: str, picture: tuple[str, str]
 ) -> dict[str, Page]:
     """The pages of a game whose agents act in turns, and of one where they act at once."""
     module, prefix = f"aigc_market.{game}_v0", f"{game}-"

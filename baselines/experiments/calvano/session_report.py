@@ -99,8 +99,8 @@ _COMPARED: Columns = {
 def write(folder: Path, made_by: dict[str, Any]) -> Path:
     """Write the report of the CSV files beside it."""
     summary, cycles = (read_frame(folder / f"{name}.csv") for name in ("summary", "cycles"))
-    heat = summary[summary["part"] == "heat map"]
-    made = sections(summary, cycles)
+    is_heat = summary["part"] == "heat map"
+    heat, rows = summary[is_heat], summary[~is_heat]
     made_by |= {"prices of each seller": LEVELS, "sessions cut off": int(summary["cut"].sum())}
     parts = [
         "# Learning sellers: the experiment of Calvano et al.",
@@ -111,50 +111,36 @@ def write(folder: Path, made_by: dict[str, Any]) -> Path:
         "Δ = (ū − u_Nash)/(u_cartel − u_Nash), of the mean over sellers and over the cycle in "
         "which play ends: 0 at the Nash equilibrium of one round, 1 at the cartel's prices. "
         "*Against usual*: the difference to the usual learners, as many, paired by session.",
-        made["gains"],
+        _table(rows, _GAINS),
         *map(_grid, sorted(set(summary["sellers"]))),
         "## Beside the source",
         "Ours / the source's: what the programs of its replication package printed (openICPSR "
         "119462). Of deviations these are means over all alike, below over sessions.",
-        made["source"],
+        _table(rows[rows["design"].isin(SOURCE)], _COMPARED, beside_the_source=True),
         "## Price patterns",
         "Shares of sessions; prices are means over sellers, periods and sessions.",
-        made["patterns"],
+        _table(rows, _PATTERNS),
         "## Forced deviations",
         "One seller charges its best price of one round for one period; then all follow what they "
         "learned. *Sessions*: those in which that price is not the strategy's own. *Punished*: in "
         "the next period the rivals' mean price is below what it would have been. *Unprofitable*: "
         "the deviator's discounted utility falls. *Returned*: play comes back to its cycle.",
-        made["deviations"],
+        _table(rows, _DEVIATIONS),
         "![Response to a forced deviation](response.png)",
         "## Equilibria",
         "*One shot*: another price in one period, after which all follow their strategies; the "
         "source's test. *Best reply*: the best that a seller can do for ever. *Nash*: sessions in "
         "which nobody gains on the path of play. *Q-loss*: what the choice of one period loses "
         "there, relative. *Gain*: of the best reply, discounted, relative.",
-        made["equilibria"],
+        _table(rows, _EQUILIBRIA),
         "By the length of the cycle:",
-        made["cycles"],
+        _table(cycles[cycles["part"] == "sellers"], _CYCLES),
     ]
     if len(heat):
         parts += ["## Δ by learning rate and exploration", _table(heat, _HEAT)]
         parts.append("![Heat map](heatmap.png)")
     parts += ["## Made by", report.settings(made_by, ("aigc-market", "numba", "numpy"))]
     return report.write(folder / "report.md", parts)
-
-
-def sections(summary: Any, cycles: Any) -> dict[str, str]:
-    """The tables of designs, as Markdown by name."""
-    rows = summary[summary["part"] != "heat map"]
-    compared = rows[rows["design"].isin(SOURCE)]
-    return {
-        "gains": _table(rows, _GAINS),
-        "source": _table(compared, _COMPARED, beside_the_source=True),
-        "patterns": _table(rows, _PATTERNS),
-        "deviations": _table(rows, _DEVIATIONS),
-        "equilibria": _table(rows, _EQUILIBRIA),
-        "cycles": _table(cycles[cycles["part"] == "sellers"], _CYCLES),
-    }
 
 
 def _table(rows: Any, columns: Columns, beside_the_source: bool = False) -> str:

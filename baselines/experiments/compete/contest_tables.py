@@ -92,20 +92,15 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     parts = ["# Sellers that learn beside each other", _LEGEND]
     for name, rows in sellers.groupby("scenario", sort=False):
         strangers = met[met["scenario"] == name]
-        parts += [f"## {name}", summary(rows, strangers), differences(rows)]
+        parts += [f"## {name}", _summary(rows, strangers), _differences(rows)]
         parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
-        parts.append(crossplay(strangers))
+        parts.append(_crossplay(strangers))
     parts += [f"![{name}]({name}.png)" for name in ("learning", "gains")]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
-def summary(rows: Any, met: Any) -> str:
-    """A scenario's table.
-
-    Args:
-        rows: of `sellers.csv`, those of the scenario.
-        met: of `crossplay.csv`.
-    """
+def _summary(rows: Any, met: Any) -> str:
+    """Of a scenario's rows of `sellers.csv` and `crossplay.csv`."""
     header = (
         *("method", "seeds", "price", "profit", "Δ", "NashConv", "strangers", "users lose"),
         *("deviating pays", "period", "seconds"),
@@ -132,12 +127,8 @@ def summary(rows: Any, met: Any) -> str:
     return report.table(header, lines)
 
 
-def differences(rows: Any) -> str:
-    """Of each trained method against the first, paired by seed.
-
-    Args:
-        rows: of `sellers.csv`, those of a scenario.
-    """
+def _differences(rows: Any) -> str:
+    """Of each trained method against the first, paired by seed, in a scenario's `sellers.csv`."""
     runs = rows[rows["rounds"] > 0].drop_duplicates(["method", "seed"]).set_index("seed")
     found = {name: of[_COMPARED] for name, of in runs.groupby("method", sort=False)}
     first, *others = found or [""]
@@ -149,12 +140,8 @@ def differences(rows: Any) -> str:
     return report.table(("difference", "seeds", "profit", "Δ", "NashConv"), lines) if lines else ""
 
 
-def crossplay(met: Any) -> str:
-    """Mean Δ of the row's seller against the column's, which it never met in training.
-
-    Args:
-        met: of `crossplay.csv`, those of a scenario.
-    """
+def _crossplay(met: Any) -> str:
+    """Mean Δ of the row's seller against the column's, which it never met in training."""
     strangers = met[met["met_in_training"] == 0]
     table = strangers.pivot_table(index="row", columns="column", values="row_gain", sort=False)
     table = table.reindex(columns=[name for name in table.index if name in table.columns])

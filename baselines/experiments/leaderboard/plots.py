@@ -42,7 +42,7 @@ def draw(folder: Path) -> Path | None:
             if line.empty:  # of an earlier table, without its rounds
                 continue
             lines[method] = line["regret"].cumsum() / line["equilibrium_utility"].cumsum()
-            one.plot(lines[method], **_style(method))
+            one.plot(lines[method], **STYLES.get(method, OWN))
         everything = np.concatenate(list(lines.values()))
         one.set(xscale="log", title=name, xlabel="Rounds played")
         one.set_xlim(1, rows["round"].max())
@@ -50,10 +50,10 @@ def draw(folder: Path) -> Path | None:
         # What loses nothing lies below all logarithms.
         low = max(everything.min(), _LEVELS[0]) / 1.2
         _percent(one, low, everything.max() * 1.2)
-        ends = {
-            f"{method} {100 * line.iloc[-1]:.1f} %": (max(line.iloc[-1], low), _style(method))
-            for method, line in lines.items()
-        }
+        ends = {}
+        for method, line in lines.items():
+            lost = line.iloc[-1]
+            ends[f"{method} {100 * lost:.1f} %"] = max(lost, low), STYLES.get(method, OWN)
         labels.append((one, ends))
     for one in axes[::2]:
         one.set_ylabel("Lost so far, of U*")
@@ -80,10 +80,6 @@ def _drawn(rows: Any) -> list[str]:
     parts = [whole[mask] for mask in (*tracks, classical, whole["method"] == FLOOR)]
     best = [part.set_index("method")["share"].idxmax() for part in parts if len(part)]
     return list(dict.fromkeys(best))
-
-
-def _style(method: str) -> dict[str, Any]:
-    return STYLES.get(method, OWN)
 
 
 def _percent(axes: Any, low: float, high: float) -> None:

@@ -40,10 +40,8 @@ def _mechanisms(table: Any) -> Figure:
     spread, cost = (table[table["set"] == name] for name in ("spread", "cost"))
     labels = [
         (axes[0], _lines(axes[0], spread, "spread", "of_first", [LINEAR, BEST, FIRST_BEST])),
-        *(
-            (one, _forgone(one, *of))
-            for one, *of in ((axes[1], spread, "spread"), (axes[2], cost, "cost"))
-        ),
+        (axes[1], _forgone(axes[1], spread, "spread")),
+        (axes[2], _forgone(axes[2], cost, "cost")),
     ]
     by = spread.pivot(index="spread", columns="mechanism", values="of_first")
     axes[0].fill_between(by.index, by[LINEAR], by[BEST], color=palette.VERMILLION, alpha=0.18, lw=0)

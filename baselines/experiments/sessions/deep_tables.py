@@ -100,17 +100,14 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 def _responses(changes: Mapping[tuple[str, ...], Any]) -> Any:
     """By round after the deviation: mean and quartiles of the change, over those who deviate."""
     rows = []
-    for (scenario, learner, against), paths in changes.items():
+    for group, paths in changes.items():
         for i, who in enumerate(("deviator", "rival") if paths else ()):
             change = np.array(paths)[:, i]
-            lower, upper = np.percentile(change, [25, 75], axis=0)
-            columns = zip(change.mean(axis=0), lower, upper, strict=True)
-            for t, (mean, low, high) in enumerate(columns):
-                row: dict[str, Any] = {"scenario": scenario, "learner": learner}
-                row |= {"against": against, "who": who, "round": t, "deviations": len(paths)}
-                rows.append({**row, "mean": mean, "lower_quartile": low, "upper_quartile": high})
-    columns = ["scenario", "learner", "against", "who", "round"]
-    return pd.DataFrame(rows, columns=None if rows else columns)
+            spread = change.mean(axis=0), *np.percentile(change, [25, 75], axis=0)
+            for t, of_round in enumerate(zip(*spread, strict=True)):
+                rows.append((*group, who, t, len(paths), *of_round))
+    columns = ["scenario", "learner", "against", "who", "round", "deviations", "mean"]
+    return pd.DataFrame(rows, columns=[*columns, "lower_quartile", "upper_quartile"])
 
 
 def _curve(key: Mapping[str, Any], curve: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,10 +126,10 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     parts = ["# Deep sellers on continuous prices", LEGEND]
     for name, rows in sessions.groupby("scenario", sort=False):
         alone, others = rows["against"] == "itself", rows["against"] != "itself"
-        parts += [f"## {name}", summary(rows[alone])]
+        parts += [f"## {name}", _summary(rows[alone])]
         if others.any():
             parts += ["After learning, beside sellers that they did not learn with:"]
-            parts += [strangers(rows)]
+            parts += [_strangers(rows)]
     if sessions["reply_error"].notna().any():  # where the market moves there are none
         parts.append(
             f"The grid of best replies has {2 * POINTS - 1} prices; by one of {POINTS} gains "
@@ -145,12 +142,8 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
-def summary(rows: Any) -> str:
-    """A table of learners.
-
-    Args:
-        rows: of `sessions.csv`, those of a scenario whose sellers learned together.
-    """
+def _summary(rows: Any) -> str:
+    """Of a scenario's rows of `sessions.csv` whose sellers learned together."""
     header = (
         *("learner", "sessions", "Δ", "noisy Δ", "above", "NashConv", "one shot", "best reply"),
         *("answered", "does not pay", "punished", "users lose", "colludes", "fails"),
@@ -174,12 +167,8 @@ def summary(rows: Any) -> str:
     return report.table(header, lines)
 
 
-def strangers(rows: Any) -> str:
-    """Δ of the same sellers with whom they learned, with strangers, and of new ones.
-
-    Args:
-        rows: of `sessions.csv`, those of a scenario.
-    """
+def _strangers(rows: Any) -> str:
+    """Δ of the same sellers with whom they learned, with strangers, and of new ones."""
     lines = []
     for learner, of_learner in rows.groupby("learner", sort=False):
         found = dict(list(of_learner.groupby("against")))
