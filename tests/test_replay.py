@@ -234,19 +234,12 @@ TINY = "must be finite numbers at least 1e-100"
 BAD = {
     "one": [
         (1, "hello", r"must be a JSON object \(.*\), got 'hello'"),
-        (1, "[1, 2]", r"must be a JSON object, got '\[1, 2\]'"),
-        (1, "[" * 100_000, r"must be a JSON object \(maximum recursion depth"),
         (1, {"format": "other"}, "the header must hold .*aigc_market rounds"),
         (1, {"version": 2}, "the header must hold .*'version': 1"),
         (1, {"cost": "1"}, f"cost {FINITE} at least 0 and.*, got '1'"),
         (1, {"rounds": 0}, "rounds must be a whole number of at least 1, got 0"),
         (1, {"rounds": 10**200}, r"rounds must be .* at most 1e\+100"),
         (1, {"max_steps": 0}, f"max_steps {TINY} and.*, got 0"),
-        (1, {"max_steps": 5e-324}, f"max_steps {TINY} and.*, got 5e-324"),
-        (2, {"price": None}, f"price {FINITE} at least 0 and.*, got None"),
-        (2, {"price": [1.0]}, r"price must be one number, got \[1.0\]"),
-        (2, {"price": float("nan")}, f"price {FINITE} at least 0 and.*, got nan"),
-        (2, {"price": 10**400}, f"price {FINITE}"),
         (2, {"utility": 1e308}, r"utility must be .* at most 1e\+100, got 1e\+308"),
         (2, {"quality": [0.5, -1e200]}, r"quality\[1\] must be .* at least -1e\+100.*, got -1e"),
         (3, {"price": -1.0}, f"price {FINITE} at least 0 and.*, got -1.0"),
@@ -268,16 +261,12 @@ BAD = {
         (1, {"cost": []}, r"cost must be a list, one value a .*, got \[\]"),
         (1, {"cost": [1.0]}, "max_price must hold 1 values, one a provider, got 2"),
         (2, {"prices": [6.0, -1]}, rf"prices\[1\] {FINITE} at least 0 and.*, got"),
-        (2, {"prices": None}, "prices must be a list, one value a .*, got None"),
         (2, {"nash_prices": [5.0]}, "nash_prices must hold 2 values, one a provider"),
         (2, {"nash_prices": None}, "nash_utility must be null where nash_prices is"),
         (2, {"nash_prices": None, "nash_utility": None}, "profit_gain must be null where nash_pr"),
         (2, {"cartel_prices": None}, "cartel_utility must be null where cartel_prices"),
         (3, {"profit_gain": [0.1, "x"]}, rf"profit_gain\[1\] {FINITE}"),
-        (3, {"profit_gain": 0.1}, "profit_gain must be a list, one value a .*, got"),
-        (3, {"mean_profit_gain": [0.1]}, "mean_profit_gain must be one number"),
         (3, {"capacity": [0, 1]}, rf"capacity\[0\] {TINY} and.*, got 0"),
-        (3, {"shares": [0.5, 0.5]}, r"shares\[0\] must be a list, one value a .*, got 0.5"),
         (3, {"shares": [[0.5] * 2]}, "shares must hold 2 values, one a provider"),
         (3, {"shares": [[0.5] * 2, [0.5]]}, r"shares\[1\] must hold 2 values, one a VMU"),
         (3, {"shares": [[0.9] * 2] * 2}, "shares must add up to 1 at most.*1.8 of VMU 0"),
@@ -299,10 +288,6 @@ BAD = {
         (3, {"taken": [0, 3]}, "taken must be at most the number of contracts = 2, got 3"),
         (3, {"best_taken": [0, 3]}, "best_taken must be at most the number of contracts = 2"),
         (3, {"taken": [0, -1]}, r"taken\[1\] must be a whole number of at least 0, got -1"),
-        (3, {"taken": [0, 1.0]}, r"taken\[1\] must be a whole number of at least 0, got 1.0"),
-        (3, {"taken": [0, True]}, r"taken\[1\] must be a whole number of at least 0, got True"),
-        (3, {"taken": [0]}, "taken must hold 2 values, one a VMU, got 1"),
-        (4, {"satisfaction": None}, "satisfaction must be a list, one value a VMU, got None"),
         (4, '{"number": 3}', "steps is missing"),
     ],
 }
@@ -339,8 +324,14 @@ def test_a_value_is_refused_however_deep_it_is(run):
         assert str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("kind", ["one", "crowd", "usual", "full", "menu", "long menu"])
-@pytest.mark.parametrize("size", [1e100, 1e-100, 5e-324])
+@pytest.mark.parametrize(
+    ("size", "kind"),
+    [
+        *((1e100, kind) for kind in ("one", "crowd", "usual", "full", "menu", "long menu")),
+        *((1e-100, kind) for kind in ("one", "full", "menu")),
+        *((5e-324, kind) for kind in ("crowd", "usual", "long menu")),
+    ],
+)
 def test_whatever_is_read_can_be_drawn(kind, size, tmp_path):
     path = tmp_path / "run.jsonl"
     replay.write(path, RUNS[kind])
@@ -384,13 +375,8 @@ def test_what_is_no_episode_is_not_written(tmp_path):
         ([one[0], record(5, number=2)], r"rounds\[1\] must be of the same episode"),
         ([one[0], several[1]], r"rounds\[1\] must be of the same episode"),
         ([one[0]._replace(price=float("inf"))], "not JSON compliant"),
-        ([several[0], several[2]], r"rounds\[1\]: number must be 2, after 1, got 3"),
-        ([several[0], several[1]._replace(cost=[1.0, 2.0])], "must be of the same episode"),
         ([several[0], competition_record(3, number=2)], "must be of the same episode"),
         ([several[0], competition_record(K=3, number=2)], "must be of the same episode"),
-        ([several[0], one[1]], r"rounds\[1\] must be of the same episode"),
-        ([menu[0], menu[2]], r"rounds\[1\]: number must be 2, after 1, got 3"),
-        ([menu[0], menu[1]._replace(max_fee=3e3)], "must be of the same episode"),
         ([menu[0], menu_record(3, number=2)], "must be of the same episode"),
         ([menu[0], menu_record(K=3, number=2)], "must be of the same episode"),
     ):
@@ -406,8 +392,10 @@ def test_what_is_no_episode_is_not_written(tmp_path):
 # -- films -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["run.gif", "RUN.MP4"])
-@pytest.mark.parametrize("kind", ["one", "full", "monopoly", "menu"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("one", "run.gif"), ("menu", "run.gif"), ("full", "RUN.MP4"), ("monopoly", "run.mp4")],
+)
 def test_a_film(kind, name, tmp_path):
     rounds, path = RUNS[kind], tmp_path / name
     replay.write_video(rounds, path, fps=2.5)
