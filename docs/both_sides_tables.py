@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import measurements
-import pandas as pd
+from measurements import frame, plus_minus
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.report import table
@@ -59,7 +58,7 @@ def before() -> str:
     """The worst gap of PPO's followers on `hidden` with a critic, and today, paired by seed."""
     then, now = (
         rows.query("market == 'hidden' and gradient == 'ppo'").set_index("seed")["worst_gap"]
-        for rows in map(_read, ("critic", "both"))
+        for rows in (frame("both-sides/critic"), frame("both-sides/both"))
     )
     shown = [_percent(values) for values in (then, now, (now - then).dropna())]
     return "from {} % to {} %, a difference of {} points".format(*shown)
@@ -70,18 +69,14 @@ def leader_first() -> str:
     names = ("share", "share_learned", "gap")
     rows = []
     for least in ("0", "10"):
-        end = _read(f"leader-first-{least}").iloc[-1]
+        end = frame(f"both-sides/leader-first-{least}").iloc[-1]
         shares = (f"{100 * end[name]:.0f} %" for name in names)
         rows.append((least, f"{end['price']:.2f}", *shares))
     return table(("S_min", "price", *names), rows, words=0)
 
 
-def _read(name: str) -> Any:
-    return pd.read_csv(measurements.DOCS / "both-sides" / f"{name}.csv")
-
-
 def _rows() -> Any:
-    shown = _read("both")
+    shown = frame("both-sides/both")
     shown["of_control"] = shown["share"] / shown["control"]
     return shown
 
@@ -93,4 +88,4 @@ def _named(market: str, leader: str, followers: str, gradient: str) -> str:
 
 
 def _percent(shares: Any) -> str:
-    return measurements.plus_minus(mean_interval(100 * shares), 2)
+    return plus_minus(mean_interval(100 * shares), 2)

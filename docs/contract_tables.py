@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING
 from typing import Any
 
-import pandas as pd
-from measurements import DOCS, only, percent, plus_minus, rounded
+from measurements import frame, only, percent, plus_minus, rounded
 
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.menus.mechanisms import BEST, MECHANISMS
@@ -51,22 +50,18 @@ def best_learner(scenario: str) -> str:
 
 def choosers() -> str:
     """Who learns, and what the leader then earns by market, over the best menu: means of seeds."""
-    frame, rows = _choosers(), []
-    for (learns, discount), runs in frame.groupby(["learns", "discount"], sort=False):
+    kept, rows = frame("menus/choosers"), []
+    for (learns, discount), runs in kept.groupby(["learns", "discount"], sort=False):
         less = f", fees {100 * discount:.0f} % lower" * (discount > 0)
         earned = runs.groupby("market", sort=False)["earned"]
         rows.append((f"{learns}{less}", *(plus_minus(mean_interval(of), 2) for _, of in earned)))
-    return table(("learns", *frame["market"].unique()), rows)
+    return table(("learns", *kept["market"].unique()), rows)
 
 
 def forgone() -> str:
     """The most that VMUs that learn forgo, in the mean of a case's seeds; rounded up."""
-    means = _choosers().groupby(["market", "learns", "discount"])["forgone"].mean()
+    means = frame("menus/choosers").groupby(["market", "learns", "discount"])["forgone"].mean()
     return percent(str(means.max()), 1, ROUND_CEILING)
-
-
-def _choosers() -> Any:
-    return pd.read_csv(DOCS / "menus" / "choosers.csv")
 
 
 def difference(scenario: str, method: str, against: str) -> str:
@@ -77,5 +72,5 @@ def difference(scenario: str, method: str, against: str) -> str:
 
 
 def _sellers() -> Any:
-    rows = pd.read_csv(DOCS / "menus" / "learners.csv")
+    rows = frame("menus/learners")
     return rows.groupby(["scenario", "contracts", "method"], sort=False)

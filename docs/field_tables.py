@@ -6,14 +6,12 @@ import statistics
 from collections.abc import Mapping
 from decimal import ROUND_CEILING
 
-import measurements
 import numpy as np
 from leaderboard_tables import UNDECIDED
-from measurements import HIDDEN, NONE, Row, markdown, percent, rounded, table
+from measurements import HIDDEN, NONE, Row, frame, markdown, percent, rounded, table
 
 from baselines.arena.statistics import mean_interval
 from baselines.experiments.paper import claims
-from baselines.runs.files import read_frame
 
 FASTER, SLOWER = "faster", "slower"
 NEAR = 0.9
@@ -98,7 +96,7 @@ def _arrived(rows: list[Row]) -> Arrival | None:
 
 def tracking(*methods: str) -> str:
     """For which learners it holds that they track the paper's equilibrium, in words."""
-    runs = read_frame(measurements.DOCS / "results/runs.csv", dtype={"figure": str})
+    runs = frame("results/runs", dtype={"figure": str})
     return _by_word({f"`{name}`": claims.tracking(runs, name).verdict() for name in methods}, "for")
 
 

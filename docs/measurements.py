@@ -12,7 +12,7 @@ from typing import Any
 from baselines.arena.registry import REGISTRY, Entry
 from baselines.arena.statistics import Interval
 from baselines.report import NONE, number
-from baselines.runs.files import write_csv
+from baselines.runs.files import read_frame, write_csv
 
 DOCS = Path(__file__).resolve().parent
 HIDDEN = ("hidden", "drift", "shift", "crowd", "capacity", "saturating")
@@ -25,6 +25,11 @@ def table(name: str, **where: str) -> list[Row]:
     """Rows of a CSV file in docs/, those that have the values asked for."""
     with (DOCS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if where.items() <= row.items()]
+
+
+def frame(name: str, **options: Any) -> Any:
+    """A CSV file in docs/ as a frame of pandas."""
+    return read_frame(DOCS / f"{name}.csv", **options)
 
 
 def measure(

@@ -7,8 +7,7 @@ from decimal import ROUND_CEILING
 from typing import Any
 
 import measurements
-import pandas as pd
-from measurements import percent, plus_minus, rounded
+from measurements import frame, percent, plus_minus, rounded
 
 from baselines.arena.statistics import Interval, mean_interval
 from baselines.experiments.calvano.session_figures import label
@@ -138,7 +137,7 @@ def _frick(hidden: str, whole: bool = True) -> str:
 
 
 def _designs() -> Any:
-    rows = _kept("calvano-summary")
+    rows = frame("learning-sellers/calvano-summary")
     return rows[rows["part"] != "heat map"]
 
 
@@ -194,9 +193,5 @@ def _said(values: Any) -> str:
 
 
 def _of(scenario: str, name: str) -> Any:
-    rows = _kept(name)
+    rows = frame(f"learning-sellers/{name}")
     return rows[rows["scenario"] == scenario]
-
-
-def _kept(name: str) -> Any:
-    return pd.read_csv(measurements.DOCS / "learning-sellers" / f"{name}.csv")
