@@ -249,6 +249,15 @@ def chance(steps, demand, low):
     return norm.pdf(steps, demand, SIGMA * demand)
 
 
+def told(filters, rounds, envs=1, K=2):
+    """What is believed after rounds, (prices (N,), steps (N, K)), in which everybody answers."""
+    places, everybody = np.arange(envs), np.ones((envs, K), bool)
+    belief = filters.observe(places, None, everybody)
+    for price, steps in rounds:
+        belief = filters.observe(places, Observation(price, steps, everybody), everybody)
+    return belief
+
+
 # One purchase.
 
 
@@ -370,16 +379,11 @@ def test_filter_of_lines_is_bayes_rule_on_a_discrete_prior(low, family):
 
 def test_lines_that_cannot_be_are_forgotten_for_what_is_seen_now():
     """The grid has no line that buys nothing at 3 and 90 steps at 6: the newest counts."""
-    grid, everybody, envs = toy(), np.ones((1, 1), bool), np.array([0])
-    filters, fresh = (LineFilter(grid, PublicParameters(1), 1) for _ in range(2))
-    for filters_, rounds in ((filters, [(3.0, 0.0), (6.0, 90.0)]), (fresh, [(6.0, 90.0)])):
-        filters_.observe(envs, None, everybody)
-        for price, bought in rounds:
-            seen = Observation(np.array([price]), np.full((1, 1), bought), everybody)
-            posterior = filters_.observe(envs, seen, everybody)
-        if filters_ is filters:
-            after = posterior
-    np.testing.assert_allclose(after.lines(), posterior.lines(), rtol=1e-4, atol=1e-6)
+    rounds = [(np.array([price]), np.full((1, 1), s)) for price, s in ((3.0, 0.0), (6.0, 90.0))]
+    after, fresh = (
+        told(LineFilter(toy(), PublicParameters(1), 1), seen, K=1) for seen in (rounds, rounds[1:])
+    )
+    np.testing.assert_allclose(after.lines(), fresh.lines(), rtol=1e-4, atol=1e-6)
     draws = after.draw(np.random.default_rng(0), PRICES, np.zeros(100, int))
     assert np.isfinite(draws).all()
 
@@ -397,13 +401,11 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
     )
     assert (steps == low).any()
     filters = RegimeFilter(grid, public, 1, hazard, hypotheses=T + 1)
-    everybody, envs = np.ones((1, K), bool), np.array([0])
-    posterior = filters.observe(envs, None, everybody)
+    posterior = told(filters, zip(price, steps, strict=True))
     a, own, prior = markets_of(grid, K)
     weight = prior
     for t in range(T):
-        seen = Observation(price[t], steps[t], everybody)
-        posterior = filters.observe(envs, seen, everybody)
+        seen = Observation(price[t], steps[t], np.ones((1, K), bool))
         weight = weight * chances_of(grid, a, own, seen, low)
         weight = (1 - hazard) * weight / weight.sum() + hazard * prior
     demand = public.demand(grid.intercept, grid.slope, PRICES[:, None, None])
@@ -415,15 +417,15 @@ def test_filter_of_regimes_is_bayes_rule_on_a_discrete_prior(low):
 
 def test_regimes_beyond_what_is_kept_cost_little():
     public = PublicParameters(2)
-    few, many = (RegimeFilter(toy(), public, 20, 0.05, hypotheses=count) for count in (8, 40))
     rng = np.random.default_rng(3)
-    everybody, envs = np.ones((20, 2), bool), np.arange(20)
-    for filters in (few, many):
-        filters.observe(envs, None, everybody)
-    for price in np.linspace(4, 12, 30):
-        steps = noisy(np.full((20, 2), 180 - 11 * price), 0.0, rng)
-        seen = Observation(np.full(20, price), steps, everybody)
-        one, two = (filters.observe(envs, seen, everybody) for filters in (few, many))
+    rounds = [
+        (np.full(20, price), noisy(np.full((20, 2), 180 - 11 * price), 0.0, rng))
+        for price in np.linspace(4, 12, 30)
+    ]
+    one, two = (
+        told(RegimeFilter(toy(), public, 20, 0.05, hypotheses=count), rounds, 20)
+        for count in (8, 40)
+    )
     np.testing.assert_allclose(one.mean(PRICES), two.mean(PRICES), rtol=0.02, atol=0.5)
 
 
@@ -433,23 +435,20 @@ def test_regimes_beyond_what_is_kept_cost_little():
 @pytest.mark.parametrize("low", FLOORS)
 @pytest.mark.parametrize("scenario", ["hidden", "saturating"])
 def test_particles_agree_with_the_grid_where_nothing_drifts(low, scenario):
-    hidden, envs = MarketLaw.of(Task(scenario, {"min_steps": low})), np.arange(6)
+    hidden = MarketLaw.of(Task(scenario, {"min_steps": low}))
     public = PublicParameters(2, min_steps=low)
     exact = LineFilter(LineGrid.of(hidden, 48, 72), public, 6)
     particles = ParticleFilter(hidden, public, 6, 8192, seed=0)
-    rng = np.random.default_rng(0)
-    everybody = np.ones((6, 2), bool)
+    rng, rounds = np.random.default_rng(0), []
     lines = [(250.0, 18.0), (150.0, 9.0)], np.asarray
     if scenario == "saturating":
         lines = [(40 * np.log(choke), 40.0) for choke in (20, 14)], np.log
-    for filters in (exact, particles):
-        filters.observe(envs, None, everybody)
     for _ in range(20):
         price = rng.uniform(5, 12, 6)
         rational = [np.clip(a - b * lines[1](price), low, HIGH) for a, b in lines[0]]
-        seen = Observation(price, noisy(np.stack(rational, axis=1), low, rng), everybody)
-        one, two = (f.observe(envs, seen, everybody) for f in (exact, particles))
-    draws = one.draw(rng, PRICES, np.repeat(envs, 500)).reshape(6, 500, -1)
+        rounds.append((price, noisy(np.stack(rational, axis=1), low, rng)))
+    one, two = (told(filters, rounds, 6) for filters in (exact, particles))
+    draws = one.draw(rng, PRICES, np.repeat(np.arange(6), 500)).reshape(6, 500, -1)
     error = (two.mean(PRICES) - one.mean(PRICES)) / np.maximum(draws.std(axis=1), 1)
     assert np.abs(error.mean()) < 0.15
     assert np.sqrt((error**2).mean()) < 0.4
@@ -457,13 +456,11 @@ def test_particles_agree_with_the_grid_where_nothing_drifts(low, scenario):
 
 def test_what_contradicts_all_particles_is_believed():
     """Who bought much at 16 and declines at 3: where markets drift, somebody may buy again."""
-    envs, everybody = np.arange(2), np.ones((2, 2), bool)
-    filters = pricing.make_filter(Task("drift"), 2, seed=0)
-    filters.observe(envs, None, everybody)
-    for price, first in ((16.0, 230.0), (3.0, 0.0)):
-        steps = np.array([[first] * 2, [240.0] * 2])
-        seen = Observation(np.full(2, price), steps, everybody)
-        belief = filters.observe(envs, seen, everybody)
+    rounds = [
+        (np.full(2, price), np.array([[first] * 2, [240.0] * 2]))
+        for price, first in ((16.0, 230.0), (3.0, 0.0))
+    ]
+    belief = told(pricing.make_filter(Task("drift"), 2, seed=0), rounds, 2)
     at = np.array([3.0], "f4")
     assert 0 <= belief.mean(at)[0] < 50.0 < 300.0 < belief.mean(at)[1]
 
@@ -472,13 +469,9 @@ def test_particles_that_are_all_the_same_are_no_reason_to_stop():
     """Of a market that is known but for its drift: rounded, their covariance may be none."""
     known = Task("drift", {"satisfaction": ["200"], "ssim": "quadratic"})
     filters = ParticleFilter(MarketLaw.of(known), PublicParameters(2), 50, 2048, seed=0)
-    envs, everybody = np.arange(50), np.ones((50, 2), bool)
-    filters.observe(envs, None, everybody)
     rng = np.random.default_rng(0)
-    for _ in range(10):
-        seen = Observation(np.full(50, 5.0), rng.uniform(1, 250, (50, 2)), everybody)
-        belief = filters.observe(envs, seen, everybody)
-    assert np.isfinite(belief.mean(PRICES)).all()
+    rounds = ((np.full(50, 5.0), rng.uniform(1, 250, (50, 2))) for _ in range(10))
+    assert np.isfinite(told(filters, rounds, 50).mean(PRICES)).all()
 
 
 def test_resampling_keeps_proportions():
@@ -539,9 +532,7 @@ def test_the_likelihood_of_a_capacity_is_a_law():
 
 
 def test_a_capacity_that_no_drawn_market_allows_is_sold_at_most_all_the_same():
-    belief = LineFilter(toy(), PublicParameters(2), 1).observe(
-        np.array([0]), None, np.ones((1, 2), bool)
-    )
+    belief = told(LineFilter(toy(), PublicParameters(2), 1), [])
     law = ShareLaw(quantiles("share", Uniform(0.4, 1.0)), least=0.0)
     known = RationedBelief(
         belief, PRICES, PRICES - 1, np.array([2.0], "f4"), law, np.random.default_rng(0)

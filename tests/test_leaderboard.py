@@ -60,6 +60,11 @@ def result(out, *evaluations, asked=1):
     return Result.read(evaluations, out, asked)
 
 
+def shown(out, method, *task, **given):
+    """A result with one file made by hand."""
+    return result(out, made_up(out, method, *task, **given))
+
+
 @pytest.fixture
 def middling(tmp_path, monkeypatch):
     """A learned method with three of five trainings."""
@@ -77,7 +82,7 @@ def middling(tmp_path, monkeypatch):
 
 
 def all_three(out, middling):
-    return [*(result(out, made_up(out, name)) for name in ("constant", "bayes")), middling]
+    return [shown(out, "constant"), shown(out, "bayes"), middling]
 
 
 def listed(text, heading):
@@ -96,8 +101,7 @@ def listed(text, heading):
 
 
 def test_the_tables_by_hand(tmp_path, middling):
-    drift = result(tmp_path, made_up(tmp_path, "constant", "drift"))
-    played = [*all_three(tmp_path, middling), drift]
+    played = [*all_three(tmp_path, middling), shown(tmp_path, "constant", "drift")]
     text = tables.write_leaderboard(tmp_path, played, {"episodes": 4}).read_text()
     named = {row["method"]: row for row in listed(text, "hidden")}
     assert list(named) == ["constant", "middling", "bayes"]  # by track
@@ -153,10 +157,10 @@ def test_shares_by_market_count_all_markets_alike(tmp_path):
     arrays["equilibrium_utility"] *= [[9.0, 1.0, 9.0, 1.0]]
     arrays["regret"] = arrays["equilibrium_utility"] * [0.0, 1.0, 0.0, 1.0]
     np.savez(path, **arrays)
-    shown = result(tmp_path, made)
-    assert shown.share().mean == pytest.approx(0.9)
-    assert shown.market_share().mean == pytest.approx(0.5)
-    [*_, whole] = tables.rows(shown)
+    found = result(tmp_path, made)
+    assert found.share().mean == pytest.approx(0.9)
+    assert found.market_share().mean == pytest.approx(0.5)
+    [*_, whole] = tables.rows(found)
     assert (whole["share"], whole["market_share"]) == ("0.90000000", "0.50000000")
     arrays["equilibrium_utility"][:, 0] = arrays["regret"][:, 0] = 0.0  # nobody was there
     np.savez(path, **arrays)
@@ -179,18 +183,16 @@ def test_differences_are_paired_by_seed_and_episode(tmp_path, middling, monkeypa
     first, *_ = middling.above(result(tmp_path, *made), "1-10")
     assert first == pytest.approx((-0.1, -0.1, -0.1))
     # What nobody trains is the same under each seed.
-    found, _, shared = middling.above(result(tmp_path, made_up(tmp_path, "constant")))
+    found, _, shared = middling.above(shown(tmp_path, "constant"))
     assert (found.mean, shared) == (pytest.approx(0.18), 3)
-    lone = result(tmp_path, made_up(tmp_path, "other", lost=(1.0, 1.0), seed=7, policy=policy))
+    lone = shown(tmp_path, "other", lost=(1.0, 1.0), seed=7, policy=policy)
     assert middling.above(lone) is None
 
 
 def test_references_are_the_best_classical_the_filter_and_the_best_told_the_law(tmp_path):
     lost = {"bayes": 80.0, "bayes_thompson": 90.0, "cils": 150.0, "kalman": 120.0, "random": 400.0}
-    shown = [
-        result(tmp_path, made_up(tmp_path, name, lost=(40.0, rest))) for name, rest in lost.items()
-    ]
-    tables.write_leaderboard(tmp_path, shown, {})
+    played = [shown(tmp_path, name, lost=(40.0, rest)) for name, rest in lost.items()]
+    tables.write_leaderboard(tmp_path, played, {})
     table = pd.read_csv(tmp_path / "differences.csv").query("window == 'all'")
     found = table.set_index(["of", "method"])["difference"].to_dict()
     assert found["best classical", "cils"] == pytest.approx(-0.03)  # to kalman
@@ -204,21 +206,14 @@ def test_references_are_the_best_classical_the_filter_and_the_best_told_the_law(
 
 
 def test_learners_are_compared_with_the_best_of_them_and_with_some_one_by_one(tmp_path, middling):
-    learners = {"ppo": 150.0, "tppo": 120.0, "random": 400.0, "bayes": 80.0}
     policy = tmp_path / "policy.safetensors"
-    shown = [
-        result(
-            tmp_path,
-            made_up(
-                tmp_path,
-                name,
-                lost=(40.0, rest),
-                policy=None if REGISTRY[name].factory else policy,
-            ),
-        )
-        for name, rest in learners.items()
+    played = [
+        shown(tmp_path, "ppo", lost=(40.0, 150.0), policy=policy),
+        shown(tmp_path, "tppo", lost=(40.0, 120.0), policy=policy),
+        shown(tmp_path, "random", lost=(40.0, 400.0)),
+        shown(tmp_path, "bayes", lost=(40.0, 80.0)),
     ]
-    rows = list(tables.differences([*shown, middling]))
+    rows = list(tables.differences([*played, middling]))
     found = {
         (row["of"], row["method"]): float(row["difference"])
         for row in rows
@@ -240,18 +235,14 @@ def test_curves_are_those_of_trainings_on_the_task_itself(tmp_path):
     policies_of = [tmp_path / f"{seed}.safetensors" for seed in range(2)]
     for policy in policies_of:
         kept(policy, 6.0, method="ppo", curve=points, task=Task("crowd").as_json())
-    shown = [
-        result(
-            tmp_path,
-            *(
-                made_up(tmp_path, "ppo", task, (40.0, 100.0), seed, policy)
-                for seed, policy in enumerate(policies_of)
-            ),
+    played = [shown(tmp_path, "constant", "crowd")]
+    for task in ("crowd", Task("crowd", {"K": 40})):
+        of_seeds = (
+            made_up(tmp_path, "ppo", task, (40.0, 100.0), seed, policy)
+            for seed, policy in enumerate(policies_of)
         )
-        for task in ("crowd", Task("crowd", {"K": 40}))
-    ]
-    without = result(tmp_path, made_up(tmp_path, "constant", "crowd"))
-    tables.write_leaderboard(tmp_path, [*shown, without], {})
+        played.append(result(tmp_path, *of_seeds))
+    tables.write_leaderboard(tmp_path, played, {})
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert lines == [
         "scenario,method,seed,rounds,seconds,share",
@@ -270,7 +261,7 @@ def test_one_rule_of_choice():
 
 def test_the_figure_is_drawn_from_the_csvs_alone(tmp_path):
     played = [
-        result(tmp_path, made_up(tmp_path, name, task))
+        shown(tmp_path, name, task)
         for task in ("hidden", "crowd", Task("crowd", {"K": 40}))
         for name in ("constant", "bayes")
     ]
@@ -283,8 +274,7 @@ def test_the_figure_is_drawn_from_the_csvs_alone(tmp_path):
 
 
 def test_regret_without_noise_is_not_drawn(tmp_path):
-    played = result(tmp_path, made_up(tmp_path, "constant", "paper"))
-    tables.write_leaderboard(tmp_path, [played], {})
+    tables.write_leaderboard(tmp_path, [shown(tmp_path, "constant", "paper")], {})
     assert figures.draw(tmp_path) is None
 
 
@@ -342,7 +332,7 @@ def test_the_figure_shows_the_best_of_each_track_the_best_classical_rule_and_the
 
 
 def test_the_last_point_of_a_regret_line_is_the_leaderboards_number(tmp_path, drawn):
-    tables.write_leaderboard(tmp_path, [result(tmp_path, made_up(tmp_path, "constant"))], {})
+    tables.write_leaderboard(tmp_path, [shown(tmp_path, "constant")], {})
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     share = table[table["window"] == "all"]["share"].item()
     [line] = drawn().axes[0].lines
