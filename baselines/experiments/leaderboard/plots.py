@@ -39,8 +39,6 @@ def draw(folder: Path) -> Path | None:
         lines = {}
         for method in _drawn(table[table["scenario"] == name]):
             line = rows[rows["method"] == method].set_index("round")
-            if line.empty:  # of an earlier table, without its rounds
-                continue
             lines[method] = line["regret"].cumsum() / line["equilibrium_utility"].cumsum()
             one.plot(lines[method], **STYLES.get(method, OWN))
         everything = np.concatenate(list(lines.values()))
@@ -57,10 +55,11 @@ def draw(folder: Path) -> Path | None:
         labels.append((one, ends))
     for one in axes[::2]:
         one.set_ylabel("Lost so far, of U*")
+    episodes = table[table["scenario"].isin(names)]["episodes"].max()
     figure.suptitle(
         "Utility lost up to a round, as a share of the oracle's: one best price (constant),\n"
         "best classical rule, best of each track. "
-        f"{_episodes_of(table[table['scenario'].isin(names)])}.",
+        f"{episodes:,} episodes, seeds from {table['first_seed'].iloc[0]} on.",
         x=0.01,
         ha="left",
         color=palette.MUTED,
@@ -89,10 +88,3 @@ def _percent(axes: Any, low: float, high: float) -> None:
     axes.set_yticks(levels, [f"{100 * level:g} %" for level in levels])
     axes.set_ylim(low, high)
     axes.minorticks_off()
-
-
-def _episodes_of(table: Any) -> str:
-    """How many episodes, and which, where all rows have the same."""
-    first = table["first_seed"].unique()
-    seeds = f", seeds from {first[0]} on" if len(first) == 1 else ""
-    return f"{table['episodes'].max():,} episodes{seeds}"
