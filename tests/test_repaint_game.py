@@ -10,7 +10,6 @@ import pytest
 from pettingzoo.test import api_test, parallel_api_test
 
 import aigc_market
-from aigc_market.ssim import LiveSSIM
 from aigc_market.ssim.repaint import RePaintSSIM
 
 CALLS = 12
@@ -72,31 +71,15 @@ def watch(monkeypatch, live):
     return calls
 
 
-def test_it_is_a_live_model_whose_demand_is_no_line(live):
-    assert isinstance(live, LiveSSIM)
-    assert not live.linear_demand
-
-
 # -- PettingZoo's own tests -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("service", "spaces"),
-    [
-        ({}, {}),
-        ({}, {"continuous_actions": False, "normalize": True}),
-        ({"keep_images": True}, {}),
-    ],
-)
-def test_api(make_live, service, spaces, capsys):
-    live = make_live(**service)
-    api_test(aigc_market.env(**rounds(live, **spaces)), num_cycles=2 * CYCLES)
-    assert "Passed API test" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("K", [1, 3])
-def test_parallel_api(live, K, capsys):
-    parallel_api_test(aigc_market.parallel_env(**rounds(live, K=K)), num_cycles=CYCLES)
+def test_api(make_live, live, capsys):
+    whole = {"continuous_actions": False, "normalize": True}
+    for arguments in (rounds(make_live(keep_images=True)), rounds(live, K=1, **whole)):
+        api_test(aigc_market.env(**arguments), num_cycles=2 * CYCLES)
+        assert "Passed API test" in capsys.readouterr().out
+    parallel_api_test(aigc_market.parallel_env(**rounds(live, K=3)), num_cycles=CYCLES)
     assert "Passed Parallel API test" in capsys.readouterr().out
 
 
