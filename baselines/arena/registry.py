@@ -124,11 +124,7 @@ _SCRIPTED = f"{_METHODS}.sellers.scripted"
 REGISTRY: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry(
-            "tppo",
-            trainer=f"{_SB3}:TPPO",
-            sellers=f"{_SELLERS}:TPPO",
-        ),
+        Entry("tppo", trainer=f"{_SB3}:TPPO", sellers=f"{_SELLERS}:TPPO"),
         Entry("ppo", trainer=f"{_SB3}:PPO_MLP", sellers=f"{_SELLERS}:PPO", menus=f"{_MENUS}:PPO"),
         Entry("recurrent_ppo", trainer=f"{_SB3}:RECURRENT_PPO"),
         Entry("a2c", trainer=f"{_SB3}:A2C_MLP"),

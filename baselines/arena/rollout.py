@@ -7,15 +7,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from baselines.arena.protocol import History, Insider, Method
-from baselines.arena.rows import RoundRow
 from baselines.arena.task import Task
 
 PHYSICAL = {"normalize": False, "scale_rewards": False, "continuous_actions": True}
 """Arguments of an environment in the market's own units."""
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A round in what the leader of one provider's game sees (Eq. 16).
+
+    It is p, S_1 … S_K and, where VMUs come and go, m_1 … m_K: who will answer next. S_k is what VMU
+    k asked for.
+    """
+
+    K: int
+    """How many VMUs there are."""
+    masked: bool
+    """Whether VMUs come and go."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        return 1 + self.K * (2 if self.masked else 1)
+
+    def split(self, rows: Any) -> tuple[Any, Any, Any]:
+        """Take rows (…, width) apart, NumPy or torch.
+
+        Returns:
+            Prices (…), steps (…, K), and 1 for those who will answer the next price (…, K): for
+            everyone where nobody comes or goes. Views, but for the latter.
+        """
+        steps, active = rows[..., 1 : self.K + 1], rows[..., self.K + 1 :]
+        if not self.masked:
+            active = array_api_compat.array_namespace(rows).ones_like(steps)
+        return rows[..., 0], steps, active
+
 
 Watch = Callable[[History, dict[str, Any]], None]
 """Called after each round with what the next decision knows, and the environment's infos."""

@@ -22,19 +22,11 @@ def flat_lines(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
     and 5·p_max. No line is likelier than another.
     """
     intercept = np.geomspace(public.max_steps / 10, 4 * public.max_steps, 32)
-    return intercept, intercept[:, None] / _chokes(public)
+    return intercept, intercept[:, None] / chokes(public)
 
 
-def flat_logarithms(public: PublicParameters) -> tuple[np.ndarray, np.ndarray]:
-    """All demands T·ln(q/p) that the bounds allow: T (a,) and q (b,), log-spaced.
-
-    T, what is bought more when the price falls to 1/e of it, lies between S_max/20 and S_max. q is
-    the price at which demand ends, as in `flat_lines`. No demand is likelier than another.
-    """
-    return np.geomspace(public.max_steps / 20, public.max_steps, 32), _chokes(public)
-
-
-def _chokes(public: PublicParameters) -> np.ndarray:
+def chokes(public: PublicParameters) -> np.ndarray:
+    """Prices (b,) at which demand may end, log-spaced: from the cost to 5·p_max."""
     return np.geomspace(public.cost, 5 * public.max_price, 48)
 
 

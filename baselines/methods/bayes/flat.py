@@ -22,7 +22,7 @@ from baselines.methods.bayes.pricing import Bayes
 from baselines.methods.bayes.purchases import Observation
 
 
-def flat_grid(public: PublicParameters, sigma: float, family: type[Family]) -> LineGrid:
+def flat_grid(public: PublicParameters, sigma: float, family: Family) -> LineGrid:
     """All lines that the bounds allow, as likely."""
     shared, own = family.flat(public)
     prior, kernel = (np.full((size, 1), 1.0 / size) for size in (len(shared), own.shape[1]))
@@ -80,7 +80,7 @@ class LikelihoodGrid(Bayes):
         fade: float = 0.25,
         discount: float = 1.0,
         sigma: float = 0.3,
-        family: type[Family] = Quadratic,
+        family: Family = Quadratic,
     ) -> None:
         self._sway = _checks.number("sway", sway, at_least=0)
         self._fade = _checks.number("fade", fade, at_least=0)

@@ -28,7 +28,7 @@ from baselines.methods.bayes.families import Family, Quadratic, Saturating
 
 SCORES = 3
 """How many standard normal scores make a market: of two coefficients of SSIM, and the level."""
-_FAMILIES: dict[Any, type[Family]] = {DrawnQuadratic: Quadratic, DrawnSaturating: Saturating}
+_FAMILIES: dict[Any, Family] = {DrawnQuadratic: Quadratic, DrawnSaturating: Saturating}
 
 Quantiles = Callable[[np.ndarray], np.ndarray]
 
@@ -37,7 +37,7 @@ Quantiles = Callable[[np.ndarray], np.ndarray]
 class MarketLaw:
     """How markets are drawn and move, and how followers miss their best response."""
 
-    family: type[Family]
+    family: Family
     coefficients: tuple[Quantiles, Quantiles]
     """Of those of SSIM, without their signs, from probabilities."""
     level: Quantiles
@@ -105,7 +105,7 @@ def quantiles(name: str, value: Any) -> Quantiles:
     raise ValueError(f"{name} must be a number or a Distribution for Bayes, got {value!r}")
 
 
-def _ssim(settings: Settings) -> tuple[type[Family], tuple[Quantiles, Quantiles]]:
+def _ssim(settings: Settings) -> tuple[Family, tuple[Quantiles, Quantiles]]:
     """The family of a task's markets, and the quantiles of its coefficients."""
     model = settings.market.ssim
     for law, family in _FAMILIES.items():

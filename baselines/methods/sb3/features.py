@@ -8,7 +8,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from aigc_market.envs.stackelberg import Settings
-from baselines.arena.rows import RoundRow
+from baselines.arena.rollout import RoundRow
 
 STEPS_SCALE = 2.5
 """Of steps as a share of the most that a VMU may buy, so that fair prices sell about 1."""
@@ -39,9 +39,9 @@ class SeenRows(BaseFeaturesExtractor):
         self._shift: Tensor
         scale, shift = torch.ones(self._row.width), torch.zeros(self._row.width)
         cost, most = float(market.cost), float(market.max_price)
-        scale[self._row.price] = 2.0 * most / (most - cost)
-        shift[self._row.price] = -2.0 * cost / (most - cost) - 1.0
-        scale[self._row.steps] = STEPS_SCALE
+        scale[0] = 2.0 * most / (most - cost)
+        shift[0] = -2.0 * cost / (most - cost) - 1.0
+        scale[1 : market.K + 1] = STEPS_SCALE
         self.register_buffer("_scale", scale, persistent=False)
         self.register_buffer("_shift", shift, persistent=False)
         self._capacity_scale = 0.0

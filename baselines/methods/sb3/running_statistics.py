@@ -6,7 +6,7 @@ import numpy as np
 
 from aigc_market import rules
 from aigc_market.envs.stackelberg import Settings
-from baselines.arena.rows import RoundRow
+from baselines.arena.rollout import RoundRow
 from baselines.methods.sb3.features import STEPS_SCALE
 
 BANDS = 10
