@@ -66,10 +66,10 @@ def test_one_constant_in_every_view_and_market(game, law):
     for view in views:
         if view.startswith("tensors") and law == "function":
             continue  # refused there
-        rivals = [{"seat": m} for m in range(len(constants))] if "rival" in view else [{}]
-        for seat in rivals:
-            found = factors(view, **laws[law], **seat)
-            expected = constants[[seat["seat"]]] if seat else constants
+        for seat in range(len(constants)) if "rival" in view else [None]:
+            more = {} if seat is None else {"seat": seat, "rivals": lambda *_: 3.0}
+            found = factors(view, **laws[law], **more)
+            expected = constants if seat is None else constants[[seat]]
             assert np.isfinite(found).any(axis=0).all()
             found = np.where(np.isnan(found), expected, found)
             np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=1e-6)
