@@ -189,42 +189,34 @@ def test_differences_are_paired_by_seed_and_episode(tmp_path, middling, monkeypa
     assert middling.above(lone) is None
 
 
-def test_references_are_the_best_classical_the_filter_and_the_best_told_the_law(tmp_path):
-    lost = {"bayes": 80.0, "bayes_thompson": 90.0, "cils": 150.0, "kalman": 120.0, "random": 400.0}
-    played = [shown(tmp_path, name, lost=(40.0, rest)) for name, rest in lost.items()]
-    tables.write_leaderboard(tmp_path, played, {})
+def test_each_is_compared_with_the_best_of_others_and_learners_with_some_one_by_one(
+    tmp_path, middling
+):
+    lost = {"bayes": 80.0, "bayes_thompson": 90.0, "cils": 150.0, "kalman": 120.0}
+    lost |= {"random": 400.0, "ppo": 150.0, "tppo": 120.0}
+    learned = {name: {"policy": tmp_path / "policy.safetensors"} for name in ("ppo", "tppo")}
+    played = [
+        shown(tmp_path, name, lost=(40.0, rest), **learned.get(name, {}))
+        for name, rest in lost.items()
+    ]
+    tables.write_leaderboard(tmp_path, [*played, middling], {})
     table = pd.read_csv(tmp_path / "differences.csv").query("window == 'all'")
     found = table.set_index(["of", "method"])["difference"].to_dict()
     assert found["best classical", "cils"] == pytest.approx(-0.03)  # to kalman
     assert found["best classical", "bayes"] == pytest.approx(0.04)
     assert found["best told the law", "kalman"] == pytest.approx(-0.04)  # to bayes
-    assert set(table["reference"]) == {"kalman", "bayes"}
-    assert {name for name, entry in REGISTRY.items() if is_classical(entry)} == {
-        *("cils", "cils_discounted", "log_cils", "likelihood_grid", "log_grid"),
-        *("thompson", "kalman_total", "kalman"),
-    }
-
-
-def test_learners_are_compared_with_the_best_of_them_and_with_some_one_by_one(tmp_path, middling):
-    policy = tmp_path / "policy.safetensors"
-    played = [
-        shown(tmp_path, "ppo", lost=(40.0, 150.0), policy=policy),
-        shown(tmp_path, "tppo", lost=(40.0, 120.0), policy=policy),
-        shown(tmp_path, "random", lost=(40.0, 400.0)),
-        shown(tmp_path, "bayes", lost=(40.0, 80.0)),
-    ]
-    rows = list(tables.differences([*played, middling]))
-    found = {
-        (row["of"], row["method"]): float(row["difference"])
-        for row in rows
-        if row["window"] == "all"
-    }
     assert found["best learner", "ppo"] == pytest.approx(-0.03)  # to tppo
     assert found["best learner", "bayes"] == pytest.approx(0.04)
     assert found["ppo", "tppo"] == pytest.approx(0.03)
     # Others are not compared one by one: they are compared with the best.
     assert {method for of, method in found if of == "ppo"} == {"tppo"}
     assert not {of for of, _ in found} & {"sac", "td3"}  # which nobody played
+    best = table[table["of"].str.startswith("best")]
+    assert set(best["reference"]) == {"kalman", "bayes", "tppo"}
+    assert {name for name, entry in REGISTRY.items() if is_classical(entry)} == {
+        *("cils", "cils_discounted", "log_cils", "likelihood_grid", "log_grid"),
+        *("thompson", "kalman_total", "kalman"),
+    }
 
 
 def test_curves_are_those_of_trainings_on_the_task_itself(tmp_path):

@@ -184,7 +184,7 @@ def test_a_search_proposes_different_points_and_the_same_ones_again():
 
     points = searched(space, score, 24)
     assert len(points) == len({tuple(point.values()) for point in points}) == 24
-    assert points == searched(space, score, 24)
+    assert points[:12] == searched(space, score, 12)
     best = max(points, key=score)
     assert (abs(best["x"] - 29) <= 1, best["kind"]) == (True, (2.0, 1.0))
 
