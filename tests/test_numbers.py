@@ -294,3 +294,55 @@ def test_the_leaderboards_page_says_where_learners_were_trained():
     learners = [name for name in where if is_learner(REGISTRY[name])]
     assert set().union(*map(where.get, learners)) == {"hidden", "capacity", "saturating"}
     assert where["filter"] - where["filter_pathwise"] == {"crowd", "crowd-K40"}
+
+
+# What is worse is said to be worse
+
+
+BENCHMARKS = WRITE["benchmark_tables"]
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """Writes tables that stand in for those of docs/."""
+    monkeypatch.setattr(WRITE["measurements"], "DOCS", tmp_path)
+    (tmp_path / "solvers").mkdir()
+    return lambda name, *lines: (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+
+
+def test_certificates_that_fail_are_counted(tables):
+    header = "markets,seed,M,K,temperature,converged,beyond,seconds"
+    good, left, bad = "random,0,2,2,7,1,-1e-7,1", "hard,0,2,2,9,0,.5,1", "hard,1,2,2,50,1,1e-6,1"
+    tables("solvers/nash", header, good, left)
+    assert BENCHMARKS.solvers_certificates().startswith("Of 1 equilibria found, none let")
+    tables("solvers/nash", header, good, left, bad)
+    assert BENCHMARKS.solvers_certificates().startswith("Of 2 equilibria found, 1 let")
+    assert BENCHMARKS.solvers_hard() == "In 1 of 2 such markets `nash` finds none."
+    assert BENCHMARKS.solvers_found().splitlines()[-1] == (
+        "| with an equilibrium | 1 | 0 | 0 | 0 | 0 | 1 |"
+    )
+
+
+def test_cartels_that_fall_short_are_counted(tables):
+    rows = ["random,100,100", "random,99,100", "scarce,100,99.9", "scarce,100,100.00001"]
+    tables("solvers/cartels", "markets,ours,evolution", *rows)
+    assert BENCHMARKS.solvers_cartels().splitlines() == [
+        "- Of 2 random markets the search was more than a millionth short in 1, by 10,000 "
+        "millionths at most, and found more in none.",
+        "- Of 2 markets with scarce capacities the search was more than a millionth short in none, "
+        "and found more in 1.",
+    ]
+
+
+def test_what_did_not_run_is_left_out(tables):
+    header = "kind,name,package,what,games,cores,agent_steps_per_second"
+    two = "batch,q,other,Q,4096,1,4", "batch,q,other,Q,4096,2,"
+    tables("beside", header, "single,x,other,X,1,1,7", "single,z,other,Z,1,1,", *two)
+    assert BENCHMARKS.beside("single").splitlines()[2:] == ["| other | X | 7 |"]
+    assert BENCHMARKS.beside_batch().splitlines()[2:] == ["| other | Q | 4 | – |"]
+
+
+@pytest.mark.parametrize("region", ["beside nothing", "ratio nothing"])
+def test_a_table_that_is_not_there_is_named(region):
+    with pytest.raises(ValueError, match=r"'nothing'"):
+        WRITE["made"](region)
