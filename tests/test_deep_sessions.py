@@ -1,7 +1,6 @@
 """Deep sellers judged: exact best replies, responses to deviations, controls, the command."""
 
 import dataclasses
-import itertools
 from functools import partial
 
 import numpy as np
@@ -13,12 +12,7 @@ from baselines.arena.task import Task
 from baselines.experiments.compete.measures import GAMMA, benchmark
 from baselines.experiments.sessions import session_measures
 from baselines.experiments.sessions.deep_command import learner, sessions
-from baselines.experiments.sessions.reply_solver import (
-    best_replies,
-    earned,
-    paired,
-    policy_iteration,
-)
+from baselines.experiments.sessions.reply_solver import best_replies, earned
 from baselines.experiments.sessions.session_measures import HORIZON, follow, measured, probed
 from baselines.experiments.sessions.session_units import Learning, Measuring, next_ones
 from baselines.experiments.sessions.studied import LEARNERS
@@ -77,20 +71,6 @@ def test_against_a_grim_trigger_it_keeps_the_cartel_or_breaks_it_once(seat, disc
     assert at_nash == pytest.approx(U_NASH / (1 - discount), rel=1e-5)
 
 
-def test_best_replies_on_a_grid_are_the_best_of_all_policies():
-    rng, n, discount = np.random.default_rng(0), 4, 0.8
-    grid, reward = np.arange(float(n)), rng.random((n, n))
-    following = rng.integers(n, size=(3, n, n)).astype(float)  # of the grid: nothing between
-    worth = policy_iteration(reward, following, grid, discount)
-    for b in range(3):
-        best = np.full(n, -np.inf)
-        for policy in itertools.product(range(n), repeat=n):
-            chosen = list(policy), list(range(n))
-            moves = np.eye(n)[following[b][chosen].astype(int)]
-            best = np.maximum(best, np.linalg.solve(np.eye(n) - discount * moves, reward[chosen]))
-        np.testing.assert_allclose(worth[b], best, rtol=1e-9)
-
-
 def test_best_replies_to_tables_are_those_of_the_tables_own_test():
     game, rng = oligopoly(2), np.random.default_rng(1)
     tables = rng.integers(15, size=(15**2, 2))
@@ -115,12 +95,6 @@ def test_sessions_are_solved_apart():
     for b, price in enumerate(prices):
         alone = best_replies(KNOWN.market, 1, always(price), (1.4, 2.0), 61, GAMMA)
         np.testing.assert_allclose(together.worth[b], alone.worth[0])
-
-
-def test_pairs_are_in_the_order_of_seats():
-    assert paired(0, np.array([1.0]), np.array([2.0])).tolist() == [[1.0, 2.0]]
-    assert paired(1, np.array([1.0]), np.array([2.0])).tolist() == [[2.0, 1.0]]
-    assert paired(1, np.zeros((3, 1)), np.ones(5)).shape == (3, 5, 2)
 
 
 # --- a session
