@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 
 import aigc_market
-from aigc_market import competition_v0
 from aigc_market.envs.pages.vector import PricingVectorEnv
-from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM
+from aigc_market.ssim import QuadraticSSIM
 
 K = 3
 SSIM = QuadraticSSIM(-0.000174 * np.array([1.0, 1.2, 1.5]), np.array([0.075, 0.07, 0.08]))
-CURVES = {
-    "quadratic": SSIM,
-    "saturating": SaturatingSSIM(np.array([2.5, 3.0, 4.0]), np.array([30.0, 40.0, 50.0])),
-}
-SATISFACTION = np.random.default_rng(0).uniform(150, 300, (5, K))
 LAWS = {
     "drawn": {"satisfaction": aigc_market.Uniform(100, 300)},
     "drifting": {"scenario": aigc_market.Scenario("drifts", moves=[aigc_market.Drift()])},
@@ -46,31 +40,3 @@ def vars_of(market):
     """Arguments of a market, as one reads them off it: they mean the same when checked again."""
     names = ("K", "cost", "max_price", "satisfaction", "capacity", "ssim", "active")
     return {name: getattr(market, name) for name in names}
-
-
-@pytest.mark.parametrize("game", ["stackelberg", "competition"])
-@pytest.mark.parametrize(("N", "curves"), [(1, "quadratic"), (K, "saturating"), (5, "quadratic")])
-def test_tensors(game, N, curves):
-    torch = pytest.importorskip("torch")
-    from aigc_market.torchrl import MarketEnv
-
-    view = aigc_market.parallel_env if game == "stackelberg" else competition_v0.parallel_env
-    arguments = {"K": K, "ssim": CURVES[curves], "satisfaction": LAWS["drawn"]["satisfaction"]}
-    first = {"price": 6.0}
-    env = MarketEnv(N, game, dtype=torch.float64, seed=0, **arguments)
-    told = env.reset(options={"satisfaction": SATISFACTION[:N], **first})
-    torch.manual_seed(0)
-    told = env.step(told.update(env.full_action_spec.rand()))
-    for lane in range(N):
-        alone = view(**arguments)
-        alone.reset(seed=0, options={"satisfaction": SATISFACTION[lane], **first})
-        actions = {
-            agent: told[group, "action"][lane, i].numpy().astype("f4")
-            for group, agents in env.group_map.items()
-            for i, agent in enumerate(agents)
-        }
-        rewards = alone.step(actions)[1]
-        for group, agents in env.group_map.items():
-            for i, agent in enumerate(agents):
-                reward = told["next", group, "reward"][lane, i].item()
-                assert reward == pytest.approx(rewards[agent], rel=1e-4)

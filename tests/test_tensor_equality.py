@@ -270,16 +270,21 @@ def uniform(low, high, *shape):
     return np.random.default_rng(len(shape)).uniform(low, high, (N, *shape))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"normalize": True}, {"continuous_actions": False}])
+UNITS = [{}, {"normalize": True}, {"continuous_actions": False}]
+OWN_CURVES = [  # of as many VMUs as there are games
+    {"ssim": QuadraticSSIM(-0.000174 * np.array([1.0, 1.2, 1.5]), np.array([0.075, 0.07, 0.08]))},
+    {"ssim": SaturatingSSIM(np.array([2.5, 3.0, 4.0]), np.array([30.0, 40.0, 50.0]))},
+]
+
+
 @pytest.mark.parametrize(
-    ("game", "dtype"),
+    ("game", "dtype", "arguments"),
     [
-        ("stackelberg", torch.float32),
-        ("stackelberg", torch.float64),
-        ("competition", torch.float64),
-        ("menus", torch.float32),
-        ("menus", torch.float64),
+        *((game, torch.float64, units) for game in PARALLEL for units in UNITS),
+        *((game, torch.float32, {}) for game in ("stackelberg", "menus")),
+        *((game, torch.float64, own) for game in PARALLEL if game != "menus" for own in OWN_CURVES),
     ],
+    ids=str,
 )
 def test_a_market_of_its_own_for_each_game(game, dtype, arguments):
     several, K = game == "competition", 3

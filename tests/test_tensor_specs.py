@@ -101,9 +101,6 @@ def test_options_may_be_written_over():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"device": "meta"}, "device must be one that torch has on this machine"),
-        ({"dtype": "float32"}, "dtype must be torch.float32 or torch.float64, got 'float32'"),
-        ({"seed": 2**64}, "seed must be below 2**64, got"),
         ({"render_mode": "human"}, "render_mode must be None"),
         ({"satisfaction": lambda rng: 200.0}, "satisfaction must be numbers or made of laws"),
         (
@@ -113,14 +110,6 @@ def test_options_may_be_written_over():
         (
             {"ssim": DrawnQuadratic(Drawn(1e-4, 2e-4, lambda rng: 1e-4), Uniform(0.05, 0.1))},
             "ssim must be numbers or made of laws such as Uniform",
-        ),
-        (
-            {"game": "competition", "followers": "noisy"},
-            'followers must be "agents" or "best_response"',
-        ),
-        (
-            {"game": "menus", "followers": "quantal"},
-            'followers must be "agents" or "best_response"',
         ),
         ({"game": "competition", "vmu_reward": "utility"}, "'vmu_reward' is not a parameter"),
     ],
@@ -182,40 +171,42 @@ def test_live_images_are_not_batched_over_games(arguments):
         MarketEnv(2, **arguments)
 
 
-@pytest.mark.parametrize(
-    ("game", "options", "message"),
-    [
-        ("stackelberg", {"price": 99.0}, "price must be one number"),
-        ("stackelberg", {"price": [2.0, 3.0]}, "price must be one number"),
-        ("stackelberg", {"price": "high"}, "price must be finite numbers"),
-        ("stackelberg", {"price": float("nan")}, "price must be finite numbers"),
-        ("stackelberg", {"cost": 3.0, "price": 2.0}, "price must be one number"),
-        ("stackelberg", {"max_steps": torch.ones(3) * 251}, "max_steps must stay within"),
-        ("stackelberg", {"cost": np.ones(5)}, "must agree on the leading (batch) axes"),
-        ("competition", {"price": [2.0, 99.0]}, "price must be one number"),
-        ("competition", {"price": [2.0, 3.0, 4.0]}, "price must be one number"),
-        ("competition", {"outside": 1.0}, "outside must be None"),
-        (
-            "menus",
-            {"menu": [[9.0, 20.0]] * 2},
-            "menu must hold contracts (S, T) of shape (3, 3, 2)",
-        ),
-        ("menus", {"menu": [[251.0, 20.0]] * 3}, "menu must hold contracts (S, T)"),
-        ("menus", {"menu": [[25.0, 3e3]] * 3}, "fees of at most 1616.38"),
-        ("menus", {"menu": torch.full((3, 3, 2), float("nan"))}, "menu must be finite numbers"),
-        ("menus", {"menu": -np.ones((3, 2))}, "menu must be finite numbers at least 0"),
-        ("menus", {"max_steps": 251.0}, "max_steps must stay within"),
+BAD_OPTIONS = {
+    "stackelberg": [
+        ({"price": 99.0}, "price must be one number"),
+        ({"price": [2.0, 3.0]}, "price must be one number"),
+        ({"price": "high"}, "price must be finite numbers"),
+        ({"price": float("nan")}, "price must be finite numbers"),
+        ({"cost": 3.0, "price": 2.0}, "price must be one number"),
+        ({"max_steps": torch.ones(3) * 251}, "max_steps must stay within"),
+        ({"cost": np.ones(5)}, "must agree on the leading (batch) axes"),
     ],
-    ids=str,
-)
-def test_bad_options_change_nothing(game, options, message):
+    "competition": [
+        ({"price": [2.0, 99.0]}, "price must be one number"),
+        ({"price": [2.0, 3.0, 4.0]}, "price must be one number"),
+        ({"outside": 1.0}, "outside must be None"),
+    ],
+    "menus": [
+        ({"menu": [[9.0, 20.0]] * 2}, "menu must hold contracts (S, T) of shape (3, 3, 2)"),
+        ({"menu": [[251.0, 20.0]] * 3}, "menu must hold contracts (S, T)"),
+        ({"menu": [[25.0, 3e3]] * 3}, "fees of at most 1616.38"),
+        ({"menu": torch.full((3, 3, 2), float("nan"))}, "menu must be finite numbers"),
+        ({"menu": -np.ones((3, 2))}, "menu must be finite numbers at least 0"),
+        ({"max_steps": 251.0}, "max_steps must stay within"),
+    ],
+}
+
+
+@pytest.mark.parametrize("game", BAD_OPTIONS)
+def test_bad_options_change_nothing(game):
     """Neither the episode nor the stream."""
     laws = {"satisfaction": Uniform(100, 200), "seed": 1, "judged": False}
     envs = [MarketEnv(3, game, **laws) for _ in range(2)]
     for env in envs:
         env.reset()
-    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
-        envs[0].reset(options=options)
+    for options, message in BAD_OPTIONS[game]:
+        with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+            envs[0].reset(options=options)
     for i in range(2):
         same(*(env.step(random_actions(env, i))["next"] for env in envs))
     same(*(env.reset() for env in envs))
