@@ -1,7 +1,6 @@
 """The examples with third-party libraries: how they measure, some of them run, their table."""
 
 import ast
-import json
 import os
 import re
 import shutil
@@ -85,11 +84,6 @@ def policy(name, price, part):
     return act
 
 
-def test_the_discrete_game_has_as_many_actions_as_the_policy_above_takes():
-    env = aigc_market.env(continuous_actions=False)
-    assert [env.action_space(agent).n for agent in ("asp_0", "vmu_0")] == [96, 251]
-
-
 @pytest.mark.parametrize("name", BOTH)
 def test_shares_and_gaps_are_those_of_the_best(name):
     share, gap = measure(name, policy(name, 8.0, 1.0))
@@ -136,16 +130,6 @@ def test_every_example_has_an_entry_and_needs_no_other():
 
 
 def test_the_page_says_what_was_not_run(tmp_path, monkeypatch):
-    run = {
-        "version": "1.2",
-        "line": "leader's share 0.9876, followers' gap 0.50%",
-        "cpu_seconds": 7,
-    }
-    recorded = {"line": "behaviour 0.5; leader's share 0.75, followers' gap –"}
-    runs = {"rllib_aec": run, "minari_offline": run | recorded}
-    (tmp_path / "libraries.json").write_text(json.dumps(runs))
+    (tmp_path / "libraries.json").write_text("{}")
     monkeypatch.setattr(measurements, "DOCS", tmp_path)
-    rows = library_tables.results()
-    assert re.search(r"`rllib_aec.py` \| ray 1.2 \| .* \| .988 \| .50 \| 7 \|", rows)
-    assert re.search(r"`minari_offline.py` .* \| .750, from .500 \| – \| 7 \|", rows)
-    assert rows.count("not run yet") == len(TABLE) - 2
+    assert library_tables.results().count("not run yet") == len(TABLE)

@@ -67,15 +67,6 @@ def test_the_sdist_holds_what_the_wheel_is_built_from_and_the_docs(sdist):
     assert sorted(sdist) == sorted(own + tracked("aigc_market") + tracked("docs"))
 
 
-@pytest.mark.parametrize("names", ["sdist", "wheel"])
-def test_no_tests_and_no_weights_twice(names, request):
-    names = request.getfixturevalue(names)
-    assert not [name for name in names if "test" in Path(name).name.lower()]
-    assert not [name for name in names if name.split("/")[0] in ("tests", "baselines", "examples")]
-    weights = [Path(name).name for name in names if name.endswith((".safetensors", ".npy"))]
-    assert len(weights) == len(set(weights)) > 0
-
-
 def test_nothing_is_big_but_the_bundled_network(shipped):
     sdist, wheel = shipped
     with tarfile.open(sdist) as archive:
