@@ -701,61 +701,54 @@ def test_bad_actions_of_a_batch(view, continuous):
 # Scripted players that answer badly
 
 
-def test_followers_that_buy_badly_are_named():
-    bad = [
-        *(np.ones(2), np.ones((3, 3)), np.full((3, 2), NAN), np.full((3, 2), INF)),
-        *(None, "many", [[1.0], [2.0, 3.0]]),
-    ]
-    for steps in bad:
-        env = pricing_lanes(3, followers=lambda market, price, rng, steps=steps: steps)
+HALVES = np.full((2, 2), 0.5)
+WHOLE = r"followers must take whole numbers from 0 to 3 of shape "
+BADLY = [
+    (
+        lambda answer: pricing_lanes(3, followers=answer),
+        r"followers must buy finite steps of shape \(3, 2\)",
+        [
+            *(np.ones(2), np.ones((3, 3)), np.full((3, 2), NAN), np.full((3, 2), INF)),
+            *(None, "many", [[1.0], [2.0, 3.0]]),
+        ],
+    ),
+    (
+        lambda answer: menu(followers=answer),
+        WHOLE + r"\(2,\), got ",
+        [None, "many", 1, NAN, [1.0, 1.0], [4, 4], [-1, -1], np.ones((5, 2), int)],
+    ),
+    (
+        lambda answer: menu_lanes(3, followers=answer),
+        WHOLE + r"\(3, 2\), got ",
+        [None, "many", 1, NAN, np.ones((3, 2)), [[4] * 2] * 3, [[-1] * 2] * 3, [[1], [2, 3]]],
+    ),
+    *(
+        (lambda answer: rival(followers=answer), complaint, answers)
+        for complaint, answers in {
+            r"must answer with \(shares, steps\)": [None, HALVES],
+            r"finite steps of shape \(2, 2\)": [(HALVES, np.ones(2))],
+            "finite shares": [(np.full((2, 2), NAN), HALVES)],
+            "add up to 1": [(np.ones((2, 2)), HALVES)],
+            "at least 0": [(np.array([[1.5, 1], [-0.5, 0]]), HALVES)],
+        }.items()
+    ),
+    (
+        lambda answer: rival_lanes(3, rivals=answer),
+        r"rivals must post .* of shape \(3,\) .* got ",
+        [0.5, 20.5, NAN, INF, None, "8", True, [8.0, 8.0], np.full((3, 1), 8.0), lambda: 8.0],
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "complaint", "answers"), BADLY, ids=range(len(BADLY)))
+def test_scripted_players_that_answer_badly_are_named(make, complaint, answers):
+    def play(env):
         env.reset(seed=0)
-        with pytest.raises(
-            (TypeError, ValueError), match=r"followers must buy finite steps of shape"
-        ):
-            env.step(env.action_space.sample())
-
-
-@pytest.mark.parametrize("lanes", [None, 3])
-@pytest.mark.parametrize(
-    "taken", [None, "many", 1, 1.0, 4, -1, np.ones((5, 2), int), [[1], [2, 3]], NAN], ids=str
-)
-def test_followers_that_choose_badly_are_named(taken, lanes):
-    if isinstance(taken, (int, float)):
-        of_one = np.full(2, taken) if taken != 1 or isinstance(taken, float) else np.array(taken)
-        taken = of_one if lanes is None or not of_one.shape else np.tile(of_one, (lanes, 1))
-    make = menu if lanes is None else lambda **how: menu_lanes(lanes, **how)
-    env = make(followers=lambda market, menu, rng: taken)
-    env.reset(seed=0)
-    complaint = r"followers must take whole numbers from 0 to 3 of shape \((3, )?2,?\), got "
-    with pytest.raises((TypeError, ValueError), match=complaint):
         env.step(env.action_space.sample())
 
-
-@pytest.mark.parametrize(
-    ("answer", "complaint"),
-    [
-        (None, "must answer with \\(shares, steps\\)"),
-        (np.ones((2, 2)), "must answer with \\(shares, steps\\)"),
-        ((np.full((2, 2), 0.5), np.ones(2)), "finite steps of shape \\(2, 2\\)"),
-        ((np.full((2, 2), np.nan), np.ones((2, 2))), "finite shares"),
-        ((np.ones((2, 2)), np.ones((2, 2))), "add up to 1"),
-        ((np.array([[1.5, 1], [-0.5, 0]]), np.ones((2, 2))), "at least 0"),
-    ],
-    ids=range(6),
-)
-def test_followers_of_several_that_answer_badly_are_named(answer, complaint):
-    env = competition_v0.parallel_env(followers=lambda market, prices, rng: answer)
-    env.reset(seed=0)
-    with pytest.raises((TypeError, ValueError), match=complaint):
-        env.step({agent: np.array([8.0], "f4") for agent in env.agents})
-
-
-def test_rivals_that_post_badly_are_named():
-    bad = [0.5, 20.5, NAN, INF, None, "8", True, [8.0, 8.0], np.full((3, 1), 8.0), lambda: 8.0]
-    for price in bad:
-        env = rival_lanes(3, rivals=lambda *_, price=price: price)
-        with pytest.raises(ValueError, match=r"rivals must post .* of shape \(3,\) .* got "):
-            env.reset(seed=0)
+    for answer in answers:
+        with pytest.raises((TypeError, ValueError), match=complaint):
+            play(make(lambda *_, answer=answer: answer))
 
 
 # Names

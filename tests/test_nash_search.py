@@ -97,15 +97,6 @@ def test_a_start_may_be_the_prices_of_an_environment():
     assert ((found.prices >= 1.1) & (found.prices <= 8.3)).all()
 
 
-@pytest.mark.parametrize("start", [[0.5, 3.0], [3.0, 20.5]])
-def test_a_start_beyond_the_prices_allowed_is_refused(start):
-    market = Competition(**TWO_VMUS)
-    with pytest.raises(
-        ValueError, match=r"^start must lie between cost = .* max_price = .*, got array\("
-    ):
-        competition.nash(market, start=start)
-
-
 def test_newton_with_a_provider_short_of_capacity_at_its_highest_price():
     market = Competition(
         M=2, K=1, cost=1.0, max_price=[3.0, 20.0], satisfaction=200.0, capacity=[5.0, 1e3],

@@ -304,13 +304,6 @@ def test_a_fit_that_would_break_the_rules_or_tells_no_scale_is_refused(values, r
             fit([0, 1, 2, 3, 4], values)
 
 
-@pytest.mark.parametrize("fit", [fit_quadratic, fit_saturating])
-@pytest.mark.parametrize("steps", [[0, 1, 2], [0, 0, 1, 1]])
-def test_a_fit_needs_enough_measurements(fit, steps):
-    with pytest.raises(ValueError, match="steps must hold at least 4 measurements"):
-        fit(steps, np.arange(len(steps)))
-
-
 def test_the_bundled_models_curve_saturates_and_is_no_parabola():
     folder = Path(ssim.__file__).parent / "repaint" / "bundled" / "curves"
     (path,) = folder.glob("*.npy")
