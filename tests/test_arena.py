@@ -303,6 +303,9 @@ def test_a_policy_plays_markets_that_look_like_its_own():
     fixed = policies.Policy(policy.path, {**policy.config, "any_K": False})
     with pytest.raises(ValueError, match="K is 2 there, got 5"):
         fixed.check(Task("hidden", {"K": 5}))
+    policy.check(Task("hidden", {"capacity": 300.0}))
+    with pytest.raises(ValueError, match="whether there is a capacity is False there, got True"):
+        fixed.check(Task("hidden", {"capacity": 300.0}))
 
 
 # --- shares of the oracle's utility and their intervals: by hand, and how often they cover

@@ -204,6 +204,7 @@ def test_a_run_plays_no_market_that_looks_otherwise(tmp_path, monkeypatch, capsy
     run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
     for words, message in (
         ("--K 4", "K is 2 there, got 4"),
+        ("--capacity 300", "whether there is a capacity is False there, got True"),
         ("--scenario crowd --K 2", "whether VMUs come and go is False there, got True"),
     ):
         with pytest.raises(SystemExit):

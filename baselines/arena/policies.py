@@ -44,7 +44,7 @@ class Policy:
 
     @property
     def any_K(self) -> bool:  # noqa: N802
-        """Whether it plays any number of VMUs."""
+        """Whether it plays any number of VMUs, with a capacity and without."""
         return self.config.get("any_K", False)
 
     def check(self, task: Task) -> None:
@@ -53,6 +53,7 @@ class Policy:
         kinds = {"whether VMUs come and go": (ours.masked, other.masked)}
         if not self.any_K:
             kinds["K"] = ours.market.K, other.market.K
+            kinds["whether there is a capacity"] = ours.rationed, other.rationed
         for name, (trained, asked) in kinds.items():
             if trained != asked:
                 raise ValueError(

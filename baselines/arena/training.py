@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from baselines.arena.registry import Entry
 from baselines.arena.task import Task
+from baselines.runs.digest import described
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Training:
         """Where its policy stands: readable, and different for all that it depends on."""
         recipe = self.recipe or self.entry.get_trainer(self.task.game).recipe(self.task)
         made_by = self.entry.name, self.entry.code_digest()
-        digest = self.task.digest(made_by, self.seed, dataclasses.asdict(recipe))
+        digest = self.task.digest(made_by, self.seed, described(recipe))
         name = f"{self.task.name}-{self.entry.name}-seed{self.seed}-{digest}.safetensors"
         return out / "trained" / name
 

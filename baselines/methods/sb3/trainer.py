@@ -219,14 +219,7 @@ class Sb3Trainer:
         trained.keep(out, task, seed)
 
     def load(self, path: Path) -> Callable[[int], Method]:
-        """A policy kept by `train`: called with the number of episodes, it gives a method.
-
-        Nothing in the file is executed.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is of another kind.
-        """
+        """A policy kept by `train`: see `Trainer`."""
         config, weights = policy_files.read(path)
         try:
             method = config["method"]

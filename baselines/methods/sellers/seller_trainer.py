@@ -106,12 +106,7 @@ class SellerTrainer:
         policy_files.write(out, sellers.module.state_dict(), config)
 
     def load(self, path: Path, seat: int = 0) -> Player:
-        """A seller kept by `train`: called with the number of games, it gives a method.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is of another kind.
-        """
+        """A seller kept by `train`: see `Trainer` and `load`."""
         return load(path)[0].player(seat)
 
 
