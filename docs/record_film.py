@@ -4,20 +4,15 @@ The leader is `filter_pathwise` of baselines/weights/, the market the first `hid
 demonstration seeds, which nothing was trained on or chosen by.
 """
 
-import sys
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 
 from aigc_market import replay
-
-DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
-
-from baselines.arena.policies import load_policy  # noqa: E402
-from baselines.arena.protocol import History  # noqa: E402
-from baselines.arena.seeds import demonstration_seed  # noqa: E402
+from baselines.arena.policies import load_policy
+from baselines.arena.protocol import History
+from baselines.arena.seeds import demonstration_seed
 
 SCENARIO = "hidden"
 ROUNDS = 32
@@ -34,4 +29,4 @@ for _ in range(ROUNDS):
     env.step(price.astype(np.float32))
     replay.collect(env, film)
     prices, steps = np.array([[film[-1].price]]), np.array([[film[-1].asked]])
-replay.write_video(film, DOCS / "images" / "render.gif", fps=5)
+replay.write_video(film, Path(__file__).parent / "images" / "render.gif", fps=5)

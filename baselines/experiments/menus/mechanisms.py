@@ -45,16 +45,9 @@ def rows() -> list[dict[str, Any]]:
         earned = utilities(market)
         best, first = earned[BEST], earned[FIRST_BEST]
         for mechanism, utility in earned.items():
-            row = {"set": which, "market": name, "spread": spread, "cost": cost}
-            row |= {"mechanism": mechanism, "markets": len(best), "utility": utility.mean()}
-            for column, other in (("of_best", best), ("of_first", first)):
-                share = _share(utility, other)
-                row |= {
-                    column: share.mean,
-                    f"{column}_low": share.low,
-                    f"{column}_high": share.high,
-                }
-            found.append(row)
+            shares = *_share(utility, best), *_share(utility, first)
+            row = which, name, spread, cost, mechanism, len(best), utility.mean(), *shares
+            found.append(dict(zip(COLUMNS, row, strict=True)))
     return found
 
 
