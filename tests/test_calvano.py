@@ -136,14 +136,6 @@ def test_sessions_of_a_seed_stay_the_same():
     assert learned.strategies.sum() == 1529
 
 
-def test_first_values_are_those_of_random_rivals_for_ever():
-    payoffs = random_game(2, 3)
-    values = first_values(payoffs, 0.9)
-    assert values.shape == (2, 3)
-    assert values[0, 1] == pytest.approx(10 * payoffs[3:6, 0].mean())
-    assert values[1, 2] == pytest.approx(10 * payoffs[[2, 5, 8], 1].mean())
-
-
 # What was learned
 
 

@@ -7,11 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
-from stable_baselines3.common.torch_layers import FlattenExtractor
 
 from aigc_market import competition
-from aigc_market.sb3.diffusion import DiffusionActor
 from baselines.arena.competition import CompetitionEnv, play
 from baselines.arena.seeds import demonstration_seed
 from baselines.arena.task import Task
@@ -224,14 +221,6 @@ def test_the_chain_is_the_posterior_of_ho_et_al():
                 std = np.sqrt((1 - before) / (1 - now) * b)
                 x = x + std * noise[g, :, T - step + 1].numpy()
         np.testing.assert_allclose(ours[g, :, 0], np.clip(x, -1, 1), atol=2e-5)
-
-
-def test_the_chain_steps_as_the_policy_for_stable_baselines3():
-    box = Box(-1.0, 1.0, (2,))
-    spaces = {"observation_space": box, "action_space": box, "features_dim": 2}
-    published = DiffusionActor(5, net_arch=[4], features_extractor=FlattenExtractor(box), **spaces)
-    networks = drawn([np.random.default_rng(0)], 1, [1 + 2 + 5, 4, 4, 1])
-    torch.testing.assert_close(Chain(networks, 5).steps, published.steps)
 
 
 @pytest.mark.parametrize("objective", ["average", "discounted"])

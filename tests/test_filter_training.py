@@ -12,7 +12,6 @@ from aigc_market import followers, rules, solve
 from aigc_market.scenarios import SCENARIOS
 from baselines import load_policy
 from baselines.arena import policies
-from baselines.arena.registry import REGISTRY
 from baselines.arena.rollout import PHYSICAL, play_in
 from baselines.arena.rollout import play as play_in_arena
 from baselines.arena.seeds import validation_seed
@@ -53,13 +52,6 @@ def assert_same_weights(one, other):
     first, second = weights_in(one), weights_in(other)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_the_registry_knows_the_trainers():
-    for method, trainer in TRAINERS.items():
-        assert REGISTRY[method].get_trainer() is trainer
-    played = play_in_arena(REGISTRY["filter_unfitted"].make(SHORT, 3, seed=0), SHORT, 3, seed=0)
-    assert played.share > 0
 
 
 @pytest.mark.parametrize("scenario", ["hidden", "drift", "crowd", "capacity", "saturating"])

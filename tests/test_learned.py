@@ -379,23 +379,6 @@ def test_policies_are_kept_without_pickles_and_play_as_before(trained, name, tmp
     np.testing.assert_array_equal(prices, played)  # the seed decides everything
 
 
-def test_lanes_do_not_see_each_other(trained):
-    policy = loaded(trained, "ppo")
-    steps = np.random.default_rng(0).uniform(0, 200, (3, 1, 10))
-    prices, everybody = np.array([[3.0], [9.0], [15.0]]), np.ones((3, 10), bool)
-
-    def second_price(lanes):
-        method, N = policy(len(prices[lanes])), len(prices[lanes])
-        method.act(History(np.empty((N, 0)), np.empty((N, 0, 10)), everybody[lanes]))
-        return method.act(History(prices[lanes], steps[lanes], everybody[lanes]))
-
-    together = second_price(slice(3))
-    assert len(set(together.tolist())) == 3
-    for lane in range(3):
-        alone = second_price(slice(lane, lane + 1))
-        np.testing.assert_allclose(alone, together[lane : lane + 1], rtol=1e-5)
-
-
 def test_other_files_are_refused(trained, tmp_path):
     config, weights = read(trained / "ppo.safetensors")
     path = tmp_path / "other.safetensors"
