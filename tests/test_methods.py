@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from aigc_market import LogUniform, Scenario
+from aigc_market.scenarios import SCENARIOS
 from aigc_market.ssim import TabulatedSSIM
 from baselines.arena.protocol import History
 from baselines.arena.registry import REGISTRY, TUNED, imported
@@ -197,7 +198,7 @@ def test_a_small_space_is_searched_whole():
 
 def test_tuned_parameters_are_those_of_the_spaces():
     tuned = json.loads(TUNED.read_text())
-    assert set(tuned) == set(tune.DEFAULT_SCENARIOS)
+    assert set(tuned) == set(SCENARIOS)
     untrained = {name for name in tune.SPACES if REGISTRY[name].factory is not None}
     for scenario, of_preset in tuned.items():
         known = {"bayes_information"} if Task(scenario).stands_still else set()

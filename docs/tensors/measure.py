@@ -12,7 +12,6 @@ import gc
 import platform
 import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +25,11 @@ import aigc_market
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.torchrl import MarketEnv
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+DOCS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(DOCS), str(DOCS.parent / "tests/benchmarks")]
 
-from measurements import measure
+from measure import processor, repeat  # noqa: E402
+from measurements import measure  # noqa: E402
 
 SEED = 0
 ENOUGH = 0.3
@@ -83,24 +84,13 @@ def player(view: str, games: int, K: int) -> Play:
 _GAMES = {"tensors": "stackelberg", "competition": "competition"}
 
 
-def seconds(play: Play) -> float:
-    """CPU seconds of a round: the median of five measurements, after three first rounds."""
-    for _ in range(3):
-        play()
-    measured = []
-    for _ in range(5):
-        rounds, began = 0, time.process_time()
-        while time.process_time() - began < ENOUGH or not rounds:
-            play()
-            rounds += 1
-        measured.append((time.process_time() - began) / rounds)
-    return statistics.median(measured)
-
-
 def speed(view: str, games: int, K: int) -> dict[str, Any]:
     """Rounds a second, of all games together."""
-    spent = seconds(player(view, games, K))
-    return {"rounds_per_second": f"{games / spent:.4g}", "seed": SEED, **MACHINE}
+    seconds = repeat(player(view, games, K))
+    spent = statistics.median(seconds(ENOUGH) for _ in range(5))
+    made_by = {"machine": processor(), "python": platform.python_version()}
+    made_by |= {"numpy": np.__version__, "torch": torch.__version__}
+    return {"rounds_per_second": f"{games / spent:.4g}", "seed": SEED, **made_by}
 
 
 def memory(game: str, K: int, state: int) -> dict[str, Any]:
@@ -128,22 +118,6 @@ def _live() -> int:
         tensors = [item for item in gc.get_objects() if isinstance(item, torch.Tensor)]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
     return sum(storages.values())
-
-
-def machine() -> dict[str, str]:
-    """Where this is measured, and by which versions."""
-    names = Path("/proc/cpuinfo")
-    lines = names.read_text().splitlines() if names.exists() else []
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return {
-        "machine": models[0] if models else platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-    }
-
-
-MACHINE = machine()
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from baselines.arena.training import Training, trained
 from baselines.experiments.leaderboard import costs, plots, tables
 from baselines.experiments.leaderboard.changes import HOMES, changes
 from baselines.experiments.leaderboard.draw import draws, look, looked_at
-from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS, Evaluation
+from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Engine, Runner
 
@@ -35,7 +35,7 @@ OUTSIDE_EPISODES = 500
 
 
 def leaderboard(
-    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
+    scenarios: tuple[str, ...] = tuple(SCENARIOS),
     methods: tuple[str, ...] | None = None,
     method: str | None = None,
     track: Knows = "nothing",

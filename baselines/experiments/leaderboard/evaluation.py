@@ -18,16 +18,6 @@ from baselines.arena.task import Task
 from baselines.experiments.leaderboard.changes import changes
 from baselines.runs.files import write_atomically
 
-DEFAULT_SCENARIOS = (
-    "paper",
-    "hidden",
-    "drift",
-    "shift",
-    "crowd",
-    "capacity",
-    "saturating",
-    "live",
-)
 BLOCK = 500
 """Episodes played side by side."""
 WINDOWS = {"1-10": slice(0, 10), "11-100": slice(10, None), "all": slice(None)}

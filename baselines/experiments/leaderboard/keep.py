@@ -12,7 +12,7 @@ from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.arena.training import trained
 from baselines.experiments.leaderboard.command import DEFAULT_METHODS
-from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS, Evaluation
+from baselines.experiments.leaderboard.evaluation import Evaluation
 from baselines.experiments.leaderboard.result import Result, grouped
 from baselines.runs.runner import Runner
 
@@ -20,7 +20,7 @@ LEARNED = tuple(name for name in DEFAULT_METHODS if REGISTRY[name].factory is No
 
 
 def keep(
-    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
+    scenarios: tuple[str, ...] = tuple(SCENARIOS),
     methods: tuple[str, ...] = LEARNED,
     seeds: int = 5,
     episodes: int = 512,

@@ -31,7 +31,6 @@ from baselines.arena.rollout import play
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
 from baselines.arena.training import Training
-from baselines.experiments.leaderboard.evaluation import DEFAULT_SCENARIOS
 from baselines.experiments.leaderboard.result import merit_of
 from baselines.runs.digest import described
 from baselines.runs.files import write_csv, write_json
@@ -90,7 +89,7 @@ _COLUMNS = (
 
 def tune(
     methods: tyro.conf.Positional[tuple[str, ...]] = _UNTRAINED,
-    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS,
+    scenarios: tuple[str, ...] = tuple(SCENARIOS),
     trials: int = TRIALS,
     episodes: int = EPISODES,
     out: Path = Path("results/tuning"),
