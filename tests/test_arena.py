@@ -215,9 +215,11 @@ def test_every_name_of_the_registry_leads_somewhere():
         if entry.trainer is None:
             assert entry.make(Task("hidden"), 2, seed=0).act is not None
         else:
-            recipe = entry.get_trainer().recipe(Task("hidden"))
-            json.dumps(dataclasses.asdict(recipe))
-            assert entry.get_trainer().can_train(Task("hidden")) is None
+            trainer = entry.get_trainer()
+            json.dumps(dataclasses.asdict(trainer.recipe(Task("hidden"))))
+            assert trainer.can_train(Task("hidden")) is None
+            # Through the rules themselves nobody learns where SSIM is a table.
+            assert (trainer.can_train(Task("live")) is None) == ("pathwise" not in name)
         assert entry.obstacle(Task("hidden")) is None
 
 
@@ -246,6 +248,7 @@ def test_policies_that_come_along_are_found_by_name():
     policy = load_policy("hidden")
     assert policy.entry.name == "filter_pathwise"
     records = policies.index()
+    assert {path.stem for path in policies.WEIGHTS.glob("*.safetensors")} == set(records)
     assert records[policy.path.stem]["best"]
     assert load_policy("hidden-filter_pathwise").path == policy.path
     for stem, record in records.items():

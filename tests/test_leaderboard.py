@@ -583,15 +583,3 @@ def test_crowds_of_other_sizes_are_for_those_that_play_any(tmp_path, counted):
     run(tmp_path, **sizes)
     table = pd.read_csv(tmp_path / "leaderboard.csv").query("scenario == 'crowd-K4'")
     assert set(table["method"]) == {"constant", "random", "fake"}
-
-
-def test_learners_say_where_they_can_be_trained():
-    """Some are trained through the rules themselves, which a table does not allow."""
-    trainers = {
-        name: entry.get_trainer() for name, entry in REGISTRY.items() if entry.trainer is not None
-    }
-    refused = {n: trainer.can_train(Task("live")) for n, trainer in trainers.items()}
-    assert {name for name, why in refused.items() if why is not None} == {
-        name for name in trainers if "pathwise" in name
-    }
-    assert all(trainer.can_train(Task("hidden")) is None for trainer in trainers.values())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fake_training import Always
 from views import Service, act
 
 import aigc_market
@@ -68,19 +69,8 @@ def test_every_vmu_loses_the_fraction_of_a_call():
     assert env.infos["asp_0"]["utility"] == 4 * 14
 
 
-class Leader:
-    """Posts one price, and keeps what it sees."""
-
-    def __init__(self):
-        self.seen = []
-
-    def act(self, history):
-        self.seen.append(history)
-        return np.array([5.0])
-
-
 def test_a_live_leader_knows_its_capacity_and_what_was_asked_for():
-    leader = Leader()
+    leader = Always(5.0, 1)
     task = Task(aigc_market.Scenario("own", arguments=SCARCE))
     records = play_live(leader, task, rounds=2, seed=0)
     asked = aigc_market.best_response(aigc_market.Market(**SCARCE), 5.0)
