@@ -66,6 +66,15 @@ def logs_of_sb3(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of Ray, for tests that leave them alive."""
+    from ray_nodes import two_nodes
+
+    with two_nodes() as nodes:
+        yield nodes
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A checkpoint of random weights for pictures of 16 × 16, of the shape of real ones."""

@@ -19,6 +19,11 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from sybil.parsers.myst import CodeBlockParser
 
+pytestmark = [
+    # TorchRL is tested using an older PettingZoo, and makes classes of its own that it deprecates.
+    pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using"),
+    pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase"),
+]
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     path
@@ -42,7 +47,6 @@ def skip_what_is_not_there(text):
         pytest.skip("PettingZoo makes games by name from version 1.27 on")
 
 
-@pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using")  # an older version
 @pytest.mark.parametrize("page", WITH_CODE, ids=name)
 def test_code_runs(page, tmp_path, monkeypatch):
     skip_what_is_not_there(page.read_text())
@@ -55,8 +59,6 @@ def test_code_runs(page, tmp_path, monkeypatch):
             example.evaluate()
 
 
-# TorchRL makes classes of its own that it deprecates.
-@pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase")
 @pytest.mark.parametrize("page", ENVIRONMENTS)
 def test_an_environment_has_its_page(page, tmp_path):
     """In Farama's order, with what the environment says of itself, and code that runs."""
@@ -84,7 +86,6 @@ def below(text, heading):
     return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase")
 @pytest.mark.parametrize("page", ENVIRONMENTS)
 def test_its_tables_hold_for_other_sizes(page):
     """M, K and L are told apart, so that shapes in symbols are compared with what is there."""
@@ -140,8 +141,6 @@ def test_local_links_lead_somewhere(page):
         assert path in MADE if path.parent.name == "environments" else path.exists(), target
 
 
-# TorchRL makes classes of its own that it deprecates.
-@pytest.mark.filterwarnings(r"ignore:Creating \w+ which inherits from WeightUpdaterBase")
 @pytest.mark.parametrize(
     "name",
     [

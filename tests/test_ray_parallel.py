@@ -22,13 +22,6 @@ for module in (sys.modules[__name__], ray_nodes):
     ray.cloudpickle.register_pickle_by_value(module)  # workers have no tests
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Tests that leave its nodes alive share it."""
-    with two_nodes() as nodes:
-        yield nodes
-
-
 class Log:
     """Lines of a file that processes write to, in the order in which they did."""
 

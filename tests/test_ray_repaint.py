@@ -11,7 +11,6 @@ pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytest.importorskip("diffusers", reason="needs the extra 'repaint'")
 
 from painting import SIZE, request, requests, rounding, same
-from ray_nodes import two_nodes
 
 import aigc_market
 from aigc_market.ssim.repaint import RePaintSSIM
@@ -19,12 +18,6 @@ from aigc_market.ssim.repaint import RePaintSSIM
 pytestmark = pytest.mark.ray
 
 CALLS = 40
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with two_nodes() as nodes:
-        yield nodes
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ import pytest
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 
-from ray_nodes import two_nodes
-
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard.evaluation import Evaluation
@@ -28,12 +26,6 @@ RUNS = [
     for method in ("tppo", "ppo", "greedy", "random")
     for cost, seed in ((1.0, 0), (3.0, 1))
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with two_nodes() as nodes:
-        yield nodes
 
 
 def test_a_cluster_gives_the_bytes_of_one_machine(cluster, tmp_path):

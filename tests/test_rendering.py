@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from gallery import GALLERY
 from rounds import competition_record, menu_record, record
@@ -79,9 +80,9 @@ def test_text_says(shown, said):
     assert said in ansi(GALLERY[shown])
 
 
-@pytest.mark.parametrize("shown", GALLERY)
-def test_text_has_no_exponents(shown):
-    assert not re.search(r"\de[+-]?\d|nan|inf|None", ansi(GALLERY[shown]))
+def test_text_has_no_exponents():
+    for shown, last in GALLERY.items():
+        assert not re.search(r"\de[+-]?\d|nan|inf|None", ansi(last)), shown
 
 
 def test_only_those_who_are_there_are_listed():
@@ -154,11 +155,11 @@ def test_numbers_as_people_read_them(value, in_picture, on_axis, as_steps, in_te
     assert found == (in_picture, on_axis, as_steps, in_text, as_paid)
 
 
-@pytest.mark.parametrize("power", range(-6, 15))
-def test_no_number_has_an_exponent(power):
-    for digits in (1.0, 1.5, 2.5, 9.9999, 9.99999999):
+def test_no_number_has_an_exponent():
+    digits = np.array([1.0, 1.5, 2.5, 9.9999, 9.99999999])
+    for value in np.outer(10.0 ** np.arange(-6, 15), digits).ravel().tolist():
         for write in (short, tick, steps, exact, paid):
-            text = write(digits * 10.0**power)
+            text = write(value)
             assert "e" not in text
             assert len(text.replace(",", "")) <= 19
 
