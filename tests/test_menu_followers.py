@@ -15,7 +15,6 @@ from baselines.arena.task import Task
 from baselines.followers import choosers
 from baselines.followers.choosers import (
     BOTH,
-    COLUMNS,
     Choosing,
     best_offer,
     choosers_report,
@@ -267,7 +266,7 @@ def test_units_keep_a_row_and_are_not_done_again(tmp_path, monkeypatch):
     path = tmp_path / "choosers.csv"
     assert run(tmp_path, runner, 2, tuple(markets), 400)
     frame = read_frame(path)
-    assert tuple(frame.columns) == COLUMNS
+    assert {"share", "forgone_drawn", "cpu_seconds"} <= set(frame.columns)
     assert len(frame) == 2 * len(markets) * len(choosers.SIDES)
     leaders = frame[frame["learns"] == "leader"]
     assert leaders["share"].to_numpy() == pytest.approx(leaders["earned"].to_numpy())

@@ -24,7 +24,6 @@ from aigc_market.followers import FollowerPolicy
 from aigc_market.market import Market
 from baselines.arena.menu_rollout import UNITS, Offer, play_menus
 from baselines.arena.seeds import demonstration_seed, training_seed
-from baselines.arena.statistics import mean_interval
 from baselines.arena.task import Task
 from baselines.followers.both_learning import BETAS, LOG_STD, BothRecipe
 from baselines.followers.gradients import PPO
@@ -32,7 +31,7 @@ from baselines.followers.menu_followers import FEES, ChoiceNetwork, Choosers, Me
 from baselines.followers.policy import sees
 from baselines.methods.sb3.menu_trainer import offered
 from baselines.methods.sb3.recipes import PpoRecipe
-from baselines.report import bracketed, number, table
+from baselines.report import mean, number, table
 from baselines.runs.digest import code_digest, described
 from baselines.runs.files import read_frame, write_csv
 from baselines.runs.runner import Runner
@@ -61,9 +60,6 @@ STANDING = PpoRecipe(
     log_std_init=-1.0,
 )
 DRAWN = replace(STANDING, rounds=256_000, history=5, n_steps=5, log_std_init=-2.0)
-COLUMNS = ("market", "contracts", "learns", "discount", "seed", "share", "earned")
-COLUMNS += ("forgone", "best_choices", "forgone_drawn", "best_choices_drawn", "rounds")
-COLUMNS += ("cpu_seconds",)
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ class Choosing:
         row |= {"discount": self.discount, "seed": self.seed}
         row |= measure(offer, taking, self.task, games, seed, self.recipe.history)
         row |= {"rounds": self.recipe.rounds, "cpu_seconds": round(spent, 2)}
-        write_csv(self.file(out), COLUMNS, [row])
+        write_csv(self.file(out), list(row), [row])
 
 
 def train(
@@ -287,7 +283,7 @@ def run(
     done = runner("choosers", units)
     rows = [read_frame(unit.file(out)).iloc[0].to_dict() for unit in done]
     if rows:
-        write_csv(out / "choosers.csv", COLUMNS, rows)
+        write_csv(out / "choosers.csv", list(rows[0]), rows)
     return bool(rows)
 
 
@@ -310,19 +306,19 @@ def choosers_report(path: Path) -> list[str]:
         who = f"{learns}, best menu" if learns == "followers" else learns
         who += f" at {discount:.0%} less" if discount else ""
         found.setdefault(market, {})[who] = of_one.set_index("seed")["earned"]
-        shares = [bracketed(mean_interval(of_one[name]), 3) for name in ("share", "earned")]
-        mean = of_one.mean(numeric_only=True)
+        shares = [mean(of_one[name], 3) for name in ("share", "earned")]
+        means = of_one.mean(numeric_only=True)
         of_vmus = [
-            number(100.0 * mean[f"{name}{at}"], digits)
+            number(100.0 * means[f"{name}{at}"], digits)
             for at in ("", "_drawn")
             for name, digits in (("forgone", 3), ("best_choices", 1))
         ]
-        cost = str(len(of_one)), number(mean["cpu_seconds"], 0)
+        cost = str(len(of_one)), number(means["cpu_seconds"], 0)
         rows.append((market, who, *shares, *of_vmus, *cost))
     header = ("market", "learns", "share", "earned", "forgone, %", "best, %")
     header += ("drawn: forgone, %", "drawn: best, %", "seeds", "CPU seconds")
     compared = [
-        (market, one, other, bracketed(mean_interval((sides[one] - sides[other]).dropna()), 3))
+        (market, one, other, mean(sides[one] - sides[other], 3))
         for market, sides in found.items()
         for one, other in itertools.combinations(reversed(sides), 2)
     ]

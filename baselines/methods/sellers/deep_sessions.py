@@ -26,8 +26,7 @@ from baselines.arena.task import Task
 from baselines.methods.sellers.deep_memory import Draws, Memory
 from baselines.methods.sellers.deep_policies import Policies, new_learner
 from baselines.methods.sellers.deep_recipe import DeepRecipe
-from baselines.methods.sellers.recipe import SellerRecipe
-from baselines.methods.sellers.sellers import price_at, price_range
+from baselines.methods.sellers.sellers import markets_of, price_at, price_range
 from baselines.runs.checkpoint import Checkpoint
 from baselines.runs.digest import code_digest
 
@@ -37,8 +36,6 @@ EVERY = 10 * EPISODE
 """Periods between two checkpoints."""
 POINTS = 100
 """Of a curve, at most."""
-_MARKETS = 64
-"""Of a scenario that moves or is drawn, from which the scale of rewards is taken."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,7 +93,7 @@ class Sessions(nn.Module):
                     f"policies must be of {sessions} sessions, got those of {policies.sessions}"
                 )
         self.seats = tuple(seat for seat in range(M) if seat not in self._frozen)
-        self.prices = price_range(task, SellerRecipe(prices=recipe.prices))
+        self.prices = price_range(task, recipe)
         self._nash, self._gain = reward_scale(task)
         seeds = range(seed, seed + sessions)
         self.learner = new_learner(recipe, seeds, len(self.seats), M)
@@ -213,9 +210,8 @@ def reward_scale(task: Task) -> tuple[np.ndarray, float]:
     Raises:
         ValueError: no Nash equilibrium is found, or a cartel earns no more.
     """
-    env = CompetitionEnv(task, _MARKETS)
-    env.reset(training_seed(0))
-    nash, cartel = competition.nash(env.market), competition.cartel(env.market)
+    markets = markets_of(task)
+    nash, cartel = competition.nash(markets), competition.cartel(markets)
     known = np.atleast_1d(nash.converged)
     if not known.any():
         raise ValueError(f"scenario must have a Nash equilibrium of providers, got {task.name!r}")

@@ -18,14 +18,13 @@ from baselines.arena.competition import CompetitionEnv
 from baselines.arena.protocol import History, Player
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
+from baselines.methods.sellers.deep_recipe import DeepRecipe
 from baselines.methods.sellers.learners import GRID, ActorCritic, Learner, QNetwork, QTable
 from baselines.methods.sellers.learning_vmus import LearningVMUs
 from baselines.methods.sellers.recipe import LEVELS, SellerRecipe
 
 UNITS = {"normalize": True, "scale_rewards": True, "continuous_actions": True, "judged": False}
 """Arguments of the environments that learners see."""
-_MARKETS = 64
-"""Of a scenario that moves or is drawn, from which the range of prices is taken."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,14 @@ def price_at(positions: np.ndarray, prices: tuple[float, float]) -> np.ndarray:
     return low + (np.clip(positions, -1.0, 1.0).astype(np.float64) + 1.0) / 2.0 * (high - low)
 
 
-def price_range(task: Task, recipe: SellerRecipe) -> tuple[float, float]:
+def markets_of(task: Task) -> Competition:
+    """The market of a task, or some where they move or are drawn."""
+    env = CompetitionEnv(task, 64)
+    env.reset(training_seed(0))
+    return env.market
+
+
+def price_range(task: Task, recipe: SellerRecipe | DeepRecipe) -> tuple[float, float]:
     """The lowest and the highest price that learners choose from.
 
     Raises:
@@ -154,9 +160,7 @@ def price_range(task: Task, recipe: SellerRecipe) -> tuple[float, float]:
     """
     if recipe.prices == "all":
         return task.settings().price_bounds
-    env = CompetitionEnv(task, _MARKETS)
-    env.reset(training_seed(0))
-    grids = np.asarray(competition.price_grid(env.market, LEVELS))
+    grids = np.asarray(competition.price_grid(markets_of(task), LEVELS))
     if np.isnan(grids).all():
         raise ValueError(f"scenario must have a Nash equilibrium of providers, got {task.name!r}")
     return float(np.nanmin(grids)), float(np.nanmax(grids))
