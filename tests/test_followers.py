@@ -684,20 +684,6 @@ def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
     assert "K is 2 there, got 3" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("train ppo --leader ppo", "--leader and --networks are for"),
-        ("train both --followers noisy", "followers must be left out"),
-    ],
-)
-def test_errors_are_one_line(monkeypatch, capsys, words, message):
-    with pytest.raises(SystemExit):
-        run(monkeypatch, *words.split())
-    [line] = capsys.readouterr().err.splitlines()
-    assert message in line
-
-
 def test_what_best_responders_gain_is_shown(monkeypatch, capsys):
     monkeypatch.setattr(exploit, "FRESH", dataclasses.replace(exploit.FRESH, rounds=6_400))
     task = Task("paper", {"followers": "noisy", "capacity": 150.0, "max_cycles": 5})

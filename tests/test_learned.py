@@ -313,13 +313,6 @@ def test_it_learns_against_the_followers_that_are_given():
     assert trained.episodes == [0.0] * 8
 
 
-def test_an_lstm_forgets_at_an_episodes_start(trained):
-    method = loaded(trained, "recurrent_ppo")(3)
-    first, again = (play(method, CROWD, 3, seed=1).price for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert np.ptp(first) > 0
-
-
 def test_noise_is_of_the_seed_that_is_kept(trained, tmp_path):
     learned = trainer.Sb3Trainer("ppo").learn(CROWD, 3, RECIPES["ppo"])
     quiet, *noisy = (
@@ -346,19 +339,18 @@ def test_a_policy_is_kept_with_its_noise_where_that_earns_more(monkeypatch, tmp_
     assert (config["noise"] is not None) == better
 
 
-def test_an_lstm_remembers_within_one(trained):
+def test_an_lstm_remembers_an_episode_and_forgets_it_with_the_next(trained):
     method = loaded(trained, "recurrent_ppo")(1)
-    K = 10
-    everybody = np.ones((1, K), bool)
+    everybody, steps = np.ones((1, 10), bool), np.full((1, 1, 10), 100.0)
 
     def last_price(first):
-        method.act(History(np.empty((1, 0)), np.empty((1, 0, K)), everybody))
+        method.act(History(np.empty((1, 0)), np.empty((1, 0, 10)), everybody))
         for price in (first, 5.0):
-            steps = np.full((1, 1, K), 100.0)
             answer = method.act(History(np.array([[price]]), steps, everybody))
         return answer[0]
 
     assert last_price(3.0) != last_price(18.0)
+    assert last_price(3.0) == last_price(3.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
