@@ -267,13 +267,16 @@ def test_no_two_of_what_is_handed_out_share_memory(market):
 # Spaces and forms
 
 
+def _at(told, key):
+    for name in (key,) if isinstance(key, str) else key:
+        told = told[name]
+    return told
+
+
 def check_spaces(spaces, told):
     if "specs" in spaces:
         for key, spec in spaces["specs"].items(True, True):
-            value = told
-            for name in (key,) if isinstance(key, str) else key:
-                value = value[name]
-            assert spec.is_in(torch.from_numpy(value)), key
+            assert spec.is_in(torch.from_numpy(_at(told, key))), key
         return
     if "state" in spaces:
         assert spaces["state"].contains(told["state"])
@@ -309,6 +312,40 @@ def test_what_is_seen_lies_in_its_space_and_infos_keep_their_form(market):
             if numbers(infos) and "final_info" not in infos:
                 forms.append(form(infos))
     assert all(each == forms[0] for each in forms)
+
+
+def seen_and_bounds(spaces, told):
+    """Pairs of what is seen and its upper bounds."""
+    if "specs" in spaces:
+        specs = spaces["specs"].items(True, True)
+        return [
+            (_at(told, key), spec.space.high.numpy()) for key, spec in specs if "info" not in key
+        ]
+    if not isinstance(spaces["seen"], dict):
+        return [(told["seen"], spaces["seen"].high)]
+    pairs = [(seen, spaces["seen"][agent].high) for agent, seen in told["seen"].items()]
+    return [*pairs, (told["state"], spaces["state"].high)]
+
+
+@every_view
+def test_normalised_units_are_shares_of_the_physical_ones_bounds(view):
+    """Of actions too: the players choose shares of their ranges."""
+    capacity = {} if view in MENUS else {"capacity": 150.0}
+    (player, physical), (_, normal) = (made(view, normalize=on, **capacity) for on in (False, True))
+    for number in range(-1, 8):
+        told, units = (
+            player.move(env, number) if number >= 0 else player.reset(env, seed=5)
+            for env in (physical, normal)
+        )
+        pairs = (
+            seen_and_bounds(player.spaces(env), each)
+            for env, each in ((physical, told), (normal, units))
+        )
+        for (value, high), (share, one) in zip(*pairs, strict=True):
+            np.testing.assert_allclose(one, 1, rtol=1e-6)
+            np.testing.assert_allclose(share, value / high, rtol=1e-5, atol=1e-6)
+        for a, b in zip(*(numbers(each.get("rewards", [])) for each in (told, units)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-2)
 
 
 @every_view

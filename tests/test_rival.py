@@ -151,20 +151,6 @@ def test_a_round_by_hand():
         np.testing.assert_allclose(info[name], value, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
-def test_units_of_normalised_views():
-    physical, normal = rival(history=1), rival(history=1, normalize=True)
-    physical.reset(seed=0)
-    normal.reset(seed=0)
-    for price in (1.0, 8.0, 20.0):
-        seen, reward, *_, info = physical.step(np.array([price], "f4"))
-        action = np.array([2 * (price - 1) / 19 - 1], "f4")
-        as_seen, same_reward, *_, same_info = normal.step(action)
-        np.testing.assert_allclose(as_seen, seen / [20, 20, 250, 250], rtol=1e-5, atol=1e-7)
-        assert same_reward == pytest.approx(reward, rel=1e-5)
-        for name in info:
-            np.testing.assert_allclose(same_info[name], info[name], rtol=1e-5, atol=1e-6)
-
-
 # Options and libraries
 
 
