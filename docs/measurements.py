@@ -145,5 +145,5 @@ def seeds_said() -> str:
     found = [best(name, lambda entry: entry.knows != "law") for name in HIDDEN]
     seeds = [row["seeds"] for row in found if row and REGISTRY[row["method"]].trainer is not None]
     counts = sorted({len(of_row.split()) for of_row in seeds})
-    said = " to ".join(WORDS[count] for count in {counts[0], counts[-1]})
+    said = " to ".join(WORDS[count] for count in dict.fromkeys((counts[0], counts[-1])))
     return f"Scores of hidden markets are of {said} training seed{'s' * (counts[-1] > 1)}."

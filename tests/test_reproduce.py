@@ -147,11 +147,13 @@ def test_the_report_says_which_claims_hold(folder):
 
 def test_the_report_says_when_a_claim_fails(tmp_path):
     runs = results(tmp_path, seeds=3, better=0.03)
+    (tmp_path / "live.csv").write_text("of an earlier run into the same folder\n")
     reproduce.write_csvs(tmp_path, runs)
     text = paper_report.write(tmp_path, {}).read_text()
     [row] = [row for row in text.splitlines() if "TPPO ends higher than PPO" in row]
     assert row.endswith("fails: lower |")
     assert "## Variants" not in text
+    assert "## Live rounds" not in text
 
 
 @pytest.mark.parametrize(
@@ -262,13 +264,14 @@ def test_options_become_arguments(tmp_path):
 
 
 def test_other_learners_are_held_to_the_equilibrium(tmp_path):
-    runs = reproduce.plan("paper", 3, 3, others=("sac",))
+    runs = reproduce.plan("paper", 3, 3, others=("sac", "sac"))  # said twice, run once
     for run in runs:
         lost = {"sac": 0.01, "tppo": 0.0, "ppo": 0.0005}.get(run.method, 0.3)
         write_results(run, tmp_path, lambda seed, lost=lost: 1.0 - lost + 1e-5 * seed)
     reproduce.write_csvs(tmp_path, runs)
     table, learning = paper_report.read(tmp_path)
     assert "sac" not in set(learning["method"])
+    assert not table.duplicated(["figure", "method", "num_vmus", "cost", "seed"]).any()
     verdicts = {c.text.split()[0]: c.verdict() for c in claims.of_others(table)}
     assert verdicts == {"TPPO": "holds", "PPO": "holds", "SAC": "fails"}
     with pytest.raises(ValueError, match="others must be one of"):

@@ -107,7 +107,7 @@ def plan(
         task, base = Task(scenario, {"K": K, "cost": cost}), (K, cost) == _BASE
         of_market = tuple(range(seeds if base else market_seeds))
         live_rounds = LIVE_ROUNDS if base and scenario == "live" else 0
-        learners = *LEARNERS, *others
+        learners = *LEARNERS, *dict.fromkeys(others)
         for method in (*learners, "greedy", "random", "equilibrium"):
             how = recipe(method if method in learners else "ppo", task)
             if quick:
@@ -169,8 +169,11 @@ def write_csvs(
     tables["learning"] += [_learning(run, found) for run in variants for found in run.results(out)]
     tables["runs"].sort(key=lambda row: row["figure"])
     for name, rows in tables.items():
+        path = out / f"{name}.csv"
         if rows:
-            write_csv(out / f"{name}.csv", list(rows[0]), rows)
+            write_csv(path, list(rows[0]), rows)
+        else:
+            path.unlink(missing_ok=True)  # of an earlier run
 
 
 def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:
