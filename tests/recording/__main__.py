@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cases import cases
@@ -22,18 +25,18 @@ from play import play
 
 FILE = Path(__file__).with_name("recording.npz")
 TOLERANCE = 1e-6
+Said = dict[str, np.ndarray]
 
 
 def record(names: list[str]) -> None:
     """Play cases and keep what they said; cases that are not named stay as they are."""
     kept = load() if FILE.exists() else {}
-    for name, case in cases().items():
-        if chosen(name, names):
-            kept[name] = flat(play(**case))
+    kept |= {name: played(case) for name, case in cases().items() if chosen(name, names)}
     arrays = {}
-    for name, (keys, values) in kept.items():
+    for name, said in kept.items():
+        keys = [[key, list(array.shape)] for key, array in said.items()]
         arrays[f"{name}|keys"] = np.frombuffer(json.dumps(keys).encode(), np.uint8)
-        arrays[f"{name}|values"] = values
+        arrays[f"{name}|values"] = np.concatenate([array.ravel() for array in said.values()])
     np.savez_compressed(FILE, **arrays)
     print(f"{len(kept)} cases, {FILE.stat().st_size / 1e6:.1f} MB")
 
@@ -48,7 +51,7 @@ def compare(names: list[str]) -> int:
             print(f"{name}: not recorded")
             continue
         try:
-            problems = list(differences(*kept[name], *flat(play(**case))))
+            problems = list(differences(kept[name], played(case)))
         except Exception as error:  # whatever it is, it is to be told of this case
             problems = [f"{type(error).__name__}: {error}"]
         wrong += bool(problems)
@@ -65,34 +68,28 @@ def chosen(name: str, names: list[str]) -> bool:
     return any(part in name for part in names) if names else not name.endswith("live")
 
 
-def flat(said: dict[str, list]) -> tuple[list, np.ndarray]:
-    """Names and shapes, and all numbers one after the other."""
-    keys, parts = [], []
-    for name, values in said.items():
-        array = np.array(values, np.float64)
-        keys.append([name, list(array.shape)])
-        parts.append(array.ravel())
-    return keys, np.concatenate(parts)
+def played(case: dict[str, Any]) -> Said:
+    """What a case says, by name."""
+    return {name: np.array(values, np.float64) for name, values in play(**case).items()}
 
 
-def load() -> dict[str, tuple[list, np.ndarray]]:
-    """The recording, by case."""
+def load() -> dict[str, Said]:
+    """The recording, by case: of each, names and shapes, and all numbers one after the other."""
     kept = {}
     with np.load(FILE) as file:
-        for key in file.files:
-            name, _, what = key.rpartition("|")
-            if what == "keys":
-                kept[name] = json.loads(file[key].tobytes()), file[f"{name}|values"]
+        for case in (key.removesuffix("|keys") for key in file.files if key.endswith("|keys")):
+            names, shapes = zip(*json.loads(file[f"{case}|keys"].tobytes()), strict=True)
+            ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+            parts = np.split(file[f"{case}|values"], ends)
+            arrays = map(np.reshape, parts, shapes)
+            kept[case] = dict(zip(names, arrays, strict=True))
     return kept
 
 
-def differences(keys, values, new_keys, new_values):
+def differences(before: Said, after: Said) -> Iterator[str]:
     """What of a case is not as it was."""
-    before, after = split(keys, values), split(new_keys, new_values)
-    for name in before.keys() - after.keys():
-        yield f"{name} is gone"
-    for name in after.keys() - before.keys():
-        yield f"{name} is new"
+    yield from (f"{name} is gone" for name in before.keys() - after.keys())
+    yield from (f"{name} is new" for name in after.keys() - before.keys())
     for name in before.keys() & after.keys():
         a, b = before[name], after[name]
         if a.shape != b.shape:
@@ -103,16 +100,6 @@ def differences(keys, values, new_keys, new_values):
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             yield f"{name}{at}: was {a[at]!r}, is {b[at]!r} ({bad.sum()} of {bad.size} differ)"
-
-
-def split(keys, values):
-    """Arrays by name."""
-    found, at = {}, 0
-    for name, shape in keys:
-        size = int(np.prod(shape))
-        found[name] = values[at : at + size].reshape(shape)
-        at += size
-    return found
 
 
 if __name__ == "__main__":
