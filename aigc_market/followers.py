@@ -92,18 +92,24 @@ class Noisy:
         return steps
 
     def around_floats(
-        self, rational: list[float], active: list[bool] | None, rng: np.random.Generator
+        self,
+        rational: list[float],
+        low: float,
+        high: float,
+        active: list[bool] | None,
+        rng: np.random.Generator,
     ) -> list[float]:
-        """The same of one market on floats, not yet held within the bounds."""
+        """The same of one market on floats, in double precision."""
         if active is None:
             noise = rng.standard_normal(len(rational), np.float32).tolist()
         else:
             drawn = iter(rng.standard_normal(sum(active), np.float32).tolist())
             noise = [next(drawn) if here else 0.0 for here in active]
         sigma, steps = self.sigma, []
-        for wanted, normal in zip(rational, noise, strict=True):
+        for wanted, normal in zip(rational, noise):  # noqa: B905 (strict takes as long)
             factor = 1.0 + sigma * normal
-            steps.append(wanted * (factor if factor > LEAST_FACTOR else LEAST_FACTOR))
+            s = wanted * (factor if factor > LEAST_FACTOR else LEAST_FACTOR)
+            steps.append(low if s < low else high if s > high else s)
         return steps
 
 

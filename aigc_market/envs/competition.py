@@ -293,7 +293,7 @@ class CompetitionEpisode(Episode):
                 "round": self.round,
                 "price": prices[m],
                 "sold": sold[m],
-                "demand": np.frombuffer(array("f", demand[m * K : m * K + K]), FLOAT32),
+                "demand": np.array(demand[m * K : m * K + K], FLOAT32),
                 "utility": earned,
             }
             if self._known is not None:
@@ -310,17 +310,21 @@ class CompetitionEpisode(Episode):
 
     def _follow(self, shares: list[float], steps: list[float], delivered: list[float]) -> None:
         """What the round pays to followers, and tells them."""
-        terms, prices, M, K = self._terms, self.prices, self._game.M, self._game.K
+        terms, prices, K = self._terms, self.prices, self._game.K
         paid = terms.vmu_utility(prices, shares, delivered)
-        infos: list[dict[str, Any]] = []
-        for k, utility in enumerate(paid):
-            told = np.frombuffer(array("f", shares[k::K] + delivered[k::K]), FLOAT32)
-            infos.append({"shares": told[:M], "steps": told[M:], "utility": utility})
+        infos: list[dict[str, Any]] = [
+            {
+                "shares": np.array(shares[k::K], FLOAT32),
+                "steps": np.array(delivered[k::K], FLOAT32),
+                "utility": utility,
+            }
+            for k, utility in enumerate(paid)
+        ]
         if self._judged:
             wished = paid
             if terms.capacity is not None:
                 wished = terms.vmu_utility(prices, shares, steps)
-            columns = zip(infos, terms.best_utility(prices), wished, strict=True)
+            columns = zip(infos, terms.best_utility(prices), wished)  # noqa: B905 (faster)
             for info, most, own in columns:
                 info["regret"] = most - own if most > own else 0.0
         self._add_followers(paid, infos)
@@ -333,21 +337,18 @@ class CompetitionEpisode(Episode):
 
     def _write(self, shares: list[float], demand: list[float], delivered: list[float]) -> None:
         """Write down the round for everyone who looks."""
-        unit, K, seen = self._steps_unit, self._game.K, self._seen
+        (_, unit), K = self._units, self._game.K
         if unit != 1.0:
             demand = [d * unit for d in demand]
             delivered = [s * unit for s in delivered]
-        rows = iter(self._rows)
-        for m, row in zip(self._seats, rows):  # noqa: B905 (strict takes as long)
+        for m, row in zip(self._seats, self._rows):  # noqa: B905 (followers' are the last)
             row.extend(self._seen_by(m))
-            row.extend(demand[m * K : m * K + K])
-        for k, row in enumerate(rows):
-            row.extend(seen)
-            row.extend(shares[k::K] + delivered[k::K])
+            row.fromlist(demand[m * K : m * K + K])
         if self._stated:
-            row = self._state_rows
-            row.extend(seen)
-            row.extend(shares + delivered)
+            pairs = array("f", shares + delivered)
+            self._state_rows.extend(self._seen + pairs)
+            if self._answered:
+                self._rows[-1].extend(self._to_all + pairs)
 
     def record(self, rounds: int) -> CompetitionRound:
         """The last round played, of so many; before the first, the market that waits for it."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aigc_market.envs.market_process import MarketProcess
-from aigc_market.envs.spaces import FLOAT32, of_each
+from aigc_market.envs.spaces import FLOAT32, constants
 
 ROUNDS_KEPT = 64
 """After so many, rows that nobody sees any longer are dropped."""
@@ -38,7 +38,7 @@ class Episode:
     _write: Any
     """Takes what `_play` answers with."""
 
-    # At most 30 attributes: an object that has more is slower (Python 3.11).
+    # At most 29 attributes: an object that has more is slower (Python 3.11).
     def __init__(
         self,
         game: Any,
@@ -54,9 +54,7 @@ class Episode:
         self._stated, self._answered = seat is None, seat is None and game.policy is None
         self._seats = range(game.M) if seat is None else (seat,)
         self._leaders = len(self._seats)
-        followers = game.K * self._answered
-        self._kept = [game.leader.kept] * self._leaders + [game.follower.kept] * followers
-        self._price_unit, self._steps_unit = (field.scale for field in game.leader.row[:2])
+        self._units = tuple(field.scale for field in game.leader.row[:2])  # of a row's first fields
         self._terms: Any = None
         self._last: Any = None  # of the last round, for its record
         self.round = 0
@@ -64,31 +62,38 @@ class Episode:
         self.infos: list[dict[str, Any]] = []
         self._take_up()
         self.post(game.before_any(self.market))
-        # Plain arrays, for a call a VMU would be felt where there are a thousand.
-        self._rows = [array("f") for _ in self._kept[: self._leaders + 1]]
+        # Of each leader, and those of all followers: number by number, each of everyone, for a call
+        # a VMU would be felt where there are a thousand.
+        self._kept = [game.leader.kept] * self._leaders
+        if self._answered:
+            self._kept.append(game.follower.kept * game.K)
+        self._rows = [array("f") for _ in self._kept]
         self._write_nothing()
         for row in self._rows:
             row *= settings.history
-        # All followers' rows begin alike.
-        self._rows += [self._rows[-1][:] for _ in range(followers - 1)]
 
     def _take_up(self) -> None:
         """Lay out the market that the process has come to."""
         game, oracle = self._game, self._process.oracle
-        self.oracle, self.market = oracle, oracle.market
-        self._terms = self._lay_out(oracle.market)
+        market = oracle.market
+        self.oracle, self._terms = oracle, self._lay_out(market)
         self._known: Any = None  # what infos compare play with, once that is asked for
-        fronts = of_each(game.leader.front, game.leader_front(oracle.market), game.M)
-        self._fronts = [fronts[m] for m in self._seats]
+        front = constants(game.leader.front, game.leader_front(market), game.M)
+        self._fronts = [array("f", front[m].tobytes()) for m in self._seats]
         if self._stated:
-            front = game.state_front(oracle.market)
-            self._hidden = of_each(game.state.front, front, 1)[0]
+            front = constants(game.state.front, game.state_front(market), 1)
+            self._hidden = array("f", front.tobytes())
         if self._answered:
-            front = game.follower_front(oracle.market)
-            self._fronts += of_each(game.follower.front, front, game.K)
+            front = constants(game.follower.front, game.follower_front(market), game.K)
+            self._fronts.append(array("f", front.T.tobytes()))
             self._scales: list[float] | None = None
             if game.settings.scale_rewards:
-                self._scales = game.follower_scales(oracle.market).tolist()
+                self._scales = game.follower_scales(market).tolist()
+
+    @property
+    def market(self) -> Any:
+        """The market in force."""
+        return self.oracle.market
 
     def _lay_out(self, market: Any) -> Any:
         """Terms of `aigc_market.scalar`, with what has not changed of those before."""
@@ -113,13 +118,23 @@ class Episode:
             self._process.advance()
             self._take_up()
         self._write(*row)
+        self._window = None
         if not self.round % ROUNDS_KEPT:
             self._forget()
 
     def post(self, prices: list[float]) -> None:
         """The leaders' prices for the round to come."""
-        self.prices, unit = prices, self._price_unit
-        self._seen = array("f", prices if unit == 1.0 else [price * unit for price in prices])
+        self.prices, unit = prices, self._units[0]
+        self._show(prices if unit == 1.0 else [price * unit for price in prices])
+
+    def _show(self, seen: list[float]) -> None:
+        """Put what is posted, in units, before everybody's eyes."""
+        self._seen = array("f", seen)
+        if self._answered:
+            self._window: array[float] | None = None  # what followers see, once one looks
+            self._to_all, K = array("f"), self._game.K
+            for number in seen:
+                self._to_all.fromlist([number] * K)
 
     def _seen_by(self, m: int) -> array[float]:
         """The prices in the order in which leader m sees them."""
@@ -146,10 +161,14 @@ class Episode:
             in_force: whether leaders see the prices in force, as followers do.
         """
         # Five times as fast as to copy and join small NumPy arrays.
-        front, seen = self._fronts[agent], self._rows[agent][-self._kept[agent] :]
         if agent >= self._leaders:
-            front = front + self._seen
-        elif in_force:
+            window = self._window
+            if window is None:
+                rows = self._rows[-1][-self._kept[-1] :]
+                self._window = window = self._fronts[-1] + self._to_all + rows
+            return np.frombuffer(window[agent - self._leaders :: self._game.K], FLOAT32)
+        front, seen = self._fronts[agent], self._rows[agent][-self._kept[agent] :]
+        if in_force:
             front = front + self._seen_by(self._seats[agent])
         return np.frombuffer(front + seen if front else seen, FLOAT32)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -164,9 +163,9 @@ class MenuEpisode(Episode):
     def post(self, prices: list[Any]) -> None:
         """The menu of the one leader for the round to come, S_1, T_1, S_2, …."""
         self.prices = prices
-        units = (self._price_unit, self._steps_unit) * self._game.contracts  # of S, of T
+        units = self._units * self._game.contracts  # of S, of T
         columns = zip(prices[0], units)  # noqa: B905 (strict takes as long)
-        self._seen = array("f", [number * unit for number, unit in columns])
+        self._show([number * unit for number, unit in columns])
 
     def _scripted(self, worths: list[list[float]]) -> tuple[list[int], list[int] | None]:
         """What scripted followers take, and what is rational, if that is known."""
@@ -222,12 +221,12 @@ class MenuEpisode(Episode):
 
     def _write(self, taken: list[int], steps: Sequence[float], fees: Sequence[float]) -> None:
         """Write down the round for everyone who looks."""
-        unit = self._game.taken_unit
-        self._rows[0].extend([*self._seen, *(number * unit for number in taken)])
+        unit, row = self._game.taken_unit, self._rows[0]
+        row.extend(self._seen)
+        row.fromlist([number * unit for number in taken])
         if self._answered:
-            of_steps, of_fees = self._price_unit, self._steps_unit
-            for row, s, fee in zip(self._rows[1:], steps, fees):  # noqa: B905 (strict takes as long)
-                row.extend((s * of_steps, fee * of_fees))
+            of_steps, of_fees = self._units
+            self._rows[-1].fromlist([s * of_steps for s in steps] + [fee * of_fees for fee in fees])
 
     def record(self, rounds: int) -> MenuRound:
         """The last round played, of so many; before the first, the market that waits for it."""

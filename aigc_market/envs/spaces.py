@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -73,16 +72,15 @@ class Viewer:
 FLOAT32 = np.dtype(np.float32)
 
 
-def of_each(fields: Sequence[Field], values: Sequence[Any], agents: int) -> list[array[float]]:
+def constants(fields: Sequence[Field], values: Sequence[Any], agents: int) -> np.ndarray:
     """What each agent sees once, in units: of each field (agents, count), or what broadcasts.
 
     Fields behind those that there are values of are left out.
     """
     if not values:
-        return [array("f") for _ in range(agents)]
+        return np.empty((agents, 0), np.float32)
     parts = [
         np.broadcast_to(np.asarray(value) * field.scale, (agents, field.width))
         for field, value in zip(fields, values, strict=False)
     ]
-    knows = np.concatenate(parts, axis=-1, dtype=np.float32)
-    return [array("f", of_agent.tobytes()) for of_agent in knows]
+    return np.concatenate(parts, axis=-1, dtype=np.float32)
