@@ -28,12 +28,6 @@ def test_a_card_is_of_the_form_that_hubs_read(card):
 
 
 @cards
-def test_links_of_a_card_lead_somewhere(card):
-    for target in re.findall(r"\]\(([^)\s]+)\)", card.read_text("utf-8")):
-        assert (card.parent / target).is_file(), target
-
-
-@cards
 def test_the_tables_of_a_card_are_checked(card):
     assert card in WRITE["pages"]()
 

@@ -111,14 +111,6 @@ def test_the_citation_is_of_this_package_and_of_the_paper():
     assert " and ".join(names) in bibtex
 
 
-@pytest.mark.parametrize(
-    "name", ["CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT", ".github/pull_request_template"]
-)
-def test_links_of_the_root_lead_somewhere(name):
-    for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / f"{name}.md").read_text()):
-        assert target.startswith("https://") or (ROOT / target).is_file()
-
-
 def test_what_a_build_of_the_docs_leaves_is_no_page_of_the_next():
     settings = ast.parse((ROOT / "docs" / "conf.py").read_text()).body
     [excluded] = [
