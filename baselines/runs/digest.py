@@ -23,7 +23,7 @@ _PACKAGE = Path(aigc_market.__file__).parent
 _NOT_RULES = ("cli", "explorer", "rendering", "curves.py", "replay.py")
 """Modules of the package that show what was played, and decide nothing."""
 _ARENA = Path(__file__).parents[1] / "arena"
-_PLAYED = ("protocol", "rollout", "competition", "menu_rollout")
+_PLAYED = ("protocol", "rollout", "competition", "menu_rollout", "task", "arguments")
 _SEEN = [_ARENA / f"{name}.py" for name in _PLAYED]
 """What all methods are played by; of the rest of the arena results do not depend."""
 

@@ -91,8 +91,7 @@ class WindowMethod:
         row = price, steps, history.active
         keep([np.asarray(part, np.float32).T for part in row[: self._fields]])
         capacity = [] if history.capacity is None else [history.capacity.astype("f4")[:, None]]
-        seen = self._seen.seen(self._seen.front(capacity), copy=True)
-        return np.ascontiguousarray(seen)
+        return np.ascontiguousarray(self._seen.seen(self._seen.front(capacity), copy=False))
 
 
 class RecurrentMethod(WindowMethod):
