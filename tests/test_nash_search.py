@@ -187,3 +187,26 @@ def test_cartels_short_of_capacity(market, prices):
     earned = by_hand.total(plain, top.prices)
     np.testing.assert_allclose(top.asp_utility.sum(), earned, rtol=1e-9)
     assert earned >= by_hand.total(plain, prices) * (1 - 1e-6)
+
+
+def test_a_cartel_of_one_earns_what_its_best_price_earns():
+    """Behind that price demand falls like a step: the search climbs to it slowly."""
+    market = Competition(
+        M=1, K=1, cost=2.3, max_price=2000, satisfaction=2250, min_steps=19.4, max_steps=19.4,
+        temperature=0.0012, outside=1190,
+    )  # fmt: skip
+    best = competition.nash(market).asp_utility
+    np.testing.assert_allclose(competition.cartel(market).asp_utility, best, rtol=1e-9)
+
+
+def test_a_provider_that_sells_next_to_nothing_overflows_nothing():
+    market = Competition(
+        cost=[0.07395, 0.026885, 0.059013, 4.7787], satisfaction=[2743.4, 58886, 0.12478],
+        access_cost=[
+            [350.78, 0.0192, 25.81], [0.096348, 52.771, 0.59585],
+            [574.7, 0.05302, 0.001552], [0.28515, 0.0022186, 0.036025],
+        ],
+        capacity=[0.15191, 0.74752, 114.24, 0.025926], temperature=0.0295, min_steps=4.9266,
+        max_steps=4926.6, max_price=24.518, M=4, K=3,
+    )  # fmt: skip
+    assert np.isfinite(competition.cartel(market).prices).all()

@@ -212,7 +212,7 @@ class _Search:
 
 _CLIMBED = 12  # points from which the search climbs, for each provider
 _KEPT, _KEPT_OF_JUMPS = 4, 24  # hills that it then looks at closely; where demand jumps
-_SWEEPS = 8
+_SWEEPS = 24  # almost all rest after a few
 _SELLS = 1e-3  # less than this part of what another sells is nothing
 _LIFTS = 12  # steps
 _CLEARINGS = 6  # steps

@@ -55,7 +55,8 @@ def to_clear(profiles: Profiles, demand: np.ndarray, own: np.ndarray) -> np.ndar
     sells = (demand > 0) & (own < 0)
     demand = np.where(sells, demand, 1.0)
     excess = np.log(demand) - np.log(profiles.capacity)
-    return np.where(sells, excess * demand / np.where(sells, -own, 1.0), 0.0)
+    with np.errstate(over="ignore"):  # who sells next to nothing: a change is held within a limit
+        return np.where(sells, excess * demand / np.where(sells, -own, 1.0), 0.0)
 
 
 def newton(
