@@ -214,17 +214,15 @@ class Tables:
     def _told(self) -> dict[tuple[bool, str], Any]:
         """What the first round tells leaders (True) and followers, by name."""
         env = self._env
+        env.reset(seed=0)
         if isinstance(env, pettingzoo.AECEnv):
-            env.reset(seed=0)
             for agent in env.possible_agents:
                 env.step(env.action_space(agent).sample())
             infos = env.unwrapped.infos
         elif isinstance(env, pettingzoo.ParallelEnv):
-            env.reset(seed=0)
             actions = {agent: env.action_space(agent).sample() for agent in env.agents}
             infos = env.step(actions)[-1]
         else:
-            env.reset(seed=0)
             infos = {"asp_0": env.step(env.action_space.sample())[-1]}
         return {
             (agent == "asp_0", name): value

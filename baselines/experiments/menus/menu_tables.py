@@ -156,9 +156,9 @@ def _learners(out: Path, groups: Mapping[Group, Lost]) -> str:
         mean = mine.mean(numeric_only=True)
         ends = ", ".join(report.number(of, 3) for of in (mine["share"].min(), mine["share"].max()))
         gaps = [report.number(100 * mean[f"{name}_share"], 1) for name in GAPS[:2]]
-        spent = (
-            ["–"] * 2 if method in FIXED else [f"{mean['rounds']:,.0f}", f"{mean['seconds']:.0f}"]
-        )
+        spent = [f"{mean['rounds']:,.0f}", f"{mean['seconds']:.0f}"]
+        if method in FIXED:  # nobody trains them
+            spent = [report.NONE] * 2
         rows.append(
             [scenario, method, str(contracts), str(len(lost))]
             + [report.bracketed(share_interval(lost, best), 3), ends]
