@@ -61,7 +61,7 @@ class Games:
         scales = [field.scale for field in game.leader.row for _ in range(field.width)]
         scales = scales[: game.M * math.prod(game.prices[0].axes)]
         self._scale = None if set(scales) == {1.0} else self._tensor(scales)[:, None]
-        self._rounds = self._integers(self.settings.max_cycles)
+        self._rounds = self._like.new_tensor(self.settings.max_cycles, dtype=torch.int64)
         self._process: Any = None  # a MarketProcess from the first reset on
         self._scales: Any = None  # of the leaders' rewards, likewise
         self.market: Any = self.settings.market
@@ -277,9 +277,6 @@ class Games:
 
     def _tensor(self, value: Any) -> torch.Tensor:
         return torch.as_tensor(value, dtype=self._like.dtype, device=self._like.device)
-
-    def _integers(self, value: Any) -> torch.Tensor:
-        return torch.as_tensor(value, dtype=torch.int64, device=self._like.device)
 
 
 def times(value: torch.Tensor, field: Field) -> torch.Tensor:
