@@ -103,8 +103,6 @@ class FilterState(NamedTuple):
     parameters: FilterParameters
     likely: Array
     """(B, H, K, A, Q) likelihood of a VMU's purchases, 1 on average over the prior."""
-    log_told: Array
-    """(B, H, K, A, C) logarithm of its mean given (A, c)."""
     left: Array
     """(B, H, A, C) log-likelihood of (A, c) by VMUs that have left."""
     log_total: Array
@@ -229,7 +227,6 @@ class DemandFilter:
         return FilterState(
             parameters,
             xp.broadcast_to(zero[..., None, None, None] + 1, (B, H, K, *table.shape)),
-            xp.broadcast_to(zero[..., None, None, None], (B, H, K, *log_prior.shape)),
             xp.broadcast_to(zero[..., None, None], (B, H, *log_prior.shape)),
             xp.broadcast_to(zero, (B, H)),
             xp.broadcast_to(chance, (B, H)),
@@ -300,7 +297,6 @@ class DemandFilter:
         after = FilterState(
             parameters,
             likely,
-            log_told,
             left,
             self._total(parameters, joint),
             xp.log(joined),
