@@ -348,6 +348,22 @@ def test_normalised_units_are_shares_of_the_physical_ones_bounds(view):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.parametrize("view", [view for view in VIEWS if view.startswith(("aec", "vector"))])
+@pytest.mark.parametrize("max_price", [8.06, 25.95])
+def test_the_most_that_is_seen_lies_in_its_space(view, max_price):
+    """In single precision such bounds lie a hair beyond themselves."""
+    odd = {"max_price": max_price, "max_steps": 233.3, "satisfaction": 271.83}
+    player, env = made(view, normalize=True, **odd)
+    env.reset(seed=0)
+    if view.startswith("aec"):
+        for agent in env.possible_agents:
+            env.step(getattr(env.action_space(agent), "high", 1))  # contracts are numbers
+        told = {"seen": {agent: env.observe(agent) for agent in env.agents}, "state": env.state()}
+    else:
+        told = {"seen": env.step(env.action_space.high)[0]}
+    check_spaces(player.spaces(env), told)
+
+
 @every_view
 @pytest.mark.parametrize("rounds", [2, 5])
 def test_the_number_of_rounds_may_be_assigned(view, rounds):

@@ -244,8 +244,10 @@ def test_games_stay_where_they_were_made():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("game", GAMES)
-def test_what_is_seen_at_the_highest_price_lies_in_its_spec(game, dtype):
-    env = MarketEnv(2, game, dtype=dtype, normalize=True, seed=0, history=1)
+@pytest.mark.parametrize("max_price", [8.06, 20.0, 25.95])
+def test_what_is_seen_at_the_highest_price_lies_in_its_spec(game, dtype, max_price):
+    odd = {"max_price": max_price, "max_steps": 233.3, "satisfaction": 271.83, "judged": False}
+    env = MarketEnv(2, game, dtype=dtype, normalize=True, seed=0, history=1, **odd)
     env.reset()
     acts = env.full_action_spec.rand()
     for group in ("asp", "vmu"):

@@ -47,9 +47,11 @@ class Viewer:
         """Numbers in all rows."""
         low, high = [], []
         for field in (*self.front, *self.row * rounds):
-            bounds = sorted((field.low * field.scale, field.high * field.scale))
-            low += [bounds[0]] * field.width
-            high += [bounds[1]] * field.width
+            # What is seen is rounded to single precision, which may take it beyond its bound.
+            ends = [field.low, field.high, float(np.float32(field.low)), float(np.float32(field.high))]
+            ends = [field.scale * end for end in ends]
+            low += [min(ends)] * field.width
+            high += [max(ends)] * field.width
         self.bounds = np.array(low), np.array(high)
         """In double precision, in the units of the space: those of the space are rounded."""
         least, most = (bound.astype(np.float32) for bound in self.bounds)
