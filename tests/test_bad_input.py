@@ -364,6 +364,7 @@ def test_the_tables_have_every_public_call():
 # What only fails together
 
 
+LIVE = Service([0, 250], [0, 1])
 CONTRADICTIONS = [
     (
         {"satisfaction": lambda rng: 200.0, "normalize": True},
@@ -378,9 +379,10 @@ CONTRADICTIONS = [
     ({"min_steps": 50, "max_steps": 40}, "max_steps must be at least min_steps = 50"),
     ({"K": 3, "satisfaction": [1.0, 2.0]}, r"satisfaction must .*K.* = \(?3"),
     ({"K": 30, "min_steps": 10, "capacity": 299}, "capacity must be at least K · min_steps = 300"),
+    ({"scenario": "crowd", "ssim": LIVE}, "ssim must not be live where VMUs come and go"),
 ]
 OF_SEVERAL = [
-    *CONTRADICTIONS[:-1],
+    *CONTRADICTIONS[:-2],
     ({"capacity": aigc_market.DemandShare(aigc_market.Uniform(0.4, 1))}, "capacity must be"),
     (
         {"scenario": aigc_market.Scenario("busy", moves=[aigc_market.Traffic()])},
@@ -398,7 +400,7 @@ OF_MENUS = [
     ({"capacity": 10.0}, "'capacity' is not a parameter; allowed: K, cost"),
     ({"min_steps": 0}, "'min_steps' is not a parameter; allowed: K, cost"),
     ({"ssim": SaturatingSSIM([2.0, 3.0], 40.0)}, "ssim must be the same for all VMUs .* got Satur"),
-    ({"ssim": Service([0, 250], [0, 1])}, "ssim must not be live where contracts are sold .* got"),
+    ({"ssim": LIVE}, "ssim must not be live where contracts are sold .* got"),
     *(
         (
             {"scenario": aigc_market.Scenario("busy", moves=[move])},

@@ -34,23 +34,6 @@ def three(rng, **arguments):
     )
 
 
-def test_the_logit_by_hand():
-    # Two providers, one VMU of unit demand that is worth 2, an option worth 0: Calvano's demand.
-    market = Competition(
-        M=2, K=1, cost=1, max_price=3, satisfaction=2.0, min_steps=1, max_steps=1,
-        ssim=QuadraticSSIM(-1.0, 2.0), temperature=0.25, outside=0.0,
-    )  # fmt: skip
-    prices = np.array([1.4, 1.6])
-    odds = np.exp((2 - prices) / 0.25)
-    answer = competition.respond(market, prices)
-    np.testing.assert_allclose(answer.shares[:, 0], odds / (1 + odds.sum()), rtol=1e-14)
-    np.testing.assert_array_equal(answer.steps, 1)
-    np.testing.assert_allclose(answer.vmu_utility, 0.25 * np.log(1 + odds.sum()), rtol=1e-14)
-    settled = competition.settle(market, prices, answer.shares, answer.steps)
-    np.testing.assert_allclose(settled.asp_utility, (prices - 1) * odds / (1 + odds.sum()))
-    np.testing.assert_allclose(settled.vmu_utility(), answer.vmu_utility)
-
-
 @pytest.mark.parametrize("kinds", [by_hand.OLD, by_hand.NEW])
 @pytest.mark.parametrize("seed", range(12))
 def test_random_markets_by_hand(seed, kinds):

@@ -8,7 +8,7 @@ import pytest
 from views import PRICING, pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import competition, competition_v0, scenarios
+from aigc_market import competition_v0, scenarios
 from aigc_market.moves import Drift, Road, Shift
 from aigc_market.scenarios import SCENARIOS
 
@@ -503,19 +503,6 @@ def test_a_move_must_say_how_it_moves():
         env.step(np.array([9.0], "f4"))
 
 
-def test_live_images_of_a_crowd_are_refused():
-    class Live(aigc_market.ssim.QuadraticSSIM):
-        keep_images = False
-
-        def serve_round(self, steps, rng):
-            raise NotImplementedError
-
-    ssim = Live(-1e-4, 0.08)
-    assert pricing(ssim=ssim).market.ssim is ssim
-    with pytest.raises(ValueError, match="ssim must not be live where VMUs come and go"):
-        pricing(scenario="crowd", ssim=ssim)
-
-
 # -- by name ----------------------------------------------------------------------------------
 
 
@@ -595,18 +582,6 @@ def test_roads_side_by_side_are_roads():
     assert moved.max() <= 9.0 + 1e-9  # 300 × .03
     assert np.median(moved) == pytest.approx(6.0, abs=0.5)
     np.testing.assert_allclose(np.quantile(costs[0], [0.25, 0.5, 0.75]), [37, 75, 113], atol=12)
-
-
-def test_market_power_comes_and_goes_on_the_road():
-    env, nash = of_several("road", (10,)), []
-    for t in range(41):
-        if t % 20 == 0:
-            nash.append(competition.nash(env.market))
-        advance(env)
-    assert all(each.converged.all() for each in nash)
-    earned = np.array([each.asp_utility for each in nash])
-    assert np.median(np.ptp(earned, axis=0)) > 50  # of some 300
-    assert earned.max() > 1.5 * earned.min()
 
 
 def test_the_given_access_cost_stands_below_that_of_the_road():
