@@ -30,6 +30,8 @@ from aigc_market.rules import Answer, PairTerms
 FollowerPolicy = Callable[[Any, Any, np.random.Generator], Any]
 """Of a market of either game."""
 
+_FLOAT32 = np.dtype(np.float32)
+
 LEAST_FACTOR = 0.05
 """Of what is rational, noisy followers buy at least this much (held within the bounds)."""
 
@@ -101,9 +103,9 @@ class Noisy:
     ) -> list[float]:
         """The same of one market on floats, in double precision."""
         if active is None:
-            noise = rng.standard_normal(len(rational), np.float32).tolist()
+            noise = rng.standard_normal(len(rational), _FLOAT32).tolist()
         else:
-            drawn = iter(rng.standard_normal(sum(active), np.float32).tolist())
+            drawn = iter(rng.standard_normal(sum(active), _FLOAT32).tolist())
             noise = [next(drawn) if here else 0.0 for here in active]
         sigma, steps = self.sigma, []
         for wanted, normal in zip(rational, noise):  # noqa: B905 (strict takes as long)

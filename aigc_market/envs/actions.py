@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from pettingzoo.utils.env_logger import EnvLogger
 
-from aigc_market._arrays import as_numpy, clip, contiguous, convert, namespace, total
+from aigc_market._arrays import as_numpy, clip, contiguous, convert, holds, namespace, total
 
 LEVELS = 96
 """Prices of the discrete games where no others are given, evenly from the cost to p_max."""
@@ -114,9 +114,8 @@ class NumberReader(_Reader):
         self.low, self.high = (np.asarray(bound, "f4").astype("f8") for bound in (low, high))
         if self.low.ndim == self.high.ndim == 0:
             self.low, self.high = self.low.item(), self.high.item()
-        self._as_space = bool(
-            np.all(self.low == self._base[0]) & np.all(self.high == self._base[1])
-        )
+        least, most = self._base
+        self._as_space = holds(self.low == least) and holds(self.high == most)
 
     def read(self, action: Any) -> float:
         """The number that one action means.

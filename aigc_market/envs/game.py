@@ -48,7 +48,8 @@ class Game:
       `judgement(settled, oracle)`: what of it compares leaders with the best;
     * `record(…)`: a round of one lane, for pictures;
 
-    and `episode_class`: the same of one game, on floats.
+    and `episode_class`: the same of one game, on floats. Of `own_first`, `leader_front`,
+    `state_front`, `state_row` and `earned` those of a game of one leader stand here.
 
     Args:
         settings: its arguments.
@@ -80,6 +81,8 @@ class Game:
     """What it sees where the price in force is not its to change: that stands before the rounds."""
     follower: Viewer
     state: Viewer
+    follower_front: Any
+    leader_row: Any
 
     def __init__(self, settings: Settings, scripted: bool) -> None:
         self.settings: Any = settings
@@ -166,6 +169,27 @@ class Game:
             )
         every = xp.ones((N, M), dtype=like.dtype, device=device(like))
         return clip(prices * every, low, high).mT
+
+    def own_first(self, prices: Any) -> Any:
+        """What is posted, (M, …) or of one leader (…), as each leader sees it: (M, …)."""
+        return prices[None]
+
+    def leader_front(self, market: Any) -> list[Any]:
+        """What a leader sees in front of the rounds, (…, M, count) of each field: nothing."""
+        return []
+
+    def state_front(self, market: Any) -> list[Any]:
+        """What a state shows in front of the rounds, (…, count) of each field: what is hidden."""
+        front = *self.follower_front(market), *self.leader_front(market)
+        return [part[..., 0] for part in front]
+
+    def state_row(self, settled: Any, active: Any) -> list[Any]:
+        """What a state shows of a round, (1, count, N) of each field: a lone leader sees it all."""
+        return self.leader_row(settled, active)
+
+    def earned(self, settled: Any) -> Any:
+        """(M, N) utilities of the leaders."""
+        return settled.asp_utility[None]
 
     def seats(self, seat: int, rivals: Any) -> Rivals:
         """Who is scripted where the leader at a seat is played.

@@ -318,25 +318,13 @@ class MenuGame(Game):
             )
         return given if isinstance(menu, np.ndarray) else menu
 
-    def own_first(self, prices: Any) -> Any:
-        """(2L, N) as the leader sees them, (1, 2L, N)."""
-        return prices[None]
-
     # What stands in front of the rounds, and of the menu in force, batch axes first.
-
-    def leader_front(self, market: Market) -> list[Any]:
-        """Nothing."""
-        return []
 
     def follower_front(self, market: Market) -> list[Any]:
         """(…, K, count) of each field."""
         law = self.settings.ssim
         values = () if law is None else law.values_of(market.ssim)
         return [market.satisfaction[..., None], *(value[..., None] for value in values)]
-
-    def state_front(self, market: Market) -> list[Any]:
-        """(…, count) of each field."""
-        return [part[..., 0] for part in self.follower_front(market)]
 
     # A round on arrays: own axes first, games last.
 
@@ -373,10 +361,6 @@ class MenuGame(Game):
         """(1, 2L, N)."""
         return settled.menu[None]
 
-    def earned(self, settled: MenuSettlement) -> Any:
-        """(1, N) utility of the leader."""
-        return settled.asp_utility[None]
-
     def paid(self, settled: MenuSettlement) -> Any:
         """(K, N) what followers are paid."""
         return settled.surplus()
@@ -394,10 +378,6 @@ class MenuGame(Game):
     def follower_row(self, settled: MenuSettlement) -> list[Any]:
         """(K, count, N) of each field."""
         return [settled.steps[:, None], settled.fees[:, None]]
-
-    def state_row(self, settled: MenuSettlement, active: Any) -> list[Any]:
-        """(1, count, N) of each field."""
-        return self.leader_row(settled, active)
 
     def leader_infos(self, number: Any, settled: MenuSettlement, active: Any) -> dict[str, Any]:
         """(1, …, N) each."""

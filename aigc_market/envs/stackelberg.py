@@ -252,10 +252,6 @@ class Stackelberg(Game):
         hidden = [delta._replace(width=K), *coefficients, *of_all[1:], *capacity]
         self.state = Viewer([*hidden, price], [price, *of_all], n)
 
-    def own_first(self, prices: Any) -> Any:
-        """(1, …) as each leader sees them, (1, 1, …)."""
-        return prices[None]
-
     # What stands in front of the rounds, and of the price in force, batch axes first.
 
     def leader_front(self, market: Market) -> list[Any]:
@@ -275,11 +271,6 @@ class Stackelberg(Game):
         if active is None:
             return [delta[..., None], *drawn]
         return [rules.present(active, delta)[..., None], *drawn, active[..., None]]
-
-    def state_front(self, market: Market) -> list[Any]:
-        """(…, count) of each field."""
-        front = self.follower_front(market) + self.leader_front(market)
-        return [part[..., 0] for part in front]
 
     # A round on arrays: VMUs first, games last.
 
@@ -320,10 +311,6 @@ class Stackelberg(Game):
         """(M, N)."""
         return settled.price[None]
 
-    def earned(self, settled: Settlement) -> Any:
-        """(M, N) utilities of the leaders."""
-        return settled.asp_utility[None]
-
     def paid(self, settled: Settlement) -> Any:
         """(K, N) what followers are paid."""
         return settled.utility() if self.utility_paid else settled.surplus()
@@ -343,10 +330,6 @@ class Stackelberg(Game):
         """(K, count, N) of each field."""
         delivered, xp = settled.delivered[:, None], namespace(settled.delivered)
         return [xp.broadcast_to(settled.price, delivered.shape), delivered]
-
-    def state_row(self, settled: Settlement, active: Any) -> list[Any]:
-        """(1, count, N) of each field."""
-        return self.leader_row(settled, active)
 
     def leader_infos(self, number: Any, settled: Settlement, active: Any) -> dict[str, Any]:
         """(M, …, N) each."""
