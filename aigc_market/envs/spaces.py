@@ -48,7 +48,7 @@ class Viewer:
         low, high = [], []
         for field in (*self.front, *self.row * rounds):
             # What is seen is rounded to single precision, which may take it beyond its bound.
-            ends = [field.low, field.high, float(np.float32(field.low)), float(np.float32(field.high))]
+            ends = (field.low, field.high, *map(float, np.float32([field.low, field.high])))
             ends = [field.scale * end for end in ends]
             low += [min(ends)] * field.width
             high += [max(ends)] * field.width
