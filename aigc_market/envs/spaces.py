@@ -48,8 +48,8 @@ class Viewer:
         low, high = [], []
         for field in (*self.front, *self.row * rounds):
             # What is seen is rounded to single precision, which may take it beyond its bound.
-            ends = (field.low, field.high, *map(float, np.float32([field.low, field.high])))
-            ends = [field.scale * end for end in ends]
+            seen = np.array([field.low, field.high], np.float32).tolist()
+            ends = [field.scale * end for end in (field.low, field.high, *seen)]
             low += [min(ends)] * field.width
             high += [max(ends)] * field.width
         self.bounds = np.array(low), np.array(high)
