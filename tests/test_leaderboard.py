@@ -138,6 +138,7 @@ def test_the_tables_by_hand(tmp_path, middling):
     assert (row["seeds"], row["seeds_asked"]) == ("0 1 2", 5)
     assert table.groupby("method")["digest"].nunique().eq(1).all()
     assert table["digest"].nunique() == 3
+    assert set(pd.read_csv(tmp_path / "rounds.csv")["round"]) == set(range(1, 101))
     alone = pd.read_csv(tmp_path / "seeds.csv").query("window == 'all'")
     assert alone["share"].tolist() == pytest.approx([0.82, 0.78, 0.74])
     assert alone["seeds"].tolist() == [0, 1, 2]

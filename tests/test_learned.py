@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box
-from stable_baselines3 import A2C, DQN, SAC
 
 from aigc_market import LogUniform, Scenario
 from aigc_market.envs.actions import LEVELS
@@ -17,7 +16,6 @@ from baselines.arena.rollout import play
 from baselines.arena.task import Task
 from baselines.methods.sb3 import trainer
 from baselines.methods.sb3.features import SeenRows
-from baselines.methods.sb3.learning import episode_rewards, learn
 from baselines.methods.sb3.players import WindowMethod, normalized, units
 from baselines.methods.sb3.recipes import (
     GridRecipe,
@@ -227,51 +225,19 @@ def test_the_oracle_is_left_alone_in_training(monkeypatch):
     assert judged == [False]
 
 
-@pytest.mark.parametrize("name", ["tppo", "ppo", "recurrent_ppo", "a2c"])
+@pytest.mark.parametrize("name", ["tppo", "ppo", "recurrent_ppo", "a2c", "sac", "td3", "dqn"])
 def test_progress_is_told_with_the_learning_curve(name):
-    told = []
-    task = Task("paper", {"max_cycles": 25})
-    how = dataclasses.replace(RECIPES[name], rounds=390, n_steps=25)
-    trained = trainer.Sb3Trainer(name).learn(task, 0, how, report=lambda *row: told.append(row))
-    assert [(done, total) for done, total, _ in told] == [
-        (done, 390) for done in (100, 200, 300, 390)
-    ]
-    assert trained.rounds == 400
-    means = np.reshape(trained.episodes, (4, 4)).mean(axis=1)
-    np.testing.assert_allclose([row["reward"] for _, _, row in told], means)
-    assert 0.2 < min(trained.episodes) <= max(trained.episodes) < 1  # shares of U_p*
-
-
-@dataclasses.dataclass(frozen=True)
-class Own:
-    """A recipe of an algorithm that is no method here."""
-
-    rounds: int
-    given: dict
-
-    def arguments(self):
-        return self.given
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "given", "continuous"),
-    [
-        (A2C, {"n_steps": 10}, True),
-        (SAC, {"learning_starts": 100, "batch_size": 16}, True),
-        (DQN, {"learning_starts": 100, "batch_size": 16}, False),
-    ],
-)
-def test_any_algorithm_of_sb3_learns_by_one_function(algorithm, given, continuous):
     task, told = Task("paper", {"max_cycles": 25}), []
-    env = task.environment(4, **units(continuous), history=2)
-    recipe = Own(600, {"gamma": 0.0, **given})
-    report = lambda *row: told.append(row)  # noqa: E731
-    model = learn(env, algorithm, "MlpPolicy", recipe, 0, report)
-    rewards = episode_rewards(model)
-    assert len(rewards) == 4 * (model.num_timesteps // 100) == 24
-    assert told[-1][:2] == (600, 600)
-    reported = [row["reward"] for *_, row in told if row]
-    np.testing.assert_allclose(reported, np.reshape(rewards, (6, 4)).mean(axis=1))
+    rollouts = {"rounds": 390, "n_steps": 25}  # which are finished
+    how = rollouts if hasattr(RECIPES[name], "n_steps") else {"rounds": 400, "learning_starts": 100}
+    recipe = dataclasses.replace(RECIPES[name], **how)
+    trained = trainer.Sb3Trainer(name).learn(task, 0, recipe, report=lambda *row: told.append(row))
+    assert trained.rounds == 400
+    ends = [(done, total) for done, total, row in told if row]
+    assert ends == [(done, recipe.rounds) for done in (100, 200, 300, recipe.rounds)]
+    means = np.reshape(trained.episodes, (4, 4)).mean(axis=1)
+    np.testing.assert_allclose([row["reward"] for *_, row in told if row], means)
+    assert 0.2 < min(trained.episodes) <= max(trained.episodes) < 1  # shares of U_p*
 
 
 def test_a_training_is_watched_on_the_way(trained):
