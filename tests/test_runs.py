@@ -258,7 +258,9 @@ class Job:
 
 def runner(out, width=200):
     out.mkdir(exist_ok=True)
-    return Runner(out, 1, console=Console(width=width))
+    made = Runner(out, 1)
+    made.console = Console(width=width)
+    return made
 
 
 def test_work_is_done_once_in_its_order_and_told(tmp_path, capsys):

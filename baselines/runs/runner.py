@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import joblib
 import torch
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import aigc_market
@@ -49,24 +50,17 @@ class Runner:
         workers: units at the same time, each on one core; as many as there are cores by default.
         engine: local processes, or a Ray cluster, whose nodes need not see the folder: they work in
             one of the same name, and what comes out is written here.
-        console: where progress is shown.
 
     Raises:
         TypeError, ValueError: workers that are no whole number of at least 1.
     """
 
-    def __init__(
-        self,
-        out: Path,
-        workers: int | None = None,
-        engine: Engine = "local",
-        console: Console | None = None,
-    ) -> None:
+    def __init__(self, out: Path, workers: int | None = None, engine: Engine = "local") -> None:
         self.out = out.absolute()
         self.engine: Engine = engine
         self.workers = joblib.cpu_count() if workers is None else workers
         _checks.integer("--workers", self.workers, at_least=1)
-        self.console = console or Console()
+        self.console = Console()
         self._errors: dict[str, str] = {}
 
     def __call__(
@@ -100,6 +94,12 @@ class Runner:
                     done = f"{progress.tasks[0].completed:.0f} of {len(plan)} {name}"
                     self.console.print(f"{done}: {tell(unit)}", soft_wrap=True)
         return [unit for unit in plan if unit.file(self.out).exists()]
+
+    def show(self, figures: Iterable[Path], page: str) -> None:
+        """Print where figures are, and a page of Markdown that stands in the folder."""
+        for path in figures:
+            self.console.print(f"{path}", soft_wrap=True, highlight=False)
+        self.console.print(Markdown((self.out / page).read_text("utf-8")))
 
     def report(self) -> None:
         """End the command with the errors, if there were any.

@@ -7,9 +7,6 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markdown import Markdown
-
 from aigc_market import _checks
 from aigc_market.scenarios import COMPETITION_SCENARIOS
 from baselines.arena.registry import resolve
@@ -127,16 +124,14 @@ def compete(
                 one.player(task, 0, out)(1)
         except (TypeError, ValueError) as error:
             raise ValueError(f"--methods {one.entry.name} on {task.name}: {error}") from None
-    run = Runner(out, workers, engine, console := Console())
+    run = Runner(out, workers, engine)
     plan = meetings(contests, contenders)
     trainings = [t for met in plan for side in met.sides if (t := side.training) is not None]
     trained = {None, *run("trainings", sorted(trainings, key=lambda one: one.seed))}
     ready = run("meetings", [m for m in plan if {s.training for s in m.sides} <= trained])
     recipe = SellerRecipe(rounds=rounds)
     contest_tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
-    for path in contest_figures.draw(run.out):
-        console.print(f"{path}", soft_wrap=True, highlight=False)
-    console.print(Markdown((run.out / "compete.md").read_text("utf-8")))
+    run.show(contest_figures.draw(run.out), "compete.md")
     run.report()
 
 

@@ -6,8 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from rich.markdown import Markdown
-
 from aigc_market import _checks
 from aigc_market.scenarios import MENU_SCENARIOS
 from baselines.arena.overrides import changed
@@ -98,9 +96,7 @@ def menus(
     if both_sides and choosers.run(run.out, run, seeds, rounds=_QUICK["rounds"] if quick else None):
         more = ["## Both sides", *choosers.choosers_report(run.out / "choosers.csv")]
     menu_tables.write(run.out, sold, more, {"seeds": seeds, **recipes})
-    for path in menu_figures.draw(run.out):
-        run.console.print(f"{path}", soft_wrap=True, highlight=False)
-    run.console.print(Markdown((run.out / "menus.md").read_text("utf-8")))
+    run.show(menu_figures.draw(run.out), "menus.md")
     run.report()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from rich.markdown import Markdown
-
 from aigc_market import _checks
 from baselines.arena.overrides import changed
 from baselines.experiments.compete.compete import contest
@@ -122,7 +120,5 @@ def sessions(
         made_by = {"sessions": sessions, "periods": periods, "seeds": seeds}
         made_by |= {f"recipe of {name}": recipe for name, recipe, _ in known}
         deep_tables.write(run.out, [one.rows(run.out) for one in done], made_by)
-        for path in deep_figures.draw(run.out):
-            run.console.print(f"{path}", soft_wrap=True, highlight=False)
-        run.console.print(Markdown((run.out / "sessions.md").read_text("utf-8")))
+        run.show(deep_figures.draw(run.out), "sessions.md")
     run.report()
