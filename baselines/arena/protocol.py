@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+import aigc_market
 from aigc_market import Market
 
 if TYPE_CHECKING:
@@ -89,6 +91,17 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Called with what is done, of how much in all, and what was measured, if anything was."""
 
 
+def training_config(method: str, task: Task, seed: int, recipe: Any) -> dict[str, Any]:
+    """What a policy's file says of how it was trained."""
+    return {
+        "method": method,
+        "task": task.as_json(),
+        "seed": seed,
+        "recipe": dataclasses.asdict(recipe),
+        "version": aigc_market.__version__,
+    }
+
+
 class Trainer(Protocol):
     """How a method is trained and kept."""
 
@@ -105,8 +118,8 @@ class Trainer(Protocol):
     ) -> None:
         """Train, and keep the policy in one safetensors file, which appears whole or not at all.
 
-        Its metadata `config` is JSON with `method, task, seed, recipe, rounds, seconds, version`;
-        `any_K` is true where the policy plays any number of VMUs.
+        Its metadata `config` is JSON: `training_config`, with `rounds` and `seconds`; and
+        `any_K` is true where it plays any number of VMUs, with a capacity and without.
 
         Args:
             task: what is trained on.

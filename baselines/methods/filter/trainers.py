@@ -13,13 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-import aigc_market
-from baselines.arena.protocol import Method, Report
+from baselines.arena.protocol import Method, Report, training_config
 from baselines.arena.rollout import play
 from baselines.arena.seeds import validation_seed
 from baselines.arena.task import Task
@@ -112,15 +110,8 @@ class FilterTrainer:
         weights = initial(recipe.shape)
         network = PricingNetwork(task.public(), weights)
         fit = fitted(network.demand_filter, task, recipe.fit, seed, out.parent)
-        config: dict[str, Any] = {
-            "method": self.method,
-            "task": task.as_json(),
-            "seed": seed,
-            "recipe": dataclasses.asdict(recipe),
-            "version": aigc_market.__version__,
-            "any_K": True,
-            "public": dataclasses.asdict(task.public()),
-        }
+        config = training_config(self.method, task, seed, recipe)
+        config |= {"any_K": True, "public": dataclasses.asdict(task.public())}
         of = task.digest(config, code_digest(__name__))
         checkpoint = Checkpoint(out.with_suffix(".checkpoint"), of, every=1)
         began, rounds = time.perf_counter(), 0

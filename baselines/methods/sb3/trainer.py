@@ -19,12 +19,11 @@ from stable_baselines3.dqn.policies import DQNPolicy
 from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 
-import aigc_market
 from aigc_market.envs.pages.vector import PricingVectorEnv
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from aigc_market.followers import FollowerPolicy
 from aigc_market.sb3 import DiffusionPolicy, EncoderDecoder, TransformerPolicy
-from baselines.arena.protocol import Method, Report
+from baselines.arena.protocol import Method, Report, training_config
 from baselines.arena.rollout import PHYSICAL, play, play_in
 from baselines.arena.seeds import training_seed, validation_seed
 from baselines.arena.task import Task
@@ -122,17 +121,8 @@ class Trained:
             task: what it was trained on.
             seed: of the training.
         """
-        config = {
-            "method": self.method,
-            "task": task.as_json(),
-            "seed": seed,
-            "recipe": dataclasses.asdict(self.recipe),
-            "noise": self.noise,
-            "rounds": self.rounds,
-            "seconds": self.seconds,
-            "curve": self.curve,
-            "version": aigc_market.__version__,
-        }
+        config = training_config(self.method, task, seed, self.recipe)
+        config |= {name: getattr(self, name) for name in ("noise", "rounds", "seconds", "curve")}
         policy_files.write(out, KINDS[self.method].kept(self.policy).state_dict(), config)
 
 

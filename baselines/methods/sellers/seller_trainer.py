@@ -11,8 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-import aigc_market
-from baselines.arena.protocol import Player, Report
+from baselines.arena.protocol import Player, Report, training_config
 from baselines.arena.seeds import training_seed
 from baselines.arena.task import Task
 from baselines.methods.sellers.learners import QTable
@@ -91,15 +90,10 @@ class SellerTrainer:
                 curve.append({"rounds": step * num_envs, "price": price, "reward": reward})
                 report(step * num_envs, steps * num_envs, {"reward": float(np.mean(reward))})
                 since.clear()
-        config = {
-            "method": self.method,
+        config = training_config(self.method, task, seed, recipe) | {
             "design": dataclasses.asdict(self.design),
-            "task": task.as_json(),
-            "seed": seed,
-            "recipe": dataclasses.asdict(recipe),
             "rounds": steps * num_envs,
             "seconds": time.process_time() - began,
-            "version": aigc_market.__version__,
             "prices": sellers.prices,
             "curve": curve,
         }
