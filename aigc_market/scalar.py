@@ -60,7 +60,7 @@ class Terms:
             self.curves = before.curves
         else:
             self.models = _models(market.ssim, market.K)
-            self.at_zero = [float(model(0.0)) for model in self.models]
+            self.at_zero = np.broadcast_to(market.ssim(0.0), market.K).tolist()
             self.live = is_live(market.ssim)
             self.curves: list[tuple[float, float]] | None = None
             """α and β of each VMU, where SSIM is quadratic."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import gymnasium
@@ -16,7 +17,7 @@ from aigc_market import _checks
 from aigc_market.envs.game import Game
 from aigc_market.envs.market_process import MarketProcess
 from aigc_market.envs.settings import RENDER_FPS, RENDER_MODES
-from aigc_market.envs.spaces import Viewer
+from aigc_market.envs.spaces import Viewer, constants
 from aigc_market.envs.view import NOT_BEGUN, OVER, View, screen
 
 SHOWN_LANES = 4
@@ -265,16 +266,18 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
         game, market = self._game, self._process.market
         self._terms: Any = game.terms(market, self._terms)
         self._active = getattr(self._terms, "active", None)
-        self._front = self._history.front(
-            [part[..., self._seat, :] for part in game.leader_front(market)]
-        )
+        front = [part[..., self._seat, :] for part in game.leader_front(market)]
+        self._front: Any = None  # (width, N)
+        if front:
+            self._front = constants(game.leader.front, front, self.num_envs).T
 
     def _play(self, price: np.ndarray) -> np.ndarray:
         """One round at what is posted, (…, N): the leader's rewards, (N,), fresh memory."""
         game, process, seat = self._game, self._process, self._seat
         prices = self._rivals.beside(price) if self._rivals.others else price[None]
         settled = game.settle(self._terms, prices, game.scripted(self._terms, prices, self._rng))
-        self._settled, self._oracle, self._places = settled, process.oracle, process.places
+        self._settled, self._oracle = settled, process.oracle
+        self._places = process.places if self._screens else None
         self._round += 1
         rewards = game.earned(settled)[seat] * self._scales[seat]
         if self._round < self.max_cycles:
@@ -387,7 +390,7 @@ class LeaderVectorEnv(VectorEnv[np.ndarray, Any, np.ndarray]):
 
     def _masked(self, infos: dict[str, Any]) -> dict[str, Any]:
         """Infos with Gymnasium's masks `_name` beside them: every game has every one."""
-        return {**infos, **{f"_{name}": self._all for name in infos}}
+        return infos | dict.fromkeys(_masks(*infos), self._all)
 
 
 class History:
@@ -427,18 +430,8 @@ class History:
             start = stop
         self._now += 1
 
-    def front(self, values: list[Any]) -> np.ndarray | None:
-        """What stands in front of the rows, (width, N), of (N, 1) or (1,) each; None: nothing."""
-        if not values:
-            return None
-        parts = [
-            np.broadcast_to(np.asarray(value).T * field.scale, (field.width, self._num_envs))
-            for field, value in zip(self._viewer.front, values, strict=True)
-        ]
-        return np.concatenate(parts, dtype=np.float32)
-
     def seen(self, front: np.ndarray | None, copy: bool) -> np.ndarray:
-        """(N, width of all): what stands in front, and then the last rounds.
+        """(N, width of all): what stands in front, (width, N) or None, and then the last rounds.
 
         Where it is no copy the next round may write over it.
         """
@@ -449,6 +442,11 @@ class History:
         elif copy:
             rows = rows.copy()
         return rows.T
+
+
+@cache
+def _masks(*names: str) -> list[str]:
+    return [f"_{name}" for name in names]
 
 
 @contextlib.contextmanager
