@@ -1,6 +1,7 @@
 """What has to happen before any test module is imported."""
 
 import os
+import shutil
 import warnings
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows without a display
@@ -64,6 +65,20 @@ def logs_of_sb3(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SB3_LOGDIR", str(tmp_path_factory.mktemp("sb3")))
         yield
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        # Containers have no user namespaces for Chromium's sandbox; what it opens is ours.
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import csv
 import io
 import itertools
 import re
-import shutil
 import signal
 import time
 from urllib.parse import urlsplit
@@ -21,7 +20,6 @@ from aigc_market.curves import breakpoints
 from aigc_market.explorer import charts, markets
 from aigc_market.explorer.app import app
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 120  # seconds: other work may hold the cores
 
 
@@ -248,18 +246,6 @@ def url():
             yield server.stdout.readline().split()[4]
         finally:
             server.terminate()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        # Containers have no user namespaces for Chromium's sandbox; what it opens is ours.
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 SIZES = """charts => charts.map(chart => {

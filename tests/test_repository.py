@@ -6,7 +6,6 @@ import http.server
 import json
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import threading
@@ -162,12 +161,8 @@ def test_docs_of_a_version_are_replaced_as_a_whole(built, tmp_path):
 
 
 @pytest.mark.browser
-def test_the_sidebar_leads_to_other_versions(built, tmp_path):
+def test_the_sidebar_leads_to_other_versions(built, tmp_path, browser):
     """The template alone, as Sphinx fills it in for a page that is one folder deep."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
     template = (ROOT / "docs" / "_templates" / "versions.html").read_text()
     (built / "deep").mkdir()
     (built / "deep" / "page.html").write_text(template.replace("{{ content_root }}", "../"))
@@ -176,12 +171,8 @@ def test_the_sidebar_leads_to_other_versions(built, tmp_path):
     for name in ("main", "v0.2.0"):
         publish(built, site, name)
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-        sync_api.sync_playwright() as playwright,
-    ):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_port}/main/deep/page.html")
         choice = page.wait_for_selector("#versions select:visible")
@@ -190,5 +181,5 @@ def test_the_sidebar_leads_to_other_versions(built, tmp_path):
         choice.select_option(label="v0.2.0")
         page.wait_for_url("**/v0.2.0/")
         assert page.inner_text("body") == "new"
-        browser.close()
+        page.close()
         server.shutdown()
