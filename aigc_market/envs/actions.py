@@ -431,28 +431,18 @@ class ChoiceReader(NumbersReader):
         return xp.where(given > 0, shares, 1.0 / self._weights), clip(steps, low, high)
 
 
-class ContractReader(_Reader):
+class ContractReader(NumberReader):
     """The action space of VMUs to whom contracts are offered: the number of one, or 0 for none.
 
     Args:
         contracts: L.
     """
 
-    _continuous, _shapes = False, ((), (1,))
-
     def __init__(self, contracts: int) -> None:
-        self._contracts = contracts
-        self.space = self.make_space()
-
-    def make_space(self) -> Any:
-        """A space of its own for a VMU: sampling is independent from VMU to VMU."""
-        return Discrete(self._contracts + 1)
+        super().__init__("a VMU", 0, contracts, False, np.arange(contracts + 1))
 
     def limit(self, low: Any, high: Any) -> None:
         """Nothing is held within the bounds of steps: whatever is offered may be taken."""
-
-    def bring(self, like: Any) -> None:
-        """Nothing has to be laid out for tensors."""
 
     def read(self, action: Any) -> int:
         """The contract that one action means.
@@ -461,10 +451,6 @@ class ContractReader(_Reader):
             TypeError, ValueError: a wrong type or shape, or an unknown index.
         """
         return int(self._checked(action).item())
-
-    @property
-    def _wanted(self) -> str:
-        return f"the action of a VMU must be a whole number from 0 to {self._contracts}"
 
 
 def from_unit(value: Any, low: Any, high: Any) -> Any:
