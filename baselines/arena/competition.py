@@ -12,6 +12,7 @@ from aigc_market.competition import Competition
 from aigc_market.envs import batch
 from aigc_market.envs.competition import CompetitionGame, Settings
 from aigc_market.envs.market_process import MarketProcess
+from aigc_market.envs.spaces import constants
 from baselines.arena.protocol import History, Insider, Method
 from baselines.arena.task import Task
 
@@ -113,8 +114,9 @@ class CompetitionEnv:
         for seat, history in enumerate(self._histories):
             keep = history.add if self.rounds else history.fill
             keep([part[seat] for part in self._of_round])
-            own = history.front([part[..., seat, :] for part in front])
-            observations.append(history.seen(own, copy=False))
+            values = [part[..., seat, :] for part in front]
+            own = constants(self._game.leader.front, values, self.num_envs)
+            observations.append(history.seen(own.T, copy=False))
         return np.stack(observations)
 
 

@@ -55,9 +55,9 @@ def _read(name: str, text: str, old: Any) -> Any:
         return text
     kind = "a whole number of at least 1" if isinstance(old, int) else "a finite number"
     try:
-        value = int(text) if isinstance(old, int) else float(text)
+        value = type(old)(text)
     except ValueError:
-        raise ValueError(f"{name} must be {kind}, got {text!r}") from None
+        value = math.nan
     if not math.isfinite(value) or (isinstance(old, int) and value < 1):
         raise ValueError(f"{name} must be {kind}, got {text!r}")
     return value

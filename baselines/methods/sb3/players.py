@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from aigc_market.envs import batch
+from aigc_market.envs.spaces import constants
 from aigc_market.envs.stackelberg import Settings, Stackelberg
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
@@ -58,7 +59,7 @@ class WindowMethod:
         self._policy, self._noise = policy, noise
         game = Stackelberg(settings, scripted=True)
         self._prices, self._cost = game.prices[0], settings.market.cost
-        self._fields, self._seen = len(game.leader.row), batch.History(game.leader, num_envs)
+        self._viewer, self._seen = game.leader, batch.History(game.leader, num_envs)
         self._statistics = Statistics(settings, num_envs) if statistics else None
 
     def act(self, history: History) -> np.ndarray:
@@ -89,9 +90,10 @@ class WindowMethod:
         else:
             price, steps, keep = history.prices[:, -1:], history.steps[:, -1], self._seen.add
         row = price, steps, history.active
-        keep([np.asarray(part, np.float32).T for part in row[: self._fields]])
+        keep([np.asarray(part, np.float32).T for part in row[: len(self._viewer.row)]])
         capacity = [] if history.capacity is None else [history.capacity.astype("f4")[:, None]]
-        return np.ascontiguousarray(self._seen.seen(self._seen.front(capacity), copy=False))
+        front = constants(self._viewer.front, capacity, len(history.active))
+        return np.ascontiguousarray(self._seen.seen(front.T, copy=False))
 
 
 class RecurrentMethod(WindowMethod):

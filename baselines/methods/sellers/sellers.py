@@ -14,6 +14,7 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.envs import batch
 from aigc_market.envs.competition import CompetitionGame
+from aigc_market.envs.spaces import constants
 from baselines.arena.competition import CompetitionEnv
 from baselines.arena.protocol import History, Player
 from baselines.arena.seeds import training_seed
@@ -133,8 +134,9 @@ class LearnedSeller:
             self._seen.add([prices.T, history.steps[:, -1].T])
         else:  # as in the environments: at the costs nothing was sold
             self._seen.fill([self._cost[:, None], 0.0])
-        front = [] if history.capacity is None else [history.capacity[:, None]]
-        seen = self._seen.seen(self._seen.front(front), copy=True)
+        capacity = [] if history.capacity is None else [history.capacity[:, None]]
+        front = constants(self._viewer.front, capacity, len(history.prices))
+        seen = self._seen.seen(front.T, copy=False)
         low, high = self._viewer.space.low, self._viewer.space.high  # strangers may leave them
         return price_at(self._learner.act(np.clip(seen, low, high))[:, 0], self._prices)
 
