@@ -228,13 +228,16 @@ def test_the_oracle_is_left_alone_in_training(monkeypatch):
 @pytest.mark.parametrize("name", ["tppo", "ppo", "recurrent_ppo", "a2c", "sac", "td3", "dqn"])
 def test_progress_is_told_with_the_learning_curve(name):
     task, told = Task("paper", {"max_cycles": 25}), []
-    rollouts = {"rounds": 390, "n_steps": 25}  # which are finished
-    how = rollouts if hasattr(RECIPES[name], "n_steps") else {"rounds": 400, "learning_starts": 100}
-    recipe = dataclasses.replace(RECIPES[name], **how)
+    if hasattr(RECIPES[name], "n_steps"):  # what was begun is finished
+        rounds, played, how = 390, 400, {"n_steps": 25}
+    else:
+        rounds, played, how = 402, 404, {"learning_starts": 100}
+    recipe = dataclasses.replace(RECIPES[name], rounds=rounds, **how)
     trained = trainer.Sb3Trainer(name).learn(task, 0, recipe, report=lambda *row: told.append(row))
-    assert trained.rounds == 400
+    assert trained.rounds == played
+    assert told[-1][:2] == (rounds, rounds)
     ends = [(done, total) for done, total, row in told if row]
-    assert ends == [(done, recipe.rounds) for done in (100, 200, 300, recipe.rounds)]
+    assert ends == [(min(done, rounds), rounds) for done in (100, 200, 300, 400)]
     means = np.reshape(trained.episodes, (4, 4)).mean(axis=1)
     np.testing.assert_allclose([row["reward"] for *_, row in told if row], means)
     assert 0.2 < min(trained.episodes) <= max(trained.episodes) < 1  # shares of U_p*
