@@ -210,3 +210,13 @@ def test_a_provider_that_sells_next_to_nothing_overflows_nothing():
         max_steps=4926.6, max_price=24.518, M=4, K=3,
     )  # fmt: skip
     assert np.isfinite(competition.cartel(market).prices).all()
+
+
+def test_a_cartel_is_sought_where_something_sells():
+    """Prices may be a thousand times as high as any at which a VMU buys."""
+    market = Competition(
+        M=2, K=1, cost=[0.78, 2.07], max_price=1500, satisfaction=29.25, temperature=10,
+        max_steps=1.25, capacity=[262, 0.265],
+    )  # fmt: skip
+    apart = competition.nash(market).asp_utility.sum()
+    assert competition.cartel(market).asp_utility.sum() > apart * (1 - 1e-9)

@@ -80,7 +80,7 @@ class _Search:
 
     def __init__(self, market: Competition, N: int) -> None:
         self.one = Profiles(market)
-        bounds = self.one.cost, self.one.max_price
+        bounds = self.one.cost, self.one.reach()
         self.low, self.high = (np.broadcast_to(bound, (market.M, N)) for bound in bounds)
         self.kept = _KEPT if self.one.smooth else _KEPT_OF_JUMPS
 

@@ -231,6 +231,12 @@ class Profiles:
         own = np.einsum("mmn->mn", demand_by)
         return Derivatives(demand, own, pull, demand_by, gradient, gradient_by)
 
+    def reach(self) -> np.ndarray:
+        """(M, N) or (M, 1) prices above which a provider sells nothing, or p_max."""
+        tops = [[np.max(seller.breaks, axis=(0, 1)) for seller in part] for _, part in self.parts]
+        captive = np.atleast_1d(self.market.min_steps) > 0
+        return self.within(np.where(captive, np.inf, np.max(tops, axis=0)))
+
     def breaks(self, seat: int, most: int) -> np.ndarray:
         """(B, N) or (B, 1) prices of a provider, a hair below its breaks and within [c, p_max].
 
