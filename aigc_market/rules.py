@@ -50,11 +50,6 @@ def fill_rate(demand: Any, capacity: Any) -> Any:
     return capacity / larger(demand, capacity)
 
 
-def full_calls(steps: Any) -> Any:
-    """The whole network calls in the steps delivered: all that a live model can execute."""
-    return namespace(steps).floor(steps + 1e-9)  # a whole number may have lost its last digit
-
-
 def asp_utility(price: Any, cost: Any, sold: Any) -> Any:
     """U_p = (p − c)·ΣS_k (Eq. 6)."""
     return (price - cost) * sold
@@ -136,7 +131,7 @@ class Terms(_Demand):
             if before is not None and before.market.ssim is market.ssim:
                 self.ssim = before.ssim
             else:
-                self.ssim = market.ssim.map(_beside_batch)
+                self.ssim = market.ssim.map(lambda value: to_front(value, 1))
             self.min_steps, self.max_steps = market.min_steps, market.max_steps
         else:
             self.satisfaction, self.active = market.satisfaction, market.active
@@ -201,7 +196,8 @@ class Settlement:
             share = fill_rate(sold, terms.capacity)
             delivered, sold = asked * terms.of_market(share), sold * share
             if terms.live:
-                delivered = full_calls(delivered)
+                # Full calls alone are executed; a whole number may have lost its last digit.
+                delivered = namespace(delivered).floor(delivered + 1e-9)
                 sold = terms.over_vmus(delivered)
         self.terms, self.price, self.asked, self.delivered = terms, price, asked, delivered
         self.sold, self.asp_utility = sold, asp_utility(price, terms.cost, sold)
@@ -652,8 +648,3 @@ def to_front(value: Any, axes: int) -> Any:
 def per_game(value: Any, num_envs: int) -> Any:
     """Games last: what is the same in all of so many games, (…, 1), as (…, N)."""
     return namespace(value).broadcast_to(value, (*value.shape[:-1], num_envs))
-
-
-def _beside_batch(value: Any) -> Any:
-    """A model's coefficients with the axis of VMUs in front."""
-    return to_front(value, 1)

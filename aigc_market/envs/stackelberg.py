@@ -42,7 +42,7 @@ class Settings(settings.Settings):
 
     def oracle_of(self, market: Market) -> Oracle:
         """What is best in a market, or in a batch."""
-        return Oracle(market)
+        return Oracle(market, Solved(solve, market))
 
     def _check(self) -> None:
         super()._check()
@@ -62,10 +62,6 @@ class Settings(settings.Settings):
 class Oracle(MarketOracle):
     """The equilibrium of a market, solved when it is first asked for."""
 
-    def __init__(self, market: Market, solved: Solved | None = None) -> None:
-        super().__init__(market, Solved(solve, market) if solved is None else solved)
-        self._best: dict[int, tuple[float, float]] = {}
-
     @property
     def equilibrium(self) -> Equilibrium:
         """The exact equilibrium of `market`."""
@@ -78,12 +74,10 @@ class Oracle(MarketOracle):
 
     def best(self, lane: int = 0) -> tuple[float, float]:
         """p* and U_p* of one market, or of one lane of a batch."""
-        if lane not in self._best:
-            found = self._solved()
-            price, utility = np.ravel(found.price), np.ravel(found.asp_utility)
-            lane_of = lane if len(price) > 1 else 0
-            self._best[lane] = float(price[lane_of]), float(utility[lane_of])
-        return self._best[lane]
+        found = self._solved()
+        price, utility = np.ravel(found.price), np.ravel(found.asp_utility)
+        lane = lane if len(price) > 1 else 0
+        return float(price[lane]), float(utility[lane])
 
 
 class Equilibrated:
