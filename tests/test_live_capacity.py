@@ -6,19 +6,12 @@ from fake_training import Always
 from views import Service, act
 
 import aigc_market
-from aigc_market.ssim import LiveSSIM
 from baselines.arena.task import Task
 from baselines.experiments.paper.live import play_live
 
 CALLS = 24
-
-
 SERVICE = Service(np.arange(CALLS + 1), 0.4 + 0.4 * (1 - np.exp(-np.arange(CALLS + 1) / 6)))
 SCARCE = {"ssim": SERVICE, "max_steps": CALLS, "satisfaction": [400.0, 650.0], "capacity": 15.0}
-
-
-def test_it_is_a_live_model():
-    assert isinstance(SERVICE, LiveSSIM)
 
 
 def by_hand(market, price):

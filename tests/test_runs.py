@@ -102,6 +102,7 @@ def test_a_checkpoint_that_is_not_what_it_says_is_named(tmp_path, config, weight
         lambda path: write_csv(path, ("a",), [{"a": 1}]),
         lambda path: kept(path, "recipe a", updates=1),
     ],
+    ids=["JSON", "CSV", "checkpoint"],
 )
 def test_half_a_file_is_none(write, tmp_path, monkeypatch):
     path = tmp_path / "new" / "file"
@@ -166,6 +167,7 @@ class Tide(Move):
         (within(1), within(2)),
         (partial(within, 1), partial(within, 2)),
     ],
+    ids=range(10),
 )
 def test_what_differs_is_described_otherwise(one, other):
     json.dumps(described(one))
