@@ -75,51 +75,41 @@ MOVING_TYPES = aigc_market.Scenario(
     {**SCENARIOS["hidden"].arguments, "K": 3},
     [Drift(), Shift(0.3)],
 )
+ALIKE = {
+    "paper": {},
+    "hidden, normalised": {"scenario": "hidden", "normalize": True, "scale_rewards": True},
+    "one VMU": {"continuous_actions": False, "normalize": True, "K": 1, "history": 1},
+}
+DISCRETE = {"continuous_actions": False, "K": 3}
 UNEQUAL = {"M": 3, "capacity": [40.0, 90.0, 500.0], "cost": [1.0, 1.5, 2.0]}
-
+SCRIPTED = {"followers": "best_response", "judged": False}
+OF_PRICING = {
+    **ALIKE,
+    "all that moves": {"scenario": MOVING},
+    "discrete": {**DISCRETE, "capacity": 150.0},
+    "scripted": {"scenario": MOVING, **SCRIPTED},
+}
+OF_SEVERAL = {
+    "three": {**UNEQUAL, "scale_rewards": True},
+    "all that moves": {"scenario": DRIVING, "judged": False},
+    "road, normalised": {"scenario": "road", "normalize": True, "judged": False},
+    "calvano": {"scenario": "calvano"},
+    "scripted": {**UNEQUAL, **SCRIPTED},
+}
+OF_MENUS = {
+    **ALIKE,
+    "all that moves": {"scenario": MOVING_TYPES, "contracts": 2},
+    "discrete": {**DISCRETE, "contracts": 1},
+    "scripted": {"scenario": MOVING_TYPES, **SCRIPTED},
+}
+GAMES_PLAYED = ((PRICING, OF_PRICING), (COMPETITION, OF_SEVERAL), (MENUS, OF_MENUS))
 MARKETS = {
-    **{
-        f"{view}, {name}": (view, arguments)
-        for view in PRICING
-        for name, arguments in {
-            "paper": {},
-            "all that moves": {"scenario": MOVING},
-            "hidden, normalised": {"scenario": "hidden", "normalize": True, "scale_rewards": True},
-            "discrete": {"continuous_actions": False, "K": 3, "capacity": 150.0},
-            "one VMU": {"continuous_actions": False, "normalize": True, "K": 1, "history": 1},
-        }.items()
-    },
-    **{
-        f"{view}, {name}": (view, arguments)
-        for view in COMPETITION
-        for name, arguments in {
-            "three": {**UNEQUAL, "scale_rewards": True, "judged": view != "tensors of several"},
-            "all that moves": {"scenario": DRIVING, "judged": False},
-            "road, normalised": {"scenario": "road", "normalize": True, "judged": False},
-            "calvano": {"scenario": "calvano"},
-        }.items()
-    },
-    **{
-        f"{view}, {name}": (view, arguments)
-        for view in MENUS
-        for name, arguments in {
-            "paper": {},
-            "all that moves": {"scenario": MOVING_TYPES, "contracts": 2},
-            "hidden, normalised": {"scenario": "hidden", "normalize": True, "scale_rewards": True},
-            "discrete": {"continuous_actions": False, "K": 3, "contracts": 1},
-            "one VMU": {"continuous_actions": False, "normalize": True, "K": 1, "history": 1},
-        }.items()
-    },
-    **{  # followers that are no agents where they might be
-        f"{view}, scripted": (view, {"followers": "best_response", "judged": False, **arguments})
-        for views, arguments in (
-            (PRICING, {"scenario": MOVING}),
-            (COMPETITION, UNEQUAL),
-            (MENUS, {"scenario": MOVING_TYPES}),
-        )
-        for view in views
-        if view.startswith(("aec", "parallel", "tensors"))
-    },
+    f"{view}, {name}": (view, arguments)
+    for views, markets in GAMES_PLAYED
+    for view in views
+    for name, arguments in markets.items()
+    # Only in these views followers might be agents.
+    if name != "scripted" or view.startswith(("aec", "parallel", "tensors"))
 }
 TENSORS = [view for view in VIEWS if view.startswith("tensors")]
 every_view = pytest.mark.parametrize("view", VIEWS)

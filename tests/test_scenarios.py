@@ -261,8 +261,9 @@ def test_a_function_that_draws_badly_is_refused_and_leaves_the_episode_and_its_s
 
 
 def test_who_stands_still_and_who_begins_alike():
-    for name in ("paper", "hidden", "capacity"):
-        env = course(name, (3,))
+    standing = [course(name, (3,)) for name in ("paper", "hidden", "capacity")]
+    standing += [of_several(name, continuous_actions=True) for name in ("duopoly", "calvano")]
+    for env in (*standing, of_several("hidden")):
         market = env.market
         advance(env)
         assert env.market is market
@@ -379,20 +380,6 @@ def test_newcomers_are_drawn_from_the_law():
         np.log(80) + np.log(5) * np.array([0.1, 0.5, 0.9]),
         atol=0.03,
     )
-
-
-@pytest.mark.parametrize(
-    ("traffic", "expected"),
-    [
-        ((0, 0, 0.5), [0, 0, 0]),
-        ((1, 0.5, 0), [1, 1, 1]),
-        ((1, 1, 1), [1, 0, 1]),
-        ((0, 1, 1), [0, 1, 0]),
-    ],
-)
-def test_chances_of_0_and_1(traffic, expected):
-    path = markets(moving(aigc_market.Traffic(*traffic), K=5), 3, (7,))
-    assert [market.active.mean() for market in path] == expected
 
 
 @every_preset
@@ -606,12 +593,3 @@ def test_drift_and_shift_move_what_several_providers_cannot_see(lanes):
         advance(env)
     assert len(levels) == 12
     assert 2 <= len(models) <= 12
-
-
-def test_hidden_and_duopoly_stand_still():
-    for name in ("duopoly", "calvano", "hidden"):
-        env = of_several(name, continuous_actions=True)
-        market = env.market
-        advance(env)
-        assert env.market is market
-        assert env.round_record().places is None

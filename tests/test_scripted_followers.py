@@ -27,36 +27,33 @@ def test_rational_followers_are_the_default():
     assert default == named == function
 
 
-def test_a_function_decides_what_is_bought():
-    env, (_, reward, _, _, info) = play(careful)
-    rational = aigc_market.best_response(env.market, 9.0)
-    np.testing.assert_allclose(info["demand"], 0.9 * rational, rtol=1e-6)
-    assert reward == pytest.approx(8.0 * info["demand"].sum())
-
-
 def test_purchases_are_held_within_the_bounds():
     for bought, held in ((1e6, 250.0), (-5.0, 0.0)):
         _, (*_, info) = play(lambda market, price, rng, bought=bought: np.full(2, bought))
         np.testing.assert_array_equal(info["demand"], held)
 
 
-@pytest.mark.parametrize("satisfaction", [200.0, aigc_market.LogUniform(100, 300)])
-def test_a_batch_gives_the_policy_markets_and_prices_of_every_lane(satisfaction):
+@pytest.mark.parametrize(
+    ("lanes", "satisfaction"),
+    [((), 200.0), ((5,), 200.0), ((5,), aigc_market.LogUniform(100, 300))],
+)
+def test_a_function_decides_what_is_bought(lanes, satisfaction):
+    """In a batch it is given the markets and prices of every lane."""
     shapes = []
 
     def policy(market, price, rng):
-        shapes.append((price.shape, market.batch_shape))
+        shapes.append((np.shape(price), market.batch_shape))
         return careful(market, price, rng)
 
-    def lanes(**arguments):
-        return pricing_lanes(5, satisfaction=satisfaction, **arguments)
+    def view(**arguments):
+        make = pricing_lanes if lanes else pricing
+        return make(*lanes, satisfaction=satisfaction, **arguments)
 
-    env, (_, rewards, *_, infos) = play(policy, view=lanes)
-    batch = () if satisfaction == 200.0 else (5,)
-    assert shapes == [((5,), batch)]
-    rational = aigc_market.best_response(env.market, np.full(5, 9.0))
+    env, (_, rewards, *_, infos) = play(policy, view=view)
+    assert shapes == [(lanes, () if satisfaction == 200.0 else lanes)]
+    rational = aigc_market.best_response(env.market, np.full(lanes, 9.0))
     np.testing.assert_allclose(infos["demand"], 0.9 * rational, rtol=1e-6)
-    np.testing.assert_allclose(rewards, 8.0 * infos["demand"].sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(rewards, 8.0 * infos["demand"].sum(axis=-1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
