@@ -1,6 +1,5 @@
 """Commands of `aigc-market`, run in this process or in one of their own; words split at spaces."""
 
-import io
 import json
 import signal
 import subprocess
@@ -9,6 +8,9 @@ import sys
 import pytest
 
 from aigc_market import cli
+
+CYCLE = "--M 2 --temperature 10 --satisfaction 150 250 --access-cost 0 30 30 0"
+"""A market in which best replies go round."""
 
 
 def run(capsys, *words):
@@ -36,11 +38,6 @@ def refused(capsys, *words):
 def misread(capsys, *words):
     """What tyro tells of words that it cannot read, as one line; it ends with status 2."""
     return " ".join(_told(capsys, words).replace("│", " ").split())
-
-
-def type_words(monkeypatch, *lines):
-    """Type words into the terminal, one a line."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
 
 
 def process(words, **options):

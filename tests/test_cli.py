@@ -10,7 +10,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from command_line import misread, numbers, process, refused, run
+from command_line import CYCLE, misread, numbers, process, refused, run
 from rounds import record
 
 import aigc_market
@@ -18,7 +18,6 @@ from aigc_market import cli, competition, menus, replay, scenarios
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
 
 ALPHA, BETA, GAMMA = PAPER_SSIM.parameters
-CYCLE = "--M 2 --temperature 10 --satisfaction 150 250 --access-cost 0 30 30 0"
 
 
 @pytest.fixture

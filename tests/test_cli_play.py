@@ -1,25 +1,28 @@
 """`aigc-market play`, alone or as one of several providers, and `replay`."""
 
+import io
 import json
 import re
 import sys
-from functools import partial
 
 import gymnasium
 import numpy as np
 import pytest
-from command_line import refused, run, type_words
+from command_line import CYCLE, refused, run
 
 from aigc_market import cli, replay
 
 CALVANO = "--scenario calvano"
-CYCLE = "--M 2 --temperature 10 --satisfaction 150 250 --access-cost 0 30 30 0"
 
 
 @pytest.fixture
 def typed(monkeypatch):
-    """Lets a test type words into the terminal, one a line."""
-    return partial(type_words, monkeypatch)
+    """Types words into the terminal, one a line."""
+
+    def type_words(*lines):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    return type_words
 
 
 GAMES = {
