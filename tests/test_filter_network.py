@@ -7,7 +7,7 @@ import torch
 from baselines.arena.protocol import History, PublicParameters
 from baselines.arena.rollout import play
 from baselines.arena.task import Task
-from baselines.methods.filter.information import Tracker
+from baselines.methods.filter.information import Information, Tracker
 from baselines.methods.filter.leader import Leader, load
 from baselines.methods.filter.network import PricingNetwork, Shape, in_numpy, initial
 from baselines.runs.policy_files import write
@@ -159,6 +159,14 @@ def test_prices_take_turns_and_move_less_and_less():
     assert (moves[20::2] > 0).all() != (moves[21::2] > 0).all()
     assert np.abs(moves[-5:]).max() < np.abs(moves[:5]).max() / 2
     assert np.mean(prices[-10:]) == pytest.approx(10.5, abs=1.2)  # (200/10 + 1)/2
+
+
+def test_what_is_known_can_be_laid_out_in_a_row():
+    known, _ = step_by_step(make(), *some_rounds())
+    for of_round in known:
+        again = Information.of_flat(of_round.flat())
+        for part, other in zip(of_round, again, strict=True):
+            np.testing.assert_array_equal(part, other)
 
 
 def test_a_file_holds_all_that_is_needed(tmp_path):
