@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from aigc_market import _checks
-from baselines.experiments.calvano import session_figures, session_report, session_tables
+from baselines.experiments.calvano import session_report, session_tables
 from baselines.experiments.calvano.sessions import CHUNK, Design, chunks
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.runs.runner import Engine, Runner
@@ -88,7 +88,6 @@ def calvano(
     ]
     if records:
         session_tables.write(out, pd.DataFrame(records))
-        session_figures.draw(out)
         session_report.write(out, {"seed": seed, "quick": quick})
         runner.console.print(f"report.md, CSV files and figures are in {out}/")
     runner.report()

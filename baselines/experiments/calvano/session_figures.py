@@ -20,14 +20,19 @@ WHO = {
 }
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path) -> list[Path]:
     """Draw `response.png` and `heatmap.png` where there is what they show."""
     summary, response = (read_frame(folder / f"{name}.csv") for name in ("summary", "response"))
     heat = summary[summary["part"] == "heat map"]
-    if len(response):
-        save(_response(response, summary), folder / "response.png")
+    # Designs of the source, and one of learners that see no deviation.
+    blind = (summary["sellers"] == 2) & (summary["memory"] == 0) & (summary["discount"] > 0)
+    shown = summary[(summary["part"] == "sellers") | (blind & (summary["part"] == "checks"))]
+    drawn = []
+    if len(shown):
+        drawn.append(save(_response(response, shown), folder / "response.png"))
     if len(heat):
-        save(_heatmap(heat), folder / "heatmap.png")
+        drawn.append(save(_heatmap(heat), folder / "heatmap.png"))
+    return drawn
 
 
 def label(row: Any) -> str:
@@ -42,12 +47,10 @@ def label(row: Any) -> str:
     return ", ".join(words)
 
 
-def _response(response: Any, summary: Any) -> Figure:
-    """A panel a design: those of the source, and one of learners that see no deviation."""
-    blind = (summary["sellers"] == 2) & (summary["memory"] == 0) & (summary["discount"] > 0)
-    drawn = summary[(summary["part"] == "sellers") | (blind & (summary["part"] == "checks"))]
-    figure, axes = panels(len(drawn), columns=2, width=3.7, height=2.9)
-    for one, (_, row) in zip(axes, drawn.iterrows(), strict=True):
+def _response(response: Any, designs: Any) -> Figure:
+    """A panel a design, which is a row of `summary.csv`."""
+    figure, axes = panels(len(designs), columns=2, width=3.7, height=2.9)
+    for one, (_, row) in zip(axes, designs.iterrows(), strict=True):
         rows = response[(response["design"] == row["design"]) & (response["part"] == row["part"])]
         for who, (name, color) in WHO.items():
             path = rows[rows["who"] == who]

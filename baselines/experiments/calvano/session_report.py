@@ -9,7 +9,7 @@ from typing import Any
 
 from baselines import report
 from baselines.arena.statistics import Interval
-from baselines.experiments.calvano.session_figures import label
+from baselines.experiments.calvano.session_figures import draw, label
 from baselines.methods.q_learning.oligopoly import LEVELS, oligopoly
 from baselines.runs.files import read_frame
 
@@ -97,10 +97,11 @@ _COMPARED: Columns = {
 
 
 def write(folder: Path, made_by: dict[str, Any]) -> Path:
-    """Write the report of the CSV files beside it."""
+    """Write the report of the CSV files beside it, and draw the figures that it shows."""
     summary, cycles = (read_frame(folder / f"{name}.csv") for name in ("summary", "cycles"))
     is_heat = summary["part"] == "heat map"
     heat, rows = summary[is_heat], summary[~is_heat]
+    drawn = [path.name for path in draw(folder)]
     made_by |= {"prices of each seller": LEVELS, "sessions cut off": int(summary["cut"].sum())}
     parts = [
         "# Learning sellers: the experiment of Calvano et al.",
@@ -126,7 +127,7 @@ def write(folder: Path, made_by: dict[str, Any]) -> Path:
         "the next period the rivals' mean price is below what it would have been. *Unprofitable*: "
         "the deviator's discounted utility falls. *Returned*: play comes back to its cycle.",
         _table(rows, _DEVIATIONS),
-        "![Response to a forced deviation](response.png)",
+        "![Response to a forced deviation](response.png)" if "response.png" in drawn else "",
         "## Equilibria",
         "*One shot*: another price in one period, after which all follow their strategies; the "
         "source's test. *Best reply*: the best that a seller can do for ever. *Nash*: sessions in "

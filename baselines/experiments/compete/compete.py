@@ -11,7 +11,7 @@ from aigc_market import _checks
 from aigc_market.scenarios import COMPETITION_SCENARIOS
 from baselines.arena.registry import resolve
 from baselines.arena.task import Task
-from baselines.experiments.compete import contest_figures, contest_tables
+from baselines.experiments.compete import contest_tables
 from baselines.experiments.compete.meeting import Meeting, Participant
 from baselines.methods.sellers.recipe import SellerRecipe
 from baselines.runs.runner import Engine, Runner
@@ -130,8 +130,8 @@ def compete(
     trained = {None, *run("trainings", sorted(trainings, key=lambda one: one.seed))}
     ready = run("meetings", [m for m in plan if {s.training for s in m.sides} <= trained])
     recipe = SellerRecipe(rounds=rounds)
-    contest_tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
-    run.show(contest_figures.draw(run.out), "compete.md")
+    drawn = contest_tables.write(run.out, ready, {"seeds": seeds, **dataclasses.asdict(recipe)})
+    run.show(drawn, "compete.md")
     run.report()
 
 

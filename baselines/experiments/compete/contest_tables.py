@@ -11,6 +11,7 @@ import pandas as pd
 
 from aigc_market._files import read_json
 from baselines import report
+from baselines.experiments.compete import contest_figures
 from baselines.experiments.compete.meeting import Meeting
 from baselines.runs.files import read_frame, write_frame
 
@@ -36,8 +37,8 @@ _LEGEND = (
 )
 
 
-def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -> None:
-    """Write the tables.
+def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -> list[Path]:
+    """Write the tables and `compete.md`, and draw the figures that it shows.
 
     `sellers.csv`: methods that meet themselves, a row for each seat. `crossplay.csv`: who met whom.
     `curves.csv`: prices through training. `deviations.csv`: what follows a forced deviation.
@@ -46,6 +47,9 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
         out: folder of the results.
         meetings: those to be listed, which have been played.
         settings: listed at the end of `compete.md`.
+
+    Returns:
+        The figures' paths.
     """
     rows: dict[str, list[dict[str, Any]]] = {"sellers": [], "crossplay": [], "curves": []}
     rows["deviations"] = []
@@ -70,7 +74,9 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
     for name, of_table in rows.items():
         frame = pd.DataFrame(of_table, columns=None if of_table else ["scenario", "method"])
         write_frame(out / f"{name}.csv", frame)
-    report.write(out / "compete.md", _page(out, settings))
+    drawn = contest_figures.draw(out)
+    report.write(out / "compete.md", _page(out, drawn, settings))
+    return drawn
 
 
 def _met(met: Meeting, result: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +93,7 @@ def _met(met: Meeting, result: dict[str, Any]) -> dict[str, Any]:
     return found | {name: result[name] for name in _OF_MEETINGS}
 
 
-def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
+def _page(out: Path, drawn: Sequence[Path], settings: Mapping[str, Any]) -> list[str]:
     sellers, met = (read_frame(out / f"{name}.csv") for name in ("sellers", "crossplay"))
     parts = ["# Sellers that learn beside each other", _LEGEND]
     for name, rows in sellers.groupby("scenario", sort=False):
@@ -95,7 +101,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
         parts += [f"## {name}", _summary(rows, strangers), _differences(rows)]
         parts.append("Δ of the row's seller at the first seat against the column's, a stranger:")
         parts.append(_crossplay(strangers))
-    parts += [f"![{name}]({name}.png)" for name in ("learning", "gains")]
+    parts += [f"![{path.stem}]({path.name})" for path in drawn]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 

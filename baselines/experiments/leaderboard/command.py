@@ -16,7 +16,7 @@ from baselines.arena.registry import REGISTRY, Entry, Knows, resolve
 from baselines.arena.seeds import demonstration_seed, outside_seed
 from baselines.arena.task import Task
 from baselines.arena.training import Training, trained
-from baselines.experiments.leaderboard import costs, plots, tables
+from baselines.experiments.leaderboard import costs, tables
 from baselines.experiments.leaderboard.changes import HOMES, changes
 from baselines.experiments.leaderboard.draw import draws, look, looked_at
 from baselines.experiments.leaderboard.evaluation import Evaluation
@@ -139,7 +139,6 @@ def leaderboard(
     }
     tables.write_leaderboard(out, [r for r in results if not r.change], made_by)
     tables.write_outside(out, [r for r in results if r.change])
-    plots.draw(out)
     console.print(f"leaderboard.md, CSV files and a figure are in {out}/", soft_wrap=True)
     run.report()
 

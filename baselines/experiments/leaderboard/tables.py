@@ -11,6 +11,7 @@ import numpy as np
 
 from baselines.arena import policies
 from baselines.arena.registry import KNOWS
+from baselines.experiments.leaderboard import plots
 from baselines.experiments.leaderboard.changes import UNCHANGED
 from baselines.experiments.leaderboard.evaluation import WINDOWS
 from baselines.experiments.leaderboard.result import Result, grouped, is_classical, is_learner
@@ -41,7 +42,7 @@ _LAW = "Told the law, the best of the rules tried; no bound:"
 
 
 def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, Any]) -> Path:
-    """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`.
+    """Write `leaderboard.md`, `leaderboard.csv`, `seeds.csv`, `rounds.csv`; draw `regret.png`.
 
     And `differences.csv`, of each method to the references of its task; and `curves.csv`, of each
     training: share of the oracle's utility in validation episodes, after so many rounds and CPU
@@ -61,7 +62,8 @@ def write_leaderboard(out: Path, results: Sequence[Result], made_by: dict[str, A
     write_csv(out / "differences.csv", DIFFERENCE_COLUMNS, differences(results))
     write_csv(out / "curves.csv", CURVE_COLUMNS, [row for r in results for row in _curves(r)])
     write_csv(out / "rounds.csv", ROUND_COLUMNS, [row for r in results for row in _by_round(r)])
-    return write(out / "leaderboard.md", _page(results, made_by))
+    figure = plots.draw(out)
+    return write(out / "leaderboard.md", _page(results, figure, made_by))
 
 
 def rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -136,7 +138,7 @@ def _by_round(result: Result) -> Iterator[dict[str, Any]]:
 # --- leaderboard.md
 
 
-def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
+def _page(results: Sequence[Result], figure: Path | None, made_by: dict[str, Any]) -> Iterator[str]:
     yield "# Leaderboard"
     yield (
         "Share of the oracle's utility, 1 − Σ regret / Σ U\\*, over all rounds of all episodes: by "
@@ -164,7 +166,8 @@ def _page(results: Sequence[Result], made_by: dict[str, Any]) -> Iterator[str]:
     for name, of_task in grouped(lambda r: r.task.name, results).items():
         yield f"## {name}"
         yield from _one_preset(of_task)
-    yield "![Regret through an episode](regret.png)"
+    if figure:
+        yield f"![Regret through an episode]({figure.name})"
     yield "## Settings"
     yield settings(made_by, _PACKAGES)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from aigc_market import _checks
 from baselines.arena.overrides import changed
 from baselines.experiments.compete.compete import contest
-from baselines.experiments.sessions import deep_figures, deep_tables
+from baselines.experiments.sessions import deep_tables
 from baselines.experiments.sessions.session_units import Learning, Measuring
 from baselines.experiments.sessions.studied import LEARNERS
 from baselines.methods.sellers.deep_recipe import SOBER, DeepRecipe
@@ -119,6 +119,6 @@ def sessions(
     if done := run("measures", plan):
         made_by = {"sessions": sessions, "periods": periods, "seeds": seeds}
         made_by |= {f"recipe of {name}": recipe for name, recipe, _ in known}
-        deep_tables.write(run.out, [one.rows(run.out) for one in done], made_by)
-        run.show(deep_figures.draw(run.out), "sessions.md")
+        drawn = deep_tables.write(run.out, [one.rows(run.out) for one in done], made_by)
+        run.show(drawn, "sessions.md")
     run.report()

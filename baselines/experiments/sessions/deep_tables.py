@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from baselines import report
 from baselines.experiments.compete.measures import GAMMA
+from baselines.experiments.sessions import deep_figures
 from baselines.experiments.sessions.session_measures import ANSWER, POINTS, SOON
 from baselines.experiments.sessions.verdicts import (
     ABOVE,
@@ -28,6 +29,10 @@ _OF_SEATS += ["answered", "unprofitable", "punished", "deviation_profit"]
 _OF_BOTH = ["profit", "profit_gain", "users_loss", "nash_conv", "period"]
 _EACH = ["price", "seat_gain", "reply_gain"]
 _PACKAGES = ("aigc-market", "numpy", "torch")
+_CAPTIONS = {
+    "gains": "Profit gains and gains of best replies",
+    "response": "Prices after a forced deviation",
+}
 LEGEND = (
     "After learning, without exploring. Δ: the way from the Nash profit (0) to the cartel's (1); "
     "*users lose*: the same of the VMUs' utilities. *Noisy Δ*: with the sellers' own noise. "
@@ -49,8 +54,8 @@ def write(
     out: Path,
     batches: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]],
     settings: Mapping[str, Any],
-) -> None:
-    """Write the tables.
+) -> list[Path]:
+    """Write the tables and `sessions.md`, and draw the figures that it shows.
 
     `sessions.csv` has a row a session, `responses.csv` prices after a forced deviation, and
     `curves.csv` prices through learning, exploration included.
@@ -61,6 +66,9 @@ def write(
             `seed`), and its result: `records`, `seconds`, and `curve`, with `period` of each
             window and `price` (sessions, 2) there.
         settings: listed at the end of `sessions.md`.
+
+    Returns:
+        The figures' paths.
     """
     rows: list[dict[str, Any]] = []
     changes: dict[tuple[str, ...], list[Any]] = {}
@@ -82,7 +90,9 @@ def write(
     }
     for name, table in tables.items():
         write_frame(out / f"{name}.csv", table)
-    report.write(out / "sessions.md", _page(out, settings))
+    drawn = deep_figures.draw(out)
+    report.write(out / "sessions.md", _page(out, drawn, settings))
+    return drawn
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +131,7 @@ def _curve(key: Mapping[str, Any], curve: Mapping[str, Any]) -> list[dict[str, A
     return rows
 
 
-def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
+def _page(out: Path, drawn: Sequence[Path], settings: Mapping[str, Any]) -> list[str]:
     sessions = read_frame(out / "sessions.csv")
     parts = ["# Deep sellers on continuous prices", LEGEND]
     for name, rows in sessions.groupby("scenario", sort=False):
@@ -135,10 +145,7 @@ def _page(out: Path, settings: Mapping[str, Any]) -> list[str]:
             f"The grid of best replies has {2 * POINTS - 1} prices; by one of {POINTS} gains "
             f"differ by at most {sessions['reply_error'].max():.2g}."
         )
-    parts += [
-        "![Profit gains and gains of best replies](gains.png)",
-        "![Prices after a forced deviation](response.png)",
-    ]
+    parts += [f"![{_CAPTIONS[path.stem]}]({path.name})" for path in drawn]
     return [*parts, "## Settings", report.settings(settings, _PACKAGES)]
 
 
