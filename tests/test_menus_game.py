@@ -148,9 +148,14 @@ PLAIN = {"satisfaction": LogUniform(80, 400)}
 HIDDEN = {"scenario": "hidden", "followers": "best_response"}
 
 
-@pytest.mark.parametrize("law", [PLAIN, HIDDEN], ids=["plain", "hidden"])
-@pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize("K", range(1, 7))
+@pytest.mark.parametrize(
+    ("K", "law", "normalize"),
+    [
+        (K, law, (K + offset) % 2 == 0)  # both units for both laws, and for every K
+        for K in range(1, 7)
+        for offset, law in enumerate((PLAIN, HIDDEN))
+    ],
+)
 def test_the_best_menu_rounded_to_single_precision_earns_what_it_should(K, normalize, law):
     """Though nearly every VMU is indifferent between its contract and another one."""
     for L in {1, 2, K}:
