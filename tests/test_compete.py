@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -295,6 +296,8 @@ def test_what_was_kept_is_taken_up(tmp_path):
         path.name for path in files
     }
     assert {"learning.png", "gains.png"} <= {path.name for path in files}
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", (tmp_path / "compete.md").read_text("utf-8"))
+    assert shown == ["learning.png", "gains.png"]
     tables = {path.name: path.read_text("utf-8") for path in files if path.suffix == ".csv"}
     kept = {p: p.stat().st_mtime_ns for p in files if p.parent.name in ("trained", "met")}
     lost = next(p for p in kept if "nash-q_learning-seed1" in p.name)
@@ -339,6 +342,11 @@ def test_figures_are_drawn_from_the_tables_alone(tmp_path):
     told = "scenario,method,seed,knows,profit_gain\nduopoly,nash,,law,0\n"
     (tmp_path / "sellers.csv").write_text(told, "utf-8")
     assert contest_figures.draw(tmp_path) == []  # nobody learns
+
+
+def test_a_report_shows_the_figures_that_were_drawn_and_no_others(tmp_path):
+    compete(scenario=("calvano",), methods=("nash",), seeds=1, workers=1, out=tmp_path)
+    assert "![" not in (tmp_path / "compete.md").read_text("utf-8")
 
 
 def test_a_training_names_what_it_depends_on(tmp_path):
