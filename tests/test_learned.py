@@ -91,7 +91,7 @@ def test_prices_are_scaled_from_the_cost_and_steps_to_about_one():
     seen = seen_rows(task, 2, rows).reshape(2, 5)
     np.testing.assert_allclose(seen, [[0, 0, 0, 0, 0.5], [1, 1, 2.5, 1, 0.5]], atol=1e-6)
     masked = np.hstack([[1.0], np.full(10, 0.2), np.arange(10) % 2])[None]
-    seen = seen_rows(CROWD, 1, masked)[0]
+    seen = seen_rows(CROWD, 1, np.vstack([masked, 0 * masked]))[0]  # whatever others see
     expected = np.hstack([[1.0], np.full(10, 0.5), np.arange(10) % 2, [1, 0.5]])
     np.testing.assert_allclose(seen, expected, atol=1e-6)
 
