@@ -62,8 +62,8 @@ class Episode:
         self.infos: list[dict[str, Any]] = []
         self._take_up()
         self.post(game.before_any(self.market))
-        # Of each leader, and those of all followers: number by number, each of everyone, for a call
-        # a VMU would be felt where there are a thousand.
+        # One for each leader, and one for all followers: their first numbers, their second ones and
+        # so on. To write one for each follower would be felt where there are a thousand.
         self._kept = [game.leader.kept] * self._leaders
         if self._answered:
             self._kept.append(game.follower.kept * game.K)
@@ -128,7 +128,7 @@ class Episode:
         self._show(prices if unit == 1.0 else [price * unit for price in prices])
 
     def _show(self, seen: list[float]) -> None:
-        """Put what is posted, in units, before everybody's eyes."""
+        """Keep what is posted, in the units of observations, for all who see it."""
         self._seen = array("f", seen)
         if self._answered:
             self._window: array[float] | None = None  # what followers see, once one looks
