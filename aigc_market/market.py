@@ -193,13 +193,15 @@ class BaseMarket:
         return [own[:-1] for model in self.models for own in _coefficient_shapes(model)]
 
     def _check_shapes(self) -> None:
+        given = {name: tuple(shape(getattr(self, name))) for name in self.PARAMETERS}
         try:
             batch = np.broadcast_shapes(*self._leading())
         except ValueError:
-            given = {name: tuple(shape(getattr(self, name))) for name in self.PARAMETERS}
             raise ValueError(
                 f"parameters must agree on the leading (batch) axes, got shapes {given}"
             ) from None
+        if 0 in batch:
+            raise ValueError(f"a batch must hold one market at least, got shapes {given}")
         fitted = self.map_models(lambda model: _fit_to_vmus(model, batch, self.K))
         object.__setattr__(self, "ssim", fitted)
 

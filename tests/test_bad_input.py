@@ -458,6 +458,18 @@ def test_batches_that_do_not_fit_are_refused_with_their_shapes():
     assert "'satisfaction': (4, 2)" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("market", "arguments"),
+    [
+        (aigc_market.Market, {"cost": np.ones(0)}),
+        (aigc_market.Competition, {"satisfaction": np.ones((3, 0, 2))}),
+    ],
+)
+def test_a_batch_of_no_markets_is_refused(market, arguments):
+    with pytest.raises(ValueError, match="a batch must hold one market at least, got shapes"):
+        market(**arguments)
+
+
 # Scenarios
 
 SCENARIO = {
