@@ -10,6 +10,7 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.competition.fixed_point import Profiles, newton
 from aigc_market.competition.response import OwnDemand
+from aigc_market.ssim import TabulatedSSIM
 
 
 def short_of_capacity(seed):
@@ -133,7 +134,7 @@ def test_a_market_is_given_up_after_so_many_evaluations(monkeypatch, make, most)
     assert 1e4 < seen < most
 
 
-# Quadratics whose capacities bind; what `cartel` was short of, by 11 %, .9 %, .02 %, 6 % and .1 %:
+# Quadratics whose capacities bind; what `cartel` was short of, by 11, .9, .02, 6, .1 and 1.2 %:
 # where all that can be sold is sold (the prices beside it), with a global search by SciPy.
 CARTELS = [
     ({
@@ -174,6 +175,12 @@ CARTELS = [
         ],
         "temperature": 8.49, "outside": 55.6,
     }, [5.078238, 8.48397, 9.575099]),
+    ({
+        "cost": [0.0126, 0.0278, 0.0251, 0.0296], "satisfaction": [228.0, 144.0],
+        "min_steps": 4.29, "capacity": [17.7, 8.57, 48.3, 8.57], "access_cost": np.zeros((4, 2)),
+        "ssim": [(-9.6e-6, 0.0101), (-1.42e-5, 0.011), (-1.32e-5, 0.0163), (-9.31e-6, 0.00654)],
+        "temperature": 0.218, "outside": -56.9,
+    }, [1.914797259, 2.037686855, 3.258102805, 1.112473303]),
 ]  # fmt: skip
 
 
@@ -210,6 +217,23 @@ def test_a_provider_that_sells_next_to_nothing_overflows_nothing():
         max_steps=4926.6, max_price=24.518, M=4, K=3,
     )  # fmt: skip
     assert np.isfinite(competition.cartel(market).prices).all()
+
+
+def test_a_cartel_of_whose_members_some_share_captives_alone():
+    """What the others sell does not move its prices: equations of multipliers are singular."""
+    tables = [
+        ([0, 12.7, 68.5, 161, 210, 213, 228, 250], [0, 0.734, 3.49, 4.96, 5.52, 5.55, 5.7, 5.87]),
+        ([0, 58.2, 172, 174, 208, 239, 250], [0, 0.271, 1.14, 2.07, 2.75, 3.24, 3.95]),
+        ([0, 76, 129, 227, 250], [0, 1.37, 2.54, 3.41, 3.69]),
+        ([0, 11.2, 250], [0, 0.914, 1.79]),
+    ]
+    market = Competition(
+        M=4, K=2, cost=[0.217, 0.232, 0.0845, 0.108], max_price=[55.2, 63.1, 220, 43.4],
+        satisfaction=[741, 2620], capacity=[1.44, 61, 15, 0.59], temperature=6.85,
+        ssim=[TabulatedSSIM(*table) for table in tables],
+    )  # fmt: skip
+    apart = competition.nash(market).asp_utility.sum()
+    assert competition.cartel(market).asp_utility.sum() >= apart * (1 - 1e-9)
 
 
 def test_a_cartel_is_sought_where_something_sells():

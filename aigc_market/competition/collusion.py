@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from aigc_market.competition.batches import checked, in_parts
-from aigc_market.competition.fixed_point import solved, to_clear
-from aigc_market.competition.response import Derivatives, Profiles
+from aigc_market.competition.deviation import where_scarce
+from aigc_market.competition.fixed_point import newton, solved, to_clear
+from aigc_market.competition.response import Derivatives, OwnDemand, Profiles
 from aigc_market.equilibrium import solve
 from aigc_market.market import Competition
 from aigc_market.rules import PairSettlement, PairTerms, rational
@@ -184,6 +185,7 @@ class _Search:
         for m in range(M):
             if self.one.capacity is not None:
                 yield partial(self.clearing, m)
+                yield partial(self.meeting, m)
             if not self.one.smooth:
                 yield partial(self.cliffs, m, self.one.breaks(m, _CLIFFS))
 
@@ -199,14 +201,27 @@ class _Search:
         tried[m] = edges[:, None]
         return tried
 
+    def meeting(self, m: int, at: np.ndarray) -> np.ndarray:
+        """One sells all it can, and of the others those that almost do so too; (M, 1, S, N)."""
+        prices = at.reshape(len(at), -1).copy()
+        profiles = self.each(at)
+        held = profiles.demand(prices) < (1 - _NEARLY) * profiles.capacity
+        held[m] = False
+        prices[m] = where_scarce(OwnDemand(profiles, m, prices))[0]
+        return newton(profiles, prices, held)[0].reshape(at[:, None].shape)
+
     def clearing(self, m: int, at: np.ndarray) -> np.ndarray:
-        """One price changes, and of the others those that clear a capacity go on clearing it."""
+        """One price changes, and of the others those that clear a capacity go on clearing it.
+
+        Where that price asks more of its provider than the capacity, it rises to where it does not.
+        """
         way = np.arange(self.one.M) == m
         tried = self.straight(way, at)
         sold = self.each(at).demand(at.reshape(len(at), -1)).reshape(at.shape)
         binds = sold >= (1 - _BINDS) * self.one.capacity[:, None]
-        free = (binds & ~way[:, None, None])[:, None]
-        low, high = (np.where(free, a[:, None, None], tried) for a in (self.low, self.high))
+        own, free = way[:, None, None, None], binds[:, None]
+        low = np.where(free & ~own, self.low[:, None, None], tried)
+        high = np.where(free | own, self.high[:, None, None], tried)
         return self.cleared(tried, low, high, _CLEARINGS)
 
 
@@ -222,6 +237,7 @@ _PAIRS = 10
 _CLIFFS = 256
 _NEAR = 0.03  # of the highest price
 _BINDS = 1e-3  # of the capacity
+_NEARLY = 0.1  # of the capacity
 _SCALES = np.concatenate([np.linspace(1, 1 / 48, 48), 0.5 ** np.arange(6.5, 36, 2.5)])
 _LINE = np.concatenate([-_SCALES, _SCALES])  # steps, as shares of the whole range
 

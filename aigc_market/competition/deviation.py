@@ -130,7 +130,7 @@ _BREAKS = 128  # all of them where VMUs are few; with many VMUs each break is sm
 def best_price(profiles: Profiles, seat: int, prices: np.ndarray, tolerance: float) -> Deviation:
     """`best_deviation` from prices (M, N): branch and bound over [c, p_max]."""
     demand = OwnDemand(profiles, seat, prices)
-    at, best, roof, low = _where_scarce(demand)
+    at, best, roof, low = where_scarce(demand)
     high = demand.max_price
     guess = np.clip(prices[seat], low, high)
     at, best = _better(at, best, guess, demand.earned(guess[None])[0])
@@ -229,7 +229,7 @@ def _bound(bounds: Bounds, utility: np.ndarray, demand: OwnDemand) -> np.ndarray
     return np.where(bounds.jumps, most, np.minimum(most, crossing))
 
 
-def _where_scarce(demand: OwnDemand) -> tuple[np.ndarray, ...]:
+def where_scarce(demand: OwnDemand) -> tuple[np.ndarray, ...]:
     """The prices at which VMUs ask for more than the capacity: there the highest is best.
 
     Returns:

@@ -10,6 +10,8 @@ Arrays are (M, N): of each provider in each of N markets.
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from aigc_market.competition.response import EPS, Profiles
@@ -104,7 +106,8 @@ _REACHED = 4 * EPS
 
 def solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """x of matrix·x = right, (N, M, M) and (N, M); the shortest where there are many or none."""
-    try:
-        return np.linalg.solve(matrix, right[..., None])[..., 0]
-    except np.linalg.LinAlgError:
-        return (np.linalg.pinv(matrix) @ right[..., None])[..., 0]
+    with contextlib.suppress(np.linalg.LinAlgError):
+        found = np.linalg.solve(matrix, right[..., None])[..., 0]
+        if np.isfinite(found).all():  # a matrix that is singular to rounding is not always refused
+            return found
+    return (np.linalg.pinv(matrix) @ right[..., None])[..., 0]
