@@ -16,6 +16,8 @@ from aigc_market.ssim import SSIMModel
 
 _MOST_DEVIATIONS = 4.0
 """Drifts are held within ± this many stationary standard deviations, so that δ has bounds."""
+_MOST_DRIFT = 700.0
+"""Of x; its exponential is a number."""
 _NEVER = 2.0**24
 """Rounds; single precision counts no further."""
 
@@ -89,7 +91,8 @@ class Drift(Move):
 
     Args:
         persistence: in [0, 1), the share of x that stays.
-        step: > 0, the standard deviation of what comes to it.
+        step: > 0, the standard deviation of what comes to it; so small that 4 stationary standard
+            deviations are 700 at most.
     """
 
     persistence: float = 0.98
@@ -97,8 +100,10 @@ class Drift(Move):
 
     def __post_init__(self) -> None:
         _checks.number("persistence", self.persistence, at_least=0, below=1)
-        _checks.number("step", self.step, above=0)
-        self._most = _MOST_DEVIATIONS * self.step / math.sqrt(1 - self.persistence**2)
+        stays = math.sqrt(1 - self.persistence**2)
+        most = _MOST_DRIFT * stays / _MOST_DEVIATIONS
+        _checks.number("step", self.step, above=0, at_most=most)
+        self._most = _MOST_DEVIATIONS * self.step / stays
         self.factor_bounds = math.exp(-self._most), math.exp(self._most)
 
     def begin(self, state: State, rng: Any) -> None:

@@ -202,7 +202,7 @@ BAD = {
     aigc_market.DrawnQuadratic: {"alpha": NOT_A_LAW, "beta": NOT_A_LAW, "gamma": [NAN, [1.0, 2.0]]},
     DrawnSaturating: {"gain": NOT_A_LAW, "scale": NOT_A_LAW, "start": [NAN, [1.0, 2.0]]},
     aigc_market.DemandShare: {"share": NOT_A_LAW},
-    aigc_market.Drift: {"persistence": [-0.1, 1, "1"], "step": [0]},
+    aigc_market.Drift: {"persistence": [-0.1, 1, "1"], "step": [0, 1e6]},
     aigc_market.Shift: {"probability": NOT_A_PROBABILITY},
     aigc_market.Road: {
         "rate": [0, [1.0, 2.0]],
@@ -365,10 +365,16 @@ def test_the_tables_have_every_public_call():
 
 
 LIVE = Service([0, 250], [0, 1])
+FAR = aigc_market.Drift(persistence=0.99999, step=0.1)
+"""It may take δ beyond what single precision can hold."""
 CONTRADICTIONS = [
     (
         {"satisfaction": lambda rng: 200.0, "normalize": True},
-        "satisfaction must have bounds where normalize=True",
+        "satisfaction must have bounds .* where normalize=True",
+    ),
+    (
+        {"scenario": aigc_market.Scenario("far", moves=[FAR]), "normalize": True},
+        r"satisfaction must have bounds .* where normalize=True.*got .* \[Drift",
     ),
     (
         {"min_steps": 10.2, "max_steps": 10.8, "continuous_actions": False},
@@ -396,7 +402,7 @@ OF_SEVERAL = [
 ]
 WIDE = {"satisfaction": aigc_market.Uniform(100, 400)}
 OF_MENUS = [
-    *(CONTRADICTIONS[i] for i in (0, 2, 3, 5)),
+    *(CONTRADICTIONS[i] for i in (0, 3, 4, 6)),
     ({"capacity": 10.0}, "'capacity' is not a parameter; allowed: K, cost"),
     ({"min_steps": 0}, "'min_steps' is not a parameter; allowed: K, cost"),
     ({"ssim": SaturatingSSIM([2.0, 3.0], 40.0)}, "ssim must be the same for all VMUs .* got Satur"),
@@ -409,7 +415,13 @@ OF_MENUS = [
         for move in (aigc_market.Traffic(), aigc_market.Road())
     ),
     ({"scenario": "drift"}, r"scenario must be .*'paper', 'hidden'.* got 'drift'"),
-    ({"satisfaction": lambda rng: 200.0}, "satisfaction must have bounds where contracts are sold"),
+    *(
+        (arguments, "satisfaction must have bounds .* where contracts are sold")
+        for arguments in (
+            {"satisfaction": lambda rng: 200.0},
+            {"scenario": aigc_market.Scenario("far", moves=[FAR])},
+        )
+    ),
     ({**WIDE, "max_fee": 3e3}, "max_fee must be at least 3232.76, .* got 3000"),
     ({"ssim": aigc_market.ssim.TabulatedSSIM([0, 250], [5, 0])}, "ssim must gain something"),
     (

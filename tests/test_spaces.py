@@ -96,6 +96,13 @@ def test_a_drawn_satisfaction_brings_its_bounds():
     assert (space.low[0], space.high[0]) == (50.0, 300.0)
 
 
+def test_bounds_are_numbers_however_far_a_market_may_drift():
+    drift = aigc_market.Drift(persistence=0.99999, step=0.1)
+    env = aigc_market.env(scenario=aigc_market.Scenario("far", moves=[drift]))
+    assert env.observation_space("vmu_0").is_bounded()
+    assert env.state_space.is_bounded()
+
+
 def test_continuous_actions_are_prices_and_steps():
     env = aigc_market.env(cost=1.5, max_price=18.0, min_steps=12, max_steps=240)
     assert env.action_space("asp_0") == Box(1.5, 18.0, (1,), np.float32)

@@ -96,6 +96,8 @@ class Settings(settings.Settings):
         return satisfaction * rises * self.best_gain
 
     def _check(self) -> None:
+        if self.max_fee is not None:
+            _checks.number("max_fee", self.max_fee, above=0)
         super()._check()
         _checks.integer("contracts", self.contracts, at_least=1)
         menus.check_market(self.market)
@@ -110,14 +112,11 @@ class Settings(settings.Settings):
                 f"got {self.market.ssim!r}"
             )
         most = float(self.market.satisfaction.max())  # of a law the most that it draws
-        if most > 1e30:
-            raise ValueError(
-                "satisfaction must have bounds where contracts are sold: "
-                "wrap the function as aigc_market.Drawn(low, high, function)"
-            )
+        if self.seen_satisfaction_bounds[1] > 1e30:
+            self._refuse_unbounded("where contracts are sold")
         if self.max_fee is not None:
             least = self._worth(most)
-            if _checks.number("max_fee", self.max_fee, above=0) < least * (1 - 1e-9):
+            if self.max_fee < least * (1 - 1e-9):
                 raise ValueError(
                     f"max_fee must be at least {least:g}, what the best contract may be worth to a "
                     f"VMU, got {self.max_fee!r}"

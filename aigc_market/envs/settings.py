@@ -151,16 +151,21 @@ class Settings:
         for name in ("continuous_actions", "normalize", "scale_rewards", "judged"):
             _checks.flag(name, getattr(self, name))
         _checks.choice("render_mode", self.render_mode, [None, *RENDER_MODES])
-        if self.normalize and self.satisfaction and self.satisfaction.high > 1e30:
-            raise ValueError(
-                "satisfaction must have bounds where normalize=True: "
-                "wrap the function as aigc_market.Drawn(low, high, function)"
-            )
+        if self.normalize and self.seen_satisfaction_bounds[1] > 1e30:
+            self._refuse_unbounded("where normalize=True")
         if not self.continuous_actions and np.ceil(market.min_steps) > market.max_steps:
             raise ValueError(
                 "min_steps and max_steps must have a whole number between them where "
                 f"continuous_actions=False, got {market.min_steps:g} and {market.max_steps:g}"
             )
+
+    def _refuse_unbounded(self, where: str) -> None:
+        raise ValueError(
+            f"satisfaction must have bounds of at most 1e30 {where}, whatever moves make of it "
+            "(wrap a function as aigc_market.Drawn(low, high, function)), "
+            f"got {self.satisfaction or self.market.satisfaction!r} and "
+            f"{list(self.scenario.moves)}"
+        )
 
     # What is seen never leaves these bounds.
 
@@ -196,7 +201,7 @@ class Settings:
         low, high = self.satisfaction_bounds
         for move in self.scenario.moves:
             low, high = low * move.factor_bounds[0], high * move.factor_bounds[1]
-        return (0.0 if self.masked else low), high
+        return (0.0 if self.masked else low), min(high, float(np.finfo(np.float32).max))
 
     @property
     def rationed(self) -> bool:
