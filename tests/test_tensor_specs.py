@@ -1,5 +1,6 @@
 """Games on tensors as environments of TorchRL: specs, transforms, collectors, bad input."""
 
+import pickle
 import re
 import warnings
 from dataclasses import dataclass
@@ -255,3 +256,19 @@ def test_what_is_seen_at_the_highest_price_lies_in_its_spec(game, dtype, max_pri
     seen = env.step(acts)["next"]
     for key in (("asp", "observation"), ("vmu", "observation"), "state"):
         assert env.observation_spec[key].is_in(seen[key])
+
+
+def test_the_first_price_is_one_that_may_be_posted():
+    """Between bounds that are all but one number, a sum in single precision lies above both."""
+    env = MarketEnv(50, cost=0.0018542574886338992, max_price=0.0018542576740596482, seed=0)
+    key = "asp", "observation"
+    assert env.observation_spec[key].is_in(env.reset()[key])
+
+
+def test_a_pickled_game_whose_capacity_is_a_number_goes_on_alike():
+    env = MarketEnv(50, scenario="shift", capacity=106.41038417816162, seed=0)
+    env.reset()
+    twin = pickle.loads(pickle.dumps(env))
+    for number in range(3):
+        acts = random_actions(env, number)
+        same(*(game.step(acts.clone())["next"] for game in (env, twin)))

@@ -182,7 +182,7 @@ class NumberReader(_Reader):
     def at(self, share: Any, low: Any, high: Any) -> Any:
         """Numbers (N,) at these shares of the way from the least to the most, as `draw`."""
         if self._tensor is None:
-            return low + share * (high - low)
+            return clip(low + share * (high - low), low, high)  # a sum is rounded
         xp, count = namespace(share), len(self._tensor)
         index = xp.astype(share * count, xp.int64)
         return clip(self._tensor[clip(index, 0, count - 1)], low, high)
@@ -331,7 +331,7 @@ class NumbersReader(_Reader):
     def at(self, share: Any, low: Any, high: Any) -> Any:
         """Numbers (n, N) at shares (N, n) of the way from the least to the most, as `draw`."""
         if not self._tensors:
-            return low + share.mT * (high - low)
+            return clip(low + share.mT * (high - low), low, high)
         columns = zip(self._tensors, share.mT, strict=True)
         xp = namespace(share)
         drawn = [

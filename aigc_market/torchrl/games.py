@@ -289,7 +289,7 @@ def _held(market: Any, before: Any, holds: torch.Tensor) -> Any:
     changed: dict[str, Any] = {}
     for name in ("satisfaction", *market.MOVED):
         new, old = getattr(market, name), getattr(before, name)
-        if new is not old:
+        if new is not old and torch.is_tensor(new):  # numbers stand, but pickle makes two of one
             changed[name] = torch.where(holds, old, new)
     new, old = market.models[0], before.models[0]
     if new is not old:
