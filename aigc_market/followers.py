@@ -168,8 +168,9 @@ class Quantal:
             return value[..., min(k, value.shape[-1] - 1), None] if np.ndim(value) else value
 
         satisfaction, ssim = market.satisfaction[..., k, None], market.ssim.map(of_vmu)
-        free = rules.best_surplus(satisfaction, ssim, market.per_vmu(low), market.per_vmu(high))
+        most = rules.best_surplus(satisfaction, ssim, market.per_vmu(low), market.per_vmu(high))
         surplus = rules.vmu_surplus(price, satisfaction, ssim, steps)
+        free = np.where(most > 0, most, 1.0)
         return steps, np.where(for_sale, surplus / (self.temperature * free), -np.inf)
 
 

@@ -169,6 +169,7 @@ SSIM = aigc_market.ssim.QuadraticSSIM([[-1e-4, -2e-4], [-3e-4, -1.5e-4]], [[0.06
         {"satisfaction": [90.0, 300.0]},
         {"K": 3, "cost": 2.0},
         {"ssim": SSIM, "satisfaction": [[200.0, 150.0], [180.0, 120.0]], "min_steps": [10.0, 30.0]},
+        {"ssim": aigc_market.ssim.TabulatedSSIM([0, 250], [5, 0])},  # nothing to gain
     ],
 )
 def test_cold_quantal_followers_are_rational_to_a_step(arguments):
