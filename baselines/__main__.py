@@ -9,6 +9,7 @@ from typing import Literal
 import tyro
 
 from aigc_market import _checks
+from aigc_market.cli.ending import in_order
 from baselines.experiments.calvano.replicate import calvano
 from baselines.experiments.compete.compete import compete
 from baselines.experiments.evaluate import evaluate
@@ -75,9 +76,9 @@ def main() -> None:
     """Run the command line.
 
     Raises:
-        SystemExit: 2 where arguments are bad, with their message on standard error.
+        SystemExit: 2 where arguments are bad, 130 after Ctrl-C, with a line on standard error.
     """
-    try:
+    with in_order("error"):
         if sys.argv[1:] and not sys.argv[1].startswith("-"):
             _checks.choice("command", sys.argv[1], _COMMANDS)
         tyro.extras.subcommand_cli_from_dict(
@@ -86,9 +87,6 @@ def main() -> None:
             description="Baselines of the AIGC pricing game.",
             config=(tyro.conf.DisallowNone,),  # what is left out is None
         )
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """The console command `aigc-market`: `solve`, `fit`, `info` and `explore`, and each error."""
 
+import contextlib
 import importlib.util
+import io
+import os
 import re
 import signal
 import socket
@@ -676,12 +679,37 @@ def test_errors_in_a_process_of_its_own():
     assert err == "aigc-market: --cost must be finite numbers above 0, got -1.0\n"
 
 
-def test_a_reader_that_has_had_enough():
-    with process("solve --K 20000 --json") as child:
-        child.stdout.readline()
-        child.stdout.close()
+@pytest.mark.parametrize("words", ["solve", "solve --K 2000 --json", "--version"])
+def test_a_reader_that_has_had_enough(words):
+    read, write = os.pipe()
+    os.close(read)
+    with process(words, stdout=write) as child:
+        os.close(write)
         assert child.wait(timeout=120) == 141
         assert child.stderr.read() == ""
+
+
+@pytest.mark.parametrize("words", [["solve"], ["solve", "--help"]])
+def test_a_terminal_that_knows_no_greek(monkeypatch, words):
+    shown = io.TextIOWrapper(io.BytesIO(), "cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", shown)
+    with pytest.raises(SystemExit, match="0") if words[1:] else contextlib.nullcontext():
+        cli.main(words)
+    assert b"?" in shown.buffer.getvalue()  # δ
+
+
+def test_streams_that_were_closed_before(monkeypatch):
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, name, None)
+    cli.main(["play"])
+    sys.stdin.close()
+    sys.stdout.close()
+
+
+def test_a_terminal_too_narrow_for_help(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1")
+    cli.main(["--version"])
+    assert os.environ["COLUMNS"] == "10"
 
 
 def test_ctrl_c_in_a_process_of_its_own(tmp_path):

@@ -134,7 +134,8 @@ def test_a_seed_is_a_game(capsys, typed):
         ("--followers greedy", "--followers must be one of ['best_response'"),
         ("--rivals nash", "--rivals must be left out where there is one provider"),
         ("--policy 3", "--policy must be left out where there is one provider"),
-        ("--record no/where/run.jsonl", "--record must be in a folder that is there"),
+        ("--record .", "--record must be a file in a folder that is there, got '.'"),
+        ("--record no/where/run.jsonl", "--record must be a file in a folder that is there"),
         ("--M 2 --rivals nasty", "'tit_for_tat'] or a price, got 'nasty'"),
         ("--M 2 --rivals 99 --policy 2", "--rivals must post finite prices"),
         (
@@ -280,7 +281,7 @@ def test_ctrl_c_keeps_what_was_played(capsys, monkeypatch, tmp_path):
     ("flags", "said"),
     [
         ("--video run.avi", "path must end in .gif or .mp4"),
-        ("--video no/run.gif", "--video must be in a folder that is there"),
+        ("--video no/run.gif", "--video must be a file in a folder that is there"),
         ("--video run.gif --text", "--text must be left out beside --video"),
         ("--video run.gif --fps 0", "--fps must be finite numbers above 0, got 0.0"),
     ],

@@ -190,9 +190,9 @@ def draws(env: Any, seed: int) -> bool:
 
 
 def check_folder(name: str, path: Path | None) -> None:
-    """Refuse a file, if one is asked for, that has no folder to be written to."""
-    if path is not None and not path.parent.is_dir():
-        raise ValueError(f"{name} must be in a folder that is there, got {str(path)!r}")
+    """Refuse a file, if one is asked for, that has no folder to be written to, or is one."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise ValueError(f"{name} must be a file in a folder that is there, got {str(path)!r}")
 
 
 def ssim_column(path: str | Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import get_type_hints, is_typeddict
 
@@ -11,6 +9,7 @@ from tyro.extras import subcommand_cli_from_dict
 
 import aigc_market
 from aigc_market import _checks
+from aigc_market.cli.ending import in_order
 from aigc_market.cli.explore import explore
 from aigc_market.cli.fit import fit
 from aigc_market.cli.info import info
@@ -25,17 +24,14 @@ def run(words: Sequence[str]) -> None:
     """Run one command.
 
     Raises:
-        SystemExit: 2 where the words are bad, 130 after Ctrl-C.
+        SystemExit: 2 where the words are bad; see `in_order`.
     """
-    if list(words[:1]) == ["--version"]:
-        print(f"aigc-market {aigc_market.__version__}")
-        return
-    if words and not words[0].startswith("-"):
-        try:
+    with in_order("aigc-market", lambda error: _told(words, error)):
+        if list(words[:1]) == ["--version"]:
+            print(f"aigc-market {aigc_market.__version__}")
+            return
+        if words and not words[0].startswith("-"):
             _checks.choice("command", words[0], _COMMANDS)
-        except ValueError as error:
-            _end(str(error), 2)
-    try:
         subcommand_cli_from_dict(
             _COMMANDS,
             prog="aigc-market",
@@ -43,21 +39,13 @@ def run(words: Sequence[str]) -> None:
             "and the equilibrium. --version tells the version.",
             args=words,
         )
-        sys.stdout.flush()  # here, where a closed pipe is met
-    except KeyboardInterrupt:
-        _end("interrupted", 130)
-    except BrokenPipeError:  # whoever reads has had enough, as in `aigc-market solve | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        name, _, rest = str(error).partition(" ")
-        hints = get_type_hints(_COMMANDS[words[0]])
-        groups = filter(is_typeddict, hints.values())
-        if name in hints or any(name in group.__annotations__ for group in groups):
-            name = f"--{name.replace('_', '-')}"  # a parameter, as the package names it
-        _end(f"{name} {rest}", 2)
 
 
-def _end(message: str, status: int) -> None:
-    print(f"aigc-market: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(status) from None
+def _told(words: Sequence[str], error: Exception) -> str:
+    """An error of the package in words of the command line: a parameter is a flag."""
+    name, _, rest = str(error).partition(" ")
+    hints = get_type_hints(_COMMANDS[words[0]]) if words[0] in _COMMANDS else {}
+    groups = filter(is_typeddict, hints.values())
+    if name in hints or any(name in group.__annotations__ for group in groups):
+        name = f"--{name.replace('_', '-')}"
+    return f"{name} {rest}"
