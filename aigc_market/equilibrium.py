@@ -108,6 +108,16 @@ def _total_demand(market: Market) -> _Pieces:
     rates, slopes, intercepts = (convert(part, market.satisfaction) for part in curve[:3])
     delta = market.satisfaction[..., None]
     xp = namespace(delta)
+    # A line too steep to be told from a jump is one: its large numbers would drown all others.
+    jump = rates[..., 1:] <= rates[..., :-1] * (1 + 64 * float(xp.finfo(rates.dtype).eps))
+    jump = jump & (slopes[..., 1:-1] < 0)
+
+    def with_jumps(pieces: Any) -> Any:
+        pieces = pieces + 0.0 * rates[..., :1]
+        inside = xp.where(jump, pieces[..., 2:], pieces[..., 1:-1])
+        return xp.concat([pieces[..., :1], inside, pieces[..., -1:]], axis=-1)
+
+    slopes, intercepts = with_jumps(slopes), with_jumps(intercepts)
     slopes, intercepts = curve.form.of_price(slopes, intercepts, delta)
     if market.active is not None:
         slopes, intercepts = (

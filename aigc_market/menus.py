@@ -447,7 +447,7 @@ def _cuts_of_few(market: Market, revenue: Any, L: int) -> Any:
     concave = sums_from_end(_ironed(revenue))
     concave = xp.concat([concave, 0.0 * concave[..., :1]], axis=-1)
     rounding = 16 * K * float(xp.finfo(revenue.dtype).eps)
-    corners = revenue >= concave - rounding * concave[..., :1]
+    corners = revenue >= concave - rounding * xp.max(concave, axis=-1)[..., None]
     count = _counted(revenue, K + 1)
     wide = _wide(market)
     paid = _paid(wide, revenue[..., :, None], revenue[..., None, :], count - count[:, None])
@@ -592,8 +592,10 @@ def best_tariff(market: Market) -> Tariff:
     low, high = edges[..., :-1, :], edges[..., 1:, :]
     a, b = 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high
     at_a, at_b, x = demand(a), demand(b), form.coordinate(a)
-    width = form.coordinate(b) - x
-    slope = (at_b - at_a) / xp.where(width > 0, width, 1.0)
+    # Of a piece too narrow to tell a line in it from a jump, what is said at its ends is enough.
+    told = high > low * (1 + 64 * float(xp.finfo(low.dtype).eps))
+    width = xp.where(told, form.coordinate(b) - x, float("inf"))
+    slope = (at_b - at_a) / width
     level = at_a - slope * x
     slopes, levels = sums_from_end(slope), sums_from_end(level)
     peak = form.peak(cost, slopes, slopes - buyers * slope, levels - buyers * level)
@@ -620,6 +622,7 @@ def best_tariff(market: Market) -> Tariff:
 
     # Rounding may have pushed the price past a jump of demand.
     below = price * (1 - 4 * float(xp.finfo(price.dtype).eps))
+    below = larger(below, market.per_vmu(market.cost) + 0.0 * below)
     pairs = [*zip(outcome(price), outcome(below), strict=True)]
     jumped = pairs[-1][1] > pairs[-1][0]
     fee, price, steps, utility = (xp.where(jumped, b, a) for a, b in pairs)

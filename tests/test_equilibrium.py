@@ -183,6 +183,18 @@ def test_gradient_of_the_optimum_follows_the_envelope_theorem(ssim):
     assert cost.grad.item() == pytest.approx(-equilibrium.steps.sum().item())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("flat", 10.0 ** np.arange(-24, -7, 2))
+@pytest.mark.parametrize("saturating", [False, True])
+def test_curves_that_are_all_but_lines(saturating, flat, dtype):
+    """All is bought below p = β·δ and nothing above: what falls in between is lost in rounding."""
+    ssim = SaturatingSSIM(BETA / flat, 1 / flat) if saturating else QuadraticSSIM(-flat, BETA)
+    satisfaction = torch.tensor([200.0, 150.0], dtype=dtype)
+    equilibrium = aigc_market.solve(aigc_market.Market(satisfaction=satisfaction, ssim=ssim))
+    assert equilibrium.price.item() == pytest.approx(150 * BETA, rel=1e-3)
+    assert equilibrium.asp_utility.item() == pytest.approx((150 * BETA - 1) * 500, rel=1e-3)
+
+
 def test_regret_of_many_rounds_at_once():
     market = aigc_market.Market()
     prices, steps = np.linspace(1, 20, 7), np.linspace(10, 250, 14).reshape(7, 2)

@@ -293,8 +293,29 @@ def test_the_best_tariff_against_grids(first):
         check_tariff(*drawn(seed)[:2])
 
 
+LOOSE = {"max_price": 20.0, "min_steps": 0.0, "capacity": None}
+LINE = np.array([0.0, 5.7255667353832544, 8.317167503996831, 25.93303792253876])
+HARD = {
+    "the highest types buy all there is": LOOSE
+    | {"gain": 1.097, "scale": 89.42, "cost": 3.418e-4, "max_steps": 250.0}
+    | {"satisfaction": np.array([0.1107, 1.2276, 0.4028, 0.2163, 0.5045, 0.6251])},
+    "a line, but for its rounding": LOOSE
+    | {"satisfaction": np.full(6, 0.275339680470938), "cost": 2.6e-4}
+    | {"table": (LINE, [0.3, 0.8519568081924453, 1.1017926330921943, 2.8]), "max_steps": LINE[-1]},
+    "a line, but for a hair": LOOSE
+    | {"satisfaction": np.array([402.26028407, 55.0366196, 571.44394171, 353.27960471, 806.9])}
+    | {"alpha": -(10.0**-18.75), "beta": 0.2046295, "cost": 1.5308, "max_steps": 228.344},
+}
+
+
+@pytest.mark.parametrize("market", HARD.values(), ids=HARD)
+def test_the_best_tariff_where_it_is_hard_to_find(market):
+    check_tariff(market, of_package(market))
+
+
 def check_tariff(market, packaged):
     tariff = menus.best_tariff(packaged)
+    assert tariff.price >= market["cost"]
     slack = 1e-9 * scale(market) * packaged.K
     earned, _ = of_tariff(market, np.array([tariff.price]))
     assert tariff.asp_utility <= earned[0] + slack  # it earns no more than its price can
@@ -540,8 +561,10 @@ def test_types_that_differ_much(decades):
         tariff = menus.best_tariff(market).asp_utility
         earned = [aigc_market.solve(market).asp_utility, tariff, best, seen]
         assert np.all(np.diff(earned) >= -1e-9 * np.abs(earned[1:]) - 1e-9), earned
+        alone = menus.first_best(paper(delta.max(), ssim=market.ssim)).asp_utility
         for contracts in (1, 2, None):
             found = menus.solve_menu(market, contracts)
+            assert found.asp_utility >= alone * (1 - 1e-9)  # of one contract, for the highest type
             taken = menus.choose(market, found.menu)
             paid = profit(market, found.menu, taken)
             assert paid == pytest.approx(found.asp_utility, rel=1e-9, abs=1e-9)

@@ -114,7 +114,7 @@ class Logarithms(Lines):
         rises = lean_slope >= 0
         size = larger(abs(lean_slope), 1e-12 * larger(abs(slope), 1.0))
         log_ratio = log(larger(-slope * cost, 1e-30) / size)
-        z = log_ratio - (lean + slope) / size
+        z = xp.where(rises, -log_ratio, log_ratio) - (lean + slope) / size
         y = xp.where(rises, _larger_root(larger(z, 1.0)), log_lambert_w(z))
         return self.price(log_ratio - y)
 
