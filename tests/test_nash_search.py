@@ -10,7 +10,7 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.competition.fixed_point import Profiles, newton
 from aigc_market.competition.response import OwnDemand
-from aigc_market.ssim import TabulatedSSIM
+from aigc_market.ssim import SaturatingSSIM, TabulatedSSIM
 
 
 def short_of_capacity(seed):
@@ -96,6 +96,15 @@ def test_a_start_may_be_the_prices_of_an_environment():
     found = competition.nash(market, start=start)
     assert found.converged
     assert ((found.prices >= 1.1) & (found.prices <= 8.3)).all()
+
+
+def test_a_batch_in_which_all_starts_have_come_to_their_end():
+    market = Competition(
+        K=3, cost=0.5, max_price=353.4, satisfaction=[[314.37, 203.87, 97.602]], min_steps=155.1,
+        max_steps=155.1, ssim=SaturatingSSIM([[2.936]], [[43.02]]), temperature=39.673,
+        access_cost=[[286.83, 118.21, 188.75], [30.6, 199.22, 128.69]], outside=-5.5,
+    )  # fmt: skip
+    assert competition.nash(market).converged == [True]
 
 
 def test_newton_with_a_provider_short_of_capacity_at_its_highest_price():

@@ -232,8 +232,6 @@ class _Search:
         at = low + np.repeat(shares, L, axis=1) * (high - low)
         replies = at.copy()
         for number in range(1, _DAMPED + 1):
-            if not len(where):
-                return
             before, at = at, at.copy()
             for seat in range(profiles.M):
                 replies[seat], _ = rough_reply(OwnDemand(profiles, seat, at), replies[seat])
@@ -245,6 +243,8 @@ class _Search:
             if len(some):
                 self._see_promising(where[some], profiles.some(some), replies[:, some])
             rest = np.flatnonzero(~self.converged[where] & (apart > _SAME))
+            if not len(rest):
+                return
             where, at, replies, pace = where[rest], at[:, rest], replies[:, rest], pace[rest]
             profiles = profiles.some(rest)
 
