@@ -215,3 +215,8 @@ def test_the_command_writes_a_row_for_each_window(tmp_path, monkeypatch):
     ceiling.ceiling(lists=2, pairs=2, out=tmp_path, workers=1)
     with (tmp_path / "ceiling.csv").open() as file:
         assert [row["window"] for row in csv.DictReader(file)] == ["1-10", "11-100", "all"]
+    kept = next((tmp_path / "lists").iterdir())
+    for broken, said in ((lambda: kept.write_bytes(b""), ""), (lambda: np.savez(kept), "lost")):
+        broken()
+        with pytest.raises(ValueError, match=f"{kept.name}: must .*{said}"):
+            ceiling.ceiling(lists=2, pairs=2, out=tmp_path, workers=1)

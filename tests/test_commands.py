@@ -113,6 +113,14 @@ def test_a_learning_curve_is_kept_beside_the_policy(tmp_path, monkeypatch):
     assert (curve["reward"] > 0).all()  # as shares of the best
 
 
+def test_files_of_an_earlier_run_are_not_taken_for_those_of_this(tmp_path, monkeypatch):
+    for name in ("curve.csv", "followers.safetensors", "both.png"):
+        (tmp_path / name).write_text("of an earlier run")
+    run(monkeypatch, f"{small('ppo')} --out {tmp_path}")
+    assert {path.name for path in tmp_path.iterdir()} == {"curve.csv", "policy.safetensors"}
+    assert "reward" in (tmp_path / "curve.csv").read_text()
+
+
 @pytest.mark.parametrize("method", ["constant", "bayes_information"])  # tuned, told the law
 def test_a_method_that_nobody_trains_is_evaluated_in_a_crowd(method, monkeypatch, capsys):
     run(monkeypatch, f"evaluate {method} --scenario crowd --max-cycles 4 --episodes 3")
@@ -152,6 +160,27 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{}['x']", "method must be module:factory, got 'own_bad:always': KeyError: 'x'"),
+        ("def (", "method must be module:factory, got 'own_bad:always': SyntaxError"),
+        ("always = 3", "own_bad:always must be a callable (task, num_envs, seed)"),
+        ("def always(*_): pass", "must give a Method, with `act(history)`, got None"),
+        ("always = lambda *_: Bad()", "act must give prices of shape (10,), got array(3)"),
+    ],
+)
+def test_a_bad_method_of_ones_own_is_named(tmp_path, monkeypatch, capsys, source, said):
+    (tmp_path / "own_bad.py").write_text(f"class Bad:\n    act = lambda *_: 3\n\n\n{source}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "own_bad", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "evaluate --method own_bad:always")
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ("evaluate nobody", "leader must be one of tppo, ppo,"),
@@ -177,6 +206,8 @@ def test_a_method_of_ones_own_is_evaluated(tmp_path, monkeypatch, capsys):
         ("train ppo --recipe colour=3", "--recipe must set one of rounds, history"),
         ("train ppo --recipe rounds", "--recipe must be NAME=VALUE, got 'rounds'"),
         ("train filter_pathwise --scenario live", "cannot be trained on live"),
+        ("train ppo --out /dev/null/x", "--out must be a folder that can be written to"),
+        ("train both --out /dev/null/x", "--out must be a folder that can be written to"),
     ],
 )
 def test_bad_arguments_end_with_a_message(monkeypatch, tmp_path, capsys, words, message):

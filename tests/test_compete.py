@@ -345,7 +345,10 @@ def test_figures_are_drawn_from_the_tables_alone(tmp_path):
 
 
 def test_a_report_shows_the_figures_that_were_drawn_and_no_others(tmp_path):
+    for name in ("learning.png", "gains.png"):  # of an earlier run
+        (tmp_path / name).touch()
     compete(scenario=("calvano",), methods=("nash",), seeds=1, workers=1, out=tmp_path)
+    assert not list(tmp_path.glob("*.png"))
     assert "![" not in (tmp_path / "compete.md").read_text("utf-8")
 
 

@@ -363,6 +363,21 @@ def test_nothing_is_done_twice(tmp_path, counted):
     assert counted == {"train": 2, "make": 10}
 
 
+def test_tables_of_an_earlier_run_go_with_it(tmp_path, counted):
+    (tmp_path / "outside.csv").touch()
+    run(tmp_path, methods=("random",), episodes=2)
+    assert not (tmp_path / "outside.csv").exists()
+
+
+def test_nothing_is_written_of_nothing(tmp_path, counted, monkeypatch):
+    with pytest.raises(ValueError, match="--scenarios and --methods must leave something"):
+        run(tmp_path, methods=("fake",), train=False)
+    monkeypatch.setattr(Evaluation, "play", lambda _: 1 / 0)
+    with pytest.raises(SystemExit, match="error: 1 failed"):
+        run(tmp_path, methods=("random",))
+    assert not (tmp_path / "leaderboard.csv").exists()
+
+
 def test_trainings_go_seed_by_seed(tmp_path, counted, monkeypatch):
     """And method by method: those beside each other share no work."""
     monkeypatch.setitem(REGISTRY, "less", Entry("less", trainer="fake_training:Fake"))

@@ -275,10 +275,13 @@ def test_the_command_writes_all_and_does_nothing_twice(monkeypatch, tmp_path):
 
 
 def test_ways_to_sell_need_no_learner(monkeypatch, tmp_path):
+    for name in ("learning.png", "choosers.csv"):  # of an earlier run
+        (tmp_path / name).touch()
     run(monkeypatch, f"menus --learners --no-both-sides --out {tmp_path} --workers 1")
     assert len(pd.read_csv(tmp_path / "mechanisms.csv")) > 100
     assert not len(pd.read_csv(tmp_path / "learners.csv"))
     assert not (tmp_path / "learning.png").exists()
+    assert not (tmp_path / "choosers.csv").exists()
 
 
 def test_pairs_are_of_one_scenario_and_as_many_seeds():

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from safetensors.torch import save_file
 from torch import nn
@@ -19,7 +21,7 @@ from aigc_market.ssim import QuadraticSSIM, TabulatedSSIM
 from baselines.runs import policy_files
 from baselines.runs.checkpoint import Checkpoint
 from baselines.runs.digest import code_digest, described, digest
-from baselines.runs.files import read_frame, write_atomically, write_csv, write_json
+from baselines.runs.files import holding, read_frame, write_atomically, write_csv, write_json
 from baselines.runs.runner import Runner
 
 
@@ -288,6 +290,40 @@ def test_what_fails_holds_up_nobody_and_ends_the_command(tmp_path, capsys):
     assert better("jobs", [Job(1)]) == [Job(1)]
     better.report()
     assert not (tmp_path / "errors.txt").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    run = Runner(tmp_path / "file" / "out", 1)
+    monkeypatch.setattr(Job, "execute", lambda *_: pytest.fail("it was done"))
+    with pytest.raises(ValueError, match=r"^--out must be a folder that can .*\(Not a directory\)"):
+        run("jobs", [Job(1)])
+
+
+def test_all_of_an_error_is_told(tmp_path, monkeypatch, capsys):
+    def execute(*_):
+        raise ValueError("one\ntwo [3]")
+
+    monkeypatch.setattr(Job, "execute", execute)
+    runner(tmp_path)("jobs", [Job(1)])
+    assert "job 1 failed: ValueError: one two [3]\n" in capsys.readouterr().out
+
+
+def test_a_process_that_was_killed_ends_the_command_with_a_line(tmp_path, monkeypatch):
+    def killed(*_):
+        raise TerminatedWorkerError
+        yield
+
+    monkeypatch.setattr(joblib.Parallel, "__call__", killed)
+    with pytest.raises(SystemExit, match="error: a process was killed"):
+        runner(tmp_path)("jobs", [Job(1)])
+
+
+@pytest.mark.parametrize("found", [{"a": 1}, [1], None])
+def test_a_kept_file_that_lacks_something_is_named(found):
+    with pytest.raises(ValueError, match="x: must hold a, b \\(without the file it is made again"):
+        holding(Path("x"), found, "b", "a")
+    assert holding(Path("x"), {"a": 1, "b": 2}, "b", "a") == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5])

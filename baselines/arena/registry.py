@@ -73,13 +73,18 @@ class Entry:
         if self.factory is None:
             raise ValueError(f"{self.name} must be trained before it plays")
         factory, parameters = imported(self.factory), {**self.tuned(task), **parameters}
+        if not callable(factory):
+            raise ValueError(f"{self.name} must be a callable (task, num_envs, seed)")
         own = list(inspect.signature(factory).parameters.values())[3:]
         own = [p for p in own if p.default is p.empty and p.name not in parameters]
         if missing := [p.name for p in own if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
             raise ValueError(
                 f"{self.name} needs {', '.join(missing)}, and was not tuned for {task.name!r}"
             )
-        return factory(task, num_envs, seed, **parameters)
+        made: Any = factory(task, num_envs, seed, **parameters)
+        if not callable(getattr(made, "act", None)):
+            raise ValueError(f"{self.name} must give a Method, with `act(history)`, got {made!r}")
+        return made
 
     def tuned(self, task: Task) -> dict[str, Any]:
         """Parameters that were found for the task's scenario; none where it was not tuned for."""
@@ -204,8 +209,9 @@ def imported(reference: str) -> Any:
     module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"method must be module:factory, got {reference!r}: {error}") from error
+    except Exception as error:  # of a user's own module: of any kind
+        said = f"{reference!r}: {type(error).__name__}: {error}"
+        raise ValueError(f"method must be module:factory, got {said}") from error
 
 
 @cache

@@ -110,8 +110,10 @@ def play_in(env: PricingVectorEnv, method: Method, seed: int, watch: Watch | Non
     seconds = 0.0
     for t in range(T):
         began = time.perf_counter()
-        prices = method.act(history)
+        prices = np.asarray(method.act(history))
         seconds += time.perf_counter() - began
+        if prices.shape != (N,):
+            raise ValueError(f"act must give prices of shape ({N},), got {prices!r}")
         observations, _, _, _, infos = env.step(prices[:, None].astype(np.float32))
         observations = infos.get("final_obs", observations)
         infos = infos.get("final_info", infos)

@@ -18,9 +18,9 @@ from baselines.arena.registry import Entry, resolve
 from baselines.arena.task import Task
 from baselines.experiments.evaluate import play_and_show
 from baselines.followers.both_learning import BothRecipe, leader_recipe
-from baselines.followers.commands import train_and_keep
+from baselines.followers.commands import FOLLOWERS, PICTURE, train_and_keep
 from baselines.followers.policy import FollowerKind
-from baselines.runs.files import write_csv
+from baselines.runs.files import check_folder, discard, write_csv
 
 
 def train(
@@ -67,6 +67,7 @@ def _train_alone(entry: Entry, task: Task, words: tuple[str, ...], seed: int, ou
     if reason is not None:
         raise ValueError(f"{entry.name} cannot be trained on {task.name}: {reason}")
     chosen = changed(trainer.recipe(task), words)
+    check_folder(out)
     curve: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(f"training {entry.name}")
@@ -79,3 +80,4 @@ def _train_alone(entry: Entry, task: Task, words: tuple[str, ...], seed: int, ou
         trainer.train(task, seed, out / policies.FILE, chosen, report)
     if curve:
         write_csv(out / "curve.csv", list(curve[0]), curve)
+    discard(out, FOLLOWERS, PICTURE, *(() if curve else ("curve.csv",)))

@@ -33,7 +33,7 @@ from baselines.methods.sb3.menu_trainer import offered
 from baselines.methods.sb3.recipes import PpoRecipe
 from baselines.report import mean, number, table
 from baselines.runs.digest import code_digest, described
-from baselines.runs.files import read_frame, write_csv
+from baselines.runs.files import holding, read_frame, write_csv
 from baselines.runs.runner import Runner
 
 Learns = Literal["leader", "followers", "both"]
@@ -281,10 +281,15 @@ def run(
         for seed, market, (learns, discount) in cases
     ]
     done = runner("choosers", units)
-    rows = [read_frame(unit.file(out)).iloc[0].to_dict() for unit in done]
+    rows = [_row(unit.file(out)) for unit in done]
     if rows:
         write_csv(out / "choosers.csv", list(rows[0]), rows)
     return bool(rows)
+
+
+def _row(path: Path) -> dict[str, Any]:
+    found = read_frame(path).to_dict("records")
+    return holding(path, found[0] if found else None, "market", "learns", "seed")
 
 
 _WORDS = (

@@ -20,10 +20,11 @@ from baselines.followers.exploit import exploit
 from baselines.followers.gaps import measure
 from baselines.followers.policy import FollowerKind, Followers
 from baselines.methods.sb3.recipes import PpoRecipe
-from baselines.runs.files import read_frame, write_csv
+from baselines.runs.files import check_folder, read_frame, write_csv
 
 FOLLOWERS = "followers.safetensors"
 """In the folder of a run, beside its leader."""
+PICTURE = "both.png"
 _COLUMNS = {
     "rounds": "{:,.0f}",
     "seconds": "{:.0f}",
@@ -54,6 +55,7 @@ def train_and_keep(
     out: Path,
 ) -> None:
     """Train both sides, and keep their policies, curve.csv and both.png in a folder."""
+    check_folder(out)
     console = Console()
     for name, meaning in _MEANS.items():
         console.print(f"{name}: {meaning}", style="dim")
@@ -72,7 +74,7 @@ def train_and_keep(
     assert isinstance(buying, Followers)  # rational ones are the control's alone
     buying.save(out / FOLLOWERS, gradient=both.gradient)
     write_csv(out / "curve.csv", list(rows[0]), rows)
-    draw(out / "curve.csv", out / "both.png")
+    draw(out / "curve.csv", out / PICTURE)
     checkpoint.unlink()
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 

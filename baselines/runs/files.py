@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,9 +24,42 @@ def write_atomically(path: Path, content: str | bytes | Callable[[BinaryIO], obj
     _files.write_atomically(path, content)
 
 
+def check_folder(out: Path) -> None:
+    """Make a folder of results, or refuse it now, and not after hours of work.
+
+    Raises:
+        ValueError: nothing can be written into it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise ValueError(
+            f"--out must be a folder that can be written to, got {str(out)!r} ({error.strerror})"
+        ) from None
+
+
+def discard(folder: Path, *names: str) -> None:
+    """Remove files of an earlier run, which this one may not write."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented by one."""
     write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def holding(path: Path, found: Any, *names: str) -> Any:
+    """What was read from a kept file.
+
+    Raises:
+        ValueError: it lacks one of these names.
+    """
+    if not (isinstance(found, dict) and set(names) <= set(found)):
+        allowed = ", ".join(sorted(names))
+        raise ValueError(f"{path}: must hold {allowed} (without the file it is made again)")
+    return found
 
 
 def read_frame(path: Path, **options: Any) -> Any:

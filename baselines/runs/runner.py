@@ -10,13 +10,14 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import joblib
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import aigc_market
 from aigc_market import _checks
-from baselines.runs.files import write_atomically
+from baselines.runs.files import check_folder, write_atomically
 
 Engine = Literal["local", "ray"]
 PACKAGES = [str(Path(aigc_market.__file__).parent), str(Path(__file__).parents[1])]
@@ -75,18 +76,23 @@ class Runner:
 
         Returns:
             Those that are done, in the order of the work.
+
+        Raises:
+            ValueError: there is work, and its folder cannot be written to.
         """
         plan = list(dict.fromkeys(work))
         calls = [(unit, self.out) for unit in plan if not unit.file(self.out).exists()]
+        if calls:
+            check_folder(self.out)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, TimeElapsedColumn(), console=self.console) as progress:
             task = progress.add_task(name, total=len(plan), completed=len(plan) - len(calls))
             for unit, content, error in in_parallel(_attempt, calls, self.workers, self.engine):
                 progress.advance(task)
                 if error is not None:
-                    self._errors[str(unit)] = error
-                    last = error.strip().splitlines()[-1]
-                    self.console.print(f"{unit} failed: {last}", soft_wrap=True)
+                    said, self._errors[str(unit)] = error
+                    text = f"{unit} failed: {' '.join(said.split())}"
+                    self.console.print(text, soft_wrap=True, markup=False)
                     continue
                 if not unit.file(self.out).exists():  # it was done on another machine
                     write_atomically(unit.file(self.out), content)
@@ -119,14 +125,15 @@ class Runner:
         )
 
 
-def _attempt(unit: Unit, out: Path) -> tuple[Unit, bytes, str | None]:
-    """Do a unit. Returns it, what is in its file, and the traceback of its error, if it had one."""
+def _attempt(unit: Unit, out: Path) -> tuple[Unit, bytes, tuple[str, str] | None]:
+    """Do a unit. Returns it, what is in its file, and its error with the traceback, if any."""
     torch.set_num_threads(1)  # the networks are small, and runs fill the cores
     try:
         unit.execute(out)
         return unit, unit.file(out).read_bytes(), None
-    except Exception:  # whatever it is: the others go on
-        return unit, b"", traceback.format_exc()
+    except Exception as error:  # whatever it is: the others go on
+        said = "".join(traceback.format_exception_only(error))
+        return unit, b"", (said, traceback.format_exc())
 
 
 def in_parallel(
@@ -149,6 +156,7 @@ def in_parallel(
         ImportError: engine "ray" without Ray.
         ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError: a call's worker or node
             died `RETRIES` + 1 times.
+        SystemExit: with status 1: a local process died.
         Exception: whatever the function raises.
     """
     if not calls:
@@ -160,7 +168,13 @@ def in_parallel(
     # result was kept, and the other processes would wait for the one that got the long ones.
     options: Any = {"n_jobs": workers, "batch_size": 1, "return_as": "generator_unordered"}
     parallel: Any = joblib.Parallel(**options)
-    yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
+    try:
+        yield from parallel(joblib.delayed(function)(*arguments) for arguments in calls)
+    except TerminatedWorkerError:
+        raise SystemExit(
+            "error: a process was killed, maybe because memory ran out (fewer --workers need "
+            "less); what is done is kept, and the same command goes on with the rest"
+        ) from None
 
 
 def _on_ray(

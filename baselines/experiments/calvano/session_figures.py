@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from aigc_market import palette
 from baselines.figures import CARTEL, NASH, legend_below, panels, save
 from baselines.methods.q_learning.tabular import QRecipe
-from baselines.runs.files import read_frame
+from baselines.runs.files import discard, read_frame
 
 WHO = {
     "deviator": ("the deviating seller", palette.VERMILLION),
@@ -27,6 +27,7 @@ def draw(folder: Path) -> list[Path]:
     # Designs of the source, and one of learners that see no deviation.
     blind = (summary["sellers"] == 2) & (summary["memory"] == 0) & (summary["discount"] > 0)
     shown = summary[(summary["part"] == "sellers") | (blind & (summary["part"] == "checks"))]
+    discard(folder, "response.png", "heatmap.png")
     drawn = []
     if len(shown):
         drawn.append(save(_response(response, shown), folder / "response.png"))

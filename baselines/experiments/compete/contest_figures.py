@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from aigc_market import palette
 from baselines.arena.statistics import mean_interval
 from baselines.figures import CARTEL, NASH, STYLES, label_ends, panels, save
-from baselines.runs.files import read_frame
+from baselines.runs.files import discard, read_frame
 
 _COLOURS = {"ppo": STYLES["ppo"]["color"], "tppo": STYLES["tppo"]["color"]}
 _COLOURS |= {"q_learning": palette.PURPLE, "dqn": palette.VERMILLION}
@@ -21,6 +21,7 @@ _VARIANTS = ("_myopic", "_shared", "_vmus")
 def draw(folder: Path) -> list[Path]:
     """Draw `learning.png` and `gains.png`, where there is what they show."""
     curves, sellers = (read_frame(folder / f"{name}.csv") for name in ("curves", "sellers"))
+    discard(folder, "learning.png", "gains.png")
     drawn = []
     if len(curves):
         drawn.append(save(_learning(curves), folder / "learning.png"))

@@ -13,7 +13,7 @@ from aigc_market._files import read_json
 from baselines import report
 from baselines.experiments.compete import contest_figures
 from baselines.experiments.compete.meeting import Meeting
-from baselines.runs.files import read_frame, write_frame
+from baselines.runs.files import holding, read_frame, write_frame
 
 _OF_SEATS = [
     *("price", "nash_price", "cartel_price", "utility", "nash_utility", "cartel_utility"),
@@ -54,7 +54,8 @@ def write(out: Path, meetings: Sequence[Meeting], settings: Mapping[str, Any]) -
     rows: dict[str, list[dict[str, Any]]] = {"sellers": [], "crossplay": [], "curves": []}
     rows["deviations"] = []
     for met in meetings:
-        result = read_json(met.file(out))
+        path = met.file(out)
+        result = holding(path, read_json(path), "seat_gain", "price", *_OF_MEETINGS)
         rows["crossplay"].append(_met(met, result))
         if not met.own:
             continue

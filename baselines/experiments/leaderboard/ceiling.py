@@ -38,6 +38,7 @@ from scipy import stats
 
 from aigc_market import _checks
 from aigc_market import followers as scripted
+from aigc_market._files import read_arrays
 from aigc_market.distributions import DrawnQuadratic, LogUniform, SharedLevel
 from aigc_market.followers import LEAST_FACTOR
 from aigc_market.market import Market
@@ -52,7 +53,7 @@ from baselines.experiments.leaderboard.two_markets import (
     lost_later,
 )
 from baselines.runs.digest import code_digest
-from baselines.runs.files import write_atomically, write_csv
+from baselines.runs.files import holding, write_atomically, write_csv
 from baselines.runs.runner import Runner
 
 APART = {"1-10": 0.7, "11-100": 0.14, "all": 0.28}
@@ -296,6 +297,10 @@ def bound(lost: np.ndarray, best: np.ndarray, rounds: int) -> Bound:
     return Bound(least, low, 1 - least / rounds, 1 - low / rounds)
 
 
+def _read(path: Path) -> dict[str, np.ndarray]:
+    return holding(path, read_arrays(path), *_KEPT)
+
+
 def ceiling(
     lists: int = 12,
     pairs: int = 120,
@@ -321,7 +326,7 @@ def ceiling(
     rows, T = [], HiddenLaw.of(task).T
     for window, which in WINDOWS.items():
         units = [PairedList(task, window, seed + i, pairs) for i in range(lists)]
-        done = [np.load(unit.file(run.out)) for unit in run(f"rounds {window}", units)]
+        done = [_read(unit.file(run.out)) for unit in run(f"rounds {window}", units)]
         if len(done) < len(units):
             continue
         lost, best, seconds = (np.array([kept[k] for kept in done]) for k in _KEPT)
@@ -331,5 +336,6 @@ def ceiling(
         seconds = round(float(seconds.sum()), 1)
         rows.append({"window": window, **numbers, **of_run, "seconds": seconds})
         run.console.print(f"rounds {window}: at most {found.share:.4f} of U* (to {found.high:.4f})")
-    write_csv(run.out / "ceiling.csv", list(rows[0]) if rows else [], rows)
+    if rows:
+        write_csv(run.out / "ceiling.csv", list(rows[0]), rows)
     run.report()

@@ -113,6 +113,8 @@ def leaderboard(
     )
     trainings = work.trainings() if train and not quick else []
     planned = [] if train_only else work.evaluations(trainings)
+    if not (trainings or planned):
+        raise ValueError("--scenarios and --methods must leave something to be trained or played")
     console.print(costs.plan(trainings, planned, run), soft_wrap=True)
     if plan:
         return
@@ -131,6 +133,8 @@ def leaderboard(
         if not work.policies(entry, task):
             console.print(f"{entry.name} is left out of {task.name}: there is no policy of it")
     results = work.results(run("evaluations", work.evaluations()))
+    if not results:
+        run.report()
     made_by = {
         "first seed of the episodes": work.first_seed,
         "episodes a scenario": work.episodes,
@@ -139,7 +143,7 @@ def leaderboard(
     }
     tables.write_leaderboard(out, [r for r in results if not r.change], made_by)
     tables.write_outside(out, [r for r in results if r.change])
-    console.print(f"leaderboard.md, CSV files and a figure are in {out}/", soft_wrap=True)
+    console.print(f"leaderboard.md, CSV files and figures are in {out}/", soft_wrap=True)
     run.report()
 
 

@@ -11,7 +11,7 @@ from aigc_market import palette
 from baselines.arena.registry import KNOWS, REGISTRY
 from baselines.experiments.leaderboard.result import is_classical
 from baselines.figures import OWN, STYLES, label_ends, panels, save
-from baselines.runs.files import read_frame
+from baselines.runs.files import discard, read_frame
 
 FLOOR = "constant"
 """Drawn beside the best of each track."""
@@ -31,6 +31,7 @@ def draw(folder: Path) -> Path | None:
     table, rounds = (read_frame(folder / f"{name}.csv") for name in ("leaderboard", "rounds"))
     names = [n for n in rounds["scenario"].unique() if "-K" not in n and n not in _KNOWN]
     if not names:
+        discard(folder, "regret.png")
         return None
     figure, axes = panels(len(names), 2, _PANEL, 2.6)
     labels = []

@@ -14,6 +14,7 @@ from baselines.arena.registry import Entry, Knows
 from baselines.arena.statistics import Interval, difference_interval, share_interval
 from baselines.experiments.leaderboard.evaluation import WINDOWS, Evaluation
 from baselines.runs.digest import digest
+from baselines.runs.files import holding
 
 _WANTED = {"regret", "utility", "equilibrium_utility", "seconds", "decision_microseconds"}
 
@@ -171,7 +172,4 @@ def _of_each(lost: np.ndarray, best: np.ndarray) -> np.ndarray:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    arrays = read_arrays(path)
-    if not (isinstance(arrays, dict) and set(arrays) >= _WANTED):
-        raise ValueError(f"{path}: must hold {', '.join(sorted(_WANTED))} of an evaluation")
-    return arrays
+    return holding(path, read_arrays(path), *_WANTED)

@@ -17,7 +17,7 @@ from baselines.experiments.leaderboard.evaluation import WINDOWS
 from baselines.experiments.leaderboard.result import Result, grouped, is_classical, is_learner
 from baselines.report import NONE, bracketed, number, settings, table, write
 from baselines.runs.digest import code_digest
-from baselines.runs.files import write_csv
+from baselines.runs.files import discard, write_csv
 
 COLUMNS = (
     *("scenario", "method", "knows", "window"),
@@ -248,3 +248,5 @@ def write_outside(out: Path, results: Sequence[Result]) -> None:
             rows.append(dict(zip(CHANGE_COLUMNS, values, strict=True)))
     if rows:
         write_csv(out / "outside.csv", CHANGE_COLUMNS, rows)
+    else:
+        discard(out, "outside.csv")

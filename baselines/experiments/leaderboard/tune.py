@@ -33,7 +33,7 @@ from baselines.arena.task import Task
 from baselines.arena.training import Training
 from baselines.experiments.leaderboard.result import merit_of
 from baselines.runs.digest import described
-from baselines.runs.files import write_csv, write_json
+from baselines.runs.files import holding, write_csv, write_json
 from baselines.runs.runner import Runner
 
 TRIALS = 24
@@ -131,7 +131,7 @@ def tune(
             work.append(one)
     rows = []
     for done in run("searches", work):
-        found = read_json(done.file(run.out))["trials"]
+        found = _trials(done.file(run.out))
         best = max(found, key=lambda row: ("final" in row, row.get("final", row["merit"])))
         rows += [done.row(row, row is best) for row in found]
         chosen = best["configuration"]
@@ -175,7 +175,7 @@ class Search:
     def execute(self, out: Path) -> None:
         """Try, keeping each trial, and write all when the last is done."""
         part = self.file(out).with_suffix(".part")
-        rows = read_json(part)["trials"] if part.exists() else []
+        rows = _trials(part) if part.exists() else []
         kept = iter([row["merit"] for row in rows])
 
         def merit(configuration: dict[str, Any]) -> float:
@@ -231,6 +231,10 @@ class Search:
             "best" if best else "",
         )
         return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _trials(path: Path) -> list[dict[str, Any]]:
+    return holding(path, read_json(path), "trials")["trials"]
 
 
 def search(space: Space, trials: int, merit: Callable[[dict[str, Any]], float]) -> None:

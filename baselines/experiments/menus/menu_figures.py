@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from aigc_market import palette
 from baselines.experiments.menus.mechanisms import BEST, CONTRACTS, FIRST_BEST, LINEAR, TARIFF
 from baselines.figures import STYLES, label_ends, panels, save
-from baselines.runs.files import read_frame
+from baselines.runs.files import discard, read_frame
 
 _LOOKS: dict[str, dict[str, Any]] = {
     LINEAR: {"color": palette.VERMILLION, "linestyle": "-", "linewidth": 2.0},
@@ -27,6 +27,7 @@ _LEAST = 1e-5
 
 def draw(folder: Path) -> list[Path]:
     """Draw `mechanisms.png` and `learning.png`, where there is what they show."""
+    discard(folder, "learning.png")
     drawn = [save(_mechanisms(read_frame(folder / "mechanisms.csv")), folder / "mechanisms.png")]
     if len(curves := read_frame(folder / "curves.csv")):
         learners = read_frame(folder / "learners.csv")

@@ -14,6 +14,7 @@ from baselines.arena.task import Task
 from baselines.experiments.menus import menu_figures, menu_tables
 from baselines.experiments.menus.selling_units import FIXED, Selling
 from baselines.followers import choosers
+from baselines.runs.files import discard
 from baselines.runs.runner import Runner
 
 METHODS = tuple(name for name, entry in REGISTRY.items() if entry.menus is not None)
@@ -95,6 +96,8 @@ def menus(
     more: list[str] = []
     if both_sides and choosers.run(run.out, run, seeds, rounds=_QUICK["rounds"] if quick else None):
         more = ["## Both sides", *choosers.choosers_report(run.out / "choosers.csv")]
+    else:
+        discard(run.out, "choosers.csv")
     menu_tables.write(run.out, sold, more, {"seeds": seeds, **recipes})
     run.show(menu_figures.draw(run.out), "menus.md")
     run.report()

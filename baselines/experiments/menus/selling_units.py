@@ -18,7 +18,7 @@ from baselines.arena.training import Training
 from baselines.methods import menu_fixed
 from baselines.runs import policy_files
 from baselines.runs.digest import code_digest, digest
-from baselines.runs.files import write_json
+from baselines.runs.files import holding, write_json
 
 FIXED = {"constant": menu_fixed.constant, "random": menu_fixed.anything}
 """Sellers that nobody trains, by name."""
@@ -85,5 +85,6 @@ class Selling:
 
     def record(self, out: Path) -> dict[str, Any]:
         """What was kept; `regret` and `best` are (episodes,), over all rounds of each."""
-        kept = read_json(self.file(out))
+        path = self.file(out)
+        kept = holding(path, read_json(path), "regret", "best", "curve")
         return kept | {name: np.array(kept[name]) for name in ("regret", "best")}

@@ -17,7 +17,7 @@ from aigc_market.ssim.quadratic import least_squares
 from aigc_market.ssim.repaint import Curve, Request, pictures
 from baselines import report
 from baselines.figures import panels, save
-from baselines.runs.files import read_frame, write_atomically, write_csv
+from baselines.runs.files import check_folder, read_frame, write_atomically, write_csv
 
 PAPER_RANGE = (120, 160)
 CHOKE_PRICE = 15.0
@@ -34,6 +34,7 @@ def calibrate(service: RePaintSSIM, out: Path) -> None:
         service: what is measured.
         out: folder for ssim.csv, fig1.png, strip.png and calibration.md.
     """
+    check_folder(out)
     console = Console()
     with Progress(console=console) as progress:
         task = progress.add_task("repainting", total=len(service.pool))

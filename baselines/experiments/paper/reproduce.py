@@ -15,7 +15,7 @@ from baselines.experiments.paper import fig2, paper_report
 from baselines.experiments.paper.claims import episodes_to
 from baselines.experiments.paper.runs import LEARNERS, OTHERS, Run, longest_first
 from baselines.methods.sb3.recipes import PpoRecipe, recipe
-from baselines.runs.files import write_csv
+from baselines.runs.files import discard, write_csv
 from baselines.runs.runner import Engine, Runner
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -169,11 +169,10 @@ def write_csvs(
     tables["learning"] += [_learning(run, found) for run in variants for found in run.results(out)]
     tables["runs"].sort(key=lambda row: row["figure"])
     for name, rows in tables.items():
-        path = out / f"{name}.csv"
         if rows:
-            write_csv(path, list(rows[0]), rows)
+            write_csv(out / f"{name}.csv", list(rows[0]), rows)
         else:
-            path.unlink(missing_ok=True)  # of an earlier run
+            discard(out, f"{name}.csv")
 
 
 def _learning(run: Run, found: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from baselines.experiments.paper.live import play_live
 from baselines.methods.sb3.recipes import Recipe
 from baselines.methods.sb3.trainer import NAMES, Sb3Trainer
 from baselines.runs.digest import described
-from baselines.runs.files import write_json
+from baselines.runs.files import holding, write_json
 
 LEARNERS = ("tppo", "ppo")
 """Of the paper."""
@@ -86,7 +86,8 @@ class Run:
         others, all), `rounds` of training, `seconds` of CPU time, `episodes`: the mean utility of
         each training episode, and `live`: see `play_live`.
         """
-        return read_json(self.file(out))["results"]
+        path = self.file(out)
+        return holding(path, read_json(path), "results")["results"]
 
     def _train(self) -> list[dict[str, Any]]:
         [seed] = self.seeds

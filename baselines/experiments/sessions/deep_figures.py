@@ -21,7 +21,7 @@ from baselines.experiments.sessions.verdicts import (
     SMALL,
 )
 from baselines.figures import CARTEL, NASH, legend_below, panels, save
-from baselines.runs.files import read_frame
+from baselines.runs.files import discard, read_frame
 
 _COLOURS = {
     COLLUDES: palette.VERMILLION,
@@ -40,6 +40,7 @@ def draw(folder: Path) -> list[Path]:
     """Draw `gains.png` and `response.png`, where there is what they show."""
     sessions, responses = (read_frame(folder / f"{name}.csv") for name in ("sessions", "responses"))
     alone = sessions[(sessions["against"] == "itself") & sessions["reply_gain"].notna()]
+    discard(folder, "gains.png", "response.png")
     drawn = []
     if len(alone):
         drawn.append(save(_gains(alone), folder / "gains.png"))

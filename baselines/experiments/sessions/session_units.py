@@ -20,7 +20,7 @@ from baselines.methods.sellers.deep_policies import Policies
 from baselines.methods.sellers.deep_recipe import DeepRecipe
 from baselines.methods.sellers.deep_sessions import Sessions
 from baselines.runs.digest import code_digest, digest
-from baselines.runs.files import write_json
+from baselines.runs.files import holding, write_json
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Learning:
 
     def curve(self, out: Path) -> dict[str, Any]:
         """By window of the sessions: its last `period`, and means of `price` and `utility`."""
-        return read_json(self.file(out).with_suffix(".json"))
+        path = self.file(out).with_suffix(".json")
+        return holding(path, read_json(path), "period", "price", "utility")
 
     def execute(self, out: Path) -> None:
         """Learn, and keep the policies; a session that was cut short goes on."""
@@ -132,7 +133,9 @@ class Measuring:
         key = {"scenario": learning.task.name, "learner": learning.learner}
         key |= {"against": self.against, "seed": learning.seed}
         curve = {} if self.strangers else learning.curve(out)
-        return key, {**read_json(self.file(out)), "curve": curve}
+        path = self.file(out)
+        kept = holding(path, read_json(path), "records", "seconds")
+        return key, {**kept, "curve": curve}
 
 
 def next_ones(policies: Policies) -> Policies:
