@@ -6,6 +6,7 @@ from baselines import __main__ as command_line
 from baselines.arena.registry import REGISTRY
 from baselines.arena.task import Task
 from baselines.experiments.leaderboard import tune
+from baselines.experiments.leaderboard.keep import keep
 from baselines.followers.both_learning import BothRecipe
 from baselines.methods.q_learning.tabular import QRecipe
 from baselines.methods.sb3.recipes import GridRecipe, NoisyRecipe, PpoRecipe
@@ -164,6 +165,14 @@ def test_bad_parameters_of_methods_are_named(method):
         for (value, said), scenario in [(v, s) for v in values for s in ("hidden", "paper")]:
             with pytest.raises(ValueError, match=rf"{name} must be .*{said}"):
                 REGISTRY[method].make(Task(scenario), 4, 0, **{name: value})
+
+
+def test_nothing_to_be_done_is_said(tmp_path):
+    with pytest.raises(ValueError, match=r"^methods and --scenarios must leave something"):
+        tune.tune(scenarios=(), out=tmp_path, tuned=tmp_path / "tuned.json")
+    with pytest.raises(ValueError, match=r"^--out must hold trainings of these, by `leaderboard`"):
+        keep(out=tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("given", [{"scenarios": ("nowhere",)}, {"methods": ("random",)}], ids=str)

@@ -247,7 +247,8 @@ def test_tables_of_another_kind_are_refused(tmp_path, counted):
     with pytest.raises(ValueError, match=r"--rows must be one of .'hidden/random'., got"):
         verify(table, rows=("hidden/x",))
     whole = table.read_bytes()
-    for change in ({"share": "much"}, {"seeds": ""}, {"episodes": "0"}, {"first_seed": "1e9"}):
+    bad = ("share", "much"), ("seeds", ""), ("seeds", "-1"), ("seeds_asked", ""), ("episodes", "0")
+    for change in (*({name: value} for name, value in bad), {"first_seed": "1e9"}):
         spoiled(tmp_path, "random", **change)
         with pytest.raises(ValueError, match=r"table must be a leaderboard\.csv, got .*rd\.csv'"):
             verify(table)
@@ -258,6 +259,7 @@ def test_tables_of_another_kind_are_refused(tmp_path, counted):
     ("content", "said"),
     [
         (b"a,b\n1,2\n", "table must have the columns scenario, .*, got a, b in '{}'"),
+        (",".join(tables.COLUMNS).encode(), "table must have rows, got none in '{}'"),
         (b"a,\xe4\n", "{}: must be text in UTF-8"),
         (b"a,b\n1,%s\n" % (b"2" * 140_000), "{}, line 2: must be a row of a CSV table"),
         (",".join(tables.COLUMNS).encode() + b"\nhidden\n", "table must be a leaderb.*, got '{}'"),

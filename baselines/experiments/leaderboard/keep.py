@@ -56,6 +56,8 @@ def keep(
         for method in methods
         for seed, policy in trained(REGISTRY[method], Task(scenario), range(seeds), run.out).items()
     ]
+    if not plan:
+        raise ValueError(f"--out must hold trainings of these, by `leaderboard`, got {str(out)!r}")
     done = run("validations", plan)
     for played in grouped(lambda e: (e.task.name, e.entry.name), done).values():
         run.console.print(_keep(played, run.out, all_seeds), soft_wrap=True)

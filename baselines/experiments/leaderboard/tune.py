@@ -129,6 +129,8 @@ def tune(
             run.console.print(f"{name} is left out of {scenario}: {obstacle}", soft_wrap=True)
         else:
             work.append(one)
+    if not work:
+        raise ValueError("methods and --scenarios must leave something to be tuned")
     rows = []
     for done in run("searches", work):
         found = _trials(done.file(run.out))

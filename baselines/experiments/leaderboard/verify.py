@@ -72,7 +72,7 @@ def verify(
         if obstacle := obstacle or _told(_missing(plan)):
             wrong = [f"not played: {obstacle}"]
         else:
-            result = Result(plan, [played[e] for e in plan], int(claim.row["seeds_asked"]))
+            result = Result(plan, [played[e] for e in plan], claim.seeds_asked)
             wrong = list(_wrong(claim, result, tolerance))
             if result.digest != claim.row["digest"]:
                 note = " (its digest is of other code, parameters or policies)"
@@ -89,6 +89,7 @@ class _Claim(NamedTuple):
     row: dict[str, Any]
     """Of its first window."""
     seeds: list[int]
+    seeds_asked: int
     episodes: int
     first_seed: int
     measured: dict[str, dict[str, float]]
@@ -116,6 +117,8 @@ def _read(table: Path) -> list[_Claim]:
             f"got {', '.join(columns)} in {str(table)!r}"
         )
     found = [row for _, row in rows]
+    if not found:
+        raise ValueError(f"table must have rows, got none in {str(table)!r}")
     groups = grouped(lambda row: (row["scenario"], row["method"], row["seeds"]), found)
     try:
         return [_claim(group) for group in groups.values()]
@@ -125,11 +128,11 @@ def _read(table: Path) -> list[_Claim]:
 
 def _claim(rows: list[dict[str, Any]]) -> _Claim:
     seeds = [int(seed) for seed in rows[0]["seeds"].split()]
-    episodes, first_seed = int(rows[0]["episodes"]), int(rows[0]["first_seed"])
-    if not seeds or episodes < 1:
+    asked, episodes, first = (int(rows[0][n]) for n in ("seeds_asked", "episodes", "first_seed"))
+    if not seeds or min(seeds) < 0 or episodes < 1:
         raise ValueError(f"seeds and episodes must be some, got {seeds} and {episodes}")
     measured = {r["window"]: {n: float(r[n]) for n in MEASURED if r[n] != ""} for r in rows}
-    return _Claim(rows[0], seeds, episodes, first_seed, measured)
+    return _Claim(rows[0], seeds, asked, episodes, first, measured)
 
 
 def _planned(claim: _Claim, folder: Path) -> tuple[list[Evaluation], str]:
