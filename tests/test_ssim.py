@@ -304,6 +304,15 @@ def test_a_fit_that_would_break_the_rules_or_tells_no_scale_is_refused(values, r
             fit([0, 1, 2, 3, 4], values)
 
 
+@pytest.mark.parametrize("seed", [36, 38, 56])
+def test_a_curve_measured_where_it_has_saturated_tells_no_scale(seed):
+    """A fit of its noise would have a first step worth thousands, or errors of NaN, or none."""
+    rng = np.random.default_rng(seed)
+    steps = np.sort(rng.uniform(50, 250, 8))
+    with pytest.raises(ValueError, match="values must rise and saturate"):
+        fit_saturating(steps, 0.7 + 0.01 * rng.normal(size=8))
+
+
 def test_the_bundled_models_curve_saturates_and_is_no_parabola():
     folder = Path(ssim.__file__).parent / "repaint" / "bundled" / "curves"
     (path,) = folder.glob("*.npy")

@@ -187,9 +187,9 @@ def _fit_at(scale: float, steps: np.ndarray, values: np.ndarray) -> tuple[list[f
 
 
 def _best_scale(steps: np.ndarray, values: np.ndarray) -> tuple[float, bool]:
-    """The best τ, and whether it is none of the ends of what is tried.
+    """The best τ, and whether it is neither too short nor too long to be told.
 
-    Those are so short that nothing is seen of the rise, and so long that it is a line.
+    Of the rise no more than a thousandth of A is seen then, or a line.
     """
 
     def error(log_scale: float) -> float:
@@ -202,4 +202,6 @@ def _best_scale(steps: np.ndarray, values: np.ndarray) -> tuple[float, bool]:
         best = int(np.argmin([error(log_scale) for log_scale in tried]))
         low, high = tried[max(best - 1, 0)], tried[min(best + 1, 100)]
     middle = (low + high) / 2
-    return float(np.exp(middle)), bool(first + 0.01 < middle < last - 0.01)
+    scale = float(np.exp(middle))
+    seen = np.exp(-np.min(steps) / scale) > 1e-3
+    return scale, bool(seen and first + 0.01 < middle < last - 0.01)
