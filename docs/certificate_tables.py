@@ -14,6 +14,10 @@ CLAIMS = {
         "No price earns more than `solve`'s: capacity, S_min, ties; tables and parabolas": {
             "scipy": ("bilevel programme, HiGHS", "price of a table", "price of a parabola")
         },
+        "… where SSIM saturates": {
+            "scipy": ("bilevel programme, HiGHS", "price of a saturating curve"),
+            "cvxpy": ("a convex programme of each piece", "price of a saturating curve"),
+        },
         "`solve` is what a leader commits to, and drawing prices at random earns no more": {
             "open-spiel": ("`stackelberg_lp`", "commitment")
         },
@@ -48,9 +52,15 @@ CLAIMS = {
             "pyblp": ("`compute_profits`; ζ-markup of one firm", "best replies", "better prices"),
             "open-spiel": ("`nash_conv`", "NashConv"),
         },
+        "… both, with capacities and elastic steps": {
+            "scipy": ("global search", "nobody gains", "best deviation")
+        },
         "`cartel`: prices and profits": {
             "pyblp": ("joint ownership, best of six starts", "cartel", "Calvano's cartel"),
             "econgym": ("monopoly, as μ goes to 0", "cartel without taste"),
+        },
+        "… its total, with capacities, elastic steps, or no way out": {
+            "scipy": ("global search, best of two or three", "total of a cartel")
         },
     },
     "learning": {

@@ -4,6 +4,8 @@ A market is a plain dict, as `menus_by_hand` has it. No line of the package stan
 SSIM is a formula of CVXPY's, or mixtures of a table's points.
 """
 
+import itertools
+
 import menus_by_hand
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ pytest.importorskip("cvxpy", reason="needs the extra 'peers'")
 import cvxpy as cp
 from test_equilibrium_search import of_package
 
+import aigc_market
 from aigc_market import best_response, menus
 
 PAPER = {"alpha": -0.000174, "beta": 0.075}
@@ -122,3 +125,49 @@ def test_no_purchase_is_better_for_a_vmu(seed, compared):
     compared("best response's surplus", "cvxpy", ours, best, 1e-6)
     # An optimum is flat: of steps, half as many digits can be told as of what they are worth.
     compared("best response", "cvxpy", steps, share.value * market["max_steps"], 1e-4)
+
+
+def most_of_a_price(market):
+    """The most that one price earns where SSIM saturates.
+
+    Between two prices at which a VMU meets a bound of its steps, all sell L − T·ln p, so that the
+    utility (p − c)·(L − T·ln p) is concave; so is what capacity allows, L − T·ln p ≤ R. Where more
+    is asked for, a higher price earns more.
+    """
+    delta, scale = np.asarray(market["satisfaction"]), market["scale"]
+    worth = market["gain"] / scale * delta  # of a first step
+    cost, highest, bounds = (market[name] for name in ("cost", "max_price", "capacity"))
+    edges = np.outer(np.exp(-np.array([market["min_steps"], market["max_steps"]]) / scale), worth)
+    edges = np.unique([cost, *edges[(edges > cost) & (edges < highest)], highest])
+    best = 0.0
+    for low, high in itertools.pairwise(edges):
+        middle = np.clip(
+            scale * np.log(worth / np.sqrt(low * high)), market["min_steps"], market["max_steps"]
+        )
+        inside = (middle > market["min_steps"]) & (middle < market["max_steps"])
+        T = scale * np.sum(inside)
+        L = np.sum(np.where(inside, scale * np.log(worth), middle))
+        if bounds is not None and L - T * np.log(high) >= bounds:
+            best = max(best, (high - cost) * bounds)
+            continue
+        price = cp.Variable()
+        constraints = [price >= low, price <= high]
+        if bounds is not None and T:
+            constraints.append(T * cp.log(price) >= L - bounds)
+        earned = L * (price - cost) + T * (cp.entr(price) + cost * cp.log(price))
+        best = max(best, solved(earned, constraints))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_price_earns_more_where_ssim_saturates(seed, compared):
+    rng = np.random.default_rng((seed, 2))
+    while "scale" not in (market := menus_by_hand.draw(rng, K=1 + seed % 8)):
+        pass
+    least, top = float(rng.choice([0.0, 0.0, 0.1])), market["max_steps"]
+    market["min_steps"] = least * top
+    market["max_price"] = market["cost"] * rng.uniform(1.5, 60.0)
+    if seed % 4:
+        market["capacity"] = len(market["satisfaction"]) * (least + rng.uniform(0.0, 0.2)) * top
+    ours = aigc_market.solve(of_package(market)).asp_utility
+    compared("price of a saturating curve", "cvxpy", ours, most_of_a_price(market), 1e-6)

@@ -265,13 +265,20 @@ def test_no_price_earns_more_of_a_table(seed, compared):
     compared("price of a table", "scipy", ours.asp_utility, best, 1e-6)
 
 
-def bilevel_of_a_parabola(market, prices, paid_at):
+def wanted(market, delta, prices):
+    """Steps after which one more is worth no more than its price, were there no bounds."""
+    if "scale" in market:
+        return market["scale"] * np.log(market["gain"] / market["scale"] * delta / prices)
+    return (prices / delta - market["beta"]) / (2 * market["alpha"])
+
+
+def bilevel_of_a_curve(market, prices, paid_at):
     """The leader's best utility if it posts one of some prices and is paid another for it.
 
     What VMUs buy is held by the conditions of Karush, Kuhn and Tucker: the last step is worth its
     price to a VMU, or the VMU is at a bound.
     """
-    alpha, beta, delta = market["alpha"], market["beta"], np.asarray(market["satisfaction"])
+    delta = np.asarray(market["satisfaction"])
     low, top, K, N = market["min_steps"], market["max_steps"], len(delta), len(prices)
     most = K * top if market["capacity"] is None else market["capacity"]
     problem = Programme()
@@ -283,9 +290,9 @@ def bilevel_of_a_parabola(market, prices, paid_at):
     for i in range(N):
         problem.hold((1, delivered[i]), (-most, price[i]), most=0)
     for k in range(K):
-        free = (prices / delta[k] - beta) / (2 * alpha)  # where the last step is worth the price
+        free = wanted(market, delta[k], prices)
         at_low, at_top = problem.variables(2, whole=True)
-        raised, cut = problem.variables(2, high=np.inf)  # multipliers of the bounds, over 2|α|δ
+        raised, cut = problem.variables(2, high=np.inf)  # multipliers of the bounds, in steps
         problem.hold((1, steps[k]), (-free, price), (-1, raised), (1, cut), least=0, most=0)
         problem.hold((1, steps[k]), (top - low, at_low), most=top)
         problem.hold((1, steps[k]), (low - top, at_top), least=low)
@@ -303,7 +310,7 @@ OF_PAPER = {  # markets of which one knows that the formula of Theorem 2 is wron
 }
 
 
-def check_parabola(market, compared):
+def check_curve(market, compared):
     """Against the best price of a grid, and of ever finer ones about it.
 
     From one price of a grid to the next one sells no more than at the first and is paid no more
@@ -311,29 +318,31 @@ def check_parabola(market, compared):
     """
     ours = aigc_market.solve(of_package(market)).asp_utility
     grid = np.linspace(market["cost"], market["max_price"], 100)
-    ceiling, _ = bilevel_of_a_parabola(market, grid, np.append(grid[1:], grid[-1]))
+    ceiling, _ = bilevel_of_a_curve(market, grid, np.append(grid[1:], grid[-1]))
     assert ours <= ceiling + 1e-6 * max(1.0, ceiling)
     best = 0.0
     for _ in range(5):
-        best, at = bilevel_of_a_parabola(market, grid, grid)
+        best, at = bilevel_of_a_curve(market, grid, grid)
         assert best <= ours + 1e-6 * max(1.0, ours)
         width = grid[1] - grid[0]
         grid = np.linspace(at - width, at + width, 41).clip(market["cost"], market["max_price"])
         grid = np.unique(grid)
-    compared("price of a parabola", "scipy", ours, best, 1e-6)
+    claim = "price of a saturating curve" if "scale" in market else "price of a parabola"
+    compared(claim, "scipy", ours, best, 1e-6)
 
 
 @pytest.mark.parametrize("name", OF_PAPER)
 def test_no_price_earns_more_in_the_papers_market(name, compared):
     market = {**PAPER, **OF_PAPER[name]}
     market["satisfaction"] = np.array(market["satisfaction"], float)
-    check_parabola(market, compared)
+    check_curve(market, compared)
 
 
+@pytest.mark.parametrize("of", ["alpha", "scale"], ids=["parabola", "saturating"])
 @pytest.mark.parametrize("seed", range(16))
-def test_no_price_earns_more_of_a_parabola(seed, compared):
-    market, rng = drawn(seed, 1 + seed % 3, "alpha")
-    check_parabola(limited(market, rng), compared)
+def test_no_price_earns_more_of_a_curve(seed, of, compared):
+    market, rng = drawn(seed, 1 + seed % 3, of)
+    check_curve(limited(market, rng), compared)
 
 
 def best_tariff_of_a_table(market, prices):
