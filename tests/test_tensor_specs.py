@@ -11,8 +11,9 @@ import torch
 from tensor_games import random_actions, same
 from tensordict import TensorDict
 
-from aigc_market import Drawn, Uniform, competition_v0, menus_v0, parallel_env
-from aigc_market.distributions import Distribution, DrawnQuadratic, SharedLevel
+from aigc_market import Drawn, Scenario, Uniform, competition_v0, menus_v0, parallel_env
+from aigc_market.distributions import DemandShare, Distribution, DrawnQuadratic, SharedLevel
+from aigc_market.moves import Move
 from aigc_market.torchrl import MarketEnv
 
 with warnings.catch_warnings():
@@ -263,6 +264,27 @@ def test_the_first_price_is_one_that_may_be_posted():
     env = MarketEnv(50, cost=0.0018542574886338992, max_price=0.0018542576740596482, seed=0)
     key = "asp", "observation"
     assert env.observation_spec[key].is_in(env.reset()[key])
+
+
+class Top(Move):
+    """δ grows at once to the most that is stated."""
+
+    factor_bounds = (1.0, 1.3)
+
+    def advance(self, state, rng):
+        self.factor = 1.3 + 0.0 * state.satisfaction[..., :1]
+
+
+def test_the_most_that_markets_may_be_lies_in_the_specs():
+    """In single precision products of bounds lie a digit beyond the bounds of products."""
+    bought = {"min_steps": 42.1, "max_steps": 42.1, "K": 7}
+    share = DemandShare(Uniform(1.85160851, 1.85160851))
+    for delta in np.linspace(100, 200, 7):
+        law = {"satisfaction": Uniform(delta, delta), "scenario": Scenario("top", moves=[Top()])}
+        env = MarketEnv(1, capacity=share, seed=0, **law, **bought)
+        seen = env.rollout(2)
+        for key in (("asp", "observation"), ("vmu", "observation"), "state"):
+            assert env.observation_spec[key].is_in(seen["next", key][:, -1])
 
 
 def test_a_pickled_game_whose_capacity_is_a_number_goes_on_alike():

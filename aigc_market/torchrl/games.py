@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from aigc_market import _checks
@@ -56,6 +57,10 @@ class Games:
             self.viewers[FOLLOWER] = game.follower
         if state:
             self.viewers[STATE] = game.state
+        self._ends = {
+            group: np.stack(v.bounds, axis=1).tolist() for group, v in self.viewers.items()
+        }
+        """Of all that each group sees, the least and the most."""
         for reader in (*game.prices, game.choices):
             reader.bring(self._like)
         scales = [field.scale for field in game.leader.row for _ in range(field.width)]
@@ -135,10 +140,12 @@ class Games:
 
     def _front(self, group: str, values: list[Any], agents: int) -> torch.Tensor:
         """(agents, width, N) what stands in front, without the prices in force."""
-        parts = [self._like.new_empty((agents, 0, self.num_envs))]
+        parts, start = [self._like.new_empty((agents, 0, self.num_envs))], 0
         for field, value in zip(self.viewers[group].front, values, strict=False):
-            part = self._tensor(value) * field.scale
+            # In single precision a product of what stays within its bounds may lie beyond them.
+            part = (self._tensor(value) * field.scale).clamp(*self._ends[group][start])
             parts.append(part.expand(self.num_envs, agents, field.width).movedim(0, -1))
+            start += field.width
         return torch.cat(parts, 1)
 
     def _row(self, group: str, settled: Any) -> list[torch.Tensor]:
