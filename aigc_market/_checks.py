@@ -94,6 +94,25 @@ def mask(name: str, value: Any, length: int) -> Any:
     return array
 
 
+def leading_axes(name: str, value: Any, own: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a batch and, before an array's own last axes, of the array: they must fit.
+
+    Args:
+        name: of the parameter.
+        value: a number or an array.
+        own: how many axes are its own.
+        batch: of what stands beside it.
+    """
+    given = tuple(np.shape(value))
+    try:
+        return np.broadcast_shapes(given[: len(given) - own], batch)
+    except ValueError:
+        raise ValueError(
+            f"{name} must have leading axes that fit the batch {batch}, "
+            f"got {value!r} of shape {given}"
+        ) from None
+
+
 def instance(name: str, value: Any, kind: Any, allowed: str) -> Any:
     """An object of one class."""
     if not isinstance(value, kind):

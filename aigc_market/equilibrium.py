@@ -263,6 +263,8 @@ def regret(market: Market, price: Any, steps: Any) -> Gap:
     price, steps = (convert(value, market.satisfaction) for value in (price, steps))
     if np.shape(steps)[-1:] != (market.K,):
         raise ValueError(f"steps must hold K = {market.K} along its last axis, got {steps!r}")
+    batch = _checks.leading_axes("price", price, 0, market.batch_shape)
+    _checks.leading_axes("steps", steps, 1, batch)
     check_between("price", price, "cost", market.cost, "max_price", market.max_price)
     low, high = market.per_vmu(market.min_steps), market.per_vmu(market.max_steps)
     low = low if market.capacity is None else 0 * low  # rationing may deliver less than asked for

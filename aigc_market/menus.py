@@ -224,9 +224,11 @@ def assignment_gaps(market: Market, steps: Any, fees: Any) -> AssignmentGaps:
     check_market(market)
     given = {"steps": steps, "fees": fees}
     parts = [_checks.numeric(name, value, at_least=0) for name, value in given.items()]
+    batch = market.batch_shape
     for name, value in zip(given, parts, strict=True):
         if np.shape(value)[-1:] != (market.K,):
             raise ValueError(f"{name} must hold K = {market.K} along the last axis, got {value!r}")
+        batch = _checks.leading_axes(name, value, 1, batch)
     market = market.like(parts[0]).like(parts[1])
     steps, fees = (convert(value, market.satisfaction) for value in parts)
     _check_steps("steps", steps, market.per_vmu(market.max_steps))
@@ -276,13 +278,7 @@ def laid_out(market: Market, menu: Any) -> tuple[MenuTerms, Any]:
         raise ValueError(f"menu must be contracts (S, T) of shape (…, L, 2), got {menu!r}")
     market = market.like(menu)
     menu, xp = convert(menu, market.satisfaction), namespace(market.satisfaction)
-    try:
-        batch = np.broadcast_shapes(market.batch_shape, tuple(menu.shape[:-2]))
-    except ValueError:
-        raise ValueError(
-            f"menu must have leading axes that fit the market's batch {market.batch_shape}, "
-            f"got shape {tuple(menu.shape)}"
-        ) from None
+    batch = _checks.leading_axes("menu", menu, 2, market.batch_shape)
     _check_steps("menu", menu[..., 0], market.per_vmu(market.max_steps))
     market = market.replace(satisfaction=xp.broadcast_to(market.satisfaction, (*batch, market.K)))
     L = menu.shape[-2]

@@ -245,7 +245,9 @@ def best_response(market: Market, price: Any) -> Any:
         TypeError, ValueError: a price that is not made of finite numbers above zero.
     """
     _checks.instance("market", market, Market, "a Market")
-    market, price = _beside(market, _checks.numeric("price", price, above=0))
+    price = _checks.numeric("price", price, above=0)
+    _checks.leading_axes("price", price, 0, market.batch_shape)
+    market, price = _beside(market, price)
     terms = Terms(market)
     steps = terms.rational(price)
     return steps if terms.active is None else present(terms.active, steps)
@@ -283,6 +285,8 @@ def settle(market: Market, price: Any, asked: Any) -> Settlement:
     price, asked = _checks.numeric("price", price, above=0), _checks.numeric("asked", asked)
     if np.shape(asked)[-1:] != (market.K,):
         raise ValueError(f"asked must hold K = {market.K} along its last axis, got {asked!r}")
+    batch = _checks.leading_axes("price", price, 0, market.batch_shape)
+    _checks.leading_axes("asked", asked, 1, batch)
     market, price = _beside(market.like(asked), price)
     return Settlement(Terms(market), price, convert(asked, market.satisfaction))
 
@@ -539,6 +543,9 @@ def settle_pairs(market: Competition, prices: Any, shares: Any, steps: Any) -> P
     for name, value in given.items():
         if tuple(np.shape(value)[-2:]) != own:
             raise ValueError(f"{name} must hold (M, K) = {own} along its last axes, got {value!r}")
+    batch = np.broadcast_shapes(np.shape(prices)[:-1], market.batch_shape)
+    for name, value in given.items():
+        batch = _checks.leading_axes(name, value, 2, batch)
     market = market.like(given["shares"]).like(given["steps"])
     prices, shares, steps = (
         convert(value, market.cost) for value in (prices, given["shares"], given["steps"])
@@ -575,14 +582,7 @@ def with_prices(market: Competition, prices: Any) -> tuple[Competition, Any]:
     prices = _checks.numeric("prices", prices, above=0)
     if np.shape(prices)[-1:] != (market.M,):
         raise ValueError(f"prices must hold M = {market.M} along the last axis, got {prices!r}")
-    batch = market.batch_shape
-    try:
-        np.broadcast_shapes(tuple(prices.shape[:-1]), batch)
-    except ValueError:
-        raise ValueError(
-            f"prices must have leading axes that fit the market's batch {batch}, "
-            f"got {prices!r} of shape {tuple(prices.shape)}"
-        ) from None
+    _checks.leading_axes("prices", prices, 1, market.batch_shape)
     return _beside(market, prices)
 
 

@@ -15,7 +15,16 @@ import torch
 from views import Service, menu, menu_lanes, pricing, pricing_lanes, rival, rival_lanes
 
 import aigc_market
-from aigc_market import _checks, competition, competition_v0, followers, menus, menus_v0, scenarios
+from aigc_market import (
+    _checks,
+    competition,
+    competition_v0,
+    followers,
+    menus,
+    menus_v0,
+    rules,
+    scenarios,
+)
 from aigc_market.distributions import DrawnSaturating
 from aigc_market.envs import competition as several
 from aigc_market.envs import menus as contracts
@@ -330,6 +339,34 @@ VIEWS = {
 }
 """The same of every view, beyond what the market that it plays refuses."""
 CALLS = VIEWS | {call.__name__: (call, BAD[call], NEEDED.get(call, {})) for call in BAD}
+
+
+OF_THREE = {"market": aigc_market.Market(cost=[1.0, 2.0, 3.0])}
+PAIRS_OF_THREE = {"market": aigc_market.Competition(cost=np.ones((3, 2)))}
+TWO, FOUR = np.full((2, 2), 5.0), np.full((4, 2, 2), 5.0)
+UNFITTING = [
+    (aigc_market.best_response, OF_THREE, {"price": [5.0, 6.0]}),
+    (aigc_market.regret, OF_THREE, {"price": [5.0, 6.0], "steps": TWO[0]}),
+    (aigc_market.regret, OF_THREE, {"steps": TWO, "price": 5.0}),
+    (rules.settle, OF_THREE, {"price": [5.0, 6.0], "asked": TWO[0]}),
+    (rules.settle, OF_THREE, {"asked": TWO, "price": 5.0}),
+    (rules.settle, PAPER, {"asked": TWO, "price": [5.0, 6.0, 7.0]}),
+    (menus.choose, OF_THREE, {"menu": np.ones((4, 1, 2))}),
+    (menus.menu_regret, OF_THREE, {"menu": np.ones((4, 1, 2))}),
+    (menus.assignment_gaps, OF_THREE, {"steps": TWO, "fees": TWO[0]}),
+    (menus.assignment_gaps, OF_THREE, {"fees": TWO, "steps": TWO[0]}),
+    (competition.respond, PAIRS_OF_THREE, {"prices": TWO}),
+    (competition.settle, PAIRS_OF_THREE, {"shares": FOUR / 10, "steps": TWO, "prices": [5.0, 5.0]}),
+    (competition.settle, PAIRS_OF_THREE, {"steps": FOUR, "shares": TWO / 10, "prices": [5.0, 5.0]}),
+]
+"""The first of the arguments has the wrong batch."""
+
+
+@pytest.mark.parametrize(("call", "market", "arguments"), UNFITTING)
+def test_another_batch_is_refused_by_name(call, market, arguments):
+    name, value = next(iter(arguments.items()))
+    for array in (value, torch.tensor(value)):
+        refused(lambda it: call(**{**market, **arguments, name: it}), name, [array])
 
 
 @pytest.mark.parametrize("label", CALLS)

@@ -665,10 +665,3 @@ def test_one_market_answers_many_menus():
     for lane in np.ndindex(2, 5):
         np.testing.assert_array_equal(taken[lane], menus.choose(market, many[lane]))
         assert gap.leader[lane] == pytest.approx(menus.menu_regret(market, many[lane]).leader)
-
-
-@pytest.mark.parametrize("function", [menus.choose, menus.menu_regret])
-def test_menus_of_another_batch_are_refused_by_name(function):
-    market = Market(satisfaction=np.full((3, 2), 200.0))
-    with pytest.raises(ValueError, match="menu"):
-        function(market, np.ones((4, 1, 2)))
