@@ -17,7 +17,7 @@ from aigc_market import followers, rules
 from baselines import __main__ as command_line
 from baselines.arena.protocol import History
 from baselines.arena.task import Task
-from baselines.followers import both_learning, both_table, exploit, gaps, gradients
+from baselines.followers import both_learning, both_table, commands, exploit, gaps, gradients
 from baselines.followers.both_learning import BothRecipe, leader_recipe, train_both
 from baselines.followers.both_table import Pair
 from baselines.followers.commands import show_exploit
@@ -150,9 +150,10 @@ def test_followers_of_another_market_and_other_policies_are_refused(tmp_path):
     untrained(SMALL.settings(), True).save(path)
     with pytest.raises(ValueError, match="market must be one like that of"):
         Followers.load(path, Task("hidden").settings())
-    policy_files.write(path, {"w": torch.zeros(1)}, {"method": "ppo"})
-    with pytest.raises(ValueError, match=r"path must be a file of followers.*x\.safetensors"):
-        Followers.load(path, SMALL.settings())
+    for config in ({"method": "ppo"}, {"followers": 2}):
+        policy_files.write(path, {"w": torch.zeros(1)}, config)
+        with pytest.raises(ValueError, match=r"path must be a file of followers.*x\.safetensors"):
+            Followers.load(path, SMALL.settings())
 
 
 def test_absent_vmus_buy_nothing_and_gain_nothing():
@@ -666,7 +667,9 @@ def run(monkeypatch, *words):
 
 
 def test_train_both_and_evaluate(monkeypatch, capsys, tmp_path):
-    out = tmp_path / "run"
+    out, draw = tmp_path / "run", commands.draw
+    ends = (out / "both.checkpoint").unlink  # as another run in this folder may
+    monkeypatch.setattr(commands, "draw", lambda *paths: ends() or draw(*paths))
     words = ["--leader", "ppo", "--recipe", "rounds=200", "--max-cycles", "20", "--out", str(out)]
     run(monkeypatch, "train", "both", *words, "--networks", "independent-ppo")
     files = {path.name for path in out.iterdir()}

@@ -326,6 +326,15 @@ def test_a_kept_file_that_lacks_something_is_named(found):
     assert holding(Path("x"), {"a": 1, "b": 2}, "b", "a") == {"a": 1, "b": 2}
 
 
+def test_no_more_processes_are_started_than_there_is_work(tmp_path, monkeypatch):
+    started, parallel = [], joblib.Parallel
+    monkeypatch.setattr(
+        joblib, "Parallel", lambda **given: started.append(given["n_jobs"]) or parallel(**given)
+    )
+    Runner(tmp_path, 1000)("jobs", [Job(1)])
+    assert started == [1]
+
+
 @pytest.mark.parametrize("workers", [0, -1, 1.5])
 def test_a_runner_has_a_worker_at_least(tmp_path, workers):
     with pytest.raises((ValueError, TypeError), match="--workers must be a whole number"):

@@ -75,7 +75,7 @@ def train_and_keep(
     buying.save(out / FOLLOWERS, gradient=both.gradient)
     write_csv(out / "curve.csv", list(rows[0]), rows)
     draw(out / "curve.csv", out / PICTURE)
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)  # another run in this folder may have been done before
     console.print(f"Kept in {out}/: python -m baselines evaluate {out} [--exploit]", soft_wrap=True)
 
 

@@ -111,7 +111,7 @@ class Followers:
             ValueError: it is of another kind, or the market is of another shape.
         """
         config, weights = read(path)
-        if "followers" not in config:
+        if not {"followers", "shared"} <= set(config):
             raise ValueError(f"path must be a file of followers, got {str(path)!r}")
         K, shared = settings.market.K, config["shared"]
         if not shared and config["followers"] != K:

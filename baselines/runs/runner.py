@@ -166,6 +166,7 @@ def in_parallel(
         return
     # One call at a time: joblib would send many together once some were short, such as those whose
     # result was kept, and the other processes would wait for the one that got the long ones.
+    workers = min(workers, len(calls))  # joblib would start them all
     options: Any = {"n_jobs": workers, "batch_size": 1, "return_as": "generator_unordered"}
     parallel: Any = joblib.Parallel(**options)
     try:
