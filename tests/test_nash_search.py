@@ -10,7 +10,7 @@ from aigc_market import competition
 from aigc_market.competition import Competition
 from aigc_market.competition.fixed_point import Profiles, newton
 from aigc_market.competition.response import OwnDemand
-from aigc_market.ssim import SaturatingSSIM, TabulatedSSIM
+from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 
 def short_of_capacity(seed):
@@ -243,6 +243,28 @@ def test_a_cartel_of_whose_members_some_share_captives_alone():
     )  # fmt: skip
     apart = competition.nash(market).asp_utility.sum()
     assert competition.cartel(market).asp_utility.sum() >= apart * (1 - 1e-9)
+
+
+def test_a_cartel_is_sought_where_all_sell_all_they_can():
+    """Where the total has a hill a hair wide: the search was short by 46 and 14 %."""
+    all_but_equal = Competition(
+        M=4, K=3, cost=[0.29, 0.26, 0.23, 0.13], max_price=[18, 3.7, 4.3, 25], temperature=0.049,
+        satisfaction=[21, 84, 87], min_steps=11, capacity=33, ssim=QuadraticSSIM(-1.8e-5, 0.02),
+    )  # fmt: skip
+    captive = Competition(
+        M=4, K=1, cost=[0.0539, 0.0608, 0.029, 0.0226], max_price=[10.9, 6.82, 63.2, 5.28],
+        satisfaction=893, min_steps=125, max_steps=1030, capacity=125, temperature=0.362,
+        access_cost=[[34.2], [168], [0.379], [938]], outside=-389,
+        ssim=[
+            QuadraticSSIM(-3.3e-7, 0.00179), QuadraticSSIM(-2.35e-6, 0.00747),
+            QuadraticSSIM(-1.38e-6, 0.00306), QuadraticSSIM(-1.34e-6, 0.00315),
+        ],
+    )  # fmt: skip
+    for market in (all_but_equal, captive):
+        apart = competition.nash(market)
+        assert apart.converged
+        together = competition.cartel(market).asp_utility.sum()
+        assert together >= apart.asp_utility.sum() * (1 - 1e-9)
 
 
 def test_a_cartel_is_sought_where_something_sells():

@@ -12,7 +12,7 @@ provider in each of N markets.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 
 from aigc_market.competition.batches import checked, in_parts
 from aigc_market.competition.deviation import where_scarce
-from aigc_market.competition.fixed_point import newton, solved, to_clear
+from aigc_market.competition.fixed_point import markup_iteration, newton, solved, to_clear
 from aigc_market.competition.response import Derivatives, OwnDemand, Profiles
 from aigc_market.equilibrium import solve
 from aigc_market.market import Competition
@@ -49,8 +49,9 @@ def cartel(market: Competition) -> Cartel:
     tries common markups, with all providers and with some of them priced out, and prices at random,
     always the same, raised to where they clear the capacities; from the best that are apart it
     climbs by Newton's method (with a multiplier for each capacity that binds), and then tries
-    every price alone, and all together, over the whole range and at all scales, until nothing is
-    better. With one provider and no outside option it is `aigc_market.solve`.
+    every price alone, and all together, over the whole range and at all scales, and prices at which
+    one or two more sell all they can, until nothing is better. With one provider and no outside
+    option it is `aigc_market.solve`.
 
     Args:
         market: one market or a batch, of NumPy arrays.
@@ -182,10 +183,15 @@ class _Search:
         if M > 2:
             ways.append(np.ones(M))
         yield from (partial(self.straight, way) for way in ways)
+        if self.one.capacity is not None:
+            seats = range(M)
+            two = list(itertools.combinations(seats, 2))[:_PAIRS]
+            some = dict.fromkeys([*((m,) for m in seats), *two, tuple(seats)])
+            yield from (partial(self.meeting, together) for together in some)
+            yield self.apart
         for m in range(M):
             if self.one.capacity is not None:
                 yield partial(self.clearing, m)
-                yield partial(self.meeting, m)
             if not self.one.smooth:
                 yield partial(self.cliffs, m, self.one.breaks(m, _CLIFFS))
 
@@ -201,14 +207,37 @@ class _Search:
         tried[m] = edges[:, None]
         return tried
 
-    def meeting(self, m: int, at: np.ndarray) -> np.ndarray:
-        """One sells all it can, and of the others those that almost do so too; (M, 1, S, N)."""
-        prices = at.reshape(len(at), -1).copy()
+    def apart(self, at: np.ndarray) -> np.ndarray:
+        """Where competitors come to rest, who mostly sell all they can; (M, 1, S, N)."""
         profiles = self.each(at)
-        held = profiles.demand(prices) < (1 - _NEARLY) * profiles.capacity
-        held[m] = False
-        prices[m] = where_scarce(OwnDemand(profiles, m, prices))[0]
-        return newton(profiles, prices, held)[0].reshape(at[:, None].shape)
+        rests = markup_iteration(profiles, at.reshape(len(at), -1))
+        return newton(profiles, rests)[0].reshape(at[:, None].shape)
+
+    def meeting(self, some: Iterable[int], at: np.ndarray) -> np.ndarray:
+        """Some sell all they can, and of the others those that almost do so; (M, 1, S, N)."""
+        prices = at.reshape(len(at), -1).copy()
+        profiles, eye = self.each(at), np.eye(self.one.M)
+        sells = profiles.demand(prices) > (1 - _NEARLY) * profiles.capacity
+        for m in some:
+            sells[m] = True
+            prices[m] = where_scarce(OwnDemand(profiles, m, prices))[0]
+        best, change, error = prices, np.zeros_like(prices), np.full(prices.shape[1], np.inf)
+        pace = np.ones_like(error)
+        for _ in range(_MEETS):
+            # Newton's method for the logarithms of demand; shorter steps where it leads astray.
+            seen = profiles.derivatives(prices, np.zeros_like(prices), together=True)
+            demand = np.where(sells, np.maximum(seen.demand, _TINY), profiles.capacity)
+            excess = np.log(demand / profiles.capacity)
+            rows = np.where(sells[:, None], seen.demand_by / demand[:, None], eye[..., None])
+            wanted = -solved(np.moveaxis(rows, -1, 0), excess.T).T
+            size = np.max(np.abs(excess), axis=0)
+            good = size < error
+            best, change = np.where(good, prices, best), np.where(good, wanted, change)
+            error, pace = np.minimum(size, error), np.where(good, np.minimum(2 * pace, 1), pace / 4)
+            if np.all(error < _MET):
+                break
+            prices = profiles.moved(best, change, pace)
+        return best.reshape(at[:, None].shape)
 
     def clearing(self, m: int, at: np.ndarray) -> np.ndarray:
         """One price changes, and of the others those that clear a capacity go on clearing it.
@@ -231,6 +260,9 @@ _SWEEPS = 24  # almost all rest after a few
 _SELLS = 1e-3  # less than this part of what another sells is nothing
 _LIFTS = 12  # steps
 _CLEARINGS = 6  # steps
+_MEETS = 40  # steps
+_MET = 1e-6
+_TINY = 1e-300
 _PACE = 0.6
 _CLIMBS = 30  # steps
 _PAIRS = 10
