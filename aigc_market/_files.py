@@ -108,15 +108,23 @@ def read_table(
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no UTF-8, or no CSV, or a cell is too long.
+        ValueError: it is no UTF-8, or no CSV, a cell is too long, or there are too many in a row.
     """
     reader = csv.DictReader(io.StringIO(read_text(path, expected), newline=""))
     try:
         columns = list(reader.fieldnames or ())
-        return columns, [(reader.line_num, row) for row in reader]
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         where = f"{path}, line {reader.line_num + 1}"
         raise ValueError(f"{where}: must be a row of a CSV table ({error})") from None
+    for line, row in rows:
+        beyond = row.pop(None, [])  # as a comma in a number leaves it
+        if any(beyond):
+            raise ValueError(
+                f"{path}, line {line}: must have no more cells than the header, "
+                f"{len(columns)}, got {beyond} beyond them"
+            )
+    return columns, rows
 
 
 def read_arrays(path: str | os.PathLike[str]) -> Any:

@@ -143,11 +143,13 @@ def test_broken_json_is_said(tmp_path, text, kind, complaint):
         parse_json("file, line 3", text, kind)
 
 
-def test_a_cell_that_is_too_long_is_said(tmp_path):
+def test_a_cell_and_a_row_that_are_too_long_are_said(tmp_path):
     path = tmp_path / "file.csv"
     path.write_text(f"a,b\n1,2\n3,{'4' * 140_000}\n")
     refused(read_table, path, r"line 3: must be a row of a CSV table \(field larger than")
     path.write_text("a,b\n1\n3,4,5\n")
+    refused(read_table, path, r"line 3: must have no more cells than the header, 2, got \['5'\]")
+    path.write_text("a,b\n1\n3,4,\n")
     columns, rows = read_table(path)
     assert columns == ["a", "b"]
     assert [(line, row["a"], row["b"]) for line, row in rows] == [(2, "1", None), (3, "3", "4")]

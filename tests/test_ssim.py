@@ -88,6 +88,8 @@ def test_models_keep_the_shape_and_library_of_the_steps(model):
     single = model.gain(torch.asarray(steps, dtype=torch.float32))
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single, model.gain(steps), rtol=1e-5, atol=1e-5)
+    whole = np.arange(250)
+    np.testing.assert_allclose(model.gain(torch.asarray(whole)), model.gain(whole), rtol=1e-4)
     assert isinstance(model(12.5), float)
     assert isinstance(model.demand(0.03, 10.0, 250.0), float)
 
@@ -234,7 +236,9 @@ def test_a_csv_may_name_its_columns_otherwise(tmp_path):
 
 BAD_TABLES = {
     "": ", line 1: the header must name a column 'steps'",
-    "steps,quality\n0,1\n": ", line 1: the header must name a column 'ssim'",
+    "steps,quality\n0,1\n": ", line 1: the header must name a column 'ssim' once",
+    "steps,ssim,ssim\n0,.1,.2\n": ", line 1: the header must name a column 'ssim' once",
+    "steps,ssim\n0,0,1\n9,0,5\n": ", line 2: must have no more cells than the header, 2, got ['1']",
     "steps,ssim\n0,.1\n10,good\n": ", line 3: ssim must be a finite number, got 'good'",
     "steps,ssim\n0,.1\n10,nan\n": ", line 3: ssim must be a finite number, got 'nan'",
     "steps,ssim\n0,.1\n,.2\n": ", line 3: steps must be a finite number, got ''",
@@ -302,6 +306,12 @@ def test_a_fit_that_would_break_the_rules_or_tells_no_scale_is_refused(values, r
     for fit in refusing:
         with pytest.raises(ValueError, match=r"values must .*TabulatedSSIM takes any curve"):
             fit([0, 1, 2, 3, 4], values)
+
+
+def test_a_fit_takes_tensors():
+    steps, values = [0, 1, 2, 3], [0, 3, 4, 3.2]
+    found = fit_quadratic(*(torch.tensor(of, dtype=torch.float64) for of in (steps, values)))
+    np.testing.assert_allclose(found.coefficients, fit_quadratic(steps, values).coefficients)
 
 
 @pytest.mark.parametrize("seed", [36, 38, 56])

@@ -104,6 +104,7 @@ def fit_quadratic(steps: Any, values: Any) -> QuadraticFit:
         TypeError, ValueError: bad or too few measurements, or a fit that is not concave and
             increasing at 0 (α < 0 < β), for which the game's rules would not hold.
     """
+    steps, values = measurements(steps, values)
     fit = least_squares(steps, values)
     alpha, beta, _ = fit.coefficients
     # A line would pass as concave, and a constant as rising, by the rounding errors of their fit.

@@ -109,6 +109,8 @@ class TabulatedSSIM(Measured):
     def gain(self, steps: Any) -> Any:
         if isinstance(steps, (float, int)):
             return self.gain(np.asarray([steps], dtype=np.float64)).item()
+        if is_tensor(steps) and not steps.is_floating_point():
+            steps = 1.0 * steps  # or the table would be rounded as well
         points = self._like(steps, "steps", self.steps)
         gains = self._like(steps, "gains", self._gains)
         slopes = self._like(steps, "slopes", self._slopes)
@@ -213,9 +215,9 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
     """
     header, rows = read_table(path, f"a CSV table with columns {steps!r} and {values!r}")
     for column in (steps, values):
-        if column not in header:
+        if header.count(column) != 1:
             raise ValueError(
-                f"{path}, line 1: the header must name a column {column!r}, got {header}"
+                f"{path}, line 1: the header must name a column {column!r} once, got {header}"
             )
     if not rows:
         raise ValueError(f"{path}: the table must have at least one row below its header")
