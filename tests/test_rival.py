@@ -12,6 +12,7 @@ from views import rival, rival_lanes
 from aigc_market import Competition, LogUniform, competition
 from aigc_market.competition import rivals
 from aigc_market.sb3 import GymnasiumVecEnv
+from aigc_market.ssim import TabulatedSSIM
 
 ID = "aigc_market/Rival-v0"
 
@@ -77,6 +78,16 @@ def earned(market, prices):
     """U of every provider where VMUs answer rationally."""
     answer = competition.respond(market, prices)
     return competition.settle(market, prices, answer.shares, answer.steps).asp_utility
+
+
+@pytest.mark.parametrize("delta", [120.0, 171.5])
+def test_a_rival_loses_no_purchase_by_rounding(delta):
+    """Where SSIM is a table, demand jumps down above the best price."""
+    table = TabulatedSSIM([0, 200], [0, 2])
+    market = Competition(ssim=table, max_steps=200, satisfaction=delta, temperature=300.0)
+    best = competition.best_deviation(market, 1, market.cost)
+    posted = rivals.price(rivals.best_reply, market, 1, None, KNOWN, RNG, ())
+    assert earned(market, [1.0, float(posted)])[1] == pytest.approx(best.utility)
 
 
 def test_a_rival_may_post_one_price_for_all_markets():

@@ -145,6 +145,9 @@ def price(
     if posted.dtype.kind in "fiu":
         with contextlib.suppress(ValueError), np.errstate(over="ignore"):  # of another shape
             prices = np.broadcast_to(posted, shape).astype(np.float32)
+            # Never up: a price a hair too high loses a whole purchase where SSIM is a table.
+            below = np.nextafter(prices, np.float32(0))
+            prices = np.where((prices > posted) & (below >= low), below, prices)
             if np.all((prices >= low) & (prices <= high)):  # nor is NaN
                 return prices.astype(np.float64)
     raise ValueError(
