@@ -15,6 +15,7 @@ from baselines.methods.q_learning.oligopoly import best_of_a_round, levels_of, o
 from baselines.methods.q_learning.session import PERIODS, measure
 from baselines.methods.q_learning.strategies import Strategies
 from baselines.methods.q_learning.tabular import QRecipe, first_values, learn
+from baselines.runs.files import write_json
 
 QUICK = QRecipe(beta=2e-3, stable=200, max_periods=20_000)
 
@@ -361,6 +362,13 @@ def test_a_session_does_not_depend_on_its_chunk(tmp_path):
     assert [record["session"] for record in records[0]] == [0, 1, 2]
     del records[0][2]["seconds"], records[1][0]["seconds"]
     assert repr(records[0][2]) == repr(records[1][0])
+
+
+def test_a_kept_chunk_without_its_sessions_is_named(tmp_path):
+    chunk = Chunk(Design(2, QUICK), 0, 3)
+    write_json(chunk.file(tmp_path), [])
+    with pytest.raises(ValueError, match=r"00000-3\.json: must hold 3 sessions, got 0 \(without"):
+        chunk.records(tmp_path)
 
 
 def test_full_chunks_are_shared_by_runs_of_other_lengths(tmp_path):

@@ -66,7 +66,14 @@ class Chunk:
 
     def records(self, out: Path) -> list[dict[str, Any]]:
         """Of the sessions, in order, when they were played."""
-        return read_json(self.file(out), list)
+        path = self.file(out)
+        found = read_json(path, list)
+        if len(found) != self.sessions:
+            raise ValueError(
+                f"{path}: must hold {self.sessions} sessions, got {len(found)} (without the file "
+                "it is made again)"
+            )
+        return found
 
 
 def chunks(design: Design, sessions: int) -> list[Chunk]:
