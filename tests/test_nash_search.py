@@ -267,6 +267,18 @@ def test_a_cartel_is_sought_where_all_sell_all_they_can():
         assert together >= apart.asp_utility.sum() * (1 - 1e-9)
 
 
+def test_a_cartel_one_of_whose_members_is_short_of_capacity_at_its_highest_price():
+    """What more demand would pay there is no gain: the search stopped on the way, at 373.7129."""
+    market = Competition(
+        M=3, K=1, cost=[0.167, 0.137, 0.264], max_price=13.3, satisfaction=295, outside=-32,
+        capacity=[47.9, 12.8, 12.8], access_cost=[[12.1], [51.7], [1.05]], temperature=4.86,
+        ssim=[SaturatingSSIM(4.33, 53.1), SaturatingSSIM(3.4, 13.8), SaturatingSSIM(4.64, 20)],
+    )  # fmt: skip
+    top = competition.cartel(market)
+    np.testing.assert_allclose(top.asp_utility.sum(), 373.7258115, rtol=1e-9)  # as SciPy finds
+    assert top.prices[2] == pytest.approx(13.3)
+
+
 def test_a_cartel_is_sought_where_something_sells():
     """Prices may be a thousand times as high as any at which a VMU buys."""
     market = Competition(

@@ -317,8 +317,11 @@ def _multipliers(
         return shadow, prices < 0, seen
     eye, demand = np.eye(profiles.M), seen.demand
     binds = (demand >= profiles.capacity * (1 - _BINDS)) & (demand > 0)
-    binds = binds & (prices < profiles.max_price)
-    gradient = seen.gradient + np.sum(shadow[:, None] * seen.demand_by, axis=0)
+    # At the highest price more demand earns nothing, whatever the others' prices.
+    stuck = binds & (prices >= profiles.max_price)
+    lost = np.where(stuck & (demand > profiles.capacity), margin, 0.0)
+    binds = binds & ~stuck
+    gradient = seen.gradient + np.sum((shadow - lost)[:, None] * seen.demand_by, axis=0)
     for _ in range(profiles.M):
         # Σ_i λ_i·∂D_i/∂p_j = ∂V/∂p_j for those that bind; those with λ < 0 do not.
         matrix = seen.demand_by.T  # (N, j, i)
@@ -329,8 +332,8 @@ def _multipliers(
         if np.all(~binds | (shadow >= 0)):
             break
         binds = binds & (shadow >= 0)
-    margin = margin - np.where(binds, shadow, 0.0)
-    return shadow, binds, profiles.derivatives(prices, margin, together=True)
+    shadow = np.where(binds, shadow, lost)
+    return shadow, binds, profiles.derivatives(prices, margin - shadow, together=True)
 
 
 def _step(
