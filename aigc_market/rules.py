@@ -288,7 +288,9 @@ def settle(market: Market, price: Any, asked: Any) -> Settlement:
     batch = _checks.leading_axes("price", price, 0, market.batch_shape)
     _checks.leading_axes("asked", asked, 1, batch)
     market, price = _beside(market.like(asked), price)
-    return Settlement(Terms(market), price, convert(asked, market.satisfaction))
+    terms = Terms(market)
+    asked = convert(asked, market.satisfaction) + 0.0 * terms.of_market(price)  # for each market
+    return Settlement(terms, price, asked)
 
 
 def _beside(market: Any, price: Any) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import aigc_market
+from aigc_market import rules
 from aigc_market.ssim import QuadraticSSIM, SaturatingSSIM, TabulatedSSIM
 
 ALPHA, BETA = -0.000174, 0.075
@@ -203,6 +204,16 @@ def test_regret_of_many_rounds_at_once():
         alone = aigc_market.regret(market, prices[t], steps[t])
         assert together.leader[t] == pytest.approx(alone.leader)
         np.testing.assert_allclose(together.followers[t], alone.followers)
+
+
+@pytest.mark.parametrize("capacity", [None, 8.0])
+def test_one_purchase_is_settled_in_every_market_and_at_every_price(capacity):
+    for cost in (1.0, [1.0, 2.0, 3.0]):
+        market = aigc_market.Market(cost=cost, capacity=capacity)
+        settled = rules.settle(market, np.full((4, 3), 5.0), [5.0, 6.0])
+        for values in (settled.asked, settled.delivered, settled.surplus()):
+            assert values.shape == (4, 3, 2)
+        assert settled.asp_utility.shape == (4, 3)
 
 
 def test_where_nothing_can_be_earned_nothing_is_forgone():
