@@ -136,6 +136,14 @@ def test_tasks_are_their_json():
     assert task.environment(2).num_envs == 2
 
 
+@pytest.mark.parametrize("column", ["ssim", "mean"])
+def test_a_table_measured_by_calibrate_is_a_market(tmp_path, column):
+    path = tmp_path / "measured.csv"
+    path.write_text(f"steps,{column}\n0,0.1\n250,0.9\n", "utf-8")
+    market = Task().changed(EnvArguments(ssim=str(path))).settings().market
+    assert market.ssim(125.0) == pytest.approx(0.5)
+
+
 def test_a_scenario_of_ones_own_is_a_task():
     custom = Scenario("mine", "noisy", {"satisfaction": LogUniform(80, 400), "K": 3})
     task = Task(custom)

@@ -10,13 +10,13 @@ import numpy as np
 from tyro.conf import arg
 
 from aigc_market import _checks, scenarios
-from aigc_market._files import read_table
 from aigc_market.envs.pages.menu import MenuEnv
 from aigc_market.envs.pages.rival import RivalEnv
 from aigc_market.envs.pages.single import PricingEnv
 from aigc_market.market import Competition, Market
 from aigc_market.scenarios import COMPETITION_SCENARIOS, MENU_SCENARIOS, SCENARIOS, Scenario
 from aigc_market.ssim import PAPER_SSIM, QuadraticSSIM, TabulatedSSIM
+from aigc_market.ssim.tabulated import ssim_column
 
 
 class _Game(NamedTuple):
@@ -193,9 +193,3 @@ def check_folder(name: str, path: Path | None) -> None:
     """Refuse a file, if one is asked for, that has no folder to be written to, or is one."""
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise ValueError(f"{name} must be a file in a folder that is there, got {str(path)!r}")
-
-
-def ssim_column(path: str | Path) -> str:
-    """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
-    header, _ = read_table(path, "a CSV table with a column `steps` and one of `ssim` or `mean`")
-    return "mean" if "mean" in header and "ssim" not in header else "ssim"

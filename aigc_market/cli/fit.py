@@ -14,11 +14,11 @@ from rich.table import Table
 from aigc_market import palette
 from aigc_market._checks import needed
 from aigc_market._files import write_atomically
-from aigc_market.cli.arguments import check_folder, ssim_column
+from aigc_market.cli.arguments import check_folder
 from aigc_market.market import Market
 from aigc_market.rendering.numbers import count, exact
 from aigc_market.ssim import PAPER_SSIM, QuadraticFit, fit_quadratic
-from aigc_market.ssim.tabulated import read_csv
+from aigc_market.ssim.tabulated import read_csv, ssim_column
 
 
 def fit(

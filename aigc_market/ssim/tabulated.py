@@ -227,6 +227,12 @@ def read_csv(path: Any, steps: str, values: str) -> list[tuple[int, float, float
     ]
 
 
+def ssim_column(path: Any) -> str:
+    """The column of a table that holds SSIM: `ssim`, or `mean`, as `calibrate` writes it."""
+    header, _ = read_table(path, "a CSV table with a column `steps` and one of `ssim` or `mean`")
+    return "mean" if "mean" in header and "ssim" not in header else "ssim"
+
+
 def _cell(path: Any, line: int, column: str, text: str | None) -> float:
     try:
         value = float(text or "")

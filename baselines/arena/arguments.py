@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from aigc_market import LogUniform, Uniform
 from aigc_market.ssim import TabulatedSSIM
+from aigc_market.ssim.tabulated import ssim_column
 
 _DISTRIBUTIONS = {"uniform": Uniform, "loguniform": LogUniform}
 
@@ -68,7 +69,7 @@ def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(taken.get("satisfaction"), list | tuple):
         taken["satisfaction"] = _satisfaction(taken["satisfaction"])
     if str(taken.get("ssim", "")).endswith(".csv"):
-        taken["ssim"] = TabulatedSSIM.from_csv(taken["ssim"])
+        taken["ssim"] = TabulatedSSIM.from_csv(taken["ssim"], values=ssim_column(taken["ssim"]))
     return taken
 
 
