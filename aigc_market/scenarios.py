@@ -59,6 +59,9 @@ class Scenario:
         _checks.instance("moves", self.moves, Sequence, "a sequence of Moves")
         for move in self.moves:
             _checks.instance("moves", move, Move, "a sequence of Moves")
+        for kind in (Road, Traffic):  # a second one would undo what the first has done
+            if sum(isinstance(move, kind) for move in self.moves) > 1:
+                raise ValueError(f"moves must hold one {kind.__name__} at most, got {self.moves!r}")
         kept = {name: _own(value) for name, value in self.arguments.items()}
         object.__setattr__(self, "arguments", kept)
         object.__setattr__(self, "moves", tuple(self.moves))

@@ -525,7 +525,7 @@ SCENARIO = {
     "name": [5, None],
     "followers": ["nobody", 5],
     "arguments": [5, None, "cost"],
-    "moves": [5, None, [5], [aigc_market.Drift], aigc_market.Drift()],
+    "moves": [5, None, [5], [aigc_market.Drift], aigc_market.Drift(), [aigc_market.Traffic()] * 2],
 }
 
 
