@@ -253,7 +253,8 @@ def test_a_rule_told_the_law_is_chosen_by_share_unless_nothing_is_hidden(small, 
     monkeypatch.setitem(tune.SPACES, "bayes_information", {"horizon": (0.0, 16.0)})
     table = small("bayes_information").set_index("best")
     assert table.loc["best", "share"] == table["share"].max()
-    assert small("bayes_information", "paper").empty
+    with pytest.raises(ValueError, match="must leave something to be tuned"):
+        small("bayes_information", "paper")
 
 
 def test_a_search_goes_on_where_it_stopped(small, tmp_path, monkeypatch):
