@@ -117,7 +117,8 @@ def _total_demand(market: Market) -> _Pieces:
         inside = xp.where(jump, pieces[..., 2:], pieces[..., 1:-1])
         return xp.concat([pieces[..., :1], inside, pieces[..., -1:]], axis=-1)
 
-    slopes, intercepts = with_jumps(slopes), with_jumps(intercepts)
+    if not isinstance(jump, np.ndarray) or jump.any():  # a device would be waited for
+        slopes, intercepts = with_jumps(slopes), with_jumps(intercepts)
     slopes, intercepts = curve.form.of_price(slopes, intercepts, delta)
     if market.active is not None:
         slopes, intercepts = (
