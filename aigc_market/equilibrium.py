@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_market import _checks, rules
-from aigc_market._arrays import clip, convert, namespace, pick, sums_from_end, unwrap
+from aigc_market._arrays import clip, convert, namespace, pick, spread, sums_from_end, unwrap
 from aigc_market.market import Market, check_between
 from aigc_market.ssim.model import DemandCurve, Lines, LiveSSIM
 
@@ -127,7 +127,7 @@ def _total_demand(market: Market) -> _Pieces:
     shape = (*market.batch_shape, market.K, rates.shape[-1])
 
     def flat(array: Any) -> Any:
-        return xp.reshape(xp.broadcast_to(array, shape), (*market.batch_shape, -1))
+        return xp.reshape(spread(array, shape), (*market.batch_shape, -1))
 
     breaks = flat(delta * rates)
     order = xp.argsort(breaks, axis=-1, stable=False)
@@ -137,7 +137,7 @@ def _total_demand(market: Market) -> _Pieces:
         # Summed from the highest price down, where few buy: from below, what those who have left
         # had bought would cancel up to rounding only, and be sold at any price.
         changes = pick(flat(pieces[..., :-1] - pieces[..., 1:]), order)
-        last = xp.sum(xp.broadcast_to(pieces[..., -1], shape[:-1]), axis=-1)[..., None]
+        last = xp.sum(spread(pieces[..., -1], shape[:-1]), axis=-1)[..., None]
         return xp.concat([last + sums_from_end(changes), last], axis=-1)
 
     infinity = xp.full_like(breaks[..., :1], float("inf"))
